@@ -1,0 +1,32 @@
+# Configures (once) and builds the native library for the Interop project:
+#
+#   cmake -D SOURCE=<native> -D BUILD=<folder> -D CONFIGURATION=<Release|Debug> -P BuildNative.cmake
+#
+# One process at a time works in the build folder, so that several builds that run at once do not disturb each other.
+cmake_minimum_required(VERSION 3.20)
+
+file(MAKE_DIRECTORY ${BUILD})
+file(LOCK ${BUILD} DIRECTORY GUARD PROCESS TIMEOUT 1800)
+
+# CMake itself configures again when its own files change; the mark tells a configuration that succeeded from one that was cut off.
+if(NOT EXISTS ${BUILD}/configured)
+    execute_process(
+        COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD} -DCMAKE_BUILD_TYPE=${CONFIGURATION} -DORTHO_BUILD_TESTS=OFF
+            -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${BUILD}/lib -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${BUILD}/lib
+        OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result)
+    if(NOT result EQUAL 0)
+        message("${output}")
+        message(FATAL_ERROR "The native library could not be configured. It needs CMake and a C++20 compiler "
+            "(GCC 12, Clang 15 or Visual Studio 2022, or later).")
+    endif()
+    file(TOUCH ${BUILD}/configured)
+endif()
+
+cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+execute_process(
+    COMMAND ${CMAKE_COMMAND} --build ${BUILD} --config ${CONFIGURATION} --target orthonative --parallel ${cores}
+    OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+    message("${output}")
+    message(FATAL_ERROR "The native library could not be built; the compiler's messages are above.")
+endif()

@@ -1,0 +1,19 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+// All signatures are blittable, so the runtime's marshalling is never needed.
+[assembly: DisableRuntimeMarshalling]
+
+namespace OrthoNative.Interop;
+
+internal static unsafe partial class NativeMethods
+{
+    private const string Library = "orthonative";
+
+    /// <remarks>
+    /// Runs before the first call into the library. The library itself is loaded by that call, so that a failure reaches
+    /// the caller as it is and not wrapped into a <see cref="TypeInitializationException"/>.
+    /// </remarks>
+    static NativeMethods() => NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, static (name, _, _) =>
+        name == Library ? NativeLibraryLoader.Load(NativeLibraryLoader.Candidates(), ORTHO_ABI_VERSION, HeaderHash.Sha256) : 0);
+}
