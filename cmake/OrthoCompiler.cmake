@@ -1,0 +1,46 @@
+# How every target is compiled and linked.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release or RelWithDebInfo" FORCE)
+endif()
+
+# -fno-math-errno lets sqrt be one instruction; a * b + c may be one rounding. Neither reorders sums nor assumes that
+# values are finite, which -ffast-math would.
+function(ortho_configure target)
+    set_target_properties(${target} PROPERTIES
+        CXX_STANDARD 20
+        CXX_STANDARD_REQUIRED ON
+        CXX_EXTENSIONS OFF
+        C_STANDARD 99
+        C_STANDARD_REQUIRED ON
+        C_EXTENSIONS OFF
+        CXX_VISIBILITY_PRESET hidden
+        C_VISIBILITY_PRESET hidden
+        VISIBILITY_INLINES_HIDDEN ON
+        POSITION_INDEPENDENT_CODE ON)
+    target_compile_options(${target} PRIVATE
+        -Wall -Wextra -Wpedantic
+        $<$<BOOL:${ORTHO_WERROR}>:-Werror>
+        $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno;-ffp-contract=fast>)
+    if(ORTHO_SANITIZE)
+        target_compile_options(${target} PRIVATE -fsanitize=${ORTHO_SANITIZE} -fno-omit-frame-pointer
+            -fno-sanitize-recover=all)
+        target_link_options(${target} PRIVATE -fsanitize=${ORTHO_SANITIZE})
+    endif()
+endfunction()
+
+# The shared library stands on its own: it brings the C++ runtime along, exports the C interface and nothing else, and
+# has no undefined symbols.
+function(ortho_configure_library target)
+    ortho_configure(${target})
+    if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+        return()
+    endif()
+    set(exports ${CMAKE_CURRENT_BINARY_DIR}/${target}.map)
+    file(CONFIGURE OUTPUT ${exports} CONTENT "{ global: ortho_*; local: *; };\n")
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${exports})
+    target_link_options(${target} PRIVATE -Wl,--version-script=${exports} -Wl,-z,relro,-z,now)
+    if(NOT ORTHO_SANITIZE)
+        target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,-z,defs)
+    endif()
+endfunction()

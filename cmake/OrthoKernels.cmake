@@ -1,0 +1,32 @@
+# The kernels: one source, compiled once for every instruction set, each in a namespace of its own.
+
+# Vectors are passed between inlined functions only, so the warning that their calling convention depends on the
+# instruction set does not apply. Kernels are optimised in debug builds, too: without, the tests would take minutes.
+function(ortho_add_kernels target source)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+        set(sets baseline avx2 avx512)
+        target_compile_definitions(${target} PRIVATE ORTHO_HAVE_AVX2 ORTHO_HAVE_AVX512)
+    else()
+        set(sets baseline)
+    endif()
+    set(architecture_baseline x86-64-v2)
+    set(architecture_avx2 x86-64-v3)
+    set(architecture_avx512 x86-64-v4)
+    foreach(set IN LISTS sets)
+        string(TOUPPER ${set} name)
+        set(kernels ${target}_${set})
+        add_library(${kernels} OBJECT ${source})
+        ortho_configure(${kernels})
+        target_include_directories(${kernels} PRIVATE include src)
+        target_compile_definitions(${kernels} PRIVATE ORTHO_BUILDING ORTHO_ISA_NAMESPACE=${set}
+            ORTHO_ISA=ORTHO_ISA_${name})
+        target_compile_options(${kernels} PRIVATE -Wno-psabi $<$<CONFIG:Debug>:-O2>)
+        if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+            target_compile_options(${kernels} PRIVATE -march=${architecture_${set}})
+        endif()
+        if(set STREQUAL "avx512")
+            target_compile_options(${kernels} PRIVATE -mprefer-vector-width=512)
+        endif()
+        target_sources(${target} INTERFACE $<TARGET_OBJECTS:${kernels}>)
+    endforeach()
+endfunction()

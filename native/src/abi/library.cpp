@@ -1,0 +1,42 @@
+#include "abi/check.hpp"
+#include "abi/guard.hpp"
+#include "core/cpu_features.hpp"
+#include "core/live_objects.hpp"
+#include "core/system.hpp"
+
+using namespace ortho;
+
+uint32_t ortho_abi_version(void) {
+    return ORTHO_ABI_VERSION;
+}
+
+const char* ortho_version(void) {
+    return ORTHO_VERSION;
+}
+
+const char* ortho_header_hash(void) {
+    return ORTHO_HEADER_HASH;
+}
+
+const char* ortho_last_error(void) {
+    return last_error();
+}
+
+int64_t ortho_live_objects(void) {
+    return LiveObject::count();
+}
+
+ortho_status ortho_get_system_info(ortho_system_info* info) {
+    return guard([&] {
+        check::not_null("info", info);
+        check::struct_size("info", info->struct_size, sizeof *info);
+        ortho_system_info facts{};
+        facts.struct_size = sizeof facts;
+        facts.instruction_set = active_instruction_set();
+        facts.best_instruction_set = best_instruction_set();
+        facts.cores = usable_cores();
+        facts.total_memory = total_memory();
+        facts.available_memory = available_memory();
+        *info = facts;
+    });
+}

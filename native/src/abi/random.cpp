@@ -1,0 +1,102 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "abi/check.hpp"
+#include "abi/guard.hpp"
+#include "core/random.hpp"
+
+using namespace ortho;
+
+namespace {
+
+void check_stream(int32_t purpose, int64_t count, const char* name, const void* values) {
+    check::range("purpose", purpose, ORTHO_STREAM_FILTER, ORTHO_STREAM_NOISE);
+    check::at_least("count", count, 1);
+    check::not_null(name, values);
+}
+
+/** Draws in double precision, chunk by chunk, and stores convert(value). */
+template <class T, class Draw, class Convert>
+void fill(int64_t count, void* values, Draw&& draw, Convert&& convert) {
+    constexpr int64_t chunk = 1024;
+    double drawn[chunk];
+    T* target = static_cast<T*>(values);
+    for (int64_t first = 0; first < count; first += chunk) {
+        const int64_t length = std::min(chunk, count - first);
+        draw(static_cast<uint64_t>(first), length, drawn);
+        for (int64_t i = 0; i < length; ++i)
+            target[first + i] = convert(drawn[i]);
+    }
+}
+
+/** The values of type T in [low, high): rounding must not lead out of it. */
+template <class T>
+struct Interval {
+    T first;
+    T last;
+
+    Interval(double low, double high) : first(static_cast<T>(low)), last(static_cast<T>(high)) {
+        constexpr T infinity = std::numeric_limits<T>::infinity();
+        if (static_cast<double>(first) < low)
+            first = std::nextafter(first, infinity);
+        if (static_cast<double>(last) >= high)
+            last = std::nextafter(last, -infinity);
+    }
+};
+
+} // namespace
+
+ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint32_t index, double low, double high,
+                                  int32_t dtype, int64_t count, void* values) {
+    return guard([&] {
+        check::dtype(dtype);
+        check_stream(purpose, count, "values", values);
+        check::finite("low", low);
+        check::finite("high", high);
+        if (!(low < high))
+            fail(ORTHO_INVALID_ARGUMENT, "low is %g and high is %g; low must be below high", low, high);
+        const RandomStream stream(seed, static_cast<ortho_stream>(purpose), index);
+        dispatch(dtype, [&]<class T>(T*) {
+            constexpr double largest = std::numeric_limits<T>::max();
+            if (low < -largest || high > largest || !std::isfinite(high - low))
+                fail(ORTHO_INVALID_ARGUMENT,
+                     "low is %g and high is %g; both and their difference must be finite in dtype", low, high);
+            const Interval<T> interval(low, high);
+            if (interval.first > interval.last)
+                fail(ORTHO_INVALID_ARGUMENT, "low is %.17g and high is %.17g; no value of dtype lies between", low,
+                     high);
+            fill<T>(
+                count, values,
+                [&](uint64_t first, int64_t length, double* drawn) { stream.uniform(first, length, drawn); },
+                [&](double u) {
+                    return std::clamp(static_cast<T>(low + u * (high - low)), interval.first, interval.last);
+                });
+        });
+    });
+}
+
+ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index, double mean, double standard_deviation,
+                                 int32_t dtype, int64_t count, void* values) {
+    return guard([&] {
+        check::dtype(dtype);
+        check_stream(purpose, count, "values", values);
+        check::finite("mean", mean);
+        check::finite_not_negative("standard_deviation", standard_deviation);
+        const RandomStream stream(seed, static_cast<ortho_stream>(purpose), index);
+        dispatch(dtype, [&]<class T>(T*) {
+            fill<T>(
+                count, values,
+                [&](uint64_t first, int64_t length, double* drawn) { stream.normal(first, length, drawn); },
+                [&](double z) { return static_cast<T>(mean + standard_deviation * z); });
+        });
+    });
+}
+
+ortho_status ortho_random_permutation(uint64_t seed, int32_t purpose, uint32_t index, int64_t count,
+                                      int64_t* permutation) {
+    return guard([&] {
+        check_stream(purpose, count, "permutation", permutation);
+        RandomReader(RandomStream(seed, static_cast<ortho_stream>(purpose), index)).permutation(count, permutation);
+    });
+}

@@ -1,0 +1,52 @@
+#include "core/cpu_features.hpp"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "core/error.hpp"
+
+namespace ortho {
+namespace {
+
+constexpr const char* names[] = {"baseline", "avx2", "avx512"};
+
+ortho_instruction_set choose() {
+    const ortho_instruction_set best = best_instruction_set();
+    const char* wanted = std::getenv("ORTHONATIVE_CPU");
+    if (wanted == nullptr || *wanted == '\0')
+        return best;
+    for (int isa = ORTHO_ISA_BASELINE; isa <= ORTHO_ISA_AVX512; ++isa)
+        if (std::strcmp(wanted, names[isa]) == 0) {
+            if (isa > best)
+                fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CPU is '%s'; this processor and this build have at most '%s'",
+                     wanted, names[best]);
+            return static_cast<ortho_instruction_set>(isa);
+        }
+    fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CPU is '%.64s'; allowed are 'baseline', 'avx2' and 'avx512'", wanted);
+}
+
+} // namespace
+
+ortho_instruction_set best_instruction_set() noexcept {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+#if defined(ORTHO_HAVE_AVX512)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return ORTHO_ISA_AVX512;
+#endif
+#if defined(ORTHO_HAVE_AVX2)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2"))
+        return ORTHO_ISA_AVX2;
+#endif
+#endif
+    return ORTHO_ISA_BASELINE;
+}
+
+ortho_instruction_set active_instruction_set() {
+    static const ortho_instruction_set chosen = choose();
+    return chosen;
+}
+
+} // namespace ortho

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <exception>
+
+#include "orthonative/orthonative.h"
+
+#if defined(__GNUC__)
+#define ORTHO_PRINTF_FORMAT(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))
+#else
+#define ORTHO_PRINTF_FORMAT(format_index, first_argument)
+#endif
+
+namespace ortho {
+
+/** A failure on its way to the caller. The message lies inside, so that running out of memory can be reported too. */
+class Error final : public std::exception {
+public:
+    static constexpr int message_capacity = 512;
+
+    /** @param message copied; cut to message_capacity - 1 bytes, control characters become spaces */
+    Error(ortho_status status, const char* message) noexcept;
+
+    ortho_status status() const noexcept { return status_; }
+    const char* what() const noexcept override { return message_; }
+
+private:
+    ortho_status status_;
+    char message_[message_capacity];
+};
+
+/** Throws Error. The message is one line: the argument, what was given, what is allowed. */
+[[noreturn]] ORTHO_PRINTF_FORMAT(2, 3) void fail(ortho_status status, const char* format, ...);
+
+/** Keeps the message of the calling thread's last failure. @return status */
+ortho_status set_last_error(ortho_status status, const char* message) noexcept;
+
+/** @return message of the calling thread's last failure; "" if there was none */
+const char* last_error() noexcept;
+
+} // namespace ortho

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "core/system.hpp"
+
+namespace ortho {
+
+/** A number of bytes for people: "512 bytes", "24.5 GiB". */
+class ByteText {
+public:
+    explicit ByteText(int64_t bytes) noexcept;
+    const char* c_str() const noexcept { return text_; }
+
+private:
+    char text_[32];
+};
+
+/**
+ * Product of sizes, none negative.
+ * @param what  named in the error
+ * @throws Error ORTHO_OUT_OF_MEMORY if the product does not fit into 63 bits
+ */
+int64_t checked_product(const char* what, std::initializer_list<int64_t> factors);
+
+/**
+ * Owner of zeroed memory: aligned to 64 bytes; from 4 MiB on to 2 MiB and backed by huge pages where the system has
+ * them. The pages are there when the constructor returns, so that memory which cannot be had is refused here instead
+ * of killing the process when it is written.
+ */
+class Memory {
+public:
+    Memory() noexcept = default;
+
+    /**
+     * @param bytes  not negative; 0 owns nothing
+     * @param what   named in the error
+     * @throws Error ORTHO_OUT_OF_MEMORY, before anything is allocated, if more than available_memory() is asked for
+     */
+    Memory(int64_t bytes, const char* what);
+
+    Memory(Memory&& other) noexcept;
+    Memory& operator=(Memory&& other) noexcept;
+    ~Memory();
+
+    void* data() const noexcept { return data_; }
+    template <class T>
+    T* as() const noexcept {
+        return static_cast<T*>(data_);
+    }
+    int64_t bytes() const noexcept { return bytes_; }
+
+private:
+    void* data_ = nullptr;
+    int64_t bytes_ = 0;
+};
+
+} // namespace ortho

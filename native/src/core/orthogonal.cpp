@@ -1,0 +1,162 @@
+#include "core/orthogonal.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/random.hpp"
+
+// Compiled without contraction of a * b + c, and written so that vectorising reorders no sum: the filter of a seed is
+// the same bits on every machine.
+
+namespace ortho {
+namespace {
+
+/** Reflections gathered into one I - V T V^T. */
+constexpr int64_t block_size = 32;
+/** Columns of the matrix that a reflection block works on at a time: their product with V stays in the first cache. */
+constexpr int64_t column_block = 64;
+
+/**
+ * Reflections first to first+count-1 as I - V T V^T; reflection k acts on rows k to N-1 and maps the Gaussian vector
+ * drawn for it to a multiple of the first axis.
+ */
+struct ReflectionBlock {
+    int64_t first;
+    int64_t count;
+    /** V: [N - first, block_size] */
+    std::vector<double> vectors;
+    /** T: [block_size, block_size], upper triangular */
+    std::vector<double> factor;
+};
+
+/**
+ * Draws reflection k's vector into column `column` of the block. @return the sign of R's diagonal, times the
+ * reflection's scale tau in `tau`.
+ */
+double draw_reflection(const RandomStream& stream, int64_t size, int64_t k, std::vector<double>& gaussian,
+                       ReflectionBlock& block, double& tau) {
+    const int64_t length = size - k;
+    stream.normal(static_cast<uint64_t>(k * size + k), length, gaussian.data());
+    double squares = 0;
+    for (int64_t i = 1; i < length; ++i)
+        squares += gaussian[static_cast<size_t>(i)] * gaussian[static_cast<size_t>(i)];
+    const double head = gaussian[0];
+    const int64_t column = k - block.first;
+    double* rows = block.vectors.data() + column * block_size + column;
+    if (squares == 0) {
+        // Nothing lies below the diagonal (always so in the last column): no reflection, R's diagonal is the value.
+        for (int64_t i = 0; i < length; ++i)
+            rows[i * block_size] = i == 0 ? 1 : 0;
+        tau = 0;
+        return head < 0 ? -1 : 1;
+    }
+    const double norm = std::sqrt(head * head + squares);
+    const double diagonal = head < 0 ? norm : -norm;
+    const double scale = 1 / (head - diagonal);
+    rows[0] = 1;
+    for (int64_t i = 1; i < length; ++i)
+        rows[i * block_size] = gaussian[static_cast<size_t>(i)] * scale;
+    tau = (diagonal - head) / diagonal;
+    return diagonal < 0 ? -1 : 1;
+}
+
+/** T of H_1 H_2 ... H_n = I - V T V^T (Schreiber, Van Loan 1989), column by column. */
+void form_factor(const ReflectionBlock& block, int64_t rows, const double* tau, double* factor) {
+    double products[block_size * block_size] = {};
+    for (int64_t i = 0; i < rows; ++i) {
+        const double* row = block.vectors.data() + i * block_size;
+        for (int64_t a = 0; a < block.count; ++a)
+            for (int64_t b = 0; b < block.count; ++b)
+                products[a * block_size + b] += row[a] * row[b];
+    }
+    for (int64_t k = 0; k < block.count; ++k) {
+        for (int64_t a = 0; a < k; ++a) {
+            double sum = 0;
+            for (int64_t b = a; b < k; ++b)
+                sum += factor[a * block_size + b] * products[b * block_size + k];
+            factor[a * block_size + k] = -tau[k] * sum;
+        }
+        factor[k * block_size + k] = tau[k];
+    }
+}
+
+/** matrix[first.., first..] = (I - V T V^T) matrix[first.., first..]; the matrix is the identity outside. */
+void apply_reflections(const ReflectionBlock& block, int64_t size, double* matrix) {
+    double projected[block_size * column_block];
+    double scaled[block_size * column_block];
+    for (int64_t left = block.first; left < size; left += column_block) {
+        const int64_t columns = std::min(column_block, size - left);
+        std::fill_n(projected, block.count * column_block, 0.0);
+        for (int64_t i = block.first; i < size; ++i) {
+            const double* vector = block.vectors.data() + (i - block.first) * block_size;
+            const double* row = matrix + i * size + left;
+            for (int64_t k = 0; k < block.count; ++k)
+                for (int64_t j = 0; j < columns; ++j)
+                    projected[k * column_block + j] += vector[k] * row[j];
+        }
+        std::fill_n(scaled, block.count * column_block, 0.0);
+        for (int64_t a = 0; a < block.count; ++a)
+            for (int64_t b = a; b < block.count; ++b)
+                for (int64_t j = 0; j < columns; ++j)
+                    scaled[a * column_block + j] +=
+                        block.factor[static_cast<size_t>(a * block_size + b)] * projected[b * column_block + j];
+        for (int64_t i = block.first; i < size; ++i) {
+            const double* vector = block.vectors.data() + (i - block.first) * block_size;
+            double* row = matrix + i * size + left;
+            for (int64_t k = 0; k < block.count; ++k)
+                for (int64_t j = 0; j < columns; ++j)
+                    row[j] -= vector[k] * scaled[k * column_block + j];
+        }
+    }
+}
+
+} // namespace
+
+// The Q of a Gaussian matrix's QR is a product of Householder reflections. The column that reflection k is made from
+// has been reflected by its predecessors only, so it is Gaussian and independent of them (Stewart 1980): it is drawn as
+// such, and the matrix is never factored.
+std::vector<double> haar_matrix(const FilterSpec& spec) {
+    const int64_t size = spec.size;
+    const RandomStream stream(spec.seed, ORTHO_STREAM_FILTER, spec.index);
+    std::vector<double> matrix(static_cast<size_t>(size * size));
+    std::vector<double> signs(static_cast<size_t>(size));
+    std::vector<double> gaussian(static_cast<size_t>(size));
+    for (int64_t i = 0; i < size; ++i)
+        matrix[static_cast<size_t>(i * size + i)] = 1;
+    ReflectionBlock block{};
+    const int64_t blocks = (size + block_size - 1) / block_size;
+    for (int64_t b = blocks - 1; b >= 0; --b) {
+        block.first = b * block_size;
+        block.count = std::min(block_size, size - block.first);
+        block.vectors.assign(static_cast<size_t>((size - block.first) * block_size), 0.0);
+        block.factor.assign(static_cast<size_t>(block_size * block_size), 0.0);
+        double tau[block_size];
+        for (int64_t k = 0; k < block.count; ++k)
+            signs[static_cast<size_t>(block.first + k)] =
+                draw_reflection(stream, size, block.first + k, gaussian, block, tau[k]);
+        form_factor(block, size - block.first, tau, block.factor.data());
+        apply_reflections(block, size, matrix.data());
+    }
+    for (int64_t i = 0; i < size; ++i)
+        for (int64_t j = 0; j < size; ++j)
+            matrix[static_cast<size_t>(i * size + j)] *= signs[static_cast<size_t>(j)];
+    return matrix;
+}
+
+SignedPermutation structured_filter(const FilterSpec& spec) {
+    const size_t size = static_cast<size_t>(spec.size);
+    SignedPermutation filter{std::vector<int32_t>(size), std::vector<double>(size, 1.0)};
+    std::iota(filter.source.begin(), filter.source.end(), 0);
+    if (spec.kind == ORTHO_FILTER_CYCLE) {
+        std::rotate(filter.source.begin(), filter.source.end() - 1, filter.source.end());
+    } else if (spec.kind == ORTHO_FILTER_PERMUTATION) {
+        RandomReader reader(RandomStream(spec.seed, ORTHO_STREAM_FILTER, spec.index));
+        reader.permutation(spec.size, filter.source.data());
+        for (double& sign : filter.sign)
+            sign = reader.next() >> 63 != 0 ? -1 : 1;
+    }
+    return filter;
+}
+
+} // namespace ortho

@@ -1,0 +1,30 @@
+// Compiled once for every instruction set, with ORTHO_ISA_NAMESPACE naming the namespace, ORTHO_ISA its
+// ortho_instruction_set and the compiler told to use it.
+//
+// Rule: everything that is emitted here lies in that namespace. A function of any other namespace (say, of the standard
+// library) that is not inlined could be the copy that the linker keeps for the whole library, and would then crash
+// older processors. A test reads the symbols of these objects to hold us to it.
+
+#include "cpu/kernel_table.hpp"
+
+namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
+
+namespace {
+
+template <class T>
+constexpr Kernels<T> kernels{
+    .chain = {},
+    .dense = {},
+    .vector = {},
+};
+
+} // namespace
+
+extern const KernelTable table;
+constinit const KernelTable table{
+    .instruction_set = ORTHO_ISA,
+    .float32 = kernels<float>,
+    .float64 = kernels<double>,
+};
+
+} // namespace ortho::cpu::ORTHO_ISA_NAMESPACE
