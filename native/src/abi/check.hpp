@@ -76,8 +76,7 @@ inline void addressable(const char* names, int64_t rows, int64_t columns) {
 namespace ortho {
 
 /** Calls body with a null pointer of the type that a checked dtype names: body(float*) or body(double*). */
-template <class Body>
-decltype(auto) dispatch(int32_t dtype, Body&& body) {
+template <class Body> decltype(auto) dispatch(int32_t dtype, Body&& body) {
     if (dtype == ORTHO_FLOAT32)
         return body(static_cast<float*>(nullptr));
     return body(static_cast<double*>(nullptr));

@@ -9,8 +9,7 @@
 namespace ortho {
 
 /** Runs the body of an entry point of the C interface: what it throws becomes a status and the thread's last error. */
-template <class Body>
-ortho_status guard(Body&& body) noexcept {
+template <class Body> ortho_status guard(Body&& body) noexcept {
     try {
         std::forward<Body>(body)();
         return ORTHO_OK;

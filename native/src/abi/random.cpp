@@ -17,8 +17,7 @@ void check_stream(int32_t purpose, int64_t count, const char* name, const void* 
 }
 
 /** Draws in double precision, chunk by chunk, and stores convert(value). */
-template <class T, class Draw, class Convert>
-void fill(int64_t count, void* values, Draw&& draw, Convert&& convert) {
+template <class T, class Draw, class Convert> void fill(int64_t count, void* values, Draw&& draw, Convert&& convert) {
     constexpr int64_t chunk = 1024;
     double drawn[chunk];
     T* target = static_cast<T*>(values);
@@ -31,8 +30,7 @@ void fill(int64_t count, void* values, Draw&& draw, Convert&& convert) {
 }
 
 /** The values of type T in [low, high): rounding must not lead out of it. */
-template <class T>
-struct Interval {
+template <class T> struct Interval {
     T first;
     T last;
 

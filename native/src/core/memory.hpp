@@ -45,10 +45,7 @@ public:
     ~Memory();
 
     void* data() const noexcept { return data_; }
-    template <class T>
-    T* as() const noexcept {
-        return static_cast<T*>(data_);
-    }
+    template <class T> T* as() const noexcept { return static_cast<T*>(data_); }
     int64_t bytes() const noexcept { return bytes_; }
 
 private:

@@ -85,8 +85,7 @@ void sine_cosine_of_turn(double u, double& sine_value, double& cosine_value) noe
 }
 
 /** Writes positions first to first+count-1 of a stream that yields two values a block. */
-template <class Pair>
-void fill_pairs(uint64_t first, int64_t count, double* values, Pair&& pair) noexcept {
+template <class Pair> void fill_pairs(uint64_t first, int64_t count, double* values, Pair&& pair) noexcept {
     double both[2];
     int64_t i = 0;
     if (count > 0 && first % 2 == 1) {

@@ -48,8 +48,7 @@ public:
     uint64_t below(uint64_t bound) noexcept;
 
     /** Uniformly random permutation of 0 to count-1 (Fisher-Yates). */
-    template <class Index>
-    void permutation(int64_t count, Index* values) noexcept {
+    template <class Index> void permutation(int64_t count, Index* values) noexcept {
         for (int64_t i = 0; i < count; ++i)
             values[i] = static_cast<Index>(i);
         for (int64_t i = count - 1; i > 0; --i) {

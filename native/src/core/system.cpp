@@ -118,8 +118,7 @@ bool control_group_path(const char* controller, char (&group)[path_capacity]) no
 }
 
 /** Calls visit(folder) for this process's control group and all above it; limits of all of them hold. */
-template <class Visit>
-void for_each_control_group(const char* controller, Visit&& visit) noexcept {
+template <class Visit> void for_each_control_group(const char* controller, Visit&& visit) noexcept {
     char group[path_capacity];
     if (!control_group_path(controller, group))
         return;

@@ -28,8 +28,7 @@ inline void pause() noexcept {
 }
 
 /** Waits until `value` is no longer `old`: spins for a while if that is allowed, then sleeps. */
-template <class T>
-void wait_for_change(const std::atomic<T>& value, T old, bool may_spin) noexcept {
+template <class T> void wait_for_change(const std::atomic<T>& value, T old, bool may_spin) noexcept {
     if (may_spin) {
         const auto deadline = std::chrono::steady_clock::now() + awake;
         do {

@@ -31,8 +31,7 @@ public:
      * not allocate.
      * @throws what a body threw, that of the lowest rank
      */
-    template <class Body>
-    void run(Body&& body) {
+    template <class Body> void run(Body&& body) {
         using Plain = std::remove_reference_t<Body>;
         run_erased([](void* context, int rank) { (*static_cast<Plain*>(context))(rank); },
                    const_cast<void*>(static_cast<const void*>(std::addressof(body))));
@@ -64,8 +63,7 @@ private:
  * Calls body(task, rank) once for each task from 0 to tasks-1. Which rank takes which task is left to chance, so what a
  * task computes must not depend on it; body may use memory of its rank as scratch.
  */
-template <class Body>
-void for_each_task(ThreadPool& pool, int64_t tasks, Body&& body) {
+template <class Body> void for_each_task(ThreadPool& pool, int64_t tasks, Body&& body) {
     if (tasks <= 1 || pool.threads() == 1) {
         for (int64_t task = 0; task < tasks; ++task)
             body(task, 0);

@@ -2,26 +2,16 @@
 
 #include <cstdint>
 
+#include "cpu/chain_types.hpp"
+#include "cpu/dense_types.hpp"
+#include "cpu/vector_types.hpp"
 #include "orthonative/orthonative.h"
 
 namespace ortho::cpu {
 
 // What the kernels of one instruction set offer. kernels.cpp defines one table for each set that it is compiled for.
 
-/** Steps of the filter chain. */
-template <class T>
-struct ChainKernels {};
-
-/** Dense layer. */
-template <class T>
-struct DenseKernels {};
-
-/** Losses, norms and optimizer steps: passes over flat buffers. */
-template <class T>
-struct VectorKernels {};
-
-template <class T>
-struct Kernels {
+template <class T> struct Kernels {
     ChainKernels<T> chain;
     DenseKernels<T> dense;
     VectorKernels<T> vector;
@@ -32,8 +22,7 @@ struct KernelTable {
     Kernels<float> float32;
     Kernels<double> float64;
 
-    template <class T>
-    const Kernels<T>& of() const noexcept {
+    template <class T> const Kernels<T>& of() const noexcept {
         if constexpr (sizeof(T) == sizeof(float))
             return float32;
         else

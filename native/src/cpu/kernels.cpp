@@ -5,7 +5,10 @@
 // library) that is not inlined could be the copy that the linker keeps for the whole library, and would then crash
 // older processors. A test reads the symbols of these objects to hold us to it.
 
+#include "cpu/chain_kernels.hpp"
+#include "cpu/dense_kernels.hpp"
 #include "cpu/kernel_table.hpp"
+#include "cpu/vector_kernels.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
@@ -13,9 +16,9 @@ namespace {
 
 template <class T>
 constexpr Kernels<T> kernels{
-    .chain = {},
-    .dense = {},
-    .vector = {},
+    .chain = chain_kernels<T>,
+    .dense = DenseProduct<T>::table,
+    .vector = VectorPass<T>::table,
 };
 
 } // namespace

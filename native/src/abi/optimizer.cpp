@@ -1,0 +1,117 @@
+#include "model/optimizer.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "abi/check.hpp"
+#include "abi/guard.hpp"
+
+using namespace ortho;
+
+namespace {
+
+void check_buffers(const ortho_device* device, int32_t dtype, int64_t count, const void* parameters,
+                   const void* gradients) {
+    check::device(device);
+    check::dtype(dtype);
+    check::at_least("count", count, 1);
+    check::addressable("count", count, 1);
+    check::not_null("parameters", parameters);
+    check::not_null("gradients", gradients);
+}
+
+void check_groups(const ortho_parameter_group* groups, int64_t group_count, int64_t count) {
+    check::at_least("group_count", group_count, 1);
+    check::not_null("groups", groups);
+    for (int64_t i = 0; i < group_count; ++i) {
+        const ortho_parameter_group& group = groups[i];
+        if (group.offset < 0 || group.count < 0 || group.offset > count || group.count > count - group.offset)
+            fail(ORTHO_INVALID_ARGUMENT,
+                 "groups[%" PRId64 "] has offset %" PRId64 " and count %" PRId64 "; it must lie in 0 to %" PRId64, i,
+                 group.offset, group.count, count);
+        if (!(std::isfinite(group.learning_rate) && group.learning_rate >= 0))
+            fail(ORTHO_INVALID_ARGUMENT, "groups[%" PRId64 "].learning_rate is %g; it must be finite and not negative",
+                 i, group.learning_rate);
+        if (!(std::isfinite(group.weight_decay) && group.weight_decay >= 0))
+            fail(ORTHO_INVALID_ARGUMENT, "groups[%" PRId64 "].weight_decay is %g; it must be finite and not negative",
+                 i, group.weight_decay);
+    }
+    const auto lies_before = [](const ortho_parameter_group& a, const ortho_parameter_group& b) {
+        return a.offset < b.offset || (a.offset == b.offset && a.count < b.count);
+    };
+    const auto overlap = [](const ortho_parameter_group& a, const ortho_parameter_group& b) {
+        return a.offset + a.count > b.offset;
+    };
+    std::vector<ortho_parameter_group> sorted;
+    const ortho_parameter_group* end = groups + group_count;
+    if (!std::is_sorted(groups, end, lies_before)) {
+        sorted.assign(groups, end);
+        std::sort(sorted.begin(), sorted.end(), lies_before);
+        groups = sorted.data();
+        end = groups + group_count;
+    }
+    if (const ortho_parameter_group* first = std::adjacent_find(groups, end, overlap); first != end)
+        fail(ORTHO_INVALID_ARGUMENT,
+             "groups at offset %" PRId64 " (count %" PRId64 ") and offset %" PRId64 " overlap; they must not",
+             first->offset, first->count, first[1].offset);
+}
+
+} // namespace
+
+ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64_t count, void* gradients,
+                                      double max_norm, double* norm) {
+    return guard([&] {
+        check_buffers(device, dtype, count, gradients, gradients);
+        if (!(max_norm > 0))
+            fail(ORTHO_INVALID_ARGUMENT, "max_norm is %g; it must be above 0, or infinite to measure only", max_norm);
+        const double measured = dispatch(dtype, [&]<class T>(T*) {
+            return clip_gradient_norm(*device, count, static_cast<T*>(gradients), max_norm);
+        });
+        if (norm != nullptr)
+            *norm = measured;
+    });
+}
+
+ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters, const void* gradients,
+                            void* velocity, double momentum, int32_t nesterov, const ortho_parameter_group* groups,
+                            int64_t group_count) {
+    return guard([&] {
+        check_buffers(device, dtype, count, parameters, gradients);
+        check::half_open("momentum", momentum, 0, 1);
+        check::flag("nesterov", nesterov);
+        if (momentum > 0 && velocity == nullptr)
+            fail(ORTHO_INVALID_ARGUMENT, "velocity is null; it is needed where momentum (%g) is not 0", momentum);
+        check_groups(groups, group_count, count);
+        dispatch(dtype, [&]<class T>(T*) {
+            sgd_step(*device, count, static_cast<T*>(parameters), static_cast<const T*>(gradients),
+                     static_cast<T*>(velocity), SgdOptions{momentum, nesterov == 1}, groups, group_count);
+        });
+    });
+}
+
+ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
+                             const void* gradients, void* first_moment, void* second_moment, int64_t step, double beta1,
+                             double beta2, double epsilon, int32_t decoupled, const ortho_parameter_group* groups,
+                             int64_t group_count) {
+    return guard([&] {
+        check_buffers(device, dtype, count, parameters, gradients);
+        check::not_null("first_moment", first_moment);
+        check::not_null("second_moment", second_moment);
+        check::at_least("step", step, 1);
+        check::half_open("beta1", beta1, 0, 1);
+        check::half_open("beta2", beta2, 0, 1);
+        dispatch(dtype, [&]<class T>(T*) {
+            constexpr double smallest = std::numeric_limits<T>::min();
+            if (!(std::isfinite(epsilon) && epsilon >= smallest))
+                fail(ORTHO_INVALID_ARGUMENT, "epsilon is %g; it must be finite and at least %g in this dtype", epsilon,
+                     smallest);
+        });
+        check::flag("decoupled", decoupled);
+        check_groups(groups, group_count, count);
+        dispatch(dtype, [&]<class T>(T*) {
+            adam_step(*device, count, static_cast<T*>(parameters), static_cast<const T*>(gradients),
+                      static_cast<T*>(first_moment), static_cast<T*>(second_moment),
+                      AdamOptions{step, beta1, beta2, epsilon, decoupled == 1}, groups, group_count);
+        });
+    });
+}

@@ -1,0 +1,274 @@
+// Kernels of losses, norms and optimizers: one pass over flat buffers, sums in double precision and a fixed order.
+//
+// What needs no sum is written as plain loops, which the compiler turns into vectors.
+#pragma once
+
+#include "cpu/simd.hpp"
+#include "cpu/vector_types.hpp"
+
+namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
+
+/** Values of type T taken as doubles, as many as one vector of doubles holds. */
+template <class T> struct AsDouble {
+    using vec = Simd<double>::vec;
+    static constexpr int width = Simd<double>::width;
+    typedef T narrow __attribute__((vector_size(width * sizeof(T))));
+    typedef T unaligned __attribute__((vector_size(width * sizeof(T)), aligned(alignof(T)), may_alias));
+
+    static vec load(const T* p) {
+        return __builtin_convertvector(static_cast<narrow>(*reinterpret_cast<const unaligned*>(p)), vec);
+    }
+
+    /** The first n elements (0 <= n), zeros behind them. */
+    static vec load_partial(const T* p, int64_t n) {
+        if (n >= width)
+            return load(p);
+        narrow v{};
+        __builtin_memcpy(&v, p, static_cast<size_t>(n) * sizeof(T));
+        return __builtin_convertvector(v, vec);
+    }
+};
+
+/** Sum of a vector's lanes from the first to the last. */
+inline double sum_of_lanes(Simd<double>::vec v) {
+    double sum = v[0];
+    for (int l = 1; l < Simd<double>::width; ++l)
+        sum += v[l];
+    return sum;
+}
+
+/** 1 / i! for i = 0 to terms. */
+template <class T, int terms> struct InverseFactorials {
+    T values[terms + 1] = {1};
+    constexpr InverseFactorials() {
+        double factorial = 1;
+        for (int i = 1; i <= terms; ++i)
+            values[i] = T(1 / (factorial *= i));
+    }
+};
+
+/**
+ * e^x for x <= 0; 1e-38 (float) or 1e-308 (double) at least. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor series,
+ * whose remainder is below a tenth of a unit in the last place.
+ */
+template <class T> inline typename Simd<T>::vec exponential(typename Simd<T>::vec x) {
+    using S = Simd<T>;
+    using vec = typename S::vec;
+    constexpr bool is_float = sizeof(T) == 4;
+    constexpr int terms = is_float ? 7 : 13;
+    constexpr int mantissa_bits = is_float ? 23 : 52;
+    constexpr int exponent_bias = is_float ? 127 : 1023;
+    constexpr T lowest = is_float ? T(-87) : T(-708);
+    // Adding 1.5 * 2^mantissa_bits leaves the nearest integer in the low bits of the mantissa.
+    constexpr T shift = T(int64_t{3} << (mantissa_bits - 1));
+    constexpr T log2_e = T(1.44269504088896340736);
+    // ln 2 in two parts, the first with so few digits that its product with n is exact.
+    constexpr T ln2_high = is_float ? T(0x1.62e4p-1) : T(0x1.62e42fee00000p-1);
+    constexpr T ln2_low = is_float ? T(0x1.7f7d1cp-20) : T(0x1.a39ef35793c76p-33);
+    constexpr InverseFactorials<T, terms> coefficients;
+
+    x = x < lowest ? S::splat(lowest) : x;
+    const vec shifted = x * log2_e + shift;
+    const vec n = shifted - shift;
+    const vec r = (x - n * ln2_high) - n * ln2_low;
+    vec series = S::splat(coefficients.values[terms]);
+#pragma GCC unroll 16
+    for (int i = terms - 1; i >= 0; --i)
+        series = series * r + coefficients.values[i];
+    return series * (vec)(((typename S::ivec)shifted + exponent_bias) << mantissa_bits);
+}
+
+template <class T> struct VectorPass {
+    using S = Simd<T>;
+    using D = AsDouble<T>;
+    using vec = typename S::vec;
+    static constexpr int unroll = 4;
+
+    static bool all_finite(const T* values, int64_t count) {
+        constexpr bool is_float = sizeof(T) == 4;
+        using integer = typename S::integer;
+        constexpr integer exponent = is_float ? integer{0x7f800000} : integer(int64_t{0x7ff} << 52);
+        typename S::ivec bad{};
+        for (int64_t i = 0; i < count; i += S::width) {
+            const auto bits = (typename S::ivec)S::load_partial(values + i, count - i);
+            bad |= (bits & exponent) == exponent;
+        }
+        integer any = 0;
+        for (int l = 0; l < S::width; ++l)
+            any |= bad[l];
+        return any == 0;
+    }
+
+    /** Sum of term(i, vector of doubles' worth) over a buffer: four running sums hide the latency of the additions. */
+    template <class Term> static double sum(int64_t count, Term&& term) {
+        Simd<double>::vec sums[unroll] = {};
+        int64_t i = 0;
+        for (; i + unroll * D::width <= count; i += unroll * D::width)
+#pragma GCC unroll 4
+            for (int u = 0; u < unroll; ++u)
+                sums[u] += term(i + u * D::width, int64_t{D::width});
+        for (; i < count; i += D::width)
+            sums[0] += term(i, count - i < D::width ? count - i : int64_t{D::width});
+        return sum_of_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    }
+
+    static double sum_of_squares(const T* values, int64_t count) {
+        return sum(count, [values](int64_t i, int64_t n) {
+            const auto v = D::load_partial(values + i, n);
+            return v * v;
+        });
+    }
+
+    static void scale(T* __restrict values, int64_t count, T factor) {
+        for (int64_t i = 0; i < count; ++i)
+            values[i] *= factor;
+    }
+
+    static double squared_error(const T* predictions, const T* targets, int64_t count, T factor,
+                                T* __restrict gradients) {
+        if (gradients != nullptr)
+            for (int64_t i = 0; i < count; ++i)
+                gradients[i] = factor * (predictions[i] - targets[i]);
+        return sum(count, [predictions, targets](int64_t i, int64_t n) {
+            const auto error = D::load_partial(predictions + i, n) - D::load_partial(targets + i, n);
+            return error * error;
+        });
+    }
+
+    static LossSum softmax_cross_entropy(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end) {
+        const int64_t classes = problem.classes;
+        const double smoothing = problem.label_smoothing / static_cast<double>(classes);
+        const double at_target = 1 - problem.label_smoothing;
+        const double per_row = 1 / static_cast<double>(problem.rows);
+        typename S::ivec lanes{};
+        for (int l = 0; l < S::width; ++l)
+            lanes[l] = l;
+        LossSum result{0, 0};
+        for (int64_t i = row_begin; i < row_end; ++i) {
+            const T* logits = problem.logits + i * classes;
+            const int64_t target = problem.targets[i];
+            const T largest = maximum(logits, classes);
+            T* gradients = problem.gradients != nullptr ? problem.gradients + i * classes : nullptr;
+            Simd<double>::vec power_sums{};
+            Simd<double>::vec distance_sums{};
+            for (int64_t j = 0; j < classes; j += S::width) {
+                const int64_t count = classes - j;
+                const auto is_class = lanes < static_cast<typename S::integer>(count < S::width ? count : S::width);
+                const auto distance = S::load_partial(logits + j, count) - largest;
+                const auto power = exponential<T>(distance);
+                if (gradients != nullptr)
+                    S::store_partial(gradients + j, power, count);
+                add_lanes(is_class ? power : vec{}, power_sums);
+                add_lanes(is_class ? distance : vec{}, distance_sums);
+            }
+            const double exponentials = sum_of_lanes(power_sums);
+            const double distances = sum_of_lanes(distance_sums);
+            const double target_distance = static_cast<double>(logits[target]) - static_cast<double>(largest);
+            result.loss += __builtin_log(exponentials) - at_target * target_distance - smoothing * distances;
+            result.correct += logits[target] == largest && is_first(logits, target);
+            if (gradients != nullptr) {
+                const T factor = static_cast<T>(per_row / exponentials);
+                const T offset = static_cast<T>(per_row * smoothing);
+                for (int64_t j = 0; j < classes; ++j)
+                    gradients[j] = gradients[j] * factor - offset;
+                gradients[target] -= static_cast<T>(per_row * at_target);
+            }
+        }
+        return result;
+    }
+
+    /** Adds a vector to sums in double precision, in as many steps as its lanes take. */
+    static void add_lanes(vec values, Simd<double>::vec& sums) {
+        T lanes[S::width];
+        S::store(lanes, values);
+        for (int l = 0; l < S::width; l += D::width)
+            sums += D::load(lanes + l);
+    }
+
+    static T maximum(const T* values, int64_t count) {
+        T largest = values[0];
+        int64_t i = 0;
+        if (count >= S::width) {
+            auto lanes = S::load(values);
+            for (i = S::width; i + S::width <= count; i += S::width) {
+                const auto v = S::load(values + i);
+                lanes = v > lanes ? v : lanes;
+            }
+            for (int l = 0; l < S::width; ++l)
+                largest = lanes[l] > largest ? lanes[l] : largest;
+        }
+        for (; i < count; ++i)
+            largest = values[i] > largest ? values[i] : largest;
+        return largest;
+    }
+
+    /** Whether no earlier value equals values[index]. */
+    static bool is_first(const T* values, int64_t index) {
+        for (int64_t i = 0; i < index; ++i)
+            if (values[i] == values[index])
+                return false;
+        return true;
+    }
+
+    static void sgd(const SgdStep<T>& step, const StepRange<T>& range) {
+        T* __restrict parameters = step.parameters;
+        const T* __restrict gradients = step.gradients;
+        T* __restrict velocity = step.velocity;
+        const T momentum = step.momentum;
+        const T rate = range.step_size;
+        const T decay = range.gradient_decay;
+        if (velocity == nullptr) {
+            for (int64_t i = range.begin; i < range.end; ++i)
+                parameters[i] -= rate * (gradients[i] + decay * parameters[i]);
+            return;
+        }
+        // p -= rate (g + momentum v) with Nesterov's momentum, p -= rate v without.
+        const T own = step.nesterov ? T{1} : T{0};
+        const T carried = step.nesterov ? momentum : T{1};
+        for (int64_t i = range.begin; i < range.end; ++i) {
+            const T gradient = gradients[i] + decay * parameters[i];
+            const T speed = momentum * velocity[i] + gradient;
+            velocity[i] = speed;
+            parameters[i] -= rate * (own * gradient + carried * speed);
+        }
+    }
+
+    static T square_root(T value) {
+        if constexpr (sizeof(T) == 4)
+            return __builtin_sqrtf(value);
+        else
+            return __builtin_sqrt(value);
+    }
+
+    static void adam(const AdamStep<T>& step, const StepRange<T>& range) {
+        const AdamStep<T> s = step;
+        T* __restrict parameters = s.parameters;
+        const T* __restrict gradients = s.gradients;
+        T* __restrict first = s.first_moment;
+        T* __restrict second = s.second_moment;
+        const T step_size = range.step_size;
+        const T decay = range.gradient_decay;
+        const T parameter_scale = range.parameter_scale;
+        for (int64_t i = range.begin; i < range.end; ++i) {
+            const T gradient = gradients[i] + decay * parameters[i];
+            const T m = s.beta1 * first[i] + s.one_minus_beta1 * gradient;
+            const T v = s.beta2 * second[i] + s.one_minus_beta2 * gradient * gradient;
+            first[i] = m;
+            second[i] = v;
+            parameters[i] =
+                parameters[i] * parameter_scale - step_size * m / (square_root(v) * s.second_correction + s.epsilon);
+        }
+    }
+
+    static constexpr VectorKernels<T> table{
+        .all_finite = all_finite,
+        .sum_of_squares = sum_of_squares,
+        .scale = scale,
+        .squared_error = squared_error,
+        .softmax_cross_entropy = softmax_cross_entropy,
+        .sgd = sgd,
+        .adam = adam,
+    };
+};
+
+} // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

@@ -1,0 +1,168 @@
+#include "model/dense.hpp"
+
+#include <algorithm>
+
+namespace ortho {
+namespace {
+
+using cpu::DenseKernels;
+using cpu::Product;
+using cpu::Tile;
+
+/** Products of so few rows or columns are not worth packing. */
+constexpr int64_t narrow_columns = 16;
+constexpr int64_t narrow_rows = 4;
+/** Multiply-adds from which on waking the threads pays (some ten microseconds of work). */
+constexpr int64_t worth_threads = int64_t{1} << 20;
+/** Rows of a tile; packed, they take half of a 256 KiB cache. A multiple of every kernel's panel rows. */
+constexpr int64_t tile_rows = 96;
+constexpr int64_t tile_columns = 256;
+constexpr int64_t smallest_tile_columns = 64;
+/** Rows of a tile of a narrow product. */
+constexpr int64_t narrow_tile_rows = 512;
+constexpr int64_t bias_columns = 64;
+
+int64_t quotient(int64_t value, int64_t divisor) {
+    return (value + divisor - 1) / divisor;
+}
+int64_t round_up(int64_t value, int64_t multiple) {
+    return quotient(value, multiple) * multiple;
+}
+
+/** Calls body(task, rank) for all tasks, on the device's threads if there is work enough for them. */
+template <class Body> void share(ortho_device& device, double work, int64_t tasks, Body&& body) {
+    if (work >= static_cast<double>(worth_threads)) {
+        for_each_task(device.pool, tasks, body);
+        return;
+    }
+    for (int64_t task = 0; task < tasks; ++task)
+        body(task, 0);
+}
+
+/** C cut into tiles by its shape alone. */
+struct Tiling {
+    int64_t rows;
+    int64_t columns;
+    int64_t row_step;
+    int64_t column_step;
+
+    int64_t across() const { return quotient(columns, column_step); }
+    int64_t tiles() const { return quotient(rows, row_step) * across(); }
+    Tile operator[](int64_t index) const {
+        const int64_t row = index / across() * row_step;
+        const int64_t column = index % across() * column_step;
+        return {row, std::min(row + row_step, rows), column, std::min(column + column_step, columns)};
+    }
+};
+
+template <class T> double multiply_adds(const Product<T>& product) {
+    return static_cast<double>(product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
+}
+
+template <class T> void run_tiles(ortho_device& device, const Product<T>& product, const Tiling& tiling, T* scratch) {
+    const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
+    const int64_t tile_scratch = kernels.tile_scratch(tiling.row_step);
+    share(device, multiply_adds(product), tiling.tiles(),
+          [&](int64_t task, int rank) { kernels.multiply(product, tiling[task], scratch + rank * tile_scratch); });
+}
+
+/** A product with many rows, whose B (the weights) is packed once for all tiles. */
+template <class T> void multiply_rows(ortho_device& device, Product<T> product) {
+    const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
+    const Tiling tiling{product.m, product.n, tile_rows, round_up(tile_columns, kernels.panel_width)};
+    // Packed panels of 64 bytes' multiples keep what follows them aligned.
+    const int64_t packed_size = round_up(kernels.packed_size(product.n, product.k), 64);
+    const int64_t elements =
+        checked_product("dense scratch", {packed_size + device.pool.threads() * kernels.tile_scratch(tile_rows),
+                                          static_cast<int64_t>(sizeof(T))});
+    auto workspace = device.workspace();
+    T* const packed = static_cast<T*>(workspace.reserve(elements, "dense scratch"));
+    share(device, multiply_adds(product), quotient(product.n, kernels.panel_width),
+          [&](int64_t panel, int) { kernels.pack(product, panel, packed); });
+    product.packed = packed;
+    run_tiles(device, product, tiling, packed + packed_size);
+}
+
+/** A product with a long sum, each tile of which packs what it needs. */
+template <class T> void multiply_long(ortho_device& device, const Product<T>& product) {
+    const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
+    // Few rows of C: narrower tiles, so that there are some to share.
+    const int64_t wanted = product.m > tile_rows ? tile_columns : smallest_tile_columns;
+    const Tiling tiling{product.m, product.n, tile_rows, round_up(wanted, kernels.panel_width)};
+    auto workspace = device.workspace();
+    T* const scratch = static_cast<T*>(workspace.reserve(
+        device.pool.threads() * kernels.tile_scratch(tile_rows) * static_cast<int64_t>(sizeof(T)), "dense scratch"));
+    run_tiles(device, product, tiling, scratch);
+}
+
+template <class T> void multiply_narrow(ortho_device& device, const Product<T>& product) {
+    const Tiling tiling{product.m, product.n, narrow_tile_rows, tile_columns};
+    share(device, multiply_adds(product), tiling.tiles(),
+          [&](int64_t task, int) { device.kernels.of<T>().dense.multiply_narrow(product, tiling[task]); });
+}
+
+} // namespace
+
+template <class T>
+void dense_forward(ortho_device& device, const DenseShape& shape, const T* weights, const T* bias, const T* x, T* y) {
+    const Product<T> product{
+        .m = shape.rows,
+        .n = shape.outputs,
+        .k = shape.inputs,
+        .a = {x, shape.inputs, 1},
+        .b = {weights, 1, shape.inputs},
+        .packed = nullptr,
+        .bias = bias,
+        .c = y,
+        .accumulate = false,
+    };
+    if (shape.outputs <= narrow_columns || shape.rows <= narrow_rows)
+        multiply_narrow(device, product);
+    else
+        multiply_rows(device, product);
+}
+
+template <class T>
+void dense_backward(ortho_device& device, const DenseShape& shape, bool accumulate, const T* weights, const T* x,
+                    const T* y_gradients, T* weight_gradients, T* bias_gradients, T* x_gradients) {
+    if (x_gradients != nullptr)
+        multiply_rows(device, Product<T>{
+                                  .m = shape.rows,
+                                  .n = shape.inputs,
+                                  .k = shape.outputs,
+                                  .a = {y_gradients, shape.outputs, 1},
+                                  .b = {weights, shape.inputs, 1},
+                                  .packed = nullptr,
+                                  .bias = nullptr,
+                                  .c = x_gradients,
+                                  .accumulate = false,
+                              });
+    multiply_long(device, Product<T>{
+                              .m = shape.outputs,
+                              .n = shape.inputs,
+                              .k = shape.rows,
+                              .a = {y_gradients, 1, shape.outputs},
+                              .b = {x, shape.inputs, 1},
+                              .packed = nullptr,
+                              .bias = nullptr,
+                              .c = weight_gradients,
+                              .accumulate = accumulate,
+                          });
+    if (bias_gradients != nullptr)
+        share(device, static_cast<double>(shape.rows) * static_cast<double>(shape.outputs),
+              quotient(shape.outputs, bias_columns), [&](int64_t task, int) {
+                  const int64_t begin = task * bias_columns;
+                  device.kernels.of<T>().dense.column_sums(y_gradients, shape.rows, shape.outputs, begin,
+                                                           std::min(begin + bias_columns, shape.outputs), accumulate,
+                                                           bias_gradients);
+              });
+}
+
+template void dense_forward(ortho_device&, const DenseShape&, const float*, const float*, const float*, float*);
+template void dense_forward(ortho_device&, const DenseShape&, const double*, const double*, const double*, double*);
+template void dense_backward(ortho_device&, const DenseShape&, bool, const float*, const float*, const float*, float*,
+                             float*, float*);
+template void dense_backward(ortho_device&, const DenseShape&, bool, const double*, const double*, const double*,
+                             double*, double*, double*);
+
+} // namespace ortho
