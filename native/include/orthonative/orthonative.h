@@ -1,0 +1,486 @@
+/*
+ * OrthoNative: the C interface of the native core.
+ *
+ * Random orthogonal additive filters (A. Ceni, arXiv 2210.01245) as one chain over a batch of states:
+ *
+ *     x_k = alpha * O_k x_{k-1} + beta * phi(W_k x_{k-1} + d_k),   k = 1..K,   x in R^N,   O_k^T O_k = I
+ *
+ * recurrent:   k is a time step, W and O are the same at every step, d_k = V u_k + b
+ * feedforward: k is a layer, W_k and b_k belong to the layer, d_k = b_k, O shared or one per layer
+ *
+ * Conventions, kept by every function:
+ *  - A function that can fail returns ortho_status. On failure ortho_last_error() of the calling thread names the
+ *    argument, what was given and what is allowed; out-parameters and buffers are then left as they were, unless the
+ *    function says otherwise. No C++ exception crosses this interface, nothing prints, nothing exits.
+ *  - Objects are opaque; ortho_x_free releases one, null is allowed. An object that was created on a device keeps the
+ *    device alive until it is freed itself.
+ *  - Shapes are row-major and time-major: inputs [T, B, D], states [T, B, N], weights [out, in]. Sizes are int64_t.
+ *  - `const void*` / `void*` buffers hold elements of the type named by `dtype` (ORTHO_FLOAT32: float,
+ *    ORTHO_FLOAT64: double). Buffers belong to the caller, are used during the call only, and may not overlap unless
+ *    the function says otherwise.
+ *  - Results depend on the problem's shape, the seed and the instruction set, never on the number of threads.
+ */
+#ifndef ORTHONATIVE_H
+#define ORTHONATIVE_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#if defined(ORTHO_BUILDING)
+#define ORTHO_API __declspec(dllexport)
+#else
+#define ORTHO_API __declspec(dllimport)
+#endif
+#else
+#define ORTHO_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Version of this interface; a library that reports another one must not be used with this header. */
+#define ORTHO_ABI_VERSION 1u
+
+/** What a function returns. */
+typedef enum ortho_status {
+    ORTHO_OK = 0,
+    /** An argument is outside what is allowed. */
+    ORTHO_INVALID_ARGUMENT = 1,
+    /** The memory that the call needs cannot be had; nothing was changed. */
+    ORTHO_OUT_OF_MEMORY = 2,
+    /** A value is NaN or infinite where finite values are required. */
+    ORTHO_NOT_FINITE = 3,
+    /** The object is not in a state that allows the call, or another thread is using it. */
+    ORTHO_INVALID_STATE = 4,
+    /** This build or this machine cannot do what was asked. */
+    ORTHO_NOT_SUPPORTED = 5,
+    /** A fault inside the library. */
+    ORTHO_INTERNAL = 6
+} ortho_status;
+
+/** Element type of a buffer. */
+typedef enum ortho_dtype { ORTHO_FLOAT32 = 0, ORTHO_FLOAT64 = 1 } ortho_dtype;
+
+/** Kind of device. */
+typedef enum ortho_device_kind { ORTHO_DEVICE_CPU = 0, ORTHO_DEVICE_CUDA = 1 } ortho_device_kind;
+
+/** Instruction sets that the CPU kernels are compiled for. */
+typedef enum ortho_instruction_set {
+    /** Compiler's baseline for the processor family: SSE4.2 on x86-64 (x86-64-v2), NEON on AArch64. */
+    ORTHO_ISA_BASELINE = 0,
+    /** AVX2 and FMA (x86-64-v3). */
+    ORTHO_ISA_AVX2 = 1,
+    /** AVX-512 F, BW, CD, DQ and VL (x86-64-v4). */
+    ORTHO_ISA_AVX512 = 2
+} ortho_instruction_set;
+
+/** The nonlinearity phi. */
+typedef enum ortho_activation { ORTHO_TANH = 0, ORTHO_RELU = 1 } ortho_activation;
+
+/** How the orthogonal matrix O is chosen. */
+typedef enum ortho_filter_kind {
+    /** Haar-distributed: Householder QR of a Gaussian matrix in double precision, signs fixed by R's diagonal. */
+    ORTHO_FILTER_HAAR = 0,
+    /** Cyclic shift: O[i, (i-1) mod N] = 1. */
+    ORTHO_FILTER_CYCLE = 1,
+    /** Uniformly random permutation with independent random signs. */
+    ORTHO_FILTER_PERMUTATION = 2,
+    /** The identity: with alpha = beta = 1 the chain is a residual network. */
+    ORTHO_FILTER_IDENTITY = 3,
+    /** A matrix given by the caller. */
+    ORTHO_FILTER_CUSTOM = 4
+} ortho_filter_kind;
+
+/** What runs along the chain. */
+typedef enum ortho_chain_model { ORTHO_RECURRENT = 0, ORTHO_FEEDFORWARD = 1 } ortho_chain_model;
+
+/** Purpose of a random stream; streams of different purpose, index or seed are independent. */
+typedef enum ortho_stream {
+    ORTHO_STREAM_FILTER = 0,
+    ORTHO_STREAM_WEIGHTS = 1,
+    ORTHO_STREAM_SHUFFLE = 2,
+    ORTHO_STREAM_DATA = 3,
+    ORTHO_STREAM_NOISE = 4
+} ortho_stream;
+
+/** A device: where buffers lie and work runs. For the CPU it owns the thread pool. */
+typedef struct ortho_device ortho_device;
+/** Memory on a device. */
+typedef struct ortho_buffer ortho_buffer;
+/** A chain of filter steps: its filter, its packed weights and the states that backward needs. */
+typedef struct ortho_chain ortho_chain;
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Library                                                                                                            */
+
+/** @return ORTHO_ABI_VERSION of the library. */
+ORTHO_API uint32_t ortho_abi_version(void);
+
+/** @return version of the library, "major.minor.patch"; static storage. */
+ORTHO_API const char* ortho_version(void);
+
+/** @return SHA-256 of this header as the library was built with it, 64 lower-case hexadecimal digits. */
+ORTHO_API const char* ortho_header_hash(void);
+
+/** @return message of the calling thread's last failed call, one line; "" if none failed; valid until the next call. */
+ORTHO_API const char* ortho_last_error(void);
+
+/** @return number of objects (devices, buffers, chains) that were created and not yet freed; for leak tests. */
+ORTHO_API int64_t ortho_live_objects(void);
+
+/** Facts about the machine. */
+typedef struct ortho_system_info {
+    /** sizeof(ortho_system_info) as the caller was compiled. */
+    uint32_t struct_size;
+    /** ortho_instruction_set in use. The environment variable ORTHONATIVE_CPU (baseline, avx2, avx512) forces a lower one. */
+    int32_t instruction_set;
+    /** ortho_instruction_set, the highest that this processor and this build have. */
+    int32_t best_instruction_set;
+    /** Processors that this process may use. */
+    int32_t cores;
+    /** Physical memory in bytes (the control group's limit where that is lower). */
+    int64_t total_memory;
+    /** Memory in bytes that can be had now without swapping. */
+    int64_t available_memory;
+} ortho_system_info;
+
+/**
+ * Describes the machine.
+ * @param info  written; its struct_size is read first
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is unknown;
+ *         ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
+ */
+ORTHO_API ortho_status ortho_get_system_info(ortho_system_info* info);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Devices and buffers                                                                                                */
+
+/** How a device is made. */
+typedef struct ortho_device_options {
+    /** sizeof(ortho_device_options) as the caller was compiled. */
+    uint32_t struct_size;
+    /** ortho_device_kind. */
+    int32_t kind;
+    /** CPU: threads that work together, 1 to 1024; 0: as many as there are cores. CUDA: must be 0. */
+    int32_t threads;
+    /** CUDA: which GPU; CPU: must be 0. */
+    int32_t index;
+} ortho_device_options;
+
+/**
+ * Makes a device.
+ * @param device   written: the new device; free it with ortho_device_free
+ * @param options  null: the CPU with as many threads as cores
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here;
+ *         ORTHO_OUT_OF_MEMORY if the threads cannot be started
+ */
+ORTHO_API ortho_status ortho_device_create(ortho_device** device, const ortho_device_options* options);
+
+/** Frees a device once the last object made on it is freed. @param device may be null */
+ORTHO_API void ortho_device_free(ortho_device* device);
+
+/** @return threads that the device works with, the caller's among them; 0 for null. */
+ORTHO_API int32_t ortho_device_threads(const ortho_device* device);
+
+/**
+ * Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large).
+ * @param buffer  written: the new buffer; free it with ortho_buffer_free
+ * @param bytes   size, at least 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available
+ */
+ORTHO_API ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, int64_t bytes);
+
+/** @return address of the buffer's first byte; null for null. */
+ORTHO_API void* ortho_buffer_data(ortho_buffer* buffer);
+
+/** @return size of the buffer in bytes; 0 for null. */
+ORTHO_API int64_t ortho_buffer_bytes(const ortho_buffer* buffer);
+
+/** Frees a buffer. @param buffer may be null */
+ORTHO_API void ortho_buffer_free(ortho_buffer* buffer);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Random numbers: counter-based Philox4x32-10, so a value depends on (seed, purpose, index, position) alone           */
+
+/**
+ * Fills a buffer with uniform numbers in [low, high).
+ * @param purpose  ortho_stream
+ * @param index    which stream of that purpose
+ * @param values   [count], written; every value is drawn in double precision and rounded to dtype
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT unless low < high and both are finite
+ */
+ORTHO_API ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint32_t index, double low, double high,
+                                            int32_t dtype, int64_t count, void* values);
+
+/**
+ * Fills a buffer with normal numbers (Box-Muller in double precision).
+ * @param purpose             ortho_stream
+ * @param index               which stream of that purpose
+ * @param standard_deviation  finite, not negative
+ * @param values              [count], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index, double mean,
+                                           double standard_deviation, int32_t dtype, int64_t count, void* values);
+
+/**
+ * Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).
+ * @param purpose      ortho_stream
+ * @param index        which stream of that purpose
+ * @param permutation  [count], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_random_permutation(uint64_t seed, int32_t purpose, uint32_t index, int64_t count,
+                                                int64_t* permutation);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Chain                                                                                                              */
+
+/** What a chain is. */
+typedef struct ortho_chain_options {
+    /** sizeof(ortho_chain_options) as the caller was compiled. */
+    uint32_t struct_size;
+    /** ortho_dtype of all its buffers. */
+    int32_t dtype;
+    /** ortho_chain_model. */
+    int32_t model;
+    /** ortho_activation. */
+    int32_t activation;
+    /** ortho_filter_kind. */
+    int32_t filter;
+    /** Feedforward: 0: one filter for all layers; 1: one for each layer, drawn anew when needed and never stored
+        (ORTHO_FILTER_CUSTOM: read from filter_matrix). Recurrent: must be 0. */
+    int32_t filter_per_layer;
+    /** Number of units N, 1 to 65536. */
+    int64_t hidden_size;
+    /** Recurrent: number of inputs D at a step, 0 (driven by the bias alone) to 1048576. Feedforward: must be 0. */
+    int64_t input_size;
+    /** Feedforward: number of layers L, at least 1. Recurrent: must be 0. */
+    int64_t layers;
+    /** Seed of the filter. */
+    uint64_t seed;
+    /** Which filter stream of that seed; give each chain of a model its own. With filter_per_layer, layer l draws from
+        stream filter_index + l. */
+    uint32_t filter_index;
+    /** 1: inputs, initial states and output gradients are checked for NaN and infinity; 0: they are not. */
+    int32_t check_finite;
+    /** [alpha_count], finite: factor of the filtered state; one for all units or one for each. */
+    const double* alpha;
+    /** [beta_count], finite: factor of the nonlinearity; one for all units or one for each. */
+    const double* beta;
+    /** 1 or hidden_size. */
+    int64_t alpha_count;
+    /** 1 or hidden_size. */
+    int64_t beta_count;
+    /** ORTHO_FILTER_CUSTOM: [N, N], or [L, N, N] with filter_per_layer; orthogonal to 1e-6; copied. Otherwise null. */
+    const double* filter_matrix;
+    /** Steps between kept states; those between are recomputed in backward, bit for bit. 0: keep every state. */
+    int64_t checkpoint_every;
+    /** Above 0: choose the fewest recomputed steps with which the states fit into so many bytes; then checkpoint_every
+        must be 0. */
+    int64_t max_state_bytes;
+} ortho_chain_options;
+
+/**
+ * Makes a chain and draws its filter.
+ * @param chain    written: the new chain; free it with ortho_chain_free
+ * @param options  copied
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, const ortho_chain_options* options);
+
+/** Frees a chain. @param chain may be null */
+ORTHO_API void ortho_chain_free(ortho_chain* chain);
+
+/**
+ * Copies the filter O, in double precision as it was drawn.
+ * @param layer   layer of a feedforward chain with filter_per_layer; otherwise 0
+ * @param matrix  [N, N], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double* matrix);
+
+/**
+ * Tells how much memory a forward call would keep, before it is made.
+ * @param steps     T of a recurrent chain; 0 for a feedforward one
+ * @param training  1: with what backward needs; 0: without
+ * @param bytes     written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t steps, int64_t batch, int32_t training,
+                                          int64_t* bytes);
+
+/**
+ * Runs the chain. Recurrent: over a batch of sequences; feedforward: through all layers.
+ *
+ * @param chain          used by one thread at a time
+ * @param steps          T of a recurrent chain, at least 1; 0 for a feedforward one
+ * @param batch          B, at least 1
+ * @param output_steps   K: how many of the last states are written, 0 to T (recurrent) or to L (feedforward)
+ * @param training       1: keep what ortho_chain_backward needs; 0: keep nothing
+ * @param weights        W: [N, N] recurrent, [L, N, N] feedforward
+ * @param input_weights  V: [N, D]; null where D is 0
+ * @param bias           b: [N] recurrent, [L, N] feedforward
+ * @param inputs         u: [T, B, D]; null where D is 0; must stay as it is until backward is done
+ * @param initial        x_0: [B, N]; null: zeros
+ * @param outputs        [K, B, N], written: the last K states in the order of time; null where K is 0
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
+ *         ORTHO_INVALID_STATE if another thread is using the chain
+ */
+ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, int64_t output_steps,
+                                           int32_t training, const void* weights, const void* input_weights,
+                                           const void* bias, const void* inputs, const void* initial, void* outputs);
+
+/**
+ * Backpropagates through the last forward call made with training = 1; once for each such call. With g_k the gradient
+ * at x_k and a_k = phi(z_k):
+ *
+ *     delta_k = beta phi'(z_k) g_k         g_{k-1} = alpha O_k^T g_k + W_k^T delta_k
+ *     dW = sum delta_k x_{k-1}^T    dV = sum delta_k u_k^T    db = sum delta_k    du_k = V^T delta_k
+ *
+ * @param accumulate             1: add to weight_gradients, input_weight_gradients and bias_gradients; 0: overwrite them
+ * @param weights                W as given to forward
+ * @param input_weights          V as given to forward
+ * @param bias                   b as given to forward
+ * @param inputs                 u as given to forward
+ * @param output_gradients       [K, B, N]: gradients at the outputs of forward
+ * @param weight_gradients       shaped as W
+ * @param input_weight_gradients shaped as V; null where D is 0
+ * @param bias_gradients         shaped as b
+ * @param input_gradients        [T, B, D], written; null: not wanted
+ * @param initial_gradients      [B, N], written; null: not wanted
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY;
+ *         ORTHO_INVALID_STATE without such a forward call, or if another thread is using the chain
+ */
+ORTHO_API ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const void* weights,
+                                            const void* input_weights, const void* bias, const void* inputs,
+                                            const void* output_gradients, void* weight_gradients,
+                                            void* input_weight_gradients, void* bias_gradients, void* input_gradients,
+                                            void* initial_gradients);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Dense layer                                                                                                        */
+
+/**
+ * y = x A^T + c for every row.
+ * @param rows     at least 1
+ * @param weights  A: [outputs, inputs]
+ * @param bias     c: [outputs]; null: none
+ * @param x        [rows, inputs]
+ * @param y        [rows, outputs], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_dense_forward(ortho_device* device, int32_t dtype, int64_t rows, int64_t inputs,
+                                           int64_t outputs, const void* weights, const void* bias, const void* x,
+                                           void* y);
+
+/**
+ * Gradients of ortho_dense_forward.
+ * @param accumulate        1: add to weight_gradients and bias_gradients; 0: overwrite them
+ * @param weights           A: [outputs, inputs]; may be null where x_gradients is
+ * @param x                 [rows, inputs]
+ * @param y_gradients       [rows, outputs]
+ * @param weight_gradients  [outputs, inputs]
+ * @param bias_gradients    [outputs]; null: no bias
+ * @param x_gradients       [rows, inputs], written; null: not wanted
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, int32_t accumulate, int64_t rows,
+                                            int64_t inputs, int64_t outputs, const void* weights, const void* x,
+                                            const void* y_gradients, void* weight_gradients, void* bias_gradients,
+                                            void* x_gradients);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Losses                                                                                                             */
+
+/**
+ * Mean over the rows of the cross-entropy of softmax(logits) with the target class.
+ * @param label_smoothing   s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere
+ * @param logits            [rows, classes], finite
+ * @param targets           [rows], each 0 to classes-1
+ * @param loss              written; may be null
+ * @param correct           written: rows whose largest logit (the first one of equals) is the target; may be null
+ * @param logit_gradients   [rows, classes], written: gradient of the mean loss; may be null
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE
+ */
+ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, int64_t rows, int64_t classes,
+                                                   double label_smoothing, const void* logits, const int32_t* targets,
+                                                   double* loss, int64_t* correct, void* logit_gradients);
+
+/**
+ * Mean over all elements of (predictions - targets)^2.
+ * @param predictions           [count], finite
+ * @param targets               [count], finite
+ * @param loss                  written; may be null
+ * @param prediction_gradients  [count], written: gradient of the mean loss; may be null
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE
+ */
+ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64_t count,
+                                                const void* predictions, const void* targets, double* loss,
+                                                void* prediction_gradients);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Optimizers, over a flat buffer of all parameters                                                                   */
+
+/** A range of the parameter buffer with a learning rate of its own. */
+typedef struct ortho_parameter_group {
+    /** First element. */
+    int64_t offset;
+    /** Number of elements. */
+    int64_t count;
+    /** Learning rate, finite, not negative. */
+    double learning_rate;
+    /** Weight decay, finite, not negative. */
+    double weight_decay;
+} ortho_parameter_group;
+
+/**
+ * Multiplies all gradients by max_norm / norm where their Euclidean norm is larger than max_norm.
+ * @param gradients  [count], changed in place
+ * @param max_norm   above 0; infinity: measure only
+ * @param norm       written: the norm before clipping; may be null
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE if the norm is (gradients are then unchanged)
+ */
+ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64_t count, void* gradients,
+                                                double max_norm, double* norm);
+
+/**
+ * Stochastic gradient descent: g += weight_decay * p; v = momentum * v + g; p -= learning_rate * (nesterov ? g + momentum * v : v).
+ * @param count       elements of the whole buffers; groups lie inside and do not overlap
+ * @param parameters  [count], changed in place
+ * @param gradients   [count], read only
+ * @param velocity    [count], changed in place; null where momentum is 0
+ * @param momentum    0 to 1, 1 excluded
+ * @param nesterov    0 or 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
+                                      const void* gradients, void* velocity, double momentum, int32_t nesterov,
+                                      const ortho_parameter_group* groups, int64_t group_count);
+
+/**
+ * Adam (Kingma and Ba, arXiv 1412.6980) with bias correction; AdamW (Loshchilov and Hutter, arXiv 1711.05101) with
+ * decoupled = 1: p -= learning_rate * weight_decay * p before the update instead of g += weight_decay * p.
+ * @param count          elements of the whole buffers; groups lie inside and do not overlap
+ * @param parameters     [count], changed in place
+ * @param gradients      [count], read only
+ * @param first_moment   [count], changed in place
+ * @param second_moment  [count], changed in place
+ * @param step           number of this step, from 1
+ * @param beta1          0 to 1, 1 excluded
+ * @param beta2          0 to 1, 1 excluded
+ * @param epsilon        above 0
+ * @param decoupled      0: Adam; 1: AdamW
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
+                                       const void* gradients, void* first_moment, void* second_moment, int64_t step,
+                                       double beta1, double beta2, double epsilon, int32_t decoupled,
+                                       const ortho_parameter_group* groups, int64_t group_count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

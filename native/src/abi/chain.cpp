@@ -1,0 +1,129 @@
+#include "model/chain.hpp"
+
+#include <algorithm>
+
+#include "abi/check.hpp"
+#include "abi/guard.hpp"
+
+using namespace ortho;
+
+namespace {
+
+/** Holds a chain for one call; another thread's call meanwhile is refused. */
+class InUse {
+public:
+    explicit InUse(ortho_chain& chain) : chain_(chain) {
+        if (chain_.in_use.exchange(true, std::memory_order_acquire))
+            fail(ORTHO_INVALID_STATE, "chain is in use by another thread; give each thread a chain of its own");
+    }
+    ~InUse() { chain_.in_use.store(false, std::memory_order_release); }
+    InUse(const InUse&) = delete;
+    InUse& operator=(const InUse&) = delete;
+
+private:
+    ortho_chain& chain_;
+};
+
+void check_chain(const ortho_chain* chain) {
+    if (chain == nullptr)
+        fail(ORTHO_INVALID_ARGUMENT, "chain is null; it must come from ortho_chain_create");
+}
+
+/** A buffer that is needed exactly where there are elements of it. */
+void check_given(const char* name, const void* pointer, bool needed) {
+    if (needed)
+        check::not_null(name, pointer);
+    else if (pointer != nullptr)
+        fail(ORTHO_INVALID_ARGUMENT, "%s is given; it must be null where input_size is 0", name);
+}
+
+void check_steps(const ChainSpec& spec, int64_t steps, int64_t batch) {
+    if (spec.recurrent())
+        check::at_least("steps", steps, 1);
+    else
+        check::range("steps", steps, 0, 0);
+    check::at_least("batch", batch, 1);
+    const int64_t all_steps = spec.recurrent() ? steps : spec.layers;
+    checked_product("the states", {all_steps, batch, std::max(spec.hidden_size + 64, spec.input_size), 64});
+}
+
+} // namespace
+
+ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, const ortho_chain_options* options) {
+    return guard([&] {
+        check::not_null("chain", chain);
+        check::device(device);
+        check::not_null("options", options);
+        check::struct_size("options", options->struct_size, sizeof *options);
+        *chain = make_cpu_chain(*device, ChainSpec(*options)).release();
+    });
+}
+
+void ortho_chain_free(ortho_chain* chain) {
+    delete chain;
+}
+
+ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double* matrix) {
+    return guard([&] {
+        check_chain(chain);
+        check::range("layer", layer, 0, chain->spec.filter_per_layer ? chain->spec.layers - 1 : 0);
+        check::not_null("matrix", matrix);
+        const std::vector<double> filter = chain->spec.matrix(layer);
+        std::copy(filter.begin(), filter.end(), matrix);
+    });
+}
+
+ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t steps, int64_t batch, int32_t training,
+                                int64_t* bytes) {
+    return guard([&] {
+        check_chain(chain);
+        check_steps(chain->spec, steps, batch);
+        check::flag("training", training);
+        check::not_null("bytes", bytes);
+        *bytes = chain->state_bytes(steps, batch, training == 1);
+    });
+}
+
+ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, int64_t output_steps,
+                                 int32_t training, const void* weights, const void* input_weights, const void* bias,
+                                 const void* inputs, const void* initial, void* outputs) {
+    return guard([&] {
+        check_chain(chain);
+        const ChainSpec& spec = chain->spec;
+        check_steps(spec, steps, batch);
+        check::range("output_steps", output_steps, 0, spec.recurrent() ? steps : spec.layers);
+        check::flag("training", training);
+        check::not_null("weights", weights);
+        check_given("input_weights", input_weights, spec.input_size > 0);
+        check::not_null("bias", bias);
+        check_given("inputs", inputs, spec.input_size > 0);
+        if (output_steps > 0)
+            check::not_null("outputs", outputs);
+        const InUse in_use(*chain);
+        chain->forward({steps, batch, output_steps, training == 1, weights, input_weights, bias, inputs, initial,
+                        output_steps > 0 ? outputs : nullptr});
+    });
+}
+
+ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const void* weights,
+                                  const void* input_weights, const void* bias, const void* inputs,
+                                  const void* output_gradients, void* weight_gradients, void* input_weight_gradients,
+                                  void* bias_gradients, void* input_gradients, void* initial_gradients) {
+    return guard([&] {
+        check_chain(chain);
+        const bool driven = chain->spec.input_size > 0;
+        check::flag("accumulate", accumulate);
+        check::not_null("weights", weights);
+        check_given("input_weights", input_weights, driven);
+        check::not_null("bias", bias);
+        check_given("inputs", inputs, driven);
+        check::not_null("weight_gradients", weight_gradients);
+        check_given("input_weight_gradients", input_weight_gradients, driven);
+        check::not_null("bias_gradients", bias_gradients);
+        if (!driven)
+            check_given("input_gradients", input_gradients, false);
+        const InUse in_use(*chain);
+        chain->backward({accumulate == 1, weights, input_weights, bias, inputs, output_gradients, weight_gradients,
+                         input_weight_gradients, bias_gradients, input_gradients, initial_gradients});
+    });
+}

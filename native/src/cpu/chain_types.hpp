@@ -1,0 +1,140 @@
+// What the chain kernels work on: plain descriptions, shared by the kernels of all instruction sets and their caller.
+#pragma once
+
+#include <cstdint>
+
+namespace ortho::cpu {
+
+/**
+ * How states lie in memory: panels of `width` units, in a panel one row a sample, [panels][batch][width]. So the rows
+ * of a panel follow each other without gaps, whatever the hidden size: weight gradients are outer products over rows,
+ * and no row lies a power of two from the next one.
+ *
+ * `padded` is the number of units rounded up to 64 bytes: kernels compute that many, and the added units stay zero
+ * because their weights are. A width of 64 bytes serves chains of so few units, 256 bytes all others.
+ */
+struct StateLayout {
+    int64_t units = 0;
+    int64_t padded = 0;
+    int64_t width = 0;
+    int64_t panels = 0;
+    int64_t batch = 0;
+
+    StateLayout() = default;
+    StateLayout(int64_t units_, int64_t batch_, int64_t element_bytes) : units(units_), batch(batch_) {
+        const int64_t line = 64 / element_bytes;
+        padded = (units + line - 1) / line * line;
+        width = padded == line ? line : 4 * line;
+        panels = (padded + width - 1) / width;
+    }
+
+    [[gnu::always_inline]] int64_t panel_stride() const { return batch * width; }
+    [[gnu::always_inline]] int64_t size() const { return panels * batch * width; }
+    [[gnu::always_inline]] int64_t offset(int64_t unit, int64_t row) const {
+        return (unit / width) * panel_stride() + row * width + unit % width;
+    }
+};
+
+/**
+ * A structured filter (one non-zero in each row): (αO x)_i = scale_i x[source_i], sources given as offsets into the
+ * state of row 0. `run` tells for every vector of units how its sources lie, so that shifts are plain loads: these may
+ * touch one element before or behind a state, which must be readable.
+ */
+template <class T> struct StructuredFilter {
+    const int32_t* source; // [padded]
+    const T* scale;        // [padded]
+    const uint8_t* run;    // [padded / lanes], a GatherRun
+};
+
+/** How the sources of one vector of units lie. */
+enum GatherRun : uint8_t {
+    scattered = 0,
+    contiguous = 1,
+    /** Contiguous but for the first lane. */
+    all_but_first = 2,
+    /** Contiguous but for the last lane. */
+    all_but_last = 3
+};
+
+enum class Nonlinearity : int32_t { tanh = 0, relu = 1 };
+
+/** One step forward for some rows and column tiles: x_k = αO x_{k-1} + β φ(W x_{k-1} + V u + b). */
+template <class T> struct ForwardStep {
+    StateLayout layout;
+    Nonlinearity nonlinearity;
+    const T* filter;                // packed [tile][k][tile units], α folded in; null: structured
+    StructuredFilter<T> structured; // used where filter is null
+    const T* weights;               // packed as filter
+    const T* input_weights;         // packed [tile][d][tile units]
+    const T* bias;                  // [padded]
+    const T* beta;                  // [padded]
+    int64_t inputs;                 // D
+    const T* input;                 // [batch, D]
+    const T* previous;              // state x_{k-1}
+    T* next;                        // state x_k
+    T* activation;                  // φ, laid out as a state; null: not kept
+    T* output;                      // [batch, units] row-major copy of x_k; null: not wanted
+};
+
+/** One step backward for some rows and column tiles: g_{k-1} = αOᵀ g_k + Wᵀ δ_k, then δ_{k-1}. */
+template <class T> struct BackwardStep {
+    StateLayout layout;
+    Nonlinearity nonlinearity;
+    const T* filter;                // packed [tile][i][tile units], α folded in; null: structured
+    StructuredFilter<T> structured; // of αOᵀ
+    const T* weights;               // Wᵀ packed as filter
+    const T* beta;                  // [padded]
+    const T* gradient;              // g_k, laid out as a state; null: no product, previous_gradient is added to
+    const T* delta;                 // δ_k
+    const T* arriving;              // [batch, units] row-major: gradient that arrives at x_{k-1} from outside; or null
+    T* previous_gradient;           // g_{k-1}, written
+    T* previous_delta;              // in: φ of step k-1, out: δ_{k-1}; null: there is no step before
+};
+
+/** Sums over time steps and rows. */
+template <class T> struct GradientSums {
+    StateLayout layout;
+    int64_t steps;              // so many steps, taken from the last one back
+    int64_t step_size;          // elements from one step to the next in delta and in state
+    int64_t input_step;         // elements from one step to the next in input
+    const T* delta;             // δ of the first of the steps
+    const T* state;             // x before the first of the steps
+    const T* input;             // u of the first of the steps, [batch, D]
+    int64_t inputs;             // D
+    int64_t row_begin, row_end; // rows of the batch
+};
+
+template <class T> struct ChainKernels {
+    /** Elements of a vector. */
+    int64_t lanes;
+    /** Units in a column tile of packed weights, forward with a dense filter / in every other product. */
+    int64_t dual_tile;
+    int64_t single_tile;
+
+    /** Packs A [units, columns] row-major (row i scaled by scale[i] if given) for products A x: [tile][k][tile units].
+     */
+    void (*pack_rows)(const T* a, const T* scale, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin,
+                      int64_t tile_end, T* packed);
+    /** Packs A [units, columns] row-major for products Aᵀ y: [tile of columns][i][tile columns]. */
+    void (*pack_columns)(const T* a, const T* scale, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin,
+                         int64_t tile_end, T* packed);
+
+    void (*forward)(const ForwardStep<T>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+                    int64_t tile_end);
+    void (*backward)(const BackwardStep<T>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+                     int64_t tile_end);
+    /** sums[i, :] += Σ δ_i x for the units i of [unit_begin, unit_end); sums is [units, panels · width]. */
+    void (*weight_gradients)(const GradientSums<T>& sums, int64_t unit_begin, int64_t unit_end, T* weight_sums);
+    /** input_sums[d, :] += Σ u_d δ, bias_sums += Σ δ, over the panels of [panel_begin, panel_end). */
+    void (*input_weight_gradients)(const GradientSums<T>& sums, int64_t panel_begin, int64_t panel_end, T* input_sums,
+                                   T* bias_sums);
+    /** input_gradients[row, :] = Vᵀ δ for the rows; input_weights packed by pack_columns with single_tile. */
+    void (*input_gradients)(const StateLayout& layout, const T* input_weights, int64_t inputs, const T* delta,
+                            int64_t row_begin, int64_t row_end, T* input_gradients);
+
+    /** Row-major [batch, units] rows to and from the layout of states. */
+    void (*to_state)(const StateLayout& layout, const T* rows, int64_t row_begin, int64_t row_end, T* state);
+    void (*from_state)(const StateLayout& layout, const T* state, int64_t row_begin, int64_t row_end, T* rows);
+};
+
+} // namespace ortho::cpu

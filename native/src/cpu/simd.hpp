@@ -1,0 +1,126 @@
+// Vectors of the instruction set that this translation unit is compiled for, and the functions on them that the
+// kernels share. Everything lives in a namespace of the instruction set, so that the linker can never replace a
+// function of one by the same function compiled for another.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#ifndef ORTHO_ISA_NAMESPACE
+#error "ORTHO_ISA_NAMESPACE names the instruction set that this file is compiled for"
+#endif
+
+namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
+
+#if defined(__AVX512F__)
+inline constexpr int vector_bytes = 64;
+#elif defined(__AVX2__)
+inline constexpr int vector_bytes = 32;
+#else
+inline constexpr int vector_bytes = 16;
+#endif
+
+template <class T> struct Simd {
+    static constexpr int width = vector_bytes / static_cast<int>(sizeof(T));
+    using integer = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+    typedef T vec __attribute__((vector_size(vector_bytes)));
+    typedef integer ivec __attribute__((vector_size(vector_bytes)));
+    typedef T unaligned __attribute__((vector_size(vector_bytes), aligned(alignof(T)), may_alias));
+
+    static vec load(const T* p) { return *reinterpret_cast<const unaligned*>(p); }
+    static void store(T* p, vec v) { *reinterpret_cast<unaligned*>(p) = v; }
+    static vec splat(T value) { return vec{} + value; }
+
+    /** The first n elements (n < width allowed), zeros behind them. */
+    static vec load_partial(const T* p, int64_t n) {
+        if (n >= width)
+            return load(p);
+        vec v{};
+        std::memcpy(&v, p, static_cast<size_t>(n) * sizeof(T));
+        return v;
+    }
+
+    static void store_partial(T* p, vec v, int64_t n) {
+        if (n >= width)
+            return store(p, v);
+        std::memcpy(p, &v, static_cast<size_t>(n) * sizeof(T));
+    }
+
+    /** base[offset[l]] in lane l. */
+    static vec gather(const T* base, const int32_t* offset) {
+#if defined(__AVX512F__)
+        if constexpr (sizeof(T) == 4)
+            return (vec)_mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, _mm512_loadu_si512(offset), base, 4);
+#endif
+        vec v;
+        for (int l = 0; l < width; ++l)
+            v[l] = base[offset[l]];
+        return v;
+    }
+};
+
+/** 1 / x for finite x of ordinary size, relative error below 2^-23. */
+inline Simd<float>::vec reciprocal(Simd<float>::vec x) {
+#if defined(__AVX512F__)
+    // A division blocks its unit for several times as long as the 14-bit estimate and one Newton step.
+    const auto estimate = (Simd<float>::vec)_mm512_maskz_rcp14_ps(0xffff, (__m512)x);
+    return estimate * (2.0f - x * estimate);
+#else
+    return 1.0f / x;
+#endif
+}
+
+/**
+ * tanh. float: at most 4 ulp over the whole range, NaN and the sign of zero kept, never beyond 1 in magnitude; double:
+ * the C library's.
+ *
+ * |x| < 0.55: x + x^3 p(x^2), p the minimax polynomial of degree 3 (relative error 3.7e-8). Beyond:
+ * 1 - 2 / (e^{2|x|} + 1), with e^{2|x|} = 2^n 2^f and 2^f the minimax polynomial of degree 5 on [-1/2, 1/2] (7.5e-8);
+ * the difference from 1 is small there, so its relative error hardly counts.
+ */
+inline Simd<float>::vec tanh(Simd<float>::vec x) {
+    using S = Simd<float>;
+    const S::ivec sign_bit = S::ivec{} + INT32_MIN;
+    const S::vec magnitude = (S::vec)((S::ivec)x & ~sign_bit);
+    const S::vec y = x * x;
+    const S::vec cubic = ((0.0164375808f * y - 0.0526718125f) * y + 0.133207247f) * y + S::splat(-0.333329469f);
+    const S::vec small = x + (x * y) * cubic;
+
+    // 9.1 and above: tanh rounds to 1. The comparison is written so that NaN stays.
+    const S::vec clamped = magnitude > 9.1f ? S::splat(9.1f) : magnitude;
+    const float to_base_two = 2.88539008f; // 2 / ln 2
+    const float shift = 12582912.0f;       // 1.5 * 2^23: adding it leaves the nearest integer in the low mantissa bits
+    const S::vec shifted = clamped * to_base_two + shift;
+    const S::vec fraction = clamped * to_base_two - (shifted - shift);
+    const S::vec power =
+        ((((0.00132764713f * fraction + 0.00967554096f) * fraction + 0.0555071309f) * fraction + 0.240221202f) *
+             fraction +
+         0.693146944f) *
+            fraction +
+        1.00000012f;
+    // 2^(n-1): the integer's bits moved into the exponent; those of `shift` itself fall out at the top.
+    const S::vec scale = (S::vec)(((S::ivec)shifted + 126) << 23);
+    const S::vec large = 1.0f - reciprocal(power * scale + 0.5f);
+    const S::vec signed_large = (S::vec)((S::ivec)large | ((S::ivec)x & sign_bit));
+    return magnitude < 0.55f ? small : signed_large;
+}
+
+inline Simd<double>::vec tanh(Simd<double>::vec x) {
+    Simd<double>::vec y;
+    for (int l = 0; l < Simd<double>::width; ++l)
+        y[l] = __builtin_tanh(x[l]);
+    return y;
+}
+
+/** max(x, 0), NaN kept. */
+template <class V> V relu(V x) {
+    return x < 0 ? V{} : x;
+}
+
+} // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

@@ -1,0 +1,126 @@
+#include "model/chain.hpp"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/orthogonal.hpp"
+
+namespace ortho {
+
+namespace {
+
+std::vector<double> one_for_each_unit(const char* name, const double* values, int64_t count, int64_t units) {
+    if (values == nullptr)
+        fail(ORTHO_INVALID_ARGUMENT, "%s is null; it must hold one factor or one for each unit", name);
+    if (count != 1 && count != units)
+        fail(ORTHO_INVALID_ARGUMENT, "%s_count is %" PRId64 "; allowed are 1 and hidden_size (%" PRId64 ")", name,
+             count, units);
+    for (int64_t i = 0; i < count; ++i)
+        if (!std::isfinite(values[i]))
+            fail(ORTHO_INVALID_ARGUMENT, "%s[%" PRId64 "] is %g; it must be finite", name, i, values[i]);
+    if (count == 1)
+        return std::vector<double>(static_cast<size_t>(units), values[0]);
+    return std::vector<double>(values, values + count);
+}
+
+/** Largest |(OᵀO - I)_ij| of a matrix [n, n]. */
+double distance_from_orthogonal(const double* matrix, int64_t n) {
+    double worst = 0;
+    std::vector<double> row(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) {
+        std::fill(row.begin(), row.end(), 0.0);
+        for (int64_t k = 0; k < n; ++k)
+            for (int64_t j = 0; j < n; ++j)
+                row[static_cast<size_t>(j)] += matrix[k * n + i] * matrix[k * n + j];
+        row[static_cast<size_t>(i)] -= 1;
+        for (const double value : row)
+            if (!(std::abs(value) <= worst))
+                worst = std::abs(value);
+    }
+    return worst;
+}
+
+void check_range(const char* name, int64_t value, int64_t lowest, int64_t highest) {
+    if (value < lowest || value > highest)
+        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; allowed are %" PRId64 " to %" PRId64, name, value, lowest,
+             highest);
+}
+
+} // namespace
+
+ChainSpec::ChainSpec(const ortho_chain_options& options) {
+    check_range("dtype", options.dtype, ORTHO_FLOAT32, ORTHO_FLOAT64);
+    check_range("model", options.model, ORTHO_RECURRENT, ORTHO_FEEDFORWARD);
+    check_range("activation", options.activation, ORTHO_TANH, ORTHO_RELU);
+    check_range("filter", options.filter, ORTHO_FILTER_HAAR, ORTHO_FILTER_CUSTOM);
+    check_range("check_finite", options.check_finite, 0, 1);
+    check_range("hidden_size", options.hidden_size, 1, 65536);
+    const bool is_recurrent = options.model == ORTHO_RECURRENT;
+    check_range("filter_per_layer", options.filter_per_layer, 0, is_recurrent ? 0 : 1);
+    check_range("input_size", options.input_size, 0, is_recurrent ? 1048576 : 0);
+    check_range("layers", options.layers, is_recurrent ? 0 : 1, is_recurrent ? 0 : INT32_MAX);
+    check_range("checkpoint_every", options.checkpoint_every, 0, INT64_MAX);
+    check_range("max_state_bytes", options.max_state_bytes, 0, INT64_MAX);
+    if (options.checkpoint_every > 0 && options.max_state_bytes > 0)
+        fail(ORTHO_INVALID_ARGUMENT,
+             "checkpoint_every is %" PRId64 " and max_state_bytes is %" PRId64 "; one of them must be 0",
+             options.checkpoint_every, options.max_state_bytes);
+
+    dtype = static_cast<ortho_dtype>(options.dtype);
+    model = static_cast<ortho_chain_model>(options.model);
+    activation = static_cast<ortho_activation>(options.activation);
+    filter = static_cast<ortho_filter_kind>(options.filter);
+    filter_per_layer = options.filter_per_layer == 1;
+    check_finite = options.check_finite == 1;
+    hidden_size = options.hidden_size;
+    input_size = options.input_size;
+    layers = options.layers;
+    seed = options.seed;
+    filter_index = options.filter_index;
+    checkpoint_every = options.checkpoint_every;
+    max_state_bytes = options.max_state_bytes;
+    alpha = one_for_each_unit("alpha", options.alpha, options.alpha_count, hidden_size);
+    beta = one_for_each_unit("beta", options.beta, options.beta_count, hidden_size);
+
+    if (filter != ORTHO_FILTER_CUSTOM) {
+        if (options.filter_matrix != nullptr)
+            fail(ORTHO_INVALID_ARGUMENT, "filter_matrix is given with filter %d; only filter %d (custom) takes one",
+                 static_cast<int>(filter), static_cast<int>(ORTHO_FILTER_CUSTOM));
+        return;
+    }
+    if (options.filter_matrix == nullptr)
+        fail(ORTHO_INVALID_ARGUMENT, "filter_matrix is null; filter %d (custom) needs an orthogonal matrix",
+             static_cast<int>(ORTHO_FILTER_CUSTOM));
+    const int64_t matrices = filter_per_layer ? layers : 1;
+    const int64_t size = checked_product("filter_matrix", {hidden_size, hidden_size});
+    const int64_t elements = checked_product("filter_matrix", {matrices, size, 8}) / 8;
+    for (int64_t m = 0; m < matrices; ++m) {
+        const double distance = distance_from_orthogonal(options.filter_matrix + m * size, hidden_size);
+        if (!(distance <= 1e-6))
+            fail(ORTHO_INVALID_ARGUMENT,
+                 "filter_matrix (number %" PRId64 ") is %g away from orthogonal (largest entry of |O^T O - I|); "
+                 "allowed is 1e-6",
+                 m, distance);
+    }
+    filter_matrix.assign(options.filter_matrix, options.filter_matrix + elements);
+}
+
+std::vector<double> ChainSpec::matrix(int64_t layer) const {
+    const auto size = static_cast<size_t>(hidden_size) * static_cast<size_t>(hidden_size);
+    if (filter == ORTHO_FILTER_CUSTOM) {
+        const auto first = filter_matrix.begin() + static_cast<ptrdiff_t>(static_cast<size_t>(layer) * size);
+        return {first, first + static_cast<ptrdiff_t>(size)};
+    }
+    const FilterSpec drawn{filter, hidden_size, seed, filter_index + static_cast<uint32_t>(layer)};
+    if (filter == ORTHO_FILTER_HAAR)
+        return haar_matrix(drawn);
+    const SignedPermutation moves = structured_filter(drawn);
+    std::vector<double> dense(size, 0.0);
+    for (size_t i = 0; i < moves.source.size(); ++i)
+        dense[i * static_cast<size_t>(hidden_size) + static_cast<size_t>(moves.source[i])] = moves.sign[i];
+    return dense;
+}
+
+} // namespace ortho

@@ -1,0 +1,97 @@
+// The filter chain: what every model of the library runs on.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/live_objects.hpp"
+#include "model/device.hpp"
+#include "orthonative/orthonative.h"
+
+namespace ortho {
+
+/** What a chain is: ortho_chain_options, checked and owned. */
+struct ChainSpec {
+    ortho_dtype dtype;
+    ortho_chain_model model;
+    ortho_activation activation;
+    ortho_filter_kind filter;
+    bool filter_per_layer;
+    bool check_finite;
+    int64_t hidden_size;
+    int64_t input_size;
+    int64_t layers;
+    uint64_t seed;
+    uint32_t filter_index;
+    std::vector<double> alpha;         // [N]
+    std::vector<double> beta;          // [N]
+    std::vector<double> filter_matrix; // [1 or L, N, N]; empty unless custom
+    int64_t checkpoint_every;
+    int64_t max_state_bytes;
+
+    /** @throws Error ORTHO_INVALID_ARGUMENT */
+    explicit ChainSpec(const ortho_chain_options& options);
+
+    bool recurrent() const noexcept { return model == ORTHO_RECURRENT; }
+    bool structured() const noexcept { return filter != ORTHO_FILTER_HAAR && filter != ORTHO_FILTER_CUSTOM; }
+
+    /** Filter of a layer as a dense matrix [N, N]. */
+    std::vector<double> matrix(int64_t layer) const;
+};
+
+/** Arguments of ortho_chain_forward. */
+struct ChainForward {
+    int64_t steps;
+    int64_t batch;
+    int64_t output_steps;
+    bool training;
+    const void* weights;
+    const void* input_weights;
+    const void* bias;
+    const void* inputs;
+    const void* initial;
+    void* outputs;
+};
+
+/** Arguments of ortho_chain_backward. */
+struct ChainBackward {
+    bool accumulate;
+    const void* weights;
+    const void* input_weights;
+    const void* bias;
+    const void* inputs;
+    const void* output_gradients;
+    void* weight_gradients;
+    void* input_weight_gradients;
+    void* bias_gradients;
+    void* input_gradients;
+    void* initial_gradients;
+};
+
+} // namespace ortho
+
+/** A chain on some device; a backend implements it. */
+struct ortho_chain {
+    ortho_chain(ortho_device& owner, ortho::ChainSpec chain_spec) : device(owner), spec(std::move(chain_spec)) {}
+    virtual ~ortho_chain() = default;
+    ortho_chain(const ortho_chain&) = delete;
+    ortho_chain& operator=(const ortho_chain&) = delete;
+
+    virtual void forward(const ortho::ChainForward& call) = 0;
+    virtual void backward(const ortho::ChainBackward& call) = 0;
+    virtual int64_t state_bytes(int64_t steps, int64_t batch, bool training) const = 0;
+
+    ortho::DeviceReference device;
+    const ortho::ChainSpec spec;
+    std::atomic<bool> in_use{false};
+    ortho::LiveObject live;
+};
+
+namespace ortho {
+
+/** @throws Error */
+std::unique_ptr<ortho_chain> make_cpu_chain(ortho_device& device, ChainSpec spec);
+
+} // namespace ortho
