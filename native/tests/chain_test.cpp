@@ -1,0 +1,666 @@
+// The filter chain against a plain double-precision reference that is written here from the formulas alone.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "orthonative/orthonative.h"
+
+namespace {
+
+struct Shape {
+    int64_t steps;
+    int64_t batch;
+    int64_t inputs;
+    int64_t units;
+};
+
+/** A chain's whole problem: sizes, weights, data, and the gradient that arrives at its outputs. */
+struct Problem {
+    Shape shape;
+    ortho_chain_model model = ORTHO_RECURRENT;
+    ortho_activation activation = ORTHO_TANH;
+    ortho_filter_kind filter = ORTHO_FILTER_HAAR;
+    bool filter_per_layer = false;
+    bool per_unit = false;
+    int64_t output_steps = 1;
+    int64_t checkpoint_every = 0;
+    int64_t max_state_bytes = 0;
+    int32_t threads = 1;
+    bool initial = true;
+    std::vector<double> alpha, beta, weights, input_weights, bias, inputs, x0, arriving;
+
+    bool recurrent() const { return model == ORTHO_RECURRENT; }
+    int64_t weight_matrices() const { return recurrent() ? 1 : shape.steps; }
+};
+
+std::vector<double> normal(uint32_t index, double deviation, int64_t count) {
+    std::vector<double> values(static_cast<size_t>(count));
+    if (count > 0) {
+        EXPECT_EQ(ORTHO_OK,
+                  ortho_random_normal(7, ORTHO_STREAM_DATA, index, 0, deviation, ORTHO_FLOAT64, count, values.data()));
+    }
+    // Both precisions start from the same numbers.
+    for (double& value : values)
+        value = static_cast<float>(value);
+    return values;
+}
+
+Problem make_problem(Shape shape) {
+    Problem p;
+    p.shape = shape;
+    return p;
+}
+
+void fill(Problem& p) {
+    const auto [steps, batch, inputs, units] = p.shape;
+    const double scale = 0.7 / std::sqrt(static_cast<double>(units));
+    p.alpha = {0.9375};
+    p.beta = {0.25};
+    if (p.per_unit) {
+        p.alpha.clear();
+        p.beta.clear();
+        for (int64_t i = 0; i < units; ++i) {
+            p.alpha.push_back(1.0 - 0.125 * static_cast<double>(i % 3));
+            p.beta.push_back(0.125 + 0.125 * static_cast<double>(i % 5));
+        }
+    }
+    p.weights = normal(1, scale, p.weight_matrices() * units * units);
+    p.input_weights = normal(2, 0.5, p.recurrent() ? units * inputs : 0);
+    p.bias = normal(3, 0.5, p.weight_matrices() * units);
+    p.inputs = normal(4, 1, p.recurrent() ? steps * batch * inputs : 0);
+    p.x0 = p.initial ? normal(5, 0.5, batch * units) : std::vector<double>();
+    p.arriving = normal(6, 1, p.output_steps * batch * units);
+}
+
+struct Result {
+    std::vector<double> outputs, weights, input_weights, bias, inputs, initial;
+};
+
+double phi(ortho_activation activation, double z) {
+    return activation == ORTHO_TANH ? std::tanh(z) : std::max(z, 0.0);
+}
+double slope(ortho_activation activation, double a) {
+    return activation == ORTHO_TANH ? 1 - a * a : a > 0 ? 1.0 : 0.0;
+}
+
+/** The formulas of the header, sample by sample. `filters` holds O of each layer, or the one of all. */
+Result reference(const Problem& p, const std::vector<std::vector<double>>& filters) {
+    const auto [steps, batch, inputs, n] = p.shape;
+    const auto alpha = [&](int64_t i) { return p.alpha[p.per_unit ? static_cast<size_t>(i) : 0]; };
+    const auto beta = [&](int64_t i) { return p.beta[p.per_unit ? static_cast<size_t>(i) : 0]; };
+    const auto filter = [&](int64_t k) -> const std::vector<double>& {
+        return filters[filters.size() > 1 ? static_cast<size_t>(k) : 0];
+    };
+    const auto at = [](auto& values, int64_t i) -> auto& {
+        return values[static_cast<size_t>(i)];
+    };
+    const int64_t d_count = p.recurrent() ? inputs : 0;
+    Result result;
+    result.outputs.resize(static_cast<size_t>(p.output_steps * batch * n));
+    result.weights.resize(p.weights.size());
+    result.input_weights.resize(p.input_weights.size());
+    result.bias.resize(p.bias.size());
+    result.inputs.resize(p.inputs.size());
+    result.initial.resize(static_cast<size_t>(batch * n));
+    for (int64_t b = 0; b < batch; ++b) {
+        std::vector<double> x(static_cast<size_t>((steps + 1) * n)), a(static_cast<size_t>(steps * n));
+        for (int64_t i = 0; i < n && p.initial; ++i)
+            at(x, i) = at(p.x0, b * n + i);
+        for (int64_t k = 0; k < steps; ++k) {
+            const int64_t layer = p.recurrent() ? 0 : k;
+            for (int64_t i = 0; i < n; ++i) {
+                double z = at(p.bias, layer * n + i), filtered = 0;
+                for (int64_t d = 0; d < d_count; ++d)
+                    z += at(p.input_weights, i * d_count + d) * at(p.inputs, (k * batch + b) * d_count + d);
+                for (int64_t j = 0; j < n; ++j) {
+                    z += at(p.weights, (layer * n + i) * n + j) * at(x, k * n + j);
+                    filtered += at(filter(k), i * n + j) * at(x, k * n + j);
+                }
+                at(a, k * n + i) = phi(p.activation, z);
+                at(x, (k + 1) * n + i) = alpha(i) * filtered + beta(i) * at(a, k * n + i);
+            }
+            const int64_t output = k - (steps - p.output_steps);
+            for (int64_t i = 0; i < n && output >= 0; ++i)
+                at(result.outputs, (output * batch + b) * n + i) = at(x, (k + 1) * n + i);
+        }
+        std::vector<double> g(static_cast<size_t>(n));
+        for (int64_t k = steps - 1; k >= 0; --k) {
+            const int64_t layer = p.recurrent() ? 0 : k;
+            const int64_t output = k - (steps - p.output_steps);
+            std::vector<double> previous(static_cast<size_t>(n));
+            for (int64_t i = 0; i < n; ++i) {
+                if (output >= 0)
+                    at(g, i) += at(p.arriving, (output * batch + b) * n + i);
+                const double delta = beta(i) * slope(p.activation, at(a, k * n + i)) * at(g, i);
+                at(result.bias, layer * n + i) += delta;
+                for (int64_t d = 0; d < d_count; ++d) {
+                    at(result.input_weights, i * d_count + d) += delta * at(p.inputs, (k * batch + b) * d_count + d);
+                    at(result.inputs, (k * batch + b) * d_count + d) += delta * at(p.input_weights, i * d_count + d);
+                }
+                for (int64_t j = 0; j < n; ++j) {
+                    at(result.weights, (layer * n + i) * n + j) += delta * at(x, k * n + j);
+                    at(previous, j) +=
+                        alpha(i) * at(filter(k), i * n + j) * at(g, i) + at(p.weights, (layer * n + i) * n + j) * delta;
+                }
+            }
+            g = previous;
+        }
+        for (int64_t i = 0; i < n; ++i)
+            at(result.initial, b * n + i) = at(g, i);
+    }
+    return result;
+}
+
+class Device {
+public:
+    explicit Device(int32_t threads) {
+        const ortho_device_options options{sizeof options, ORTHO_DEVICE_CPU, threads, 0};
+        EXPECT_EQ(ORTHO_OK, ortho_device_create(&device_, &options)) << ortho_last_error();
+    }
+    ~Device() { ortho_device_free(device_); }
+    Device(const Device&) = delete;
+    Device& operator=(const Device&) = delete;
+    operator ortho_device*() const { return device_; }
+
+private:
+    ortho_device* device_ = nullptr;
+};
+
+class Chain {
+public:
+    Chain(ortho_device* device, const ortho_chain_options& options) {
+        EXPECT_EQ(ORTHO_OK, ortho_chain_create(&chain_, device, &options)) << ortho_last_error();
+    }
+    ~Chain() { ortho_chain_free(chain_); }
+    Chain(const Chain&) = delete;
+    Chain& operator=(const Chain&) = delete;
+    operator ortho_chain*() const { return chain_; }
+
+private:
+    ortho_chain* chain_ = nullptr;
+};
+
+ortho_chain_options options_of(const Problem& p, ortho_dtype dtype) {
+    ortho_chain_options options{};
+    options.struct_size = sizeof options;
+    options.dtype = dtype;
+    options.model = p.model;
+    options.activation = p.activation;
+    options.filter = p.filter;
+    options.filter_per_layer = p.filter_per_layer;
+    options.hidden_size = p.shape.units;
+    options.input_size = p.recurrent() ? p.shape.inputs : 0;
+    options.layers = p.recurrent() ? 0 : p.shape.steps;
+    options.seed = 3;
+    options.filter_index = 2;
+    options.check_finite = 1;
+    options.alpha = p.alpha.data();
+    options.beta = p.beta.data();
+    options.alpha_count = static_cast<int64_t>(p.alpha.size());
+    options.beta_count = static_cast<int64_t>(p.beta.size());
+    options.checkpoint_every = p.checkpoint_every;
+    options.max_state_bytes = p.max_state_bytes;
+    return options;
+}
+
+std::vector<std::vector<double>> filters_of(const Problem& p, ortho_chain* chain) {
+    std::vector<std::vector<double>> filters;
+    for (int64_t layer = 0; layer < (p.filter_per_layer ? p.shape.steps : 1); ++layer) {
+        filters.emplace_back(static_cast<size_t>(p.shape.units * p.shape.units));
+        EXPECT_EQ(ORTHO_OK, ortho_chain_filter(chain, layer, filters.back().data())) << ortho_last_error();
+    }
+    return filters;
+}
+
+template <class T> std::vector<T> convert(const std::vector<double>& values) {
+    return {values.begin(), values.end()};
+}
+template <class T> const T* data_or_null(const std::vector<T>& values) {
+    return values.empty() ? nullptr : values.data();
+}
+template <class T> T* data_or_null(std::vector<T>& values) {
+    return values.empty() ? nullptr : values.data();
+}
+
+/** Forward and backward through the library, gradients set or, for `accumulate`, added to ones. */
+template <class T> Result run(const Problem& p, ortho_chain* chain, bool accumulate = false) {
+    const auto [steps, batch, inputs, n] = p.shape;
+    const std::vector<T> weights = convert<T>(p.weights), input_weights = convert<T>(p.input_weights),
+                         bias = convert<T>(p.bias), data = convert<T>(p.inputs), x0 = convert<T>(p.x0),
+                         arriving = convert<T>(p.arriving);
+    std::vector<T> outputs(static_cast<size_t>(p.output_steps * batch * n)), initial(static_cast<size_t>(batch * n)),
+        dw(weights.size(), 1), dv(input_weights.size(), 1), db(bias.size(), 1), du(data.size(), 1);
+    EXPECT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? steps : 0, batch, p.output_steps, 1, weights.data(),
+                                            data_or_null(input_weights), bias.data(), data_or_null(data),
+                                            data_or_null(x0), outputs.data()))
+        << ortho_last_error();
+    EXPECT_EQ(ORTHO_OK, ortho_chain_backward(chain, accumulate, weights.data(), data_or_null(input_weights),
+                                             bias.data(), data_or_null(data), arriving.data(), dw.data(),
+                                             data_or_null(dv), db.data(), data_or_null(du), initial.data()))
+        << ortho_last_error();
+    const auto doubles = [](const std::vector<T>& values) { return std::vector<double>(values.begin(), values.end()); };
+    return {doubles(outputs), doubles(dw), doubles(dv), doubles(db), doubles(du), doubles(initial)};
+}
+
+/**
+ * Largest difference allowed, relative to the largest magnitude in `expected`: each value is the end of `length` sums
+ * and products, each rounding by at most u relative to magnitudes that the chain keeps within a small factor of the
+ * result's, and roundings add up like a random walk at most linearly; 4 u for φ at each step.
+ */
+void expect_close(const char* what, const std::vector<double>& expected, const std::vector<double>& actual,
+                  double unit_roundoff, double length) {
+    ASSERT_EQ(expected.size(), actual.size()) << what;
+    double magnitude = 0;
+    for (const double value : expected)
+        magnitude = std::max(magnitude, std::abs(value));
+    const double allowed = length * unit_roundoff * magnitude;
+    for (size_t i = 0; i < expected.size(); ++i)
+        ASSERT_NEAR(expected[i], actual[i], allowed) << what << "[" << i << "]";
+}
+
+void expect_close(const Problem& p, const Result& expected, const Result& actual, double unit_roundoff) {
+    const auto [steps, batch, inputs, n] = p.shape;
+    const double length = static_cast<double>((n + inputs + 4) * (steps + 1)) + static_cast<double>(batch * steps);
+    expect_close("outputs", expected.outputs, actual.outputs, unit_roundoff, length);
+    expect_close("weight_gradients", expected.weights, actual.weights, unit_roundoff, length);
+    expect_close("input_weight_gradients", expected.input_weights, actual.input_weights, unit_roundoff, length);
+    expect_close("bias_gradients", expected.bias, actual.bias, unit_roundoff, length);
+    expect_close("input_gradients", expected.inputs, actual.inputs, unit_roundoff, length);
+    expect_close("initial_gradients", expected.initial, actual.initial, unit_roundoff, length);
+}
+
+void expect_same_bits(const Result& a, const Result& b) {
+    EXPECT_EQ(a.outputs, b.outputs);
+    EXPECT_EQ(a.weights, b.weights);
+    EXPECT_EQ(a.input_weights, b.input_weights);
+    EXPECT_EQ(a.bias, b.bias);
+    EXPECT_EQ(a.inputs, b.inputs);
+    EXPECT_EQ(a.initial, b.initial);
+}
+
+void check_against_reference(Problem p) {
+    fill(p);
+    const Device device(p.threads);
+    const Chain chain32(device, options_of(p, ORTHO_FLOAT32));
+    const Chain chain64(device, options_of(p, ORTHO_FLOAT64));
+    const Result expected = reference(p, filters_of(p, chain64));
+    {
+        SCOPED_TRACE("float64");
+        expect_close(p, expected, run<double>(p, chain64), std::ldexp(1, -53));
+    }
+    {
+        SCOPED_TRACE("float32");
+        expect_close(p, expected, run<float>(p, chain32), std::ldexp(1, -24));
+    }
+}
+
+std::string describe(const Problem& p) {
+    return "T=" + std::to_string(p.shape.steps) + " B=" + std::to_string(p.shape.batch) +
+           " D=" + std::to_string(p.shape.inputs) + " N=" + std::to_string(p.shape.units) +
+           " model=" + std::to_string(p.model) + " filter=" + std::to_string(p.filter) +
+           " activation=" + std::to_string(p.activation) + " threads=" + std::to_string(p.threads) +
+           " outputs=" + std::to_string(p.output_steps);
+}
+
+constexpr ortho_filter_kind filters[] = {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE, ORTHO_FILTER_PERMUTATION,
+                                         ORTHO_FILTER_IDENTITY};
+
+TEST(Chain, EverySizeAgreesWithTheFormulas) {
+    // Sizes below, at and beyond the widths of vectors, tiles, panels and slices.
+    constexpr Shape shapes[] = {{1, 1, 1, 1},   {3, 2, 5, 2},   {5, 1, 2, 3},    {2, 3, 1, 5},     {17, 5, 3, 17},
+                                {4, 17, 1, 33}, {3, 33, 17, 8}, {2, 37, 2, 64},  {3, 12, 7, 65},   {2, 50, 33, 100},
+                                {5, 7, 0, 16},  {3, 70, 1, 31}, {2, 128, 1, 48}, {300, 2, 1, 129}, {40, 1, 16, 80}};
+    int index = 0;
+    for (const Shape& shape : shapes) {
+        Problem p = make_problem(shape);
+        p.filter = filters[index % 4];
+        p.activation = index % 3 == 1 ? ORTHO_RELU : ORTHO_TANH;
+        p.per_unit = index % 2 == 1;
+        p.initial = index % 5 != 4;
+        p.output_steps = index % 3 == 0 ? 1 : index % 3 == 1 ? shape.steps : (shape.steps + 1) / 2;
+        p.threads = 1 + index % 3;
+        ++index;
+        SCOPED_TRACE(describe(p));
+        check_against_reference(p);
+        if (HasFatalFailure())
+            return;
+    }
+}
+
+TEST(Chain, EveryFilterAndActivationAgreesWithTheFormulas) {
+    for (const ortho_filter_kind filter : filters)
+        for (const ortho_activation activation : {ORTHO_TANH, ORTHO_RELU})
+            for (const bool per_unit : {false, true}) {
+                Problem p = make_problem({7, 19, 3, 70});
+                p.filter = filter;
+                p.activation = activation;
+                p.per_unit = per_unit;
+                p.output_steps = 4;
+                SCOPED_TRACE(describe(p));
+                check_against_reference(p);
+                if (HasFatalFailure())
+                    return;
+            }
+}
+
+TEST(Chain, FeedforwardLayersAgreeWithTheFormulas) {
+    for (const ortho_filter_kind filter : filters)
+        for (const bool per_layer : {false, true})
+            for (const int32_t threads : {1, 2, 3})
+                for (const Shape shape : {Shape{9, 5, 0, 17}, Shape{4, 40, 0, 70}, Shape{1, 1, 0, 3}}) {
+                    Problem p = make_problem(shape);
+                    p.model = ORTHO_FEEDFORWARD;
+                    p.filter = filter;
+                    p.filter_per_layer = per_layer;
+                    p.threads = threads;
+                    p.checkpoint_every = threads == 2 ? 2 : 0;
+                    SCOPED_TRACE(describe(p));
+                    check_against_reference(p);
+                    if (HasFatalFailure())
+                        return;
+                }
+}
+
+TEST(Chain, ThreadsAndCheckpointsDoNotChangeABit) {
+    for (const Shape shape : {Shape{37, 1, 2, 70}, Shape{23, 9, 1, 33}, Shape{21, 50, 2, 65}, Shape{9, 131, 1, 20}})
+        for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE}) {
+            Problem p = make_problem(shape);
+            p.filter = filter;
+            p.output_steps = 5;
+            fill(p);
+            const Device one(1);
+            const Chain first(one, options_of(p, ORTHO_FLOAT32));
+            const Result expected = run<float>(p, first);
+            expect_same_bits(expected, run<float>(p, first));
+            for (const int32_t threads : {1, 2, 3, 5})
+                for (const int64_t every : {0, 1, 4, 7, 1000}) {
+                    p.checkpoint_every = every;
+                    const Device device(threads);
+                    const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+                    SCOPED_TRACE(describe(p) + " threads=" + std::to_string(threads) +
+                                 " every=" + std::to_string(every));
+                    expect_same_bits(expected, run<float>(p, chain));
+                }
+        }
+}
+
+TEST(Chain, StatesFitIntoTheMemoryThatIsAllowed) {
+    Problem p = make_problem({1000, 2, 1, 16});
+    fill(p);
+    const Device device(2);
+    const Chain unlimited(device, options_of(p, ORTHO_FLOAT32));
+    const Result expected = run<float>(p, unlimited);
+    int64_t all = 0;
+    ASSERT_EQ(ORTHO_OK, ortho_chain_memory(unlimited, 1000, 2, 1, &all));
+    for (const int64_t divisor : {1, 2, 10, 20}) {
+        p.max_state_bytes = all / divisor;
+        const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+        int64_t bytes = 0;
+        ASSERT_EQ(ORTHO_OK, ortho_chain_memory(chain, 1000, 2, 1, &bytes)) << ortho_last_error();
+        EXPECT_LE(bytes, p.max_state_bytes);
+        EXPECT_GT(bytes, p.max_state_bytes / 3) << "memory that was allowed is left unused";
+        expect_same_bits(expected, run<float>(p, chain));
+    }
+    p.max_state_bytes = 1000;
+    const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+    int64_t bytes = 0;
+    EXPECT_EQ(ORTHO_OUT_OF_MEMORY, ortho_chain_memory(chain, 1000, 2, 1, &bytes));
+    EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "max_state_bytes is 1000"));
+}
+
+TEST(Chain, GradientsCanBeAddedToWhatIsThere) {
+    for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
+        Problem p = make_problem({5, 6, 2, 20});
+        p.model = model;
+        fill(p);
+        const Device device(2);
+        const Chain chain(device, options_of(p, ORTHO_FLOAT64));
+        const Result set = run<double>(p, chain), added = run<double>(p, chain, true);
+        for (size_t i = 0; i < set.weights.size(); ++i)
+            EXPECT_EQ(set.weights[i] + 1, added.weights[i]);
+        for (size_t i = 0; i < set.input_weights.size(); ++i)
+            EXPECT_EQ(set.input_weights[i] + 1, added.input_weights[i]);
+        for (size_t i = 0; i < set.bias.size(); ++i)
+            EXPECT_EQ(set.bias[i] + 1, added.bias[i]);
+    }
+}
+
+TEST(Chain, InferenceGivesTheStatesOfTraining) {
+    for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
+        Problem p = make_problem({8, 3, 2, 70});
+        p.model = model;
+        p.output_steps = 8;
+        fill(p);
+        const Device device(2);
+        const Chain chain(device, options_of(p, ORTHO_FLOAT64));
+        const Result trained = run<double>(p, chain);
+        std::vector<double> outputs(trained.outputs.size());
+        ASSERT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? 8 : 0, 3, 8, 0, p.weights.data(),
+                                                data_or_null(p.input_weights), p.bias.data(), data_or_null(p.inputs),
+                                                p.x0.data(), outputs.data()));
+        EXPECT_EQ(trained.outputs, outputs);
+        EXPECT_EQ(ORTHO_INVALID_STATE,
+                  ortho_chain_backward(chain, 0, p.weights.data(), data_or_null(p.input_weights), p.bias.data(),
+                                       data_or_null(p.inputs), p.arriving.data(), p.weights.data(),
+                                       data_or_null(p.input_weights), p.bias.data(), nullptr, nullptr));
+        EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "training = 1"));
+    }
+}
+
+TEST(Chain, BatchesOfChangingSizeReuseTheMemory) {
+    const Device device(2);
+    Problem p = make_problem({6, 33, 2, 20});
+    p.filter = ORTHO_FILTER_PERMUTATION;
+    fill(p);
+    const Chain chain(device, options_of(p, ORTHO_FLOAT64));
+    const auto filter_matrices = filters_of(p, chain);
+    for (const int64_t batch : {33, 7, 1, 33, 64}) {
+        p.shape.batch = batch;
+        fill(p);
+        SCOPED_TRACE(describe(p));
+        expect_close(p, reference(p, filter_matrices), run<double>(p, chain), std::ldexp(1, -53));
+    }
+}
+
+TEST(Chain, CustomFilterIsUsedAsGiven) {
+    Problem p = make_problem({4, 3, 2, 5});
+    fill(p);
+    const Device device(1);
+    const Chain haar(device, options_of(p, ORTHO_FLOAT64));
+    const auto drawn = filters_of(p, haar);
+    p.filter = ORTHO_FILTER_CUSTOM;
+    ortho_chain_options options = options_of(p, ORTHO_FLOAT64);
+    options.filter_matrix = drawn[0].data();
+    const Chain custom(device, options);
+    expect_same_bits(run<double>(p, haar), run<double>(p, custom));
+
+    std::vector<double> skewed = drawn[0];
+    skewed[3] += 1e-3;
+    options.filter_matrix = skewed.data();
+    ortho_chain* refused = nullptr;
+    EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&refused, device, &options));
+    EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "filter_matrix")) << ortho_last_error();
+    EXPECT_EQ(nullptr, refused);
+}
+
+TEST(Chain, BadOptionsAreNamed) {
+    const Device device(1);
+    Problem p = make_problem({4, 3, 2, 5});
+    fill(p);
+    const ortho_chain_options good = options_of(p, ORTHO_FLOAT32);
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    struct Case {
+        const char* named;
+        void (*spoil)(ortho_chain_options&);
+    };
+    const Case cases[] = {
+        {"struct_size", [](auto& o) { o.struct_size = 4; }},
+        {"dtype", [](auto& o) { o.dtype = 2; }},
+        {"model", [](auto& o) { o.model = -1; }},
+        {"activation", [](auto& o) { o.activation = 7; }},
+        {"filter is", [](auto& o) { o.filter = 9; }},
+        {"filter_per_layer", [](auto& o) { o.filter_per_layer = 1; }},
+        {"hidden_size", [](auto& o) { o.hidden_size = 0; }},
+        {"hidden_size", [](auto& o) { o.hidden_size = -5; }},
+        {"hidden_size", [](auto& o) { o.hidden_size = 70000; }},
+        {"input_size", [](auto& o) { o.input_size = -1; }},
+        {"layers", [](auto& o) { o.layers = 3; }},
+        {"check_finite", [](auto& o) { o.check_finite = 2; }},
+        {"alpha is null", [](auto& o) { o.alpha = nullptr; }},
+        {"alpha_count", [](auto& o) { o.alpha_count = 2; }},
+        {"beta_count", [](auto& o) { o.beta_count = 0; }},
+        {"filter_matrix", [](auto& o) { o.filter = ORTHO_FILTER_CUSTOM; }},
+        {"filter_matrix", [](auto& o) { o.filter_matrix = o.alpha; }},
+        {"checkpoint_every", [](auto& o) { o.checkpoint_every = -1; }},
+        {"max_state_bytes", [](auto& o) { o.checkpoint_every = o.max_state_bytes = 5; }},
+    };
+    for (const Case& c : cases) {
+        ortho_chain_options options = good;
+        c.spoil(options);
+        ortho_chain* chain = nullptr;
+        EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&chain, device, &options)) << c.named;
+        EXPECT_NE(nullptr, std::strstr(ortho_last_error(), c.named)) << ortho_last_error();
+        EXPECT_EQ(nullptr, chain);
+    }
+    ortho_chain_options options = good;
+    options.beta = &nan;
+    ortho_chain* chain = nullptr;
+    EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&chain, device, &options));
+    EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "beta[0] is nan")) << ortho_last_error();
+}
+
+TEST(Chain, BadCallsAreNamedAndLeaveTheChainUsable) {
+    const Device device(1);
+    Problem p = make_problem({4, 3, 2, 5});
+    fill(p);
+    const Chain chain(device, options_of(p, ORTHO_FLOAT64));
+    const Result expected = run<double>(p, chain);
+    std::vector<double> outputs(p.arriving.size());
+    const auto forward = [&](int64_t steps, int64_t batch, int64_t output_steps, const double* weights,
+                             const double* inputs, double* out) {
+        return ortho_chain_forward(chain, steps, batch, output_steps, 1, weights, p.input_weights.data(), p.bias.data(),
+                                   inputs, p.x0.data(), out);
+    };
+    const auto expect = [&](ortho_status expected_status, const char* named, ortho_status status) {
+        EXPECT_EQ(expected_status, status) << named;
+        EXPECT_NE(nullptr, std::strstr(ortho_last_error(), named)) << ortho_last_error();
+    };
+    const double* w = p.weights.data();
+    const double* u = p.inputs.data();
+    double* out = outputs.data();
+    expect(ORTHO_INVALID_ARGUMENT, "steps is 0", forward(0, 3, 1, w, u, out));
+    expect(ORTHO_INVALID_ARGUMENT, "batch is -3", forward(4, -3, 1, w, u, out));
+    expect(ORTHO_INVALID_ARGUMENT, "output_steps is 5", forward(4, 3, 5, w, u, out));
+    expect(ORTHO_INVALID_ARGUMENT, "weights is null", forward(4, 3, 1, nullptr, u, out));
+    expect(ORTHO_INVALID_ARGUMENT, "inputs is null", forward(4, 3, 1, w, nullptr, out));
+    expect(ORTHO_INVALID_ARGUMENT, "outputs is null", forward(4, 3, 1, w, u, nullptr));
+    expect(ORTHO_INVALID_ARGUMENT, "chain is null",
+           ortho_chain_forward(nullptr, 1, 1, 1, 1, w, nullptr, w, nullptr, nullptr, out));
+    std::vector<double> spoiled = p.inputs;
+    spoiled[5] = std::numeric_limits<double>::quiet_NaN();
+    expect(ORTHO_NOT_FINITE, "inputs[5] is nan", forward(4, 3, 1, w, spoiled.data(), out));
+    spoiled[5] = std::numeric_limits<double>::infinity();
+    expect(ORTHO_NOT_FINITE, "inputs[5] is inf", forward(4, 3, 1, w, spoiled.data(), out));
+    expect_same_bits(expected, run<double>(p, chain));
+}
+
+TEST(Chain, StatesBeyondMemoryAreRefusedWithTheArithmetic) {
+    const Device device(1);
+    Problem p = make_problem({4, 3, 1, 512});
+    fill(p);
+    const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+    const std::vector<float> weights = convert<float>(p.weights), v = convert<float>(p.input_weights),
+                             b = convert<float>(p.bias);
+    const float none = 0;
+    float out = 0;
+    ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+    options.check_finite = 0; // the inputs that such sizes name do not exist
+    const Chain unchecked(device, options);
+    EXPECT_EQ(ORTHO_OUT_OF_MEMORY, ortho_chain_forward(unchecked, 1000000, 1000000, 1, 1, weights.data(), v.data(),
+                                                       b.data(), &none, nullptr, &out));
+    EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "1000000 steps x batch 1000000 x 512 units"))
+        << ortho_last_error();
+    EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "available")) << ortho_last_error();
+    EXPECT_NE(ORTHO_OK, ortho_chain_forward(unchecked, INT64_MAX, INT64_MAX, 1, 1, weights.data(), v.data(), b.data(),
+                                            &none, nullptr, &out));
+    EXPECT_NE(ORTHO_OK, ortho_chain_forward(unchecked, INT64_MAX / 1024, 1, 1, 1, weights.data(), v.data(), b.data(),
+                                            &none, nullptr, &out));
+}
+
+TEST(Chain, TwoThreadsInOneChainAreRefusedOrServedNeverMixed) {
+    const Device device(2);
+    Problem p = make_problem({200, 8, 1, 40});
+    fill(p);
+    const Chain chain(device, options_of(p, ORTHO_FLOAT64));
+    const Result expected = run<double>(p, chain);
+    std::atomic<int> refused{0}, served{0};
+    const auto worker = [&] {
+        std::vector<double> outputs(expected.outputs.size());
+        for (int i = 0; i < 200; ++i) {
+            const ortho_status status =
+                ortho_chain_forward(chain, 200, 8, 1, 0, p.weights.data(), p.input_weights.data(), p.bias.data(),
+                                    p.inputs.data(), p.x0.data(), outputs.data());
+            if (status == ORTHO_OK) {
+                ++served;
+                EXPECT_EQ(expected.outputs, outputs);
+            } else {
+                EXPECT_EQ(ORTHO_INVALID_STATE, status);
+                EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "another thread"));
+                ++refused;
+            }
+        }
+    };
+    std::thread other(worker);
+    worker();
+    other.join();
+    EXPECT_EQ(400, refused + served);
+    EXPECT_GT(served, 0);
+}
+
+TEST(Chain, TanhKeepsItsPromiseOverTheWholeRange) {
+    // One unit, α = 0, β = 1, W = 0: the state after one step is tanh of the input itself.
+    const Device device(2);
+    Problem p = make_problem({1, 1, 1, 1});
+    fill(p);
+    p.alpha = {0};
+    p.beta = {1};
+    ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+    options.check_finite = 0;
+    const Chain chain(device, options);
+    const float zero = 0, one = 1;
+    constexpr int64_t batch = 1 << 16;
+    std::vector<float> inputs(batch), outputs(batch);
+    double worst = 0;
+    for (uint32_t block = 0; block < (1u << 16); block += 61) {
+        for (uint32_t i = 0; i < batch; ++i) {
+            const uint32_t bits = (block << 16) | i;
+            std::memcpy(&inputs[i], &bits, sizeof bits);
+        }
+        ASSERT_EQ(ORTHO_OK, ortho_chain_forward(chain, 1, batch, 1, 0, &zero, &one, &zero, inputs.data(), nullptr,
+                                                outputs.data()))
+            << ortho_last_error();
+        for (int64_t i = 0; i < batch; ++i) {
+            const float x = inputs[static_cast<size_t>(i)], y = outputs[static_cast<size_t>(i)];
+            if (std::isnan(x)) {
+                ASSERT_TRUE(std::isnan(y));
+                continue;
+            }
+            const double expected = std::tanh(static_cast<double>(x));
+            int exponent;
+            std::frexp(expected, &exponent);
+            const double ulp = std::ldexp(1.0, std::max(exponent - 24, -149));
+            worst = std::max(worst, std::abs(y - expected) / ulp);
+            ASSERT_LE(std::abs(y), 1.0f);
+        }
+    }
+    EXPECT_LE(worst, 4) << "ulp";
+}
+
+} // namespace
