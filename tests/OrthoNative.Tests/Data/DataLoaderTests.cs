@@ -1,0 +1,219 @@
+namespace OrthoNative.Tests.Data;
+
+internal sealed class DataLoaderTests
+{
+    [Test]
+    public void Without_shuffling_samples_come_in_order_and_the_rest_makes_a_smaller_batch()
+    {
+        using var loader = new DataLoader(new Numbers(10), 4);
+
+        Assert.That(loader.BatchesPerEpoch, Is.EqualTo(3));
+        Assert.That(Classes(loader, 0), Is.EqualTo((int[][])[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]));
+        Assert.That(Classes(loader, 1), Is.EqualTo(Classes(loader, 0)));
+    }
+
+    [Test]
+    public void The_rest_can_be_dropped()
+    {
+        using var loader = new DataLoader(new Numbers(10), 4, dropLast: true);
+
+        Assert.That(loader.BatchesPerEpoch, Is.EqualTo(2));
+        Assert.That(Classes(loader, 0), Is.EqualTo((int[][])[[0, 1, 2, 3], [4, 5, 6, 7]]));
+    }
+
+    [Test]
+    public void Inputs_and_targets_belong_together()
+    {
+        using var loader = new DataLoader(new Numbers(10), 4, shuffle: true, seed: 5);
+
+        foreach (Batch batch in loader.Epoch(0))
+        {
+            Assert.That(batch.Inputs.Shape.ToArray(), Is.EqualTo((long[])[3, batch.Size, 2]));
+            float[] inputs = batch.Inputs.ToArray<float>();
+            for (int step = 0; step < 3; step++)
+            {
+                for (int row = 0; row < batch.Size; row++)
+                {
+                    Assert.That(inputs[((step * batch.Size) + row) * 2], Is.EqualTo(batch.Classes[row]));
+                    Assert.That(inputs[(((step * batch.Size) + row) * 2) + 1], Is.EqualTo(step));
+                }
+            }
+        }
+    }
+
+    [Test]
+    public void Shuffling_gives_each_epoch_an_order_of_its_own_with_every_sample_once()
+    {
+        using var loader = new DataLoader(new Numbers(100), 7, shuffle: true, seed: 5);
+        int[][] orders = [.. Enumerable.Range(0, 3).Select(epoch => Classes(loader, epoch).SelectMany(batch => batch).ToArray())];
+
+        foreach (int[] order in orders)
+        {
+            Assert.That(order, Is.EquivalentTo(Enumerable.Range(0, 100)).And.Not.EqualTo(Enumerable.Range(0, 100)));
+        }
+
+        Assert.That(orders[0], Is.Not.EqualTo(orders[1]));
+        Assert.That(orders[1], Is.Not.EqualTo(orders[2]));
+    }
+
+    [Test]
+    public void The_order_depends_on_seed_and_epoch_alone()
+    {
+        int[][] Order(ulong seed, int epoch, int epochsBefore)
+        {
+            using var loader = new DataLoader(new Numbers(50), 8, shuffle: true, seed);
+            for (int i = 0; i < epochsBefore; i++)
+            {
+                Classes(loader, i);
+            }
+
+            return Classes(loader, epoch);
+        }
+
+        Assert.That(Order(5, epoch: 2, epochsBefore: 2), Is.EqualTo(Order(5, epoch: 2, epochsBefore: 0)));
+        Assert.That(Order(6, epoch: 2, epochsBefore: 0), Is.Not.EqualTo(Order(5, epoch: 2, epochsBefore: 0)));
+    }
+
+    [Test]
+    public void Batches_are_reused()
+    {
+        using var loader = new DataLoader(new Numbers(12), 4);
+        var seen = new HashSet<Tensor>();
+        foreach (int epoch in (int[])[0, 1])
+        {
+            foreach (Batch batch in loader.Epoch(epoch))
+            {
+                seen.Add(batch.Inputs);
+            }
+        }
+
+        Assert.That(seen, Has.Count.EqualTo(1));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void An_epoch_makes_no_managed_allocation(bool classes)
+    {
+        Dataset data = classes ? new CopyingMemory(30, 200, seed: 1) : new AddingProblem(30, 200, seed: 1);
+        using var loader = new DataLoader(data, 16, shuffle: true);
+        RunThrough(loader, 0);
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        RunThrough(loader, 1);
+
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+    }
+
+    [Test]
+    public void Values_are_shaped_like_the_outputs_that_they_are_compared_with()
+    {
+        using var loader = new DataLoader(new AddingProblem(5, 8, seed: 1), 4);
+
+        foreach (Batch batch in loader.Epoch(0))
+        {
+            Assert.That(batch.Values!.Shape.ToArray(), Is.EqualTo((long[])[4, 1]));
+            Assert.That(batch.Classes.Length, Is.Zero);
+        }
+    }
+
+    [Test]
+    public void Double_precision_batches_hold_the_same_numbers()
+    {
+        var data = new AddingProblem(9, 10, seed: 1);
+        using var single = new DataLoader(data, 4);
+        using var twice = new DataLoader(data, 4, dtype: DType.Float64);
+        DataLoader.Enumerator other = twice.Epoch(0).GetEnumerator();
+
+        foreach (Batch batch in single.Epoch(0))
+        {
+            Assert.That(other.MoveNext(), Is.True);
+            Assert.That(other.Current.Inputs.ToArray<double>(), Is.EqualTo(batch.Inputs.ToArray<float>().Select(value => (double)value)));
+            Assert.That(other.Current.Values!.ToArray<double>(), Is.EqualTo(batch.Values!.ToArray<float>().Select(value => (double)value)));
+        }
+    }
+
+    [Test]
+    public void An_epoch_that_another_one_overtook_cannot_go_on()
+    {
+        using var loader = new DataLoader(new Numbers(10), 2);
+        DataLoader.Enumerator first = loader.Epoch(0).GetEnumerator();
+        first.MoveNext();
+        DataLoader.Enumerator second = loader.Epoch(1).GetEnumerator();
+
+        Assert.Throws<InvalidOperationException>(() => first.MoveNext());
+        Assert.That(second.MoveNext(), Is.True);
+    }
+
+    [Test]
+    public void Arguments_outside_what_is_allowed_are_refused()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => _ = new DataLoader(new Numbers(10), 0));
+        Assert.That(
+            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new Numbers(10), 11, dropLast: true))!.Message,
+            Does.Contain("batchSize is 11").And.Contains("10 samples"));
+        Assert.That(
+            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new AddingProblem(2_000_000, 10_000, 1), 1000))!.Message,
+            Does.Contain("batchSize is 1000").And.Contains("at most 536"));
+    }
+
+    [Test]
+    public void A_disposed_loader_refuses_to_go_on()
+    {
+        var loader = new DataLoader(new Numbers(10), 2);
+        DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();
+        loader.Dispose();
+
+        Assert.Throws<ObjectDisposedException>(() => batches.MoveNext());
+        Assert.Throws<ObjectDisposedException>(() => loader.Epoch(0).GetEnumerator());
+    }
+
+    private static int[][] Classes(DataLoader loader, int epoch)
+    {
+        var batches = new List<int[]>();
+        foreach (Batch batch in loader.Epoch(epoch))
+        {
+            batches.Add(batch.Classes.ToArray());
+        }
+
+        return [.. batches];
+    }
+
+    private static void RunThrough(DataLoader loader, int epoch)
+    {
+        foreach (Batch batch in loader.Epoch(epoch))
+        {
+            Assume(batch.Size > 0);
+        }
+
+        static void Assume(bool condition) => ArgumentOutOfRangeException.ThrowIfEqual(condition, false);
+    }
+
+    /// <summary>Samples whose class and inputs are their own number.</summary>
+    private sealed class Numbers(long count) : Dataset
+    {
+        public override long Count => count;
+
+        public override long Steps => 3;
+
+        public override long Features => 2;
+
+        public override long TargetSteps => 1;
+
+        public override long Outputs => count;
+
+        public override bool IsClassification => true;
+
+        public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
+        {
+            for (int row = 0; row < samples.Length; row++)
+            {
+                classes[row] = (int)samples[row];
+                for (int step = 0; step < 3; step++)
+                {
+                    inputs[((step * samples.Length) + row) * 2] = samples[row];
+                    inputs[(((step * samples.Length) + row) * 2) + 1] = step;
+                }
+            }
+        }
+    }
+}
