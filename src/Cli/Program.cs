@@ -1,1 +1,50 @@
-return 0;
+using System.CommandLine;
+using System.CommandLine.Help;
+using OrthoNative;
+using OrthoNative.Cli;
+using OrthoNative.Cli.Commands;
+
+// Not a RootCommand, which is named after the file that runs it.
+var root = new Command("orthonative", "Random orthogonal additive filters: recurrent networks that learn very long dependencies.");
+root.Options.Add(new HelpOption());
+root.Options.Add(new VersionOption());
+root.Subcommands.Add(TrainCommand.Create());
+root.Subcommands.Add(InfoCommand.Create());
+
+ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+try
+{
+    if (result.Errors.Count > 0)
+    {
+        throw CliException.Usage(UsageErrors.Describe(result));
+    }
+
+    return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+}
+catch (CliException exception)
+{
+    return End(exception.ExitCode, exception.Message);
+}
+catch (OrthoNativeLibraryException exception)
+{
+    // Lists every path that was tried; worth more than one line.
+    return End(ExitCodes.Failure, exception.Message);
+}
+catch (OutOfMemoryException exception)
+{
+    return End(ExitCodes.Failure, $"{exception.Message}; less memory is needed with a smaller --hidden, --batch or --length, or with --checkpoint-every");
+}
+catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException or NotSupportedException)
+{
+    return End(ExitCodes.Failure, exception.Message);
+}
+catch (Exception exception)
+{
+    return End(ExitCodes.Failure, $"internal fault, please report it: {exception.GetType().Name}: {exception.Message}");
+}
+
+static int End(int exitCode, string message)
+{
+    Console.Error.WriteLine($"orthonative: {message}");
+    return exitCode;
+}

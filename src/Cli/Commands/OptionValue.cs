@@ -1,0 +1,56 @@
+using System.Globalization;
+using System.Numerics;
+
+namespace OrthoNative.Cli.Commands;
+
+/// <summary>How the text of an option becomes a value.</summary>
+/// <param name="Allowed">What is allowed, in words; follows "allowed: " in the message.</param>
+/// <param name="TryParse">Gives false for anything else.</param>
+internal sealed record OptionValue<T>(string Allowed, OptionValue<T>.Parser TryParse)
+{
+    public delegate bool Parser(string text, out T value);
+}
+
+/// <summary>The kinds of values that options take.</summary>
+internal static class OptionValue
+{
+    public static OptionValue<T> Whole<T>(T minimum, T maximum) where T : struct, IBinaryInteger<T> => new(
+        string.Create(CultureInfo.InvariantCulture, $"a whole number from {minimum} to {maximum}"),
+        (string text, out T value) =>
+            T.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= minimum && value <= maximum);
+
+    /// <param name="minimum">Lowest value.</param>
+    /// <param name="maximum">Highest value.</param>
+    /// <param name="above">True: more than the lowest value.</param>
+    /// <param name="below">True: less than the highest value.</param>
+    public static OptionValue<double> Number(double minimum, double maximum, bool above = false, bool below = false) => new(
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"a number {(above ? "above" : "from")} {minimum} {(below ? "and below" : above ? "up to" : "to")} {maximum}"),
+        (string text, out double value) =>
+            double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value)
+            && (above ? value > minimum : value >= minimum)
+            && (below ? value < maximum : value <= maximum));
+
+    public static OptionValue<T> Choice<T>() where T : struct, Enum => new(
+        string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant(),
+        (string text, out T value) =>
+        {
+            int index = Array.FindIndex(Enum.GetNames<T>(), name => name.Equals(text, StringComparison.OrdinalIgnoreCase));
+            value = index < 0 ? default : Enum.GetValues<T>()[index];
+            return index >= 0;
+        });
+
+    public static OptionValue<string> Folder { get; } = new(
+        "path of a folder",
+        (string text, out string value) =>
+        {
+            value = text;
+            return text.Length > 0 && !text.Contains('\0', StringComparison.Ordinal);
+        });
+
+    public static OptionValue<Uri> WebAddress { get; } = new(
+        "an http or https address",
+        (string text, out Uri value) =>
+            Uri.TryCreate(text, UriKind.Absolute, out value!) && (value.Scheme == Uri.UriSchemeHttp || value.Scheme == Uri.UriSchemeHttps));
+}

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using OrthoNative.Cli.Training;
+
+namespace OrthoNative.Cli.Commands;
+
+/// <summary>Options of a command that together make a <see cref="TrainSettings"/>.</summary>
+internal sealed class SettingOptions(Command command, TrainSettings defaults)
+{
+    private readonly List<Func<ParseResult, TrainSettings, TrainSettings>> _apply = [];
+
+    /// <summary>Adds an option with a value.</summary>
+    /// <param name="name">Name with its dashes.</param>
+    /// <param name="placeholder">What stands for the value in the help.</param>
+    /// <param name="description">What it does.</param>
+    /// <param name="kind">How text becomes a value, and what is allowed.</param>
+    /// <param name="apply">Puts the value into the settings.</param>
+    /// <param name="current">Reads the default from the settings, for the help; null: there is none.</param>
+    public Option<T> Add<T>(
+        string name,
+        string placeholder,
+        string description,
+        OptionValue<T> kind,
+        Func<TrainSettings, T, TrainSettings> apply,
+        Func<TrainSettings, object?> current)
+    {
+        string defaultText = current(defaults) switch
+        {
+            null => "",
+            Enum choice => $" [default: {choice.ToString().ToLowerInvariant()}]",
+            object value => string.Create(CultureInfo.InvariantCulture, $" [default: {value}]"),
+        };
+        var option = new Option<T>(name)
+        {
+            HelpName = placeholder,
+            Description = $"{description} ({kind.Allowed}){defaultText}",
+            // Counted by the parser below, so that the message is of one kind with the others.
+            Arity = new ArgumentArity(0, 100),
+            AllowMultipleArgumentsPerToken = false,
+            CustomParser = result => Parse(result, name, kind),
+        };
+        command.Options.Add(option);
+        _apply.Add((result, settings) => result.GetResult(option) is { Implicit: false } ? apply(settings, result.GetValue(option)!) : settings);
+        return option;
+    }
+
+    /// <summary>Adds an option without a value.</summary>
+    public Option<bool> AddFlag(string name, string description, Func<TrainSettings, TrainSettings> apply)
+    {
+        var option = new Option<bool>(name) { Description = description, Arity = ArgumentArity.Zero };
+        command.Options.Add(option);
+        _apply.Add((result, settings) => result.GetValue(option) ? apply(settings) : settings);
+        return option;
+    }
+
+    /// <summary>The settings that a command line asks for.</summary>
+    public TrainSettings Read(ParseResult result) => _apply.Aggregate(defaults, (settings, apply) => apply(result, settings));
+
+    private static T? Parse<T>(ArgumentResult result, string name, OptionValue<T> kind)
+    {
+        switch (result.Tokens.Count)
+        {
+            case 0:
+                result.AddError($"{name} has no value; allowed: {kind.Allowed}");
+                return default;
+            case > 1:
+                result.AddError($"{name} is given {result.Tokens.Count} times; allowed: once");
+                return default;
+        }
+
+        if (kind.TryParse(result.Tokens[0].Value, out T value))
+        {
+            return value;
+        }
+
+        result.AddError($"{name} is '{result.Tokens[0].Value}'; allowed: {kind.Allowed}");
+        return default;
+    }
+}

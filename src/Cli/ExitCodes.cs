@@ -1,0 +1,19 @@
+namespace OrthoNative.Cli;
+
+/// <summary>What the exit code of the program says.</summary>
+internal static class ExitCodes
+{
+    public const int Success = 0;
+
+    /// <summary>Something that was asked for could not be done.</summary>
+    public const int Failure = 1;
+
+    /// <summary>The command line is wrong.</summary>
+    public const int Usage = 2;
+
+    /// <summary>Ended by Ctrl-C (128 + SIGINT), after saving.</summary>
+    public const int Interrupted = 130;
+
+    /// <summary>Ended by SIGTERM (128 + SIGTERM), after saving.</summary>
+    public const int Terminated = 143;
+}

@@ -1,0 +1,19 @@
+using OrthoNative.Cli.Training;
+
+namespace OrthoNative.Cli.Output;
+
+/// <summary>Shows a training run while it goes on.</summary>
+internal interface ITrainingView
+{
+    /// <summary>Runs the training inside the display.</summary>
+    TrainingOutcome Run(Func<TrainingOutcome> train);
+
+    /// <summary>A training step is done.</summary>
+    void Step(in TrainingProgress progress);
+
+    /// <summary>An epoch is over.</summary>
+    void Epoch(EpochReport epoch);
+
+    /// <summary>Says what goes on now.</summary>
+    void Note(string text);
+}

@@ -1,0 +1,70 @@
+namespace OrthoNative.Cli.Training;
+
+/// <summary>What each task is trained with unless the command line says otherwise; the one place to tune.</summary>
+internal static class TaskDefaults
+{
+    public static readonly TrainSettings Adding = new()
+    {
+        Length = 1000,
+        Hidden = 128,
+        Alpha = 1,
+        Beta = 0.05,
+        Filter = FilterChoice.Cycle,
+        Activation = ActivationChoice.Relu,
+        WeightScale = 1,
+        InputScale = 1,
+        BiasScale = 1,
+        LearningRate = 1e-3,
+        Batch = 50,
+        Epochs = 10,
+        StepsPerEpoch = 500,
+        TestSamples = 2000,
+    };
+
+    public static readonly TrainSettings Copy = new()
+    {
+        Length = 1000,
+        Hidden = 128,
+        Alpha = 1,
+        Beta = 0.05,
+        Filter = FilterChoice.Haar,
+        Activation = ActivationChoice.Tanh,
+        WeightScale = 1,
+        InputScale = 1,
+        BiasScale = 1,
+        LearningRate = 1e-3,
+        Batch = 50,
+        Epochs = 20,
+        StepsPerEpoch = 200,
+        StopAt = 0.999,
+        TestSamples = 2000,
+    };
+
+    public static readonly TrainSettings Smnist = new()
+    {
+        Hidden = 256,
+        Alpha = 1,
+        Beta = 0.05,
+        Filter = FilterChoice.Haar,
+        Activation = ActivationChoice.Tanh,
+        WeightScale = 0.2,
+        InputScale = 1,
+        BiasScale = 1,
+        LearningRate = 1e-3,
+        Schedule = Schedule.Cosine,
+        Batch = 32,
+        Epochs = 10,
+        Data = "data/mnist",
+    };
+
+    public static readonly TrainSettings Psmnist = Smnist with { PermutationSeed = PixelSequence.DefaultPermutationSeed };
+
+    /// <summary>Samples in a test batch: as many as keep the kernels busy, whatever the training batch is.</summary>
+    public const int TestBatch = 200;
+
+    /// <summary>Bytes that the inputs of a test batch may take; very long sequences are tested in smaller batches.</summary>
+    public const long TestBatchBytes = 64L << 20;
+
+    /// <summary>Training batches over which the metric is averaged before it is compared with StopAt.</summary>
+    public const int StopWindow = 20;
+}

@@ -1,0 +1,100 @@
+using System.Globalization;
+
+namespace OrthoNative.Cli.Training;
+
+/// <summary>The tasks that can be trained.</summary>
+internal static class Tasks
+{
+    public static IReadOnlyList<TrainingTask> All { get; } = [new AddingTask(), new CopyTask(), new PixelTask(permuted: false), new PixelTask(permuted: true)];
+}
+
+/// <summary>The adding problem.</summary>
+internal sealed class AddingTask : TrainingTask
+{
+    public override string Name => "adding";
+
+    public override string Summary => "The adding problem: add two marked numbers of a long sequence";
+
+    public override string LengthHelp => "Length of a sequence";
+
+    public override int ShortestLength => 2;
+
+    public override TrainSettings Defaults => TaskDefaults.Adding;
+
+    public override string Metric => Metrics.MeanSquaredError;
+
+    /// <summary>Variance of the sum of two numbers from U(0, 1).</summary>
+    public override double ChanceLoss => 1.0 / 6;
+
+    public override bool Generated => true;
+
+    public override string Describe(TrainSettings settings) =>
+        string.Create(CultureInfo.InvariantCulture, $"adding problem, length {settings.Length}");
+
+    public override Dataset OpenTraining(TrainSettings settings, long count) =>
+        new AddingProblem(settings.Length!.Value, count, settings.Seed);
+
+    public override (Dataset Samples, double Baseline) OpenTest(TrainSettings settings)
+    {
+        var samples = new AddingProblem(settings.Length!.Value, settings.TestSamples!.Value, settings.Seed, DataSplit.Test);
+        return (samples, samples.Baseline());
+    }
+}
+
+/// <summary>The copying-memory task.</summary>
+internal sealed class CopyTask : TrainingTask
+{
+    public override string Name => "copy";
+
+    public override string Summary => "Copying memory: repeat ten symbols after a long delay; loss and accuracy are those of the ten recalled symbols";
+
+    public override string LengthHelp => "Delay between the symbols and their recall; a sequence is 20 steps longer";
+
+    public override TrainSettings Defaults => TaskDefaults.Copy;
+
+    public override string Metric => Metrics.Accuracy;
+
+    public override double ChanceLoss => Math.Log(CopyingMemory.Symbols);
+
+    public override bool Generated => true;
+
+    public override string Describe(TrainSettings settings) =>
+        string.Create(CultureInfo.InvariantCulture, $"copying memory, delay {settings.Length}");
+
+    public override Dataset OpenTraining(TrainSettings settings, long count) =>
+        new CopyingMemory(settings.Length!.Value, count, settings.Seed);
+
+    public override (Dataset Samples, double Baseline) OpenTest(TrainSettings settings) =>
+        (new CopyingMemory(settings.Length!.Value, settings.TestSamples!.Value, settings.Seed, DataSplit.Test), CopyingMemory.Baseline);
+}
+
+/// <summary>Images of digits, pixel by pixel.</summary>
+internal sealed class PixelTask(bool permuted) : TrainingTask
+{
+    public override string Name => permuted ? "psmnist" : "smnist";
+
+    public override string Summary => permuted
+        ? "Permuted sequential MNIST: tell the digit after reading its 784 pixels in one fixed random order"
+        : "Sequential MNIST: tell the digit after reading its 784 pixels one by one";
+
+    public override TrainSettings Defaults => permuted ? TaskDefaults.Psmnist : TaskDefaults.Smnist;
+
+    public override string Metric => Metrics.Accuracy;
+
+    public override double ChanceLoss => Math.Log(Mnist.Classes);
+
+    public override bool Generated => false;
+
+    public override string Describe(TrainSettings settings) => permuted ? "permuted sequential MNIST" : "sequential MNIST";
+
+    public override Dataset OpenTraining(TrainSettings settings, long count) => Open(settings, DataSplit.Training, settings.Limit);
+
+    public override (Dataset Samples, double Baseline) OpenTest(TrainSettings settings)
+    {
+        PixelSequence samples = Open(settings, DataSplit.Test, limit: null);
+        return (samples, samples.Baseline());
+    }
+
+    private static PixelSequence Open(TrainSettings settings, DataSplit split, long? limit) =>
+        new(Mnist.Load(settings.Data!, split), new PixelSequenceOptions { PermutationSeed = settings.PermutationSeed, Limit = limit });
+}

@@ -1,0 +1,113 @@
+using System.Text.Json.Serialization;
+
+namespace OrthoNative.Cli.Training;
+
+/// <summary>Everything that a training run depends on; written to run.json as it is.</summary>
+internal sealed record TrainSettings
+{
+    /// <summary>adding: length of a sequence; copy: delay; pixel tasks: null, the images tell.</summary>
+    public int? Length { get; init; }
+
+    public required int Hidden { get; init; }
+
+    public required double Alpha { get; init; }
+
+    public required double Beta { get; init; }
+
+    public required FilterChoice Filter { get; init; }
+
+    public required ActivationChoice Activation { get; init; }
+
+    /// <summary>g of W ~ N(0, g^2 / N).</summary>
+    public required double WeightScale { get; init; }
+
+    /// <summary>s of V ~ U(-s, s).</summary>
+    public required double InputScale { get; init; }
+
+    /// <summary>s of b ~ U(-s, s).</summary>
+    public required double BiasScale { get; init; }
+
+    /// <summary>Added to every element of b at the start.</summary>
+    public double BiasOffset { get; init; }
+
+    /// <summary>Factor of the learning rate for W.</summary>
+    public double WeightRate { get; init; } = 1;
+
+    /// <summary>Factor of the learning rate for V.</summary>
+    public double InputRate { get; init; } = 1;
+
+    /// <summary>Factor of the learning rate for b.</summary>
+    public double BiasRate { get; init; } = 1;
+
+    /// <summary>s of the readout's weights and bias ~ U(-s, s) / sqrt(N).</summary>
+    public double ReadoutScale { get; init; } = 1;
+
+    /// <summary>Factor of the learning rate for the readout's weights and bias.</summary>
+    public double ReadoutRate { get; init; } = 1;
+
+    public OptimizerChoice Optimizer { get; init; } = OptimizerChoice.Adam;
+
+    public required double LearningRate { get; init; }
+
+    /// <summary>Of SGD alone.</summary>
+    public double Momentum { get; init; } = 0.9;
+
+    public double WeightDecay { get; init; }
+
+    public Schedule Schedule { get; init; } = Schedule.Constant;
+
+    /// <summary>Steps over which the learning rate rises linearly to its value.</summary>
+    public int Warmup { get; init; }
+
+    /// <summary>Largest norm of the gradient of all parameters; 0: not clipped.</summary>
+    public double Clip { get; init; } = 1;
+
+    /// <summary>Of the cross-entropy loss in training.</summary>
+    public double LabelSmoothing { get; init; }
+
+    public required int Batch { get; init; }
+
+    /// <summary>Passes over the training samples, or, where these are generated without end, over StepsPerEpoch.</summary>
+    public int? Epochs { get; init; }
+
+    /// <summary>Training steps at most.</summary>
+    public long? Steps { get; init; }
+
+    /// <summary>Steps that count as an epoch where training samples are generated without end.</summary>
+    public int? StepsPerEpoch { get; init; }
+
+    /// <summary>Training ends early once the metric of the latest batches is at least as good; null: it never does.</summary>
+    public double? StopAt { get; init; }
+
+    /// <summary>Training samples at most; null: all there are.</summary>
+    public long? Limit { get; init; }
+
+    /// <summary>Generated test samples; null where the task brings its own.</summary>
+    public int? TestSamples { get; init; }
+
+    /// <summary>Of the pixel order; null where pixels are read in order or there are none.</summary>
+    public ulong? PermutationSeed { get; init; }
+
+    /// <summary>Steps between states that are kept for the backward pass; 0: all are kept.</summary>
+    public int CheckpointEvery { get; init; }
+
+    /// <summary>Whether the test samples are measured after every epoch too. The result is always that of the last step.</summary>
+    public bool TestEveryEpoch { get; init; }
+
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>0: as many as there are cores.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Folder of the data; null where samples are generated.</summary>
+    public string? Data { get; init; }
+
+    [JsonIgnore]
+    public bool Download { get; init; }
+
+    [JsonIgnore]
+    public Uri? Mirror { get; init; }
+
+    [JsonIgnore]
+    public string? Out { get; init; }
+}

@@ -1,0 +1,246 @@
+using System.Diagnostics;
+using OrthoNative.Cli.Output;
+
+namespace OrthoNative.Cli.Training;
+
+/// <summary>Trains a model on a task, step by step, and measures it on the test samples.</summary>
+internal sealed class Trainer : IDisposable
+{
+    private readonly TrainingTask _task;
+    private readonly TrainSettings _settings;
+    private readonly Device _device;
+    private readonly Dataset _test;
+    private readonly double _baseline;
+    private readonly DataLoader _loader;
+    private readonly TaskLoss _loss;
+    private readonly Optimizer _optimizer;
+    private readonly long _stepsPerEpoch;
+    private DataLoader.Enumerator _batches;
+    private int _pass;
+
+    /// <summary>Loads the data and makes the model.</summary>
+    public Trainer(TrainingTask task, TrainSettings settings, Device device)
+    {
+        _task = task;
+        _settings = settings;
+        _device = device;
+        long fresh = task.Generated ? FreshSamples(settings) : 0;
+        bool endless = task.Generated && (settings.Limit is not { } limit || limit >= fresh);
+        Dataset training = task.OpenTraining(settings, endless ? fresh : settings.Limit ?? 0);
+        (_test, _baseline) = task.OpenTest(settings);
+        long most = Array.MaxLength / (training.Steps * training.Features);
+        if (settings.Batch > most)
+        {
+            throw CliException.Usage(Texts.Format($"--batch is {settings.Batch}; allowed: at most {most} with sequences of {training.Steps} steps"));
+        }
+
+        _loader = new DataLoader(
+            training,
+            settings.Batch,
+            shuffle: !endless,
+            seed: settings.Seed,
+            // A small batch at the end would count as much as the others.
+            dropLast: training.Count >= settings.Batch,
+            device);
+        _batches = _loader.Epoch(0).GetEnumerator();
+        _stepsPerEpoch = endless ? settings.StepsPerEpoch!.Value : _loader.BatchesPerEpoch;
+        Steps = Math.Min(settings.Steps ?? long.MaxValue, settings.Epochs * _stepsPerEpoch ?? long.MaxValue);
+        Epochs = checked((int)((Steps + _stepsPerEpoch - 1) / _stepsPerEpoch));
+        Model = CreateModel(training);
+        _loss = new TaskLoss(training, settings.LabelSmoothing);
+        _optimizer = CreateOptimizer();
+    }
+
+    /// <summary>Training steps planned.</summary>
+    public long Steps { get; }
+
+    /// <summary>Epochs planned, of which the last may be cut short.</summary>
+    public int Epochs { get; }
+
+    /// <summary>The model.</summary>
+    public Sequential Model { get; }
+
+    /// <summary>Trains and tests.</summary>
+    /// <param name="view">Told about every step.</param>
+    /// <param name="cancellationToken">Ends the training after the step that is being done.</param>
+    /// <exception cref="CliException">The loss or a gradient is not a finite number any more.</exception>
+    public TrainingOutcome Run(ITrainingView view, CancellationToken cancellationToken)
+    {
+        long start = Stopwatch.GetTimestamp();
+        var losses = new List<double>();
+        var epochs = new List<EpochReport>();
+        var recent = new RecentSteps(TaskDefaults.StopWindow);
+        RunStatus status = RunStatus.Completed;
+        long step = 0;
+        while (step < Steps && status == RunStatus.Completed)
+        {
+            var epoch = new EpochTally(epochs.Count + 1);
+            long end = Math.Min(Steps, step + _stepsPerEpoch);
+            while (step < end && status == RunStatus.Completed)
+            {
+                StepResult result = Learn(NextBatch(), ++step);
+                losses.Add(result.Loss);
+                epoch.Add(result);
+                recent.Add(result);
+                TimeSpan remaining = Stopwatch.GetElapsedTime(start) / step * (Steps - step);
+                view.Step(new TrainingProgress(
+                    epoch.Number, Epochs, step, Steps, recent.Loss, recent.Metric, epoch.SamplesPerSecond, remaining));
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    status = RunStatus.Interrupted;
+                }
+                else if (_settings.StopAt is { } goal && recent.IsFull && _task.Reaches(recent.Metric, goal))
+                {
+                    status = RunStatus.GoalReached;
+                }
+            }
+
+            EpochReport report = epoch.Report(step, _optimizer.LearningRate);
+            if (_settings.TestEveryEpoch && status != RunStatus.Interrupted)
+            {
+                report = report with { TestMetric = Test(cancellationToken) };
+            }
+
+            epochs.Add(report);
+            view.Epoch(report);
+        }
+
+        double? metric = null;
+        if (status != RunStatus.Interrupted)
+        {
+            view.Note(Texts.Format($"testing on {_test.Count:#,0} samples"));
+            metric = Test(cancellationToken);
+        }
+
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return new TrainingOutcome(metric is null ? RunStatus.Interrupted : status, losses, epochs, metric, _baseline, seconds);
+    }
+
+    public void Dispose()
+    {
+        _optimizer.Dispose();
+        _loss.Dispose();
+        Model.Dispose();
+        _loader.Dispose();
+    }
+
+    /// <summary>Samples for as many steps as the settings allow for, none of them twice.</summary>
+    private static long FreshSamples(TrainSettings settings)
+    {
+        long steps = Math.Min(settings.Steps ?? long.MaxValue, (long?)settings.Epochs * settings.StepsPerEpoch ?? long.MaxValue);
+        long most = (1L << 31) / settings.Batch;
+        if (steps > most)
+        {
+            throw CliException.Usage(Texts.Format(
+                $"{(settings.Epochs is null ? "--steps" : "--epochs")} asks for {steps} steps; allowed: at most {most} with --batch {settings.Batch}"));
+        }
+
+        return steps * settings.Batch;
+    }
+
+    private Sequential CreateModel(Dataset data) => new(
+        _device,
+        _settings.Seed,
+        new RoaRnn(data.Features, _settings.Hidden, new RoaRnnOptions
+        {
+            Alpha = _settings.Alpha,
+            Beta = _settings.Beta,
+            Filter = _settings.Filter switch
+            {
+                FilterChoice.Cycle => Filter.Cycle,
+                FilterChoice.Permutation => Filter.Permutation,
+                FilterChoice.Identity => Filter.Identity,
+                _ => Filter.Haar,
+            },
+            Activation = _settings.Activation == ActivationChoice.Relu ? Activation.Relu : Activation.Tanh,
+            Output = data.TargetSteps == 1 ? SequenceOutput.Last : SequenceOutput.LastSteps(data.TargetSteps),
+            WeightScale = _settings.WeightScale,
+            InputScale = _settings.InputScale,
+            BiasScale = _settings.BiasScale,
+            BiasOffset = _settings.BiasOffset,
+            WeightLearningRateScale = _settings.WeightRate,
+            InputLearningRateScale = _settings.InputRate,
+            BiasLearningRateScale = _settings.BiasRate,
+            Checkpointing = _settings.CheckpointEvery == 0 ? Checkpointing.None : Checkpointing.Every(_settings.CheckpointEvery),
+        })
+        {
+            Name = "rnn",
+        },
+        new Dense(_settings.Hidden, data.Outputs, new DenseOptions
+        {
+            WeightScale = _settings.ReadoutScale,
+            BiasScale = _settings.ReadoutScale,
+            WeightLearningRateScale = _settings.ReadoutRate,
+            BiasLearningRateScale = _settings.ReadoutRate,
+        })
+        {
+            Name = "readout",
+        });
+
+    private Optimizer CreateOptimizer()
+    {
+        double rate = _settings.LearningRate;
+        var adam = new AdamOptions { WeightDecay = _settings.WeightDecay };
+        Optimizer optimizer = _settings.Optimizer switch
+        {
+            OptimizerChoice.Sgd => new Sgd(Model, rate, new SgdOptions { WeightDecay = _settings.WeightDecay, Momentum = _settings.Momentum }),
+            OptimizerChoice.AdamW => new AdamW(Model, rate, adam),
+            _ => new Adam(Model, rate, adam),
+        };
+        LearningRateSchedule schedule = _settings.Schedule == Schedule.Cosine
+            ? new CosineSchedule(rate, Math.Max(1, Steps - _settings.Warmup))
+            : new ConstantSchedule(rate);
+        optimizer.Schedule = _settings.Warmup == 0 ? schedule : new WarmupSchedule(_settings.Warmup, schedule);
+        return optimizer;
+    }
+
+    private Batch NextBatch()
+    {
+        if (!_batches.MoveNext())
+        {
+            _batches = _loader.Epoch(++_pass).GetEnumerator();
+            _batches.MoveNext();
+        }
+
+        return _batches.Current;
+    }
+
+    private StepResult Learn(Batch batch, long step)
+    {
+        try
+        {
+            double loss = _loss.Forward(Model.Forward(batch.Inputs), batch);
+            Model.Backward(_loss.Gradient);
+            double norm = Model.ClipGradientNorm(_settings.Clip > 0 ? _settings.Clip : double.PositiveInfinity);
+            _optimizer.Step();
+            return new StepResult(batch.Size, loss, _loss.Metric, norm);
+        }
+        catch (InvalidDataException exception)
+        {
+            // The library's word for NaN and infinity.
+            throw CliException.Failure(Texts.Format(
+                $"training diverged at step {step} ({exception.Message.TrimEnd('.')}); nothing is saved; a lower --lr or --clip may help"));
+        }
+    }
+
+    /// <summary>Metric on all test samples; null if it was cancelled.</summary>
+    private double? Test(CancellationToken cancellationToken)
+    {
+        long fitting = TaskDefaults.TestBatchBytes / (_test.Steps * _test.Features * sizeof(float));
+        using var loader = new DataLoader(_test, (int)Math.Clamp(fitting, 1, TaskDefaults.TestBatch), device: _device);
+        Model.Training = false;
+        double total = 0;
+        foreach (Batch batch in loader.Epoch(0))
+        {
+            if (cancellationToken.IsCancellationRequested)
+            {
+                return null;
+            }
+
+            total += _loss.Evaluate(Model.Forward(batch.Inputs), batch) * batch.Size;
+        }
+
+        Model.Training = true;
+        return total / _test.Count;
+    }
+}

@@ -1,0 +1,69 @@
+namespace OrthoNative.Cli.Training;
+
+/// <summary>Where a run stands after a step.</summary>
+/// <param name="Epoch">Number of the epoch, from 1.</param>
+/// <param name="Epochs">Epochs planned.</param>
+/// <param name="Step">Steps done.</param>
+/// <param name="Steps">Steps planned.</param>
+/// <param name="Loss">Training loss, averaged over the latest steps.</param>
+/// <param name="Metric">Metric, averaged over the latest steps.</param>
+/// <param name="SamplesPerSecond">Training samples per second.</param>
+/// <param name="Remaining">Time that the remaining steps will take at this pace.</param>
+internal readonly record struct TrainingProgress(
+    int Epoch,
+    int Epochs,
+    long Step,
+    long Steps,
+    double Loss,
+    double Metric,
+    double SamplesPerSecond,
+    TimeSpan Remaining);
+
+/// <summary>What an epoch gave; part of run.json.</summary>
+/// <param name="Epoch">Number of the epoch, from 1.</param>
+/// <param name="Step">Training steps since the start of the run.</param>
+/// <param name="Loss">Mean training loss of its steps.</param>
+/// <param name="Metric">Metric on its training samples, each measured just before it was learnt from.</param>
+/// <param name="TestMetric">Metric on the test samples; null unless it was asked for.</param>
+/// <param name="LearningRate">Learning rate of its last step.</param>
+/// <param name="GradientNorm">Mean norm of the gradient before clipping.</param>
+/// <param name="Seconds">Wall time of its training steps.</param>
+/// <param name="SamplesPerSecond">Training samples per second.</param>
+internal sealed record EpochReport(
+    int Epoch,
+    long Step,
+    double Loss,
+    double Metric,
+    double? TestMetric,
+    double LearningRate,
+    double GradientNorm,
+    double Seconds,
+    double SamplesPerSecond);
+
+/// <summary>How a run ended.</summary>
+internal enum RunStatus
+{
+    /// <summary>All planned steps were done.</summary>
+    Completed,
+
+    /// <summary>The metric reached the task's goal, and the rest was left out.</summary>
+    GoalReached,
+
+    /// <summary>The user ended it.</summary>
+    Interrupted,
+}
+
+/// <summary>What a run gave.</summary>
+/// <param name="Status">How it ended.</param>
+/// <param name="Losses">Training loss of every step.</param>
+/// <param name="Epochs">One report for each epoch that was begun.</param>
+/// <param name="TestMetric">Metric on the test samples after the last step; null if the run was interrupted.</param>
+/// <param name="Baseline">The same of a model that has learnt nothing.</param>
+/// <param name="Seconds">Wall time of training and test.</param>
+internal sealed record TrainingOutcome(
+    RunStatus Status,
+    IReadOnlyList<double> Losses,
+    IReadOnlyList<EpochReport> Epochs,
+    double? TestMetric,
+    double Baseline,
+    double Seconds);

@@ -1,0 +1,134 @@
+using OrthoNative.Cli.Output;
+using Spectre.Console;
+
+namespace OrthoNative.Cli.Training;
+
+/// <summary>A whole run: from the settings to the files that it leaves.</summary>
+internal static class TrainingRun
+{
+    /// <summary>Bytes that run.json and loss.png stay well below.</summary>
+    private const long RoomForReports = 1 << 20;
+
+    /// <summary>Trains, shows how it goes, saves and says what came out.</summary>
+    /// <returns>Exit code of the program.</returns>
+    /// <exception cref="CliException">It cannot be done; nothing is left half-written.</exception>
+    public static int Execute(TrainingTask task, TrainSettings settings)
+    {
+        DateTimeOffset started = DateTimeOffset.Now;
+        using var interruption = new Interruption();
+        RunFolder folder = RunFolder.Open(settings.Out ?? DefaultFolder(task, started));
+        bool saved = false;
+        try
+        {
+            if (settings.Data is not null)
+            {
+                EnsureMnist(settings, interruption.Token);
+            }
+
+            using Device device = Device.Cpu(settings.Threads);
+            using var trainer = new Trainer(task, settings, device);
+            folder.EnsureRoom((trainer.Model.ParameterData.Count * sizeof(float)) + RoomForReports);
+            Console.Out.WriteLine(Describe(task, settings, trainer, device));
+            ITrainingView view = AnsiConsole.Profile.Out.IsTerminal && AnsiConsole.Profile.Capabilities.Ansi
+                ? new TerminalView(AnsiConsole.Console, task.Metric, trainer.Epochs)
+                : new PlainView(Console.Out, task.Metric, trainer.Epochs);
+            TrainingOutcome outcome = view.Run(() => trainer.Run(view, interruption.Token));
+            Save(folder, task, settings, started, trainer, device, outcome);
+            saved = true;
+            Console.Out.WriteLine(Conclude(task, folder, outcome));
+            return outcome.Status == RunStatus.Interrupted ? interruption.ExitCode : ExitCodes.Success;
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("orthonative: interrupted before training; nothing is saved");
+            return interruption.ExitCode;
+        }
+        finally
+        {
+            if (!saved)
+            {
+                folder.RemoveIfEmpty();
+            }
+        }
+    }
+
+    private static string DefaultFolder(TrainingTask task, DateTimeOffset started)
+    {
+        string path = Path.Combine("runs", Texts.Format($"{task.Name}-{started:yyyyMMdd-HHmmss}"));
+        string candidate = path;
+        for (int number = 2; Path.Exists(candidate); number++)
+        {
+            candidate = Texts.Format($"{path}-{number}");
+        }
+
+        return candidate;
+    }
+
+    private static void EnsureMnist(TrainSettings settings, CancellationToken cancellationToken)
+    {
+        string directory = settings.Data!;
+        if (Mnist.MissingMessage(directory) is not { } missing)
+        {
+            return;
+        }
+
+        if (!settings.Download)
+        {
+            throw CliException.Failure($"{missing}, or add --download to fetch them");
+        }
+
+        var progress = new DownloadLines();
+        Mnist.DownloadAsync(directory, settings.Mirror is { } mirror ? [mirror] : null, progress, cancellationToken).GetAwaiter().GetResult();
+    }
+
+    private static string Describe(TrainingTask task, TrainSettings settings, Trainer trainer, Device device) => Texts.Format(
+        $"{task.Describe(settings)}: {settings.Hidden} units, {settings.Filter.ToString().ToLowerInvariant()} filter, ") + Texts.Format(
+        $"{settings.Activation.ToString().ToLowerInvariant()}, alpha {settings.Alpha}, beta {settings.Beta}, ") + Texts.Format(
+        $"{trainer.Model.ParameterData.Count:#,0} parameters, {trainer.Steps:#,0} steps of {settings.Batch} samples, {device}");
+
+    private static void Save(
+        RunFolder folder,
+        TrainingTask task,
+        TrainSettings settings,
+        DateTimeOffset started,
+        Trainer trainer,
+        Device device,
+        TrainingOutcome outcome)
+    {
+        var report = new RunReport(
+            task.Name,
+            outcome.Status,
+            SystemInfo.Version,
+            started,
+            settings.Seed,
+            settings,
+            trainer.Model.ParameterData.Count,
+            Machine.Describe(device),
+            outcome.Epochs,
+            outcome.TestMetric is { } value
+                ? new RunResult(task.Metric, value, outcome.Baseline, outcome.Seconds, Machine.PeakBytes())
+                : null);
+        string lossName = task.Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
+        byte[] picture = LossPlot.Draw($"{task.Describe(settings)}: training loss", lossName, outcome.Losses, task.ChanceLoss);
+        folder.Write(
+            (RunFolder.Report, report.Save),
+            (RunFolder.Weights, trainer.Model.Save),
+            (RunFolder.Picture, path => File.WriteAllBytes(path, picture)));
+    }
+
+    private static string Conclude(TrainingTask task, RunFolder folder, TrainingOutcome outcome)
+    {
+        string result = outcome.TestMetric is { } value
+            ? $"test {task.Metric} {Texts.Metric(task.Metric, value)}, baseline {Texts.Metric(task.Metric, outcome.Baseline)}"
+            : "interrupted; what was trained is saved, but was not tested";
+        string reason = outcome.Status == RunStatus.GoalReached ? " (ended early, the goal was reached)" : "";
+        return $"{result}; {Texts.Format($"{outcome.Losses.Count:#,0}")} steps in {Texts.Duration(TimeSpan.FromSeconds(outcome.Seconds))}{reason}" +
+            $"{Environment.NewLine}{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}";
+    }
+
+    /// <summary>Says what is being fetched, at once and in order.</summary>
+    private sealed class DownloadLines : IProgress<Uri>
+    {
+        public void Report(Uri value) => Console.Out.WriteLine($"fetching {value}");
+    }
+}

@@ -1,0 +1,56 @@
+namespace OrthoNative.Cli.Training;
+
+/// <summary>What there is to learn: samples, and how well nothing learnt would do.</summary>
+internal abstract class TrainingTask
+{
+    /// <summary>Name on the command line.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>What it asks for, in the help.</summary>
+    public abstract string Summary { get; }
+
+    /// <summary>What --length means, in the help; not asked for where the settings have no length.</summary>
+    public virtual string LengthHelp => "";
+
+    /// <summary>Lowest --length.</summary>
+    public virtual int ShortestLength => 1;
+
+    /// <summary>Name for people, with its length.</summary>
+    public abstract string Describe(TrainSettings settings);
+
+    /// <summary>Default settings.</summary>
+    public abstract TrainSettings Defaults { get; }
+
+    /// <summary>"accuracy", a fraction; or "mse", the mean squared error.</summary>
+    public abstract string Metric { get; }
+
+    /// <summary>Loss in training of a model that ignores its inputs; drawn into the picture of the loss.</summary>
+    public abstract double ChanceLoss { get; }
+
+    /// <summary>Whether training samples are generated without end unless their number is limited.</summary>
+    public abstract bool Generated { get; }
+
+    /// <summary>What --epochs means, in the help.</summary>
+    public string EpochsHelp => Generated
+        ? Output.Texts.Format($"Epochs of {Defaults.StepsPerEpoch} steps each, or with --limit passes over the training samples")
+        : "Passes over the training samples";
+
+    /// <summary>Training samples.</summary>
+    /// <param name="settings">What they depend on.</param>
+    /// <param name="count">How many, where they are generated.</param>
+    public abstract Dataset OpenTraining(TrainSettings settings, long count);
+
+    /// <summary>Test samples, and the metric on them of a model that has learnt nothing.</summary>
+    public abstract (Dataset Samples, double Baseline) OpenTest(TrainSettings settings);
+
+    /// <summary>Whether a value of the metric is at least as good as another.</summary>
+    public bool Reaches(double value, double goal) => Metric == Metrics.Accuracy ? value >= goal : value <= goal;
+}
+
+/// <summary>Names of the metrics, as in run.json.</summary>
+internal static class Metrics
+{
+    public const string Accuracy = "accuracy";
+
+    public const string MeanSquaredError = "mse";
+}
