@@ -1,0 +1,80 @@
+using System.Diagnostics;
+
+namespace OrthoNative.Tests.Cli;
+
+/// <summary>The command-line tool, run as a user runs it.</summary>
+internal sealed class CliProcess : IDisposable
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
+
+    private readonly Process _process;
+    private readonly Task<string> _error;
+
+    private CliProcess(string workingFolder, string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            WorkingDirectory = workingFolder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.ArgumentList.Add(typeof(OrthoNative.Cli.ExitCodes).Assembly.Location);
+        foreach (string argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        _process = Process.Start(start)!;
+        _error = _process.StandardError.ReadToEndAsync();
+    }
+
+    /// <summary>Starts the tool and leaves it running.</summary>
+    public static CliProcess Start(string workingFolder, params string[] arguments) => new(workingFolder, arguments);
+
+    /// <summary>Runs the tool to its end.</summary>
+    public static CliResult Run(string workingFolder, params string[] arguments)
+    {
+        using CliProcess process = Start(workingFolder, arguments);
+        return process.Finish();
+    }
+
+    /// <summary>Reads output until a line that contains a text.</summary>
+    public void WaitForLine(string text)
+    {
+        string? line;
+        do
+        {
+            line = _process.StandardOutput.ReadLine();
+            Assert.That(line, Is.Not.Null, $"the output ended without '{text}'");
+        }
+        while (!line!.Contains(text, StringComparison.Ordinal));
+    }
+
+    /// <summary>Sends a signal, as Ctrl-C in a terminal does.</summary>
+    public void Send(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Waits for the end.</summary>
+    public CliResult Finish()
+    {
+        Task<string> output = _process.StandardOutput.ReadToEndAsync();
+        Assert.That(_process.WaitForExit(s_limit), Is.True, "the tool does not end");
+        return new CliResult(_process.ExitCode, output.Result, _error.Result);
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+        }
+
+        _process.Dispose();
+    }
+}
+
+/// <summary>How a run of the tool ended.</summary>
+internal sealed record CliResult(int ExitCode, string Output, string Error);

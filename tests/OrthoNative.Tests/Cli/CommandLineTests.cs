@@ -1,0 +1,88 @@
+using OrthoNative.Tests.Data;
+
+namespace OrthoNative.Tests.Cli;
+
+internal sealed class CommandLineTests
+{
+    [TestCase("--help", "train", "info")]
+    [TestCase("train --help", "adding", "copy", "smnist", "psmnist")]
+    [TestCase(
+        "train adding --help", "--length", "--hidden", "--alpha", "--beta", "--convex", "--filter", "--activation", "--epochs", "--steps",
+        "--batch", "--lr", "--optimizer", "--clip", "--seed", "--threads", "--limit", "--out")]
+    [TestCase("train copy --help", "--length", "[default: 1000]", "haar, cycle, permutation, identity")]
+    [TestCase("train smnist --help", "--data", "--download")]
+    [TestCase("train psmnist --help", "--data", "--permutation-seed")]
+    public void Help_names_what_there_is(string arguments, params string[] expected)
+    {
+        CliResult result = Run(arguments);
+
+        Assert.That(result.ExitCode, Is.Zero);
+        Assert.That(result.Error, Is.Empty);
+        foreach (string text in expected)
+        {
+            Assert.That(result.Output, Does.Contain(text));
+        }
+    }
+
+    [Test]
+    public void Info_tells_version_instruction_set_cores_and_devices()
+    {
+        CliResult result = Run("info");
+
+        Assert.That(result.ExitCode, Is.Zero);
+        Assert.That(result.Output, Does.Match(@"version +\d+\.\d+\.\d+"));
+        Assert.That(result.Output, Does.Match("instruction set +(AVX-512|AVX2|baseline)"));
+        Assert.That(result.Output, Does.Match(@"cores +\d+"));
+        Assert.That(result.Output, Does.Match("devices +cpu"));
+    }
+
+    [TestCase("", "train, info")]
+    [TestCase("fly", "'fly'", "train, info")]
+    [TestCase("train", "adding, copy, smnist, psmnist")]
+    [TestCase("train xor", "'xor'", "adding, copy, smnist, psmnist")]
+    [TestCase("info now", "'now'", "none")]
+    [TestCase("train copy --colour red", "'--colour'", "--length, --hidden")]
+    [TestCase("train copy extra", "'extra'", "--length, --hidden")]
+    [TestCase("train smnist --length 3", "'--length'", "--data")]
+    [TestCase("train copy --epochs abc", "--epochs is 'abc'", "a whole number from 1 to")]
+    [TestCase("train copy --epochs 0", "--epochs is '0'", "a whole number from 1 to")]
+    [TestCase("train copy --epochs", "--epochs has no value", "a whole number from 1 to")]
+    [TestCase("train copy --epochs 1 --epochs 2", "--epochs is given 2 times", "once")]
+    [TestCase("train copy --epochs 99999999999999999999", "--epochs is '99999999999999999999'", "a whole number from 1 to")]
+    [TestCase("train adding --length 1", "--length is '1'", "from 2 to")]
+    [TestCase("train copy --hidden 65537", "--hidden is '65537'", "from 1 to 65536")]
+    [TestCase("train copy --alpha nan", "--alpha is 'nan'", "a number from -10 to 10")]
+    [TestCase("train copy --beta 1,5", "--beta is '1,5'", "a number from -10 to 10")]
+    [TestCase("train copy --lr 0", "--lr is '0'", "a number above 0")]
+    [TestCase("train copy --lr infinity", "--lr is 'infinity'", "a number above 0")]
+    [TestCase("train copy --momentum 1", "--momentum is '1'", "below 1")]
+    [TestCase("train copy --filter random", "--filter is 'random'", "haar, cycle, permutation, identity")]
+    [TestCase("train copy --activation 1", "--activation is '1'", "tanh, relu")]
+    [TestCase("train copy --optimizer lion", "--optimizer is 'lion'", "sgd, adam, adamw")]
+    [TestCase("train copy --seed -1", "--seed is '-1'", "from 0 to 18446744073709551615")]
+    [TestCase("train copy --threads 1025", "--threads is '1025'", "from 0 to 1024")]
+    [TestCase("train copy --convex --alpha 0.5", "--alpha is 0.5", "--convex", "one of the two")]
+    [TestCase("train copy --steps 1000000000", "--steps", "1000000000", "at most 42949672")]
+    [TestCase("train copy --length 1000000 --batch 60000 --steps 1", "--batch is 60000", "at most 214")]
+    [TestCase("train smnist --mirror ftp://host/", "--mirror is 'ftp://host/'", "http or https")]
+    public void A_wrong_command_line_gets_one_line_and_exit_code_2(string arguments, params string[] expected)
+    {
+        CliResult result = Run(arguments);
+
+        Assert.That(result.ExitCode, Is.EqualTo(2));
+        Assert.That(result.Error.TrimEnd('\n'), Does.StartWith("orthonative: ").And.Not.Contains("\n").And.Contains("allowed: "));
+        Assert.That(result.Output, Is.Empty);
+        foreach (string text in expected)
+        {
+            Assert.That(result.Error, Does.Contain(text));
+        }
+    }
+
+    private static CliResult Run(string arguments)
+    {
+        using var folder = new TemporaryFolder();
+        CliResult result = CliProcess.Run(folder.Path, arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty, "nothing is left behind");
+        return result;
+    }
+}

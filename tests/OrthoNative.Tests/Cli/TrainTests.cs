@@ -1,0 +1,262 @@
+using System.Text.Json;
+using OrthoNative.Tests.Data;
+
+namespace OrthoNative.Tests.Cli;
+
+internal sealed class TrainTests
+{
+    private static readonly string[] s_files = ["loss.png", "model.safetensors", "run.json"];
+
+    /// <summary>A run of a second.</summary>
+    private static readonly string[] s_shortCopy =
+        ["train", "copy", "--length", "10", "--hidden", "32", "--batch", "8", "--test-samples", "50"];
+
+    [Test]
+    public void A_run_leaves_settings_result_weights_and_a_picture()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(folder.Path, [.. s_shortCopy, "--steps", "30", "--seed", "7", "--filter", "cycle", "--out", "a/b"]);
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Error, Is.Empty);
+        Assert.That(result.Output, Does.Contain("epoch 1/1  step 30  loss ").And.Contains("samples/s").And.Contains("test accuracy ").And.Contains("baseline 12.50 %"));
+        Assert.That(Names(folder.File("a/b")), Is.EqualTo(s_files));
+
+        using JsonDocument run = Read(folder.File("a/b"));
+        JsonElement root = run.RootElement;
+        Assert.That(root.GetProperty("task").GetString(), Is.EqualTo("copy"));
+        Assert.That(root.GetProperty("status").GetString(), Is.EqualTo("completed"));
+        Assert.That(root.GetProperty("seed").GetInt32(), Is.EqualTo(7));
+        Assert.That(root.GetProperty("version").GetString(), Is.EqualTo(SystemInfo.Version));
+        Assert.That(root.GetProperty("settings").GetProperty("hidden").GetInt32(), Is.EqualTo(32));
+        Assert.That(root.GetProperty("settings").GetProperty("filter").GetString(), Is.EqualTo("cycle"));
+        Assert.That(root.GetProperty("machine").GetProperty("cores").GetInt32(), Is.EqualTo(SystemInfo.Cores));
+        JsonElement epoch = root.GetProperty("epochs").EnumerateArray().Single();
+        Assert.That(epoch.GetProperty("loss").GetDouble(), Is.InRange(0.1, 10));
+        Assert.That(epoch.GetProperty("seconds").GetDouble(), Is.Positive);
+        JsonElement outcome = root.GetProperty("result");
+        Assert.That(outcome.GetProperty("metric").GetString(), Is.EqualTo("accuracy"));
+        Assert.That(outcome.GetProperty("value").GetDouble(), Is.InRange(0, 1));
+        Assert.That(outcome.GetProperty("baseline").GetDouble(), Is.EqualTo(0.125));
+        Assert.That(outcome.GetProperty("seconds").GetDouble(), Is.Positive);
+        Assert.That(outcome.GetProperty("peakBytes").GetInt64(), Is.GreaterThan(1 << 20));
+
+        Dictionary<string, Tensor> weights = SafeTensors.Load(folder.File("a/b/model.safetensors"), Device.Default);
+        Assert.That(weights.Values.Sum(tensor => tensor.Count), Is.EqualTo(root.GetProperty("parameters").GetInt64()));
+        Assert.That(weights["rnn.weight"].Shape.ToArray(), Is.EqualTo((long[])[32, 32]));
+        Assert.That(weights["readout.weight"].Shape.ToArray(), Is.EqualTo((long[])[10, 32]));
+
+        byte[] picture = File.ReadAllBytes(folder.File("a/b/loss.png"));
+        Assert.That(picture[..8], Is.EqualTo((byte[])[0x89, (byte)'P', (byte)'N', (byte)'G', 13, 10, 26, 10]));
+        Assert.That(picture, Has.Length.GreaterThan(5_000));
+    }
+
+    [Test]
+    public void Without_out_a_run_goes_to_a_folder_named_after_task_and_time()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(folder.Path, [.. s_shortCopy, "--steps", "2"]);
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        string run = Directory.GetDirectories(folder.File("runs")).Single();
+        Assert.That(Path.GetFileName(run), Does.Match(@"^copy-\d{8}-\d{6}$"));
+        Assert.That(result.Output, Does.Contain(Path.Combine("runs", Path.GetFileName(run), "run.json")));
+    }
+
+    [Test]
+    public void The_adding_problem_is_measured_by_its_mean_squared_error()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "train", "adding", "--length", "20", "--hidden", "16", "--steps", "5", "--test-samples", "500", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        using JsonDocument run = Read(folder.File("run"));
+        JsonElement outcome = run.RootElement.GetProperty("result");
+        Assert.That(outcome.GetProperty("metric").GetString(), Is.EqualTo("mse"));
+        Assert.That(outcome.GetProperty("baseline").GetDouble(), Is.EqualTo(new AddingProblem(20, 500, 1, DataSplit.Test).Baseline()));
+        Assert.That(outcome.GetProperty("value").GetDouble(), Is.Positive);
+    }
+
+    [Test]
+    public void One_and_three_threads_train_the_same_weights()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliProcess.Run(folder.Path, [.. s_shortCopy, "--steps", "10", "--threads", "1", "--out", "one"]);
+        CliProcess.Run(folder.Path, [.. s_shortCopy, "--steps", "10", "--threads", "3", "--out", "three"]);
+
+        Assert.That(File.ReadAllBytes(folder.File("one/model.safetensors")), Is.EqualTo(File.ReadAllBytes(folder.File("three/model.safetensors"))));
+    }
+
+    [Test]
+    public void Convex_sets_alpha_to_one_minus_beta()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliProcess.Run(folder.Path, [.. s_shortCopy, "--steps", "1", "--convex", "--beta", "0.25", "--out", "run"]);
+
+        using JsonDocument run = Read(folder.File("run"));
+        Assert.That(run.RootElement.GetProperty("settings").GetProperty("alpha").GetDouble(), Is.EqualTo(0.75));
+    }
+
+    [Test]
+    public void Training_ends_early_once_the_goal_is_reached()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliProcess.Run(folder.Path, [.. s_shortCopy, "--steps", "200", "--stop-at", "0.01", "--out", "run"]);
+
+        using JsonDocument run = Read(folder.File("run"));
+        Assert.That(run.RootElement.GetProperty("status").GetString(), Is.EqualTo("goalReached"));
+        Assert.That(run.RootElement.GetProperty("epochs")[0].GetProperty("step").GetInt64(), Is.EqualTo(20));
+    }
+
+    [TestCase("--limit 20 --epochs 3", 3, 6)]
+    [TestCase("--limit 5 --epochs 2", 2, 2)]
+    [TestCase("--limit 20 --steps 5", 3, 5)]
+    [TestCase("--steps 5 --epochs 2", 1, 5)]
+    [TestCase("--epochs 1", 1, 200)]
+    public void Epochs_steps_and_limit_decide_how_long_training_is(string arguments, int epochs, int steps)
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(folder.Path, [.. s_shortCopy, "--stop-at", "1", .. arguments.Split(' '), "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        using JsonDocument run = Read(folder.File("run"));
+        JsonElement[] reports = [.. run.RootElement.GetProperty("epochs").EnumerateArray()];
+        Assert.That(reports, Has.Length.EqualTo(epochs));
+        Assert.That(reports[^1].GetProperty("step").GetInt32(), Is.EqualTo(steps));
+    }
+
+    [TestCase("INT", 130)]
+    [TestCase("TERM", 143)]
+    [Platform("Linux,MacOsX")]
+    public void An_interrupted_run_saves_what_was_trained(string signal, int exitCode)
+    {
+        using var folder = new TemporaryFolder();
+        using var process = CliProcess.Start(
+            folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
+        process.WaitForLine("epoch 1/");
+
+        process.Send(signal);
+        CliResult result = process.Finish();
+
+        Assert.That(result.ExitCode, Is.EqualTo(exitCode), result.Error);
+        Assert.That(result.Output, Does.Contain("interrupted; what was trained is saved"));
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_files));
+        using JsonDocument run = Read(folder.File("run"));
+        Assert.That(run.RootElement.GetProperty("status").GetString(), Is.EqualTo("interrupted"));
+        Assert.That(run.RootElement.GetProperty("result").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        Assert.That(SafeTensors.Load(folder.File("run/model.safetensors"), Device.Default), Has.Count.EqualTo(5));
+    }
+
+    [Test]
+    public void A_folder_that_cannot_be_written_is_refused_before_training()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("file"), "");
+
+        CliResult result = CliProcess.Run(folder.Path, [.. s_shortCopy, "--out", "file/run"]);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Output, Is.Empty);
+        Assert.That(result.Error.TrimEnd('\n'), Does.StartWith("orthonative: --out is 'file/run', which cannot be written").And.Not.Contains("\n"));
+    }
+
+    [Test]
+    public void A_diverging_run_says_so_and_leaves_nothing()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "train", "copy", "--length", "300", "--hidden", "16", "--activation", "relu", "--alpha", "5", "--out", "run/deep");
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Contain("training diverged at step 1").And.Not.Contains("\n"));
+        Assert.That(Names(folder.Path), Is.Empty);
+    }
+
+    [Test]
+    public void Absent_data_is_explained_and_nothing_is_left()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(folder.Path, "train", "smnist", "--data", "there", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error, Does.Contain("'there'").And.Contains("t10k-labels-idx1-ubyte").And.Contains("--download"));
+        Assert.That(Names(folder.Path), Is.Empty);
+    }
+
+    [Test]
+    public void Damaged_data_is_explained_with_file_and_offset()
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path);
+        File.WriteAllBytes(folder.File("train-images-idx3-ubyte"), IdxFiles.Content(new byte[63 * 16], 64, 4, 4));
+
+        CliResult result = CliProcess.Run(folder.Path, "train", "smnist", "--data", ".", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Match("train-images-idx3-ubyte: offset 16: found .*; expected 1024 bytes").And.Not.Contains("\n"));
+        Assert.That(Directory.Exists(folder.File("run")), Is.False);
+    }
+
+    [TestCase("smnist")]
+    [TestCase("psmnist")]
+    public void Pixel_tasks_train_on_the_files_given(string task)
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path);
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "train", task, "--data", ".", "--hidden", "16", "--epochs", "2", "--batch", "10", "--test-every-epoch", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        using JsonDocument run = Read(folder.File("run"));
+        JsonElement root = run.RootElement;
+        Assert.That(root.GetProperty("epochs")[1].GetProperty("step").GetInt32(), Is.EqualTo(12));
+        Assert.That(root.GetProperty("epochs")[1].GetProperty("testMetric").GetDouble(), Is.EqualTo(root.GetProperty("result").GetProperty("value").GetDouble()));
+        Assert.That(root.GetProperty("result").GetProperty("baseline").GetDouble(), Is.EqualTo(0.1));
+    }
+
+    [Test]
+    public void A_download_that_fails_its_checksum_is_refused_and_leaves_nothing()
+    {
+        using var folder = new TemporaryFolder();
+        using var server = new FileServer();
+        IdxFiles.WriteSmallMnist(folder.Path);
+        server.Files["train-images-idx3-ubyte.gz"] = IdxFiles.Compress(File.ReadAllBytes(folder.File("train-images-idx3-ubyte")));
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "train", "smnist", "--data", "new", "--download", "--mirror", server.Address.AbsoluteUri, "--out", "run");
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error, Does.Contain("train-images-idx3-ubyte.gz could not be fetched").And.Contains("6bbc9ace898e44ae57da46a324031adb"));
+        Assert.That(Names(folder.File("new")), Is.Empty);
+        Assert.That(Directory.Exists(folder.File("run")), Is.False);
+    }
+
+    [Test]
+    public void The_real_files_can_be_trained_on()
+    {
+        string data = IdxFiles.RequireMnist();
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "train", "smnist", "--data", data, "--hidden", "16", "--limit", "64", "--epochs", "1", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        using JsonDocument run = Read(folder.File("run"));
+        Assert.That(run.RootElement.GetProperty("result").GetProperty("baseline").GetDouble(), Is.EqualTo(0.1135));
+    }
+
+    private static JsonDocument Read(string folder) => JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "run.json")));
+
+    private static string[] Names(string folder) => [.. Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order()];
+}
