@@ -10,13 +10,11 @@ using namespace ortho;
 
 namespace {
 
-void check_buffers(const ortho_device* device, int32_t dtype, int64_t count, const void* parameters,
-                   const void* gradients) {
+void check_gradients(const ortho_device* device, int32_t dtype, int64_t count, const void* gradients) {
     check::device(device);
     check::dtype(dtype);
     check::at_least("count", count, 1);
     check::addressable("count", count, 1);
-    check::not_null("parameters", parameters);
     check::not_null("gradients", gradients);
 }
 
@@ -37,10 +35,7 @@ void check_groups(const ortho_parameter_group* groups, int64_t group_count, int6
                  i, group.weight_decay);
     }
     const auto lies_before = [](const ortho_parameter_group& a, const ortho_parameter_group& b) {
-        return a.offset < b.offset || (a.offset == b.offset && a.count < b.count);
-    };
-    const auto overlap = [](const ortho_parameter_group& a, const ortho_parameter_group& b) {
-        return a.offset + a.count > b.offset;
+        return a.offset < b.offset;
     };
     std::vector<ortho_parameter_group> sorted;
     const ortho_parameter_group* end = groups + group_count;
@@ -50,10 +45,16 @@ void check_groups(const ortho_parameter_group* groups, int64_t group_count, int6
         groups = sorted.data();
         end = groups + group_count;
     }
-    if (const ortho_parameter_group* first = std::adjacent_find(groups, end, overlap); first != end)
-        fail(ORTHO_INVALID_ARGUMENT,
-             "groups at offset %" PRId64 " (count %" PRId64 ") and offset %" PRId64 " overlap; they must not",
-             first->offset, first->count, first[1].offset);
+    const ortho_parameter_group* last = nullptr;
+    for (const ortho_parameter_group* group = groups; group != end; ++group) {
+        if (group->count == 0)
+            continue;
+        if (last != nullptr && last->offset + last->count > group->offset)
+            fail(ORTHO_INVALID_ARGUMENT,
+                 "groups at offset %" PRId64 " (count %" PRId64 ") and offset %" PRId64 " overlap; they must not",
+                 last->offset, last->count, group->offset);
+        last = group;
+    }
 }
 
 } // namespace
@@ -61,7 +62,7 @@ void check_groups(const ortho_parameter_group* groups, int64_t group_count, int6
 ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64_t count, void* gradients,
                                       double max_norm, double* norm) {
     return guard([&] {
-        check_buffers(device, dtype, count, gradients, gradients);
+        check_gradients(device, dtype, count, gradients);
         if (!(max_norm > 0))
             fail(ORTHO_INVALID_ARGUMENT, "max_norm is %g; it must be above 0, or infinite to measure only", max_norm);
         const double measured = dispatch(dtype, [&]<class T>(T*) {
@@ -76,7 +77,8 @@ ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, 
                             void* velocity, double momentum, int32_t nesterov, const ortho_parameter_group* groups,
                             int64_t group_count) {
     return guard([&] {
-        check_buffers(device, dtype, count, parameters, gradients);
+        check_gradients(device, dtype, count, gradients);
+        check::not_null("parameters", parameters);
         check::half_open("momentum", momentum, 0, 1);
         check::flag("nesterov", nesterov);
         if (momentum > 0 && velocity == nullptr)
@@ -94,7 +96,8 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
                              double beta2, double epsilon, int32_t decoupled, const ortho_parameter_group* groups,
                              int64_t group_count) {
     return guard([&] {
-        check_buffers(device, dtype, count, parameters, gradients);
+        check_gradients(device, dtype, count, gradients);
+        check::not_null("parameters", parameters);
         check::not_null("first_moment", first_moment);
         check::not_null("second_moment", second_moment);
         check::at_least("step", step, 1);

@@ -154,15 +154,17 @@ template <class T> struct VectorPass {
             for (int64_t j = 0; j < classes; j += S::width) {
                 const int64_t count = classes - j;
                 const auto is_class = lanes < static_cast<typename S::integer>(count < S::width ? count : S::width);
-                const auto distance = S::load_partial(logits + j, count) - largest;
-                const auto power = exponential<T>(distance);
+                // Lanes behind the last class repeat the largest logit, at no distance from it.
+                const vec values = is_class ? S::load_partial(logits + j, count) : S::splat(largest);
+                const vec power = exponential<T>(values - largest);
                 if (gradients != nullptr)
                     S::store_partial(gradients + j, power, count);
-                add_lanes(is_class ? power : vec{}, power_sums);
-                add_lanes(is_class ? distance : vec{}, distance_sums);
+                add_lanes(is_class ? power : vec{}, 0, power_sums);
+                add_lanes(values, static_cast<double>(largest), distance_sums);
             }
             const double exponentials = sum_of_lanes(power_sums);
-            const double distances = sum_of_lanes(distance_sums);
+            // An infinite sum (of values at the end of float64's range) counts only where it is wanted.
+            const double distances = smoothing > 0 ? sum_of_lanes(distance_sums) : 0;
             const double target_distance = static_cast<double>(logits[target]) - static_cast<double>(largest);
             result.loss += __builtin_log(exponentials) - at_target * target_distance - smoothing * distances;
             result.correct += logits[target] == largest && is_first(logits, target);
@@ -177,12 +179,12 @@ template <class T> struct VectorPass {
         return result;
     }
 
-    /** Adds a vector to sums in double precision, in as many steps as its lanes take. */
-    static void add_lanes(vec values, Simd<double>::vec& sums) {
+    /** Adds values - origin to sums in double precision, in as many steps as the vector takes. */
+    static void add_lanes(vec values, double origin, Simd<double>::vec& sums) {
         T lanes[S::width];
         S::store(lanes, values);
         for (int l = 0; l < S::width; l += D::width)
-            sums += D::load(lanes + l);
+            sums += D::load(lanes + l) - origin;
     }
 
     static T maximum(const T* values, int64_t count) {

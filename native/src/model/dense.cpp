@@ -17,6 +17,9 @@ constexpr int64_t worth_threads = int64_t{1} << 20;
 /** Rows of a tile; packed, they take half of a 256 KiB cache. A multiple of every kernel's panel rows. */
 constexpr int64_t tile_rows = 96;
 constexpr int64_t tile_columns = 256;
+/** A tile of a long sum packs B too, so it has more rows to pay for that. */
+constexpr int64_t long_tile_rows = 192;
+constexpr int64_t long_tile_columns = 128;
 constexpr int64_t smallest_tile_columns = 64;
 /** Rows of a tile of a narrow product. */
 constexpr int64_t narrow_tile_rows = 512;
@@ -87,11 +90,12 @@ template <class T> void multiply_rows(ortho_device& device, Product<T> product) 
 template <class T> void multiply_long(ortho_device& device, const Product<T>& product) {
     const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
     // Few rows of C: narrower tiles, so that there are some to share.
-    const int64_t wanted = product.m > tile_rows ? tile_columns : smallest_tile_columns;
-    const Tiling tiling{product.m, product.n, tile_rows, round_up(wanted, kernels.panel_width)};
+    const int64_t wanted = product.m > long_tile_rows ? long_tile_columns : smallest_tile_columns;
+    const Tiling tiling{product.m, product.n, long_tile_rows, round_up(wanted, kernels.panel_width)};
     auto workspace = device.workspace();
-    T* const scratch = static_cast<T*>(workspace.reserve(
-        device.pool.threads() * kernels.tile_scratch(tile_rows) * static_cast<int64_t>(sizeof(T)), "dense scratch"));
+    T* const scratch = static_cast<T*>(workspace.reserve(device.pool.threads() * kernels.tile_scratch(long_tile_rows) *
+                                                             static_cast<int64_t>(sizeof(T)),
+                                                         "dense scratch"));
     run_tiles(device, product, tiling, scratch);
 }
 

@@ -1,0 +1,167 @@
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+
+#include "abi/guard.hpp"
+#include "core/live_objects.hpp"
+#include "core/memory.hpp"
+#include "core/thread_pool.hpp"
+#include "support.hpp"
+
+namespace ortho::test {
+namespace {
+
+TEST(Guard, Turns_every_exception_into_a_status_and_a_message) {
+    EXPECT_TRUE(succeeds(guard([] {})));
+    EXPECT_TRUE(
+        fails(guard([] { fail(ORTHO_INVALID_STATE, "%s is %d", "chain", 3); }), ORTHO_INVALID_STATE, "chain is 3"));
+    EXPECT_TRUE(fails(guard([] { throw std::bad_alloc(); }), ORTHO_OUT_OF_MEMORY, "memory"));
+    EXPECT_TRUE(fails(guard([] { throw std::logic_error("a fault"); }), ORTHO_INTERNAL, "a fault"));
+    EXPECT_TRUE(fails(guard([] { throw 7; }), ORTHO_INTERNAL, "unknown C++ exception"));
+}
+
+TEST(Error, Message_is_one_line_and_cut_to_its_buffer) {
+    const Error lines(ORTHO_INTERNAL, "one\ntwo\tthree");
+    EXPECT_STREQ(lines.what(), "one two three");
+    const std::string text(2 * Error::message_capacity, 'x');
+    EXPECT_EQ(std::strlen(Error(ORTHO_INTERNAL, text.c_str()).what()),
+              static_cast<size_t>(Error::message_capacity - 1));
+}
+
+TEST(Memory, Ownership_moves) {
+    Memory first(100, "first");
+    void* const data = first.data();
+    Memory second(std::move(first));
+    EXPECT_EQ(second.data(), data);
+    EXPECT_EQ(second.bytes(), 100);
+    Memory third;
+    third = std::move(second);
+    EXPECT_EQ(third.data(), data);
+    EXPECT_EQ(Memory(0, "nothing").data(), nullptr);
+}
+
+TEST(Memory, Bytes_are_written_for_people) {
+    EXPECT_STREQ(ByteText(1).c_str(), "1 byte");
+    EXPECT_STREQ(ByteText(1023).c_str(), "1023 bytes");
+    EXPECT_STREQ(ByteText(1536).c_str(), "1.5 KiB");
+    EXPECT_STREQ(ByteText(int64_t{49} << 29).c_str(), "24.5 GiB");
+    EXPECT_STREQ(ByteText(std::numeric_limits<int64_t>::max()).c_str(), "8.0 EiB");
+}
+
+TEST(Memory, Products_that_overflow_are_refused) {
+    EXPECT_EQ(checked_product("states", {3, 5, 7}), 105);
+    EXPECT_EQ(checked_product("states", {int64_t{1} << 62, int64_t{1} << 62, 0}), 0);
+    EXPECT_TRUE(fails(guard([] {
+                          checked_product("states", {int64_t{1} << 32, int64_t{1} << 31});
+                      }),
+                      ORTHO_OUT_OF_MEMORY, "states needs more than 8.0 EiB"));
+}
+
+TEST(ThreadPool, Runs_every_rank_once_each_time) {
+    for (const int threads : {1, 2, 3, 8}) {
+        ThreadPool pool(threads);
+        std::vector<int> calls(static_cast<size_t>(threads));
+        const auto caller = std::this_thread::get_id();
+        for (int repeat = 0; repeat < 200; ++repeat)
+            pool.run([&](int rank) {
+                ++calls[static_cast<size_t>(rank)];
+                if (rank == 0) {
+                    EXPECT_EQ(std::this_thread::get_id(), caller);
+                }
+            });
+        EXPECT_EQ(calls, std::vector<int>(static_cast<size_t>(threads), 200));
+    }
+}
+
+TEST(ThreadPool, Works_again_after_it_fell_asleep) {
+    ThreadPool pool(3);
+    std::atomic<int> calls{0};
+    for (int repeat = 0; repeat < 5; ++repeat) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        pool.run([&](int) { ++calls; });
+    }
+    EXPECT_EQ(calls, 15);
+}
+
+TEST(ThreadPool, Rethrows_the_exception_of_the_lowest_rank_and_goes_on) {
+    ThreadPool pool(4);
+    std::atomic<int> finished{0};
+    try {
+        pool.run([&](int rank) {
+            if (rank >= 2)
+                throw std::runtime_error(std::to_string(rank));
+            ++finished;
+        });
+        FAIL() << "nothing was thrown";
+    } catch (const std::runtime_error& error) {
+        EXPECT_STREQ(error.what(), "2");
+    }
+    EXPECT_EQ(finished, 2);
+    pool.run([&](int) { ++finished; });
+    EXPECT_EQ(finished, 6);
+}
+
+TEST(ThreadPool, Calls_from_several_threads_do_not_mix) {
+    ThreadPool pool(2);
+    std::atomic<bool> busy{false};
+    std::atomic<int> mixed{0};
+    std::vector<std::thread> callers;
+    for (int caller = 0; caller < 3; ++caller)
+        callers.emplace_back([&] {
+            for (int repeat = 0; repeat < 100; ++repeat)
+                pool.run([&](int rank) {
+                    if (rank != 0)
+                        return;
+                    mixed += busy.exchange(true);
+                    busy = false;
+                });
+        });
+    for (std::thread& caller : callers)
+        caller.join();
+    EXPECT_EQ(mixed, 0);
+}
+
+TEST(ThreadPool, Each_task_is_done_once) {
+    ThreadPool pool(3);
+    for (const int64_t tasks : {0, 1, 2, 100}) {
+        std::vector<std::atomic<int>> done(static_cast<size_t>(tasks));
+        for_each_task(pool, tasks, [&](int64_t task, int rank) {
+            EXPECT_LT(rank, 3);
+            ++done[static_cast<size_t>(task)];
+        });
+        for (const auto& times : done)
+            EXPECT_EQ(times, 1);
+    }
+}
+
+TEST(Barrier, Shows_every_party_what_the_others_wrote) {
+    for (const int parties : {1, 2, 5}) {
+        ThreadPool pool(parties);
+        Barrier barrier(parties);
+        std::vector<int> written(static_cast<size_t>(parties));
+        std::atomic<int> wrong{0};
+        pool.run([&](int rank) {
+            for (int phase = 1; phase <= 200; ++phase) {
+                written[static_cast<size_t>(rank)] = phase;
+                barrier.wait();
+                for (const int value : written)
+                    wrong += value != phase;
+                barrier.wait();
+            }
+        });
+        EXPECT_EQ(wrong, 0);
+    }
+}
+
+TEST(LiveObject, Is_counted_while_it_lives) {
+    const int64_t before = LiveObject::count();
+    {
+        LiveObject first;
+        LiveObject second;
+        EXPECT_EQ(LiveObject::count(), before + 2);
+    }
+    EXPECT_EQ(LiveObject::count(), before);
+}
+
+} // namespace
+} // namespace ortho::test

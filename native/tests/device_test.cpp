@@ -1,0 +1,181 @@
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <unistd.h>
+#endif
+
+#include "support.hpp"
+
+namespace ortho::test {
+namespace {
+
+constexpr int64_t gibibyte = int64_t{1} << 30;
+
+TEST(Device, Default_has_a_thread_for_every_core) {
+    ortho_system_info info{};
+    info.struct_size = sizeof info;
+    ASSERT_TRUE(succeeds(ortho_get_system_info(&info)));
+    ortho_device* device = nullptr;
+    ASSERT_TRUE(succeeds(ortho_device_create(&device, nullptr)));
+    EXPECT_EQ(ortho_device_threads(device), info.cores);
+    ortho_device_free(device);
+    EXPECT_EQ(ortho_device_threads(make_device(0).get()), info.cores);
+    EXPECT_EQ(ortho_device_threads(make_device(5).get()), 5);
+}
+
+TEST(Device, Bad_options_are_refused_by_name) {
+    ortho_device* device = nullptr;
+    const auto create = [&](ortho_device_options options) { return ortho_device_create(&device, &options); };
+    constexpr uint32_t size = sizeof(ortho_device_options);
+    EXPECT_TRUE(is_refused(ortho_device_create(nullptr, nullptr), "device is null"));
+    EXPECT_TRUE(is_refused(create({size + 4, 0, 1, 0}), "options->struct_size is 20"));
+    EXPECT_TRUE(is_refused(create({size, 2, 1, 0}), "options->kind is 2; allowed are 0 to 1"));
+    EXPECT_TRUE(is_refused(create({size, 0, -1, 0}), "options->threads is -1; allowed are 0 to 1024"));
+    EXPECT_TRUE(is_refused(create({size, 0, 1025, 0}), "options->threads is 1025"));
+    EXPECT_TRUE(is_refused(create({size, 0, 1, 1}), "options->index is 1"));
+    EXPECT_TRUE(fails(create({size, ORTHO_DEVICE_CUDA, 0, 0}), ORTHO_NOT_SUPPORTED, "options->kind is 1 (CUDA)"));
+    EXPECT_EQ(device, nullptr);
+    EXPECT_EQ(ortho_live_objects(), 0);
+}
+
+TEST(Device, Null_is_allowed_where_the_header_says_so) {
+    ortho_device_free(nullptr);
+    ortho_buffer_free(nullptr);
+    EXPECT_EQ(ortho_device_threads(nullptr), 0);
+    EXPECT_EQ(ortho_buffer_data(nullptr), nullptr);
+    EXPECT_EQ(ortho_buffer_bytes(nullptr), 0);
+}
+
+TEST(Buffer, Memory_is_zeroed_and_aligned) {
+    const Device device = make_device(1);
+    for (const int64_t bytes :
+         {int64_t{1}, int64_t{63}, int64_t{4097}, (int64_t{4} << 20) - 1, int64_t{4} << 20, (int64_t{9} << 20) + 5}) {
+        ortho_buffer* buffer = nullptr;
+        ASSERT_TRUE(succeeds(ortho_buffer_create(&buffer, device.get(), bytes)));
+        EXPECT_EQ(ortho_buffer_bytes(buffer), bytes);
+        char* data = static_cast<char*>(ortho_buffer_data(buffer));
+        const uintptr_t alignment = bytes >= int64_t{4} << 20 ? uintptr_t{2} << 20 : 64;
+        EXPECT_EQ(reinterpret_cast<uintptr_t>(data) % alignment, 0u) << bytes;
+        EXPECT_TRUE(std::all_of(data, data + bytes, [](char c) { return c == 0; })) << bytes;
+        std::fill(data, data + bytes, char{1});
+        ortho_buffer_free(buffer);
+    }
+}
+
+TEST(Buffer, Bad_arguments_are_refused_by_name) {
+    const Device device = make_device(1);
+    ortho_buffer* buffer = nullptr;
+    EXPECT_TRUE(is_refused(ortho_buffer_create(nullptr, device.get(), 1), "buffer is null"));
+    EXPECT_TRUE(is_refused(ortho_buffer_create(&buffer, nullptr, 1), "device is null"));
+    EXPECT_TRUE(is_refused(ortho_buffer_create(&buffer, device.get(), 0), "bytes is 0; it must be at least 1"));
+    EXPECT_TRUE(is_refused(ortho_buffer_create(&buffer, device.get(), -5), "bytes is -5"));
+    EXPECT_EQ(buffer, nullptr);
+}
+
+TEST(Buffer, More_than_there_is_is_refused_with_the_numbers) {
+    const Device device = make_device(1);
+    ortho_buffer* buffer = nullptr;
+    EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), int64_t{1} << 60), ORTHO_OUT_OF_MEMORY,
+                      "buffer needs 1.0 EiB, "));
+    EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), std::numeric_limits<int64_t>::max()),
+                      ORTHO_OUT_OF_MEMORY, "buffer needs 8.0 EiB, "));
+    ortho_system_info info{};
+    info.struct_size = sizeof info;
+    ASSERT_TRUE(succeeds(ortho_get_system_info(&info)));
+    EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), info.total_memory + gibibyte), ORTHO_OUT_OF_MEMORY,
+                      "GiB are available"));
+    EXPECT_EQ(buffer, nullptr);
+    EXPECT_EQ(ortho_live_objects(), 1);
+}
+
+TEST(Device, Lives_as_long_as_what_was_made_on_it) {
+    ASSERT_EQ(ortho_live_objects(), 0);
+    Device device = make_device(2);
+    ortho_buffer* first = nullptr;
+    ortho_buffer* second = nullptr;
+    ASSERT_TRUE(succeeds(ortho_buffer_create(&first, device.get(), 64)));
+    ASSERT_TRUE(succeeds(ortho_buffer_create(&second, device.get(), 64)));
+    EXPECT_EQ(ortho_live_objects(), 3);
+    device.reset();
+    EXPECT_EQ(ortho_live_objects(), 3);
+    ortho_buffer_free(first);
+    static_cast<char*>(ortho_buffer_data(second))[63] = 1;
+    ortho_buffer_free(second);
+    EXPECT_EQ(ortho_live_objects(), 0);
+}
+
+TEST(Device, Calls_from_several_threads_are_served_one_after_the_other) {
+    const Device device = make_device(2);
+    constexpr int64_t rows = 200;
+    constexpr int64_t size = 96;
+    const auto weights = normal_values<float>(size * size, 1);
+    const auto x = normal_values<float>(rows * size, 2);
+    std::vector<float> expected(rows * size);
+    ASSERT_TRUE(succeeds(ortho_dense_forward(device.get(), ORTHO_FLOAT32, rows, size, size, weights.data(), nullptr,
+                                             x.data(), expected.data())));
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> callers;
+    for (int caller = 0; caller < 3; ++caller)
+        callers.emplace_back([&] {
+            std::vector<float> y(rows * size);
+            for (int repeat = 0; repeat < 50; ++repeat) {
+                std::fill(y.begin(), y.end(), 0.0f);
+                const ortho_status status = ortho_dense_forward(device.get(), ORTHO_FLOAT32, rows, size, size,
+                                                                weights.data(), nullptr, x.data(), y.data());
+                wrong += status != ORTHO_OK || !same_bits(y, expected);
+            }
+        });
+    for (std::thread& caller : callers)
+        caller.join();
+    EXPECT_EQ(wrong, 0);
+}
+
+#if defined(__linux__) && !defined(ORTHO_SANITIZED)
+
+/** Ends the process: with 0 if body succeeds in an address space of what is in use now plus `bytes`. */
+template <class Body> [[noreturn]] void exit_from_little_space(int64_t bytes, Body&& body) {
+    long pages = 0;
+    std::FILE* file = std::fopen("/proc/self/statm", "r");
+    if (file == nullptr || std::fscanf(file, "%ld", &pages) != 1)
+        std::exit(3);
+    std::fclose(file);
+    const rlim_t space = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + bytes);
+    const rlimit limit{space, space};
+    setrlimit(RLIMIT_AS, &limit);
+    const ::testing::AssertionResult result = body();
+    std::fprintf(stderr, "%s\n", result.message());
+    std::exit(result ? 0 : 1);
+}
+
+template <class Body> void succeeds_in_little_space(int64_t bytes, Body&& body) {
+    EXPECT_EXIT(exit_from_little_space(bytes, body), ::testing::ExitedWithCode(0), "");
+}
+
+TEST(Buffer, Memory_that_the_system_refuses_is_reported) {
+    succeeds_in_little_space(int64_t{16} << 20, [] {
+        const Device device = make_device(1);
+        ortho_buffer* buffer = nullptr;
+        return fails(ortho_buffer_create(&buffer, device.get(), int64_t{256} << 20), ORTHO_OUT_OF_MEMORY,
+                     "buffer needs 256.0 MiB");
+    });
+}
+
+TEST(Device, Threads_that_cannot_be_started_are_reported) {
+    succeeds_in_little_space(int64_t{256} << 20, [] {
+        ortho_device* device = nullptr;
+        const ortho_device_options options{sizeof options, ORTHO_DEVICE_CPU, 1024, 0};
+        const auto result =
+            fails(ortho_device_create(&device, &options), ORTHO_OUT_OF_MEMORY, "threads is 1024; only ");
+        return result && ortho_live_objects() == 0 ? result : ::testing::AssertionFailure() << result.message();
+    });
+}
+
+#endif
+
+} // namespace
+} // namespace ortho::test

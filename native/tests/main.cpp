@@ -1,0 +1,18 @@
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "orthonative/orthonative.h"
+
+// ORTHONATIVE_CPU selects the kernels under test; where the processor lacks them, the tests are skipped as a whole.
+int main(int argc, char** argv) {
+    constexpr int skipped = 77;
+    ortho_system_info info{};
+    info.struct_size = sizeof info;
+    if (ortho_get_system_info(&info) == ORTHO_NOT_SUPPORTED) {
+        std::printf("%s\n", ortho_last_error());
+        return skipped;
+    }
+    ::testing::InitGoogleTest(&argc, argv);
+    return RUN_ALL_TESTS();
+}

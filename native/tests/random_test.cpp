@@ -1,0 +1,179 @@
+#include <algorithm>
+#include <numeric>
+
+#include "support.hpp"
+
+namespace ortho::test {
+namespace {
+
+constexpr uint64_t seed = 0x0123456789abcdef;
+
+template <class T> std::vector<T> uniform(uint32_t index, double low, double high, int64_t count) {
+    std::vector<T> values(static_cast<size_t>(count));
+    EXPECT_TRUE(succeeds(
+        ortho_random_uniform(seed, ORTHO_STREAM_WEIGHTS, index, low, high, dtype_of<T>, count, values.data())));
+    return values;
+}
+
+TEST(Random, Streams_depend_on_seed_purpose_and_index_alone) {
+    constexpr int64_t count = 1001;
+    std::vector<double> first(count);
+    std::vector<double> other(count);
+    const auto draw = [&](uint64_t s, int32_t purpose, uint32_t index, std::vector<double>& values) {
+        EXPECT_TRUE(succeeds(ortho_random_normal(s, purpose, index, 0, 1, ORTHO_FLOAT64, count, values.data())));
+    };
+    draw(seed, ORTHO_STREAM_WEIGHTS, 7, first);
+    draw(seed, ORTHO_STREAM_WEIGHTS, 7, other);
+    EXPECT_TRUE(same_bits(first, other));
+    draw(seed + (uint64_t{1} << 32), ORTHO_STREAM_WEIGHTS, 7, other);
+    EXPECT_FALSE(same_bits(first, other));
+    draw(seed, ORTHO_STREAM_NOISE, 7, other);
+    EXPECT_FALSE(same_bits(first, other));
+    draw(seed, ORTHO_STREAM_WEIGHTS, 8, other);
+    EXPECT_FALSE(same_bits(first, other));
+}
+
+TEST(Random, A_shorter_draw_is_the_beginning_of_a_longer_one) {
+    const auto whole = uniform<double>(1, 0, 1, 5000);
+    for (const int64_t count : {1, 2, 3, 1023, 1024, 1025, 4999})
+        EXPECT_TRUE(same_bits(uniform<double>(1, 0, 1, count), {whole.begin(), whole.begin() + count})) << count;
+}
+
+TEST(Random, Float32_is_the_rounded_double) {
+    const auto wide = normal_values<double>(3000, 5);
+    const auto narrow = normal_values<float>(3000, 5);
+    for (size_t i = 0; i < wide.size(); ++i)
+        ASSERT_EQ(narrow[i], static_cast<float>(wide[i])) << i;
+}
+
+// Bounds: six standard deviations of the mean of so many values.
+TEST(Random, Uniform_numbers_have_the_moments_of_the_distribution) {
+    constexpr int64_t count = 1 << 20;
+    const auto values = uniform<double>(2, -1, 3, count);
+    double mean = 0;
+    double variance = 0;
+    for (const double v : values) {
+        mean += v / count;
+        variance += (v - 1) * (v - 1) / count;
+    }
+    EXPECT_NEAR(mean, 1, 6 * std::sqrt(4.0 / 3 / count));
+    EXPECT_NEAR(variance, 4.0 / 3, 6 * std::sqrt((16.0 / 5 - 16.0 / 9) / count));
+    EXPECT_GE(*std::min_element(values.begin(), values.end()), -1);
+    EXPECT_LT(*std::max_element(values.begin(), values.end()), 3);
+}
+
+TEST(Random, Normal_numbers_have_the_moments_and_the_distribution_function) {
+    constexpr int64_t count = 1 << 20;
+    auto values = normal_values<double>(count, 9);
+    double moment[5] = {};
+    for (const double v : values)
+        for (int k = 1; k <= 4; ++k)
+            moment[k] += std::pow(v, k) / count;
+    // Variances of z, z^2, z^3 and z^4: 1, 2, 15 and 96.
+    EXPECT_NEAR(moment[1], 0, 6 * std::sqrt(1.0 / count));
+    EXPECT_NEAR(moment[2], 1, 6 * std::sqrt(2.0 / count));
+    EXPECT_NEAR(moment[3], 0, 6 * std::sqrt(15.0 / count));
+    EXPECT_NEAR(moment[4], 3, 6 * std::sqrt(96.0 / count));
+    // Kolmogorov-Smirnov: a distance beyond 2.3 / sqrt(count) has probability 5e-5.
+    std::sort(values.begin(), values.end());
+    double distance = 0;
+    for (int64_t i = 0; i < count; ++i) {
+        const double expected = std::erfc(-values[static_cast<size_t>(i)] / std::sqrt(2.0)) / 2;
+        distance = std::max(distance, std::abs(expected - (static_cast<double>(i) + 0.5) / count));
+    }
+    EXPECT_LT(distance, 2.3 / std::sqrt(count));
+}
+
+TEST(Random, Normal_numbers_are_shifted_and_scaled) {
+    constexpr int64_t count = 100;
+    std::vector<double> values(count);
+    const auto standard = normal_values<double>(count, 3);
+    ASSERT_TRUE(succeeds(
+        ortho_random_normal(20221001, ORTHO_STREAM_DATA, 3, -2.5, 0.125, ORTHO_FLOAT64, count, values.data())));
+    for (size_t i = 0; i < values.size(); ++i)
+        EXPECT_EQ(values[i], -2.5 + 0.125 * standard[i]);
+    ASSERT_TRUE(succeeds(ortho_random_normal(1, ORTHO_STREAM_DATA, 3, 4, 0, ORTHO_FLOAT64, count, values.data())));
+    EXPECT_TRUE(std::all_of(values.begin(), values.end(), [](double v) { return v == 4; }));
+}
+
+TEST(Random, Rounding_does_not_lead_out_of_the_interval) {
+    // Only two floats lie in [low, high); in double precision there are many more.
+    const double low = 1 + 1e-9;
+    const double high = 1 + 3e-7;
+    const auto values = uniform<float>(4, low, high, 10000);
+    for (const float v : values) {
+        ASSERT_GE(v, low);
+        ASSERT_LT(v, high);
+    }
+    EXPECT_NE(*std::min_element(values.begin(), values.end()), *std::max_element(values.begin(), values.end()));
+}
+
+TEST(Random, Permutation_holds_every_number_once_and_is_uniform) {
+    std::vector<int64_t> values(1000);
+    ASSERT_TRUE(succeeds(ortho_random_permutation(seed, ORTHO_STREAM_SHUFFLE, 0, 1000, values.data())));
+    EXPECT_FALSE(std::is_sorted(values.begin(), values.end()));
+    std::sort(values.begin(), values.end());
+    for (int64_t i = 0; i < 1000; ++i)
+        ASSERT_EQ(values[static_cast<size_t>(i)], i);
+
+    // All 24 orders of four numbers: chi-squared with 23 degrees of freedom exceeds 70 with probability 1e-6.
+    constexpr int draws = 24000;
+    std::vector<int> seen(256);
+    for (uint32_t index = 0; index < draws; ++index) {
+        int64_t order[4];
+        ASSERT_TRUE(succeeds(ortho_random_permutation(seed, ORTHO_STREAM_SHUFFLE, index, 4, order)));
+        ++seen[static_cast<size_t>(order[0] * 64 + order[1] * 16 + order[2] * 4 + order[3])];
+    }
+    double chi_squared = 0;
+    int orders = 0;
+    for (const int n : seen)
+        if (n > 0) {
+            ++orders;
+            chi_squared += (n - draws / 24.0) * (n - draws / 24.0) / (draws / 24.0);
+        }
+    EXPECT_EQ(orders, 24);
+    EXPECT_LT(chi_squared, 70);
+}
+
+TEST(Random, Bad_arguments_are_refused_by_name) {
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    double value = 7;
+    int64_t number = 7;
+    const auto uniform_call = [&](int32_t purpose, double low, double high, int32_t dtype, int64_t count) {
+        return ortho_random_uniform(1, purpose, 0, low, high, dtype, count, &value);
+    };
+    EXPECT_TRUE(is_refused(uniform_call(-1, 0, 1, 1, 1), "purpose is -1; allowed are 0 to 4"));
+    EXPECT_TRUE(is_refused(uniform_call(5, 0, 1, 1, 1), "purpose is 5"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 2, 1), "dtype is 2; allowed are 0 (float32) and 1 (float64)"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 1, 0), "count is 0; it must be at least 1"));
+    EXPECT_TRUE(is_refused(uniform_call(0, nan, 1, 1, 1), "low is nan"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 0, infinity, 1, 1), "high is inf"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 1, 1, 1, 1), "low is 1 and high is 1"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 2, 1, 1, 1), "low must be below high"));
+    EXPECT_TRUE(is_refused(uniform_call(0, -1e308, 1e308, 1, 1), "low is -1e+308 and high is 1e+308"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 0, 1e39, 0, 1), "high is 1e+39"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 1 + 1e-9, 1 + 2e-9, 0, 1), "no value of dtype lies between"));
+    EXPECT_TRUE(is_refused(ortho_random_uniform(1, 0, 0, 0, 1, 1, 1, nullptr), "values is null"));
+
+    const auto normal_call = [&](int32_t purpose, double mean, double deviation, int32_t dtype, int64_t count) {
+        return ortho_random_normal(1, purpose, 0, mean, deviation, dtype, count, &value);
+    };
+    EXPECT_TRUE(is_refused(normal_call(9, 0, 1, 1, 1), "purpose is 9"));
+    EXPECT_TRUE(is_refused(normal_call(0, 0, 1, -1, 1), "dtype is -1"));
+    EXPECT_TRUE(is_refused(normal_call(0, 0, 1, 1, -3), "count is -3"));
+    EXPECT_TRUE(is_refused(normal_call(0, infinity, 1, 1, 1), "mean is inf"));
+    EXPECT_TRUE(
+        is_refused(normal_call(0, 0, -1, 1, 1), "standard_deviation is -1; it must be finite and not negative"));
+    EXPECT_TRUE(is_refused(normal_call(0, 0, nan, 1, 1), "standard_deviation is nan"));
+    EXPECT_TRUE(is_refused(ortho_random_normal(1, 0, 0, 0, 1, 1, 1, nullptr), "values is null"));
+
+    EXPECT_TRUE(is_refused(ortho_random_permutation(1, 5, 0, 1, &number), "purpose is 5"));
+    EXPECT_TRUE(is_refused(ortho_random_permutation(1, 2, 0, 0, &number), "count is 0"));
+    EXPECT_TRUE(is_refused(ortho_random_permutation(1, 2, 0, 1, nullptr), "permutation is null"));
+    EXPECT_EQ(value, 7);
+    EXPECT_EQ(number, 7);
+}
+
+} // namespace
+} // namespace ortho::test

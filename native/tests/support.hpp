@@ -1,0 +1,68 @@
+// What the tests of the C interface share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "orthonative/orthonative.h"
+
+namespace ortho::test {
+
+struct DeviceDeleter {
+    void operator()(ortho_device* device) const { ortho_device_free(device); }
+};
+using Device = std::unique_ptr<ortho_device, DeviceDeleter>;
+
+inline Device make_device(int threads) {
+    const ortho_device_options options{sizeof options, ORTHO_DEVICE_CPU, threads, 0};
+    ortho_device* device = nullptr;
+    EXPECT_EQ(ortho_device_create(&device, &options), ORTHO_OK) << ortho_last_error();
+    return Device(device);
+}
+
+inline ::testing::AssertionResult succeeds(ortho_status status) {
+    if (status == ORTHO_OK)
+        return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << "status " << status << ": " << ortho_last_error();
+}
+
+/** The call failed with that status and left a message of one line that contains `text`. */
+inline ::testing::AssertionResult fails(ortho_status got, ortho_status expected, const std::string& text) {
+    const std::string message = ortho_last_error();
+    if (got != expected)
+        return ::testing::AssertionFailure() << "status " << got << " instead of " << expected << ": " << message;
+    if (message.find(text) == std::string::npos)
+        return ::testing::AssertionFailure() << "message '" << message << "' lacks '" << text << "'";
+    if (message.find('\n') != std::string::npos)
+        return ::testing::AssertionFailure() << "message '" << message << "' has more than one line";
+    return ::testing::AssertionSuccess();
+}
+
+inline ::testing::AssertionResult is_refused(ortho_status got, const std::string& text) {
+    return fails(got, ORTHO_INVALID_ARGUMENT, text);
+}
+
+template <class T> constexpr int32_t dtype_of = sizeof(T) == sizeof(float) ? ORTHO_FLOAT32 : ORTHO_FLOAT64;
+
+/** Standard normal numbers, the same for every type up to rounding. */
+template <class T> std::vector<T> normal_values(int64_t count, uint32_t index) {
+    std::vector<T> values(static_cast<size_t>(count));
+    EXPECT_TRUE(
+        succeeds(ortho_random_normal(20221001, ORTHO_STREAM_DATA, index, 0, 1, dtype_of<T>, count, values.data())));
+    return values;
+}
+
+template <class T> bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+template <class T> constexpr double rounding = std::numeric_limits<T>::epsilon() / 2.0;
+
+} // namespace ortho::test
