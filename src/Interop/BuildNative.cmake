@@ -3,7 +3,7 @@
 #   cmake -D SOURCE=<native> -D BUILD=<folder> -D CONFIGURATION=<Release|Debug> -P BuildNative.cmake
 #
 # One process at a time works in the build folder, so that several builds that run at once do not disturb each other.
-cmake_minimum_required(VERSION 3.20)
+cmake_minimum_required(VERSION 3.22)
 
 file(MAKE_DIRECTORY ${BUILD})
 file(LOCK ${BUILD} DIRECTORY GUARD PROCESS TIMEOUT 1800)

@@ -102,15 +102,10 @@ internal readonly unsafe ref struct BufferScope
 {
     private readonly BufferHandle? _buffer;
 
-    /// <summary>Opens the scope. A null buffer gives a null address.</summary>
+    /// <summary>Opens the scope. The default value is one without memory, whose address is null.</summary>
     /// <exception cref="ObjectDisposedException">The buffer was disposed.</exception>
-    public BufferScope(BufferHandle? buffer, long byteOffset = 0)
+    public BufferScope(BufferHandle buffer, long byteOffset)
     {
-        if (buffer is null)
-        {
-            return;
-        }
-
         bool added = false;
         buffer.DangerousAddRef(ref added);
         _buffer = buffer;

@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace OrthoNative;
+
+/// <summary>Argument checks whose messages name the argument, what was given and what is allowed.</summary>
+internal static class Check
+{
+    public static void InRange(long value, long minimum, long maximum, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (value < minimum || value > maximum)
+        {
+            throw new ArgumentOutOfRangeException(name, maximum == long.MaxValue
+                ? string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; at least {minimum} is allowed.")
+                : string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; {minimum} to {maximum} is allowed."));
+        }
+    }
+
+    public static void AtLeast(long value, long minimum, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        InRange(value, minimum, long.MaxValue, name);
+
+    public static void Finite(double value, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        That(double.IsFinite(value), value, "a finite number", name);
+
+    public static void NotNegative(double value, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        That(double.IsFinite(value) && value >= 0, value, "a finite number, 0 or more,", name);
+
+    public static void Positive(double value, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        That(double.IsFinite(value) && value > 0, value, "a finite number above 0", name);
+
+    /// <summary>0 is allowed, 1 is not.</summary>
+    public static void Fraction(double value, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        That(value is >= 0 and < 1, value, "a number from 0 to 1, 1 excluded,", name);
+
+    public static void Defined<T>(T value, [CallerArgumentExpression(nameof(value))] string name = "") where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value))
+        {
+            throw new ArgumentOutOfRangeException(name, string.Create(CultureInfo.InvariantCulture,
+                $"{name} is {value}; {string.Join(", ", Enum.GetNames<T>())} are allowed."));
+        }
+    }
+
+    /// <summary>A tensor that works together with others must lie on their device and have their element type.</summary>
+    public static void Compatible(Tensor tensor, Device device, DType dtype, [CallerArgumentExpression(nameof(tensor))] string name = "")
+    {
+        ArgumentNullException.ThrowIfNull(tensor, name);
+        tensor.ThrowIfDisposed();
+        if (tensor.DType != dtype)
+        {
+            throw new ArgumentException($"{name} has element type {tensor.DType}; {dtype} is allowed.", name);
+        }
+
+        if (tensor.Device != device)
+        {
+            throw new ArgumentException($"{name} lies on the device '{tensor.Device}'; the same object as that of the others is allowed, '{device}'.", name);
+        }
+    }
+
+    /// <summary>An exact shape; -1 stands for any size.</summary>
+    public static void Shape(Tensor tensor, ReadOnlySpan<long> expected, [CallerArgumentExpression(nameof(tensor))] string name = "")
+    {
+        ReadOnlySpan<long> shape = tensor.Shape;
+        bool matches = shape.Length == expected.Length;
+        for (int i = 0; matches && i < shape.Length; i++)
+        {
+            matches = expected[i] < 0 || shape[i] == expected[i];
+        }
+
+        if (!matches)
+        {
+            throw new ArgumentException($"{name} has shape {FormatShape(shape)}; {FormatShape(expected)} is allowed.", name);
+        }
+    }
+
+    /// <summary>No element may be NaN or infinite.</summary>
+    public static void AllFinite(Tensor tensor, [CallerArgumentExpression(nameof(tensor))] string name = "")
+    {
+        if (tensor.DType == DType.Float32)
+        {
+            AllFinite<float>(tensor, name);
+        }
+        else
+        {
+            AllFinite<double>(tensor, name);
+        }
+    }
+
+    public static string FormatShape(ReadOnlySpan<long> shape)
+    {
+        var text = new string[shape.Length];
+        for (int i = 0; i < shape.Length; i++)
+        {
+            text[i] = shape[i] < 0 ? "any" : shape[i].ToString(CultureInfo.InvariantCulture);
+        }
+
+        return $"[{string.Join(", ", text)}]";
+    }
+
+    private static void AllFinite<T>(Tensor tensor, string name) where T : unmanaged, INumberBase<T>
+    {
+        const int Chunk = 1 << 20;
+        for (long start = 0; start < tensor.Count; start += Chunk)
+        {
+            ReadOnlySpan<T> values = tensor.AsSpan<T>(start, (int)long.Min(Chunk, tensor.Count - start));
+            int i = 0;
+
+            // x - x is 0 for finite x alone.
+            for (; i <= values.Length - Vector<T>.Count; i += Vector<T>.Count)
+            {
+                var vector = new Vector<T>(values[i..]);
+                if (!Vector.EqualsAll(vector - vector, Vector<T>.Zero))
+                {
+                    break;
+                }
+            }
+
+            for (; i < values.Length; i++)
+            {
+                if (!T.IsFinite(values[i]))
+                {
+                    throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture,
+                        $"{name}[{start + i}] is {values[i]}; finite numbers are allowed."));
+                }
+            }
+        }
+    }
+
+    private static void That(bool condition, double value, string allowed, string name)
+    {
+        if (!condition)
+        {
+            throw new ArgumentOutOfRangeException(name, string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; {allowed} is allowed."));
+        }
+    }
+}

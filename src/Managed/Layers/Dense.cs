@@ -1,0 +1,95 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>A linear layer, y = A x + c, over the last dimension of its inputs.</summary>
+/// <remarks>
+/// Inputs <c>[..., inputs]</c> give outputs <c>[..., outputs]</c>. Parameters: <c>weight</c> A <c>[outputs, inputs]</c> and,
+/// unless turned off, <c>bias</c> c <c>[outputs]</c>.
+/// </remarks>
+public sealed unsafe class Dense : Layer
+{
+    private const long MaximumSize = 1 << 20;
+
+    private readonly DenseOptions _options;
+    private Tensor? _outputs;
+
+    /// <summary>Describes a layer; memory comes with the model.</summary>
+    /// <param name="inputs">Number of inputs, 1 to 1048576.</param>
+    /// <param name="outputs">Number of outputs, 1 to 1048576.</param>
+    /// <param name="options">Null: the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size or an option is outside what is allowed.</exception>
+    public Dense(long inputs, long outputs, DenseOptions? options = null)
+    {
+        Check.InRange(inputs, 1, MaximumSize);
+        Check.InRange(outputs, 1, MaximumSize);
+        options ??= new DenseOptions();
+        Check.NotNegative(options.WeightScale);
+        Check.NotNegative(options.BiasScale);
+        Check.NotNegative(options.WeightLearningRateScale);
+        Check.NotNegative(options.BiasLearningRateScale);
+        InputSize = inputs;
+        OutputSize = outputs;
+        _options = options;
+    }
+
+    /// <inheritdoc/>
+    public override long InputSize { get; }
+
+    /// <inheritdoc/>
+    public override long OutputSize { get; }
+
+    internal override IReadOnlyList<ParameterDefinition> Definitions
+    {
+        get
+        {
+            double unit = 1 / Math.Sqrt(InputSize);
+            var weight = ParameterDefinition.Uniform("weight", [OutputSize, InputSize], 0, _options.WeightScale * unit, _options.WeightLearningRateScale);
+            return _options.Bias
+                ? [weight, ParameterDefinition.Uniform("bias", [OutputSize], 0, _options.BiasScale * unit, _options.BiasLearningRateScale) with { IsBias = true }]
+                : [weight];
+        }
+    }
+
+    private Parameter Weight => Parameters[0];
+
+    private Parameter? Bias => _options.Bias ? Parameters[1] : null;
+
+    internal override Tensor Forward(Tensor inputs, bool training)
+    {
+        long rows = RowsOf(inputs);
+        Span<long> shape = stackalloc long[inputs.Rank];
+        inputs.Shape.CopyTo(shape);
+        shape[^1] = OutputSize;
+        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, shape);
+
+        using BufferScope weight = Weight.Value.Borrow();
+        using BufferScope bias = Tensor.Borrow(Bias?.Value);
+        using BufferScope x = inputs.Borrow();
+        using BufferScope y = outputs.Borrow();
+        NativeMethods.ortho_dense_forward(
+            inputs.Device.Handle, inputs.DType.ToNative(), rows, InputSize, OutputSize,
+            weight.Address, bias.Address, x.Address, y.Address).ThrowOnFailure();
+        return outputs;
+    }
+
+    internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
+    {
+        using BufferScope weight = Weight.Value.Borrow();
+        using BufferScope x = inputs.Borrow();
+        using BufferScope yGradient = outputGradient.Borrow();
+        using BufferScope weightGradient = Weight.Gradient.Borrow();
+        using BufferScope biasGradient = Tensor.Borrow(Bias?.Gradient);
+        using BufferScope xGradient = Tensor.Borrow(inputGradient);
+        NativeMethods.ortho_dense_backward(
+            inputs.Device.Handle, inputs.DType.ToNative(), accumulate ? 1 : 0, RowsOf(inputs), InputSize, OutputSize,
+            weight.Address, x.Address, yGradient.Address, weightGradient.Address, biasGradient.Address, xGradient.Address)
+            .ThrowOnFailure();
+    }
+
+    private protected override void OnDispose()
+    {
+        _outputs?.Dispose();
+        _outputs = null;
+    }
+}

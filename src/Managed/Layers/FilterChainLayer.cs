@@ -1,0 +1,124 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>
+/// A layer of random orthogonal additive filters: x ← α O x + β φ(W x + drive), over time steps or over layers.
+/// </summary>
+public abstract unsafe class FilterChainLayer : Layer
+{
+    private const long MaximumHiddenSize = 65536;
+
+    private readonly FilterChainOptions _options;
+    private ChainHandle? _chain;
+
+    private protected FilterChainLayer(long hiddenSize, FilterChainOptions options)
+    {
+        Check.InRange(hiddenSize, 1, MaximumHiddenSize);
+        CheckUnitValues(options.Alpha, hiddenSize, "options.Alpha");
+        CheckUnitValues(options.Beta, hiddenSize, "options.Beta");
+        Check.Defined(options.Activation);
+        Check.NotNegative(options.WeightScale);
+        Check.NotNegative(options.BiasScale);
+        Check.Finite(options.BiasOffset);
+        Check.NotNegative(options.WeightLearningRateScale);
+        Check.NotNegative(options.BiasLearningRateScale);
+        ArgumentNullException.ThrowIfNull(options.Filter);
+        if (options.Filter.Matrices is not null && options.Filter.Size != hiddenSize)
+        {
+            throw new ArgumentException($"options.Filter has matrices of size {options.Filter.Size}; {hiddenSize}, the {nameof(hiddenSize)}, is allowed.", nameof(options));
+        }
+
+        HiddenSize = hiddenSize;
+        _options = options;
+    }
+
+    /// <summary>Number of units N.</summary>
+    public long HiddenSize { get; }
+
+    /// <inheritdoc/>
+    public override long OutputSize => HiddenSize;
+
+    internal override bool ChecksInputs => true;
+
+    /// <summary>The chain, once the layer is part of a model.</summary>
+    private protected ChainHandle Chain
+    {
+        get
+        {
+            _ = Model;
+            return _chain!;
+        }
+    }
+
+    private protected Parameter Weight => Parameters[0];
+
+    private protected Parameter Bias => Parameters[1];
+
+    private protected double[,] CopyFilter(long layer)
+    {
+        var matrix = new double[HiddenSize, HiddenSize];
+        fixed (double* values = matrix)
+        {
+            NativeMethods.ortho_chain_filter(Chain, layer, values).ThrowOnFailure();
+        }
+
+        return matrix;
+    }
+
+    private protected long StateBytes(long steps, long batch, bool training)
+    {
+        long bytes;
+        NativeMethods.ortho_chain_memory(Chain, steps, batch, training ? 1 : 0, &bytes).ThrowOnFailure();
+        return bytes;
+    }
+
+    /// <summary>W and b, the first two parameters of every chain; [count, ...] for several layers.</summary>
+    private protected ParameterDefinition[] ChainDefinitions(ReadOnlySpan<long> weightShape, ReadOnlySpan<long> biasShape) =>
+    [
+        ParameterDefinition.Normal("weight", weightShape.ToArray(), _options.WeightScale / Math.Sqrt(HiddenSize), _options.WeightLearningRateScale),
+        ParameterDefinition.Uniform("bias", biasShape.ToArray(), _options.BiasOffset, _options.BiasScale, _options.BiasLearningRateScale) with { IsBias = true },
+    ];
+
+    /// <summary>Makes the native chain; the derived layer adds its own fields to <paramref name="options"/> before.</summary>
+    private protected void CreateChain(ortho_chain_options options, ulong seed, uint filterIndex)
+    {
+        fixed (double* alpha = _options.Alpha.Span, beta = _options.Beta.Span, matrices = _options.Filter.Matrices)
+        {
+            options.dtype = Model.DType.ToNative();
+            options.activation = (ortho_activation)_options.Activation;
+            options.filter = _options.Filter.Kind;
+            options.hidden_size = HiddenSize;
+            options.seed = seed;
+            options.filter_index = filterIndex;
+            options.check_finite = 1;
+            options.alpha = alpha;
+            options.alpha_count = _options.Alpha.Count;
+            options.beta = beta;
+            options.beta_count = _options.Beta.Count;
+            options.filter_matrix = matrices;
+            options.checkpoint_every = _options.Checkpointing.Interval;
+            options.max_state_bytes = _options.Checkpointing.MaximumBytes;
+            _chain = ChainHandle.Create(Model.Device.Handle, options);
+        }
+    }
+
+    private protected override void OnDispose()
+    {
+        _chain?.Dispose();
+        _chain = null;
+    }
+
+    private static void CheckUnitValues(UnitValues values, long hiddenSize, string name)
+    {
+        if (values.Count != 1 && values.Count != hiddenSize)
+        {
+            throw new ArgumentException($"{name} has {values.Count} values; 1 or {hiddenSize}, one for each unit, are allowed.", name);
+        }
+
+        foreach (double value in values.Span)
+        {
+            Check.Finite(value, name);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+namespace OrthoNative;
+
+/// <summary>A part of a <see cref="Sequential"/> model. It describes itself when it is made and gets its memory from the model.</summary>
+/// <remarks>A layer belongs to one model. Not thread-safe, as the model is not.</remarks>
+public abstract class Layer
+{
+    private Sequential? _model;
+    private Tensor? _inputGradient;
+
+    private protected Layer() { }
+
+    /// <summary>Name in the model, with which the names of its parameters begin. Default: the layer's index in the model.</summary>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public string? Name
+    {
+        get;
+        init
+        {
+            ArgumentException.ThrowIfNullOrEmpty(value, nameof(Name));
+            field = value;
+        }
+    }
+
+    /// <summary>Size of the last dimension of the inputs.</summary>
+    public abstract long InputSize { get; }
+
+    /// <summary>Size of the last dimension of the outputs.</summary>
+    public abstract long OutputSize { get; }
+
+    /// <summary>The layer's parameters; none before it is part of a model.</summary>
+    public IReadOnlyList<Parameter> Parameters { get; private set; } = [];
+
+    /// <summary>What the layer trains, in the order of its parameters.</summary>
+    internal abstract IReadOnlyList<ParameterDefinition> Definitions { get; }
+
+    /// <summary>Number of random filter streams that the layer draws from.</summary>
+    internal virtual long FilterStreams => 0;
+
+    /// <summary>Whether the native code checks the layer's inputs for NaN and infinity.</summary>
+    internal virtual bool ChecksInputs => false;
+
+    /// <summary>The model, once there is one.</summary>
+    private protected Sequential Model
+    {
+        get
+        {
+            Sequential model = _model ?? throw new InvalidOperationException("The layer is not part of a model yet.");
+            model.ThrowIfDisposed();
+            return model;
+        }
+    }
+
+    /// <summary>How messages call the layer's input.</summary>
+    private protected string InputName { get; private set; } = "inputs";
+
+    /// <summary>Makes the layer part of a model.</summary>
+    internal void Attach(Sequential model, int index, IReadOnlyList<Parameter> parameters, ulong seed, uint filterIndex)
+    {
+        _model = model;
+        Parameters = parameters;
+        InputName = index == 0 ? "inputs" : $"inputs of layer {index} ({GetType().Name})";
+        OnAttach(seed, filterIndex);
+    }
+
+    /// <summary>Undoes <see cref="Attach"/> when the model cannot be made.</summary>
+    internal void Detach()
+    {
+        Dispose();
+        _model = null;
+        Parameters = [];
+    }
+
+    internal void ThrowIfAttached(string name)
+    {
+        if (_model is not null)
+        {
+            throw new ArgumentException($"{name} is part of a model already; a layer belongs to one model.", name);
+        }
+    }
+
+    /// <summary>Runs the layer; the output is owned by the layer and changes with the next call.</summary>
+    internal abstract Tensor Forward(Tensor inputs, bool training);
+
+    /// <summary>Backpropagates through the last forward pass.</summary>
+    /// <param name="inputs">The inputs of that pass.</param>
+    /// <param name="outputGradient">Gradient at its output.</param>
+    /// <param name="inputGradient">Written; null: not wanted.</param>
+    /// <param name="accumulate">Whether gradients of parameters are added to instead of overwritten.</param>
+    internal abstract void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate);
+
+    /// <summary>Memory for the gradient at the inputs.</summary>
+    internal Tensor InputGradientFor(Tensor inputs) =>
+        Tensor.Ensure(ref _inputGradient, inputs.Device, inputs.DType, inputs.Shape);
+
+    internal void Dispose()
+    {
+        _inputGradient?.Dispose();
+        _inputGradient = null;
+        OnDispose();
+    }
+
+    private protected virtual void OnAttach(ulong seed, uint filterIndex) { }
+
+    private protected abstract void OnDispose();
+
+    /// <summary>Inputs of two or more dimensions whose last one is <see cref="InputSize"/>; all others count as rows.</summary>
+    /// <returns>Number of rows.</returns>
+    private protected long RowsOf(Tensor inputs)
+    {
+        ReadOnlySpan<long> shape = inputs.Shape;
+        if (shape.Length < 2 || shape[^1] != InputSize)
+        {
+            throw new ArgumentException($"{InputName} has shape {Check.FormatShape(shape)}; [..., {InputSize}] with at least 2 dimensions is allowed.", nameof(inputs));
+        }
+
+        return inputs.Count / InputSize;
+    }
+}

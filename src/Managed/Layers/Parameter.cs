@@ -1,0 +1,50 @@
+namespace OrthoNative;
+
+/// <summary>A trained tensor of a model: a named, shaped view onto the model's flat buffers.</summary>
+public sealed class Parameter
+{
+    private double _learningRateScale;
+
+    internal Parameter(string name, Tensor value, Tensor gradient, long offset, bool isBias, double learningRateScale)
+    {
+        Name = name;
+        Value = value;
+        Gradient = gradient;
+        Offset = offset;
+        IsBias = isBias;
+        _learningRateScale = learningRateScale;
+    }
+
+    /// <summary>Name in the model: the layer's name, a dot, the parameter's own: <c>0.input_weight</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>Sizes; weights are [out, in].</summary>
+    public ReadOnlySpan<long> Shape => Value.Shape;
+
+    /// <summary>The numbers; writing to them changes the model.</summary>
+    public Tensor Value { get; }
+
+    /// <summary>What the last <see cref="Sequential.Backward"/> left.</summary>
+    public Tensor Gradient { get; }
+
+    /// <summary>True for biases, to which optimizers apply no weight decay unless asked.</summary>
+    public bool IsBias { get; }
+
+    /// <summary>Factor of the optimizer's learning rate for this parameter, not negative; 0 freezes it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
+    public double LearningRateScale
+    {
+        get => _learningRateScale;
+        set
+        {
+            Check.NotNegative(value, nameof(LearningRateScale));
+            _learningRateScale = value;
+        }
+    }
+
+    /// <summary>First element in the model's flat buffers.</summary>
+    internal long Offset { get; }
+
+    /// <summary>Name and shape: <c>0.weight [128, 128]</c>.</summary>
+    public override string ToString() => $"{Name} {Check.FormatShape(Shape)}";
+}

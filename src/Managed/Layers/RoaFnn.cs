@@ -1,0 +1,122 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>
+/// The feedforward network of random orthogonal additive filters (roaFNN):
+/// x_l = α O x_{l-1} + β φ(W_l x_{l-1} + b_l), l = 1..L.
+/// </summary>
+/// <remarks>
+/// Inputs and outputs <c>[..., N]</c>. Parameters: <c>weight</c> W <c>[L, N, N]</c> and <c>bias</c> b <c>[L, N]</c>. O is
+/// orthogonal and fixed: one for all layers, or one for each (<see cref="RoaFnnOptions.FilterPerLayer"/>).
+/// </remarks>
+public sealed unsafe class RoaFnn : FilterChainLayer
+{
+    private readonly RoaFnnOptions _options;
+    private Tensor? _outputs;
+
+    /// <summary>Describes a layer; memory comes with the model.</summary>
+    /// <param name="hiddenSize">Number of units N, 1 to 65536.</param>
+    /// <param name="layers">Number of layers L, at least 1.</param>
+    /// <param name="options">Null: the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size or an option is outside what is allowed.</exception>
+    /// <exception cref="ArgumentException">α, β or a given filter do not match the sizes.</exception>
+    public RoaFnn(long hiddenSize, long layers, RoaFnnOptions? options = null)
+        : base(hiddenSize, options ??= new RoaFnnOptions())
+    {
+        Check.InRange(layers, 1, int.MaxValue);
+        long matrices = options.FilterPerLayer ? layers : 1;
+        if (options.Filter.Matrices is not null && options.Filter.Count != matrices)
+        {
+            throw new ArgumentException(
+                $"options.Filter has {options.Filter.Count} matrices; {matrices} are allowed for {layers} layers with FilterPerLayer = {options.FilterPerLayer}.",
+                nameof(options));
+        }
+
+        Layers = layers;
+        _options = options;
+    }
+
+    /// <summary>Number of layers L.</summary>
+    public long Layers { get; }
+
+    /// <inheritdoc/>
+    public override long InputSize => HiddenSize;
+
+    internal override IReadOnlyList<ParameterDefinition> Definitions =>
+        ChainDefinitions([Layers, HiddenSize, HiddenSize], [Layers, HiddenSize]);
+
+    internal override long FilterStreams => _options.FilterPerLayer ? Layers : 1;
+
+    /// <summary>A copy of an orthogonal matrix O, <c>[N, N]</c>, in double precision as it was drawn.</summary>
+    /// <param name="layer">Which layer's, from 0, with <see cref="RoaFnnOptions.FilterPerLayer"/>; otherwise 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such layer.</exception>
+    /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public double[,] GetFilter(long layer = 0)
+    {
+        Check.InRange(layer, 0, _options.FilterPerLayer ? Layers - 1 : 0);
+        return CopyFilter(layer);
+    }
+
+    /// <summary>Tells how much memory a forward pass would keep, before it is made.</summary>
+    /// <param name="batch">Rows B, at least 1.</param>
+    /// <param name="training">Whether a backward pass follows.</param>
+    /// <returns>Bytes, outputs not among them.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="batch"/> is less than 1.</exception>
+    /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public long GetStateBytes(long batch, bool training = true)
+    {
+        Check.AtLeast(batch, 1);
+        return StateBytes(0, batch, training);
+    }
+
+    internal override Tensor Forward(Tensor inputs, bool training)
+    {
+        long rows = RowsOf(inputs);
+        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape);
+
+        using BufferScope weight = Weight.Value.Borrow();
+        using BufferScope bias = Bias.Value.Borrow();
+        using BufferScope initial = inputs.Borrow();
+        using BufferScope x = outputs.Borrow();
+        NativeMethods.ortho_chain_forward(
+            Chain, 0, rows, 1, training ? 1 : 0,
+            weight.Address, null, bias.Address, null, initial.Address, x.Address).ThrowOnFailure();
+        return outputs;
+    }
+
+    internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
+    {
+        using BufferScope weight = Weight.Value.Borrow();
+        using BufferScope bias = Bias.Value.Borrow();
+        using BufferScope xGradient = outputGradient.Borrow();
+        using BufferScope weightGradient = Weight.Gradient.Borrow();
+        using BufferScope biasGradient = Bias.Gradient.Borrow();
+        using BufferScope initialGradient = Tensor.Borrow(inputGradient);
+        NativeMethods.ortho_chain_backward(
+            Chain, accumulate ? 1 : 0,
+            weight.Address, null, bias.Address, null, xGradient.Address,
+            weightGradient.Address, null, biasGradient.Address, null, initialGradient.Address)
+            .ThrowOnFailure();
+    }
+
+    private protected override void OnAttach(ulong seed, uint filterIndex) =>
+        CreateChain(
+            new ortho_chain_options
+            {
+                model = ortho_chain_model.ORTHO_FEEDFORWARD,
+                layers = Layers,
+                filter_per_layer = _options.FilterPerLayer ? 1 : 0,
+            },
+            seed,
+            filterIndex);
+
+    private protected override void OnDispose()
+    {
+        base.OnDispose();
+        _outputs?.Dispose();
+        _outputs = null;
+    }
+}

@@ -1,0 +1,159 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>
+/// The recurrent network of random orthogonal additive filters (roaRNN):
+/// x_t = α O x_{t-1} + β φ(W x_{t-1} + V u_t + b).
+/// </summary>
+/// <remarks>
+/// Inputs <c>[T, B, D]</c>; outputs by <see cref="RoaRnnOptions.Output"/>. Parameters: <c>weight</c> W <c>[N, N]</c>,
+/// <c>bias</c> b <c>[N]</c> and <c>input_weight</c> V <c>[N, D]</c>. O is orthogonal and fixed.
+/// </remarks>
+public sealed unsafe class RoaRnn : FilterChainLayer
+{
+    private const long MaximumInputSize = 1 << 20;
+
+    private readonly RoaRnnOptions _options;
+    private Tensor? _outputs;
+    private Tensor? _initialGradient;
+    private bool _startedFromInitialState;
+
+    /// <summary>Describes a layer; memory comes with the model.</summary>
+    /// <param name="inputSize">Number of inputs D at a step, 1 to 1048576.</param>
+    /// <param name="hiddenSize">Number of units N, 1 to 65536.</param>
+    /// <param name="options">Null: the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size or an option is outside what is allowed.</exception>
+    /// <exception cref="ArgumentException">α, β or a given filter do not match <paramref name="hiddenSize"/>.</exception>
+    public RoaRnn(long inputSize, long hiddenSize, RoaRnnOptions? options = null)
+        : base(hiddenSize, options ??= new RoaRnnOptions())
+    {
+        Check.InRange(inputSize, 1, MaximumInputSize);
+        Check.NotNegative(options.InputScale);
+        Check.NotNegative(options.InputLearningRateScale);
+        if (options.Filter.Count > 1)
+        {
+            throw new ArgumentException($"options.Filter has {options.Filter.Count} matrices; a recurrent layer has 1.", nameof(options));
+        }
+
+        InputSize = inputSize;
+        _options = options;
+    }
+
+    /// <inheritdoc/>
+    public override long InputSize { get; }
+
+    /// <summary>
+    /// The state before the first step, <c>[B, N]</c>, read at each forward pass; null, the default: zeros. Belongs to the caller.
+    /// </summary>
+    public Tensor? InitialState { get; set; }
+
+    /// <summary>
+    /// Gradient at <see cref="InitialState"/> after a backward pass, <c>[B, N]</c>; null where the pass started from zeros.
+    /// </summary>
+    public Tensor? InitialStateGradient => _startedFromInitialState ? _initialGradient : null;
+
+    internal override IReadOnlyList<ParameterDefinition> Definitions =>
+    [
+        .. ChainDefinitions([HiddenSize, HiddenSize], [HiddenSize]),
+        ParameterDefinition.Uniform("input_weight", [HiddenSize, InputSize], 0, _options.InputScale, _options.InputLearningRateScale),
+    ];
+
+    internal override long FilterStreams => 1;
+
+    private Parameter InputWeight => Parameters[2];
+
+    /// <summary>A copy of the orthogonal matrix O, <c>[N, N]</c>, in double precision as it was drawn.</summary>
+    /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public double[,] GetFilter() => CopyFilter(0);
+
+    /// <summary>Tells how much memory a forward pass would keep, before it is made.</summary>
+    /// <param name="steps">Time steps T, at least 1.</param>
+    /// <param name="batch">Sequences B, at least 1.</param>
+    /// <param name="training">Whether a backward pass follows.</param>
+    /// <returns>Bytes, outputs not among them.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
+    /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public long GetStateBytes(long steps, long batch, bool training = true)
+    {
+        Check.AtLeast(steps, 1);
+        Check.AtLeast(batch, 1);
+        return StateBytes(steps, batch, training);
+    }
+
+    internal override Tensor Forward(Tensor inputs, bool training)
+    {
+        ReadOnlySpan<long> shape = inputs.Shape;
+        if (shape.Length != 3 || shape[2] != InputSize)
+        {
+            throw new ArgumentException($"{InputName} has shape {Check.FormatShape(shape)}; [T, B, {InputSize}] is allowed.", nameof(inputs));
+        }
+
+        long steps = shape[0];
+        long batch = shape[1];
+        long outputSteps = _options.Output.StepsOf(steps);
+        if (outputSteps > steps)
+        {
+            throw new ArgumentException($"{InputName} has {steps} time steps; at least {outputSteps} are allowed for the output {_options.Output}.", nameof(inputs));
+        }
+
+        if (InitialState is Tensor state)
+        {
+            Check.Compatible(state, inputs.Device, inputs.DType, nameof(InitialState));
+            Check.Shape(state, [batch, HiddenSize], nameof(InitialState));
+        }
+
+        Tensor outputs = _options.Output.HasTime
+            ? Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, [outputSteps, batch, HiddenSize])
+            : Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, [batch, HiddenSize]);
+
+        using BufferScope weight = Weight.Value.Borrow();
+        using BufferScope inputWeight = InputWeight.Value.Borrow();
+        using BufferScope bias = Bias.Value.Borrow();
+        using BufferScope u = inputs.Borrow();
+        using BufferScope initial = Tensor.Borrow(InitialState);
+        using BufferScope x = outputs.Borrow();
+        NativeMethods.ortho_chain_forward(
+            Chain, steps, batch, outputSteps, training ? 1 : 0,
+            weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address).ThrowOnFailure();
+        _startedFromInitialState = InitialState is not null;
+        return outputs;
+    }
+
+    internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
+    {
+        Tensor? initialStateGradient = _startedFromInitialState
+            ? Tensor.Ensure(ref _initialGradient, inputs.Device, inputs.DType, [inputs.Shape[1], HiddenSize])
+            : null;
+
+        using BufferScope weight = Weight.Value.Borrow();
+        using BufferScope inputWeight = InputWeight.Value.Borrow();
+        using BufferScope bias = Bias.Value.Borrow();
+        using BufferScope u = inputs.Borrow();
+        using BufferScope xGradient = outputGradient.Borrow();
+        using BufferScope weightGradient = Weight.Gradient.Borrow();
+        using BufferScope inputWeightGradient = InputWeight.Gradient.Borrow();
+        using BufferScope biasGradient = Bias.Gradient.Borrow();
+        using BufferScope uGradient = Tensor.Borrow(inputGradient);
+        using BufferScope initialGradient = Tensor.Borrow(initialStateGradient);
+        NativeMethods.ortho_chain_backward(
+            Chain, accumulate ? 1 : 0,
+            weight.Address, inputWeight.Address, bias.Address, u.Address, xGradient.Address,
+            weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, uGradient.Address, initialGradient.Address)
+            .ThrowOnFailure();
+    }
+
+    private protected override void OnAttach(ulong seed, uint filterIndex) =>
+        CreateChain(new ortho_chain_options { model = ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize }, seed, filterIndex);
+
+    private protected override void OnDispose()
+    {
+        base.OnDispose();
+        _outputs?.Dispose();
+        _outputs = null;
+        _initialGradient?.Dispose();
+        _initialGradient = null;
+    }
+}

@@ -1,0 +1,360 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>Options of a <see cref="Sequential"/> model.</summary>
+public sealed record SequentialOptions
+{
+    /// <summary>Seed of filters and initial weights. Default 0.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Element type of parameters, inputs and outputs. Default <see cref="DType.Float32"/>.</summary>
+    public DType DType { get; init; } = DType.Float32;
+
+    /// <summary>Whether <see cref="Sequential.Backward"/> also computes <see cref="Sequential.InputGradient"/>. Default false.</summary>
+    public bool ComputeInputGradient { get; init; }
+}
+
+/// <summary>Layers one after another: a model that is run forward, backward and trained.</summary>
+/// <remarks>
+/// <para>
+/// A training step is <see cref="Forward"/>, a loss, <see cref="Backward"/> and the step of an optimizer. All memory is taken
+/// at the first step and kept: further steps of the same or a smaller batch allocate nothing.
+/// </para>
+/// <para>
+/// Same seed, same inputs and same processor: the same bits, whatever the number of threads. One thread at a time may use a
+/// model; a second one gets an <see cref="InvalidOperationException"/>.
+/// </para>
+/// </remarks>
+public sealed unsafe class Sequential : IDisposable
+{
+    private readonly Layer[] _layers;
+    private readonly Tensor[] _inputs;
+    private readonly bool _computeInputGradient;
+    private Tensor? _outputs;
+    private Tensor? _inputGradient;
+    private bool _awaitsBackward;
+    private bool _disposed;
+    private int _inUse;
+
+    /// <summary>Makes a float32 model.</summary>
+    /// <param name="device">Where the model lies and runs.</param>
+    /// <param name="seed">Seed of filters and initial weights.</param>
+    /// <param name="layers">At least one layer, each part of no other model.</param>
+    /// <exception cref="ArgumentException">
+    /// There is no layer, one is part of a model already, two have the same name, or one takes another size than the one before gives.
+    /// </exception>
+    /// <exception cref="OutOfMemoryException">The memory for parameters or filters cannot be had.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public Sequential(Device device, ulong seed, params ReadOnlySpan<Layer> layers)
+        : this(device, new SequentialOptions { Seed = seed }, layers)
+    {
+    }
+
+    /// <summary>Makes a model.</summary>
+    /// <param name="device">Where the model lies and runs.</param>
+    /// <param name="options">Seed, element type and what is computed.</param>
+    /// <param name="layers">At least one layer, each part of no other model.</param>
+    /// <exception cref="ArgumentException">
+    /// There is no layer, one is part of a model already, two have the same name, or one takes another size than the one before gives.
+    /// </exception>
+    /// <exception cref="OutOfMemoryException">The memory for parameters or filters cannot be had.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public Sequential(Device device, SequentialOptions options, params ReadOnlySpan<Layer> layers)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(options);
+        device.ThrowIfDisposed();
+        Check.Defined(options.DType);
+        CheckLayers(layers);
+        Device = device;
+        DType = options.DType;
+        _computeInputGradient = options.ComputeInputGradient;
+        _layers = layers.ToArray();
+        _inputs = new Tensor[_layers.Length];
+
+        IReadOnlyList<ParameterDefinition>[] definitions = [.. _layers.Select(layer => layer.Definitions)];
+        long count = 0;
+        foreach (ParameterDefinition definition in definitions.SelectMany(list => list))
+        {
+            count = checked(count + definition.Shape.Aggregate(1L, (product, size) => checked(product * size)));
+        }
+
+        try
+        {
+            ParameterData = new Tensor(device, DType, count);
+            GradientData = new Tensor(device, DType, count);
+            Parameters = AttachLayers(definitions, options.Seed);
+        }
+        catch
+        {
+            foreach (Layer layer in _layers)
+            {
+                layer.Detach();
+            }
+
+            GradientData?.Dispose();
+            ParameterData?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Where the model lies and runs.</summary>
+    public Device Device { get; }
+
+    /// <summary>Element type of parameters, inputs and outputs.</summary>
+    public DType DType { get; }
+
+    /// <summary>The layers in their order.</summary>
+    public IReadOnlyList<Layer> Layers => _layers;
+
+    /// <summary>All parameters, layer by layer.</summary>
+    public IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>All parameters as one flat tensor, in the order of <see cref="Parameters"/>.</summary>
+    public Tensor ParameterData { get; }
+
+    /// <summary>All gradients as one flat tensor, in the order of <see cref="Parameters"/>.</summary>
+    public Tensor GradientData { get; }
+
+    /// <summary>
+    /// Whether <see cref="Forward"/> keeps what <see cref="Backward"/> needs. Default true; false takes less memory.
+    /// </summary>
+    public bool Training { get; set; } = true;
+
+    /// <summary>Gradient at the inputs after <see cref="Backward"/>, shaped as they were.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The model was made without <see cref="SequentialOptions.ComputeInputGradient"/>, or there was no backward pass yet.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public Tensor InputGradient
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return _inputGradient ?? throw new InvalidOperationException(_computeInputGradient
+                ? "There was no backward pass yet."
+                : $"The model was made without {nameof(SequentialOptions)}.{nameof(SequentialOptions.ComputeInputGradient)}.");
+        }
+    }
+
+    /// <summary>Runs the model.</summary>
+    /// <param name="inputs">
+    /// What the first layer takes: <c>[T, B, D]</c> for <see cref="RoaRnn"/>, otherwise <c>[..., inputs]</c>. Must stay as it is
+    /// until the backward pass is done.
+    /// </param>
+    /// <returns>The output of the last layer; belongs to the model and changes with the next call.</returns>
+    /// <exception cref="ArgumentException">Shape, element type or device of <paramref name="inputs"/> do not match.</exception>
+    /// <exception cref="InvalidDataException">An input is NaN or infinite.</exception>
+    /// <exception cref="OutOfMemoryException">The memory for states cannot be had; the message says how much is needed and available.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model or the inputs were disposed.</exception>
+    public Tensor Forward(Tensor inputs)
+    {
+        using Use use = BeginUse();
+        Check.Compatible(inputs, Device, DType);
+        if (!_layers[0].ChecksInputs)
+        {
+            Check.AllFinite(inputs);
+        }
+
+        _awaitsBackward = false;
+        Tensor current = inputs;
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            _inputs[i] = current;
+            current = _layers[i].Forward(current, Training);
+        }
+
+        _outputs = current;
+        _awaitsBackward = Training;
+        return current;
+    }
+
+    /// <summary>Backpropagates through the last forward pass, once for each.</summary>
+    /// <param name="outputGradient">Gradient at the output, shaped as it was; a loss's <c>Gradient</c>.</param>
+    /// <param name="accumulate">True: add to <see cref="GradientData"/>; false, the default: overwrite it.</param>
+    /// <exception cref="ArgumentException">Shape, element type or device of <paramref name="outputGradient"/> do not match.</exception>
+    /// <exception cref="InvalidDataException">The gradient at the output of a layer is NaN or infinite.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There was no forward pass in <see cref="Training"/> mode since the last backward pass, or another thread is using the model.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The model, the inputs or the gradient were disposed.</exception>
+    public void Backward(Tensor outputGradient, bool accumulate = false)
+    {
+        using Use use = BeginUse();
+        if (!_awaitsBackward)
+        {
+            throw new InvalidOperationException(
+                $"{nameof(Backward)} needs a {nameof(Forward)} call with {nameof(Training)} = true before it, one for each.");
+        }
+
+        Check.Compatible(outputGradient, Device, DType);
+        Check.Shape(outputGradient, _outputs!.Shape);
+
+        _awaitsBackward = false;
+        Tensor gradient = outputGradient;
+        for (int i = _layers.Length - 1; i >= 0; i--)
+        {
+            Tensor? inputGradient = i > 0 || _computeInputGradient ? _layers[i].InputGradientFor(_inputs[i]) : null;
+            _layers[i].Backward(_inputs[i], gradient, inputGradient, accumulate);
+            _inputGradient = inputGradient;
+            gradient = inputGradient!;
+        }
+    }
+
+    /// <summary>Scales all gradients down so that their Euclidean norm is at most <paramref name="maximumNorm"/>.</summary>
+    /// <param name="maximumNorm">Above 0; infinity: only measure.</param>
+    /// <returns>The norm before clipping.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumNorm"/> is not above 0.</exception>
+    /// <exception cref="InvalidDataException">The norm is NaN or infinite; gradients are then unchanged.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public double ClipGradientNorm(double maximumNorm)
+    {
+        if (!(maximumNorm > 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(maximumNorm), FormattableString.Invariant(
+                $"{nameof(maximumNorm)} is {maximumNorm}; a number above 0, or infinity, is allowed."));
+        }
+
+        using Use use = BeginUse();
+        using BufferScope gradients = GradientData.Borrow();
+        double norm;
+        NativeMethods.ortho_clip_gradient_norm(
+            Device.Handle, DType.ToNative(), GradientData.Count, gradients.Address, maximumNorm, &norm).ThrowOnFailure();
+        return norm;
+    }
+
+    /// <summary>Saves all parameters by name. The file appears, or replaces an older one, once it is written whole.</summary>
+    /// <param name="path">A file of the safetensors format.</param>
+    /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public void Save(string path)
+    {
+        using Use use = BeginUse();
+        SafeTensors.Save(path, Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)));
+    }
+
+    /// <summary>
+    /// Loads all parameters by name from a file that <see cref="Save"/> wrote. Nothing changes if the file is not as expected.
+    /// </summary>
+    /// <param name="path">A file of the safetensors format.</param>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is damaged, or its tensors are not those of this model by name, shape and element type.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    /// <remarks>Filters are not saved: they follow from the seed, which must be the same.</remarks>
+    public void Load(string path)
+    {
+        using Use use = BeginUse();
+        using SafeTensorsReader reader = SafeTensorsReader.Open(path);
+        reader.ReadInto([.. Parameters.Select(parameter => (parameter.Name, parameter.Value))]);
+    }
+
+    /// <summary>Frees the memory of the model: parameters, outputs and gradients.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        foreach (Layer layer in _layers)
+        {
+            layer.Dispose();
+        }
+
+        GradientData.Dispose();
+        ParameterData.Dispose();
+    }
+
+    /// <summary>Reserves the model for the calling thread.</summary>
+    internal Use BeginUse()
+    {
+        ThrowIfDisposed();
+        if (Interlocked.CompareExchange(ref _inUse, 1, 0) != 0)
+        {
+            throw new InvalidOperationException("Another thread is using the model; one at a time is allowed.");
+        }
+
+        return new Use(this);
+    }
+
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    private static void CheckLayers(ReadOnlySpan<Layer> layers)
+    {
+        if (layers.IsEmpty)
+        {
+            throw new ArgumentException($"{nameof(layers)} is empty; at least one layer is allowed.", nameof(layers));
+        }
+
+        var names = new HashSet<string>();
+        for (int i = 0; i < layers.Length; i++)
+        {
+            string argument = $"{nameof(layers)}[{i}]";
+            ArgumentNullException.ThrowIfNull(layers[i], argument);
+            layers[i].ThrowIfAttached(argument);
+            for (int k = 0; k < i; k++)
+            {
+                if (layers[k] == layers[i])
+                {
+                    throw new ArgumentException($"{argument} is the same object as {nameof(layers)}[{k}]; a layer occurs once.", nameof(layers));
+                }
+            }
+
+            if (!names.Add(NameOf(layers[i], i)))
+            {
+                throw new ArgumentException($"{argument} has the name '{NameOf(layers[i], i)}' as a layer before it; names that differ are allowed.", nameof(layers));
+            }
+
+            if (i > 0 && layers[i].InputSize != layers[i - 1].OutputSize)
+            {
+                throw new ArgumentException(
+                    $"{argument} takes {layers[i].InputSize} inputs, but {nameof(layers)}[{i - 1}] has {layers[i - 1].OutputSize} outputs; equal sizes are allowed.",
+                    nameof(layers));
+            }
+        }
+    }
+
+    private static string NameOf(Layer layer, int index) =>
+        layer.Name ?? index.ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+    private Parameter[] AttachLayers(IReadOnlyList<ParameterDefinition>[] definitions, ulong seed)
+    {
+        var all = new List<Parameter>();
+        long offset = 0;
+        uint filterIndex = 0;
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            var parameters = new Parameter[definitions[i].Count];
+            for (int k = 0; k < parameters.Length; k++)
+            {
+                ParameterDefinition definition = definitions[i][k];
+                Tensor value = ParameterData.View(offset, definition.Shape);
+                Tensor gradient = GradientData.View(offset, definition.Shape);
+                definition.Initialize(value, seed, (uint)all.Count);
+                parameters[k] = new Parameter(
+                    $"{NameOf(_layers[i], i)}.{definition.Name}", value, gradient, offset, definition.IsBias, definition.LearningRateScale);
+                all.Add(parameters[k]);
+                offset += value.Count;
+            }
+
+            _layers[i].Attach(this, i, parameters, seed, filterIndex);
+            filterIndex = checked(filterIndex + (uint)_layers[i].FilterStreams);
+        }
+
+        return [.. all];
+    }
+
+    /// <summary>The time during which one thread uses the model.</summary>
+    internal readonly ref struct Use(Sequential model)
+    {
+        public void Dispose() => Volatile.Write(ref model._inUse, 0);
+    }
+}

@@ -1,0 +1,183 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>Changes the parameters of a model along their gradients.</summary>
+/// <remarks>One thread at a time may use an optimizer. <see cref="Step"/> allocates nothing.</remarks>
+public abstract unsafe class Optimizer : IDisposable
+{
+    private const string StepCountKey = "step_count";
+
+    private readonly OptimizerOptions _options;
+    private readonly Entry[] _entries;
+    private readonly ortho_parameter_group[] _groups;
+    private readonly (string Name, Tensor Tensor)[] _state;
+    private bool _disposed;
+
+    private protected Optimizer(Sequential model, double learningRate, OptimizerOptions options, params ReadOnlySpan<string> state)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        model.ThrowIfDisposed();
+        Check.NotNegative(learningRate);
+        Check.NotNegative(options.WeightDecay);
+        ArgumentNullException.ThrowIfNull(options.Groups);
+        Model = model;
+        LearningRate = learningRate;
+        _options = options;
+        _entries = MakeEntries(model, options);
+        _groups = new ortho_parameter_group[_entries.Length];
+        _state = new (string, Tensor)[state.Length];
+        for (int i = 0; i < state.Length; i++)
+        {
+            _state[i] = (state[i], new Tensor(model.Device, model.DType, model.ParameterData.Count));
+        }
+    }
+
+    /// <summary>The model whose parameters are changed.</summary>
+    public Sequential Model { get; }
+
+    /// <summary>Learning rate, not negative. Set by <see cref="Schedule"/> at each step where there is one.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
+    public double LearningRate
+    {
+        get;
+        set
+        {
+            Check.NotNegative(value, nameof(LearningRate));
+            field = value;
+        }
+    }
+
+    /// <summary>Gives the learning rate of each step; null, the default: it stays as it is.</summary>
+    public LearningRateSchedule? Schedule { get; set; }
+
+    /// <summary>Number of steps done.</summary>
+    public long StepCount { get; private set; }
+
+    /// <summary>Changes all parameters once, by the gradients that the last <see cref="Sequential.Backward"/> left.</summary>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
+    public void Step()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        using Sequential.Use use = Model.BeginUse();
+        if (Schedule is LearningRateSchedule schedule)
+        {
+            LearningRate = schedule.At(StepCount);
+        }
+
+        for (int i = 0; i < _entries.Length; i++)
+        {
+            Entry entry = _entries[i];
+            _groups[i] = new ortho_parameter_group
+            {
+                offset = entry.Parameter.Offset,
+                count = entry.Parameter.Value.Count,
+                learning_rate = LearningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale,
+                weight_decay = entry.WeightDecay,
+            };
+        }
+
+        using BufferScope parameters = Model.ParameterData.Borrow();
+        using BufferScope gradients = Model.GradientData.Borrow();
+        fixed (ortho_parameter_group* groups = _groups)
+        {
+            Update(StepCount + 1, parameters.Address, gradients.Address, groups, _groups.Length);
+        }
+
+        StepCount++;
+    }
+
+    /// <summary>Saves the optimizer's state: with the model's parameters, all that is needed to train on, bit for bit.</summary>
+    /// <param name="path">A safetensors file, replaced once it is written whole.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
+    public void Save(string path)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        using Sequential.Use use = Model.BeginUse();
+        SafeTensors.Save(path, _state.Select(state => KeyValuePair.Create(state.Name, state.Tensor)), new Dictionary<string, string>
+        {
+            [StepCountKey] = StepCount.ToString(CultureInfo.InvariantCulture),
+        });
+    }
+
+    /// <summary>Loads a state that <see cref="Save"/> wrote. Nothing changes if the file is not as expected.</summary>
+    /// <param name="path">A safetensors file.</param>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or of another kind of optimizer or model.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
+    public void Load(string path)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        using Sequential.Use use = Model.BeginUse();
+        using SafeTensorsReader reader = SafeTensorsReader.Open(path);
+        if (!reader.Metadata.TryGetValue(StepCountKey, out string? text) ||
+            !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long stepCount))
+        {
+            throw new InvalidDataException($"'{path}': __metadata__.{StepCountKey} is {(text is null ? "missing" : $"'{text}'")}; a whole number is expected.");
+        }
+
+        reader.ReadInto(_state);
+        StepCount = stepCount;
+    }
+
+    /// <summary>Frees the optimizer's state.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        foreach ((_, Tensor tensor) in _state)
+        {
+            tensor.Dispose();
+        }
+
+        GC.SuppressFinalize(this);
+    }
+
+    private protected BufferScope BorrowState(int index) => _state[index].Tensor.Borrow();
+
+    private protected abstract void Update(long step, void* parameters, void* gradients, ortho_parameter_group* groups, long groupCount);
+
+    private static Entry[] MakeEntries(Sequential model, OptimizerOptions options)
+    {
+        var groupOf = new Dictionary<Parameter, ParameterGroup>();
+        for (int i = 0; i < options.Groups.Count; i++)
+        {
+            ParameterGroup group = options.Groups[i];
+            string argument = $"options.Groups[{i}]";
+            ArgumentNullException.ThrowIfNull(group, argument);
+            Check.NotNegative(group.LearningRateScale, $"{argument}.{nameof(group.LearningRateScale)}");
+            Check.NotNegative(group.WeightDecay ?? 0, $"{argument}.{nameof(group.WeightDecay)}");
+            foreach (Parameter parameter in group.Parameters)
+            {
+                if (!model.Parameters.Contains(parameter))
+                {
+                    throw new ArgumentException($"{argument} has the parameter {parameter}, which is not one of the model.", nameof(options));
+                }
+
+                if (!groupOf.TryAdd(parameter, group))
+                {
+                    throw new ArgumentException($"{argument} has the parameter {parameter} again; each in one group at most is allowed.", nameof(options));
+                }
+            }
+        }
+
+        var entries = new Entry[model.Parameters.Count];
+        for (int i = 0; i < entries.Length; i++)
+        {
+            Parameter parameter = model.Parameters[i];
+            ParameterGroup? group = groupOf.GetValueOrDefault(parameter);
+            double decay = parameter.IsBias && !options.DecayBiases ? 0 : options.WeightDecay;
+            entries[i] = new Entry(parameter, group?.LearningRateScale ?? 1, group?.WeightDecay ?? decay);
+        }
+
+        return entries;
+    }
+
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Entry(Parameter Parameter, double LearningRateScale, double WeightDecay);
+}

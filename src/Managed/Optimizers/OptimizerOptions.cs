@@ -1,0 +1,39 @@
+namespace OrthoNative;
+
+/// <summary>Options that all optimizers share.</summary>
+public abstract record OptimizerOptions
+{
+    private protected OptimizerOptions() { }
+
+    /// <summary>Weight decay, not negative. Default 0; <see cref="AdamW"/> without options uses 0.01.</summary>
+    public double WeightDecay { get; init; }
+
+    /// <summary>Whether <see cref="WeightDecay"/> also applies to biases. Default false.</summary>
+    public bool DecayBiases { get; init; }
+
+    /// <summary>Parameters that are treated apart. Default none: all are treated alike.</summary>
+    public IReadOnlyList<ParameterGroup> Groups { get; init; } = [];
+}
+
+/// <summary>Options of <see cref="Sgd"/>.</summary>
+public sealed record SgdOptions : OptimizerOptions
+{
+    /// <summary>Momentum, 0 to 1, 1 excluded. Default 0.</summary>
+    public double Momentum { get; init; }
+
+    /// <summary>Whether momentum is Nesterov's. Default false.</summary>
+    public bool Nesterov { get; init; }
+}
+
+/// <summary>Options of <see cref="Adam"/> and <see cref="AdamW"/>.</summary>
+public sealed record AdamOptions : OptimizerOptions
+{
+    /// <summary>β₁, the decay of the mean of gradients, 0 to 1, 1 excluded. Default 0.9.</summary>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>β₂, the decay of the mean of squared gradients, 0 to 1, 1 excluded. Default 0.999.</summary>
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <summary>ε, added to the root of the mean of squared gradients, above 0. Default 1e-8.</summary>
+    public double Epsilon { get; init; } = 1e-8;
+}

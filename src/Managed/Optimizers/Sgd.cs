@@ -1,0 +1,39 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>
+/// Stochastic gradient descent with momentum: g ← g + decay·p; v ← momentum·v + g; p ← p - rate·v, or, Nesterov's,
+/// p ← p - rate·(g + momentum·v).
+/// </summary>
+public sealed unsafe class Sgd : Optimizer
+{
+    private readonly SgdOptions _options;
+
+    /// <summary>Makes an optimizer.</summary>
+    /// <param name="model">The model whose parameters are changed.</param>
+    /// <param name="learningRate">Learning rate, not negative.</param>
+    /// <param name="options">Null: the defaults.</param>
+    /// <exception cref="ArgumentException">A number is outside what is allowed, or a group has a parameter that is not the model's.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public Sgd(Sequential model, double learningRate, SgdOptions? options = null)
+        : base(model, learningRate, options = Checked(options), options.Momentum > 0 ? ["velocity"] : [])
+    {
+        _options = options;
+    }
+
+    private static SgdOptions Checked(SgdOptions? options)
+    {
+        options ??= new SgdOptions();
+        Check.Fraction(options.Momentum);
+        return options;
+    }
+
+    private protected override void Update(long step, void* parameters, void* gradients, ortho_parameter_group* groups, long groupCount)
+    {
+        using BufferScope velocity = _options.Momentum > 0 ? BorrowState(0) : default;
+        NativeMethods.ortho_sgd_step(
+            Model.Device.Handle, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients, velocity.Address,
+            _options.Momentum, _options.Nesterov ? 1 : 0, groups, groupCount).ThrowOnFailure();
+    }
+}

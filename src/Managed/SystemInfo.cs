@@ -1,0 +1,54 @@
+using System.Runtime.InteropServices;
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>Instruction sets that the CPU kernels are compiled for.</summary>
+public enum InstructionSet
+{
+    /// <summary>The compiler's baseline: SSE4.2 on x86-64, NEON on AArch64.</summary>
+    Baseline = ortho_instruction_set.ORTHO_ISA_BASELINE,
+
+    /// <summary>AVX2 and FMA.</summary>
+    Avx2 = ortho_instruction_set.ORTHO_ISA_AVX2,
+
+    /// <summary>AVX-512 F, BW, CD, DQ and VL.</summary>
+    Avx512 = ortho_instruction_set.ORTHO_ISA_AVX512,
+}
+
+/// <summary>Facts about the library and the machine.</summary>
+/// <exception cref="OrthoNativeLibraryException">Every member: the native library cannot be used.</exception>
+public static unsafe class SystemInfo
+{
+    /// <summary>Version of the native library.</summary>
+    public static string Version => Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_version())!;
+
+    /// <summary>
+    /// Instruction set that the kernels use. The environment variable <c>ORTHONATIVE_CPU</c> (baseline, avx2, avx512) forces a
+    /// lower one than the best.
+    /// </summary>
+    /// <exception cref="NotSupportedException"><c>ORTHONATIVE_CPU</c> names one that is unknown or that the processor lacks.</exception>
+    public static InstructionSet InstructionSet => (InstructionSet)Get().instruction_set;
+
+    /// <summary>The highest instruction set that this processor and this build have.</summary>
+    public static InstructionSet BestInstructionSet => (InstructionSet)Get().best_instruction_set;
+
+    /// <summary>Processors that this process may use.</summary>
+    public static int Cores => Get().cores;
+
+    /// <summary>Physical memory in bytes, or the control group's limit where that is lower.</summary>
+    public static long TotalMemory => Get().total_memory;
+
+    /// <summary>Memory in bytes that can be had now without swapping.</summary>
+    public static long AvailableMemory => Get().available_memory;
+
+    /// <summary>Number of native objects that are not yet freed; for leak tests.</summary>
+    internal static long LiveObjects => NativeMethods.ortho_live_objects();
+
+    private static ortho_system_info Get()
+    {
+        var info = new ortho_system_info { struct_size = (uint)sizeof(ortho_system_info) };
+        NativeMethods.ortho_get_system_info(&info).ThrowOnFailure();
+        return info;
+    }
+}

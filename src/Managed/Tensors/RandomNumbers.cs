@@ -1,0 +1,48 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>
+/// Counter-based random numbers (Philox4x32-10): a value depends on seed, purpose, index and position alone. Streams of
+/// different purpose or index are independent.
+/// </summary>
+internal static unsafe class RandomNumbers
+{
+    /// <summary>Uniform in [low, high); low everywhere where both are the same.</summary>
+    public static void Uniform(ulong seed, ortho_stream purpose, uint index, double low, double high, Tensor values)
+    {
+        if (low == high)
+        {
+            values.Fill(low);
+            return;
+        }
+
+        using BufferScope memory = values.Borrow();
+        NativeMethods.ortho_random_uniform(seed, purpose, index, low, high, values.DType.ToNative(), values.Count, memory.Address).ThrowOnFailure();
+    }
+
+    /// <summary>Uniform in [low, high).</summary>
+    public static void Uniform(ulong seed, ortho_stream purpose, uint index, double low, double high, Span<double> values)
+    {
+        fixed (double* memory = values)
+        {
+            NativeMethods.ortho_random_uniform(seed, purpose, index, low, high, ortho_dtype.ORTHO_FLOAT64, values.Length, memory).ThrowOnFailure();
+        }
+    }
+
+    /// <summary>Normal with mean 0.</summary>
+    public static void Normal(ulong seed, ortho_stream purpose, uint index, double standardDeviation, Tensor values)
+    {
+        using BufferScope memory = values.Borrow();
+        NativeMethods.ortho_random_normal(seed, purpose, index, 0, standardDeviation, values.DType.ToNative(), values.Count, memory.Address).ThrowOnFailure();
+    }
+
+    /// <summary>A uniformly random permutation of 0..length-1.</summary>
+    public static void Permutation(ulong seed, ortho_stream purpose, uint index, Span<long> permutation)
+    {
+        fixed (long* memory = permutation)
+        {
+            NativeMethods.ortho_random_permutation(seed, purpose, index, permutation.Length, memory).ThrowOnFailure();
+        }
+    }
+}

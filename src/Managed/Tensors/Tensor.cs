@@ -1,0 +1,307 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>
+/// A dense, row-major array of <see cref="float"/> or <see cref="double"/> in native memory on a <see cref="Device"/>.
+/// </summary>
+/// <remarks>
+/// New tensors are zero. A tensor is not synchronized: it is written by one thread at a time. Tensors that a model, a loss
+/// or an optimizer hands out (outputs, gradients, parameters) belong to it: they are valid until it is disposed, and
+/// outputs change with its next call.
+/// </remarks>
+public sealed unsafe class Tensor : IDisposable
+{
+    /// <summary>Highest number of dimensions.</summary>
+    public const int MaximumRank = 8;
+
+    private readonly long _byteOffset;
+    private readonly bool _isView;
+    private long[] _shape;
+    private BufferHandle _buffer;
+    private bool _disposed;
+
+    /// <summary>Makes a tensor of zeros.</summary>
+    /// <param name="device">Where the tensor lies.</param>
+    /// <param name="dtype">Element type.</param>
+    /// <param name="shape">Sizes, each at least 1; none for a single number. Copied.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is less than 1, or <paramref name="dtype"/> is unknown.</exception>
+    /// <exception cref="ArgumentException">There are more than 8 sizes, or their product is beyond 64 bits.</exception>
+    /// <exception cref="OutOfMemoryException">The memory cannot be had; the message says how much is needed and available.</exception>
+    public Tensor(Device device, DType dtype, params ReadOnlySpan<long> shape)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        device.ThrowIfDisposed();
+        Check.Defined(dtype);
+        Device = device;
+        DType = dtype;
+        Count = CountOf(shape, dtype);
+        _shape = shape.ToArray();
+        _buffer = BufferHandle.Create(device.Handle, Count * dtype.Bytes());
+    }
+
+    private Tensor(Tensor whole, long offset, ReadOnlySpan<long> shape)
+    {
+        Device = whole.Device;
+        DType = whole.DType;
+        Count = CountOf(shape, DType);
+        _shape = shape.ToArray();
+        _buffer = whole._buffer;
+        _byteOffset = whole._byteOffset + (offset * DType.Bytes());
+        _isView = true;
+    }
+
+    /// <summary>Where the tensor lies.</summary>
+    public Device Device { get; }
+
+    /// <summary>Element type.</summary>
+    public DType DType { get; }
+
+    /// <summary>Sizes, outermost first.</summary>
+    public ReadOnlySpan<long> Shape => _shape;
+
+    /// <summary>Number of dimensions.</summary>
+    public int Rank => _shape.Length;
+
+    /// <summary>Number of elements: the product of the sizes.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>Makes a tensor with the elements given.</summary>
+    /// <typeparam name="T">float or double; decides the element type.</typeparam>
+    /// <param name="device">Where the tensor lies.</param>
+    /// <param name="values">Elements in row-major order. Copied.</param>
+    /// <param name="shape">Sizes, each at least 1, whose product is the number of elements.</param>
+    /// <exception cref="ArgumentException">
+    /// <typeparamref name="T"/> is another type, or the number of elements does not match the shape.
+    /// </exception>
+    /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    public static Tensor From<T>(Device device, ReadOnlySpan<T> values, params ReadOnlySpan<long> shape) where T : unmanaged
+    {
+        DType dtype = DTypes.Of<T>();
+        if (CountOf(shape, dtype) != values.Length)
+        {
+            throw new ArgumentException(
+                $"{nameof(values)} has {values.Length} elements; {CountOf(shape, dtype)} are allowed for shape {Check.FormatShape(shape)}.",
+                nameof(values));
+        }
+
+        var tensor = new Tensor(device, dtype, shape);
+        tensor.CopyFrom(values);
+        return tensor;
+    }
+
+    /// <summary>All elements, as a span over the native memory itself.</summary>
+    /// <typeparam name="T">The .NET type of the element type.</typeparam>
+    /// <returns>A span that is valid while the tensor is alive: keep a reference to the tensor, and do not dispose it, for as long as the span is used.</returns>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
+    /// <exception cref="InvalidOperationException">There are more elements than a span can hold; use the overload with a range.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
+    public Span<T> AsSpan<T>() where T : unmanaged
+    {
+        if (Count > int.MaxValue)
+        {
+            throw new InvalidOperationException($"The tensor has {Count} elements; a span holds up to {int.MaxValue}. Take it range by range.");
+        }
+
+        return AsSpan<T>(0, (int)Count);
+    }
+
+    /// <summary>A range of the elements in row-major order, as a span over the native memory itself.</summary>
+    /// <typeparam name="T">The .NET type of the element type.</typeparam>
+    /// <param name="start">First element.</param>
+    /// <param name="length">Number of elements.</param>
+    /// <returns>A span that is valid while the tensor is alive: keep a reference to the tensor, and do not dispose it, for as long as the span is used.</returns>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The range lies outside the tensor.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
+    public Span<T> AsSpan<T>(long start, int length) where T : unmanaged
+    {
+        ThrowIfDisposed();
+        if (DTypes.Of<T>() != DType)
+        {
+            throw new ArgumentException($"{nameof(T)} is {typeof(T).Name}; the element type is {DType}.", nameof(T));
+        }
+
+        Check.InRange(start, 0, Count);
+        Check.InRange(length, 0, Count - start);
+        return new Span<T>((T*)((byte*)_buffer.Data + _byteOffset) + start, length);
+    }
+
+    /// <summary>Overwrites all elements.</summary>
+    /// <param name="values">As many elements as the tensor has, in row-major order.</param>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type, or the number of elements differs.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
+    public void CopyFrom<T>(ReadOnlySpan<T> values) where T : unmanaged
+    {
+        Span<T> destination = AsSpan<T>();
+        ThrowUnlessCount(values.Length, nameof(values));
+        values.CopyTo(destination);
+    }
+
+    /// <summary>Overwrites all elements with those of another tensor.</summary>
+    /// <param name="source">A tensor of the same shape, element type and device.</param>
+    /// <exception cref="ArgumentException">Shape, element type or device differ.</exception>
+    /// <exception cref="ObjectDisposedException">One of the tensors was disposed.</exception>
+    public void CopyFrom(Tensor source)
+    {
+        ThrowIfDisposed();
+        Check.Compatible(source, Device, DType);
+        Check.Shape(source, _shape);
+        using BufferScope from = source.Borrow();
+        using BufferScope to = Borrow();
+        long bytes = Count * DType.Bytes();
+        Buffer.MemoryCopy(from.Address, to.Address, bytes, bytes);
+    }
+
+    /// <summary>Copies all elements.</summary>
+    /// <param name="destination">As many elements as the tensor has, written in row-major order.</param>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type, or the number of elements differs.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
+    public void CopyTo<T>(Span<T> destination) where T : unmanaged
+    {
+        Span<T> values = AsSpan<T>();
+        ThrowUnlessCount(destination.Length, nameof(destination));
+        values.CopyTo(destination);
+    }
+
+    /// <summary>All elements in row-major order, as a new array.</summary>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
+    public T[] ToArray<T>() where T : unmanaged => AsSpan<T>().ToArray();
+
+    /// <summary>Sets all elements to one number, rounded to the element type.</summary>
+    /// <param name="value">The number.</param>
+    /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
+    public void Fill(double value)
+    {
+        ThrowIfDisposed();
+        for (long start = 0; start < Count; start += int.MaxValue)
+        {
+            int length = (int)long.Min(int.MaxValue, Count - start);
+            if (DType == DType.Float32)
+            {
+                AsSpan<float>(start, length).Fill((float)value);
+            }
+            else
+            {
+                AsSpan<double>(start, length).Fill(value);
+            }
+        }
+    }
+
+    /// <summary>Frees the memory. A view, as <see cref="Parameter.Value"/> is one, only ends its own use.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        if (!_isView)
+        {
+            _buffer.Dispose();
+        }
+    }
+
+    /// <summary>Element type and shape: <c>Float32 [784, 128, 1]</c>.</summary>
+    public override string ToString() => $"{DType} {Check.FormatShape(_shape)}";
+
+    /// <summary>A tensor of another shape over a range of this one's memory.</summary>
+    internal Tensor View(long offset, ReadOnlySpan<long> shape) => new(this, offset, shape);
+
+    /// <summary>
+    /// Changes the shape, and takes more memory where that at hand does not suffice. What the elements are is then undefined.
+    /// A shape of the same rank that fits costs no managed allocation.
+    /// </summary>
+    internal void Resize(ReadOnlySpan<long> shape)
+    {
+        ThrowIfDisposed();
+        if (shape.SequenceEqual(_shape))
+        {
+            return;
+        }
+
+        long count = CountOf(shape, DType);
+        long bytes = count * DType.Bytes();
+        if (bytes > _buffer.Bytes)
+        {
+            BufferHandle larger = BufferHandle.Create(Device.Handle, bytes);
+            _buffer.Dispose();
+            _buffer = larger;
+        }
+
+        if (shape.Length == _shape.Length)
+        {
+            shape.CopyTo(_shape);
+        }
+        else
+        {
+            _shape = shape.ToArray();
+        }
+
+        Count = count;
+    }
+
+    /// <summary>
+    /// The tensor for results that change from call to call: made on first use or where device or element type change,
+    /// otherwise resized.
+    /// </summary>
+    internal static Tensor Ensure([NotNull] ref Tensor? tensor, Device device, DType dtype, ReadOnlySpan<long> shape)
+    {
+        if (tensor is not null && tensor.Device == device && tensor.DType == dtype)
+        {
+            tensor.Resize(shape);
+        }
+        else
+        {
+            tensor?.Dispose();
+            tensor = new Tensor(device, dtype, shape);
+        }
+
+        return tensor;
+    }
+
+    /// <summary>Keeps the memory of a tensor alive during a native call and gives its address; null where there is none.</summary>
+    internal static BufferScope Borrow(Tensor? tensor) => tensor is null ? default : tensor.Borrow();
+
+    /// <summary>Keeps the memory alive during a native call and gives its address.</summary>
+    internal BufferScope Borrow()
+    {
+        ThrowIfDisposed();
+        return new BufferScope(_buffer, _byteOffset);
+    }
+
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed || _buffer.IsClosed, this);
+
+    private static long CountOf(ReadOnlySpan<long> shape, DType dtype, [CallerArgumentExpression(nameof(shape))] string name = "")
+    {
+        if (shape.Length > MaximumRank)
+        {
+            throw new ArgumentException($"{name} has {shape.Length} sizes; up to {MaximumRank} are allowed.", name);
+        }
+
+        long count = 1;
+        foreach (long size in shape)
+        {
+            if (size < 1)
+            {
+                throw new ArgumentOutOfRangeException(name, $"{name} is {Check.FormatShape(shape)}; sizes of at least 1 are allowed.");
+            }
+
+            if (count > long.MaxValue / dtype.Bytes() / size)
+            {
+                throw new ArgumentException($"{name} is {Check.FormatShape(shape)}; up to {long.MaxValue / dtype.Bytes()} elements are allowed.", name);
+            }
+
+            count *= size;
+        }
+
+        return count;
+    }
+
+    private void ThrowUnlessCount(int count, string name)
+    {
+        if (count != Count)
+        {
+            throw new ArgumentException($"{name} has {count} elements; {Count} are allowed for shape {Check.FormatShape(_shape)}.", name);
+        }
+    }
+}
