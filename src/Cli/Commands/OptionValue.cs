@@ -26,7 +26,7 @@ internal static class OptionValue
     public static OptionValue<double> Number(double minimum, double maximum, bool above = false, bool below = false) => new(
         string.Create(
             CultureInfo.InvariantCulture,
-            $"a number {(above ? "above" : "from")} {minimum} {(below ? "and below" : above ? "up to" : "to")} {maximum}"),
+            $"a number {(above ? "above" : "from")} {minimum} {(below ? "to below" : above ? "up to" : "to")} {maximum}"),
         (string text, out double value) =>
             double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value)
             && (above ? value > minimum : value >= minimum)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using OrthoNative.Cli.Output;
 using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Commands;
@@ -6,6 +7,8 @@ namespace OrthoNative.Cli.Commands;
 /// <summary><c>orthonative train TASK</c>: one command for each task, with the options that it has a use for.</summary>
 internal static class TrainCommand
 {
+    private const int LongestSequence = 1_000_000;
+
     public static Command Create()
     {
         var command = new Command("train", "Train a recurrent model on a task and measure it on test samples");
@@ -19,82 +22,147 @@ internal static class TrainCommand
 
     private static Command Create(TrainingTask task)
     {
-        TrainSettings defaults = task.Defaults;
-        bool classifies = task.Metric == Metrics.Accuracy;
         var command = new Command(task.Name, task.Summary);
-        var options = new SettingOptions(command, defaults);
-        if (defaults.Length is not null)
+        var options = new SettingOptions(command, task.Defaults);
+        if (task.Defaults.Length is not null)
         {
-            options.Add("--length", "steps", task.LengthHelp, OptionValue.Whole(task.ShortestLength, 1_000_000), (s, v) => s with { Length = v }, s => s.Length);
+            options.Add("--length", "steps", task.LengthHelp,
+                OptionValue.Whole(task.ShortestLength, LongestSequence), (s, v) => s with { Length = v }, s => s.Length);
         }
 
-        options.Add("--hidden", "units", "Units N of the recurrent layer", OptionValue.Whole(1, 65536), (s, v) => s with { Hidden = v }, s => s.Hidden);
-        Option<double> alpha = options.Add("--alpha", "factor", "Factor of the filtered state", OptionValue.Number(-10, 10), (s, v) => s with { Alpha = v }, s => s.Alpha);
-        options.Add("--beta", "factor", "Factor of the nonlinearity", OptionValue.Number(-10, 10), (s, v) => s with { Beta = v }, s => s.Beta);
+        Action<ParseResult> checkModel = AddModel(options);
+        AddTraining(options, task);
+        AddData(options, task);
+        AddInitialization(options);
+        AddFineTuning(options, task);
+        command.SetAction(result =>
+        {
+            checkModel(result);
+            return TrainingRun.Execute(task, options.Read(result));
+        });
+        return command;
+    }
+
+    /// <summary>Options of the recurrent layer.</summary>
+    /// <returns>What finds options that contradict each other.</returns>
+    private static Action<ParseResult> AddModel(SettingOptions options)
+    {
+        options.Add("--hidden", "units", "Units N of the recurrent layer",
+            OptionValue.Whole(1, 65536), (s, v) => s with { Hidden = v }, s => s.Hidden);
+        Option<double> alpha = options.Add("--alpha", "factor", "Factor of the filtered state",
+            OptionValue.Number(-10, 10), (s, v) => s with { Alpha = v }, s => s.Alpha);
+        options.Add("--beta", "factor", "Factor of the nonlinearity",
+            OptionValue.Number(-10, 10), (s, v) => s with { Beta = v }, s => s.Beta);
+        // After --beta, which it reads.
         Option<bool> convex = options.AddFlag("--convex", "Set alpha to 1 - beta", s => s with { Alpha = 1 - s.Beta });
-        options.Add("--filter", "kind", "Orthogonal filter O", OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
-        options.Add("--activation", "kind", "Nonlinearity", OptionValue.Choice<ActivationChoice>(), (s, v) => s with { Activation = v }, s => s.Activation);
-        // Before --epochs, which is put back if it is given too: then whichever comes first ends the run.
-        options.Add("--steps", "count", "Training steps, instead of or at most within --epochs", OptionValue.Whole(1L, 1_000_000_000L), (s, v) => s with { Steps = v, Epochs = null }, s => s.Steps);
-        options.Add("--epochs", "count", task.EpochsHelp, OptionValue.Whole(1, 1_000_000), (s, v) => s with { Epochs = v }, s => s.Epochs);
-        options.Add("--batch", "samples", "Samples in a training step", OptionValue.Whole(1, 65536), (s, v) => s with { Batch = v }, s => s.Batch);
-        options.Add("--lr", "rate", "Learning rate", OptionValue.Number(0, 100, above: true), (s, v) => s with { LearningRate = v }, s => s.LearningRate);
-        options.Add("--optimizer", "kind", "Optimizer", OptionValue.Choice<OptimizerChoice>(), (s, v) => s with { Optimizer = v }, s => s.Optimizer);
-        options.Add("--clip", "norm", "Largest gradient norm; 0: no clipping", OptionValue.Number(0, 1e9), (s, v) => s with { Clip = v }, s => s.Clip);
-        options.Add("--seed", "number", "Seed of weights, filter, order and samples", OptionValue.Whole(0UL, ulong.MaxValue), (s, v) => s with { Seed = v }, s => s.Seed);
-        options.Add("--threads", "count", "Threads; 0: as many as there are cores", OptionValue.Whole(0, 1024), (s, v) => s with { Threads = v }, s => s.Threads);
+        options.Add("--filter", "kind", "Orthogonal filter O",
+            OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
+        options.Add("--activation", "kind", "Nonlinearity",
+            OptionValue.Choice<ActivationChoice>(), (s, v) => s with { Activation = v }, s => s.Activation);
+        return result =>
+        {
+            if (result.GetValue(convex) && result.GetResult(alpha) is not null)
+            {
+                throw CliException.Usage(Texts.Format($"--alpha is {result.GetValue(alpha)} and --convex sets it to 1 - beta; allowed: one of the two"));
+            }
+        };
+    }
+
+    private static void AddTraining(SettingOptions options, TrainingTask task)
+    {
+        // Before --epochs, which puts itself back if it is given too: then whichever comes first ends the run.
+        options.Add("--steps", "count", "Training steps, instead of --epochs or at most within them",
+            OptionValue.Whole(1L, 1_000_000_000L), (s, v) => s with { Steps = v, Epochs = null }, s => s.Steps);
+        options.Add("--epochs", "count", task.EpochsHelp,
+            OptionValue.Whole(1, 1_000_000), (s, v) => s with { Epochs = v }, s => s.Epochs);
+        options.Add("--batch", "samples", "Samples in a training step",
+            OptionValue.Whole(1, 65536), (s, v) => s with { Batch = v }, s => s.Batch);
+        options.Add("--lr", "rate", "Learning rate",
+            OptionValue.Number(0, 100, above: true), (s, v) => s with { LearningRate = v }, s => s.LearningRate);
+        options.Add("--optimizer", "kind", "Optimizer",
+            OptionValue.Choice<OptimizerChoice>(), (s, v) => s with { Optimizer = v }, s => s.Optimizer);
+        options.Add("--clip", "norm", "Largest gradient norm; 0: no clipping",
+            OptionValue.Number(0, 1e9), (s, v) => s with { Clip = v }, s => s.Clip);
+        options.Add("--seed", "number", "Seed of weights, filter, order and samples",
+            OptionValue.Whole(0UL, ulong.MaxValue), (s, v) => s with { Seed = v }, s => s.Seed);
+        options.Add("--threads", "count", "Threads; 0: as many as there are cores",
+            OptionValue.Whole(0, 1024), (s, v) => s with { Threads = v }, s => s.Threads);
+    }
+
+    private static void AddData(SettingOptions options, TrainingTask task)
+    {
         if (!task.Generated)
         {
-            options.Add("--data", "folder", "Where the four MNIST files are", OptionValue.Folder, (s, v) => s with { Data = v }, s => s.Data);
+            options.Add("--data", "folder", "Where the four MNIST files are",
+                OptionValue.Folder, (s, v) => s with { Data = v }, s => s.Data);
             options.AddFlag("--download", "Fetch MNIST into the data folder if it is not there", s => s with { Download = true });
-            options.Add("--mirror", "address", "Where --download fetches from instead of the public mirrors", OptionValue.WebAddress, (s, v) => s with { Mirror = v }, s => s.Mirror);
+            options.Add("--mirror", "address", "Where --download fetches from, instead of the public mirrors",
+                OptionValue.WebAddress, (s, v) => s with { Mirror = v }, s => s.Mirror);
         }
 
-        options.Add("--limit", "samples", "Use at most so many training samples", OptionValue.Whole(1L, 1L << 31), (s, v) => s with { Limit = v }, s => s.Limit);
-        options.Add("--out", "folder", $"Where run.json, model.safetensors and loss.png go; those of an earlier run are replaced; without it: runs/{task.Name}-<time>", OptionValue.Folder, (s, v) => s with { Out = v }, s => s.Out);
+        options.Add("--limit", "samples", "Use at most so many training samples",
+            OptionValue.Whole(1L, 1L << 31), (s, v) => s with { Limit = v }, s => s.Limit);
+        options.Add("--out", "folder", $"Where run.json, model.safetensors and loss.png go, in place of older ones; without it runs/{task.Name}-<time>",
+            OptionValue.Folder, (s, v) => s with { Out = v }, s => s.Out);
+    }
 
-        options.Add("--weight-scale", "scale", "g of the initial weights W ~ N(0, g^2/N)", OptionValue.Number(0, 1000), (s, v) => s with { WeightScale = v }, s => s.WeightScale);
-        options.Add("--input-scale", "scale", "s of the initial input weights V ~ U(-s, s)", OptionValue.Number(0, 1000), (s, v) => s with { InputScale = v }, s => s.InputScale);
-        options.Add("--bias-scale", "scale", "s of the initial bias b ~ U(-s, s)", OptionValue.Number(0, 1000), (s, v) => s with { BiasScale = v }, s => s.BiasScale);
-        options.Add("--bias-offset", "value", "Added to the initial bias", OptionValue.Number(-1000, 1000), (s, v) => s with { BiasOffset = v }, s => s.BiasOffset);
-        options.Add("--weight-rate", "factor", "Factor of the learning rate for W; 0: W stays as it is", OptionValue.Number(0, 1e6), (s, v) => s with { WeightRate = v }, s => s.WeightRate);
-        options.Add("--input-rate", "factor", "Factor of the learning rate for V", OptionValue.Number(0, 1e6), (s, v) => s with { InputRate = v }, s => s.InputRate);
-        options.Add("--bias-rate", "factor", "Factor of the learning rate for b", OptionValue.Number(0, 1e6), (s, v) => s with { BiasRate = v }, s => s.BiasRate);
-        options.Add("--readout-scale", "scale", "s of the initial readout weights and bias ~ U(-s, s)/sqrt(N)", OptionValue.Number(0, 1000), (s, v) => s with { ReadoutScale = v }, s => s.ReadoutScale);
-        options.Add("--readout-rate", "factor", "Factor of the learning rate for the readout", OptionValue.Number(0, 1e6), (s, v) => s with { ReadoutRate = v }, s => s.ReadoutRate);
-        options.Add("--schedule", "kind", "Learning rate over the run", OptionValue.Choice<Schedule>(), (s, v) => s with { Schedule = v }, s => s.Schedule);
-        options.Add("--warmup", "steps", "Steps over which the learning rate rises", OptionValue.Whole(0, 1_000_000), (s, v) => s with { Warmup = v }, s => s.Warmup);
-        options.Add("--momentum", "factor", "Momentum of sgd", OptionValue.Number(0, 1, below: true), (s, v) => s with { Momentum = v }, s => s.Momentum);
-        options.Add("--weight-decay", "factor", "Weight decay", OptionValue.Number(0, 100), (s, v) => s with { WeightDecay = v }, s => s.WeightDecay);
+    private static void AddInitialization(SettingOptions options)
+    {
+        OptionValue<double> scale = OptionValue.Number(0, 1000);
+        options.Add("--weight-scale", "scale", "g of the initial weights W ~ N(0, g^2/N)",
+            scale, (s, v) => s with { WeightScale = v }, s => s.WeightScale);
+        options.Add("--input-scale", "scale", "s of the initial input weights V ~ U(-s, s)",
+            scale, (s, v) => s with { InputScale = v }, s => s.InputScale);
+        options.Add("--bias-scale", "scale", "s of the initial bias b ~ U(-s, s)",
+            scale, (s, v) => s with { BiasScale = v }, s => s.BiasScale);
+        options.Add("--bias-offset", "value", "Added to the initial bias",
+            OptionValue.Number(-1000, 1000), (s, v) => s with { BiasOffset = v }, s => s.BiasOffset);
+        options.Add("--readout-scale", "scale", "s of the initial readout weights and bias ~ U(-s, s)/sqrt(N)",
+            scale, (s, v) => s with { ReadoutScale = v }, s => s.ReadoutScale);
+    }
+
+    private static void AddFineTuning(SettingOptions options, TrainingTask task)
+    {
+        bool classifies = task.Metric == Metrics.Accuracy;
+        OptionValue<double> factor = OptionValue.Number(0, 1e6);
+        options.Add("--weight-rate", "factor", "Factor of the learning rate for W; 0: W stays as it is",
+            factor, (s, v) => s with { WeightRate = v }, s => s.WeightRate);
+        options.Add("--input-rate", "factor", "Factor of the learning rate for V",
+            factor, (s, v) => s with { InputRate = v }, s => s.InputRate);
+        options.Add("--bias-rate", "factor", "Factor of the learning rate for b",
+            factor, (s, v) => s with { BiasRate = v }, s => s.BiasRate);
+        options.Add("--readout-rate", "factor", "Factor of the learning rate for the readout",
+            factor, (s, v) => s with { ReadoutRate = v }, s => s.ReadoutRate);
+        options.Add("--schedule", "kind", "Learning rate over the run",
+            OptionValue.Choice<Schedule>(), (s, v) => s with { Schedule = v }, s => s.Schedule);
+        options.Add("--warmup", "steps", "Steps over which the learning rate rises",
+            OptionValue.Whole(0, 1_000_000), (s, v) => s with { Warmup = v }, s => s.Warmup);
+        options.Add("--momentum", "factor", "Momentum of sgd",
+            OptionValue.Number(0, 1, below: true), (s, v) => s with { Momentum = v }, s => s.Momentum);
+        options.Add("--weight-decay", "factor", "Weight decay, of weights but not of biases",
+            OptionValue.Number(0, 100), (s, v) => s with { WeightDecay = v }, s => s.WeightDecay);
         if (classifies)
         {
-            options.Add("--label-smoothing", "share", "Label smoothing in training", OptionValue.Number(0, 1, below: true), (s, v) => s with { LabelSmoothing = v }, s => s.LabelSmoothing);
+            options.Add("--label-smoothing", "share", "Label smoothing in training",
+                OptionValue.Number(0, 1, below: true), (s, v) => s with { LabelSmoothing = v }, s => s.LabelSmoothing);
         }
 
-        options.Add("--stop-at", task.Metric, $"End training once the {task.Metric} of the latest {TaskDefaults.StopWindow} batches is this good", OptionValue.Number(0, classifies ? 1 : 1000), (s, v) => s with { StopAt = v }, s => s.StopAt);
-        options.Add("--checkpoint-every", "steps", "Keep every so many states and recompute the others, to save memory; 0: keep all", OptionValue.Whole(0, 1_000_000), (s, v) => s with { CheckpointEvery = v }, s => s.CheckpointEvery);
+        options.Add("--stop-at", task.Metric, Texts.Format($"End training once the {task.Metric} of the latest {TaskDefaults.StopWindow} batches is this good"),
+            OptionValue.Number(0, classifies ? 1 : 1000), (s, v) => s with { StopAt = v }, s => s.StopAt);
+        options.Add("--checkpoint-every", "steps", "Keep every so many states and recompute the others, to save memory; 0: keep all",
+            OptionValue.Whole(0, LongestSequence), (s, v) => s with { CheckpointEvery = v }, s => s.CheckpointEvery);
         if (task.Generated)
         {
-            options.Add("--test-samples", "count", "Test samples", OptionValue.Whole(1, 1_000_000), (s, v) => s with { TestSamples = v }, s => s.TestSamples);
+            options.Add("--test-samples", "count", "Test samples",
+                OptionValue.Whole(1, 1_000_000), (s, v) => s with { TestSamples = v }, s => s.TestSamples);
         }
 
-        if (defaults.PermutationSeed is not null)
+        if (task.Defaults.PermutationSeed is not null)
         {
-            options.Add("--permutation-seed", "number", "Seed of the order of the pixels", OptionValue.Whole(0UL, ulong.MaxValue), (s, v) => s with { PermutationSeed = v }, s => s.PermutationSeed);
+            options.Add("--permutation-seed", "number", "Seed of the order of the pixels",
+                OptionValue.Whole(0UL, ulong.MaxValue), (s, v) => s with { PermutationSeed = v }, s => s.PermutationSeed);
         }
 
         options.AddFlag("--test-every-epoch", "Measure on the test samples after every epoch too", s => s with { TestEveryEpoch = true });
-
-        command.SetAction(result =>
-        {
-            TrainSettings settings = options.Read(result);
-            if (result.GetValue(convex) && result.GetResult(alpha) is { Implicit: false })
-            {
-                throw CliException.Usage($"--alpha is {Output.Texts.Format($"{result.GetValue(alpha)}")} and --convex sets it to 1 - beta; allowed: one of the two");
-            }
-
-            return TrainingRun.Execute(task, settings);
-        });
-        return command;
     }
 }

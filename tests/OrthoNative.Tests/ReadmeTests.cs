@@ -1,0 +1,69 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+
+namespace OrthoNative.Tests;
+
+[NonParallelizable] // takes over the console
+internal sealed class ReadmeTests
+{
+    [Test]
+    public void The_example_learns_to_recall()
+    {
+        using var output = new StringWriter(CultureInfo.InvariantCulture);
+        TextWriter before = Console.Out;
+        CultureInfo culture = CultureInfo.CurrentCulture;
+        Console.SetOut(output);
+        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+        try
+        {
+            RunExample();
+        }
+        finally
+        {
+            Console.SetOut(before);
+            CultureInfo.CurrentCulture = culture;
+        }
+
+        string last = output.ToString().TrimEnd().Split('\n')[^1];
+        double recalled = double.Parse(Regex.Match(last, @"recalled ([\d.]+)").Groups[1].Value, CultureInfo.InvariantCulture);
+        Assert.That(recalled, Is.GreaterThan(50));
+    }
+
+    [Test]
+    public void The_example_in_the_readme_is_the_one_that_is_tested()
+    {
+        string source = File.ReadAllText(SourcePath());
+        string tested = Lines(Regex.Match(source, "// begin of the example\n(.*?)// end of the example", RegexOptions.Singleline).Groups[1].Value);
+        string readme = File.ReadAllText(Path.Combine(Path.GetDirectoryName(SourcePath())!, "../../README.md"));
+        string shown = Lines(Regex.Match(readme, "```csharp\nusing OrthoNative;\n(.*?)```", RegexOptions.Singleline).Groups[1].Value);
+
+        Assert.That(tested, Is.Not.Empty.And.EqualTo(shown));
+    }
+
+    private static void RunExample()
+    {
+        // begin of the example
+        using var model = new Sequential(Device.Default, seed: 1,
+            new RoaRnn(10, 128, new RoaRnnOptions { Output = SequenceOutput.LastSteps(10) }),
+            new Dense(128, 10));
+        using var loss = new CrossEntropyLoss();
+        using var adam = new Adam(model, learningRate: 1e-3);
+        using var data = new DataLoader(new CopyingMemory(delay: 100, count: 20_000, seed: 1), batchSize: 50);
+        foreach (Batch batch in data.Epoch(0))
+        {
+            double value = loss.Forward(model.Forward(batch.Inputs), batch.Classes);
+            model.Backward(loss.Gradient);
+            adam.Step();
+            Console.WriteLine($"loss {value:F4}, recalled {loss.Correct / 500.0:P1}");
+        }
+
+        // end of the example
+    }
+
+    private static string SourcePath([CallerFilePath] string path = "") => path;
+
+    /// <summary>The lines that are not empty, without their indentation.</summary>
+    private static string Lines(string text) =>
+        string.Join('\n', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
+}
