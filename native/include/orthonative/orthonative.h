@@ -133,7 +133,8 @@ ORTHO_API int64_t ortho_live_objects(void);
 typedef struct ortho_system_info {
     /** sizeof(ortho_system_info) as the caller was compiled. */
     uint32_t struct_size;
-    /** ortho_instruction_set in use. The environment variable ORTHONATIVE_CPU (baseline, avx2, avx512) forces a lower one. */
+    /** ortho_instruction_set in use. The environment variable ORTHONATIVE_CPU (baseline, avx2, avx512) forces a lower
+        one. */
     int32_t instruction_set;
     /** ortho_instruction_set, the highest that this processor and this build have. */
     int32_t best_instruction_set;
@@ -201,7 +202,7 @@ ORTHO_API int64_t ortho_buffer_bytes(const ortho_buffer* buffer);
 ORTHO_API void ortho_buffer_free(ortho_buffer* buffer);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
-/* Random numbers: counter-based Philox4x32-10, so a value depends on (seed, purpose, index, position) alone           */
+/* Random numbers: counter-based Philox4x32-10, so a value depends on (seed, purpose, index, position) alone */
 
 /**
  * Fills a buffer with uniform numbers in [low, high).
@@ -288,7 +289,8 @@ typedef struct ortho_chain_options {
  * @param options  copied
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
  */
-ORTHO_API ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, const ortho_chain_options* options);
+ORTHO_API ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device,
+                                          const ortho_chain_options* options);
 
 /** Frees a chain. @param chain may be null */
 ORTHO_API void ortho_chain_free(ortho_chain* chain);
@@ -339,7 +341,7 @@ ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, in
  *     delta_k = beta phi'(z_k) g_k         g_{k-1} = alpha O_k^T g_k + W_k^T delta_k
  *     dW = sum delta_k x_{k-1}^T    dV = sum delta_k u_k^T    db = sum delta_k    du_k = V^T delta_k
  *
- * @param accumulate             1: add to weight_gradients, input_weight_gradients and bias_gradients; 0: overwrite them
+ * @param accumulate             1: add to the gradients of weights, input weights and bias; 0: overwrite them
  * @param weights                W as given to forward
  * @param input_weights          V as given to forward
  * @param bias                   b as given to forward
@@ -446,7 +448,8 @@ ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dt
                                                 double max_norm, double* norm);
 
 /**
- * Stochastic gradient descent: g += weight_decay * p; v = momentum * v + g; p -= learning_rate * (nesterov ? g + momentum * v : v).
+ * Stochastic gradient descent: g += weight_decay * p; v = momentum * v + g; p -= learning_rate * v, or with nesterov
+ * p -= learning_rate * (g + momentum * v).
  * @param count       elements of the whole buffers; groups lie inside and do not overlap
  * @param parameters  [count], changed in place
  * @param gradients   [count], read only
