@@ -1,0 +1,72 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using OrthoNative.Benchmarks.Models;
+
+namespace OrthoNative.Benchmarks.Compare;
+
+/// <summary>One row of <c>compare.json</c>.</summary>
+/// <param name="Peer">Name of the peer; "+avx512" is appended where MKL was made to take its AVX-512 path.</param>
+/// <param name="Mode">"train" or "infer".</param>
+/// <param name="Hidden">Units N.</param>
+/// <param name="Batch">Sequences B.</param>
+/// <param name="Steps">Time steps T.</param>
+/// <param name="Threads">Threads of each side.</param>
+/// <param name="OursMs">Median time of this library in milliseconds.</param>
+/// <param name="PeerMs">Median time of the peer in milliseconds.</param>
+/// <param name="Ratio">Peer's time by ours: above 1 this library is faster.</param>
+/// <param name="OursPeakBytes">Peak resident memory of a process that runs this library alone.</param>
+/// <param name="PeerPeakBytes">Peak resident memory of a process that runs the peer alone.</param>
+internal sealed record ComparisonRow(
+    string Peer, string Mode, int Hidden, int Batch, int Steps, int Threads,
+    double OursMs, double PeerMs, double Ratio, long OursPeakBytes, long PeerPeakBytes);
+
+/// <summary>A side to compare with: a peer and which path MKL takes.</summary>
+internal sealed record Opponent(Peer Peer, bool ForceAvx512)
+{
+    public string Name => Peer.Name + (ForceAvx512 ? "+avx512" : "");
+}
+
+/// <summary>Measures rows, and keeps them in <c>compare.json</c>.</summary>
+internal static class Comparison
+{
+    private static readonly JsonSerializerOptions s_json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = false,
+        NumberHandling = JsonNumberHandling.Strict,
+    };
+
+    /// <summary>Measures every workload against every opponent that has its mode.</summary>
+    /// <param name="workloads">The cases.</param>
+    /// <param name="opponents">What to compare with.</param>
+    /// <param name="seconds">Time to spend on the repetitions of a row.</param>
+    /// <param name="repetitions">Fewest repetitions of a row.</param>
+    public static IEnumerable<ComparisonRow> Measure(
+        IEnumerable<Workload> workloads, IReadOnlyList<Opponent> opponents, double seconds, int repetitions)
+    {
+        foreach (Workload workload in workloads)
+        {
+            long ourPeak = Worker.Run(new WorkerRequest(WorkerTask.Memory, workload)).PeakBytes;
+            foreach (Opponent opponent in opponents.Where(opponent => opponent.Peer.Modes.Contains(workload.Mode)))
+            {
+                WorkerAnswer time = Worker.Run(new WorkerRequest(
+                    WorkerTask.Time, workload, opponent.Peer.Name, opponent.ForceAvx512, seconds, repetitions));
+                long peerPeak = Worker.Run(new WorkerRequest(
+                    WorkerTask.Memory, workload, opponent.Peer.Name, opponent.ForceAvx512)).PeakBytes;
+                yield return new ComparisonRow(
+                    opponent.Name, NameOf(workload.Mode), workload.Hidden, workload.Batch, workload.Steps, workload.Threads,
+                    Math.Round(time.OursMs, 4), Math.Round(time.PeerMs, 4), Math.Round(time.PeerMs / time.OursMs, 3), ourPeak, peerPeak);
+            }
+        }
+    }
+
+    public static string NameOf(Mode mode) => mode.ToString().ToLowerInvariant();
+
+    /// <summary>Writes rows as a JSON array, a row a line.</summary>
+    public static void Save(string path, IEnumerable<ComparisonRow> rows) =>
+        File.WriteAllText(path, $"[\n{string.Join(",\n", rows.Select(row => "  " + JsonSerializer.Serialize(row, s_json)))}\n]\n");
+
+    /// <summary>Reads rows that <see cref="Save"/> wrote.</summary>
+    public static ComparisonRow[] Load(string path) =>
+        JsonSerializer.Deserialize<ComparisonRow[]>(File.ReadAllText(path), s_json) ?? [];
+}

@@ -1,0 +1,164 @@
+using System.Diagnostics;
+using System.Text.Json;
+using OrthoNative.Benchmarks.Models;
+
+namespace OrthoNative.Benchmarks.Compare;
+
+/// <summary>What a child process is asked to do.</summary>
+internal enum WorkerTask
+{
+    /// <summary>Times both sides in turns.</summary>
+    Time,
+
+    /// <summary>Runs one side and reports the peak memory of the process.</summary>
+    Memory,
+
+    /// <summary>Measures how fast MKL multiplies.</summary>
+    Product,
+}
+
+/// <param name="Task">What to do.</param>
+/// <param name="Workload">The case.</param>
+/// <param name="Peer">Name of a <see cref="Models.Peer"/>; null: this library alone.</param>
+/// <param name="ForceAvx512">Whether MKL is to take its AVX-512 path.</param>
+/// <param name="Seconds">Time to spend, at least <paramref name="Repetitions"/> repetitions.</param>
+/// <param name="Repetitions">Fewest repetitions.</param>
+internal sealed record WorkerRequest(
+    WorkerTask Task, Workload Workload, string? Peer = null, bool ForceAvx512 = false, double Seconds = 0, int Repetitions = 1);
+
+/// <param name="OursMs">Median time of this library in milliseconds.</param>
+/// <param name="PeerMs">Median time of the peer in milliseconds.</param>
+/// <param name="PeakBytes">Peak resident memory of the process.</param>
+/// <param name="Gflops">Speed of a product in 10⁹ operations a second.</param>
+internal sealed record WorkerAnswer(double OursMs = 0, double PeerMs = 0, long PeakBytes = 0, double Gflops = 0);
+
+/// <summary>
+/// A child process for one measurement: libtorch decides once a process which instructions it uses, and peak memory is that
+/// of a process.
+/// </summary>
+internal static class Worker
+{
+    public const string CommandName = "worker";
+
+    private const int MostRepetitions = 201;
+    private const double LossTolerance = 1e-4;
+
+    /// <summary>
+    /// Pause between the two sides, until threads that spin for more work of their side have gone to sleep.
+    /// </summary>
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Runs a child process.</summary>
+    /// <exception cref="InvalidOperationException">It failed; the message is what it printed.</exception>
+    public static WorkerAnswer Run(WorkerRequest request)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!, [CommandName, JsonSerializer.Serialize(request)])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+
+        using Process process = Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string[] lines = process.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        process.WaitForExit();
+        if (process.ExitCode != 0 || lines.Length == 0)
+        {
+            throw new InvalidOperationException(
+                $"{request}: exit code {process.ExitCode}\n{string.Join('\n', lines)}\n{error.Result}");
+        }
+
+        return JsonSerializer.Deserialize<WorkerAnswer>(lines[^1])!;
+    }
+
+    /// <summary>The child process itself.</summary>
+    public static int Execute(string requestText)
+    {
+        WorkerRequest request = JsonSerializer.Deserialize<WorkerRequest>(requestText)!;
+        Peer? peer = request.Peer is null ? null : Peer.Named(request.Peer);
+        if (peer is not null)
+        {
+            TorchRuntime.Prepare();
+            if (request.ForceAvx512)
+            {
+                TorchRuntime.ForceAvx512();
+            }
+        }
+
+        WorkerAnswer answer = request.Task switch
+        {
+            WorkerTask.Time => Time(request, peer!),
+            WorkerTask.Memory => MeasureMemory(request, peer),
+            _ => new WorkerAnswer(Gflops: TorchRuntime.MeasureProduct(request.Workload)),
+        };
+        Console.WriteLine(JsonSerializer.Serialize(answer));
+        return 0;
+    }
+
+    private static WorkerAnswer Time(WorkerRequest request, Peer peer)
+    {
+        var data = new ModelData(request.Workload);
+        using var ours = new OrthoModel(request.Workload, data);
+        using ITimedModel theirs = peer.Create(request.Workload, data);
+        CheckLosses(request.Workload.Mode, peer, ours, theirs);
+
+        var oursMs = new List<double>();
+        var theirsMs = new List<double>();
+        long begin = Stopwatch.GetTimestamp();
+        while (oursMs.Count < request.Repetitions ||
+            (oursMs.Count < MostRepetitions && Stopwatch.GetElapsedTime(begin).TotalSeconds < request.Seconds))
+        {
+            oursMs.Add(TimeOnce(request.Workload.Mode, ours));
+            theirsMs.Add(TimeOnce(request.Workload.Mode, theirs));
+        }
+
+        return new WorkerAnswer(Median(oursMs), Median(theirsMs));
+    }
+
+    private static WorkerAnswer MeasureMemory(WorkerRequest request, Peer? peer)
+    {
+        var data = new ModelData(request.Workload);
+        using ITimedModel model = peer?.Create(request.Workload, data) ?? new OrthoModel(request.Workload, data);
+        for (int i = 0; i < 2; i++)
+        {
+            Run(request.Workload.Mode, model);
+        }
+
+        using var process = Process.GetCurrentProcess();
+        return new WorkerAnswer(PeakBytes: process.PeakWorkingSet64);
+    }
+
+    /// <summary>Warms both sides up. In training the second loss also follows from the gradients and from Adam.</summary>
+    private static void CheckLosses(Mode mode, Peer peer, ITimedModel ours, ITimedModel theirs)
+    {
+        for (int step = 1; step <= 2; step++)
+        {
+            double ourLoss = Run(mode, ours);
+            double theirLoss = Run(mode, theirs);
+            bool agree = peer.SameModel
+                ? Math.Abs(ourLoss - theirLoss) <= LossTolerance * Math.Abs(theirLoss)
+                : double.IsFinite(ourLoss) && double.IsFinite(theirLoss);
+            if (!agree)
+            {
+                throw new InvalidOperationException(FormattableString.Invariant(
+                    $"{mode} step {step}: our loss is {ourLoss:G9}, that of {peer.Name} {theirLoss:G9}; a relative difference of {LossTolerance} is allowed."));
+            }
+        }
+    }
+
+    private static double TimeOnce(Mode mode, ITimedModel model)
+    {
+        Thread.Sleep(s_pause);
+        long begin = Stopwatch.GetTimestamp();
+        Run(mode, model);
+        return Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
+    }
+
+    private static double Run(Mode mode, ITimedModel model) => mode == Mode.Train ? model.Step() : model.Infer();
+
+    private static double Median(List<double> values)
+    {
+        values.Sort();
+        return (values[(values.Count - 1) / 2] + values[values.Count / 2]) / 2;
+    }
+}

@@ -1,0 +1,13 @@
+namespace OrthoNative.Benchmarks.Models;
+
+/// <summary>A model with its data, ready to be timed. Both calls return when all work is done.</summary>
+internal interface ITimedModel : IDisposable
+{
+    /// <summary>One training step: forward, backward, Adam.</summary>
+    /// <returns>The loss before the step.</returns>
+    double Step();
+
+    /// <summary>One forward pass.</summary>
+    /// <returns>The loss.</returns>
+    double Infer();
+}

@@ -1,0 +1,69 @@
+using BenchmarkDotNet.Reports;
+using BenchmarkDotNet.Running;
+using OrthoNative.Benchmarks.Compare;
+using OrthoNative.Benchmarks.Micro;
+using OrthoNative.Benchmarks.Models;
+using OrthoNative.Benchmarks.Plots;
+
+namespace OrthoNative.Benchmarks;
+
+/// <summary><c>--check</c>: runs everything with small sizes, so that it does not rot. Times mean nothing then.</summary>
+internal static class QuickCheck
+{
+    public static int Execute()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("orthonative-benchmarks-");
+        try
+        {
+            CheckComparison(folder.FullName);
+            CheckMicroBenchmarks();
+        }
+        catch (InvalidOperationException exception)
+        {
+            Console.Error.WriteLine(exception.Message);
+            return 1;
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+
+        Console.WriteLine("All benchmarks run.");
+        return 0;
+    }
+
+    private static void CheckComparison(string folder)
+    {
+        Workload[] workloads = [new(Mode.Train, 9, 3, 5, 1), new(Mode.Infer, 17, 3, 5, 2)];
+        // Every peer, and one with MKL's other path: each row takes two processes.
+        Opponent[] opponents = [.. CompareCommand.Opponents(Peer.All).Where(opponent => !opponent.ForceAvx512 || opponent.Peer.Name == "stacked")];
+        List<ComparisonRow> rows = CompareCommand.Execute(workloads, opponents, seconds: 0, repetitions: 2, folder);
+        int expected = workloads.Sum(workload => opponents.Count(opponent => opponent.Peer.Modes.Contains(workload.Mode)));
+        Require(rows.Count == expected, $"compare gave {rows.Count} rows; {expected} were expected.");
+        Require(
+            rows.All(row => row.OursMs > 0 && row.PeerMs > 0 && row.OursPeakBytes > 0 && row.PeerPeakBytes > 0),
+            "compare gave a row without a number.");
+        Require(Comparison.Load(Path.Combine(folder, "compare.json")).SequenceEqual(rows), "compare.json does not hold the rows that were measured.");
+        IReadOnlyList<string> plots = PlotsCommand.Draw([.. rows, .. rows.Select(row => row with { Hidden = 2 * row.Hidden })], folder);
+        Require(plots.Count == 2 && plots.All(path => new FileInfo(path).Length > 0), $"plots drew {plots.Count} pictures; 2 were expected.");
+    }
+
+    private static void CheckMicroBenchmarks()
+    {
+        MicroBenchmarks.Quick = true;
+        Summary[] summaries = BenchmarkRunner.Run(MicroBenchmarks.All, MicroBenchmarks.Configuration());
+        foreach (Summary summary in summaries)
+        {
+            Require(!summary.HasCriticalValidationErrors, $"{summary.Title} could not run.");
+            Require(summary.Reports.Length > 0 && summary.Reports.All(report => report.Success), $"A benchmark of {summary.Title} failed.");
+        }
+    }
+
+    private static void Require(bool condition, string message)
+    {
+        if (!condition)
+        {
+            throw new InvalidOperationException(message);
+        }
+    }
+}
