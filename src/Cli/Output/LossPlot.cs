@@ -38,7 +38,7 @@ internal static class LossPlot
         if (losses.Count > 0)
         {
             double[] steps = [.. Enumerable.Range(1, losses.Count).Select(step => (double)step)];
-            Scatter each = plot.Add.ScatterLine(steps, [.. losses.Select(scale)], Colors.C0.WithAlpha(0.4));
+            Scatter each = plot.Add.ScatterLine(steps, [.. losses.Select(scale)], Colors.C0.WithAlpha(window > 1 ? 0.4 : 1));
             each.LegendText = "each step";
             if (window > 1)
             {

@@ -38,10 +38,8 @@ internal static class Texts
         ? Format($"{bytes / (double)(1L << 20):0} MiB")
         : Format($"{bytes / (double)(1L << 30):0.0} GiB");
 
-    /// <summary>Loss and metric; once, where the metric is the loss.</summary>
-    public static string LossAndMetric(string metric, double loss, double value) => metric == Metrics.MeanSquaredError
-        ? $"loss {Value(loss)}  {metric} {Value(value)}"
-        : $"loss {Value(loss)}  {metric} {Metric(metric, value)}";
+    public static string LossAndMetric(string metric, double loss, double value) =>
+        $"loss {Value(loss)}  {metric} {Metric(metric, value)}";
 
     public static string Epoch(string metric, EpochReport epoch, int epochs) =>
         Format($"epoch {epoch.Epoch}/{epochs}  step {epoch.Step}  {LossAndMetric(metric, epoch.Loss, epoch.Metric)}  ") +

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Spectre.Console;
 
 namespace OrthoNative.Cli.Training;
 
@@ -33,6 +34,8 @@ internal sealed class Interruption : IDisposable
     {
         if (_source.IsCancellationRequested)
         {
+            // A progress bar hides it.
+            AnsiConsole.Cursor.Show(true);
             return;
         }
 

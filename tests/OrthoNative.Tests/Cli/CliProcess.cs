@@ -28,6 +28,16 @@ internal sealed class CliProcess : IDisposable
         _error = _process.StandardError.ReadToEndAsync();
     }
 
+    /// <summary>Whether SIGINT is ignored, which the tool inherits and keeps to.</summary>
+    public static bool IgnoresInterrupts()
+    {
+        const string Key = "SigIgn:";
+        string? mask = File.Exists("/proc/self/status")
+            ? File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Key, StringComparison.Ordinal))
+            : null;
+        return mask is not null && (Convert.ToUInt64(mask[Key.Length..].Trim(), 16) & 0b10) != 0;
+    }
+
     /// <summary>Starts the tool and leaves it running.</summary>
     public static CliProcess Start(string workingFolder, params string[] arguments) => new(workingFolder, arguments);
 
