@@ -1,0 +1,146 @@
+using MathNet.Numerics.LinearAlgebra;
+using static OrthoNative.Tests.TestData;
+
+namespace OrthoNative.Tests.Layers;
+
+/// <summary>Results against those of an independent implementation.</summary>
+internal sealed class GoldenTests
+{
+    /// <summary>Error of float64 results, relative to the largest number of an array.</summary>
+    private const double DoubleTolerance = 1e-12;
+
+    [Test]
+    public void Recurrent_layer_gives_the_golden_values(
+        [Values("rnn_scalar", "rnn_convex_tanh", "rnn_relu_cycle", "rnn_per_unit", "rnn_odd_sizes")] string name,
+        [Values] DType dtype)
+    {
+        var golden = Golden.Load(name);
+        (long t, long b, long d, long n) = (golden.Size("T"), golden.Size("B"), golden.Size("D"), golden.Size("N"));
+        var rnn = new RoaRnn(d, n, new RoaRnnOptions
+        {
+            Alpha = golden.Alpha,
+            Beta = golden.Beta,
+            Activation = golden.Activation,
+            Output = SequenceOutput.All,
+            Filter = golden.Text("filter") switch
+            {
+                "cycle" => Filter.Cycle,
+                "identity" => Filter.Identity,
+                _ => Filter.FromMatrix(Matrix(golden.Numbers("O"), n)),
+            },
+        });
+        using var model = new Sequential(Device.Default, new SequentialOptions { DType = dtype, ComputeInputGradient = true }, rnn);
+        SetValues(Parameter(model, "0.weight").Value, golden.Numbers("W"));
+        SetValues(Parameter(model, "0.input_weight").Value, golden.Numbers("V"));
+        SetValues(Parameter(model, "0.bias").Value, golden.Numbers("b"));
+        using Tensor inputs = ToTensor(golden.Numbers("u"), dtype, t, b, d);
+        using Tensor initial = ToTensor(golden.Numbers("x0"), dtype, b, n);
+        using Tensor cotangent = ToTensor(golden.Numbers("cotangent"), dtype, t, b, n);
+        rnn.InitialState = initial;
+
+        Tensor states = model.Forward(inputs);
+        model.Backward(cotangent);
+
+        double[] u = golden.Numbers("u");
+        double[] c = golden.Numbers("cotangent");
+        ReferenceResult reference = Reference(golden, n, InputWeights(golden, n, d)).Run(
+            (int)t, (k, sample) => Row(u, (k * b) + sample, d), Rows(golden.Numbers("x0"), n), (k, sample) => Row(c, (k * b) + sample, n));
+        using (Assert.EnterMultipleScope())
+        {
+            AssertClose(states, golden, "states", n, reference.StateBound);
+            AssertClose(Parameter(model, "0.weight").Gradient, golden, "dW", n * n, reference.WeightBound);
+            AssertClose(Parameter(model, "0.input_weight").Gradient, golden, "dV", n * d, reference.InputWeightBound);
+            AssertClose(Parameter(model, "0.bias").Gradient, golden, "db", n, reference.BiasBound);
+            AssertClose(model.InputGradient, golden, "du", d, reference.InputBound);
+            AssertClose(rnn.InitialStateGradient!, golden, "dx0", n, reference.InitialBound);
+        }
+    }
+
+    [Test]
+    public void Feedforward_layer_gives_the_golden_values([Values("fnn_shared", "fnn_per_layer")] string name, [Values] DType dtype)
+    {
+        var golden = Golden.Load(name);
+        (long l, long b, long n) = (golden.Size("L"), golden.Size("B"), golden.Size("N"));
+        bool perLayer = golden.Text("filters") == "per-layer";
+        var filters = new double[perLayer ? l : 1, n, n];
+        Buffer.BlockCopy(golden.Numbers("O"), 0, filters, 0, filters.Length * sizeof(double));
+        using var model = new Sequential(
+            Device.Default,
+            new SequentialOptions { DType = dtype, ComputeInputGradient = true },
+            new RoaFnn(n, l, new RoaFnnOptions
+            {
+                Alpha = golden.Alpha,
+                Beta = golden.Beta,
+                Activation = golden.Activation,
+                FilterPerLayer = perLayer,
+                Filter = Filter.FromMatrices(filters),
+            }));
+        SetValues(Parameter(model, "0.weight").Value, golden.Numbers("W"));
+        SetValues(Parameter(model, "0.bias").Value, golden.Numbers("b"));
+        using Tensor inputs = ToTensor(golden.Numbers("x0"), dtype, b, n);
+        using Tensor cotangent = ToTensor(golden.Numbers("cotangent"), dtype, b, n);
+
+        Tensor output = model.Forward(inputs);
+        model.Backward(cotangent);
+
+        double[] c = golden.Numbers("cotangent");
+        ReferenceResult reference = Reference(golden, n, null).Run(
+            (int)l, (_, _) => throw new InvalidOperationException(), Rows(golden.Numbers("x0"), n), (k, sample) => k == l - 1 ? Row(c, sample, n) : null);
+        using (Assert.EnterMultipleScope())
+        {
+            AssertClose(output, golden, "output", n, reference.StateBound);
+            AssertClose(Parameter(model, "0.weight").Gradient, golden, "dW", n * n, reference.WeightBound);
+            AssertClose(Parameter(model, "0.bias").Gradient, golden, "db", n, reference.BiasBound);
+            AssertClose(model.InputGradient, golden, "dx0", n, reference.InitialBound);
+        }
+    }
+
+    /// <summary>The case in terms of the formulas, for the bounds of float32.</summary>
+    private static ReferenceChain Reference(Golden golden, long n, Matrix<double>? inputWeights) => new()
+    {
+        Alpha = Vector<double>.Build.Dense((int)n, i => golden.Alpha[golden.Alpha.Count == 1 ? 0 : i]),
+        Beta = Vector<double>.Build.Dense((int)n, i => golden.Beta[golden.Beta.Count == 1 ? 0 : i]),
+        Activation = golden.Activation,
+        Filters = Matrices(golden.Numbers("O"), n),
+        Weights = Matrices(golden.Numbers("W"), n),
+        Biases = Rows(golden.Numbers("b"), n),
+        InputWeights = inputWeights,
+    };
+
+    private static Matrix<double> InputWeights(Golden golden, long n, long d)
+    {
+        double[] values = golden.Numbers("V");
+        return Matrix<double>.Build.Dense((int)n, (int)d, (i, j) => values[(i * d) + j]);
+    }
+
+    /// <param name="actual">Result.</param>
+    /// <param name="golden">The case.</param>
+    /// <param name="key">Which of its arrays is expected.</param>
+    /// <param name="row">Numbers that make one state or one gradient, for which the bound holds.</param>
+    /// <param name="floatBound">Largest norm of a row's error in float32.</param>
+    private static void AssertClose(Tensor actual, Golden golden, string key, long row, double floatBound)
+    {
+        double[] values = Values(actual);
+        double[] expected = golden.Numbers(key);
+        Assert.That(values, Has.Length.EqualTo(expected.Length), key);
+        double[] difference = [.. values.Zip(expected, (x, y) => x - y)];
+        if (actual.DType == DType.Float64)
+        {
+            Assert.That(difference.Max(Math.Abs), Is.LessThanOrEqualTo(DoubleTolerance * expected.Max(Math.Abs)), key);
+        }
+        else
+        {
+            TestContext.Out.WriteLine($"{key}: error {LargestRow(difference, row):E2}, bound {floatBound:E2}, largest {LargestRow(expected, row):E2}");
+            Assert.That(LargestRow(difference, row), Is.LessThanOrEqualTo(floatBound), key);
+        }
+    }
+
+    private static Matrix<double>[] Matrices(double[] values, long n) =>
+        [.. values.Chunk((int)(n * n)).Select(chunk => Matrix<double>.Build.Dense((int)n, (int)n, (i, j) => chunk[(i * n) + j]))];
+
+    private static Vector<double>[] Rows(double[] values, long n) => [.. values.Chunk((int)n).Select(Vector<double>.Build.Dense)];
+
+    private static Vector<double> Row(double[] values, long index, long n) => Vector<double>.Build.Dense((int)n, i => values[(index * n) + i]);
+
+    private static double LargestRow(double[] values, long row) => Rows(values, row).Max(vector => vector.L2Norm());
+}

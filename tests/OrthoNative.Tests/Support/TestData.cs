@@ -1,0 +1,59 @@
+namespace OrthoNative.Tests;
+
+/// <summary>Tensors and arrays for tests.</summary>
+internal static class TestData
+{
+    /// <summary>Numbers uniform in ± scale.</summary>
+    public static double[] Uniform(Random random, long count, double scale = 1)
+    {
+        var values = new double[count];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = ((2 * random.NextDouble()) - 1) * scale;
+        }
+
+        return values;
+    }
+
+    /// <summary>A tensor of either element type, rounded where it must be.</summary>
+    public static Tensor ToTensor(double[] values, DType dtype, params ReadOnlySpan<long> shape)
+    {
+        var tensor = new Tensor(Device.Default, dtype, shape);
+        SetValues(tensor, values);
+        return tensor;
+    }
+
+    /// <summary>A float64 tensor with numbers uniform in ± scale.</summary>
+    public static Tensor UniformTensor(Random random, double scale, params ReadOnlySpan<long> shape)
+    {
+        var tensor = new Tensor(Device.Default, DType.Float64, shape);
+        SetValues(tensor, Uniform(random, tensor.Count, scale));
+        return tensor;
+    }
+
+    public static void SetValues(Tensor tensor, double[] values)
+    {
+        if (tensor.DType == DType.Float64)
+        {
+            tensor.CopyFrom<double>(values);
+        }
+        else
+        {
+            tensor.CopyFrom<float>(Array.ConvertAll(values, value => (float)value));
+        }
+    }
+
+    public static double[] Values(Tensor tensor) => tensor.DType == DType.Float64
+        ? tensor.ToArray<double>()
+        : Array.ConvertAll(tensor.ToArray<float>(), value => (double)value);
+
+    public static Parameter Parameter(Sequential model, string name) => model.Parameters.Single(parameter => parameter.Name == name);
+
+    /// <summary>A [size, size] matrix from row-major numbers.</summary>
+    public static double[,] Matrix(double[] values, long size)
+    {
+        var matrix = new double[size, size];
+        Buffer.BlockCopy(values, 0, matrix, 0, values.Length * sizeof(double));
+        return matrix;
+    }
+}
