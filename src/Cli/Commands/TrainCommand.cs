@@ -30,41 +30,55 @@ internal static class TrainCommand
                 OptionValue.Whole(task.ShortestLength, LongestSequence), (s, v) => s with { Length = v }, s => s.Length);
         }
 
-        Action<ParseResult> checkModel = AddModel(options);
+        Func<ParseResult, TrainSettings, TrainSettings> applyConvex = AddModel(options, task);
         AddTraining(options, task);
         AddData(options, task);
         AddInitialization(options);
         AddFineTuning(options, task);
         command.SetAction(result =>
         {
-            checkModel(result);
-            return TrainingRun.Execute(task, options.Read(result));
+            return TrainingRun.Execute(task, applyConvex(result, options.Read(result)));
         });
         return command;
     }
 
     /// <summary>Options of the recurrent layer.</summary>
-    /// <returns>What finds options that contradict each other.</returns>
-    private static Action<ParseResult> AddModel(SettingOptions options)
+    /// <returns>What turns the settings that were read into those of the convex form, where it is asked for.</returns>
+    private static Func<ParseResult, TrainSettings, TrainSettings> AddModel(SettingOptions options, TrainingTask task)
     {
         options.Add("--hidden", "units", "Units N of the recurrent layer",
             OptionValue.Whole(1, 65536), (s, v) => s with { Hidden = v }, s => s.Hidden);
         Option<double> alpha = options.Add("--alpha", "factor", "Factor of the filtered state",
             OptionValue.Number(-10, 10), (s, v) => s with { Alpha = v }, s => s.Alpha);
-        options.Add("--beta", "factor", "Factor of the nonlinearity",
+        Option<double> beta = options.Add("--beta", "factor", "Factor of the nonlinearity",
             OptionValue.Number(-10, 10), (s, v) => s with { Beta = v }, s => s.Beta);
-        // After --beta, which it reads.
-        Option<bool> convex = options.AddFlag("--convex", "Set alpha to 1 - beta", s => s with { Alpha = 1 - s.Beta });
+        Option<bool> convex = options.AddFlag(
+            "--convex",
+            "Set alpha to 1 - beta, beta to 1 / steps unless --beta is given, and multiply scale and rate of W and of the readout by what beta falls short of its default, as states do",
+            s => s);
         options.Add("--filter", "kind", "Orthogonal filter O",
             OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
         options.Add("--activation", "kind", "Nonlinearity",
             OptionValue.Choice<ActivationChoice>(), (s, v) => s with { Activation = v }, s => s.Activation);
-        return result =>
+        return (result, settings) =>
         {
-            if (result.GetValue(convex) && result.GetResult(alpha) is not null)
+            if (!result.GetValue(convex))
+            {
+                return settings;
+            }
+
+            if (result.GetResult(alpha) is { Implicit: false })
             {
                 throw CliException.Usage(Texts.Format($"--alpha is {result.GetValue(alpha)} and --convex sets it to 1 - beta; allowed: one of the two"));
             }
+
+            double convexBeta = result.GetResult(beta) is { Implicit: false } ? settings.Beta : 1.0 / task.StepsOf(settings);
+            if (convexBeta is not (> 0 and <= 1))
+            {
+                throw CliException.Usage(Texts.Format($"--beta is {convexBeta}; allowed: above 0 and at most 1 with --convex"));
+            }
+
+            return settings.ToConvex(convexBeta, task.Defaults.Beta);
         };
     }
 
@@ -113,6 +127,8 @@ internal static class TrainCommand
             scale, (s, v) => s with { WeightScale = v }, s => s.WeightScale);
         options.Add("--input-scale", "scale", "s of the initial input weights V ~ U(-s, s)",
             scale, (s, v) => s with { InputScale = v }, s => s.InputScale);
+        options.Add("--input-offset", "value", "Added to the initial input weights",
+            OptionValue.Number(-1000, 1000), (s, v) => s with { InputOffset = v }, s => s.InputOffset);
         options.Add("--bias-scale", "scale", "s of the initial bias b ~ U(-s, s)",
             scale, (s, v) => s with { BiasScale = v }, s => s.BiasScale);
         options.Add("--bias-offset", "value", "Added to the initial bias",

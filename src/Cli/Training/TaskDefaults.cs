@@ -6,19 +6,26 @@ internal static class TaskDefaults
     public static readonly TrainSettings Adding = new()
     {
         Length = 1000,
-        Hidden = 128,
+        Hidden = 64,
         Alpha = 1,
-        Beta = 0.05,
+        Beta = 1,
+        // The sum of what units add survives any number of steps where O has the eigenvalue 1, as the cyclic shift always has.
         Filter = FilterChoice.Cycle,
+        // Every unit starts as a closed gate: relu(v + m - 1), which is v where the marker m is 1 and 0 where it is 0, is near.
         Activation = ActivationChoice.Relu,
-        WeightScale = 1,
-        InputScale = 1,
-        BiasScale = 1,
-        LearningRate = 1e-3,
-        Batch = 50,
-        Epochs = 10,
-        StepsPerEpoch = 500,
-        TestSamples = 2000,
+        InputOffset = 0.5,
+        InputScale = 0.5,
+        BiasOffset = -1,
+        BiasScale = 0,
+        // The chain starts as a plain sum, and W leaves it slowly.
+        WeightScale = 0,
+        WeightRate = 0.1,
+        LearningRate = 1e-2,
+        Schedule = Schedule.Cosine,
+        Batch = 64,
+        Epochs = 5,
+        StepsPerEpoch = 100,
+        TestSamples = 10_000,
     };
 
     public static readonly TrainSettings Copy = new()
@@ -29,7 +36,7 @@ internal static class TaskDefaults
         Beta = 0.05,
         Filter = FilterChoice.Haar,
         Activation = ActivationChoice.Tanh,
-        WeightScale = 1,
+        WeightScale = 0.2,
         InputScale = 1,
         BiasScale = 1,
         LearningRate = 1e-3,
@@ -44,13 +51,13 @@ internal static class TaskDefaults
     {
         Hidden = 256,
         Alpha = 1,
-        Beta = 0.05,
-        Filter = FilterChoice.Haar,
+        Beta = 0.2,
+        Filter = FilterChoice.Permutation,
         Activation = ActivationChoice.Tanh,
         WeightScale = 0.2,
         InputScale = 1,
         BiasScale = 1,
-        LearningRate = 1e-3,
+        LearningRate = 2e-3,
         Schedule = Schedule.Cosine,
         Batch = 32,
         Epochs = 10,

@@ -21,6 +21,8 @@ internal sealed class AddingTask : TrainingTask
 
     public override TrainSettings Defaults => TaskDefaults.Adding;
 
+    public override int StepsOf(TrainSettings settings) => settings.Length!.Value;
+
     public override string Metric => Metrics.MeanSquaredError;
 
     /// <summary>Variance of the sum of two numbers from U(0, 1).</summary>
@@ -52,6 +54,8 @@ internal sealed class CopyTask : TrainingTask
 
     public override TrainSettings Defaults => TaskDefaults.Copy;
 
+    public override int StepsOf(TrainSettings settings) => settings.Length!.Value + (2 * CopyingMemory.Recalled);
+
     public override string Metric => Metrics.Accuracy;
 
     public override double ChanceLoss => Math.Log(CopyingMemory.Symbols);
@@ -78,6 +82,8 @@ internal sealed class PixelTask(bool permuted) : TrainingTask
         : "Sequential MNIST: tell the digit after reading its 784 pixels one by one";
 
     public override TrainSettings Defaults => permuted ? TaskDefaults.Psmnist : TaskDefaults.Smnist;
+
+    public override int StepsOf(TrainSettings settings) => 28 * 28;
 
     public override string Metric => Metrics.Accuracy;
 

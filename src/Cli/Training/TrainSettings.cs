@@ -24,6 +24,9 @@ internal sealed record TrainSettings
     /// <summary>s of V ~ U(-s, s).</summary>
     public required double InputScale { get; init; }
 
+    /// <summary>Added to every element of V at the start.</summary>
+    public double InputOffset { get; init; }
+
     /// <summary>s of b ~ U(-s, s).</summary>
     public required double BiasScale { get; init; }
 
@@ -110,4 +113,25 @@ internal sealed record TrainSettings
 
     [JsonIgnore]
     public string? Out { get; init; }
+
+    /// <summary>
+    /// The convex form, α = 1 - β. States are sums of terms β φ, so they shrink with β: what reads them, W and the readout,
+    /// starts larger and learns faster by the same factor. Then the model is the one of <paramref name="referenceBeta"/> with
+    /// α = 1 - β, only in other units of the state.
+    /// </summary>
+    /// <param name="beta">β.</param>
+    /// <param name="referenceBeta">The β that scales and learning rates were chosen for.</param>
+    public TrainSettings ToConvex(double beta, double referenceBeta)
+    {
+        double gain = referenceBeta / beta;
+        return this with
+        {
+            Alpha = 1 - beta,
+            Beta = beta,
+            WeightScale = WeightScale * gain,
+            WeightRate = WeightRate * gain,
+            ReadoutScale = ReadoutScale * gain,
+            ReadoutRate = ReadoutRate * gain,
+        };
+    }
 }

@@ -156,6 +156,7 @@ internal sealed class Trainer : IDisposable
             Output = data.TargetSteps == 1 ? SequenceOutput.Last : SequenceOutput.LastSteps(data.TargetSteps),
             WeightScale = _settings.WeightScale,
             InputScale = _settings.InputScale,
+            InputOffset = _settings.InputOffset,
             BiasScale = _settings.BiasScale,
             BiasOffset = _settings.BiasOffset,
             WeightLearningRateScale = _settings.WeightRate,

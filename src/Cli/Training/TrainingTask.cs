@@ -15,6 +15,9 @@ internal abstract class TrainingTask
     /// <summary>Lowest --length.</summary>
     public virtual int ShortestLength => 1;
 
+    /// <summary>Time steps of a sequence.</summary>
+    public abstract int StepsOf(TrainSettings settings);
+
     /// <summary>Name for people, with its length.</summary>
     public abstract string Describe(TrainSettings settings);
 

@@ -55,8 +55,11 @@ public sealed record RoaRnnOptions : FilterChainOptions
     /// <summary>Which states are the output. Default <see cref="SequenceOutput.Last"/>.</summary>
     public SequenceOutput Output { get; init; }
 
-    /// <summary>s, not negative: V starts uniform in ± s. Default 1.</summary>
+    /// <summary>s, not negative: V starts uniform in <see cref="InputOffset"/> ± s. Default 1.</summary>
     public double InputScale { get; init; } = 1;
+
+    /// <summary>Mean that V starts with. Default 0.</summary>
+    public double InputOffset { get; init; }
 
     /// <summary>Factor of the learning rate of V, not negative. Default 1.</summary>
     public double InputLearningRateScale { get; init; } = 1;

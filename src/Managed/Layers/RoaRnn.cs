@@ -30,6 +30,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     {
         Check.InRange(inputSize, 1, MaximumInputSize);
         Check.NotNegative(options.InputScale);
+        Check.Finite(options.InputOffset);
         Check.NotNegative(options.InputLearningRateScale);
         if (options.Filter.Count > 1)
         {
@@ -56,7 +57,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     internal override IReadOnlyList<ParameterDefinition> Definitions =>
     [
         .. ChainDefinitions([HiddenSize, HiddenSize], [HiddenSize]),
-        ParameterDefinition.Uniform("input_weight", [HiddenSize, InputSize], 0, _options.InputScale, _options.InputLearningRateScale),
+        ParameterDefinition.Uniform("input_weight", [HiddenSize, InputSize], _options.InputOffset, _options.InputScale, _options.InputLearningRateScale),
     ];
 
     internal override long FilterStreams => 1;
