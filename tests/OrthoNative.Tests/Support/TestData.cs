@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace OrthoNative.Tests;
 
 /// <summary>Tensors and arrays for tests.</summary>
@@ -46,6 +48,11 @@ internal static class TestData
     public static double[] Values(Tensor tensor) => tensor.DType == DType.Float64
         ? tensor.ToArray<double>()
         : Array.ConvertAll(tensor.ToArray<float>(), value => (double)value);
+
+    /// <summary>The bits of all elements.</summary>
+    public static byte[] Bytes(Tensor tensor) => tensor.DType == DType.Float64
+        ? MemoryMarshal.AsBytes(tensor.AsSpan<double>()).ToArray()
+        : MemoryMarshal.AsBytes(tensor.AsSpan<float>()).ToArray();
 
     public static Parameter Parameter(Sequential model, string name) => model.Parameters.Single(parameter => parameter.Name == name);
 
