@@ -19,7 +19,7 @@ static Command CreateSteps()
     var arguments = new Argument<string[]>("arguments") { Description = "Arguments of BenchmarkDotNet, after --: -- --filter '*Filter*'" };
     var command = new Command("steps", "Time steps of this library with BenchmarkDotNet") { arguments };
     command.SetAction(result =>
-        BenchmarkSwitcher.FromTypes(MicroBenchmarks.All).Run(result.GetValue(arguments), MicroBenchmarks.Configuration()));
+        BenchmarkSwitcher.FromTypes(MicroBenchmarks.All).Run(result.GetValue(arguments), MicroBenchmarks.Configuration(Path.Combine("artifacts", "benchmarks"))));
     return command;
 }
 

@@ -36,7 +36,7 @@ internal static class Comparison
         NumberHandling = JsonNumberHandling.Strict,
     };
 
-    /// <summary>Measures every workload against every opponent that has its mode.</summary>
+    /// <summary>Measures every workload against every opponent.</summary>
     /// <param name="workloads">The cases.</param>
     /// <param name="opponents">What to compare with.</param>
     /// <param name="seconds">Time to spend on the repetitions of a row.</param>
@@ -47,7 +47,7 @@ internal static class Comparison
         foreach (Workload workload in workloads)
         {
             long ourPeak = Worker.Run(new WorkerRequest(WorkerTask.Memory, workload)).PeakBytes;
-            foreach (Opponent opponent in opponents.Where(opponent => opponent.Peer.Modes.Contains(workload.Mode)))
+            foreach (Opponent opponent in opponents)
             {
                 WorkerAnswer time = Worker.Run(new WorkerRequest(
                     WorkerTask.Time, workload, opponent.Peer.Name, opponent.ForceAvx512, seconds, repetitions));

@@ -21,13 +21,15 @@ internal static class MicroBenchmarks
     /// <summary>
     /// In this process: a step is native code from end to end, and a second program would have to find the same native libraries.
     /// </summary>
-    public static IConfig Configuration() =>
+    /// <param name="folder">Where reports go.</param>
+    public static IConfig Configuration(string folder) =>
         ManualConfig.CreateEmpty()
             .AddJob((Quick ? Job.Dry : Job.ShortRun).WithToolchain(InProcessEmitToolchain.Instance))
             .AddLogger(ConsoleLogger.Default)
             .AddColumnProvider(DefaultColumnProviders.Instance)
             .AddDiagnoser(BenchmarkDotNet.Diagnosers.MemoryDiagnoser.Default)
             .AddExporter(MarkdownExporter.GitHub)
+            .WithArtifactsPath(folder)
             .WithOptions(ConfigOptions.DisableOptimizationsValidator);
 
     /// <summary>Sizes as they are, or one that takes no time.</summary>

@@ -10,6 +10,7 @@ namespace OrthoNative.Benchmarks.Models;
 /// </summary>
 internal sealed class TorchBuffers : IDisposable
 {
+    // A number becomes a native object at each call that takes it, unless it is made once.
     private static readonly Scalar s_one = 1.0;
     private static readonly Scalar s_beta = ModelData.Beta;
     private static readonly Scalar s_minusBeta = -ModelData.Beta;

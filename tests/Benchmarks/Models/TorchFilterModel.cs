@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 using TorchParameter = TorchSharp.Modules.Parameter;
 using TorchTensor = TorchSharp.torch.Tensor;
@@ -8,9 +7,6 @@ namespace OrthoNative.Benchmarks.Models;
 /// <summary>The same model as <see cref="OrthoModel"/> in TorchSharp; how it runs over time is left open.</summary>
 internal abstract class TorchFilterModel : TorchModel
 {
-    /// <summary>A number becomes a native object at each call that takes it, unless it is made once.</summary>
-    protected static readonly Scalar BetaScalar = ModelData.Beta;
-
     protected TorchFilterModel(Workload workload, ModelData data)
         : base(workload, data)
     {

@@ -6,13 +6,16 @@ namespace OrthoNative.Benchmarks.Models;
 
 /// <summary>
 /// The best that TorchSharp allows: forward and backward written by hand, in place, without autograd but for the readout,
-/// in buffers that are made once; one product a step each way, and one for all weight gradients.
+/// in buffers that are made once; stacked weights, so one product a step each way, and one for the gradient of W.
 /// </summary>
-internal sealed class TorchManual : TorchStacked
+internal sealed class TorchManual : TorchFilterModel
 {
+    private readonly TorchBuffers _buffers;
+
     public TorchManual(Workload workload, ModelData data)
         : base(workload, data)
     {
+        _buffers = Keep(new TorchBuffers(workload, AlphaFilter));
         foreach (TorchSharp.Modules.Parameter parameter in RecurrentParameters)
         {
             parameter.grad = Keep(zeros_like(parameter, requires_grad: false));
@@ -26,7 +29,7 @@ internal sealed class TorchManual : TorchStacked
         TorchTensor state;
         using (no_grad())
         {
-            state = LastStateWithoutGradient().clone();
+            state = LastState().clone();
         }
 
         state.requires_grad_();
@@ -34,10 +37,12 @@ internal sealed class TorchManual : TorchStacked
         loss.backward();
         using (no_grad())
         {
-            Buffers.Backward(Inputs, state.grad!, Weight.grad!, InputWeight.grad!, Bias.grad!);
+            _buffers.Backward(Inputs, state.grad!, Weight.grad!, InputWeight.grad!, Bias.grad!);
         }
 
         Optimizer.step();
         return loss.ToDouble();
     }
+
+    protected override TorchTensor LastState() => _buffers.Forward(Inputs, Weight, InputWeight, Bias);
 }

@@ -49,7 +49,7 @@ internal abstract class TorchModel : ITimedModel
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
-        return Loss(LastStateWithoutGradient()).ToDouble();
+        return Loss(LastState()).ToDouble();
     }
 
     public void Dispose()
@@ -60,11 +60,8 @@ internal abstract class TorchModel : ITimedModel
         }
     }
 
-    /// <summary>The last state <c>[B, N]</c>, by operations that autograd records.</summary>
+    /// <summary>The last state <c>[B, N]</c>.</summary>
     protected abstract TorchTensor LastState();
-
-    /// <summary>The last state <c>[B, N]</c>; called where autograd is off.</summary>
-    protected virtual TorchTensor LastStateWithoutGradient() => LastState();
 
     /// <summary>Cross-entropy of the readout.</summary>
     protected TorchTensor Loss(TorchTensor state) =>

@@ -1,0 +1,27 @@
+using static TorchSharp.torch;
+using TorchTensor = TorchSharp.torch.Tensor;
+
+namespace OrthoNative.Benchmarks.Models;
+
+/// <summary>
+/// The best that autograd allows: the input product of all steps at once, and every sum inside a product. Weights stacked to
+/// [αO; W], one product a step, are no gain here: autograd then also computes the gradient of αO, and joins the gradients of
+/// both halves at every step, which takes more than twice the time.
+/// </summary>
+internal sealed class TorchFused(Workload workload, ModelData data) : TorchFilterModel(workload, data)
+{
+    protected override TorchTensor LastState()
+    {
+        TorchTensor[] drives = nn.functional.linear(Inputs, InputWeight, Bias).unbind(0);
+        TorchTensor weight = Weight.t();
+        TorchTensor filter = AlphaFilter.t();
+        TorchTensor state = zeros(Workload.Batch, Workload.Hidden);
+        foreach (TorchTensor drive in drives)
+        {
+            TorchTensor activation = addmm(drive, state, weight, beta: 1, alpha: 1).tanh();
+            state = addmm(activation, state, filter, beta: (float)ModelData.Beta, alpha: 1);
+        }
+
+        return state;
+    }
+}
