@@ -35,7 +35,7 @@ template <class T> struct Simd {
 
     static vec load(const T* p) { return *reinterpret_cast<const unaligned*>(p); }
     static void store(T* p, vec v) { *reinterpret_cast<unaligned*>(p) = v; }
-    /** Written as a difference because x - 0 is x for every x, so that it compiles to a broadcast; x + 0 is not for -0. */
+    /** Written as a difference, as x - 0 is x for every x, so that it compiles to a broadcast; x + 0 is not for -0. */
     static vec splat(T value) { return value - vec{}; }
 
     /** The first n elements (n < width allowed), zeros behind them. */
