@@ -4,9 +4,8 @@ using TorchTensor = TorchSharp.torch.Tensor;
 namespace OrthoNative.Benchmarks.Models;
 
 /// <summary>
-/// The best that autograd allows: the input product of all steps at once, and every sum inside a product. Weights stacked to
-/// [αO; W], one product a step, are no gain here: autograd then also computes the gradient of αO, and joins the gradients of
-/// both halves at every step, which takes more than twice the time.
+/// The fastest that was found with autograd: the input product of all steps at once, and every sum inside a product. Weights stacked to
+/// [αO; W], one product a step, took more than twice the time here; docs/benchmarks.md has the numbers.
 /// </summary>
 internal sealed class TorchFused(Workload workload, ModelData data) : TorchFilterModel(workload, data)
 {

@@ -5,7 +5,7 @@ using TorchTensor = TorchSharp.torch.Tensor;
 namespace OrthoNative.Benchmarks.Models;
 
 /// <summary>
-/// The best that TorchSharp allows: forward and backward written by hand, in place, without autograd but for the readout,
+/// The fastest that was found: forward and backward written by hand, in place, without autograd but for the readout,
 /// in buffers that are made once; stacked weights, so one product a step each way, and one for the gradient of W.
 /// </summary>
 internal sealed class TorchManual : TorchFilterModel
