@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Text;
 
 namespace OrthoNative;
 
@@ -58,19 +59,11 @@ internal static class Check
         }
     }
 
-    /// <summary>An exact shape; -1 stands for any size.</summary>
     public static void Shape(Tensor tensor, ReadOnlySpan<long> expected, [CallerArgumentExpression(nameof(tensor))] string name = "")
     {
-        ReadOnlySpan<long> shape = tensor.Shape;
-        bool matches = shape.Length == expected.Length;
-        for (int i = 0; matches && i < shape.Length; i++)
+        if (!tensor.Shape.SequenceEqual(expected))
         {
-            matches = expected[i] < 0 || shape[i] == expected[i];
-        }
-
-        if (!matches)
-        {
-            throw new ArgumentException($"{name} has shape {FormatShape(shape)}; {FormatShape(expected)} is allowed.", name);
+            throw new ArgumentException($"{name} has shape {FormatShape(tensor.Shape)}; {FormatShape(expected)} is allowed.", name);
         }
     }
 
@@ -89,13 +82,13 @@ internal static class Check
 
     public static string FormatShape(ReadOnlySpan<long> shape)
     {
-        var text = new string[shape.Length];
+        var text = new StringBuilder("[");
         for (int i = 0; i < shape.Length; i++)
         {
-            text[i] = shape[i] < 0 ? "any" : shape[i].ToString(CultureInfo.InvariantCulture);
+            text.Append(i == 0 ? "" : ", ").Append(CultureInfo.InvariantCulture, $"{shape[i]}");
         }
 
-        return $"[{string.Join(", ", text)}]";
+        return text.Append(']').ToString();
     }
 
     private static void AllFinite<T>(Tensor tensor, string name) where T : unmanaged, INumberBase<T>

@@ -213,7 +213,7 @@ internal sealed unsafe class SafeTensorsReader : IDisposable
             while (NextName() is string key)
             {
                 Next(JsonTokenType.String);
-                if (!reader._metadata.TryAdd(key, _json.GetString()!))
+                if (!reader._metadata.TryAdd(key, Text()))
                 {
                     throw Invalid($"the name '{key}' is there again", "names that occur once are expected");
                 }
@@ -233,12 +233,11 @@ internal sealed unsafe class SafeTensorsReader : IDisposable
                 {
                     case SafeTensors.DTypeKey when dtype is null:
                         Next(JsonTokenType.String);
-                        dtype = _json.GetString() switch
+                        dtype = Text() switch
                         {
                             "F32" => DType.Float32,
                             "F64" => DType.Float64,
                             string other => throw Invalid($"the element type of tensor '{name}' is '{other}'", "'F32' or 'F64' is expected"),
-                            null => null,
                         };
                         break;
                     case SafeTensors.ShapeKey when shape is null:
@@ -305,7 +304,19 @@ internal sealed unsafe class SafeTensorsReader : IDisposable
         private string? NextName()
         {
             _json.Read();
-            return _json.TokenType == JsonTokenType.EndObject ? null : _json.GetString();
+            return _json.TokenType == JsonTokenType.EndObject ? null : Text();
+        }
+
+        private readonly string Text()
+        {
+            try
+            {
+                return _json.GetString()!;
+            }
+            catch (InvalidOperationException)
+            {
+                throw Invalid("the text is not Unicode", "valid UTF-8 is expected");
+            }
         }
 
         private void Next(JsonTokenType expected)

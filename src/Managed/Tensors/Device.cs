@@ -60,7 +60,7 @@ public sealed class Device : IDisposable
     }
 
     /// <summary>The device in a few words: <c>cpu, 2 threads</c>.</summary>
-    public override string ToString() => Threads > 0 ? $"{_name}, {Threads} threads" : _name;
+    public override string ToString() => Threads > 0 ? $"{_name}, {Threads} {(Threads == 1 ? "thread" : "threads")}" : _name;
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
 }

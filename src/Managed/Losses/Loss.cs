@@ -1,0 +1,45 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>What a model's outputs are measured by.</summary>
+/// <remarks>One thread at a time may use a loss.</remarks>
+public abstract class Loss : IDisposable
+{
+    private Tensor? _gradient;
+    private bool _gradientIsValid;
+    private bool _disposed;
+
+    private protected Loss() { }
+
+    /// <summary>Gradient of the loss at the outputs of the last <c>Forward</c>, shaped as they were. Belongs to the loss.</summary>
+    /// <exception cref="InvalidOperationException">There was no forward pass yet, or the last one failed.</exception>
+    /// <exception cref="ObjectDisposedException">The loss was disposed.</exception>
+    public Tensor Gradient
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return _gradientIsValid ? _gradient! : throw new InvalidOperationException("There was no forward pass yet, or the last one failed.");
+        }
+    }
+
+    /// <summary>Frees the memory of the gradient.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        _gradient?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Memory for a gradient that is about to be computed.</summary>
+    private protected BufferScope BeginGradient(Tensor outputs)
+    {
+        _gradientIsValid = false;
+        return Tensor.Ensure(ref _gradient, outputs.Device, outputs.DType, outputs.Shape).Borrow();
+    }
+
+    private protected void EndGradient() => _gradientIsValid = true;
+
+    private protected void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+}

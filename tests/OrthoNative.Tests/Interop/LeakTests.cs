@@ -1,0 +1,85 @@
+using System.Runtime.CompilerServices;
+using OrthoNative.Tests.Data;
+
+namespace OrthoNative.Tests.Interop;
+
+/// <summary>Native objects are freed: when they are disposed, and where that was forgotten, once they are garbage.</summary>
+internal sealed class LeakTests
+{
+    private long _before;
+
+    [SetUp]
+    public void CountObjects()
+    {
+        _ = Device.Default;
+        Collect();
+        _before = SystemInfo.LiveObjects;
+    }
+
+    [Test]
+    public void Disposed_objects_are_freed()
+    {
+        Use(dispose: true);
+
+        Assert.That(SystemInfo.LiveObjects, Is.EqualTo(_before));
+    }
+
+    [Test]
+    public void Forgotten_objects_are_freed()
+    {
+        Use(dispose: false);
+        Assert.That(SystemInfo.LiveObjects, Is.GreaterThan(_before));
+
+        Collect();
+
+        Assert.That(SystemInfo.LiveObjects, Is.EqualTo(_before));
+    }
+
+    [Test]
+    public void Objects_that_cannot_be_made_leave_nothing_behind()
+    {
+        Assert.That(() => new Tensor(Device.Default, DType.Float64, 1L << 45), Throws.TypeOf<OutOfMemoryException>());
+        Assert.That(() => new Sequential(Device.Default, 1, new RoaFnn(65536, 100_000)), Throws.TypeOf<OutOfMemoryException>());
+        Assert.That(() => Device.Cuda(1000), Throws.TypeOf<NotSupportedException>());
+
+        Assert.That(SystemInfo.LiveObjects, Is.EqualTo(_before));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Use(bool dispose)
+    {
+        using var folder = new TemporaryFolder();
+        var device = Device.Cpu(2);
+        var inputs = new Tensor(device, DType.Float32, 4, 3, 2);
+        var state = new Tensor(device, DType.Float32, 3, 5);
+        var targets = new Tensor(device, DType.Float32, 3, 1);
+        var model = new Sequential(
+            device, new SequentialOptions { ComputeInputGradient = true }, new RoaRnn(2, 5) { InitialState = state }, new RoaFnn(5, 2), new Dense(5, 1));
+        var entropy = new CrossEntropyLoss();
+        var error = new MeanSquaredErrorLoss();
+        var optimizer = new Adam(model);
+        error.Forward(model.Forward(inputs), targets);
+        entropy.Forward(model.Forward(inputs), new int[3]);
+        model.Backward(error.Gradient);
+        optimizer.Step();
+        model.Save(folder.File("model"));
+        model.Load(folder.File("model"));
+        if (dispose)
+        {
+            // In an order in which what is used is disposed before its users.
+            foreach (var item in (IDisposable[])[device, inputs, state, targets, model, entropy, error, optimizer])
+            {
+                item.Dispose();
+            }
+        }
+    }
+
+    private static void Collect()
+    {
+        for (int i = 0; i < 3; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using OrthoNative.Interop;
+using OrthoNative.Tests.Data;
+
+namespace OrthoNative.Tests.Interop;
+
+/// <summary>The library is found, is the right one, and where it is not, one exception says all there is to know.</summary>
+internal sealed class LibraryTests
+{
+    [Test]
+    public void The_library_was_built_with_the_header_that_the_bindings_were_written_for()
+    {
+        Assert.That(HeaderHash.Sha256, Does.Match("^[0-9a-f]{64}$"));
+        Assert.That(SystemInfo.Version, Is.EqualTo(typeof(Sequential).Assembly.GetName().Version!.ToString(3)));
+    }
+
+    [Test]
+    public void The_library_is_found_in_the_folder_of_the_program()
+    {
+        nint library = NativeLibraryLoader.Load(NativeLibraryLoader.Candidates(), NativeMethods.ORTHO_ABI_VERSION, HeaderHash.Sha256);
+        NativeLibrary.Free(library);
+
+        Assert.That(NativeLibraryLoader.Candidates(), Has.Some.Contains(Path.Combine("runtimes", "")).And.Some.EqualTo(NativeLibraryLoader.FileName));
+    }
+
+    [Test]
+    public void A_missing_library_gives_one_exception_with_every_path_the_loader_s_words_and_the_remedy()
+    {
+        using var folder = new TemporaryFolder();
+        string missing = folder.File("missing.so");
+        string text = folder.File(NativeLibraryLoader.FileName);
+        File.WriteAllText(text, "not a library");
+
+        Assert.That(
+            () => NativeLibraryLoader.Load([missing, text], NativeMethods.ORTHO_ABI_VERSION, HeaderHash.Sha256),
+            Throws.TypeOf<OrthoNativeLibraryException>()
+                .With.Message.Contains($"{missing}: Unable to load")
+                .And.Message.Contains($"{text}: Unable to load")
+                .And.Message.Contains("Build the project OrthoNative.Interop or install the package")
+                .And.Message.Contains("ORTHONATIVE_LIBRARY"));
+    }
+
+    [Test]
+    public void A_library_of_another_abi_version_is_refused() =>
+        Assert.That(
+            () => NativeLibraryLoader.Load(NativeLibraryLoader.Candidates(), 99, HeaderHash.Sha256),
+            Throws.TypeOf<OrthoNativeLibraryException>()
+                .With.Message.Contains($"its ABI version is {NativeMethods.ORTHO_ABI_VERSION}, expected is 99").And.Message.Contains("Rebuild"));
+
+    [Test]
+    public void A_library_built_with_another_header_is_refused() =>
+        Assert.That(
+            () => NativeLibraryLoader.Load(NativeLibraryLoader.Candidates(), NativeMethods.ORTHO_ABI_VERSION, new string('0', 64)),
+            Throws.TypeOf<OrthoNativeLibraryException>()
+                .With.Message.Contains($"SHA-256 {HeaderHash.Sha256}, expected is {new string('0', 64)}").And.Message.Contains("Rebuild"));
+
+    [Test]
+    public void Another_library_is_refused()
+    {
+        string other = Directory.GetFiles(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "*System.Native.*")
+            .First(path => Path.GetExtension(path) is ".so" or ".dylib" or ".dll");
+
+        Assert.That(
+            () => NativeLibraryLoader.Load([other], NativeMethods.ORTHO_ABI_VERSION, HeaderHash.Sha256),
+            Throws.TypeOf<OrthoNativeLibraryException>().With.Message.Contains("it does not export the functions that tell its version"));
+    }
+
+    [Test]
+    public void The_environment_variable_names_the_only_file_that_is_tried_and_the_exception_reaches_the_caller()
+    {
+        // A process of its own: this one has the library loaded already.
+        var start = new ProcessStartInfo("dotnet", [typeof(OrthoNative.Cli.ExitCodes).Assembly.Location, "info"])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+        };
+        start.Environment[NativeLibraryLoader.PathVariable] = "/nowhere/liborthonative.so";
+        using Process process = Process.Start(start)!;
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+
+        Assert.That(process.ExitCode, Is.Not.Zero);
+        Assert.That(error, Does.Contain("/nowhere/liborthonative.so: ").And.Contain("ORTHONATIVE_LIBRARY"));
+        Assert.That(error, Does.Not.Contain("runtimes").And.Not.Contain(nameof(TypeInitializationException)));
+    }
+
+    [Test]
+    public void A_status_becomes_the_exception_that_stands_for_it()
+    {
+        (int Status, Type Exception)[] expected =
+        [
+            (1, typeof(ArgumentException)),
+            (2, typeof(OutOfMemoryException)),
+            (3, typeof(InvalidDataException)),
+            (4, typeof(InvalidOperationException)),
+            (5, typeof(NotSupportedException)),
+            (6, typeof(OrthoNativeException)),
+            (77, typeof(OrthoNativeException)),
+        ];
+        foreach ((int status, Type exception) in expected)
+        {
+            Exception actual = StatusExtensions.ToException((ortho_status)status, "the message");
+            Assert.That(actual, Is.TypeOf(exception));
+            Assert.That(actual.Message, Does.Contain("the message"));
+        }
+    }
+
+    [Test]
+    public void A_device_that_is_not_there_is_not_supported() =>
+        Assert.That(() => Device.Cuda(1000), Throws.TypeOf<NotSupportedException>().With.Message.Not.Empty);
+
+    [Test]
+    public void Structs_have_the_sizes_of_the_header()
+    {
+        // Fields in the header's order, 64-bit numbers and pointers aligned to 8 bytes.
+        unsafe
+        {
+            Assert.That(
+                (sizeof(ortho_system_info), sizeof(ortho_device_options), sizeof(ortho_chain_options), sizeof(ortho_parameter_group)),
+                Is.EqualTo((32, 16, 120, 32)));
+        }
+    }
+
+    [Test]
+    public void The_machine_is_described()
+    {
+        Assert.That(SystemInfo.Cores, Is.InRange(1, Environment.ProcessorCount));
+        Assert.That(SystemInfo.TotalMemory, Is.GreaterThan(0));
+        Assert.That(SystemInfo.AvailableMemory, Is.InRange(1, SystemInfo.TotalMemory));
+        Assert.That(SystemInfo.InstructionSet, Is.LessThanOrEqualTo(SystemInfo.BestInstructionSet));
+    }
+}

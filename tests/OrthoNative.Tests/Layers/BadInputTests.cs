@@ -1,0 +1,340 @@
+using static OrthoNative.Tests.TestData;
+
+namespace OrthoNative.Tests.Layers;
+
+/// <summary>What is refused, with which exception and in which words: the argument, what was given, what is allowed.</summary>
+internal sealed class BadInputTests
+{
+    private static IEnumerable<TestCaseData> BadLayers =>
+    [
+        Case(() => new RoaRnn(0, 4), "inputSize is 0; 1 to 1048576 is allowed"),
+        Case(() => new RoaRnn(1, 0), "hiddenSize is 0; 1 to 65536 is allowed"),
+        Case(() => new RoaRnn(1, -3), "hiddenSize is -3; 1 to 65536 is allowed"),
+        Case(() => new RoaRnn(1, 65537), "hiddenSize is 65537; 1 to 65536 is allowed"),
+        Case(() => new RoaRnn((1 << 20) + 1, 4), "inputSize is 1048577; 1 to 1048576 is allowed"),
+        Case(() => new RoaFnn(4, 0), "layers is 0; 1 to 2147483647 is allowed"),
+        Case(() => new RoaFnn(0, 4), "hiddenSize is 0; 1 to 65536 is allowed"),
+        Case(() => new Dense(0, 1), "inputs is 0; 1 to 1048576 is allowed"),
+        Case(() => new Dense(1, 0), "outputs is 0; 1 to 1048576 is allowed"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { WeightScale = -1 }), "options.WeightScale is -1; a finite number, 0 or more, is allowed"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { InputScale = double.NaN }), "options.InputScale is NaN"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { BiasScale = double.PositiveInfinity }), "options.BiasScale is Infinity"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { BiasOffset = double.NaN }), "options.BiasOffset is NaN"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { InputLearningRateScale = -1 }), "options.InputLearningRateScale is -1"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Activation = (Activation)9 }), "options.Activation is 9; Tanh, Relu are allowed"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Alpha = double.NaN }), "options.Alpha is NaN"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Beta = (double[])[1, 2, 3] }), "options.Beta has 3 values; 1 or 4, one for each unit, are allowed"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Alpha = default }), "options.Alpha has 0 values; 1 or 4"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrix(new double[3, 3]) }), "options.Filter has matrices of size 3; 4"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrices(new double[2, 4, 4]) }), "options.Filter has 2 matrices; a recurrent layer has 1"),
+        Case(() => new RoaFnn(4, 3, new RoaFnnOptions { Filter = Filter.FromMatrices(new double[3, 4, 4]) }), "options.Filter has 3 matrices; 1 are allowed"),
+        Case(() => new RoaFnn(4, 3, new RoaFnnOptions { FilterPerLayer = true, Filter = Filter.FromMatrix(new double[4, 4]) }), "options.Filter has 1 matrices; 3 are allowed"),
+        Case(() => Filter.FromMatrix(new double[2, 3]), "matrix has 1 matrices of 2 × 3; at least one square matrix is allowed"),
+        Case(() => Filter.FromMatrices(new double[0, 3, 3]), "matrices has 0 matrices of 3 × 3"),
+        Case(() => SequenceOutput.LastSteps(0), "steps is 0; at least 1 is allowed"),
+        Case(() => Checkpointing.Every(0), "steps is 0; at least 1 is allowed"),
+        Case(() => Checkpointing.Auto(-1), "maximumBytes is -1; at least 1 is allowed"),
+        Case(() => new Dense(1, 1, new DenseOptions { WeightScale = -2 }), "options.WeightScale is -2"),
+        Case(() => new Dense(1, 1) { Name = "" }, "Name"),
+        Case(() => new CrossEntropyLoss(1), "labelSmoothing is 1; a number from 0 to 1, 1 excluded, is allowed"),
+    ];
+
+    [TestCaseSource(nameof(BadLayers))]
+    public void Arguments_outside_what_is_allowed_are_refused_in_plain_words(Func<object> make, string message) =>
+        Assert.That(() => make(), Throws.InstanceOf<ArgumentException>().With.Message.Contains(message));
+
+    [Test]
+    public void Models_that_do_not_fit_together_are_refused()
+    {
+        using var device = Device.Cpu(1);
+        var used = new Dense(2, 2);
+        using var model = new Sequential(device, 1, used);
+        var twice = new Dense(2, 2);
+
+        AssertRefused(() => new Sequential(device, 1), "layers is empty");
+        AssertRefused(() => new Sequential(device, 1, new RoaRnn(1, 4), new Dense(5, 1)), "layers[1] takes 5 inputs, but layers[0] has 4 outputs");
+        AssertRefused(() => new Sequential(device, 1, used), "layers[0] is part of a model already");
+        AssertRefused(() => new Sequential(device, 1, twice, twice), "layers[1] is the same object as layers[0]");
+        AssertRefused(() => new Sequential(device, 1, new Dense(1, 1) { Name = "1" }, new Dense(1, 1)), "layers[1] has the name '1' as a layer before it");
+        Assert.That(() => new Sequential(device, 1, new Dense(1, 1), null!), Throws.ArgumentNullException);
+    }
+
+    [Test]
+    public void A_matrix_that_is_not_orthogonal_is_refused_and_its_layer_can_be_used_again()
+    {
+        long before = SystemInfo.LiveObjects;
+        var first = new Dense(2, 2);
+        var bad = new RoaFnn(2, 1, new RoaFnnOptions { Filter = Filter.FromMatrix(new double[,] { { 1, 0 }, { 0.1, 1 } }) });
+
+        AssertRefused(() => new Sequential(Device.Default, 1, first, bad), "orthogonal");
+        Assert.That(SystemInfo.LiveObjects, Is.EqualTo(before));
+
+        using var model = new Sequential(Device.Default, 1, first);
+        Assert.That(model.Parameters, Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public void Parameters_beyond_memory_give_an_exception_with_the_arithmetic() =>
+        Assert.That(
+            () => new Sequential(Device.Default, 1, new RoaFnn(65536, 100_000)),
+            Throws.TypeOf<OutOfMemoryException>().With.Message.Match("need.*available"));
+
+    [Test]
+    public void States_beyond_memory_give_an_exception_with_the_arithmetic()
+    {
+        using var model = new Sequential(Device.Default, 1, new RoaRnn(1, 4096, new RoaRnnOptions { Filter = Filter.Cycle }));
+        using var inputs = new Tensor(Device.Default, DType.Float32, 1_000_000, 8, 1);
+
+        Assert.That(() => model.Forward(inputs), Throws.TypeOf<OutOfMemoryException>().With.Message.Match("need.*available"));
+    }
+
+    [Test]
+    public void Inputs_of_another_shape_type_or_device_are_refused()
+    {
+        using var other = Device.Cpu(1);
+        using var recurrent = new Sequential(Device.Default, 1, new RoaRnn(3, 4, new RoaRnnOptions { Output = SequenceOutput.LastSteps(5) }));
+        using var feedforward = new Sequential(Device.Default, 1, new RoaFnn(3, 2), new Dense(3, 1));
+        using var stacked = new Sequential(Device.Default, 1, new RoaRnn(3, 4), new RoaRnn(4, 4));
+
+        Assert.That(() => recurrent.Forward(null!), Throws.ArgumentNullException);
+        Refused(recurrent, DType.Float32, Device.Default, [7, 2], "inputs has shape [7, 2]; [T, B, 3] is allowed");
+        Refused(recurrent, DType.Float32, Device.Default, [7, 2, 4], "inputs has shape [7, 2, 4]; [T, B, 3] is allowed");
+        Refused(recurrent, DType.Float32, Device.Default, [4, 2, 3], "inputs has 4 time steps; at least 5 are allowed for the output LastSteps(5)");
+        Refused(recurrent, DType.Float64, Device.Default, [7, 2, 3], "inputs has element type Float64; Float32 is allowed");
+        Refused(recurrent, DType.Float32, other, [7, 2, 3], "inputs lies on the device 'cpu, 1 thread'");
+        Refused(feedforward, DType.Float32, Device.Default, [3], "inputs has shape [3]; [..., 3] with at least 2 dimensions is allowed");
+        Refused(feedforward, DType.Float32, Device.Default, [2, 4], "inputs has shape [2, 4]; [..., 3]");
+        Refused(stacked, DType.Float32, Device.Default, [7, 2, 3], "inputs of layer 1 (RoaRnn) has shape [2, 4]; [T, B, 4] is allowed");
+
+        static void Refused(Sequential model, DType dtype, Device device, long[] shape, string message)
+        {
+            using var inputs = new Tensor(device, dtype, shape);
+            AssertRefused(() => model.Forward(inputs), message);
+        }
+    }
+
+    [Test]
+    public void An_initial_state_of_another_shape_or_type_is_refused()
+    {
+        var rnn = new RoaRnn(3, 4);
+        using var model = new Sequential(Device.Default, 1, rnn);
+        using var inputs = new Tensor(Device.Default, DType.Float32, 7, 2, 3);
+        using var shape = new Tensor(Device.Default, DType.Float32, 3, 4);
+        using var dtype = new Tensor(Device.Default, DType.Float64, 2, 4);
+
+        rnn.InitialState = shape;
+        AssertRefused(() => model.Forward(inputs), "InitialState has shape [3, 4]; [2, 4] is allowed");
+        rnn.InitialState = dtype;
+        AssertRefused(() => model.Forward(inputs), "InitialState has element type Float64; Float32 is allowed");
+    }
+
+    [Test]
+    public void Inputs_that_are_not_finite_are_refused_by_name(
+        [Values(float.NaN, float.PositiveInfinity, float.NegativeInfinity)] float bad, [Values(0, 17, 29)] int index)
+    {
+        using var recurrent = new Sequential(Device.Default, 1, new RoaRnn(3, 4));
+        using var feedforward = new Sequential(Device.Default, 1, new RoaFnn(3, 4));
+        using var dense = new Sequential(Device.Default, 1, new Dense(3, 4));
+        using var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
+        inputs.AsSpan<float>()[index] = bad;
+
+        Assert.That(() => recurrent.Forward(inputs), Throws.TypeOf<InvalidDataException>().With.Message.Contains("inputs"));
+        Assert.That(() => dense.Forward(inputs), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"inputs[{index}] is"));
+        Assert.That(() => feedforward.Forward(inputs), Throws.TypeOf<InvalidDataException>().With.Message.Contains("initial"));
+    }
+
+    [Test]
+    public void Initial_states_and_output_gradients_that_are_not_finite_are_refused_by_name()
+    {
+        var rnn = new RoaRnn(3, 4);
+        using var model = new Sequential(Device.Default, 1, rnn);
+        using var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
+        using var state = new Tensor(Device.Default, DType.Float32, 2, 4);
+        using var gradient = new Tensor(Device.Default, DType.Float32, 2, 4);
+        gradient.AsSpan<float>()[3] = float.NaN;
+        model.Forward(inputs);
+
+        Assert.That(() => model.Backward(gradient), Throws.TypeOf<InvalidDataException>().With.Message.Contains("output_gradients"));
+
+        state.AsSpan<float>()[7] = float.NaN;
+        rnn.InitialState = state;
+        Assert.That(() => model.Forward(inputs), Throws.TypeOf<InvalidDataException>().With.Message.Contains("initial"));
+    }
+
+    [Test]
+    public void Backward_needs_a_forward_pass_in_training_mode_for_each()
+    {
+        using var model = new Sequential(Device.Default, 1, new RoaRnn(3, 4));
+        using var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
+        using var gradient = new Tensor(Device.Default, DType.Float32, 2, 4);
+
+        AssertInvalid();
+        model.Training = false;
+        model.Forward(inputs);
+        AssertInvalid();
+        model.Training = true;
+        model.Forward(inputs);
+        model.Backward(gradient);
+        AssertInvalid();
+
+        void AssertInvalid() =>
+            Assert.That(() => model.Backward(gradient), Throws.InvalidOperationException.With.Message.Contains("Backward needs a Forward call with Training = true"));
+    }
+
+    [Test]
+    public void Output_gradients_of_another_shape_or_type_are_refused_and_the_right_one_still_works()
+    {
+        using var model = new Sequential(Device.Default, 1, new RoaRnn(3, 4));
+        using var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
+        using var shape = new Tensor(Device.Default, DType.Float32, 1, 2, 4);
+        using var dtype = new Tensor(Device.Default, DType.Float64, 2, 4);
+        using var right = new Tensor(Device.Default, DType.Float32, 2, 4);
+        model.Forward(inputs);
+
+        AssertRefused(() => model.Backward(shape), "outputGradient has shape [1, 2, 4]; [2, 4] is allowed");
+        AssertRefused(() => model.Backward(dtype), "outputGradient has element type Float64; Float32 is allowed");
+        Assert.That(() => model.Backward(right), Throws.Nothing);
+    }
+
+    [Test]
+    public void The_gradient_at_the_inputs_is_there_only_where_it_was_asked_for()
+    {
+        using var without = new Sequential(Device.Default, 1, new RoaRnn(3, 4));
+        using var with = new Sequential(Device.Default, new SequentialOptions { ComputeInputGradient = true }, new RoaRnn(3, 4));
+
+        Assert.That(() => without.InputGradient, Throws.InvalidOperationException.With.Message.Contains("ComputeInputGradient"));
+        Assert.That(() => with.InputGradient, Throws.InvalidOperationException.With.Message.Contains("no backward pass"));
+    }
+
+    [TestCase(0)]
+    [TestCase(-1)]
+    [TestCase(double.NaN)]
+    public void A_norm_that_is_not_above_zero_is_refused(double norm)
+    {
+        using var model = new Sequential(Device.Default, 1, new Dense(1, 1));
+
+        AssertRefused(() => model.ClipGradientNorm(norm), "maximumNorm is");
+    }
+
+    [Test]
+    public void A_gradient_that_is_not_finite_is_not_clipped()
+    {
+        using var model = new Sequential(Device.Default, 1, new Dense(2, 1));
+        SetValues(model.GradientData, [1, double.NaN, 1]);
+
+        Assert.That(() => model.ClipGradientNorm(1), Throws.TypeOf<InvalidDataException>());
+        Assert.That(Values(model.GradientData), Is.EqualTo((double[])[1, double.NaN, 1]));
+    }
+
+    [Test]
+    public void A_disposed_model_says_so()
+    {
+        var rnn = new RoaRnn(3, 4);
+        var model = new Sequential(Device.Default, 1, rnn);
+        using var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
+        using var gradient = new Tensor(Device.Default, DType.Float32, 2, 4);
+        Tensor output = model.Forward(inputs);
+        Parameter parameter = model.Parameters[0];
+        var optimizer = new Sgd(model, 1);
+        model.Dispose();
+        model.Dispose();
+
+        Action[] uses =
+        [
+            () => model.Forward(inputs),
+            () => model.Backward(gradient),
+            () => model.ClipGradientNorm(1),
+            () => _ = model.InputGradient,
+            () => model.Save("unused"),
+            () => model.Load("unused"),
+            () => rnn.GetFilter(),
+            () => rnn.GetStateBytes(1, 1),
+            () => output.ToArray<float>(),
+            () => parameter.Value.ToArray<float>(),
+            () => model.ParameterData.ToArray<float>(),
+            () => optimizer.Step(),
+            () => new Sgd(model, 1).Dispose(),
+        ];
+        foreach (Action use in uses)
+        {
+            Assert.That(use, Throws.TypeOf<ObjectDisposedException>());
+        }
+    }
+
+    [Test]
+    public void Disposed_arguments_say_so()
+    {
+        using var model = new Sequential(Device.Default, 1, new RoaRnn(3, 4));
+        var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
+        using var gradient = new Tensor(Device.Default, DType.Float32, 2, 4);
+        var device = Device.Cpu(1);
+        model.Forward(inputs);
+        inputs.Dispose();
+        device.Dispose();
+
+        Assert.That(() => model.Backward(gradient), Throws.TypeOf<ObjectDisposedException>(), "inputs must outlive the backward pass");
+        Assert.That(() => model.Forward(inputs), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => new Sequential(device, 1, new Dense(1, 1)), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
+    public void A_layer_that_is_not_part_of_a_model_says_so()
+    {
+        Assert.That(() => new RoaRnn(1, 1).GetFilter(), Throws.InvalidOperationException.With.Message.Contains("not part of a model"));
+        Assert.That(() => new RoaFnn(1, 1).GetStateBytes(1), Throws.InvalidOperationException);
+    }
+
+    [Test]
+    public void A_second_thread_in_a_model_gets_an_exception()
+    {
+        using var model = new Sequential(Device.Default, 1, new RoaRnn(3, 4));
+        using var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
+        using var gradient = new Tensor(Device.Default, DType.Float32, 2, 4);
+        using var held = new HoldingSchedule();
+        using var optimizer = new Sgd(model, 1) { Schedule = held };
+        var other = Task.Run(optimizer.Step);
+        held.WaitUntilInUse();
+
+        Action[] uses = [() => model.Forward(inputs), () => model.Backward(gradient), () => model.ClipGradientNorm(1), () => model.Save("unused")];
+        foreach (Action use in uses)
+        {
+            Assert.That(use, Throws.InvalidOperationException.With.Message.Contains("Another thread is using the model"));
+        }
+
+        held.Release();
+        other.Wait();
+        Assert.That(() => model.Forward(inputs), Throws.Nothing);
+    }
+
+    private static TestCaseData Case(Func<object> make, string message) => new TestCaseData(make, message).SetArgDisplayNames(message);
+
+    private static void AssertRefused(Func<object> make, string message) =>
+        Assert.That(() => make(), Throws.InstanceOf<ArgumentException>().With.Message.Contains(message));
+
+    private static void AssertRefused(Action action, string message) =>
+        Assert.That(action, Throws.InstanceOf<ArgumentException>().With.Message.Contains(message));
+
+    /// <summary>A schedule that holds the thread that asks it, and with it the model that this thread uses.</summary>
+    private sealed class HoldingSchedule : LearningRateSchedule, IDisposable
+    {
+        private readonly ManualResetEventSlim _inUse = new();
+        private readonly ManualResetEventSlim _released = new();
+
+        public override double At(long stepsDone)
+        {
+            _inUse.Set();
+            _released.Wait();
+            return 1;
+        }
+
+        public void WaitUntilInUse() => _inUse.Wait();
+
+        public void Release() => _released.Set();
+
+        public void Dispose()
+        {
+            _inUse.Dispose();
+            _released.Dispose();
+        }
+    }
+}

@@ -1,0 +1,223 @@
+using static OrthoNative.Tests.TestData;
+
+namespace OrthoNative.Tests.Optimizers;
+
+/// <summary>Steps against the published formulas, computed number by number.</summary>
+internal sealed class OptimizerTests
+{
+    private const int Steps = 5;
+
+    /// <summary>A few dozen float64 operations on numbers of magnitude 1.</summary>
+    private const double Rounding = 1e-14;
+
+    [TestCase(0, false, 0)]
+    [TestCase(0.9, false, 0)]
+    [TestCase(0.9, true, 0.01)]
+    [TestCase(0, false, 0.1)]
+    public void Sgd_follows_its_formula(double momentum, bool nesterov, double decay)
+    {
+        using Sequential model = Model();
+        using var optimizer = new Sgd(model, 0.1, new SgdOptions { Momentum = momentum, Nesterov = nesterov, WeightDecay = decay });
+
+        AssertSteps(model, optimizer, (state, _, p, g, isBias) =>
+        {
+            g += (isBias ? 0 : decay) * p;
+            state.First = (momentum * state.First) + g;
+            return p - (0.1 * (nesterov ? g + (momentum * state.First) : state.First));
+        });
+    }
+
+    [TestCase(0)]
+    [TestCase(0.1)]
+    public void Adam_follows_its_formula(double decay)
+    {
+        using Sequential model = Model();
+        using var optimizer = new Adam(model, 0.01, new AdamOptions { WeightDecay = decay });
+
+        AssertSteps(model, optimizer, (state, step, p, g, isBias) => p - AdamUpdate(state, step, 0.01, g + ((isBias ? 0 : decay) * p)));
+    }
+
+    [Test]
+    public void AdamW_decays_weights_by_default_and_leaves_biases_alone()
+    {
+        using Sequential model = Model();
+        using var optimizer = new AdamW(model, 0.01);
+
+        AssertSteps(model, optimizer, (state, step, p, g, isBias) => (p * (1 - (isBias ? 0 : 0.01 * 0.01))) - AdamUpdate(state, step, 0.01, g));
+    }
+
+    [Test]
+    public void Biases_decay_where_it_is_asked_for()
+    {
+        using Sequential model = Model();
+        using var optimizer = new AdamW(model, 0.01, new AdamOptions { WeightDecay = 0.1, DecayBiases = true });
+
+        AssertSteps(model, optimizer, (state, step, p, g, _) => (p * (1 - (0.01 * 0.1))) - AdamUpdate(state, step, 0.01, g));
+    }
+
+    [Test]
+    public void Groups_and_parameters_have_learning_rates_and_decays_of_their_own()
+    {
+        using Sequential model = Model();
+        Parameter weight = Parameter(model, "0.weight");
+        Parameter bias = Parameter(model, "0.bias");
+        Parameter frozen = Parameter(model, "1.weight");
+        weight.LearningRateScale = 3;
+        frozen.LearningRateScale = 0;
+        double[] before = Values(frozen.Value);
+        double[] weightBefore = Values(weight.Value);
+        double[] biasBefore = Values(bias.Value);
+        double[] restBefore = Values(Parameter(model, "1.bias").Value);
+        using var optimizer = new Sgd(model, 0.1, new SgdOptions
+        {
+            WeightDecay = 0.5,
+            Groups = [new ParameterGroup(weight, bias) { LearningRateScale = 2, WeightDecay = 0.25 }],
+        });
+        model.GradientData.Fill(1);
+
+        optimizer.Step();
+
+        Assert.That(Values(frozen.Value), Is.EqualTo(before));
+        Assert.That(Values(weight.Value), Is.EqualTo(weightBefore.Select(p => p - (0.1 * 2 * 3 * (1 + (0.25 * p))))).Within(Rounding));
+        Assert.That(Values(bias.Value), Is.EqualTo(biasBefore.Select(p => p - (0.1 * 2 * (1 + (0.25 * p))))).Within(Rounding));
+        Assert.That(Values(Parameter(model, "1.bias").Value), Is.EqualTo(restBefore.Select(p => p - 0.1)).Within(Rounding));
+    }
+
+    [Test]
+    public void Layers_set_the_learning_rate_scales_of_their_parameters()
+    {
+        using var model = new Sequential(
+            Device.Default,
+            1,
+            new RoaRnn(1, 2, new RoaRnnOptions { WeightLearningRateScale = 2, BiasLearningRateScale = 3, InputLearningRateScale = 4 }),
+            new RoaFnn(2, 2, new RoaFnnOptions { WeightLearningRateScale = 5, BiasLearningRateScale = 6 }),
+            new Dense(2, 1, new DenseOptions { WeightLearningRateScale = 7, BiasLearningRateScale = 8 }));
+
+        Assert.That(model.Parameters.Select(parameter => parameter.LearningRateScale), Is.EqualTo((double[])[2, 3, 4, 5, 6, 7, 8]));
+        Assert.That(model.Parameters.Select(parameter => parameter.IsBias), Is.EqualTo((bool[])[false, true, false, false, true, false, true]));
+        Assert.That(() => model.Parameters[0].LearningRateScale = -1, Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    public void Clipping_scales_to_the_norm_and_leaves_smaller_ones_alone()
+    {
+        using Sequential model = Model();
+        double[] gradients = Uniform(new Random(1), model.GradientData.Count);
+        double norm = Math.Sqrt(gradients.Sum(value => value * value));
+        SetValues(model.GradientData, gradients);
+
+        Assert.That(model.ClipGradientNorm(double.PositiveInfinity), Is.EqualTo(norm).Within(Rounding * norm));
+        Assert.That(model.ClipGradientNorm(2 * norm), Is.EqualTo(norm).Within(Rounding * norm));
+        Assert.That(Values(model.GradientData), Is.EqualTo(gradients));
+        Assert.That(model.ClipGradientNorm(norm / 4), Is.EqualTo(norm).Within(Rounding * norm));
+        Assert.That(Values(model.GradientData), Is.EqualTo(gradients.Select(value => value / 4)).Within(Rounding));
+    }
+
+    [Test]
+    public void A_schedule_gives_each_step_its_learning_rate()
+    {
+        using Sequential model = Model();
+        using var optimizer = new Sgd(model, 1) { Schedule = new StepDecaySchedule(0.5, 2) };
+        var rates = new List<double>();
+        for (int step = 0; step < 4; step++)
+        {
+            optimizer.Step();
+            rates.Add(optimizer.LearningRate);
+        }
+
+        Assert.That(rates, Is.EqualTo((double[])[0.5, 0.5, 0.05, 0.05]).Within(Rounding));
+        Assert.That(optimizer.StepCount, Is.EqualTo(4));
+    }
+
+    [Test]
+    public void Bad_arguments_are_refused_in_plain_words()
+    {
+        using Sequential model = Model();
+        using Sequential other = Model();
+        Parameter parameter = model.Parameters[0];
+
+        Refused(() => new Sgd(model, -1), "learningRate is -1; a finite number, 0 or more, is allowed");
+        Refused(() => new Sgd(model, double.NaN), "learningRate is NaN");
+        Refused(() => new Sgd(model, 1, new SgdOptions { Momentum = 1 }), "options.Momentum is 1; a number from 0 to 1, 1 excluded, is allowed");
+        Refused(() => new Sgd(model, 1, new SgdOptions { WeightDecay = -1 }), "options.WeightDecay is -1");
+        Refused(() => new Adam(model, 1, new AdamOptions { Beta1 = 1 }), "options.Beta1 is 1");
+        Refused(() => new Adam(model, 1, new AdamOptions { Beta2 = -0.1 }), "options.Beta2 is -0.1");
+        Refused(() => new AdamW(model, 1, new AdamOptions { Epsilon = 0 }), "options.Epsilon is 0; a finite number above 0 is allowed");
+        Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(other.Parameters)] }), "which is not one of the model");
+        Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter), new ParameterGroup(parameter)] }), "options.Groups[1] has the parameter 0.weight [1, 3, 3] again");
+        Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter) { LearningRateScale = -1 }] }), "options.Groups[0].LearningRateScale is -1");
+        Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter) { WeightDecay = double.NaN }] }), "options.Groups[0].WeightDecay is NaN");
+        Refused(() => new CosineSchedule(1, 0), "steps is 0; at least 1 is allowed");
+        Refused(() => new StepDecaySchedule(1, 0), "interval is 0");
+        Refused(() => new ExponentialDecaySchedule(1, 0), "factor is 0");
+        Refused(() => new ConstantSchedule(-1), "learningRate is -1");
+        Refused(() => new WarmupSchedule(0, new ConstantSchedule(1)), "steps is 0");
+
+        static void Refused(Func<object> make, string message) =>
+            Assert.That(() => make(), Throws.InstanceOf<ArgumentException>().With.Message.Contains(message));
+    }
+
+    [Test]
+    public void A_disposed_optimizer_says_so()
+    {
+        using Sequential model = Model();
+        var optimizer = new Adam(model);
+        optimizer.Dispose();
+
+        Assert.That(optimizer.Step, Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
+    public void Schedules_follow_their_formulas()
+    {
+        Assert.That(new ConstantSchedule(0.3).At(1000), Is.EqualTo(0.3));
+        Assert.That(Rates(new CosineSchedule(1, 4, 0.2), 0, 1, 2, 4, 9), Is.EqualTo((double[])[1, 0.6 + (0.4 * Math.Sqrt(0.5)), 0.6, 0.2, 0.2]).Within(Rounding));
+        Assert.That(Rates(new StepDecaySchedule(1, 3, 0.5), 0, 2, 3, 6), Is.EqualTo((double[])[1, 1, 0.5, 0.25]).Within(Rounding));
+        Assert.That(Rates(new ExponentialDecaySchedule(1, 0.9), 0, 1, 2), Is.EqualTo((double[])[1, 0.9, 0.81]).Within(Rounding));
+        Assert.That(
+            Rates(new WarmupSchedule(4, new StepDecaySchedule(1, 2)), 0, 1, 3, 4, 5, 6),
+            Is.EqualTo((double[])[0.25, 0.5, 1, 1, 1, 0.1]).Within(Rounding));
+
+        static double[] Rates(LearningRateSchedule schedule, params long[] steps) => Array.ConvertAll(steps, schedule.At);
+    }
+
+    private static Sequential Model() => new(
+        Device.Default,
+        new SequentialOptions { Seed = 1, DType = DType.Float64 },
+        new RoaFnn(3, 1, new RoaFnnOptions { WeightScale = 1 }),
+        new Dense(3, 11));
+
+    private static double AdamUpdate(State state, int step, double rate, double g)
+    {
+        state.First = (0.9 * state.First) + (0.1 * g);
+        state.Second = (0.999 * state.Second) + (0.001 * g * g);
+        return rate * (state.First / (1 - Math.Pow(0.9, step))) / (Math.Sqrt(state.Second / (1 - Math.Pow(0.999, step))) + 1e-8);
+    }
+
+    /// <summary>Several steps with gradients that change, number by number.</summary>
+    private static void AssertSteps(Sequential model, Optimizer optimizer, Func<State, int, double, double, bool, double> update)
+    {
+        bool[] isBias = [.. model.Parameters.SelectMany(parameter => Enumerable.Repeat(parameter.IsBias, (int)parameter.Value.Count))];
+        double[] expected = Values(model.ParameterData);
+        State[] states = [.. expected.Select(_ => new State())];
+        for (int step = 1; step <= Steps; step++)
+        {
+            double[] gradients = Uniform(new Random(step), expected.Length);
+            SetValues(model.GradientData, gradients);
+            optimizer.Step();
+            for (int i = 0; i < expected.Length; i++)
+            {
+                expected[i] = update(states[i], step, expected[i], gradients[i], isBias[i]);
+            }
+
+            Assert.That(Values(model.ParameterData), Is.EqualTo(expected).Within(Rounding), $"step {step}");
+        }
+    }
+
+    private sealed class State
+    {
+        public double First { get; set; }
+
+        public double Second { get; set; }
+    }
+}

@@ -1,0 +1,221 @@
+using System.Buffers.Binary;
+using System.Text;
+using OrthoNative.Tests.Data;
+using static OrthoNative.Tests.TestData;
+
+namespace OrthoNative.Tests.Serialization;
+
+internal sealed class SafeTensorsTests
+{
+    [Test]
+    public void Tensors_and_metadata_come_back_as_they_were()
+    {
+        using var folder = new TemporaryFolder();
+        using Tensor single = ToTensor([1, -2.5, 3, 0, 1e-38, 7], DType.Float32, 2, 3);
+        using Tensor twice = ToTensor([Math.PI, double.Epsilon, double.MaxValue], DType.Float64, 3);
+        using Tensor scalar = ToTensor([5], DType.Float32);
+        string path = folder.File("a.safetensors");
+
+        SafeTensors.Save(
+            path,
+            new Dictionary<string, Tensor> { ["single"] = single, ["zwei \"ü\""] = twice, ["scalar"] = scalar },
+            new Dictionary<string, string> { ["note"] = "a \\ b" });
+        Dictionary<string, Tensor> loaded = SafeTensors.Load(path, Device.Default);
+        using Tensor loadedSingle = loaded["single"];
+        using Tensor loadedTwice = loaded["zwei \"ü\""];
+        using Tensor loadedScalar = loaded["scalar"];
+
+        Assert.That(loaded, Has.Count.EqualTo(3));
+        Assert.That((loadedSingle.ToString(), loadedTwice.ToString(), loadedScalar.ToString()), Is.EqualTo(("Float32 [2, 3]", "Float64 [3]", "Float32 []")));
+        Assert.That(Bytes(loadedSingle), Is.EqualTo(Bytes(single)));
+        Assert.That(Bytes(loadedTwice), Is.EqualTo(Bytes(twice)));
+        Assert.That(Bytes(loadedScalar), Is.EqualTo(Bytes(scalar)));
+        Assert.That(SafeTensors.LoadMetadata(path), Is.EqualTo(new Dictionary<string, string> { ["note"] = "a \\ b" }));
+    }
+
+    [Test]
+    public void The_file_is_laid_out_as_the_format_says()
+    {
+        using var folder = new TemporaryFolder();
+        using Tensor tensor = ToTensor([1, 2], DType.Float32, 2);
+        string path = folder.File("a.safetensors");
+
+        SafeTensors.Save(path, [KeyValuePair.Create("t", tensor)]);
+        byte[] bytes = File.ReadAllBytes(path);
+        int header = (int)BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+
+        Assert.That((8 + header) % 8, Is.Zero);
+        Assert.That(Encoding.UTF8.GetString(bytes, 8, header).TrimEnd(' '), Is.EqualTo("""{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"""));
+        Assert.That(bytes[(8 + header)..], Is.EqualTo((byte[])[0, 0, 0x80, 0x3F, 0, 0, 0, 0x40]));
+    }
+
+    [Test]
+    public void A_file_of_another_writer_is_read()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Write(folder, """{ "b" : {"data_offsets":[4,12],"shape":[1],"dtype":"F64"}, "__metadata__":{"format":"pt"}, "a":{"shape":[1,1],"dtype":"F32","data_offsets":[0,4]}}   """, 12);
+
+        Dictionary<string, Tensor> loaded = SafeTensors.Load(path, Device.Default);
+
+        Assert.That(loaded.Values.Select(tensor => tensor.ToString()), Is.EquivalentTo((string[])["Float64 [1]", "Float32 [1, 1]"]));
+        foreach (Tensor tensor in loaded.Values)
+        {
+            tensor.Dispose();
+        }
+    }
+
+    [TestCase("""[]""", 0, "at offset 8: there is a JSON StartArray; a JSON StartObject is expected")]
+    [TestCase("""{"a":""", 0, "at offset 13")]
+    [TestCase("""{} x""", 0, "at offset 11")]
+    [TestCase("""{"a":1}""", 0, "at offset 13: there is a JSON Number; a JSON StartObject is expected")]
+    [TestCase("""{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}""", 2, "the element type of tensor 'a' is 'BF16'; 'F32' or 'F64' is expected")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1]}}""", 4, "the description of tensor 'a' is not complete")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}""", 4, "the description of tensor 'a' is not complete")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}""", 4, "tensor 'a' has 'shape'; 'dtype', 'shape' and 'data_offsets', each once, are expected")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}""", 4, "tensor 'a' has 'x'")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", 4, "a whole number, 0 or more, is expected")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}""", 4, "a whole number, 0 or more, is expected")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}}""", 4, "a whole number, 0 or more, is expected")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}""", 0, "the shape of tensor 'a' is [0]")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}""", 4, "up to 8 sizes")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", 4, "the data of tensor 'a' are said to be bytes 0 to 4; 8 bytes are expected for Float32 [2]")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904,8],"data_offsets":[0,0]}}""", 0, "bytes are expected for")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", 8, "the data of tensor 'a' begin at 4; 0, where those before end, is expected")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "begin at 0; 4, where those before end, is expected")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", 8, "tensor 'a' is there again")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 3, "there are 3 bytes of data; 4 are expected")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 5, "there are 5 bytes of data; 4 are expected")]
+    [TestCase("""{"__metadata__":{"a":1}}""", 0, "there is a JSON Number; a JSON String is expected")]
+    [TestCase("""{"__metadata__":{"a":"\ud800"}}""", 0, "the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"__metadata__":{"a":"1","a":"2"}}""", 0, "the name 'a' is there again")]
+    public void A_bad_header_is_refused_with_the_offset_and_what_was_expected(string header, int dataBytes, string message)
+    {
+        using var folder = new TemporaryFolder();
+        string path = Write(folder, header, dataBytes);
+
+        Assert.That(() => SafeTensors.Load(path, Device.Default), Throws.TypeOf<InvalidDataException>().With.Message.Contains("at offset ").And.Message.Contains(message));
+    }
+
+    [TestCase(0UL)]
+    [TestCase(1UL)]
+    [TestCase(1000UL)]
+    [TestCase(ulong.MaxValue)]
+    [TestCase(1UL << 63)]
+    public void A_bad_length_of_the_header_is_refused(ulong length)
+    {
+        using var folder = new TemporaryFolder();
+        string path = Write(folder, "{}", 0);
+        byte[] bytes = File.ReadAllBytes(path);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, length);
+        File.WriteAllBytes(path, bytes);
+
+        Assert.That(() => SafeTensors.Load(path, Device.Default), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"at offset 0: the length of the header is {length}; 2 to 2 is expected"));
+    }
+
+    [Test]
+    public void A_file_cut_off_anywhere_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] bytes = File.ReadAllBytes(SavedFile(folder));
+        string path = folder.File("cut.safetensors");
+        long objects = SystemInfo.LiveObjects;
+        for (int length = 0; length < bytes.Length; length++)
+        {
+            File.WriteAllBytes(path, bytes[..length]);
+            Assert.That(() => SafeTensors.Load(path, Device.Default), Throws.TypeOf<InvalidDataException>(), $"{length} bytes");
+        }
+
+        Assert.That(SystemInfo.LiveObjects, Is.EqualTo(objects));
+    }
+
+    [Test]
+    public void A_header_with_any_byte_changed_is_refused_or_still_valid()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] bytes = File.ReadAllBytes(SavedFile(folder));
+        int end = 8 + (int)BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+        string path = folder.File("changed.safetensors");
+        for (int i = 0; i < end; i++)
+        {
+            byte before = bytes[i];
+            foreach (byte changed in (byte[])[0, (byte)'"', (byte)'9', (byte)'{', 0xFF, (byte)(before ^ 1)])
+            {
+                bytes[i] = changed;
+                File.WriteAllBytes(path, bytes);
+                try
+                {
+                    foreach (Tensor tensor in SafeTensors.Load(path, Device.Default).Values)
+                    {
+                        tensor.Dispose();
+                    }
+                }
+                catch (InvalidDataException)
+                {
+                    // What a file that is not of the format must give; any other exception fails the test.
+                }
+            }
+
+            bytes[i] = before;
+        }
+    }
+
+    [Test]
+    public void A_save_that_fails_leaves_the_older_file_and_no_other()
+    {
+        using var folder = new TemporaryFolder();
+        string path = SavedFile(folder);
+        byte[] before = File.ReadAllBytes(path);
+        using var good = new Tensor(Device.Default, DType.Float32, 3);
+        var disposed = new Tensor(Device.Default, DType.Float32, 3);
+        disposed.Dispose();
+
+        Assert.That(() => SafeTensors.Save(path, new Dictionary<string, Tensor> { ["a"] = good, ["b"] = disposed }), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(File.ReadAllBytes(path), Is.EqualTo(before));
+        Assert.That(Directory.GetFiles(folder.Path), Is.EqualTo((string[])[path]));
+    }
+
+    [Test]
+    public void A_save_into_a_folder_that_is_not_there_is_an_io_exception()
+    {
+        using var folder = new TemporaryFolder();
+        using var tensor = new Tensor(Device.Default, DType.Float32, 3);
+
+        Assert.That(
+            () => SafeTensors.Save(folder.File("missing/a.safetensors"), [KeyValuePair.Create("t", tensor)]),
+            Throws.InstanceOf<IOException>());
+        Assert.That(() => SafeTensors.Load(folder.File("missing"), Device.Default), Throws.InstanceOf<IOException>());
+    }
+
+    [TestCase("")]
+    [TestCase("__metadata__")]
+    [TestCase("twice")]
+    public void A_name_that_cannot_be_saved_is_refused(string name)
+    {
+        using var folder = new TemporaryFolder();
+        using var tensor = new Tensor(Device.Default, DType.Float32, 3);
+
+        Assert.That(
+            () => SafeTensors.Save(folder.File("a"), [KeyValuePair.Create("twice", tensor), KeyValuePair.Create(name, tensor)]),
+            Throws.ArgumentException.With.Message.Contains($"the name '{name}'"));
+    }
+
+    private static string SavedFile(TemporaryFolder folder)
+    {
+        using Tensor first = ToTensor([1, 2, 3], DType.Float32, 3);
+        using Tensor second = ToTensor([4, 5], DType.Float64, 2, 1);
+        string path = folder.File("whole.safetensors");
+        SafeTensors.Save(path, new Dictionary<string, Tensor> { ["first"] = first, ["second"] = second }, new Dictionary<string, string> { ["k"] = "v" });
+        return path;
+    }
+
+    private static string Write(TemporaryFolder folder, string header, int dataBytes)
+    {
+        byte[] text = Encoding.UTF8.GetBytes(header);
+        byte[] bytes = new byte[8 + text.Length + dataBytes];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, (ulong)text.Length);
+        text.CopyTo(bytes, 8);
+        string path = folder.File("written.safetensors");
+        File.WriteAllBytes(path, bytes);
+        return path;
+    }
+}
