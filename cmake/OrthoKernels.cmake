@@ -1,7 +1,8 @@
 # The kernels: one source, compiled once for every instruction set, each in a namespace of its own.
 
 # Vectors are passed between inlined functions only, so the warning that their calling convention depends on the
-# instruction set does not apply. Kernels are optimised in debug builds, too: without, the tests would take minutes.
+# instruction set does not apply. Kernels are optimised alike in every configuration: without, the tests of a debug
+# build would take minutes.
 function(ortho_add_kernels target source)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
         set(sets baseline avx2 avx512)
@@ -21,7 +22,7 @@ function(ortho_add_kernels target source)
         target_include_directories(${kernels} PRIVATE include src)
         target_compile_definitions(${kernels} PRIVATE ORTHO_BUILDING ORTHO_ISA_NAMESPACE=${set}
             ORTHO_ISA=ORTHO_ISA_${name})
-        target_compile_options(${kernels} PRIVATE -Wno-psabi $<$<CONFIG:Debug>:-O2>)
+        target_compile_options(${kernels} PRIVATE -Wno-psabi -O3)
         if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
             target_compile_options(${kernels} PRIVATE -march=${architecture_${set}})
         endif()
