@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -110,13 +111,9 @@ internal static unsafe class NativeLibraryLoader
     }
 
     /// <summary>The folder of this assembly; that of the program where it has none of its own (single file, native AOT).</summary>
-    private static string AssemblyFolder()
-    {
-#pragma warning disable IL3000 // an empty Location is the case handled here
-        string location = typeof(NativeLibraryLoader).Assembly.Location;
-#pragma warning restore IL3000
-        return Path.GetDirectoryName(location) is { Length: > 0 } folder ? folder : AppContext.BaseDirectory;
-    }
+    [UnconditionalSuppressMessage("SingleFile", "IL3000", Justification = "An empty location is the case that is handled.")]
+    private static string AssemblyFolder() =>
+        Path.GetDirectoryName(typeof(NativeLibraryLoader).Assembly.Location) is { Length: > 0 } folder ? folder : AppContext.BaseDirectory;
 
     private static string OneLine(string text) =>
         string.Join(' ', text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
