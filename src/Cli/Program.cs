@@ -5,7 +5,7 @@ using OrthoNative.Cli;
 using OrthoNative.Cli.Commands;
 
 // Not a RootCommand, which is named after the file that runs it.
-var root = new Command("orthonative", "Random orthogonal additive filters: recurrent networks that learn very long dependencies.");
+var root = new Command("orthonative", "Random orthogonal additive filters: recurrent networks for very long sequences and feedforward networks of any depth.");
 root.Options.Add(new HelpOption());
 root.Options.Add(new VersionOption());
 root.Subcommands.Add(TrainCommand.Create());
@@ -32,7 +32,7 @@ catch (OrthoNativeLibraryException exception)
 }
 catch (OutOfMemoryException exception)
 {
-    return End(ExitCodes.Failure, $"{exception.Message}; less memory is needed with a smaller --hidden, --batch or --length, or with --checkpoint-every");
+    return End(ExitCodes.Failure, $"{exception.Message.TrimEnd('.')}; less memory is needed with a smaller --hidden, --batch, --length or --layers, or with --checkpoint-every");
 }
 catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException or NotSupportedException)
 {

@@ -11,7 +11,7 @@ internal static class TrainCommand
 
     public static Command Create()
     {
-        var command = new Command("train", "Train a recurrent model on a task and measure it on test samples");
+        var command = new Command("train", "Train a model on a task and measure it on test samples");
         foreach (TrainingTask task in Tasks.All)
         {
             command.Subcommands.Add(Create(task));
@@ -30,31 +30,48 @@ internal static class TrainCommand
                 OptionValue.Whole(task.ShortestLength, LongestSequence), (s, v) => s with { Length = v }, s => s.Length);
         }
 
-        Func<ParseResult, TrainSettings, TrainSettings> applyConvex = AddModel(options, task);
+        if (IsFeedforward(task))
+        {
+            options.Add("--layers", "count", "Layers L",
+                OptionValue.Whole(1, LongestSequence), (s, v) => s with { Layers = v }, s => s.Layers);
+        }
+
+        Func<ParseResult, TrainSettings, TrainSettings> complete = AddModel(options, task);
         AddTraining(options, task);
         AddData(options, task);
-        AddInitialization(options);
+        AddInitialization(options, task);
         AddFineTuning(options, task);
         command.SetAction(result =>
         {
-            return TrainingRun.Execute(task, applyConvex(result, options.Read(result)));
+            return TrainingRun.Execute(task, complete(result, options.Read(result)));
         });
         return command;
     }
 
-    /// <summary>Options of the recurrent layer.</summary>
-    /// <returns>What turns the settings that were read into those of the convex form, where it is asked for.</returns>
+    private static bool IsFeedforward(TrainingTask task) => task.Defaults.Layers is not null;
+
+    /// <summary>Options of the chain.</summary>
+    /// <returns>What fills in α and β where they follow from other settings.</returns>
     private static Func<ParseResult, TrainSettings, TrainSettings> AddModel(SettingOptions options, TrainingTask task)
     {
-        options.Add("--hidden", "units", "Units N of the recurrent layer",
+        bool feedforward = IsFeedforward(task);
+        options.Add("--hidden", "units", feedforward ? "Units N of a layer" : "Units N of the recurrent layer",
             OptionValue.Whole(1, 65536), (s, v) => s with { Hidden = v }, s => s.Hidden);
         Option<double> alpha = options.Add("--alpha", "factor", "Factor of the filtered state",
             OptionValue.Number(-10, 10), (s, v) => s with { Alpha = v }, s => s.Alpha);
-        Option<double> beta = options.Add("--beta", "factor", "Factor of the nonlinearity",
-            OptionValue.Number(-10, 10), (s, v) => s with { Beta = v }, s => s.Beta);
+        Option<double> beta = options.Add("--beta", "factor", feedforward ? "Factor of the nonlinearity, instead of c / layers" : "Factor of the nonlinearity",
+            OptionValue.Number(-10, 10), (s, v) => s with { Beta = v, TotalBeta = null }, s => feedforward ? null : s.Beta);
+        if (feedforward)
+        {
+            options.Add("--total-beta", "c", "beta is c / layers, so that the same c and rate suit any depth",
+                OptionValue.Number(-1000, 1000), (s, v) => s with { TotalBeta = v }, s => s.TotalBeta);
+        }
+
         Option<bool> convex = options.AddFlag(
             "--convex",
-            "Set alpha to 1 - beta, beta to 1 / steps unless --beta is given, and multiply scale and rate of W and of the readout by what beta falls short of its default, as states do",
+            feedforward
+                ? "Set alpha to 1 - beta"
+                : "Set alpha to 1 - beta, beta to 1 / steps unless --beta is given, and multiply scale and rate of W and of the readout by what beta falls short of its default, as states do",
             s => s);
         options.Add("--filter", "kind", "Orthogonal filter O",
             OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
@@ -62,6 +79,17 @@ internal static class TrainCommand
             OptionValue.Choice<ActivationChoice>(), (s, v) => s with { Activation = v }, s => s.Activation);
         return (result, settings) =>
         {
+            bool betaGiven = result.GetResult(beta) is { Implicit: false };
+            if (settings.Layers is { } layers && settings.TotalBeta is { } total)
+            {
+                if (betaGiven)
+                {
+                    throw CliException.Usage(Texts.Format($"--total-beta is {total} and --beta is {result.GetValue(beta)}; allowed: one of the two"));
+                }
+
+                settings = settings with { Beta = total / layers };
+            }
+
             if (!result.GetValue(convex))
             {
                 return settings;
@@ -72,13 +100,13 @@ internal static class TrainCommand
                 throw CliException.Usage(Texts.Format($"--alpha is {result.GetValue(alpha)} and --convex sets it to 1 - beta; allowed: one of the two"));
             }
 
-            double convexBeta = result.GetResult(beta) is { Implicit: false } ? settings.Beta : 1.0 / task.StepsOf(settings);
+            double convexBeta = betaGiven || feedforward ? settings.Beta : 1.0 / task.StepsOf(settings);
             if (convexBeta is not (> 0 and <= 1))
             {
                 throw CliException.Usage(Texts.Format($"--beta is {convexBeta}; allowed: above 0 and at most 1 with --convex"));
             }
 
-            return settings.ToConvex(convexBeta, task.Defaults.Beta);
+            return feedforward ? settings with { Alpha = 1 - convexBeta } : settings.ToConvex(convexBeta, task.Defaults.Beta);
         };
     }
 
@@ -120,15 +148,20 @@ internal static class TrainCommand
             OptionValue.Folder, (s, v) => s with { Out = v }, s => s.Out);
     }
 
-    private static void AddInitialization(SettingOptions options)
+    private static void AddInitialization(SettingOptions options, TrainingTask task)
     {
         OptionValue<double> scale = OptionValue.Number(0, 1000);
         options.Add("--weight-scale", "scale", "g of the initial weights W ~ N(0, g^2/N)",
             scale, (s, v) => s with { WeightScale = v }, s => s.WeightScale);
-        options.Add("--input-scale", "scale", "s of the initial input weights V ~ U(-s, s)",
+        options.Add("--input-scale", "scale",
+            IsFeedforward(task) ? "s of the initial input weights V ~ U(-s, s)/sqrt(inputs)" : "s of the initial input weights V ~ U(-s, s)",
             scale, (s, v) => s with { InputScale = v }, s => s.InputScale);
-        options.Add("--input-offset", "value", "Added to the initial input weights",
-            OptionValue.Number(-1000, 1000), (s, v) => s with { InputOffset = v }, s => s.InputOffset);
+        if (!IsFeedforward(task))
+        {
+            options.Add("--input-offset", "value", "Added to the initial input weights",
+                OptionValue.Number(-1000, 1000), (s, v) => s with { InputOffset = v }, s => s.InputOffset);
+        }
+
         options.Add("--bias-scale", "scale", "s of the initial bias b ~ U(-s, s)",
             scale, (s, v) => s with { BiasScale = v }, s => s.BiasScale);
         options.Add("--bias-offset", "value", "Added to the initial bias",
@@ -153,6 +186,8 @@ internal static class TrainCommand
             OptionValue.Choice<Schedule>(), (s, v) => s with { Schedule = v }, s => s.Schedule);
         options.Add("--warmup", "steps", "Steps over which the learning rate rises",
             OptionValue.Whole(0, 1_000_000), (s, v) => s with { Warmup = v }, s => s.Warmup);
+        options.Add("--epsilon", "value", "Added to the root mean square of gradients by adam and adamw",
+            OptionValue.Number(0, 1, above: true), (s, v) => s with { Epsilon = v }, s => s.Epsilon);
         options.Add("--momentum", "factor", "Momentum of sgd",
             OptionValue.Number(0, 1, below: true), (s, v) => s with { Momentum = v }, s => s.Momentum);
         options.Add("--weight-decay", "factor", "Weight decay, of weights but not of biases",
@@ -165,7 +200,9 @@ internal static class TrainCommand
 
         options.Add("--stop-at", task.Metric, Texts.Format($"End training once the {task.Metric} of the latest {TaskDefaults.StopWindow} batches is this good"),
             OptionValue.Number(0, classifies ? 1 : 1000), (s, v) => s with { StopAt = v }, s => s.StopAt);
-        options.Add("--checkpoint-every", "steps", "Keep every so many states and recompute the others, to save memory; 0: keep all",
+        options.Add("--checkpoint-every", "steps", IsFeedforward(task)
+                ? Texts.Format($"Keep every so many states and recompute the others, to save memory; 0: keep all; by default every sqrt(L)-th above {RoaFnn.DeepLayers} layers")
+                : "Keep every so many states and recompute the others, to save memory; 0: keep all",
             OptionValue.Whole(0, LongestSequence), (s, v) => s with { CheckpointEvery = v }, s => s.CheckpointEvery);
         if (task.Generated)
         {

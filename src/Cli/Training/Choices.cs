@@ -16,6 +16,21 @@ internal enum ActivationChoice
     Relu,
 }
 
+/// <summary>The library's objects for what was chosen.</summary>
+internal static class ChoiceExtensions
+{
+    public static Filter ToFilter(this FilterChoice choice) => choice switch
+    {
+        FilterChoice.Cycle => Filter.Cycle,
+        FilterChoice.Permutation => Filter.Permutation,
+        FilterChoice.Identity => Filter.Identity,
+        _ => Filter.Haar,
+    };
+
+    public static Activation ToActivation(this ActivationChoice choice) =>
+        choice == ActivationChoice.Relu ? Activation.Relu : Activation.Tanh;
+}
+
 /// <summary>Optimizers that the command line offers.</summary>
 internal enum OptimizerChoice
 {

@@ -66,6 +66,29 @@ internal static class TaskDefaults
 
     public static readonly TrainSettings Psmnist = Smnist with { PermutationSeed = PixelSequence.DefaultPermutationSeed };
 
+    public static readonly TrainSettings MnistImages = new()
+    {
+        Layers = 100,
+        Hidden = 64,
+        Alpha = 1,
+        // Not used: TotalBeta and the number of layers give it.
+        Beta = 0,
+        TotalBeta = 2,
+        Filter = FilterChoice.Permutation,
+        Activation = ActivationChoice.Tanh,
+        WeightScale = 1,
+        InputScale = 1,
+        BiasScale = 0,
+        LearningRate = 1e-3,
+        // A layer's gradient is proportional to 1 / L: far below 1e-8 in a deep network, and then Adam would hardly move.
+        Epsilon = 1e-16,
+        Schedule = Schedule.Cosine,
+        Batch = 100,
+        Epochs = 5,
+        CheckpointEvery = null,
+        Data = "data/mnist",
+    };
+
     /// <summary>Samples in a test batch: as many as keep the kernels busy, whatever the training batch is.</summary>
     public const int TestBatch = 200;
 

@@ -5,7 +5,7 @@ namespace OrthoNative.Cli.Training;
 /// <summary>The tasks that can be trained.</summary>
 internal static class Tasks
 {
-    public static IReadOnlyList<TrainingTask> All { get; } = [new AddingTask(), new CopyTask(), new PixelTask(permuted: false), new PixelTask(permuted: true)];
+    public static IReadOnlyList<TrainingTask> All { get; } = [new AddingTask(), new CopyTask(), new PixelTask(permuted: false), new PixelTask(permuted: true), new ImageTask()];
 }
 
 /// <summary>The adding problem.</summary>
@@ -72,8 +72,56 @@ internal sealed class CopyTask : TrainingTask
         (new CopyingMemory(settings.Length!.Value, settings.TestSamples!.Value, settings.Seed, DataSplit.Test), CopyingMemory.Baseline);
 }
 
+/// <summary>Images of digits in MNIST's files.</summary>
+internal abstract class MnistTask : TrainingTask
+{
+    public override string Metric => Metrics.Accuracy;
+
+    public override double ChanceLoss => Math.Log(Mnist.Classes);
+
+    public override bool Generated => false;
+
+    public override Dataset OpenTraining(TrainSettings settings, long count) => Open(settings, DataSplit.Training, settings.Limit);
+
+    public override (Dataset Samples, double Baseline) OpenTest(TrainSettings settings)
+    {
+        PixelSequence samples = Open(settings, DataSplit.Test, limit: null);
+        return (samples, samples.Baseline());
+    }
+
+    /// <summary>Whether an image is one input, instead of a sequence of its pixels.</summary>
+    protected abstract bool Whole { get; }
+
+    private PixelSequence Open(TrainSettings settings, DataSplit split, long? limit)
+    {
+        var images = Mnist.Load(settings.Data!, split);
+        return new PixelSequence(images, new PixelSequenceOptions
+        {
+            PermutationSeed = settings.PermutationSeed,
+            PixelsPerStep = Whole ? images.Rows * images.Columns : 1,
+            Limit = limit,
+        });
+    }
+}
+
+/// <summary>Images of digits as vectors, for feedforward networks of any depth.</summary>
+internal sealed class ImageTask : MnistTask
+{
+    public override string Name => "mnist";
+
+    public override string Summary => "MNIST images as vectors, through a feedforward network of any depth";
+
+    public override TrainSettings Defaults => TaskDefaults.MnistImages;
+
+    public override int StepsOf(TrainSettings settings) => settings.Layers!.Value;
+
+    public override string Describe(TrainSettings settings) => string.Create(CultureInfo.InvariantCulture, $"MNIST, {settings.Layers:#,0} layers");
+
+    protected override bool Whole => true;
+}
+
 /// <summary>Images of digits, pixel by pixel.</summary>
-internal sealed class PixelTask(bool permuted) : TrainingTask
+internal sealed class PixelTask(bool permuted) : MnistTask
 {
     public override string Name => permuted ? "psmnist" : "smnist";
 
@@ -85,22 +133,7 @@ internal sealed class PixelTask(bool permuted) : TrainingTask
 
     public override int StepsOf(TrainSettings settings) => 28 * 28;
 
-    public override string Metric => Metrics.Accuracy;
-
-    public override double ChanceLoss => Math.Log(Mnist.Classes);
-
-    public override bool Generated => false;
-
     public override string Describe(TrainSettings settings) => permuted ? "permuted sequential MNIST" : "sequential MNIST";
 
-    public override Dataset OpenTraining(TrainSettings settings, long count) => Open(settings, DataSplit.Training, settings.Limit);
-
-    public override (Dataset Samples, double Baseline) OpenTest(TrainSettings settings)
-    {
-        PixelSequence samples = Open(settings, DataSplit.Test, limit: null);
-        return (samples, samples.Baseline());
-    }
-
-    private static PixelSequence Open(TrainSettings settings, DataSplit split, long? limit) =>
-        new(Mnist.Load(settings.Data!, split), new PixelSequenceOptions { PermutationSeed = settings.PermutationSeed, Limit = limit });
+    protected override bool Whole => false;
 }

@@ -8,11 +8,17 @@ internal sealed record TrainSettings
     /// <summary>adding: length of a sequence; copy: delay; pixel tasks: null, the images tell.</summary>
     public int? Length { get; init; }
 
+    /// <summary>Layers L of a feedforward chain; null: the model is recurrent.</summary>
+    public int? Layers { get; init; }
+
     public required int Hidden { get; init; }
 
     public required double Alpha { get; init; }
 
     public required double Beta { get; init; }
+
+    /// <summary>c of β = c / L in a feedforward chain; null where β was given or the model is recurrent.</summary>
+    public double? TotalBeta { get; init; }
 
     public required FilterChoice Filter { get; init; }
 
@@ -21,7 +27,7 @@ internal sealed record TrainSettings
     /// <summary>g of W ~ N(0, g^2 / N).</summary>
     public required double WeightScale { get; init; }
 
-    /// <summary>s of V ~ U(-s, s).</summary>
+    /// <summary>s of V ~ U(-s, s); of the dense input layer of a feedforward model ~ U(-s, s) / sqrt(inputs).</summary>
     public required double InputScale { get; init; }
 
     /// <summary>Added to every element of V at the start.</summary>
@@ -51,6 +57,9 @@ internal sealed record TrainSettings
     public OptimizerChoice Optimizer { get; init; } = OptimizerChoice.Adam;
 
     public required double LearningRate { get; init; }
+
+    /// <summary>Of Adam and AdamW alone.</summary>
+    public double Epsilon { get; init; } = 1e-8;
 
     /// <summary>Of SGD alone.</summary>
     public double Momentum { get; init; } = 0.9;
@@ -91,8 +100,8 @@ internal sealed record TrainSettings
     /// <summary>Of the pixel order; null where pixels are read in order or there are none.</summary>
     public ulong? PermutationSeed { get; init; }
 
-    /// <summary>Steps between states that are kept for the backward pass; 0: all are kept.</summary>
-    public int CheckpointEvery { get; init; }
+    /// <summary>Steps between states that are kept for the backward pass; 0: all are kept; null: as the depth suggests.</summary>
+    public int? CheckpointEvery { get; init; } = 0;
 
     /// <summary>Whether the test samples are measured after every epoch too. The result is always that of the last step.</summary>
     public bool TestEveryEpoch { get; init; }
@@ -115,7 +124,7 @@ internal sealed record TrainSettings
     public string? Out { get; init; }
 
     /// <summary>
-    /// The convex form, α = 1 - β. States are sums of terms β φ, so they shrink with β: what reads them, W and the readout,
+    /// The convex form of a recurrent model, α = 1 - β. States are sums of terms β φ, so they shrink with β: what reads them, W and the readout,
     /// starts larger and learns faster by the same factor. Then the model is the one of <paramref name="referenceBeta"/> with
     /// α = 1 - β, only in other units of the state.
     /// </summary>

@@ -47,6 +47,8 @@ internal sealed class Trainer : IDisposable
         Steps = Math.Min(settings.Steps ?? long.MaxValue, settings.Epochs * _stepsPerEpoch ?? long.MaxValue);
         Epochs = checked((int)((Steps + _stepsPerEpoch - 1) / _stepsPerEpoch));
         Model = CreateModel(training);
+        Summary = Model.Summary(settings.Batch, training.Steps, OptimizerValues);
+        RequireMemory();
         _loss = new TaskLoss(training, settings.LabelSmoothing);
         _optimizer = CreateOptimizer();
     }
@@ -59,6 +61,12 @@ internal sealed class Trainer : IDisposable
 
     /// <summary>The model.</summary>
     public Sequential Model { get; }
+
+    /// <summary>What training it takes.</summary>
+    public ModelSummary Summary { get; }
+
+    /// <summary>Numbers that the optimizer keeps for each parameter.</summary>
+    private int OptimizerValues => _settings.Optimizer != OptimizerChoice.Sgd ? 2 : _settings.Momentum > 0 ? 1 : 0;
 
     /// <summary>Trains and tests.</summary>
     /// <param name="view">Told about every step.</param>
@@ -138,21 +146,66 @@ internal sealed class Trainer : IDisposable
         return steps * settings.Batch;
     }
 
-    private Sequential CreateModel(Dataset data) => new(
-        _device,
-        _settings.Seed,
-        new RoaRnn(data.Features, _settings.Hidden, new RoaRnnOptions
+    /// <summary>Refuses, before the rest is allocated, what would fill the memory in the midst of the first step.</summary>
+    private void RequireMemory()
+    {
+        // The weights have been drawn; the memory of the gradients is not in use before it is written.
+        long available = SystemInfo.AvailableMemory;
+        if (Summary.TotalBytes - Summary.WeightBytes > available)
+        {
+            throw CliException.Failure(
+                $"the model needs {Summary.Arithmetic}, {Texts.Bytes(available + Summary.WeightBytes)} are available; " +
+                "less memory is needed with fewer units or layers, a smaller --batch, or --optimizer sgd --momentum 0");
+        }
+    }
+
+    private Sequential CreateModel(Dataset data) => _settings.Layers is { } layers
+        ? new Sequential(
+            _device,
+            _settings.Seed,
+            new Dense(data.Features, _settings.Hidden, new DenseOptions
+            {
+                WeightScale = _settings.InputScale,
+                BiasScale = _settings.InputScale,
+                WeightLearningRateScale = _settings.InputRate,
+                BiasLearningRateScale = _settings.InputRate,
+            })
+            {
+                Name = "input",
+            },
+            new RoaFnn(_settings.Hidden, layers, new RoaFnnOptions
+            {
+                Alpha = _settings.Alpha,
+                Beta = _settings.Beta,
+                Filter = _settings.Filter.ToFilter(),
+                Activation = _settings.Activation.ToActivation(),
+                WeightScale = _settings.WeightScale,
+                BiasScale = _settings.BiasScale,
+                BiasOffset = _settings.BiasOffset,
+                WeightLearningRateScale = _settings.WeightRate,
+                BiasLearningRateScale = _settings.BiasRate,
+                Checkpointing = KeptStates,
+            })
+            {
+                Name = "fnn",
+            },
+            CreateReadout(data))
+        : new Sequential(_device, _settings.Seed, CreateRecurrent(data), CreateReadout(data));
+
+    private Checkpointing? KeptStates => _settings.CheckpointEvery switch
+    {
+        null => null,
+        0 => Checkpointing.None,
+        int every => Checkpointing.Every(every),
+    };
+
+    private RoaRnn CreateRecurrent(Dataset data) =>
+        new(data.Features, _settings.Hidden, new RoaRnnOptions
         {
             Alpha = _settings.Alpha,
             Beta = _settings.Beta,
-            Filter = _settings.Filter switch
-            {
-                FilterChoice.Cycle => Filter.Cycle,
-                FilterChoice.Permutation => Filter.Permutation,
-                FilterChoice.Identity => Filter.Identity,
-                _ => Filter.Haar,
-            },
-            Activation = _settings.Activation == ActivationChoice.Relu ? Activation.Relu : Activation.Tanh,
+            Filter = _settings.Filter.ToFilter(),
+            Activation = _settings.Activation.ToActivation(),
             Output = data.TargetSteps == 1 ? SequenceOutput.Last : SequenceOutput.LastSteps(data.TargetSteps),
             WeightScale = _settings.WeightScale,
             InputScale = _settings.InputScale,
@@ -162,12 +215,14 @@ internal sealed class Trainer : IDisposable
             WeightLearningRateScale = _settings.WeightRate,
             InputLearningRateScale = _settings.InputRate,
             BiasLearningRateScale = _settings.BiasRate,
-            Checkpointing = _settings.CheckpointEvery == 0 ? Checkpointing.None : Checkpointing.Every(_settings.CheckpointEvery),
+            Checkpointing = KeptStates,
         })
         {
             Name = "rnn",
-        },
-        new Dense(_settings.Hidden, data.Outputs, new DenseOptions
+        };
+
+    private Dense CreateReadout(Dataset data) =>
+        new(_settings.Hidden, data.Outputs, new DenseOptions
         {
             WeightScale = _settings.ReadoutScale,
             BiasScale = _settings.ReadoutScale,
@@ -176,12 +231,12 @@ internal sealed class Trainer : IDisposable
         })
         {
             Name = "readout",
-        });
+        };
 
     private Optimizer CreateOptimizer()
     {
         double rate = _settings.LearningRate;
-        var adam = new AdamOptions { WeightDecay = _settings.WeightDecay };
+        var adam = new AdamOptions { Epsilon = _settings.Epsilon, WeightDecay = _settings.WeightDecay };
         Optimizer optimizer = _settings.Optimizer switch
         {
             OptimizerChoice.Sgd => new Sgd(Model, rate, new SgdOptions { WeightDecay = _settings.WeightDecay, Momentum = _settings.Momentum }),

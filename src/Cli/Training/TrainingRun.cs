@@ -29,6 +29,11 @@ internal static class TrainingRun
             using var trainer = new Trainer(task, settings, device);
             folder.EnsureRoom((trainer.Model.ParameterData.Count * sizeof(float)) + RoomForReports);
             Console.Out.WriteLine(Describe(task, settings, trainer, device));
+            if (settings.Layers is not null)
+            {
+                Console.Out.WriteLine(trainer.Summary);
+            }
+
             ITrainingView view = AnsiConsole.Profile.Out.IsTerminal && AnsiConsole.Profile.Capabilities.Ansi
                 ? new TerminalView(AnsiConsole.Console, task.Metric, trainer.Epochs)
                 : new PlainView(Console.Out, task.Metric, trainer.Epochs);

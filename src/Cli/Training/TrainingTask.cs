@@ -15,7 +15,7 @@ internal abstract class TrainingTask
     /// <summary>Lowest --length.</summary>
     public virtual int ShortestLength => 1;
 
-    /// <summary>Time steps of a sequence.</summary>
+    /// <summary>Length of the chain: time steps of a sequence, or layers.</summary>
     public abstract int StepsOf(TrainSettings settings);
 
     /// <summary>Name for people, with its length.</summary>

@@ -2,7 +2,7 @@ using OrthoNative.Interop;
 
 namespace OrthoNative;
 
-/// <summary>Images read one pixel at a time: the class is asked for after the last pixel.</summary>
+/// <summary>Images read one pixel, or some pixels, at a time: the class is asked for after the last one.</summary>
 /// <remarks>
 /// Q. Le, N. Jaitly, G. Hinton: A simple way to initialize recurrent networks of rectified linear units (2015). In row
 /// order the task is known as sequential MNIST; in one random order, the same for all images, as permuted sequential
@@ -38,13 +38,21 @@ public sealed class PixelSequence : Dataset
             Check.AtLeast(limit, 1, "options.Limit");
         }
 
+        int pixels = images.Rows * images.Columns;
+        if (options.PixelsPerStep < 1 || pixels % options.PixelsPerStep != 0)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(options), $"options.PixelsPerStep is {options.PixelsPerStep}; a divisor of {pixels}, the pixels of an image, is allowed.");
+        }
+
         _images = images;
         Count = Math.Min(options.Limit ?? images.Count, images.Count);
-        Steps = images.Rows * images.Columns;
-        _order = [.. Enumerable.Range(0, (int)Steps)];
+        Features = options.PixelsPerStep;
+        Steps = pixels / Features;
+        _order = [.. Enumerable.Range(0, pixels)];
         if (options.PermutationSeed is { } seed)
         {
-            long[] permutation = new long[Steps];
+            long[] permutation = new long[pixels];
             RandomNumbers.Permutation(seed, ortho_stream.ORTHO_STREAM_DATA, 0, permutation);
             _order = Array.ConvertAll(permutation, pixel => (int)pixel);
         }
@@ -59,11 +67,11 @@ public sealed class PixelSequence : Dataset
     /// <inheritdoc/>
     public override long Count { get; }
 
-    /// <summary>Length T of a sequence: the number of pixels.</summary>
+    /// <summary>Length T of a sequence: the number of pixels, by those of a step.</summary>
     public override long Steps { get; }
 
-    /// <summary>1: the pixel.</summary>
-    public override long Features => 1;
+    /// <summary>The pixels of a step.</summary>
+    public override long Features { get; }
 
     /// <summary>1: the class is asked for at the last step.</summary>
     public override long TargetSteps => 1;
@@ -74,7 +82,7 @@ public sealed class PixelSequence : Dataset
     /// <summary>True.</summary>
     public override bool IsClassification => true;
 
-    /// <summary>The pixel that is read at each step; a pixel's number is row * columns + column.</summary>
+    /// <summary>The pixels as they are read; a pixel's number is row * columns + column.</summary>
     public ReadOnlySpan<int> Order => _order;
 
     /// <summary>Accuracy, on these samples, of a model that always answers with their most frequent class.</summary>
@@ -103,9 +111,10 @@ public sealed class PixelSequence : Dataset
         {
             int sample = checked((int)samples[row]);
             ReadOnlySpan<byte> image = _images.Image(sample);
-            for (int step = 0; step < _order.Length; step++)
+            for (int i = 0; i < _order.Length; i++)
             {
-                inputs[(step * batch) + row] = _levels[image[_order[step]]];
+                (int step, int feature) = Math.DivRem(i, (int)Features);
+                inputs[(((step * batch) + row) * (int)Features) + feature] = _levels[image[_order[i]]];
             }
 
             classes[row] = _images.Labels[sample];

@@ -51,6 +51,9 @@ public sealed unsafe class Dense : Layer
         }
     }
 
+    /// <summary>The layer in a few words: <c>Dense 784 -> 64</c>.</summary>
+    public override string ToString() => $"{nameof(Dense)} {InputSize} -> {OutputSize}";
+
     private Parameter Weight => Parameters[0];
 
     private Parameter? Bias => _options.Bias ? Parameters[1] : null;
@@ -86,6 +89,8 @@ public sealed unsafe class Dense : Layer
             weight.Address, x.Address, yGradient.Address, weightGradient.Address, biasGradient.Address, xGradient.Address)
             .ThrowOnFailure();
     }
+
+    internal override long ActivationBytes(long steps, long batch) => steps * batch * OutputSize * Model.DType.Bytes();
 
     private protected override void OnDispose()
     {

@@ -36,6 +36,15 @@ public abstract unsafe class FilterChainLayer : Layer
     /// <summary>Number of units N.</summary>
     public long HiddenSize { get; }
 
+    /// <summary>α, the factor of the filtered state: one number, or one for each unit.</summary>
+    public UnitValues Alpha => _options.Alpha;
+
+    /// <summary>β, the factor of the nonlinearity: one number, or one for each unit.</summary>
+    public UnitValues Beta => _options.Beta;
+
+    /// <summary>The nonlinearity φ.</summary>
+    public Activation Activation => _options.Activation;
+
     /// <inheritdoc/>
     public override long OutputSize => HiddenSize;
 
@@ -97,8 +106,9 @@ public abstract unsafe class FilterChainLayer : Layer
             options.beta = beta;
             options.beta_count = _options.Beta.Count;
             options.filter_matrix = matrices;
-            options.checkpoint_every = _options.Checkpointing.Interval;
-            options.max_state_bytes = _options.Checkpointing.MaximumBytes;
+            Checkpointing checkpointing = _options.Checkpointing ?? Checkpointing.None;
+            options.checkpoint_every = checkpointing.Interval;
+            options.max_state_bytes = checkpointing.MaximumBytes;
             _chain = ChainHandle.Create(Model.Device.Handle, options);
         }
     }

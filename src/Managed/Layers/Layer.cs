@@ -88,6 +88,12 @@ public abstract class Layer
     /// <param name="accumulate">Whether gradients of parameters are added to instead of overwritten.</param>
     internal abstract void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate);
 
+    /// <summary>Bytes that the layer keeps from a forward pass to its backward pass, its outputs among them.</summary>
+    internal abstract long ActivationBytes(long steps, long batch);
+
+    /// <summary>Time steps of the outputs, where the inputs have so many.</summary>
+    internal virtual long OutputSteps(long steps) => steps;
+
     /// <summary>Memory for the gradient at the inputs.</summary>
     internal Tensor InputGradientFor(Tensor inputs) =>
         Tensor.Ensure(ref _inputGradient, inputs.Device, inputs.DType, inputs.Shape);

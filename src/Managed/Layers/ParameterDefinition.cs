@@ -12,6 +12,9 @@ internal sealed record ParameterDefinition(string Name, long[] Shape, double Lea
     /// <summary>Whether weight decay leaves the parameter out.</summary>
     public bool IsBias { get; init; }
 
+    /// <summary>Number of elements; shapes beyond memory are counted, too.</summary>
+    public Int128 Count => Shape.Aggregate(Int128.One, (product, size) => product * size);
+
     /// <summary>Starts normal with mean 0.</summary>
     public static ParameterDefinition Normal(string name, long[] shape, double standardDeviation, double learningRateScale) =>
         new(name, shape, learningRateScale, (values, seed, index) =>

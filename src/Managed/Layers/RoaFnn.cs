@@ -12,19 +12,21 @@ namespace OrthoNative;
 /// </remarks>
 public sealed unsafe class RoaFnn : FilterChainLayer
 {
+    /// <summary>Number of layers up to which all states are kept by default; in deeper networks they are recomputed in chunks.</summary>
+    public const long DeepLayers = 256;
+
     private readonly RoaFnnOptions _options;
     private Tensor? _outputs;
 
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="hiddenSize">Number of units N, 1 to 65536.</param>
     /// <param name="layers">Number of layers L, at least 1.</param>
-    /// <param name="options">Null: the defaults.</param>
+    /// <param name="options">Null: the defaults, among them β = 1 / L.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size or an option is outside what is allowed.</exception>
     /// <exception cref="ArgumentException">α, β or a given filter do not match the sizes.</exception>
     public RoaFnn(long hiddenSize, long layers, RoaFnnOptions? options = null)
-        : base(hiddenSize, options ??= new RoaFnnOptions())
+        : base(hiddenSize, options = Resolve(options, layers))
     {
-        Check.InRange(layers, 1, int.MaxValue);
         long matrices = options.FilterPerLayer ? layers : 1;
         if (options.Filter.Matrices is not null && options.Filter.Count != matrices)
         {
@@ -39,6 +41,9 @@ public sealed unsafe class RoaFnn : FilterChainLayer
 
     /// <summary>Number of layers L.</summary>
     public long Layers { get; }
+
+    /// <summary>Whether each layer has an orthogonal matrix of its own.</summary>
+    internal bool FiltersPerLayer => _options.FilterPerLayer;
 
     /// <inheritdoc/>
     public override long InputSize => HiddenSize;
@@ -72,6 +77,9 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         return StateBytes(0, batch, training);
     }
 
+    /// <summary>The layer in a few words: <c>RoaFnn 50000 layers of 64 units</c>.</summary>
+    public override string ToString() => $"{nameof(RoaFnn)} {Layers} layers of {HiddenSize} units";
+
     internal override Tensor Forward(Tensor inputs, bool training)
     {
         long rows = RowsOf(inputs);
@@ -100,6 +108,15 @@ public sealed unsafe class RoaFnn : FilterChainLayer
             weight.Address, null, bias.Address, null, xGradient.Address,
             weightGradient.Address, null, biasGradient.Address, null, initialGradient.Address)
             .ThrowOnFailure();
+    }
+
+    internal override long ActivationBytes(long steps, long batch) =>
+        GetStateBytes(steps * batch) + (steps * batch * OutputSize * Model.DType.Bytes());
+
+    private static RoaFnnOptions Resolve(RoaFnnOptions? options, long layers)
+    {
+        Check.InRange(layers, 1, int.MaxValue);
+        return (options ?? new RoaFnnOptions()).For(layers);
     }
 
     private protected override void OnAttach(ulong seed, uint filterIndex) =>

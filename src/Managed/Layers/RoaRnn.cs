@@ -84,6 +84,9 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         return StateBytes(steps, batch, training);
     }
 
+    /// <summary>The layer in a few words: <c>RoaRnn 10 -> 128 units</c>.</summary>
+    public override string ToString() => $"{nameof(RoaRnn)} {InputSize} -> {HiddenSize} units";
+
     internal override Tensor Forward(Tensor inputs, bool training)
     {
         ReadOnlySpan<long> shape = inputs.Shape;
@@ -145,6 +148,11 @@ public sealed unsafe class RoaRnn : FilterChainLayer
             weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, uGradient.Address, initialGradient.Address)
             .ThrowOnFailure();
     }
+
+    internal override long ActivationBytes(long steps, long batch) =>
+        GetStateBytes(steps, batch) + (OutputSteps(steps) * batch * OutputSize * Model.DType.Bytes());
+
+    internal override long OutputSteps(long steps) => _options.Output.StepsOf(steps);
 
     private protected override void OnAttach(ulong seed, uint filterIndex) =>
         CreateChain(new ortho_chain_options { model = ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize }, seed, filterIndex);

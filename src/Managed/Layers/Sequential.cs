@@ -1,3 +1,4 @@
+using System.Globalization;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -74,11 +75,7 @@ public sealed unsafe class Sequential : IDisposable
         _inputs = new Tensor[_layers.Length];
 
         IReadOnlyList<ParameterDefinition>[] definitions = [.. _layers.Select(layer => layer.Definitions)];
-        long count = 0;
-        foreach (ParameterDefinition definition in definitions.SelectMany(list => list))
-        {
-            count = checked(count + definition.Shape.Aggregate(1L, (product, size) => checked(product * size)));
-        }
+        long count = CountWithinMemory(definitions, DType);
 
         try
         {
@@ -137,6 +134,9 @@ public sealed unsafe class Sequential : IDisposable
                 : $"The model was made without {nameof(SequentialOptions)}.{nameof(SequentialOptions.ComputeInputGradient)}.");
         }
     }
+
+    /// <summary>Before each layer's backward pass: the layer, its inputs and the gradient at its outputs.</summary>
+    internal event Action<Layer, Tensor, Tensor>? LayerBackward;
 
     /// <summary>Runs the model.</summary>
     /// <param name="inputs">
@@ -197,10 +197,43 @@ public sealed unsafe class Sequential : IDisposable
         for (int i = _layers.Length - 1; i >= 0; i--)
         {
             Tensor? inputGradient = i > 0 || _computeInputGradient ? _layers[i].InputGradientFor(_inputs[i]) : null;
+            LayerBackward?.Invoke(_layers[i], _inputs[i], gradient);
             _layers[i].Backward(_inputs[i], gradient, inputGradient, accumulate);
             _inputGradient = inputGradient;
             gradient = inputGradient!;
         }
+    }
+
+    /// <summary>Tells what training takes, before it begins: parameters and memory.</summary>
+    /// <param name="batch">Samples B in a step, at least 1.</param>
+    /// <param name="steps">Time steps T of the inputs, at least 1; 1, the default, for models without recurrent layers.</param>
+    /// <param name="optimizerValues">
+    /// Numbers that the optimizer keeps for each parameter: 2, the default, for Adam and AdamW; 1 for SGD with momentum; 0 for SGD.
+    /// </param>
+    /// <returns>A record that prints as a table.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A number is outside what is allowed.</exception>
+    /// <exception cref="OutOfMemoryException">States beyond what a computer can address.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public ModelSummary Summary(long batch, long steps = 1, int optimizerValues = 2)
+    {
+        ThrowIfDisposed();
+        Check.AtLeast(batch, 1);
+        Check.AtLeast(steps, 1);
+        Check.InRange(optimizerValues, 0, 2);
+        var layers = new LayerSummary[_layers.Length];
+        for (int i = 0; i < layers.Length; i++)
+        {
+            Layer layer = _layers[i];
+            long gradient = i > 0 || _computeInputGradient ? steps * batch * layer.InputSize * DType.Bytes() : 0;
+            layers[i] = new LayerSummary(
+                NameOf(layer, i),
+                layer.ToString()!,
+                layer.Parameters.Sum(parameter => parameter.Value.Count),
+                layer.ActivationBytes(steps, batch) + gradient);
+            steps = layer.OutputSteps(steps);
+        }
+
+        return new ModelSummary(layers, batch, DType, optimizerValues);
     }
 
     /// <summary>Scales all gradients down so that their Euclidean norm is at most <paramref name="maximumNorm"/>.</summary>
@@ -322,8 +355,28 @@ public sealed unsafe class Sequential : IDisposable
         }
     }
 
+    /// <summary>The number of parameters, if they and their gradients fit into memory.</summary>
+    private static long CountWithinMemory(IReadOnlyList<ParameterDefinition>[] definitions, DType dtype)
+    {
+        IEnumerable<ParameterDefinition> all = definitions.SelectMany(list => list);
+        Int128 count = all.Aggregate(Int128.Zero, (sum, definition) => sum + definition.Count);
+        Int128 bytes = 2 * count * dtype.Bytes();
+        long available = SystemInfo.AvailableMemory;
+        if (bytes > available)
+        {
+            ParameterDefinition largest = all.MaxBy(definition => definition.Count)!;
+#pragma warning disable CA2201 // the standard exception for memory that cannot be had
+            throw new OutOfMemoryException(
+                string.Create(CultureInfo.InvariantCulture, $"{count:#,0} parameters (the largest is {largest.Name}, {string.Join(" x ", largest.Shape)}) and as many gradients ") +
+                string.Create(CultureInfo.InvariantCulture, $"of {dtype.Bytes()} bytes each need {ModelSummary.Bytes(bytes)}, {ModelSummary.Bytes(available)} are available."));
+#pragma warning restore CA2201
+        }
+
+        return (long)count;
+    }
+
     private static string NameOf(Layer layer, int index) =>
-        layer.Name ?? index.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        layer.Name ?? index.ToString(CultureInfo.InvariantCulture);
 
     private Parameter[] AttachLayers(IReadOnlyList<ParameterDefinition>[] definitions, ulong seed)
     {

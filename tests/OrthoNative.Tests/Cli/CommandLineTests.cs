@@ -5,7 +5,8 @@ namespace OrthoNative.Tests.Cli;
 internal sealed class CommandLineTests
 {
     [TestCase("--help", "train", "info")]
-    [TestCase("train --help", "adding", "copy", "smnist", "psmnist")]
+    [TestCase("train --help", "adding", "copy", "smnist", "psmnist", "mnist")]
+    [TestCase("train mnist --help", "--layers", "[default: 100]", "--total-beta", "Set alpha to 1 - beta", "--data")]
     [TestCase(
         "train adding --help", "--length", "--hidden", "--alpha", "--beta", "--convex", "--filter", "--activation", "--epochs", "--steps",
         "--batch", "--lr", "--optimizer", "--clip", "--seed", "--threads", "--limit", "--out")]
@@ -38,8 +39,8 @@ internal sealed class CommandLineTests
 
     [TestCase("", "train, info")]
     [TestCase("fly", "'fly'", "train, info")]
-    [TestCase("train", "adding, copy, smnist, psmnist")]
-    [TestCase("train xor", "'xor'", "adding, copy, smnist, psmnist")]
+    [TestCase("train", "adding, copy, smnist, psmnist, mnist")]
+    [TestCase("train xor", "'xor'", "adding, copy, smnist, psmnist, mnist")]
     [TestCase("info now", "'now'", "none")]
     [TestCase("train copy --colour red", "'--colour'", "--length, --hidden")]
     [TestCase("train copy extra", "'extra'", "--length, --hidden")]
@@ -64,6 +65,10 @@ internal sealed class CommandLineTests
     [TestCase("train copy --convex --alpha 0.5", "--alpha is 0.5", "--convex", "one of the two")]
     [TestCase("train copy --steps 1000000000", "--steps", "1000000000", "at most 42949672")]
     [TestCase("train copy --length 1000000 --batch 60000 --steps 1", "--batch is 60000", "at most 214")]
+    [TestCase("train mnist --layers 0", "--layers is '0'", "from 1 to 1000000")]
+    [TestCase("train mnist --convex --beta 1.5", "--beta is 1.5", "above 0 and at most 1")]
+    [TestCase("train mnist --total-beta 2 --beta 0.1", "--total-beta is 2 and --beta is 0.1", "one of the two")]
+    [TestCase("train mnist --input-offset 1", "'--input-offset'", "--layers")]
     [TestCase("train smnist --mirror ftp://host/", "--mirror is 'ftp://host/'", "http or https")]
     public void A_wrong_command_line_gets_one_line_and_exit_code_2(string arguments, params string[] expected)
     {

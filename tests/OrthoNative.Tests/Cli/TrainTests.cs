@@ -230,6 +230,45 @@ internal sealed class TrainTests
         Assert.That(root.GetProperty("result").GetProperty("baseline").GetDouble(), Is.EqualTo(0.1));
     }
 
+    [TestCase("", 1, 0.0625)]
+    [TestCase("--convex", 0.9375, 0.0625)]
+    [TestCase("--total-beta 4", 1, 0.125)]
+    [TestCase("--beta 0.5", 1, 0.5)]
+    public void Images_train_a_deep_network_whose_beta_follows_from_its_depth(string arguments, double alpha, double beta)
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path);
+
+        CliResult result = CliProcess.Run(
+            folder.Path,
+            ["train", "mnist", "--data", ".", "--layers", "32", "--hidden", "16", "--epochs", "20", "--batch", "16", "--lr", "0.01",
+                .. arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Output, Does.Contain("RoaFnn 32 layers of 16 units").And.Contains(" = ").And.Contains("activations"));
+        using JsonDocument run = Read(folder.File("run"));
+        JsonElement settings = run.RootElement.GetProperty("settings");
+        Assert.That(settings.GetProperty("alpha").GetDouble(), Is.EqualTo(alpha));
+        Assert.That(settings.GetProperty("beta").GetDouble(), Is.EqualTo(beta));
+
+        // The rows of the small images tell the label without noise.
+        Assert.That(run.RootElement.GetProperty("result").GetProperty("value").GetDouble(), Is.GreaterThan(0.9));
+        Assert.That(SafeTensors.Load(folder.File("run/model.safetensors"), Device.Default)["fnn.weight"].Shape.ToArray(), Is.EqualTo((long[])[32, 16, 16]));
+    }
+
+    [Test]
+    public void A_network_beyond_memory_is_refused_before_training()
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path);
+
+        CliResult result = CliProcess.Run(folder.Path, "train", "mnist", "--data", ".", "--layers", "1000000", "--hidden", "4096", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Match("1000000 x 4096 x 4096.*need.*are available").And.Not.Contains("\n"));
+        Assert.That(Directory.Exists(folder.File("run")), Is.False);
+    }
+
     [Test]
     public void A_download_that_fails_its_checksum_is_refused_and_leaves_nothing()
     {

@@ -75,6 +75,29 @@ internal sealed class PixelSequenceTests
         Assert.That(new PixelSequence(_images, new PixelSequenceOptions { Limit = 1000 }).Count, Is.EqualTo(30));
     }
 
+    [TestCase(1)]
+    [TestCase(4)]
+    [TestCase(16)]
+    public void Pixels_of_a_step_lie_side_by_side(int pixelsPerStep)
+    {
+        float[] pixels = new float[32];
+        new PixelSequence(_images).Read([3, 7], pixels, new int[2], []);
+        var data = new PixelSequence(_images, new PixelSequenceOptions { PixelsPerStep = pixelsPerStep });
+        float[] inputs = new float[32];
+
+        data.Read([3, 7], inputs, new int[2], []);
+
+        Assert.That((data.Steps, data.Features), Is.EqualTo((16L / pixelsPerStep, (long)pixelsPerStep)));
+        for (int sample = 0; sample < 2; sample++)
+        {
+            for (int pixel = 0; pixel < 16; pixel++)
+            {
+                int step = pixel / pixelsPerStep;
+                Assert.That(inputs[(((step * 2) + sample) * pixelsPerStep) + (pixel % pixelsPerStep)], Is.EqualTo(pixels[(pixel * 2) + sample]));
+            }
+        }
+    }
+
     [Test]
     public void The_baseline_is_the_share_of_the_most_frequent_class()
     {
@@ -88,5 +111,7 @@ internal sealed class PixelSequenceTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new PixelSequence(_images, new PixelSequenceOptions { Mean = double.NaN }));
         Assert.Throws<ArgumentOutOfRangeException>(() => new PixelSequence(_images, new PixelSequenceOptions { StandardDeviation = 0 }));
         Assert.Throws<ArgumentOutOfRangeException>(() => new PixelSequence(_images, new PixelSequenceOptions { Limit = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new PixelSequence(_images, new PixelSequenceOptions { PixelsPerStep = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new PixelSequence(_images, new PixelSequenceOptions { PixelsPerStep = 3 }));
     }
 }

@@ -1,0 +1,89 @@
+using System.Globalization;
+using System.Text;
+
+namespace OrthoNative;
+
+/// <summary>What a layer takes.</summary>
+/// <param name="Name">Name in the model.</param>
+/// <param name="Description">Kind and sizes.</param>
+/// <param name="Parameters">Number of parameters.</param>
+/// <param name="ActivationBytes">Bytes for states, outputs and the gradient at the inputs.</param>
+public sealed record LayerSummary(string Name, string Description, long Parameters, long ActivationBytes);
+
+/// <summary>What training a model takes: parameters and memory in bytes. Prints as a table.</summary>
+/// <remarks>Not counted: filters, packed weights and sums of gradients, which do not grow with depth, and the batch itself.</remarks>
+public sealed class ModelSummary
+{
+    internal ModelSummary(IReadOnlyList<LayerSummary> layers, long batch, DType dtype, int optimizerValues)
+    {
+        Layers = layers;
+        Batch = batch;
+        DType = dtype;
+        Parameters = layers.Sum(layer => layer.Parameters);
+        WeightBytes = Parameters * dtype.Bytes();
+        OptimizerBytes = optimizerValues * WeightBytes;
+        ActivationBytes = layers.Sum(layer => layer.ActivationBytes);
+    }
+
+    /// <summary>The layers in their order.</summary>
+    public IReadOnlyList<LayerSummary> Layers { get; }
+
+    /// <summary>Samples in a step.</summary>
+    public long Batch { get; }
+
+    /// <summary>Element type.</summary>
+    public DType DType { get; }
+
+    /// <summary>Number of parameters.</summary>
+    public long Parameters { get; }
+
+    /// <summary>Bytes of the parameters.</summary>
+    public long WeightBytes { get; }
+
+    /// <summary>Bytes of their gradients.</summary>
+    public long GradientBytes => WeightBytes;
+
+    /// <summary>Bytes of what the optimizer keeps.</summary>
+    public long OptimizerBytes { get; }
+
+    /// <summary>Bytes of states, outputs and gradients at the inputs of layers.</summary>
+    public long ActivationBytes { get; }
+
+    /// <summary>All of these.</summary>
+    public long TotalBytes => WeightBytes + GradientBytes + OptimizerBytes + ActivationBytes;
+
+    /// <summary>The sum in words: what each part takes, and the whole.</summary>
+    public string Arithmetic =>
+        $"weights {Bytes(WeightBytes)} + gradients {Bytes(GradientBytes)} + optimizer {Bytes(OptimizerBytes)} + " +
+        $"activations {Bytes(ActivationBytes)} = {Bytes(TotalBytes)}";
+
+    /// <summary>A table of the layers, and below it the sum of the memory.</summary>
+    public override string ToString()
+    {
+        int name = Layers.Max(layer => layer.Name.Length);
+        int description = Layers.Max(layer => layer.Description.Length);
+        var text = new StringBuilder();
+        foreach (LayerSummary layer in Layers)
+        {
+            text.Append(layer.Name.PadRight(name + 2)).Append(layer.Description.PadRight(description + 2));
+            text.Append(CultureInfo.InvariantCulture, $"{layer.Parameters,15:#,0} parameters  {Bytes(layer.ActivationBytes),9} activations").Append('\n');
+        }
+
+        return text.Append(CultureInfo.InvariantCulture, $"{Parameters:#,0} parameters of {DType.Bytes()} bytes, batch {Batch}: {Arithmetic}").ToString();
+    }
+
+    /// <summary>Bytes in the binary unit that fits: 850 MiB, 3.2 GiB.</summary>
+    internal static string Bytes(Int128 bytes)
+    {
+        ReadOnlySpan<string> units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+        double value = (double)bytes;
+        int unit = 0;
+        while (value >= 1024 && unit < units.Length - 1)
+        {
+            value /= 1024;
+            unit++;
+        }
+
+        return string.Create(CultureInfo.InvariantCulture, $"{Math.Round(value, value < 100 ? 1 : 0)} {units[unit]}");
+    }
+}

@@ -1,0 +1,124 @@
+using static OrthoNative.Tests.TestData;
+
+namespace OrthoNative.Tests.Layers;
+
+/// <summary>What deep feedforward networks do by default, what they take, and what they are compared with.</summary>
+internal sealed class FeedforwardTests
+{
+    [Test]
+    public void Beta_is_c_over_layers_unless_it_is_given()
+    {
+        Assert.That(new RoaFnn(3, 50).Beta, Is.EqualTo((double[])[1.0 / 50]));
+        Assert.That(new RoaFnn(3, 50, new RoaFnnOptions { TotalBeta = 4 }).Beta, Is.EqualTo((double[])[4.0 / 50]));
+        Assert.That(new RoaFnn(3, 50, new RoaFnnOptions { TotalBeta = 4, Beta = 0.5 }).Beta, Is.EqualTo((double[])[0.5]));
+        Assert.That(() => new RoaFnn(3, 50, new RoaFnnOptions { TotalBeta = double.NaN }), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    public void Deep_networks_keep_every_root_of_L_states_by_default()
+    {
+        const long Deep = 10_000;
+        var shallow = new RoaFnn(8, RoaFnn.DeepLayers);
+        var deep = new RoaFnn(8, Deep);
+        var root = new RoaFnn(8, Deep, new RoaFnnOptions { Checkpointing = Checkpointing.Every(100) });
+        var all = new RoaFnn(8, Deep, new RoaFnnOptions { Checkpointing = Checkpointing.None });
+        using var model = new Sequential(Device.Default, 1, shallow, deep, root, all);
+
+        Assert.That(deep.GetStateBytes(4), Is.EqualTo(root.GetStateBytes(4)));
+        Assert.That(all.GetStateBytes(4), Is.GreaterThan(20 * deep.GetStateBytes(4)));
+
+        // A state and an activation for each layer.
+        Assert.That(shallow.GetStateBytes(4), Is.GreaterThanOrEqualTo(2 * RoaFnn.DeepLayers * 4 * 8 * sizeof(float)));
+    }
+
+    [Test]
+    public void States_that_are_recomputed_by_default_change_no_bit()
+    {
+        byte[] kept = Gradients(Checkpointing.None);
+
+        Assert.That(Gradients(null), Is.EqualTo(kept));
+        Assert.That(kept, Has.Some.Not.EqualTo(0));
+
+        static byte[] Gradients(Checkpointing? checkpointing)
+        {
+            using var model = new Sequential(
+                Device.Default, 2, new RoaFnn(19, RoaFnn.DeepLayers + 45, new RoaFnnOptions { TotalBeta = 3, Checkpointing = checkpointing }));
+            using Tensor inputs = ToTensor(Uniform(new Random(2), 5 * 19), DType.Float32, 5, 19);
+            using Tensor cotangent = ToTensor(Uniform(new Random(3), 5 * 19), DType.Float32, 5, 19);
+            model.Forward(inputs);
+            model.Backward(cotangent);
+            return Bytes(model.GradientData);
+        }
+    }
+
+    [Test]
+    public void The_plain_network_is_a_multilayer_perceptron()
+    {
+        using var model = new Sequential(Device.Default, new SequentialOptions { Seed = 3, DType = DType.Float64 }, new RoaFnn(5, 2, RoaFnnOptions.Plain));
+        double[] x = Uniform(new Random(4), 5);
+        using Tensor inputs = ToTensor(x, DType.Float64, 1, 5);
+        double[] weights = Values(Parameter(model, "0.weight").Value);
+
+        double[] expected = x;
+        for (int layer = 0; layer < 2; layer++)
+        {
+            double[] before = expected;
+            expected = [.. Enumerable.Range(0, 5).Select(i => Math.Tanh(Enumerable.Range(0, 5).Sum(j => weights[(((layer * 5) + i) * 5) + j] * before[j])))];
+        }
+
+        // Sums of 5 products and a tanh, twice: a few roundings of numbers below 10.
+        Assert.That(Values(model.Forward(inputs)), Is.EqualTo(expected).Within(1e-14));
+    }
+
+    [Test]
+    public void Networks_to_compare_with_differ_from_the_plain_one_by_alpha_alone()
+    {
+        Assert.That(RoaFnnOptions.Residual with { Alpha = 0 }, Is.EqualTo(RoaFnnOptions.Plain));
+        Assert.That(RoaRnnOptions.Residual with { Alpha = 0 }, Is.EqualTo(RoaRnnOptions.Plain));
+        Assert.That((RoaRnnOptions.Plain.Alpha[0], RoaRnnOptions.Plain.Beta[0], RoaRnnOptions.Plain.Filter), Is.EqualTo((0.0, 1.0, Filter.Identity)));
+    }
+
+    [Test]
+    public void A_summary_tells_parameters_and_memory()
+    {
+        using var model = new Sequential(
+            Device.Default, 4, new Dense(784, 64) { Name = "input" }, new RoaFnn(64, 50) { Name = "fnn" }, new Dense(64, 10) { Name = "readout" });
+
+        ModelSummary summary = model.Summary(batch: 100);
+
+        const long Parameters = (785 * 64) + (50 * 65 * 64) + (65 * 10);
+        Assert.That(summary.Parameters, Is.EqualTo(Parameters).And.EqualTo(model.ParameterData.Count));
+        Assert.That((summary.WeightBytes, summary.GradientBytes, summary.OptimizerBytes), Is.EqualTo((4 * Parameters, 4 * Parameters, 8 * Parameters)));
+        Assert.That(model.Summary(100, optimizerValues: 0).OptimizerBytes, Is.Zero);
+        Assert.That(summary.Layers.Select(layer => layer.Parameters), Is.EqualTo((long[])[785 * 64, 50 * 65 * 64, 65 * 10]));
+
+        // States of the chain, its outputs and the gradient at its inputs.
+        Assert.That(summary.Layers[1].ActivationBytes, Is.EqualTo(((RoaFnn)model.Layers[1]).GetStateBytes(100) + (2 * 100 * 64 * 4)));
+        Assert.That(summary.TotalBytes, Is.EqualTo((16 * Parameters) + summary.ActivationBytes));
+        Assert.That(summary.ToString(), Does.Contain("fnn      RoaFnn 50 layers of 64 units").And.Contains("258,890 parameters of 4 bytes, batch 100: weights "));
+    }
+
+    [Test]
+    public void A_summary_of_a_recurrent_model_counts_its_time_steps()
+    {
+        using var model = new Sequential(Device.Default, 5, new RoaRnn(2, 16), new Dense(16, 3));
+
+        ModelSummary summary = model.Summary(batch: 7, steps: 90);
+
+        Assert.That(summary.Layers[0].ActivationBytes, Is.EqualTo(((RoaRnn)model.Layers[0]).GetStateBytes(90, 7) + (7 * 16 * 4)));
+        Assert.That(summary.Layers[1].ActivationBytes, Is.EqualTo((7 * 3 * 4) + (7 * 16 * 4)));
+        Assert.That(() => model.Summary(0), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [TestCase(65536, int.MaxValue)]
+    [TestCase(4096, 100_000)]
+    public void A_network_beyond_memory_is_refused_with_the_arithmetic(long units, long layers)
+    {
+        long before = SystemInfo.LiveObjects;
+
+        Assert.That(
+            () => new Sequential(Device.Default, 1, new RoaFnn(units, layers)),
+            Throws.TypeOf<OutOfMemoryException>().With.Message.Match($@"parameters \(the largest is weight, {layers} x {units} x {units}\) .* 4 bytes each need .*iB, .* are available"));
+        Assert.That(SystemInfo.LiveObjects, Is.EqualTo(before));
+    }
+}
