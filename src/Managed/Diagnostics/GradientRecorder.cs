@@ -1,0 +1,80 @@
+namespace OrthoNative.Diagnostics;
+
+/// <summary>Gradient norms along a chain in one step of training.</summary>
+/// <param name="Pass">Number of the backward pass, from 1.</param>
+/// <param name="LogNorms">log₁₀ ‖g_k‖ of the first sample for k = 0..K, in double precision.</param>
+public sealed record GradientRecord(long Pass, IReadOnlyList<double> LogNorms);
+
+/// <summary>Records the norm of the gradient at every step or layer of a chain while a model is trained, at chosen intervals.</summary>
+/// <remarks>
+/// What is recorded is the gradient of the first sample of the batch, computed anew in double precision from the model's parameters: a
+/// record takes about as long as a few single-threaded passes of one sample, the passes between nothing.
+/// </remarks>
+public sealed class GradientRecorder : IDisposable
+{
+    private readonly Sequential _model;
+    private readonly FilterChainLayer _layer;
+    private readonly long _interval;
+    private readonly List<GradientRecord> _records = [];
+    private long _passes;
+
+    /// <summary>Begins to record.</summary>
+    /// <param name="model">The model that is trained.</param>
+    /// <param name="layer">A layer of the model.</param>
+    /// <param name="interval">Backward passes from record to record, at least 1; the first one is recorded.</param>
+    /// <exception cref="ArgumentException">The layer is not one of the model's.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="interval"/> is less than 1.</exception>
+    public GradientRecorder(Sequential model, FilterChainLayer layer, long interval)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(layer);
+        Check.AtLeast(interval, 1);
+        if (!model.Layers.Contains(layer))
+        {
+            throw new ArgumentException($"{nameof(layer)} is not part of the model; one of its layers is allowed.", nameof(layer));
+        }
+
+        _model = model;
+        _layer = layer;
+        _interval = interval;
+        model.LayerBackward += Observe;
+    }
+
+    /// <summary>What was recorded, oldest first.</summary>
+    public IReadOnlyList<GradientRecord> Records => _records;
+
+    /// <summary>Ends the recording; what was recorded stays.</summary>
+    public void Dispose() => _model.LayerBackward -= Observe;
+
+    private void Observe(Layer layer, Tensor inputs, Tensor outputGradient)
+    {
+        if (layer != _layer || _passes++ % _interval != 0)
+        {
+            return;
+        }
+
+        LinearizedChain chain = layer is RoaFnn feedforward
+            ? LinearizedChain.Of(feedforward, FirstSample(inputs, hasTime: false))
+            : LinearizedChain.Of(
+                (RoaRnn)layer,
+                FirstSample(inputs, hasTime: true),
+                ((RoaRnn)layer).InitialState is { } state ? FirstSample(state, hasTime: false) : []);
+        bool outputHasTime = layer is RoaRnn && outputGradient.Rank == 3;
+        _records.Add(new GradientRecord(_passes, chain.LogGradientNorms(FirstSample(outputGradient, outputHasTime))));
+    }
+
+    /// <summary>The first row of a batch, or the first one at every time step.</summary>
+    private static double[] FirstSample(Tensor tensor, bool hasTime)
+    {
+        int size = checked((int)tensor.Shape[^1]);
+        long steps = hasTime ? tensor.Shape[0] : 1;
+        long stride = hasTime ? tensor.Count / steps : 0;
+        var values = new double[steps * size];
+        for (int t = 0; t < steps; t++)
+        {
+            DenseMath.Widen(tensor, t * stride, values.AsSpan(t * size, size));
+        }
+
+        return values;
+    }
+}

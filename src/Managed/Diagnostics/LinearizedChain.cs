@@ -1,0 +1,476 @@
+namespace OrthoNative.Diagnostics;
+
+/// <summary>
+/// A chain of filter steps along the states that one input gives, in double precision: Jacobians, gradients at every step, and the
+/// bounds of the theory beside them.
+/// </summary>
+/// <remarks>
+/// <para>
+/// The Jacobian of step k is J_k = diag(α) O_k + diag(β φ') W_k. Its singular values lie within min |α| - r_k and max |α| + r_k
+/// (H. Weyl), where r_k = ‖diag(β φ') W_k‖₂; those of the whole, J_K ... J_1, within the products; and so does the ratio of the
+/// gradient norms before and after.
+/// </para>
+/// <para>
+/// Numbers over thousands of steps may leave the range of a double, so norms and singular values are also given as decimal
+/// logarithms: -3000 is 10⁻³⁰⁰⁰. The layer's parameters are read when they are needed: they must not change meanwhile.
+/// A chain may be used by one thread at a time; it uses all cores.
+/// </para>
+/// </remarks>
+public sealed class LinearizedChain
+{
+    /// <summary>φ' below which a unit counts as saturated.</summary>
+    public const double SaturationThreshold = 0.1;
+
+    private const double Log10Of2 = 0.30102999566398119521;
+
+    private readonly FilterChainLayer _layer;
+    private readonly int _n;
+    private readonly int _steps;
+    private readonly double[]? _sharedFilter;
+    private readonly double[]? _sharedWeights;
+    private readonly double[] _slopes;
+    private readonly double[] _saturation;
+    private readonly double[] _state;
+    private double[]? _radii;
+
+    private LinearizedChain(FilterChainLayer layer, long steps, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initial)
+    {
+        Check.InRange(steps, 1, Array.MaxLength / layer.HiddenSize);
+        _layer = layer;
+        _n = checked((int)layer.HiddenSize);
+        _steps = (int)steps;
+        _slopes = new double[steps * _n];
+        _saturation = new double[steps];
+        _state = initial.IsEmpty ? new double[_n] : initial.ToArray();
+        if (layer is not RoaFnn { FiltersPerLayer: true })
+        {
+            _sharedFilter = ScaledFilter(0);
+        }
+
+        if (layer is RoaRnn)
+        {
+            _sharedWeights = new double[_n * _n];
+            DenseMath.Widen(layer.Parameters[0].Value, 0, _sharedWeights);
+        }
+
+        Run(inputs);
+    }
+
+    /// <summary>Number of steps K: time steps or layers.</summary>
+    public long Steps => _steps;
+
+    /// <summary>Number of units N.</summary>
+    public long HiddenSize => _n;
+
+    /// <summary>The state after the last step, <c>[N]</c>.</summary>
+    public ReadOnlySpan<double> State => _state;
+
+    /// <summary>For each step, the share of units whose φ' is below <see cref="SaturationThreshold"/>.</summary>
+    public ReadOnlySpan<double> Saturation => _saturation;
+
+    /// <summary>For each step, r_k = ‖diag(β φ') W_k‖₂, to 1e-6 relative. Computed when first asked for.</summary>
+    public ReadOnlySpan<double> Radii => _radii ??= ComputeRadii();
+
+    /// <summary>A feedforward chain at an input.</summary>
+    /// <param name="layer">A layer of a model; of any element type.</param>
+    /// <param name="input">x_0, <c>[N]</c>, finite.</param>
+    /// <exception cref="ArgumentException">The input has another size or is not finite.</exception>
+    /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
+    public static LinearizedChain Of(RoaFnn layer, ReadOnlySpan<double> input)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        CheckVector(input, layer.HiddenSize, nameof(input));
+        RequireModel(layer);
+        return new LinearizedChain(layer, layer.Layers, [], input);
+    }
+
+    /// <summary>A recurrent chain along one sequence.</summary>
+    /// <param name="layer">A layer of a model; of any element type.</param>
+    /// <param name="inputs">u, <c>[T, D]</c>, finite.</param>
+    /// <param name="initialState">x_0, <c>[N]</c>, finite; empty: zeros.</param>
+    /// <exception cref="ArgumentException">An argument has another size or is not finite.</exception>
+    /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
+    public static LinearizedChain Of(RoaRnn layer, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initialState = default)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        if (inputs.IsEmpty || inputs.Length % layer.InputSize != 0)
+        {
+            throw new ArgumentException($"inputs has {inputs.Length} elements; a multiple of {layer.InputSize}, the inputs of a step, is allowed.", nameof(inputs));
+        }
+
+        CheckVector(inputs, inputs.Length, nameof(inputs));
+        if (!initialState.IsEmpty)
+        {
+            CheckVector(initialState, layer.HiddenSize, nameof(initialState));
+        }
+
+        RequireModel(layer);
+        return new LinearizedChain(layer, inputs.Length / layer.InputSize, inputs, initialState);
+    }
+
+    /// <summary>J v, the change of the last state with a change v of the first; infinite where a double is too small for it.</summary>
+    /// <param name="direction">v, <c>[N]</c>.</param>
+    /// <exception cref="ArgumentException">The vector has another size or is not finite.</exception>
+    public double[] JacobianVectorProduct(ReadOnlySpan<double> direction)
+    {
+        CheckVector(direction, _n, nameof(direction));
+        (double[] result, long exponent) = Push(direction);
+        return Unscaled(result, exponent);
+    }
+
+    /// <summary>Jᵀ g, the gradient at the first state where g is that at the last; infinite where a double is too small for it.</summary>
+    /// <param name="gradient">g, <c>[N]</c>.</param>
+    /// <exception cref="ArgumentException">The vector has another size or is not finite.</exception>
+    public double[] VectorJacobianProduct(ReadOnlySpan<double> gradient)
+    {
+        CheckVector(gradient, _n, nameof(gradient));
+        (double[] result, long exponent) = Pull(gradient, null);
+        return Unscaled(result, exponent);
+    }
+
+    /// <summary>The norm of the gradient at every state, as decimal logarithms.</summary>
+    /// <param name="outputGradients">Gradients that arrive at the last states, <c>[K', N]</c>, in the order of steps; most often of one.</param>
+    /// <returns>log₁₀ ‖g_k‖ for k = 0..K.</returns>
+    /// <exception cref="ArgumentException">The gradients have another size or are not finite.</exception>
+    public double[] LogGradientNorms(ReadOnlySpan<double> outputGradients)
+    {
+        if (outputGradients.IsEmpty || outputGradients.Length % _n != 0 || outputGradients.Length / _n > _steps)
+        {
+            throw new ArgumentException(
+                $"{nameof(outputGradients)} has {outputGradients.Length} elements; 1 to {_steps} times {_n} are allowed.", nameof(outputGradients));
+        }
+
+        CheckVector(outputGradients, outputGradients.Length, nameof(outputGradients));
+        var norms = new double[_steps + 1];
+        Pull(outputGradients, norms);
+        return norms;
+    }
+
+    /// <summary>All singular values of the input-output Jacobian in descending order; 0 or infinite where a double is too small for them.</summary>
+    /// <remarks>
+    /// Cost: K products of N x N matrices. The values come from the product as double precision holds it: those below 10⁻¹⁵ of the largest
+    /// are rounding.
+    /// </remarks>
+    public double[] GetSingularValues() => Array.ConvertAll(GetLogSingularValues(), value => Math.Pow(10, value));
+
+    /// <summary>Decimal logarithms of all singular values of the input-output Jacobian, in descending order.</summary>
+    /// <inheritdoc cref="GetSingularValues" path="/remarks"/>
+    public double[] GetLogSingularValues()
+    {
+        (double[] product, long exponent) = Product();
+        return Array.ConvertAll(SingularValues.Jacobi(product, _n), value => Math.Log10(value) + (exponent * Log10Of2));
+    }
+
+    /// <summary>
+    /// Decimal logarithms of the smallest and the largest singular value of the input-output Jacobian, by Golub–Kahan–Lanczos with
+    /// Jacobian-vector and vector-Jacobian products, for large N.
+    /// </summary>
+    /// <remarks>To 1e-6 relative, as long as the smallest is above 10⁻¹² of the largest.</remarks>
+    public (double Smallest, double Largest) GetLogExtremeSingularValues()
+    {
+        // All products in the same unit, that of the first one.
+        long? unit = null;
+        (double smallest, double largest) = SingularValues.Lanczos(
+            _n,
+            (x, y) => Write(Push(x), y),
+            (x, y) => Write(Pull(x, null), y),
+            smallestToo: true);
+        double shift = (unit ?? 0) * Log10Of2;
+        return (Math.Log10(smallest) + shift, Math.Log10(largest) + shift);
+
+        void Write((double[] Values, long Exponent) scaled, Span<double> target)
+        {
+            unit ??= scaled.Exponent;
+            for (int i = 0; i < target.Length; i++)
+            {
+                target[i] = ScaleB(scaled.Values[i], scaled.Exponent - unit.Value);
+            }
+        }
+    }
+
+    /// <summary>
+    /// The bounds of singular values and gradient norms, as decimal logarithms of factors: element k bounds the steps behind state k, so
+    /// element 0 the whole chain, and the gradient at state k is that at the last state times something within them.
+    /// </summary>
+    /// <returns>K + 1 pairs; a lower bound of 0 is negative infinity.</returns>
+    public (double Lower, double Upper)[] GetLogBounds()
+    {
+        ReadOnlySpan<double> radii = Radii;
+        double low = _layer.Alpha.Min(Math.Abs);
+        double high = _layer.Alpha.Max(Math.Abs);
+        var bounds = new (double Lower, double Upper)[_steps + 1];
+        for (int k = _steps - 1; k >= 0; k--)
+        {
+            bounds[k] = (
+                bounds[k + 1].Lower + Math.Log10(Math.Max(0, low - radii[k])),
+                bounds[k + 1].Upper + Math.Log10(high + radii[k]));
+        }
+
+        return bounds;
+    }
+
+    /// <summary>‖W_k‖₂ of every layer, or the one of a recurrent chain; to 1e-6 relative.</summary>
+    public double[] GetWeightNorms()
+    {
+        var norms = new double[_sharedWeights is null ? _steps : 1];
+        Parallel.For(0, norms.Length, () => new double[_n * _n], (k, _, buffer) =>
+        {
+            Weights(k, buffer);
+            norms[k] = SingularValues.SpectralNorm(buffer, _n);
+            return buffer;
+        }, _ => { });
+        return norms;
+    }
+
+    /// <summary>
+    /// ‖OᵀO - I‖ (Frobenius) of the filter, of the first layer's where each has its own, as the model's element type holds it. Training
+    /// never changes a filter, so it is rounding alone.
+    /// </summary>
+    public double GetFilterDrift()
+    {
+        double[,] filter = Filter(0);
+        var rounded = new double[_n * _n];
+        bool single = _layer.Parameters[0].Value.DType == DType.Float32;
+        for (int i = 0; i < _n; i++)
+        {
+            for (int j = 0; j < _n; j++)
+            {
+                rounded[(j * _n) + i] = single ? (float)filter[i, j] : filter[i, j];
+            }
+        }
+
+        double sum = 0;
+        for (int i = 0; i < _n; i++)
+        {
+            for (int j = 0; j < _n; j++)
+            {
+                double product = DenseMath.Dot(rounded.AsSpan(i * _n, _n), rounded.AsSpan(j * _n, _n)) - (i == j ? 1 : 0);
+                sum += product * product;
+            }
+        }
+
+        return Math.Sqrt(sum);
+    }
+
+    private static void RequireModel(Layer layer)
+    {
+        if (layer.Parameters.Count == 0)
+        {
+            throw new InvalidOperationException("The layer is not part of a model yet.");
+        }
+    }
+
+    private static void CheckVector(ReadOnlySpan<double> values, long size, string name)
+    {
+        if (values.Length != size)
+        {
+            throw new ArgumentException($"{name} has {values.Length} elements; {size} are allowed.", name);
+        }
+
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (!double.IsFinite(values[i]))
+            {
+                throw new ArgumentException(FormattableString.Invariant($"{name}[{i}] is {values[i]}; finite numbers are allowed."), name);
+            }
+        }
+    }
+
+    private static double ScaleB(double value, long exponent) => Math.ScaleB(value, (int)Math.Clamp(exponent, -5000, 5000));
+
+    private static double[] Unscaled(double[] values, long exponent) => Array.ConvertAll(values, value => ScaleB(value, exponent));
+
+    /// <summary>Runs the chain and keeps βφ' of every step.</summary>
+    private void Run(ReadOnlySpan<double> inputs)
+    {
+        int inputSize = _layer is RoaRnn ? (int)_layer.InputSize : 0;
+        double[] inputWeights = new double[_n * inputSize];
+        if (inputSize > 0)
+        {
+            DenseMath.Widen(_layer.Parameters[2].Value, 0, inputWeights);
+        }
+
+        Tensor biases = _layer.Parameters[1].Value;
+        bool tanh = _layer.Activation == Activation.Tanh;
+        double[] weights = new double[_n * _n];
+        double[] bias = new double[_n];
+        double[] z = new double[_n];
+        double[] next = new double[_n];
+        for (int k = 0; k < _steps; k++)
+        {
+            double[] w = Weights(k, weights);
+            DenseMath.Multiply(w, _state, z);
+            DenseMath.Widen(biases, _sharedWeights is null ? (long)k * _n : 0, bias);
+            DenseMath.Multiply(_sharedFilter ?? ScaledFilter(k), _state, next);
+            int saturated = 0;
+            for (int i = 0; i < _n; i++)
+            {
+                double drive = bias[i] + (inputSize > 0 ? DenseMath.Dot(inputWeights.AsSpan(i * inputSize, inputSize), inputs.Slice(k * inputSize, inputSize)) : 0);
+                double value = z[i] + drive;
+                double phi = tanh ? Math.Tanh(value) : Math.Max(0, value);
+                double slope = tanh ? 1 - (phi * phi) : value > 0 ? 1 : 0;
+                double beta = _layer.Beta.Count == 1 ? _layer.Beta[0] : _layer.Beta[i];
+                _slopes[(k * _n) + i] = beta * slope;
+                next[i] += beta * phi;
+                saturated += slope < SaturationThreshold ? 1 : 0;
+            }
+
+            _saturation[k] = (double)saturated / _n;
+            next.CopyTo(_state, 0);
+        }
+    }
+
+    private double[,] Filter(long layer) => _layer is RoaFnn feedforward ? feedforward.GetFilter(layer) : ((RoaRnn)_layer).GetFilter();
+
+    /// <summary>diag(α) O.</summary>
+    private double[] ScaledFilter(long layer)
+    {
+        double[,] filter = Filter(layer);
+        var scaled = new double[_n * _n];
+        for (int i = 0; i < _n; i++)
+        {
+            double alpha = _layer.Alpha.Count == 1 ? _layer.Alpha[0] : _layer.Alpha[i];
+            for (int j = 0; j < _n; j++)
+            {
+                scaled[(i * _n) + j] = alpha * filter[i, j];
+            }
+        }
+
+        return scaled;
+    }
+
+    /// <summary>W of a step; in the buffer, where every layer has its own.</summary>
+    private double[] Weights(int step, double[] buffer)
+    {
+        if (_sharedWeights is not null)
+        {
+            _sharedWeights.CopyTo(buffer, 0);
+        }
+        else
+        {
+            DenseMath.Widen(_layer.Parameters[0].Value, (long)step * _n * _n, buffer);
+        }
+
+        return buffer;
+    }
+
+    /// <summary>diag(β φ') W of a step.</summary>
+    private void Nonlinear(int step, double[] matrix)
+    {
+        Weights(step, matrix);
+        for (int i = 0; i < _n; i++)
+        {
+            DenseMath.Scale(matrix.AsSpan(i * _n, _n), _slopes[(step * _n) + i]);
+        }
+    }
+
+    /// <summary>J of a step.</summary>
+    private void Jacobian(int step, double[] matrix)
+    {
+        Nonlinear(step, matrix);
+        DenseMath.AddScaled(_sharedFilter ?? ScaledFilter(step), 1, matrix);
+    }
+
+    private double[] ComputeRadii()
+    {
+        var radii = new double[_steps];
+        Parallel.For(0, _steps, () => new double[_n * _n], (k, _, buffer) =>
+        {
+            Nonlinear(k, buffer);
+            radii[k] = SingularValues.SpectralNorm(buffer, _n);
+            return buffer;
+        }, _ => { });
+        return radii;
+    }
+
+    /// <summary>J v as numbers and a power of two.</summary>
+    private (double[] Values, long Exponent) Push(ReadOnlySpan<double> direction)
+    {
+        double[] current = direction.ToArray();
+        double[] next = new double[_n];
+        double[] matrix = new double[_n * _n];
+        long exponent = 0;
+        for (int k = 0; k < _steps; k++)
+        {
+            Jacobian(k, matrix);
+            DenseMath.Multiply(matrix, current, next);
+            exponent += DenseMath.Normalize(next);
+            (current, next) = (next, current);
+        }
+
+        return (current, exponent);
+    }
+
+    /// <summary>Jᵀ g as numbers and a power of two, with what arrives at states before the last one; and the norms on the way.</summary>
+    private (double[] Values, long Exponent) Pull(ReadOnlySpan<double> gradients, double[]? logNorms)
+    {
+        int arriving = gradients.Length / _n;
+        double[] current = gradients[^_n..].ToArray();
+        double[] next = new double[_n];
+        double[] matrix = new double[_n * _n];
+        long exponent = 0;
+        Note(_steps);
+        for (int k = _steps - 1; k >= 0; k--)
+        {
+            Jacobian(k, matrix);
+            DenseMath.MultiplyTransposed(matrix, current, next);
+            exponent += DenseMath.Normalize(next);
+            (current, next) = (next, current);
+            // Row r arrives at state K - K' + 1 + r; the last row was the start.
+            int output = k - 1 - (_steps - arriving);
+            if (output >= 0)
+            {
+                DenseMath.AddScaled(gradients.Slice(output * _n, _n), ScaleB(1, -exponent), current);
+            }
+
+            Note(k);
+        }
+
+        return (current, exponent);
+
+        void Note(int state)
+        {
+            if (logNorms is not null)
+            {
+                logNorms[state] = Math.Log10(DenseMath.Norm(current)) + (exponent * Log10Of2);
+            }
+        }
+    }
+
+    /// <summary>J as a matrix and a power of two: products of parts, whose number depends on the shape alone, side by side.</summary>
+    private (double[] Values, long Exponent) Product()
+    {
+        int parts = Math.Clamp(_steps / 32, 1, 16);
+        var products = new (double[] Values, long Exponent)[parts];
+        Parallel.For(0, parts, part =>
+        {
+            int first = (int)((long)_steps * part / parts);
+            int end = (int)((long)_steps * (part + 1) / parts);
+            double[] matrix = new double[_n * _n];
+            double[] current = new double[_n * _n];
+            double[] next = new double[_n * _n];
+            Jacobian(first, current);
+            long exponent = DenseMath.Normalize(current);
+            for (int k = first + 1; k < end; k++)
+            {
+                Jacobian(k, matrix);
+                DenseMath.Multiply(matrix, current, next, _n);
+                exponent += DenseMath.Normalize(next);
+                (current, next) = (next, current);
+            }
+
+            products[part] = (current, exponent);
+        });
+
+        (double[] whole, long total) = products[0];
+        foreach ((double[] values, long exponent) in products.Skip(1))
+        {
+            double[] next = new double[_n * _n];
+            DenseMath.Multiply(values, whole, next, _n);
+            total += exponent + DenseMath.Normalize(next);
+            whole = next;
+        }
+
+        return (whole, total);
+    }
+}
