@@ -107,10 +107,10 @@ public:
                 forward_ = Memory(bytes, "the packed filter");
                 backward_ = Memory(bytes, "the packed filter");
             }
-            kernels.pack_rows(scaled.data(), nullptr, n, n, kernels.dual_tile, 0, divide_up(padded, kernels.dual_tile),
+            kernels.pack_rows(scaled.data(), n, n, kernels.dual_tile, 0, divide_up(padded, kernels.dual_tile),
                               forward_.template as<T>());
-            kernels.pack_columns(scaled.data(), nullptr, n, n, kernels.single_tile, 0,
-                                 divide_up(padded, kernels.single_tile), backward_.template as<T>());
+            kernels.pack_columns(scaled.data(), n, n, kernels.single_tile, 0, divide_up(padded, kernels.single_tile),
+                                 backward_.template as<T>());
             return;
         }
         const FilterSpec filter{spec.filter, n, spec.seed, spec.filter_index + static_cast<uint32_t>(layer)};
@@ -135,8 +135,8 @@ public:
             forward_moves_.set(i, layout.offset(i, 0), T(0));
             backward_moves_.set(i, layout.offset(i, 0), T(0));
         }
-        forward_moves_.find_runs(kernels.lanes);
-        backward_moves_.find_runs(kernels.lanes);
+        forward_moves_.find_runs(kernels.lanes, layout.width);
+        backward_moves_.find_runs(kernels.lanes, layout.width);
         batch_ = layout.batch;
     }
 
@@ -159,10 +159,12 @@ private:
             source[unit] = static_cast<int32_t>(offset);
             scale[unit] = factor;
         }
-        void find_runs(int64_t lanes) {
+        /** Only the unit's own row is read: its neighbours may belong to another thread. */
+        void find_runs(int64_t lanes, int64_t width) {
             run.assign(source.size() / lanes, GatherRun::scattered);
             for (size_t v = 0; v < run.size(); ++v) {
                 const int32_t* s = source.data() + v * lanes;
+                const auto in_row = [&](int64_t offset) { return offset >= 0 && offset % width + lanes <= width; };
                 const auto follows = [&](int64_t first, int64_t last) {
                     for (int64_t l = first; l < last; ++l)
                         if (s[l + 1] != s[l] + 1)
@@ -171,9 +173,9 @@ private:
                 };
                 if (follows(0, lanes - 1))
                     run[v] = GatherRun::contiguous;
-                else if (follows(1, lanes - 1))
+                else if (follows(1, lanes - 1) && in_row(s[1]))
                     run[v] = GatherRun::all_but_first;
-                else if (follows(0, lanes - 2))
+                else if (follows(0, lanes - 2) && in_row(s[0] - 1))
                     run[v] = GatherRun::all_but_last;
             }
         }
@@ -277,12 +279,11 @@ public:
         const auto* weights = static_cast<const T*>(call.weights);
         if (spec.recurrent()) {
             for_each_task(device->pool, tiles(kernels_.single_tile), [&](int64_t tile, int) {
-                kernels_.pack_columns(weights, nullptr, n_, n_, kernels_.single_tile, tile, tile + 1,
-                                      pack(backward_weights_));
+                kernels_.pack_columns(weights, n_, n_, kernels_.single_tile, tile, tile + 1, pack(backward_weights_));
             });
         }
         if (call.input_gradients)
-            kernels_.pack_columns(static_cast<const T*>(call.input_weights), nullptr, n_, d_, kernels_.single_tile, 0,
+            kernels_.pack_columns(static_cast<const T*>(call.input_weights), n_, d_, kernels_.single_tile, 0,
                                   divide_up(StateLayout(d_, 1, sizeof(T)).padded, kernels_.single_tile),
                                   pack(input_weights_transposed_));
         ready_for_backward_ = false;
@@ -389,9 +390,7 @@ private:
     int64_t tiles(int64_t tile) const { return divide_up(padded_, tile); }
     T* pack(int64_t at) const { return packs_.template as<T>() + at; }
     /** State before step `step` of the segment; without training only two of them are kept. */
-    T* state(int64_t step) const {
-        return states_.template as<T>() + guard + (training_ ? step : step % 2) * layout_.size();
-    }
+    T* state(int64_t step) const { return states_.template as<T>() + (training_ ? step : step % 2) * layout_.size(); }
     T* activation(int64_t step) const { return states_.template as<T>() + activations_at_ + step * layout_.size(); }
     T* checkpoint(int64_t segment) const {
         return states_.template as<T>() + checkpoints_at_ + segment * layout_.size();
@@ -407,17 +406,13 @@ private:
         return Plan(batch, spec.recurrent() ? slices_of(batch) : 1, device->pool.threads());
     }
 
-    /** Guard before and behind the states: structured filters may touch one element beyond them. */
-    static constexpr int64_t guard = 64 / static_cast<int64_t>(sizeof(T));
-
     int64_t elements_of(const Segments& segments, int64_t size, bool training) const {
         const char* what = "the states";
         if (!training)
-            return checked_product(what, {2, size}) + 2 * guard;
+            return checked_product(what, {2, size});
         const int64_t kept = segments.count() > 1 ? segments.count() : 0;
         return checked_product(what, {2 * segments.length + 1 + kept + 2, size, static_cast<int64_t>(sizeof(T))}) /
-                   static_cast<int64_t>(sizeof(T)) +
-               2 * guard;
+               static_cast<int64_t>(sizeof(T));
     }
 
     States states_for(int64_t steps, int64_t batch, bool training) const {
@@ -474,7 +469,7 @@ private:
         }
         if (!training)
             return;
-        activations_at_ = guard + (segments_.length + 1) * layout_.size();
+        activations_at_ = (segments_.length + 1) * layout_.size();
         gradients_at_ = activations_at_ + segments_.length * layout_.size();
         checkpoints_at_ = gradients_at_ + 2 * layout_.size();
     }
@@ -494,10 +489,10 @@ private:
 
     void pack_recurrent(const T* weights, const ChainForward& call) {
         for_each_task(device->pool, tiles(forward_tile_), [&](int64_t tile, int) {
-            kernels_.pack_rows(weights, nullptr, n_, n_, forward_tile_, tile, tile + 1, pack(forward_weights_));
+            kernels_.pack_rows(weights, n_, n_, forward_tile_, tile, tile + 1, pack(forward_weights_));
             if (d_ > 0)
-                kernels_.pack_rows(static_cast<const T*>(call.input_weights), nullptr, n_, d_, forward_tile_, tile,
-                                   tile + 1, pack(input_weights_));
+                kernels_.pack_rows(static_cast<const T*>(call.input_weights), n_, d_, forward_tile_, tile, tile + 1,
+                                   pack(input_weights_));
         });
         std::memcpy(pack(bias_), call.bias, static_cast<size_t>(n_) * sizeof(T));
     }
@@ -549,7 +544,7 @@ private:
      */
     void pack_layer(const Member& member, int64_t layer, const T* weights, const T* bias) {
         const Range share = part_of({0, tiles(forward_tile_)}, member.index, member.members);
-        kernels_.pack_rows(weights + layer * n_ * n_, nullptr, n_, n_, forward_tile_, share.begin, share.end,
+        kernels_.pack_rows(weights + layer * n_ * n_, n_, n_, forward_tile_, share.begin, share.end,
                            pack(forward_weights_) + (layer % 2) * forward_weights_size_);
         if (member.index == 0)
             std::memcpy(pack(bias_) + (layer % 2) * padded_, bias + layer * n_, static_cast<size_t>(n_) * sizeof(T));
@@ -654,8 +649,8 @@ private:
                 if (!spec.recurrent()) {
                     prepare_filter(member, layer);
                     const Range tile_share = part_of({0, tiles(kernels_.single_tile)}, member.index, member.members);
-                    kernels_.pack_columns(weights + layer * n_ * n_, nullptr, n_, n_, kernels_.single_tile,
-                                          tile_share.begin, tile_share.end, packed);
+                    kernels_.pack_columns(weights + layer * n_ * n_, n_, n_, kernels_.single_tile, tile_share.begin,
+                                          tile_share.end, packed);
                 }
                 const bool sum_now = summed - local >= chunk || local == 0;
                 if (!spec.recurrent() || sum_now)

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cpu/chain_types.hpp"
+#include "cpu/shuffle.hpp"
 #include "cpu/simd.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
@@ -241,11 +242,11 @@ template <class T>
         x = S::load(row + source[0]);
         break;
     case GatherRun::all_but_first:
-        x = S::load(row + source[1] - 1);
+        x = rotate_lanes<S::width - 1, T>(S::load(row + source[1]));
         x[0] = row[source[0]];
         break;
     case GatherRun::all_but_last:
-        x = S::load(row + source[0]);
+        x = rotate_lanes<1, T>(S::load(row + source[0] - 1));
         x[S::width - 1] = row[source[S::width - 1]];
         break;
     default:
@@ -559,43 +560,43 @@ template <class T>
 }
 
 template <class T>
-void pack_rows(const T* a, const T* scale, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin,
-               int64_t tile_end, T* packed) {
+void pack_rows(const T* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin, int64_t tile_end,
+               T* packed) {
+    using S = Simd<T>;
     for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
         const int64_t first = tile * tile_units;
         const int64_t wide = units_in_tile<T>(units, tile_units, tile);
         T* out = packed + first * columns;
-        // Blocks of columns, so that the lines read from the rows are used whole while they are in the cache.
-        constexpr int64_t block = narrow_width<T>;
-        for (int64_t k = 0; k < columns; k += block) {
-            const int64_t k_end = k + block < columns ? k + block : columns;
-            for (int64_t u = 0; u < wide; ++u) {
-                const int64_t unit = first + u;
-                const T* row = a + unit * columns;
-                const T factor = unit < units && scale ? scale[unit] : T(1);
-                for (int64_t j = k; j < k_end; ++j)
-                    out[j * wide + u] = unit < units ? factor * row[j] : T(0);
+        for (int64_t u = 0; u < wide; u += S::width) {
+            for (int64_t k = 0; k < columns; k += S::width) {
+                const int64_t count = columns - k < S::width ? columns - k : S::width;
+                typename S::vec block[S::width];
+#pragma GCC unroll 16
+                for (int i = 0; i < S::width; ++i) {
+                    const int64_t unit = first + u + i;
+                    block[i] = unit < units ? S::load_partial(a + unit * columns + k, count) : typename S::vec{};
+                }
+                transpose<T>(block);
+                for (int64_t i = 0; i < count; ++i)
+                    S::store(out + (k + i) * wide + u, block[i]);
             }
         }
     }
 }
 
 template <class T>
-void pack_columns(const T* a, const T* scale, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin,
-                  int64_t tile_end, T* packed) {
+void pack_columns(const T* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin, int64_t tile_end,
+                  T* packed) {
+    using S = Simd<T>;
     for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
         const int64_t first = tile * tile_units;
         const int64_t wide = units_in_tile<T>(columns, tile_units, tile);
-        const int64_t real = columns - first < wide ? columns - first : wide;
         T* out = packed + first * units;
-        for (int64_t i = 0; i < units; ++i, out += wide) {
-            const T* row = a + i * columns + first;
-            const T factor = scale ? scale[i] : T(1);
-            for (int64_t j = 0; j < real; ++j)
-                out[j] = factor * row[j];
-            for (int64_t j = real; j < wide; ++j)
-                out[j] = T(0);
-        }
+        for (int64_t i = 0; i < units; ++i, out += wide)
+            for (int64_t j = 0; j < wide; j += S::width) {
+                const int64_t left = columns - first - j;
+                S::store(out + j, left > 0 ? S::load_partial(a + i * columns + first + j, left) : typename S::vec{});
+            }
     }
 }
 

@@ -37,8 +37,7 @@ struct StateLayout {
 
 /**
  * A structured filter (one non-zero in each row): (αO x)_i = scale_i x[source_i], sources given as offsets into the
- * state of row 0. `run` tells for every vector of units how its sources lie, so that shifts are plain loads: these may
- * touch one element before or behind a state, which must be readable.
+ * state of row 0. `run` tells for every vector of units how its sources lie, so that shifts are plain loads.
  */
 template <class T> struct StructuredFilter {
     const int32_t* source; // [padded]
@@ -50,9 +49,9 @@ template <class T> struct StructuredFilter {
 enum GatherRun : uint8_t {
     scattered = 0,
     contiguous = 1,
-    /** Contiguous but for the first lane. */
+    /** Contiguous but for the first lane, and so is the element behind the last. */
     all_but_first = 2,
-    /** Contiguous but for the last lane. */
+    /** Contiguous but for the last lane, and so is the element before the first. */
     all_but_last = 3
 };
 
@@ -111,13 +110,12 @@ template <class T> struct ChainKernels {
     int64_t dual_tile;
     int64_t single_tile;
 
-    /** Packs A [units, columns] row-major (row i scaled by scale[i] if given) for products A x: [tile][k][tile units].
-     */
-    void (*pack_rows)(const T* a, const T* scale, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin,
-                      int64_t tile_end, T* packed);
+    /** Packs A [units, columns] row-major for products A x: [tile][k][tile units]. */
+    void (*pack_rows)(const T* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin, int64_t tile_end,
+                      T* packed);
     /** Packs A [units, columns] row-major for products Aᵀ y: [tile of columns][i][tile columns]. */
-    void (*pack_columns)(const T* a, const T* scale, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin,
-                         int64_t tile_end, T* packed);
+    void (*pack_columns)(const T* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin, int64_t tile_end,
+                         T* packed);
 
     void (*forward)(const ForwardStep<T>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
                     int64_t tile_end);

@@ -25,6 +25,14 @@ template <int distance, class T>
     (std::make_integer_sequence<int, Simd<T>::width>{});
 }
 
+/** v[(lane + by) mod width] in each lane. */
+template <int by, class T> [[gnu::always_inline]] inline typename Simd<T>::vec rotate_lanes(typename Simd<T>::vec v) {
+    return [&]<int... lane>(std::integer_sequence<int, lane...>) __attribute__((always_inline)) {
+        return __builtin_shufflevector(v, v, ((lane + by) & (Simd<T>::width - 1))...);
+    }
+    (std::make_integer_sequence<int, Simd<T>::width>{});
+}
+
 /** Transposes `width` vectors in place: bit by bit, the number of the vector and that of the lane change places. */
 template <class T, int distance = 1>
 [[gnu::always_inline]] inline void transpose(typename Simd<T>::vec (&rows)[Simd<T>::width]) {
