@@ -16,6 +16,27 @@ internal static unsafe class NativeLibraryLoader
         OperatingSystem.IsWindows() ? "orthonative.dll" :
         OperatingSystem.IsMacOS() ? "liborthonative.dylib" : "liborthonative.so";
 
+    private static readonly Lock s_loading = new();
+    private static nint s_library;
+
+    /// <summary>
+    /// Loads the library at the first call. The runtime asks again for every function, and all of them must come from one
+    /// library, even if files have changed meanwhile.
+    /// </summary>
+    /// <exception cref="OrthoNativeLibraryException">As <see cref="Load"/>; the next call tries again.</exception>
+    public static nint LoadOnce(uint abiVersion, string headerHash)
+    {
+        lock (s_loading)
+        {
+            if (s_library == 0)
+            {
+                s_library = Load(Candidates(), abiVersion, headerHash);
+            }
+
+            return s_library;
+        }
+    }
+
     /// <summary>Where the library is looked for, in this order.</summary>
     public static IReadOnlyList<string> Candidates()
     {

@@ -33,7 +33,10 @@ internal static class TaskDefaults
         Length = 1000,
         Hidden = 128,
         Alpha = 1,
-        Beta = 0.05,
+        // Small, so that thousands of steps change the state little; then the readout has to be as much larger.
+        Beta = 0.005,
+        ReadoutScale = 10,
+        ReadoutRate = 10,
         Filter = FilterChoice.Haar,
         Activation = ActivationChoice.Tanh,
         WeightScale = 0.2,
