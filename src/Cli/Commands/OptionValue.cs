@@ -19,6 +19,26 @@ internal static class OptionValue
         (string text, out T value) =>
             T.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= minimum && value <= maximum);
 
+    public static OptionValue<IReadOnlyList<int>> WholeNumbers(int minimum, int maximum) => new(
+        string.Create(CultureInfo.InvariantCulture, $"whole numbers from {minimum} to {maximum}, with commas between them"),
+        (string text, out IReadOnlyList<int> values) =>
+        {
+            OptionValue<int> kind = Whole(minimum, maximum);
+            var list = new List<int>();
+            values = list;
+            foreach (string part in text.Split(','))
+            {
+                if (!kind.TryParse(part, out int value))
+                {
+                    return false;
+                }
+
+                list.Add(value);
+            }
+
+            return true;
+        });
+
     /// <param name="minimum">Lowest value.</param>
     /// <param name="maximum">Highest value.</param>
     /// <param name="above">True: more than the lowest value.</param>

@@ -1,14 +1,13 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Commands;
 
-/// <summary>Options of a command that together make a <see cref="TrainSettings"/>.</summary>
-internal sealed class SettingOptions(Command command, TrainSettings defaults)
+/// <summary>Options of a command that together make its settings.</summary>
+internal sealed class SettingOptions<TSettings>(Command command, TSettings defaults)
 {
-    private readonly List<Func<ParseResult, TrainSettings, TrainSettings>> _apply = [];
+    private readonly List<Func<ParseResult, TSettings, TSettings>> _apply = [];
 
     /// <summary>Adds an option with a value.</summary>
     /// <param name="name">Name with its dashes.</param>
@@ -22,12 +21,13 @@ internal sealed class SettingOptions(Command command, TrainSettings defaults)
         string placeholder,
         string description,
         OptionValue<T> kind,
-        Func<TrainSettings, T, TrainSettings> apply,
-        Func<TrainSettings, object?> current)
+        Func<TSettings, T, TSettings> apply,
+        Func<TSettings, object?> current)
     {
         string defaultText = current(defaults) switch
         {
             null => "",
+            IEnumerable<int> numbers => $" [default: {string.Join(',', numbers)}]",
             Enum choice => $" [default: {choice.ToString().ToLowerInvariant()}]",
             object value => string.Create(CultureInfo.InvariantCulture, $" [default: {value}]"),
         };
@@ -46,7 +46,7 @@ internal sealed class SettingOptions(Command command, TrainSettings defaults)
     }
 
     /// <summary>Adds an option without a value.</summary>
-    public Option<bool> AddFlag(string name, string description, Func<TrainSettings, TrainSettings> apply)
+    public Option<bool> AddFlag(string name, string description, Func<TSettings, TSettings> apply)
     {
         var option = new Option<bool>(name) { Description = description, Arity = ArgumentArity.Zero };
         command.Options.Add(option);
@@ -55,7 +55,7 @@ internal sealed class SettingOptions(Command command, TrainSettings defaults)
     }
 
     /// <summary>The settings that a command line asks for.</summary>
-    public TrainSettings Read(ParseResult result) => _apply.Aggregate(defaults, (settings, apply) => apply(result, settings));
+    public TSettings Read(ParseResult result) => _apply.Aggregate(defaults, (settings, apply) => apply(result, settings));
 
     private static T? Parse<T>(ArgumentResult result, string name, OptionValue<T> kind)
     {

@@ -23,7 +23,7 @@ internal static class TrainCommand
     private static Command Create(TrainingTask task)
     {
         var command = new Command(task.Name, task.Summary);
-        var options = new SettingOptions(command, task.Defaults);
+        var options = new SettingOptions<TrainSettings>(command, task.Defaults);
         if (task.Defaults.Length is not null)
         {
             options.Add("--length", "steps", task.LengthHelp,
@@ -52,7 +52,7 @@ internal static class TrainCommand
 
     /// <summary>Options of the chain.</summary>
     /// <returns>What fills in α and β where they follow from other settings.</returns>
-    private static Func<ParseResult, TrainSettings, TrainSettings> AddModel(SettingOptions options, TrainingTask task)
+    private static Func<ParseResult, TrainSettings, TrainSettings> AddModel(SettingOptions<TrainSettings> options, TrainingTask task)
     {
         bool feedforward = IsFeedforward(task);
         options.Add("--hidden", "units", feedforward ? "Units N of a layer" : "Units N of the recurrent layer",
@@ -110,7 +110,7 @@ internal static class TrainCommand
         };
     }
 
-    private static void AddTraining(SettingOptions options, TrainingTask task)
+    private static void AddTraining(SettingOptions<TrainSettings> options, TrainingTask task)
     {
         // Before --epochs, which puts itself back if it is given too: then whichever comes first ends the run.
         options.Add("--steps", "count", "Training steps, instead of --epochs or at most within them",
@@ -131,7 +131,7 @@ internal static class TrainCommand
             OptionValue.Whole(0, 1024), (s, v) => s with { Threads = v }, s => s.Threads);
     }
 
-    private static void AddData(SettingOptions options, TrainingTask task)
+    private static void AddData(SettingOptions<TrainSettings> options, TrainingTask task)
     {
         if (!task.Generated)
         {
@@ -148,7 +148,7 @@ internal static class TrainCommand
             OptionValue.Folder, (s, v) => s with { Out = v }, s => s.Out);
     }
 
-    private static void AddInitialization(SettingOptions options, TrainingTask task)
+    private static void AddInitialization(SettingOptions<TrainSettings> options, TrainingTask task)
     {
         OptionValue<double> scale = OptionValue.Number(0, 1000);
         options.Add("--weight-scale", "scale", "g of the initial weights W ~ N(0, g^2/N)",
@@ -170,7 +170,7 @@ internal static class TrainCommand
             scale, (s, v) => s with { ReadoutScale = v }, s => s.ReadoutScale);
     }
 
-    private static void AddFineTuning(SettingOptions options, TrainingTask task)
+    private static void AddFineTuning(SettingOptions<TrainSettings> options, TrainingTask task)
     {
         bool classifies = task.Metric == Metrics.Accuracy;
         OptionValue<double> factor = OptionValue.Number(0, 1e6);

@@ -21,7 +21,7 @@ internal static class UsageErrors
         if (command.Subcommands.Count > 0)
         {
             string allowed = string.Join(", ", command.Subcommands.Select(subcommand => subcommand.Name));
-            string kind = result.CommandResult.Parent is null ? "command" : "task";
+            string kind = command.Name == "train" ? "task" : "command";
             return unmatched is null
                 ? $"a {kind} is missing after '{path}'; allowed: {allowed}"
                 : $"'{unmatched}' is not a {kind} of '{path}'; allowed: {allowed}";

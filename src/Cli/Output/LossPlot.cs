@@ -1,25 +1,13 @@
-using System.Globalization;
 using ScottPlot;
 using ScottPlot.Plottables;
-using SkiaSharp;
 
 namespace OrthoNative.Cli.Output;
 
 /// <summary>The picture of a run: loss over training steps.</summary>
 internal static class LossPlot
 {
-    private const int Width = 1000;
-    private const int Height = 600;
-
     /// <summary>Steps, as a part of the run, over which the bold line averages.</summary>
     private const int Smoothing = 100;
-
-    static LossPlot()
-    {
-        // A machine may have no fonts at all; text would then be left out without a word.
-        Fonts.FontResolvers.Insert(0, new BundledFont());
-        Fonts.Default = BundledFont.Family;
-    }
 
     /// <summary>Draws a PNG image.</summary>
     /// <param name="title">What was trained.</param>
@@ -28,8 +16,7 @@ internal static class LossPlot
     /// <param name="chance">Loss of a model that has learnt nothing, drawn as a line.</param>
     public static byte[] Draw(string title, string lossName, IReadOnlyList<double> losses, double chance)
     {
-        using var plot = new Plot();
-        plot.Font.Set(BundledFont.Family);
+        using Plot plot = Picture.Create();
         int window = Math.Max(1, losses.Count / Smoothing);
         double[] all = [.. losses.Where(value => value > 0), chance];
         bool logarithmic = all.Max() / all.Min() > 10;
@@ -52,22 +39,11 @@ internal static class LossPlot
         line.LegendText = $"nothing learnt: {Texts.Value(chance)}";
         if (logarithmic)
         {
-            plot.Axes.Left.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic
-            {
-                MinorTickGenerator = new ScottPlot.TickGenerators.LogMinorTickGenerator(),
-                IntegerTicksOnly = true,
-                LabelFormatter = exponent => Math.Pow(10, exponent).ToString("0.#########", CultureInfo.InvariantCulture),
-            };
+            plot.Axes.Left.TickGenerator = Picture.DecadeTicks();
         }
 
-        plot.Title(title, size: 20);
-        plot.XLabel("training step", size: 16);
-        plot.YLabel(lossName, size: 16);
-        plot.Axes.Title.Label.Bold = plot.Axes.Bottom.Label.Bold = plot.Axes.Left.Label.Bold = false;
-        plot.Axes.Bottom.TickLabelStyle.FontSize = plot.Axes.Left.TickLabelStyle.FontSize = 14;
-        plot.Legend.FontSize = 14;
         plot.ShowLegend(Alignment.UpperRight);
-        return plot.GetImageBytes(Width, Height, ImageFormat.Png);
+        return Picture.Render(plot, title, "training step", lossName);
     }
 
     /// <summary>Mean of each value and those before it, at most as many as the window holds.</summary>
@@ -82,21 +58,5 @@ internal static class LossPlot
         }
 
         return result;
-    }
-
-    /// <summary>Gives the one font that the program brings along, in whatever style it is asked for.</summary>
-    private sealed class BundledFont : IFontResolver
-    {
-        public const string Family = "DejaVu Sans";
-
-        public SKTypeface? CreateTypeface(string fontName, FontWeight weight, FontSlant slant, FontSpacing spacing) => Load();
-
-        public SKTypeface? CreateTypeface(string fontName, bool bold, bool italic) => Load();
-
-        private static SKTypeface? Load()
-        {
-            using Stream font = typeof(LossPlot).Assembly.GetManifestResourceStream("DejaVuSans.ttf")!;
-            return SKTypeface.FromStream(font);
-        }
     }
 }

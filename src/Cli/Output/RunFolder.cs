@@ -25,6 +25,19 @@ internal sealed class RunFolder
     /// <summary>Path of the folder as the user would write it.</summary>
     public string Path { get; }
 
+    /// <summary>A folder of its own for a run that names none: below runs, named after what is run and the time.</summary>
+    public static string DefaultPath(string name, DateTimeOffset started)
+    {
+        string path = System.IO.Path.Combine("runs", Texts.Format($"{name}-{started:yyyyMMdd-HHmmss}"));
+        string candidate = path;
+        for (int number = 2; System.IO.Path.Exists(candidate); number++)
+        {
+            candidate = Texts.Format($"{path}-{number}");
+        }
+
+        return candidate;
+    }
+
     /// <summary>Makes the folder if need be, and makes sure that files can be written into it.</summary>
     /// <param name="path">Path of the folder.</param>
     /// <exception cref="CliException">The folder cannot be made or written.</exception>

@@ -20,6 +20,23 @@ internal static class Texts
         return value.ToString($"F{decimals}", CultureInfo.InvariantCulture);
     }
 
+    /// <summary>A number that is given by its decimal logarithm: 0.9731, 1.2e-640; null: 0.</summary>
+    public static string PowerOfTen(double? logarithm)
+    {
+        if (logarithm is not { } value)
+        {
+            return "0";
+        }
+
+        if (Math.Abs(value) < 4)
+        {
+            return Value(Math.Pow(10, value));
+        }
+
+        double exponent = Math.Floor(value);
+        return Format($"{Math.Pow(10, value - exponent):0.0}e{exponent:0}");
+    }
+
     /// <summary>A fraction in per cent, or a mean squared error.</summary>
     public static string Metric(string metric, double value) =>
         metric == Metrics.Accuracy ? Format($"{100 * value:0.00} %") : Value(value);

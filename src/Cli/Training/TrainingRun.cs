@@ -16,7 +16,7 @@ internal static class TrainingRun
     {
         DateTimeOffset started = DateTimeOffset.Now;
         using var interruption = new Interruption();
-        RunFolder folder = RunFolder.Open(settings.Out ?? DefaultFolder(task, started));
+        RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath(task.Name, started));
         bool saved = false;
         try
         {
@@ -55,18 +55,6 @@ internal static class TrainingRun
                 folder.RemoveIfEmpty();
             }
         }
-    }
-
-    private static string DefaultFolder(TrainingTask task, DateTimeOffset started)
-    {
-        string path = Path.Combine("runs", Texts.Format($"{task.Name}-{started:yyyyMMdd-HHmmss}"));
-        string candidate = path;
-        for (int number = 2; Path.Exists(candidate); number++)
-        {
-            candidate = Texts.Format($"{path}-{number}");
-        }
-
-        return candidate;
     }
 
     private static void EnsureMnist(TrainSettings settings, CancellationToken cancellationToken)

@@ -209,14 +209,17 @@ public sealed class LinearizedChain
         return bounds;
     }
 
-    /// <summary>‖W_k‖₂ of every layer, or the one of a recurrent chain; to 1e-6 relative.</summary>
-    public double[] GetWeightNorms()
+    /// <summary>‖W_k‖₂ of every layer, or of some, or the one of a recurrent chain; to 1e-6 relative.</summary>
+    /// <param name="every">Layers from one to the next, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="every"/> is less than 1.</exception>
+    public double[] GetWeightNorms(int every = 1)
     {
-        var norms = new double[_sharedWeights is null ? _steps : 1];
-        Parallel.For(0, norms.Length, () => new double[_n * _n], (k, _, buffer) =>
+        Check.AtLeast(every, 1);
+        var norms = new double[_sharedWeights is null ? ((_steps - 1) / every) + 1 : 1];
+        Parallel.For(0, norms.Length, () => new double[_n * _n], (i, _, buffer) =>
         {
-            Weights(k, buffer);
-            norms[k] = SingularValues.SpectralNorm(buffer, _n);
+            Weights(i * every, buffer);
+            norms[i] = SingularValues.SpectralNorm(buffer, _n);
             return buffer;
         }, _ => { });
         return norms;

@@ -78,8 +78,11 @@ internal static class SingularValues
     /// <param name="smallestToo">False: the smallest one is not waited for.</param>
     public static (double Smallest, double Largest) Lanczos(int n, Product apply, Product applyTransposed, bool smallestToo)
     {
-        const int Between = 4;
-        const double Settled = 1e-10;
+        // The largest one settles soon and is not disturbed by what rounding leaves of other directions.
+        int between = smallestToo ? 4 : 8;
+        double settledAt = smallestToo ? 1e-10 : 1e-7;
+        int settledChecks = smallestToo ? 2 : 1;
+        int passes = smallestToo ? 2 : 1;
         const double Breakdown = 1e-14;
         var left = new List<double[]>();
         var right = new List<double[]>();
@@ -96,7 +99,7 @@ internal static class SingularValues
             double[] u = new double[n];
             apply(v, u);
             double scale = entries.Count == 0 ? DenseMath.Norm(u) : entries.Max();
-            double alpha = Orthogonalize(u, left);
+            double alpha = Orthogonalize(u, left, passes);
             entries.Add(alpha);
             double beta = 0;
             double[] next = new double[n];
@@ -105,18 +108,18 @@ internal static class SingularValues
                 DenseMath.Scale(u, 1 / alpha);
                 left.Add(u);
                 applyTransposed(u, next);
-                beta = Orthogonalize(next, right);
+                beta = Orthogonalize(next, right, passes);
             }
 
             bool done = right.Count == n || beta <= Breakdown * scale;
-            if (done || right.Count % Between == 0)
+            if (done || right.Count % between == 0)
             {
                 (double Smallest, double Largest) current = Extremes(entries, smallestToo);
-                bool same = Math.Abs(current.Largest - last.Largest) <= Settled * current.Largest
-                    && (!smallestToo || Math.Abs(current.Smallest - last.Smallest) <= Settled * current.Smallest);
+                bool same = Math.Abs(current.Largest - last.Largest) <= settledAt * current.Largest
+                    && (!smallestToo || Math.Abs(current.Smallest - last.Smallest) <= settledAt * current.Smallest);
                 settled = same ? settled + 1 : 0;
                 last = current;
-                if (done || settled == 2)
+                if (done || settled == settledChecks)
                 {
                     return last;
                 }
@@ -128,10 +131,10 @@ internal static class SingularValues
         }
     }
 
-    /// <summary>Takes out of x what lies along the others, twice, so that rounding leaves nothing; and gives what is left of its norm.</summary>
-    private static double Orthogonalize(Span<double> x, List<double[]> others)
+    /// <summary>Takes out of x what lies along the others; in two passes, so that rounding leaves nothing; and gives what is left of its norm.</summary>
+    private static double Orthogonalize(Span<double> x, List<double[]> others, int passes)
     {
-        for (int pass = 0; pass < 2; pass++)
+        for (int pass = 0; pass < passes; pass++)
         {
             foreach (double[] other in others)
             {
@@ -155,8 +158,9 @@ internal static class SingularValues
             return (0, 0);
         }
 
-        double largest = Bisect(high / 4, high, x => CountBelow(entries, x) == size);
-        double smallest = smallestToo ? Bisect(1e-30 * high, high, x => CountBelow(entries, x) >= 1) : 0;
+        double[] offDiagonal = [.. entries];
+        double largest = Bisect(high / 4, high, x => CountBelow(offDiagonal, x) == size);
+        double smallest = smallestToo ? Bisect(1e-30 * high, high, x => CountBelow(offDiagonal, x) >= 1) : 0;
         return (smallest, largest);
     }
 
@@ -168,7 +172,7 @@ internal static class SingularValues
             low = 0;
         }
 
-        while (low > 0 && high - low > 1e-15 * high)
+        while (low > 0 && high - low > 1e-14 * high)
         {
             double middle = Math.Sqrt(low) * Math.Sqrt(high);
             if (middle <= low || middle >= high)
@@ -190,7 +194,7 @@ internal static class SingularValues
     }
 
     /// <summary>How many singular values are below x, which is above 0.</summary>
-    private static int CountBelow(List<double> entries, double x)
+    private static int CountBelow(double[] entries, double x)
     {
         int negative = 1;
         double pivot = -x;
@@ -206,6 +210,6 @@ internal static class SingularValues
         }
 
         // As many are negative eigenvalues as there are singular values.
-        return negative - ((entries.Count + 1) / 2);
+        return negative - ((entries.Length + 1) / 2);
     }
 }

@@ -4,7 +4,9 @@ namespace OrthoNative.Tests.Cli;
 
 internal sealed class CommandLineTests
 {
-    [TestCase("--help", "train", "info")]
+    [TestCase("--help", "train", "analyze", "info")]
+    [TestCase("analyze --help", "depth")]
+    [TestCase("analyze depth --help", "--layers", "[default: 10,100,1000,10000]", "--hidden", "report.json")]
     [TestCase("train --help", "adding", "copy", "smnist", "psmnist", "mnist")]
     [TestCase("train mnist --help", "--layers", "[default: 100]", "--total-beta", "Set alpha to 1 - beta", "--data")]
     [TestCase(
@@ -37,8 +39,13 @@ internal sealed class CommandLineTests
         Assert.That(result.Output, Does.Match("devices +cpu"));
     }
 
-    [TestCase("", "train, info")]
-    [TestCase("fly", "'fly'", "train, info")]
+    [TestCase("", "train, analyze, info")]
+    [TestCase("fly", "'fly'", "train, analyze, info")]
+    [TestCase("analyze", "depth")]
+    [TestCase("analyze width", "'width' is not a command of 'orthonative analyze'", "depth")]
+    [TestCase("analyze depth --layers 10,0", "--layers is '10,0'", "whole numbers from 1 to 1000000, with commas between them")]
+    [TestCase("analyze depth --layers 10,", "--layers is '10,'", "whole numbers from 1 to")]
+    [TestCase("analyze depth --hidden 0", "--hidden is '0'", "from 1 to 65536")]
     [TestCase("train", "adding, copy, smnist, psmnist, mnist")]
     [TestCase("train xor", "'xor'", "adding, copy, smnist, psmnist, mnist")]
     [TestCase("info now", "'now'", "none")]

@@ -1,0 +1,160 @@
+using System.Diagnostics;
+using OrthoNative.Cli.Output;
+using OrthoNative.Cli.Training;
+using OrthoNative.Diagnostics;
+
+namespace OrthoNative.Cli.Analysis;
+
+/// <summary>Measures untrained networks of several depths, and compares them.</summary>
+internal static class DepthAnalysis
+{
+    /// <summary>Units up to which all singular values are computed.</summary>
+    private const int LargestSpectrum = 128;
+
+    private const int Points = 400;
+
+    private const int LayersOfWeightNorm = 1000;
+
+    /// <summary>Rounding allowed for in each step of a chain, as a decimal logarithm; norms are to 1e-6 relative.</summary>
+    private const double RoundingOfStep = 1e-7;
+
+    /// <returns>Exit code of the program.</returns>
+    /// <exception cref="CliException">It cannot be done; nothing is left half-written.</exception>
+    public static int Execute(DepthSettings settings)
+    {
+        DateTimeOffset started = DateTimeOffset.Now;
+        long start = Stopwatch.GetTimestamp();
+        using var interruption = new Interruption();
+        RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath("depth", started));
+        bool saved = false;
+        try
+        {
+            Console.Out.WriteLine("gradient at the input relative to the output, in double precision, with what the theory allows:");
+            var results = new List<DepthResult>();
+            foreach (int layers in settings.Layers.Distinct().Order())
+            {
+                foreach (DepthModel model in Enum.GetValues<DepthModel>())
+                {
+                    interruption.Token.ThrowIfCancellationRequested();
+                    DepthResult result = Measure(settings, model, layers);
+                    results.Add(result);
+                    Console.Out.WriteLine(Describe(result));
+                }
+            }
+
+            var report = new DepthReport(
+                SystemInfo.Version, started, settings, Machine.Describe(Device.Default), results,
+                Stopwatch.GetElapsedTime(start).TotalSeconds, Machine.PeakBytes());
+            byte[] gradients = DepthPlots.Gradients(results);
+            byte[] singularValues = DepthPlots.SingularValues(results);
+            folder.Write(
+                ("report.json", report.Save),
+                ("gradients.png", path => File.WriteAllBytes(path, gradients)),
+                ("singular-values.png", path => File.WriteAllBytes(path, singularValues)));
+            saved = true;
+            Console.Out.WriteLine($"{Path.Combine(folder.Path, "report.json")}, gradients.png, singular-values.png");
+            return ExitCodes.Success;
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("orthonative: interrupted; nothing is saved");
+            return interruption.ExitCode;
+        }
+        finally
+        {
+            if (!saved)
+            {
+                folder.RemoveIfEmpty();
+            }
+        }
+    }
+
+    private static DepthResult Measure(DepthSettings settings, DepthModel kind, int layers)
+    {
+        long start = Stopwatch.GetTimestamp();
+        RoaFnnOptions options = kind switch
+        {
+            DepthModel.Plain => RoaFnnOptions.Plain,
+            DepthModel.Residual => RoaFnnOptions.Residual,
+            _ => new RoaFnnOptions { TotalBeta = settings.TotalBeta, Filter = settings.Filter.ToFilter() },
+        };
+        var layer = new RoaFnn(settings.Hidden, layers, options with
+        {
+            Activation = settings.Activation.ToActivation(),
+            WeightScale = settings.WeightScale,
+        });
+        using var model = new Sequential(
+            Device.Default, new SequentialOptions { Seed = settings.Seed, ComputeInputGradient = true }, layer);
+        var random = new Random(unchecked((int)settings.Seed));
+        double[] input = Normal(random, settings.Hidden);
+        double[] gradient = Normal(random, settings.Hidden);
+
+        var chain = LinearizedChain.Of(layer, input);
+        double[] norms = chain.LogGradientNorms(gradient);
+        (double Lower, double Upper)[] bounds = chain.GetLogBounds();
+        double[] values = settings.Hidden <= LargestSpectrum
+            ? chain.GetLogSingularValues()
+            : chain.GetLogExtremeSingularValues() is var (smallest, largest) ? [largest, smallest] : [];
+        double rounding = RoundingOfStep * layers;
+        bool within = values.All(value => IsWithin(value, bounds[0], rounding))
+            && Enumerable.Range(0, layers + 1).All(k => IsWithin(norms[k] - norms[^1], bounds[k], rounding));
+        return new DepthResult(
+            kind,
+            layers,
+            layer.Alpha[0],
+            layer.Beta[0],
+            Finite(norms[0] - norms[^1]),
+            Finite(bounds[0].Lower),
+            bounds[0].Upper,
+            within,
+            [.. values.Select(Finite)],
+            InFloat32(model, input, gradient),
+            chain.GetWeightNorms(Math.Max(1, layers / LayersOfWeightNorm)).Max(),
+            chain.Radii.ToArray().Max(),
+            chain.Saturation.ToArray().Average(),
+            chain.GetFilterDrift(),
+            Stopwatch.GetElapsedTime(start).TotalSeconds,
+            [.. PointsOf(layers).Select(k => new GradientPoint(k, Finite(norms[k] - norms[^1]), Finite(bounds[k].Lower), bounds[k].Upper))]);
+    }
+
+    private static string Describe(DepthResult result)
+    {
+        string lower = result.LogLower is { } low ? Texts.PowerOfTen(low) : "0";
+        return Texts.Format($"{result.Layers,9:#,0} layers  {result.Model.ToString().ToLowerInvariant(),-8}  {Texts.PowerOfTen(result.LogGradient),9}") +
+            $"  within {lower} to {Texts.PowerOfTen(result.LogUpper)}: {(result.WithinBounds ? "yes" : "no")}  in float32: {result.Float32}  " +
+            Texts.Duration(TimeSpan.FromSeconds(result.Seconds));
+    }
+
+    /// <summary>The same gradient as the library computes it in training.</summary>
+    private static string InFloat32(Sequential model, double[] input, double[] gradient)
+    {
+        using Tensor inputs = Tensor.From<float>(Device.Default, Array.ConvertAll(input, value => (float)value), 1, input.Length);
+        using Tensor cotangent = Tensor.From<float>(Device.Default, Array.ConvertAll(gradient, value => (float)value), 1, gradient.Length);
+        model.Forward(inputs);
+        model.Backward(cotangent);
+        double[] first = Array.ConvertAll(model.InputGradient.ToArray<float>(), value => (double)value);
+        double ratio = Norm(first) / Norm(gradient);
+        return !double.IsFinite(ratio) ? "not finite" : ratio == 0 ? "zero" : Texts.PowerOfTen(Math.Log10(ratio));
+    }
+
+    /// <summary>Layers to draw, from the first to the last, close together near the last one.</summary>
+    private static IEnumerable<int> PointsOf(int layers)
+    {
+        double ratio = Math.Pow(layers, 1.0 / (Points - 2));
+        return Enumerable.Range(0, Points - 1)
+            .Select(i => layers - (int)Math.Round(Math.Pow(ratio, i)))
+            .Append(layers)
+            .Distinct()
+            .Order();
+    }
+
+    private static bool IsWithin(double value, (double Lower, double Upper) bounds, double rounding) =>
+        value >= bounds.Lower - rounding && value <= bounds.Upper + rounding;
+
+    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
+
+    private static double Norm(double[] values) => Math.Sqrt(values.Sum(value => value * value));
+
+    private static double[] Normal(Random random, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()))];
+}

@@ -1,0 +1,73 @@
+using System.Text.Json;
+using OrthoNative.Tests.Data;
+
+namespace OrthoNative.Tests.Cli;
+
+internal sealed class AnalyzeTests
+{
+    [TestCase("haar", "tanh", 12)]
+    [TestCase("cycle", "relu", 130)]
+    public void An_analysis_of_depth_leaves_a_report_and_two_pictures(string filter, string activation, int units)
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "analyze", "depth", "--layers", "5,40,1", "--hidden", $"{units}", "--filter", filter, "--activation", activation, "--out", "a/b");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Error, Is.Empty);
+        Assert.That(
+            Directory.EnumerateFiles(folder.File("a/b")).Select(Path.GetFileName).Order(),
+            Is.EqualTo((string[])["gradients.png", "report.json", "singular-values.png"]));
+        foreach (string picture in (string[])["a/b/gradients.png", "a/b/singular-values.png"])
+        {
+            byte[] bytes = File.ReadAllBytes(folder.File(picture));
+            Assert.That(bytes[..8], Is.EqualTo((byte[])[0x89, (byte)'P', (byte)'N', (byte)'G', 13, 10, 26, 10]));
+            Assert.That(bytes, Has.Length.GreaterThan(5_000));
+        }
+
+        using var report = JsonDocument.Parse(File.ReadAllText(folder.File("a/b/report.json")));
+        JsonElement[] networks = [.. report.RootElement.GetProperty("results").EnumerateArray()];
+        Assert.That(
+            networks.Select(network => (network.GetProperty("layers").GetInt32(), network.GetProperty("model").GetString())),
+            Is.EqualTo(((int, string?)[])[(1, "roa"), (1, "plain"), (1, "residual"), (5, "roa"), (5, "plain"), (5, "residual"), (40, "roa"), (40, "plain"), (40, "residual")]));
+        foreach (JsonElement network in networks)
+        {
+            Assert.That(network.GetProperty("withinBounds").GetBoolean(), Is.True);
+            Assert.That(network.GetProperty("logSingularValues").GetArrayLength(), Is.EqualTo(units <= 128 ? units : 2));
+            Assert.That(network.GetProperty("gradients").EnumerateArray().Last().GetProperty("logNorm").GetDouble(), Is.Zero);
+        }
+
+        Assert.That(networks[3].GetProperty("beta").GetDouble(), Is.EqualTo(0.2));
+        Assert.That(networks[4].GetProperty("alpha").GetDouble(), Is.Zero);
+        Assert.That(result.Output, Does.Contain("40 layers  roa").And.Contains(": yes").And.Contains("a/b/report.json"));
+    }
+
+    [Test]
+    public void The_float32_gradient_is_that_of_double_precision()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(folder.Path, "analyze", "depth", "--layers", "300", "--hidden", "32", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        using var report = JsonDocument.Parse(File.ReadAllText(folder.File("run/report.json")));
+        JsonElement roa = report.RootElement.GetProperty("results")[0];
+        double single = double.Parse(roa.GetProperty("float32").GetString()!, System.Globalization.CultureInfo.InvariantCulture);
+
+        // Four digits are printed.
+        Assert.That(single, Is.EqualTo(Math.Pow(10, roa.GetProperty("logGradient").GetDouble())).Within(0.1).Percent);
+    }
+
+    [Test]
+    public void A_network_beyond_memory_is_refused_and_leaves_nothing()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(folder.Path, "analyze", "depth", "--layers", "1000000", "--hidden", "4096", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Match("1000000 x 4096 x 4096.*need.*are available").And.Not.Contains("\n"));
+        Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
+    }
+}
