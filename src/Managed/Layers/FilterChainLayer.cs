@@ -48,7 +48,7 @@ public abstract unsafe class FilterChainLayer : Layer
     /// <inheritdoc/>
     public override long OutputSize => HiddenSize;
 
-    internal override bool ChecksInputs => true;
+    internal override bool ChecksOutputGradients => true;
 
     /// <summary>The chain, once the layer is part of a model.</summary>
     private protected ChainHandle Chain

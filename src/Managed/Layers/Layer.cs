@@ -36,8 +36,11 @@ public abstract class Layer
     /// <summary>Number of random filter streams that the layer draws from.</summary>
     internal virtual long FilterStreams => 0;
 
-    /// <summary>Whether the native code checks the layer's inputs for NaN and infinity.</summary>
+    /// <summary>Whether the native code checks the layer's inputs for NaN and infinity, and calls them inputs.</summary>
     internal virtual bool ChecksInputs => false;
+
+    /// <summary>Whether the native code checks the gradients at the layer's outputs for NaN and infinity.</summary>
+    internal virtual bool ChecksOutputGradients => false;
 
     /// <summary>The model, once there is one.</summary>
     private protected Sequential Model

@@ -62,6 +62,8 @@ public sealed unsafe class RoaRnn : FilterChainLayer
 
     internal override long FilterStreams => 1;
 
+    internal override bool ChecksInputs => true;
+
     private Parameter InputWeight => Parameters[2];
 
     /// <summary>A copy of the orthogonal matrix O, <c>[N, N]</c>, in double precision as it was drawn.</summary>

@@ -175,7 +175,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <param name="outputGradient">Gradient at the output, shaped as it was; a loss's <c>Gradient</c>.</param>
     /// <param name="accumulate">True: add to <see cref="GradientData"/>; false, the default: overwrite it.</param>
     /// <exception cref="ArgumentException">Shape, element type or device of <paramref name="outputGradient"/> do not match.</exception>
-    /// <exception cref="InvalidDataException">The gradient at the output of a layer is NaN or infinite.</exception>
+    /// <exception cref="InvalidDataException">A gradient at an output is NaN or infinite.</exception>
     /// <exception cref="InvalidOperationException">
     /// There was no forward pass in <see cref="Training"/> mode since the last backward pass, or another thread is using the model.
     /// </exception>
@@ -191,6 +191,10 @@ public sealed unsafe class Sequential : IDisposable
 
         Check.Compatible(outputGradient, Device, DType);
         Check.Shape(outputGradient, _outputs!.Shape);
+        if (!_layers[^1].ChecksOutputGradients)
+        {
+            Check.AllFinite(outputGradient);
+        }
 
         _awaitsBackward = false;
         Tensor gradient = outputGradient;

@@ -252,8 +252,9 @@ public sealed unsafe class Tensor : IDisposable
         }
         else
         {
+            var made = new Tensor(device, dtype, shape);
             tensor?.Dispose();
-            tensor = new Tensor(device, dtype, shape);
+            tensor = made;
         }
 
         return tensor;

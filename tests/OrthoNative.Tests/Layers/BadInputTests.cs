@@ -140,7 +140,7 @@ internal sealed class BadInputTests
 
         Assert.That(() => recurrent.Forward(inputs), Throws.TypeOf<InvalidDataException>().With.Message.Contains("inputs"));
         Assert.That(() => dense.Forward(inputs), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"inputs[{index}] is"));
-        Assert.That(() => feedforward.Forward(inputs), Throws.TypeOf<InvalidDataException>().With.Message.Contains("initial"));
+        Assert.That(() => feedforward.Forward(inputs), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"inputs[{index}] is"));
     }
 
     [Test]
@@ -155,6 +155,10 @@ internal sealed class BadInputTests
         model.Forward(inputs);
 
         Assert.That(() => model.Backward(gradient), Throws.TypeOf<InvalidDataException>().With.Message.Contains("output_gradients"));
+
+        using var dense = new Sequential(Device.Default, 1, new RoaRnn(3, 4), new Dense(4, 4));
+        dense.Forward(inputs);
+        Assert.That(() => dense.Backward(gradient), Throws.TypeOf<InvalidDataException>().With.Message.Contains("outputGradient[3] is NaN"));
 
         state.AsSpan<float>()[7] = float.NaN;
         rnn.InitialState = state;
