@@ -70,7 +70,7 @@ internal static class TrainCommand
         Option<bool> convex = options.AddFlag(
             "--convex",
             feedforward
-                ? "Set alpha to 1 - beta"
+                ? "Set alpha to 1 - beta; the input then fades by e^-c, so that a c of about 1 suits"
                 : "Set alpha to 1 - beta, beta to 1 / steps unless --beta is given, and multiply scale and rate of W and of the readout by what beta falls short of its default, as states do",
             s => s);
         options.Add("--filter", "kind", "Orthogonal filter O",

@@ -76,13 +76,13 @@ internal static class TaskDefaults
         Alpha = 1,
         // Not used: TotalBeta and the number of layers give it.
         Beta = 0,
-        TotalBeta = 2,
+        TotalBeta = 5,
         Filter = FilterChoice.Permutation,
         Activation = ActivationChoice.Tanh,
         WeightScale = 1,
         InputScale = 1,
         BiasScale = 0,
-        LearningRate = 1e-3,
+        LearningRate = 3e-3,
         // A layer's gradient is proportional to 1 / L: far below 1e-8 in a deep network, and then Adam would hardly move.
         Epsilon = 1e-16,
         Schedule = Schedule.Cosine,

@@ -230,8 +230,8 @@ internal sealed class TrainTests
         Assert.That(root.GetProperty("result").GetProperty("baseline").GetDouble(), Is.EqualTo(0.1));
     }
 
-    [TestCase("", 1, 0.0625)]
-    [TestCase("--convex", 0.9375, 0.0625)]
+    [TestCase("", 1, 0.15625)]
+    [TestCase("--convex --total-beta 1", 0.96875, 0.03125)]
     [TestCase("--total-beta 4", 1, 0.125)]
     [TestCase("--beta 0.5", 1, 0.5)]
     public void Images_train_a_deep_network_whose_beta_follows_from_its_depth(string arguments, double alpha, double beta)

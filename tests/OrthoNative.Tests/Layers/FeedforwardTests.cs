@@ -1,3 +1,4 @@
+using OrthoNative.Diagnostics;
 using static OrthoNative.Tests.TestData;
 
 namespace OrthoNative.Tests.Layers;
@@ -108,6 +109,31 @@ internal sealed class FeedforwardTests
         Assert.That(summary.Layers[0].ActivationBytes, Is.EqualTo(((RoaRnn)model.Layers[0]).GetStateBytes(90, 7) + (7 * 16 * 4)));
         Assert.That(summary.Layers[1].ActivationBytes, Is.EqualTo((7 * 3 * 4) + (7 * 16 * 4)));
         Assert.That(() => model.Summary(0), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    [Explicit("takes 2.6 GiB and minutes")]
+    public void A_million_layers_run_forward_and_backward_within_4_GiB_and_the_bounds()
+    {
+        const int Units = 16;
+        var layer = new RoaFnn(Units, 1_000_000);
+        using var model = new Sequential(Device.Default, new SequentialOptions { Seed = 6, ComputeInputGradient = true }, layer);
+        double[] x = Uniform(new Random(6), Units);
+        double[] g = Uniform(new Random(7), Units);
+        using Tensor inputs = ToTensor(x, DType.Float32, 1, Units);
+        using Tensor cotangent = ToTensor(g, DType.Float32, 1, Units);
+
+        double[] last = Values(model.Forward(inputs));
+        model.Backward(cotangent);
+
+        (double lower, double upper) = LinearizedChain.Of(layer, x).GetLogBounds()[0];
+        double ratio = Norm(Values(model.InputGradient)) / Norm(g);
+        Assert.That(model.Summary(1, optimizerValues: 0).TotalBytes, Is.LessThan(4L << 30));
+        Assert.That(last, Has.All.Matches<double>(double.IsFinite));
+        Assert.That(double.IsFinite(model.ClipGradientNorm(double.PositiveInfinity)), Is.True);
+        Assert.That(Math.Log10(ratio), Is.InRange(lower, upper));
+
+        static double Norm(double[] values) => Math.Sqrt(values.Sum(value => value * value));
     }
 
     [TestCase(65536, int.MaxValue)]
