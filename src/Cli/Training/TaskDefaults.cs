@@ -46,7 +46,7 @@ internal static class TaskDefaults
         Batch = 50,
         Epochs = 20,
         StepsPerEpoch = 200,
-        StopAt = 0.995,
+        StopAt = 0.997,
         TestSamples = 2000,
     };
 
