@@ -125,8 +125,7 @@ internal sealed record TrainSettings
 
     /// <summary>
     /// The convex form of a recurrent model, α = 1 - β. States are sums of terms β φ, so they shrink with β: what reads them, W and the readout,
-    /// starts larger and learns faster by the same factor. Then the model is the one of <paramref name="referenceBeta"/> with
-    /// α = 1 - β, only in other units of the state.
+    /// starts larger and learns faster by the same factor.
     /// </summary>
     /// <param name="beta">β.</param>
     /// <param name="referenceBeta">The β that scales and learning rates were chosen for.</param>

@@ -107,6 +107,10 @@ internal sealed class Trainer : IDisposable
             if (_settings.TestEveryEpoch && status != RunStatus.Interrupted)
             {
                 report = report with { TestMetric = Test(cancellationToken) };
+                if (report.TestMetric is null)
+                {
+                    status = RunStatus.Interrupted;
+                }
             }
 
             epochs.Add(report);
@@ -285,18 +289,24 @@ internal sealed class Trainer : IDisposable
         long fitting = TaskDefaults.TestBatchBytes / (_test.Steps * _test.Features * sizeof(float));
         using var loader = new DataLoader(_test, (int)Math.Clamp(fitting, 1, TaskDefaults.TestBatch), device: _device);
         Model.Training = false;
-        double total = 0;
-        foreach (Batch batch in loader.Epoch(0))
+        try
         {
-            if (cancellationToken.IsCancellationRequested)
+            double total = 0;
+            foreach (Batch batch in loader.Epoch(0))
             {
-                return null;
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    return null;
+                }
+
+                total += _loss.Evaluate(Model.Forward(batch.Inputs), batch) * batch.Size;
             }
 
-            total += _loss.Evaluate(Model.Forward(batch.Inputs), batch) * batch.Size;
+            return total / _test.Count;
         }
-
-        Model.Training = true;
-        return total / _test.Count;
+        finally
+        {
+            Model.Training = true;
+        }
     }
 }

@@ -32,6 +32,7 @@ public sealed unsafe class Sequential : IDisposable
     private readonly Layer[] _layers;
     private readonly Tensor[] _inputs;
     private readonly bool _computeInputGradient;
+    private long[] _inputShape = [];
     private Tensor? _outputs;
     private Tensor? _inputGradient;
     private bool _awaitsBackward;
@@ -159,6 +160,12 @@ public sealed unsafe class Sequential : IDisposable
         }
 
         _awaitsBackward = false;
+        if (_inputShape.Length != inputs.Shape.Length)
+        {
+            _inputShape = new long[inputs.Shape.Length];
+        }
+
+        inputs.Shape.CopyTo(_inputShape);
         Tensor current = inputs;
         for (int i = 0; i < _layers.Length; i++)
         {
@@ -174,7 +181,9 @@ public sealed unsafe class Sequential : IDisposable
     /// <summary>Backpropagates through the last forward pass, once for each.</summary>
     /// <param name="outputGradient">Gradient at the output, shaped as it was; a loss's <c>Gradient</c>.</param>
     /// <param name="accumulate">True: add to <see cref="GradientData"/>; false, the default: overwrite it.</param>
-    /// <exception cref="ArgumentException">Shape, element type or device of <paramref name="outputGradient"/> do not match.</exception>
+    /// <exception cref="ArgumentException">
+    /// Shape, element type or device of <paramref name="outputGradient"/> do not match, or the inputs have another shape by now.
+    /// </exception>
     /// <exception cref="InvalidDataException">A gradient at an output is NaN or infinite.</exception>
     /// <exception cref="InvalidOperationException">
     /// There was no forward pass in <see cref="Training"/> mode since the last backward pass, or another thread is using the model.
@@ -191,6 +200,9 @@ public sealed unsafe class Sequential : IDisposable
 
         Check.Compatible(outputGradient, Device, DType);
         Check.Shape(outputGradient, _outputs!.Shape);
+
+        // They may be another model's output, which that model's next forward pass resizes.
+        Check.Shape(_inputs[0], _inputShape, "inputs");
         if (!_layers[^1].ChecksOutputGradients)
         {
             Check.AllFinite(outputGradient);

@@ -25,6 +25,21 @@ internal sealed class SequentialTests
     }
 
     [Test]
+    public void Inputs_that_another_model_resized_are_refused_by_the_backward_pass()
+    {
+        using var first = new Sequential(Device.Default, 1, new Dense(2, 3));
+        using var second = new Sequential(Device.Default, new SequentialOptions { ComputeInputGradient = true }, new Dense(3, 1));
+        using var many = new Tensor(Device.Default, DType.Float32, 50, 2);
+        using var few = new Tensor(Device.Default, DType.Float32, 4, 2);
+        using var gradient = new Tensor(Device.Default, DType.Float32, 50, 1);
+
+        second.Forward(first.Forward(many));
+        first.Forward(few);
+
+        Assert.That(() => second.Backward(gradient), Throws.ArgumentException.With.Message.Contains("inputs has shape [4, 3]; [50, 3] is allowed"));
+    }
+
+    [Test]
     public void Initial_weights_have_the_distribution_that_the_options_say()
     {
         const int Units = 300;
