@@ -1,9 +1,15 @@
 // The filter chain against a plain double-precision reference that is written here from the formulas alone.
 #include <gtest/gtest.h>
 
+#if defined(__GLIBC__) // defined by any header of the C library, as above
+#include <malloc.h>
+#include <sys/resource.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -593,6 +599,43 @@ TEST(Chain, StatesBeyondMemoryAreRefusedWithTheArithmetic) {
     EXPECT_NE(ORTHO_OK, ortho_chain_forward(unchecked, INT64_MAX / 1024, 1, 1, 1, weights.data(), v.data(), b.data(),
                                             &none, nullptr, &out));
 }
+
+#if defined(__GLIBC__) && !defined(ORTHO_SANITIZED)
+/** Exits with 0 if a chain whose filters find no room says so. */
+[[noreturn]] void run_without_room_for_filters() {
+    // Large blocks always come from the system, never from memory that was freed before.
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    const Device device(2);
+    Problem p = make_problem({2, 1, 0, 1024});
+    p.model = ORTHO_FEEDFORWARD;
+    p.filter_per_layer = true;
+    p.alpha = {1};
+    p.beta = {0.5};
+    const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+    const std::vector<float> weights(2 * 1024 * 1024), bias(2 * 1024), x0(1024);
+    std::vector<float> outputs(1024);
+    const auto forward = [&] {
+        return ortho_chain_forward(chain, 0, 1, 1, 0, weights.data(), nullptr, bias.data(), nullptr, x0.data(),
+                                   outputs.data());
+    };
+    // The states of one sample still find room in the heap, a matrix of 8 MB finds none.
+    rlimit limit{};
+    getrlimit(RLIMIT_AS, &limit);
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = 1;
+    setrlimit(RLIMIT_AS, &limit);
+    const ortho_status refused = forward();
+    limit.rlim_cur = before;
+    setrlimit(RLIMIT_AS, &limit);
+    const ortho_status served = forward();
+    std::_Exit(refused != ORTHO_OUT_OF_MEMORY ? 1 : served != ORTHO_OK ? 2 : 0);
+}
+
+TEST(Chain, FilterThatCannotBeDrawnIsAnErrorAndLeavesTheChainUsable) {
+    testing::FLAGS_gtest_death_test_style = "threadsafe";
+    EXPECT_EXIT(run_without_room_for_filters(), testing::ExitedWithCode(0), "");
+}
+#endif
 
 TEST(Chain, TwoThreadsInOneChainAreRefusedOrServedNeverMixed) {
     const Device device(2);

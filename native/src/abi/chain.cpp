@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "abi/check.hpp"
 #include "abi/guard.hpp"
+#include "core/check.hpp"
 
 using namespace ortho;
 

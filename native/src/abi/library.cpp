@@ -1,5 +1,5 @@
-#include "abi/check.hpp"
 #include "abi/guard.hpp"
+#include "core/check.hpp"
 #include "core/cpu_features.hpp"
 #include "core/live_objects.hpp"
 #include "core/system.hpp"

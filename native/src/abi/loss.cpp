@@ -1,7 +1,7 @@
 #include "model/loss.hpp"
 
-#include "abi/check.hpp"
 #include "abi/guard.hpp"
+#include "core/check.hpp"
 
 using namespace ortho;
 

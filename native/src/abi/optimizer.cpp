@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "abi/check.hpp"
 #include "abi/guard.hpp"
+#include "core/check.hpp"
 
 using namespace ortho;
 

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <limits>
 
-#include "abi/check.hpp"
 #include "abi/guard.hpp"
+#include "core/check.hpp"
 #include "core/random.hpp"
 
 using namespace ortho;

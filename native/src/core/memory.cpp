@@ -1,5 +1,6 @@
 #include "core/memory.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -49,6 +50,12 @@ void* allocate_large(int64_t bytes) noexcept {
 #if defined(MADV_POPULATE_WRITE)
     if (madvise(data, static_cast<size_t>(wanted), MADV_POPULATE_WRITE) == 0)
         return data;
+    // Only a kernel that does not know it (before 5.14) says EINVAL; after any other answer, writing would kill the
+    // process.
+    if (errno != EINVAL) {
+        munmap(data, static_cast<size_t>(wanted));
+        return nullptr;
+    }
 #endif
     std::memset(data, 0, static_cast<size_t>(wanted));
     return data;

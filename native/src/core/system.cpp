@@ -161,9 +161,9 @@ MemoryState memory_state() noexcept {
             char path[2 * path_capacity + 64];
             int64_t limit = unlimited;
             std::snprintf(path, sizeof path, "%s/%s", folder, files.limit);
-            if (!read_number(path, "", limit) || limit >= total)
+            if (!read_number(path, "", limit) || limit > unlimited / 2)
                 return;
-            total = limit;
+            total = std::min(total, limit);
             int64_t usage = 0;
             int64_t reclaimable = 0;
             std::snprintf(path, sizeof path, "%s/%s", folder, files.usage);

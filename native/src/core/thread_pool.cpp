@@ -54,6 +54,9 @@ ThreadPool::ThreadPool(int threads)
         const size_t started = workers_.size() + 1;
         stop();
         fail(ORTHO_OUT_OF_MEMORY, "threads is %d; only %zu can be started here (%s)", threads, started, error.what());
+    } catch (...) {
+        stop();
+        throw;
     }
 }
 

@@ -94,6 +94,7 @@ template <class T> class PreparedFilter {
 public:
     /** Draws or reads the filter of a layer. */
     void prepare(const ChainSpec& spec, const ChainKernels<T>& kernels, int64_t layer) {
+        ready_ = false;
         const int64_t n = spec.hidden_size;
         if (!spec.structured()) {
             const std::vector<double> matrix = spec.matrix(layer);
@@ -104,19 +105,24 @@ public:
             const int64_t padded = StateLayout(n, 1, sizeof(T)).padded;
             const int64_t bytes = padded * n * static_cast<int64_t>(sizeof(T));
             if (forward_.bytes() == 0) {
-                forward_ = Memory(bytes, "the packed filter");
+                Memory forward(bytes, "the packed filter");
                 backward_ = Memory(bytes, "the packed filter");
+                forward_ = std::move(forward);
             }
             kernels.pack_rows(scaled.data(), n, n, kernels.dual_tile, 0, divide_up(padded, kernels.dual_tile),
                               forward_.template as<T>());
             kernels.pack_columns(scaled.data(), n, n, kernels.single_tile, 0, divide_up(padded, kernels.single_tile),
                                  backward_.template as<T>());
-            return;
+        } else {
+            moves_ = structured_filter({spec.filter, n, spec.seed, spec.filter_index + static_cast<uint32_t>(layer)});
+            batch_ = 0;
         }
-        const FilterSpec filter{spec.filter, n, spec.seed, spec.filter_index + static_cast<uint32_t>(layer)};
-        moves_ = structured_filter(filter);
-        batch_ = 0;
+        ready_ = true;
     }
+
+    /** False after a preparation that failed. */
+    bool ready() const { return ready_; }
+    void discard() { ready_ = false; }
 
     /** Turns units into offsets for a batch. */
     void bind(const ChainSpec& spec, const ChainKernels<T>& kernels, const StateLayout& layout) {
@@ -188,6 +194,7 @@ private:
     Moves forward_moves_;
     Moves backward_moves_;
     int64_t batch_ = 0;
+    bool ready_ = false;
 };
 
 template <class T> class CpuChain final : public ortho_chain {
@@ -256,8 +263,9 @@ public:
                 }
                 if (segments_.count() > 1)
                     copy_rows(state(0), checkpoint(segment), rows);
-                run_segment(member, segment, weights, static_cast<const T*>(call.bias),
-                            static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs));
+                if (!run_segment(member, segment, weights, static_cast<const T*>(call.bias),
+                                 static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs)))
+                    return;
             }
         });
         ready_for_backward_ = call.training;
@@ -512,15 +520,16 @@ private:
 
     /**
      * Makes a layer's own filter ready, on the group's first member. Running out of memory must not leave the others
-     * waiting: it is kept, and thrown when all are done.
+     * waiting: it is kept, and thrown when all have seen, behind the next barrier, that the filter is not ready.
      */
     void prepare_filter(const Member& member, int64_t layer) {
-        if (!spec.filter_per_layer || member.index != 0 || failure_)
+        if (!spec.filter_per_layer || member.index != 0)
             return;
         try {
             filters_[layer % 2].prepare(spec, kernels_, layer);
             filters_[layer % 2].bind(spec, kernels_, layout_);
         } catch (...) {
+            filters_[layer % 2].discard();
             failure_ = std::current_exception();
         }
     }
@@ -550,8 +559,11 @@ private:
             std::memcpy(pack(bias_) + (layer % 2) * padded_, bias + layer * n_, static_cast<size_t>(n_) * sizeof(T));
     }
 
-    /** Forward through the steps of a segment, from state(0) to state(size). */
-    void run_segment(const Member& member, int64_t segment, const T* weights, const T* bias, const T* inputs,
+    /**
+     * Forward through the steps of a segment, from state(0) to state(size).
+     * @return false, to all members of a group alike, if a layer's filter could not be made ready
+     */
+    bool run_segment(const Member& member, int64_t segment, const T* weights, const T* bias, const T* inputs,
                      T* outputs) {
         const int64_t first = segments_.first(segment);
         const int64_t batch = layout_.batch;
@@ -565,6 +577,8 @@ private:
                 member.wait();
             }
             const PreparedFilter<T>& filter = filter_of(step);
+            if (!filter.ready())
+                return false;
             const int64_t output = step - (segments_.steps - output_steps_);
             const ForwardStep<T> forward{
                 .layout = layout_,
@@ -588,6 +602,7 @@ private:
         }
         if (!spec.recurrent())
             member.wait();
+        return true;
     }
 
     /** Steps whose weight gradients are summed in one go: enough rows to pay for loading the sums. */
@@ -621,7 +636,8 @@ private:
             if (!last) {
                 copy_rows(checkpoint(segment), state(0), share);
                 member.wait();
-                run_segment(member, segment, weights, static_cast<const T*>(call.bias), inputs, nullptr);
+                if (!run_segment(member, segment, weights, static_cast<const T*>(call.bias), inputs, nullptr))
+                    return;
             }
             member.wait();
             BackwardStep<T> step{
@@ -662,6 +678,8 @@ private:
                     summed = local;
                 }
                 const PreparedFilter<T>& filter = filter_of(layer);
+                if (!filter.ready())
+                    return;
                 step.filter = filter.backward();
                 step.structured = filter.backward_moves();
                 step.weights = packed;

@@ -4,6 +4,7 @@
 #include <cinttypes>
 #include <cmath>
 
+#include "core/check.hpp"
 #include "core/error.hpp"
 #include "core/orthogonal.hpp"
 
@@ -42,27 +43,21 @@ double distance_from_orthogonal(const double* matrix, int64_t n) {
     return worst;
 }
 
-void check_range(const char* name, int64_t value, int64_t lowest, int64_t highest) {
-    if (value < lowest || value > highest)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; allowed are %" PRId64 " to %" PRId64, name, value, lowest,
-             highest);
-}
-
 } // namespace
 
 ChainSpec::ChainSpec(const ortho_chain_options& options) {
-    check_range("dtype", options.dtype, ORTHO_FLOAT32, ORTHO_FLOAT64);
-    check_range("model", options.model, ORTHO_RECURRENT, ORTHO_FEEDFORWARD);
-    check_range("activation", options.activation, ORTHO_TANH, ORTHO_RELU);
-    check_range("filter", options.filter, ORTHO_FILTER_HAAR, ORTHO_FILTER_CUSTOM);
-    check_range("check_finite", options.check_finite, 0, 1);
-    check_range("hidden_size", options.hidden_size, 1, 65536);
+    check::range("dtype", options.dtype, ORTHO_FLOAT32, ORTHO_FLOAT64);
+    check::range("model", options.model, ORTHO_RECURRENT, ORTHO_FEEDFORWARD);
+    check::range("activation", options.activation, ORTHO_TANH, ORTHO_RELU);
+    check::range("filter", options.filter, ORTHO_FILTER_HAAR, ORTHO_FILTER_CUSTOM);
+    check::range("check_finite", options.check_finite, 0, 1);
+    check::range("hidden_size", options.hidden_size, 1, 65536);
     const bool is_recurrent = options.model == ORTHO_RECURRENT;
-    check_range("filter_per_layer", options.filter_per_layer, 0, is_recurrent ? 0 : 1);
-    check_range("input_size", options.input_size, 0, is_recurrent ? 1048576 : 0);
-    check_range("layers", options.layers, is_recurrent ? 0 : 1, is_recurrent ? 0 : INT32_MAX);
-    check_range("checkpoint_every", options.checkpoint_every, 0, INT64_MAX);
-    check_range("max_state_bytes", options.max_state_bytes, 0, INT64_MAX);
+    check::range("filter_per_layer", options.filter_per_layer, 0, is_recurrent ? 0 : 1);
+    check::range("input_size", options.input_size, 0, is_recurrent ? 1048576 : 0);
+    check::range("layers", options.layers, is_recurrent ? 0 : 1, is_recurrent ? 0 : INT32_MAX);
+    check::range("checkpoint_every", options.checkpoint_every, 0, INT64_MAX);
+    check::range("max_state_bytes", options.max_state_bytes, 0, INT64_MAX);
     if (options.checkpoint_every > 0 && options.max_state_bytes > 0)
         fail(ORTHO_INVALID_ARGUMENT,
              "checkpoint_every is %" PRId64 " and max_state_bytes is %" PRId64 "; one of them must be 0",
