@@ -11,9 +11,9 @@ internal static class ExitCodes
     /// <summary>The command line is wrong.</summary>
     public const int Usage = 2;
 
-    /// <summary>Ended by Ctrl-C (128 + SIGINT), after saving.</summary>
+    /// <summary>Ended by Ctrl-C (128 + SIGINT); a training run was saved.</summary>
     public const int Interrupted = 130;
 
-    /// <summary>Ended by SIGTERM (128 + SIGTERM), after saving.</summary>
+    /// <summary>Ended by SIGTERM (128 + SIGTERM); a training run was saved.</summary>
     public const int Terminated = 143;
 }

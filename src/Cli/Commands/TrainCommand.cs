@@ -103,7 +103,9 @@ internal static class TrainCommand
             double convexBeta = betaGiven || feedforward ? settings.Beta : 1.0 / task.StepsOf(settings);
             if (convexBeta is not (> 0 and <= 1))
             {
-                throw CliException.Usage(Texts.Format($"--beta is {convexBeta}; allowed: above 0 and at most 1 with --convex"));
+                throw CliException.Usage(settings.TotalBeta is { } c
+                    ? Texts.Format($"--total-beta is {c} with --layers {settings.Layers}, which makes beta {convexBeta}; allowed: a beta above 0 and at most 1 with --convex")
+                    : Texts.Format($"--beta is {convexBeta}; allowed: above 0 and at most 1 with --convex"));
             }
 
             return feedforward ? settings with { Alpha = 1 - convexBeta } : settings.ToConvex(convexBeta, task.Defaults.Beta);

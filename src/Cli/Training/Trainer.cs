@@ -24,9 +24,8 @@ internal sealed class Trainer : IDisposable
         _task = task;
         _settings = settings;
         _device = device;
-        long fresh = task.Generated ? FreshSamples(settings) : 0;
-        bool endless = task.Generated && (settings.Limit is not { } limit || limit >= fresh);
-        Dataset training = task.OpenTraining(settings, endless ? fresh : settings.Limit ?? 0);
+        bool endless = task.Generated && settings.Limit is null;
+        Dataset training = task.OpenTraining(settings, endless ? FreshSamples(settings) : settings.Limit ?? 0);
         (_test, _baseline) = task.OpenTest(settings);
         long most = Array.MaxLength / (training.Steps * training.Features);
         if (settings.Batch > most)

@@ -35,6 +35,12 @@ public sealed class LinearizedChain
 
     private LinearizedChain(FilterChainLayer layer, long steps, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initial)
     {
+        // The Jacobian is an array of N × N numbers.
+        if (layer.HiddenSize > (long)Math.Sqrt(Array.MaxLength))
+        {
+            throw new ArgumentException($"{nameof(layer)} has {layer.HiddenSize} units; up to {(long)Math.Sqrt(Array.MaxLength)} are allowed here.", nameof(layer));
+        }
+
         Check.InRange(steps, 1, Array.MaxLength / layer.HiddenSize);
         _layer = layer;
         _n = checked((int)layer.HiddenSize);

@@ -92,15 +92,35 @@ internal sealed class TrainTests
         Assert.That(File.ReadAllBytes(folder.File("one/model.safetensors")), Is.EqualTo(File.ReadAllBytes(folder.File("three/model.safetensors"))));
     }
 
-    [Test]
-    public void Convex_sets_alpha_to_one_minus_beta()
+    /// <summary>Without --beta it is 1 / steps; what reads the states is scaled by what β falls short of the default.</summary>
+    [TestCase("--beta 0.25", 0.25)]
+    [TestCase("", null)]
+    public void Convex_sets_alpha_to_one_minus_beta_and_scales_what_reads_the_states(string arguments, double? given)
     {
         using var folder = new TemporaryFolder();
+        string[] options = arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
-        CliProcess.Run(folder.Path, [.. s_shortCopy, "--steps", "1", "--convex", "--beta", "0.25", "--out", "run"]);
+        CliProcess.Run(folder.Path, [.. s_shortCopy, "--steps", "1", "--out", "plain"]);
+        CliProcess.Run(folder.Path, [.. s_shortCopy, "--steps", "1", "--convex", .. options, "--out", "convex"]);
 
-        using JsonDocument run = Read(folder.File("run"));
-        Assert.That(run.RootElement.GetProperty("settings").GetProperty("alpha").GetDouble(), Is.EqualTo(0.75));
+        using JsonDocument plain = Read(folder.File("plain"));
+        using JsonDocument convex = Read(folder.File("convex"));
+        double beta = given ?? 1.0 / (Setting(plain, "length") + 20);
+        double gain = Setting(plain, "beta") / beta;
+        Assert.Multiple(() =>
+        {
+            Assert.That(Setting(convex, "beta"), Is.EqualTo(beta));
+            Assert.That(Setting(convex, "alpha"), Is.EqualTo(1 - beta));
+            foreach (string scaled in (string[])["weightScale", "weightRate", "readoutScale", "readoutRate"])
+            {
+                Assert.That(Setting(convex, scaled), Is.EqualTo(Setting(plain, scaled) * gain), scaled);
+            }
+
+            Assert.That(Setting(convex, "inputScale"), Is.EqualTo(Setting(plain, "inputScale")));
+            Assert.That(Setting(convex, "biasScale"), Is.EqualTo(Setting(plain, "biasScale")));
+        });
+
+        static double Setting(JsonDocument run, string name) => run.RootElement.GetProperty("settings").GetProperty(name).GetDouble();
     }
 
     [Test]
