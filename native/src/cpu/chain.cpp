@@ -338,6 +338,7 @@ private:
     /** A thread's part in a plan. */
     struct Member {
         bool works;
+        int64_t group;
         int64_t members;
         int64_t index;        // in the group
         Range slices;         // of the group
@@ -348,7 +349,7 @@ private:
         Barrier* barrier;
 
         Member(const Plan& plan, int rank, const CpuChain& chain, Barriers& barriers) {
-            const int64_t group = rank / plan.members;
+            group = rank / plan.members;
             works = group < plan.groups;
             if (!works)
                 return;
@@ -408,6 +409,9 @@ private:
     T* input_sums(int64_t slice) const { return weight_sums(slice) + n_ * sum_stride_; }
     T* bias_sums(int64_t slice) const { return input_sums(slice) + d_ * sum_stride_; }
     int64_t sums_of_slice() const { return (n_ + d_ + 1) * sum_stride_; }
+    T* packed_delta(const Plan& plan, int64_t group) const {
+        return sums_.template as<T>() + plan.slices * sums_of_slice() + group * n_ * rows_of_sum(plan);
+    }
 
     Plan plan_for(int64_t batch) const {
         // A feedforward chain sums over one layer at a time, so its threads meet at every layer anyway.
@@ -483,8 +487,9 @@ private:
     }
 
     void prepare_sums(const Plan& plan) {
-        const int64_t bytes = checked_product("the sums of weight gradients",
-                                              {plan.slices, sums_of_slice(), static_cast<int64_t>(sizeof(T))});
+        const int64_t bytes = checked_product(
+            "the sums of weight gradients",
+            {plan.slices * sums_of_slice() + plan.groups * n_ * rows_of_sum(plan), static_cast<int64_t>(sizeof(T))});
         if (bytes > sums_.bytes()) {
             sums_ = Memory();
             sums_ = Memory(bytes, "the sums of weight gradients");
@@ -606,11 +611,16 @@ private:
     }
 
     /** Steps whose weight gradients are summed in one go: enough rows to pay for loading the sums. */
-    int64_t steps_of_sum(int64_t slice_rows) const {
+    int64_t steps_of_sum(const Plan& plan) const {
         if (!spec.recurrent())
             return 1;
-        constexpr int64_t rows = 256;
-        return std::max<int64_t>(1, rows / slice_rows);
+        constexpr int64_t rows = 128;
+        return std::max<int64_t>(1, rows / (layout_.batch / plan.slices));
+    }
+
+    /** The most rows, of all steps together, of one such sum. */
+    int64_t rows_of_sum(const Plan& plan) const {
+        return std::min(steps_of_sum(plan), segments_.length) * divide_up(layout_.batch, plan.slices);
     }
 
     void backward_group(const Member& member, const Plan& plan, const ChainBackward& call) {
@@ -620,7 +630,6 @@ private:
         const int64_t batch = layout_.batch;
         const Range share = member.all_rows_share;
         const Range columns = member.tiles(tiles(kernels_.single_tile));
-        const int64_t slice_rows = batch / plan.slices;
         // Gradient that arrives from outside at the state after `steps_done` steps.
         const auto arriving_at = [&](int64_t steps_done) -> const T* {
             const int64_t output = steps_done - 1 - (segments_.steps - output_steps_);
@@ -656,7 +665,7 @@ private:
             };
             kernels_.backward(step, member.rows.begin, member.rows.end, columns.begin, columns.end);
 
-            const int64_t chunk = steps_of_sum(slice_rows);
+            const int64_t chunk = steps_of_sum(plan);
             int64_t summed = size;
             for (int64_t local = size - 1; local >= 0; --local) {
                 const int64_t layer = first + local;
@@ -720,6 +729,7 @@ private:
                 .inputs = d_,
                 .row_begin = rows.begin,
                 .row_end = rows.end,
+                .packed_delta = packed_delta(plan, member.group),
             };
             if (!spec.recurrent()) {
                 const size_t row_bytes = static_cast<size_t>(sum_stride_) * sizeof(T);

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "cpu/chain_types.hpp"
@@ -20,9 +21,9 @@ namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 // Tile shapes. Accumulators, the weights of one k and a broadcast value must fit the registers: 32 on AVX-512 and
 // AArch64, 16 elsewhere.
 #if defined(__AVX512F__) || defined(__aarch64__)
-inline constexpr int dual_rows = 6, dual_vectors = 2;      // 24 accumulators: both products of [αO; W]
-inline constexpr int single_rows = 12, single_vectors = 2; // 24 accumulators
-inline constexpr int outer_rows = 6, outer_vectors = 4;    // 24 accumulators
+inline constexpr int dual_rows = 6, dual_vectors = 2;     // 24 accumulators: both products of [αO; W]
+inline constexpr int single_rows = 6, single_vectors = 4; // 24 accumulators
+inline constexpr int outer_rows = 6, outer_vectors = 4;   // 24 accumulators
 #else
 inline constexpr int dual_rows = 6, dual_vectors = 1;     // 12 accumulators
 inline constexpr int single_rows = 6, single_vectors = 2; // 12 accumulators
@@ -182,6 +183,8 @@ void input_product(const StateLayout& layout, const T* delta, const T* input_wei
 
 /** A kernel for every number of rows from 1 to the size of the array, by number of rows - 1. */
 template <class Function, size_t rows> using ByRows = std::array<Function, rows>;
+/** And for every number of vectors from 1 on: the last tile of a row of units may be narrower than the others. */
+template <class Function, size_t rows, size_t vectors> using ByTile = std::array<ByRows<Function, rows>, vectors>;
 
 template <class T>
 using ForwardProduct = void (*)(const ForwardStep<T>&, const T*, const T*, int64_t, TileProducts<T>&);
@@ -208,25 +211,40 @@ constexpr ByRows<InputProduct<T>, sizeof...(r)> input_products(std::integer_sequ
 
 using DualRows = std::make_integer_sequence<int, dual_rows>;
 using SingleRows = std::make_integer_sequence<int, single_rows>;
+using DualVectors = std::make_integer_sequence<int, dual_vectors>;
+using SingleVectors = std::make_integer_sequence<int, single_vectors>;
+
+template <class T, int width, int... c>
+constexpr ByTile<ForwardProduct<T>, dual_rows, sizeof...(c)> dual_tiles(std::integer_sequence<int, c...>) {
+    return {dual_products<T, width, c + 1>(DualRows{})...};
+}
+template <class T, int width, int... c>
+constexpr ByTile<ForwardProduct<T>, single_rows, sizeof...(c)> driven_tiles(std::integer_sequence<int, c...>) {
+    return {driven_products<T, width, c + 1>(SingleRows{})...};
+}
+template <class T, int width, int... c>
+constexpr ByTile<BackwardProduct<T>, single_rows, sizeof...(c)> transposed_tiles(std::integer_sequence<int, c...>) {
+    return {transposed_products<T, width, c + 1>(SingleRows{})...};
+}
+template <class T, int width, int... c>
+constexpr ByTile<InputProduct<T>, single_rows, sizeof...(c)> input_tiles(std::integer_sequence<int, c...>) {
+    return {input_products<T, width, c + 1>(SingleRows{})...};
+}
 
 /** Widths of a panel: one for chains of a single line of units, one for all others (see StateLayout). */
 template <class T> inline constexpr int narrow_width = 64 / static_cast<int>(sizeof(T));
 template <class T> inline constexpr int wide_width = 4 * narrow_width<T>;
 
-/**
- * Calls body(first unit, vectors, products) for every column tile: `vectors` is C, but for a last tile of one vector.
- * The tables hold the products of the full and of the narrow tile.
- */
-template <class T, int C, class Table, class Body>
-[[gnu::always_inline]] inline void for_tiles(int64_t padded, int64_t tile_begin, int64_t tile_end, const Table& full,
-                                             const Table& narrow, Body&& body) {
-    constexpr int64_t tile_units = C * Simd<T>::width;
+/** Calls body(first unit, vectors, products) for every column tile, with the kernels of so many vectors. */
+template <class T, class Kernels, class Body>
+[[gnu::always_inline]] inline void for_tiles(int64_t padded, int64_t tile_begin, int64_t tile_end,
+                                             const Kernels& kernels, Body&& body) {
+    constexpr int64_t most = std::tuple_size_v<Kernels>;
     for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
-        const int64_t unit = tile * tile_units;
-        if (padded - unit >= tile_units)
-            body(unit, C, full);
-        else
-            body(unit, 1, narrow);
+        const int64_t unit = tile * most * Simd<T>::width;
+        const int64_t left = (padded - unit) / Simd<T>::width;
+        const int64_t vectors = left < most ? left : most;
+        body(unit, static_cast<int>(vectors), kernels[static_cast<size_t>(vectors - 1)]);
     }
 }
 
@@ -264,6 +282,16 @@ template <class T>
 [[gnu::always_inline]] inline typename Simd<T>::vec phi_slope(Nonlinearity kind, typename Simd<T>::vec a) {
     using S = Simd<T>;
     return kind == Nonlinearity::tanh ? S::splat(1) - a * a : (a > 0 ? S::splat(1) : typename S::vec{});
+}
+
+/** Brings the lines of a tile that is to be read and written near while its product is computed. */
+template <class T>
+[[gnu::always_inline]] inline void prefetch_tile(const StateLayout& layout, const T* state, int64_t row, int64_t rows,
+                                                 int64_t unit, int vectors) {
+    const T* first = state + layout.offset(unit, row);
+    for (int64_t r = 0; r < rows; ++r)
+        for (int c = 0; c < vectors; ++c)
+            __builtin_prefetch(first + r * layout.width + c * Simd<T>::width, 1);
 }
 
 template <class T>
@@ -305,13 +333,11 @@ void forward_width(const ForwardStep<T>& step, int64_t row_begin, int64_t row_en
     };
     const int64_t padded = step.layout.padded;
     if (step.filter) {
-        static constexpr auto full = dual_products<T, width, dual_vectors>(DualRows{});
-        static constexpr auto narrow = dual_products<T, width, 1>(DualRows{});
-        for_tiles<T, dual_vectors>(padded, tile_begin, tile_end, full, narrow, run);
+        static constexpr auto kernels = dual_tiles<T, width>(DualVectors{});
+        for_tiles<T>(padded, tile_begin, tile_end, kernels, run);
     } else {
-        static constexpr auto full = driven_products<T, width, single_vectors>(SingleRows{});
-        static constexpr auto narrow = driven_products<T, width, 1>(SingleRows{});
-        for_tiles<T, single_vectors>(padded, tile_begin, tile_end, full, narrow, run);
+        static constexpr auto kernels = driven_tiles<T, width>(SingleVectors{});
+        for_tiles<T>(padded, tile_begin, tile_end, kernels, run);
     }
 }
 
@@ -357,18 +383,19 @@ template <class T, int width>
 void backward_width(const BackwardStep<T>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
                     int64_t tile_end) {
     TileProducts<T> result;
-    static constexpr auto full = transposed_products<T, width, single_vectors>(SingleRows{});
-    static constexpr auto narrow = transposed_products<T, width, 1>(SingleRows{});
-    for_tiles<T, single_vectors>(
-        step.layout.padded, tile_begin, tile_end, full, narrow, [&](int64_t unit, int vectors, const auto& products) {
-            even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
-                const int64_t row = row_begin + begin;
-                if (step.gradient)
-                    products[static_cast<size_t>(rows - 1)](step, step.gradient + row * width, step.delta + row * width,
-                                                            unit, result);
-                finish_backward(step, row, rows, unit, vectors, step.gradient ? &result : nullptr);
-            });
-        });
+    static constexpr auto kernels = transposed_tiles<T, width>(SingleVectors{});
+    for_tiles<T>(step.layout.padded, tile_begin, tile_end, kernels,
+                 [&](int64_t unit, int vectors, const auto& products) {
+                     even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
+                         const int64_t row = row_begin + begin;
+                         if (step.previous_delta)
+                             prefetch_tile(step.layout, step.previous_delta, row, rows, unit, vectors);
+                         if (step.gradient)
+                             products[static_cast<size_t>(rows - 1)](step, step.gradient + row * width,
+                                                                     step.delta + row * width, unit, result);
+                         finish_backward(step, row, rows, unit, vectors, step.gradient ? &result : nullptr);
+                     });
+                 });
 }
 
 template <class T>
@@ -380,13 +407,22 @@ void backward_rows(const BackwardStep<T>& step, int64_t row_begin, int64_t row_e
         backward_width<T, wide_width<T>>(step, row_begin, row_end, tile_begin, tile_end);
 }
 
-/** R consecutive units of δ by C vectors of x, over all steps (last first) and rows. */
+/** δ of R consecutive units of one panel for all steps (last first) and rows, [row][R]. */
+template <class T, int width, int R> void pack_delta(const GradientSums<T>& sums, int64_t unit, T* packed) {
+    const StateLayout& layout = sums.layout;
+    const int64_t rows = sums.row_end - sums.row_begin;
+    const T* delta = sums.delta + layout.offset(unit, sums.row_begin) + (sums.steps - 1) * sums.step_size;
+    for (int64_t step = 0; step < sums.steps; ++step, delta -= sums.step_size)
+        for (int64_t row = 0; row < rows; ++row, packed += R)
+            std::memcpy(packed, delta + row * width, R * sizeof(T));
+}
+
+/** R units of packed δ by C vectors of x, over all steps (last first) and rows. */
 template <class T, int width, int C, int R>
-void outer_products(const GradientSums<T>& sums, int64_t unit, int64_t panel, int64_t first, T* weight_sums) {
+void outer_products(const GradientSums<T>& sums, const T* delta, int64_t panel, int64_t first, T* out) {
     using S = Simd<T>;
     const StateLayout& layout = sums.layout;
     const int64_t stride = layout.panels * layout.width;
-    T* out = weight_sums + unit * stride + panel * width + first;
     Accumulators<T, R, C> tile;
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
@@ -395,13 +431,12 @@ void outer_products(const GradientSums<T>& sums, int64_t unit, int64_t panel, in
             tile.value[r][c] = S::load(out + r * stride + c * S::width);
 
     const int64_t rows = sums.row_end - sums.row_begin;
-    const T* delta = sums.delta + layout.offset(unit, sums.row_begin) + (sums.steps - 1) * sums.step_size;
     const T* state =
         sums.state + panel * layout.panel_stride() + sums.row_begin * width + first + (sums.steps - 1) * sums.step_size;
-    for (int64_t step = 0; step < sums.steps; ++step, delta -= sums.step_size, state -= sums.step_size) {
+    for (int64_t step = 0; step < sums.steps; ++step, state -= sums.step_size) {
 #pragma GCC unroll 2
-        for (int64_t row = 0; row < rows; ++row)
-            tile.multiply_add(state + row * width, delta + row * width, 1);
+        for (int64_t row = 0; row < rows; ++row, delta += R)
+            tile.multiply_add(state + row * width, delta, 1);
     }
 
 #pragma GCC unroll 16
@@ -411,32 +446,51 @@ void outer_products(const GradientSums<T>& sums, int64_t unit, int64_t panel, in
             S::store(out + r * stride + c * S::width, tile.value[r][c]);
 }
 
-template <class T> using OuterProduct = void (*)(const GradientSums<T>&, int64_t, int64_t, int64_t, T*);
+template <class T> using PackDelta = void (*)(const GradientSums<T>&, int64_t, T*);
+template <class T> using OuterProduct = void (*)(const GradientSums<T>&, const T*, int64_t, int64_t, T*);
 
+template <class T, int width, int... r>
+constexpr ByRows<PackDelta<T>, sizeof...(r)> pack_delta_by_rows(std::integer_sequence<int, r...>) {
+    return {&pack_delta<T, width, r + 1>...};
+}
 template <class T, int width, int C, int... r>
 constexpr ByRows<OuterProduct<T>, sizeof...(r)> outer_products_by_rows(std::integer_sequence<int, r...>) {
     return {&outer_products<T, width, C, r + 1>...};
 }
 
+/** Calls body(unit, units) for the tiles of a range of units; a tile's units lie in one panel. */
+template <int width, class Body>
+[[gnu::always_inline]] inline void outer_tiles(int64_t unit_begin, int64_t unit_end, Body&& body) {
+    for (int64_t unit = unit_begin; unit < unit_end;) {
+        const int64_t panel_end = (unit / width + 1) * width;
+        const int64_t end = panel_end < unit_end ? panel_end : unit_end;
+        even_pieces(end - unit, outer_rows, [&](int64_t begin, int64_t units) { body(unit + begin, units); });
+        unit = end;
+    }
+}
+
 template <class T, int width>
 void weight_gradients_width(const GradientSums<T>& sums, int64_t unit_begin, int64_t unit_end, T* weight_sums) {
     constexpr int C = width / Simd<T>::width < outer_vectors ? width / Simd<T>::width : outer_vectors;
-    static constexpr auto products = outer_products_by_rows<T, width, C>(std::make_integer_sequence<int, outer_rows>{});
+    using Rows = std::make_integer_sequence<int, outer_rows>;
+    static constexpr auto packs = pack_delta_by_rows<T, width>(Rows{});
+    static constexpr auto products = outer_products_by_rows<T, width, C>(Rows{});
     const StateLayout& layout = sums.layout;
+    const int64_t stride = layout.panels * layout.width;
+    // Rows of δ lie a panel's width apart, which maps them to few sets of the first-level cache. Packed once, they are
+    // read for every panel of x.
+    const int64_t rows = sums.steps * (sums.row_end - sums.row_begin);
+    outer_tiles<width>(unit_begin, unit_end, [&](int64_t unit, int64_t units) {
+        packs[static_cast<size_t>(units - 1)](sums, unit, sums.packed_delta + unit * rows);
+    });
     for (int64_t panel = 0; panel < layout.panels; ++panel) {
         // The last panel may be filled in part: vectors behind `padded` hold nothing.
         const int64_t used = layout.padded - panel * width < width ? layout.padded - panel * width : width;
-        for (int64_t first = 0; first < used; first += C * Simd<T>::width) {
-            for (int64_t unit = unit_begin; unit < unit_end;) {
-                // A tile's units lie in one panel of δ.
-                const int64_t panel_end = (unit / width + 1) * width;
-                const int64_t end = panel_end < unit_end ? panel_end : unit_end;
-                even_pieces(end - unit, outer_rows, [&](int64_t begin, int64_t units) {
-                    products[static_cast<size_t>(units - 1)](sums, unit + begin, panel, first, weight_sums);
-                });
-                unit = end;
-            }
-        }
+        for (int64_t first = 0; first < used; first += C * Simd<T>::width)
+            outer_tiles<width>(unit_begin, unit_end, [&](int64_t unit, int64_t units) {
+                products[static_cast<size_t>(units - 1)](sums, sums.packed_delta + unit * rows, panel, first,
+                                                         weight_sums + unit * stride + panel * width + first);
+            });
     }
 }
 
@@ -484,8 +538,10 @@ void input_outer_products(const GradientSums<T>& sums, int64_t first_input, int6
             S::store(out + r * stride + c * S::width, tile.value[r][c]);
 }
 
+template <class T> using InputOuterProduct = void (*)(const GradientSums<T>&, int64_t, int64_t, int64_t, T*);
+
 template <class T, int C, int... r>
-constexpr ByRows<OuterProduct<T>, sizeof...(r)> input_outer_products_by_rows(std::integer_sequence<int, r...>) {
+constexpr ByRows<InputOuterProduct<T>, sizeof...(r)> input_outer_products_by_rows(std::integer_sequence<int, r...>) {
     return {&input_outer_products<T, C, r + 1>...};
 }
 
@@ -521,24 +577,23 @@ void input_gradients_width(const StateLayout& layout, const T* input_weights, in
     constexpr int64_t line = narrow_width<T>;
     const int64_t padded = (inputs + line - 1) / line * line;
     constexpr int64_t tile_units = single_vectors * S::width;
-    static constexpr auto full = input_products<T, width, single_vectors>(SingleRows{});
-    static constexpr auto narrow = input_products<T, width, 1>(SingleRows{});
-    for_tiles<T, single_vectors>(
-        padded, 0, (padded + tile_units - 1) / tile_units, full, narrow,
-        [&](int64_t input, int vectors, const auto& products) {
-            even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
-                const int64_t row = row_begin + begin;
-                products[static_cast<size_t>(rows - 1)](layout, delta + row * width,
-                                                        input_weights + input * layout.units, 0, result);
-                for (int64_t r = 0; r < rows; ++r)
-                    for (int c = 0; c < vectors; ++c) {
-                        const int64_t d = input + c * S::width;
-                        if (d < inputs)
-                            S::store_partial(input_gradients + (row + r) * inputs + d,
-                                             S::load(result.filtered + (r * vectors + c) * S::width), inputs - d);
-                    }
-            });
-        });
+    static constexpr auto kernels = input_tiles<T, width>(SingleVectors{});
+    for_tiles<T>(padded, 0, (padded + tile_units - 1) / tile_units, kernels,
+                 [&](int64_t input, int vectors, const auto& products) {
+                     even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
+                         const int64_t row = row_begin + begin;
+                         products[static_cast<size_t>(rows - 1)](layout, delta + row * width,
+                                                                 input_weights + input * layout.units, 0, result);
+                         for (int64_t r = 0; r < rows; ++r)
+                             for (int c = 0; c < vectors; ++c) {
+                                 const int64_t d = input + c * S::width;
+                                 if (d < inputs)
+                                     S::store_partial(input_gradients + (row + r) * inputs + d,
+                                                      S::load(result.filtered + (r * vectors + c) * S::width),
+                                                      inputs - d);
+                             }
+                     });
+                 });
 }
 
 template <class T>

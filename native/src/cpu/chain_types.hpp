@@ -101,6 +101,7 @@ template <class T> struct GradientSums {
     const T* input;             // u of the first of the steps, [batch, D]
     int64_t inputs;             // D
     int64_t row_begin, row_end; // rows of the batch
+    T* packed_delta;            // scratch for the δ of these units, steps and rows: [tile of units][row][tile units]
 };
 
 template <class T> struct ChainKernels {
