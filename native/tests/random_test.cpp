@@ -46,6 +46,37 @@ TEST(Random, Float32_is_the_rounded_double) {
         ASSERT_EQ(narrow[i], static_cast<float>(wide[i])) << i;
 }
 
+TEST(Random, Noise_is_that_of_its_stream_for_any_number_of_threads) {
+    constexpr int64_t count = 5000;
+    const auto x = normal_values<float>(count, 6);
+    std::vector<double> z(count);
+    ASSERT_TRUE(succeeds(ortho_random_normal(seed, ORTHO_STREAM_NOISE, 9, 0, 1, ORTHO_FLOAT64, count, z.data())));
+    for (const int threads : {1, 3}) {
+        const Device device = make_device(threads);
+        std::vector<float> y(count);
+        ASSERT_TRUE(
+            succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, seed, 9, 0.25, count, x.data(), y.data())));
+        for (size_t i = 0; i < y.size(); ++i)
+            ASSERT_EQ(y[i], static_cast<float>(static_cast<double>(x[i]) + 0.25 * z[i])) << i;
+        auto in_place = x;
+        ASSERT_TRUE(succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, seed, 9, 0.25, count, in_place.data(),
+                                                    in_place.data())));
+        EXPECT_TRUE(same_bits(in_place, y));
+    }
+}
+
+TEST(Random, Noise_refuses_bad_arguments) {
+    const Device device = make_device(1);
+    float x = 0;
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(nullptr, 0, 1, 0, 1, 1, &x, &x), "device is null"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 2, 1, 0, 1, 1, &x, &x), "dtype is 2"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, -1, 1, &x, &x), "standard_deviation is -1"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, NAN, 1, &x, &x), "standard_deviation is nan"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 0, &x, &x), "count is 0"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 1, nullptr, &x), "x is null"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 1, &x, nullptr), "y is null"));
+}
+
 // Bounds: six standard deviations of the mean of so many values.
 TEST(Random, Uniform_numbers_have_the_moments_of_the_distribution) {
     constexpr int64_t count = 1 << 20;

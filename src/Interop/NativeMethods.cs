@@ -184,6 +184,17 @@ internal static unsafe partial class NativeMethods
         void* values);
 
     [LibraryImport(Library)]
+    public static partial ortho_status ortho_add_normal_noise(
+        DeviceHandle device,
+        ortho_dtype dtype,
+        ulong seed,
+        uint index,
+        double standard_deviation,
+        long count,
+        void* x,
+        void* y);
+
+    [LibraryImport(Library)]
     public static partial ortho_status ortho_random_permutation(
         ulong seed,
         ortho_stream purpose,

@@ -226,6 +226,20 @@ ORTHO_API ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint3
                                            double standard_deviation, int32_t dtype, int64_t count, void* values);
 
 /**
+ * Adds independent normal noise: y = x + standard_deviation z, z those of ortho_random_normal with purpose
+ * ORTHO_STREAM_NOISE, mean 0 and standard deviation 1; rounded once to dtype.
+ * @param device              whose threads draw; the values do not depend on their number
+ * @param index               which stream of that purpose
+ * @param standard_deviation  finite, not negative
+ * @param count               at least 1
+ * @param x                   [count]
+ * @param y                   [count], written; may be x
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t index,
+                                              double standard_deviation, int64_t count, const void* x, void* y);
+
+/**
  * Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).
  * @param purpose      ortho_stream
  * @param index        which stream of that purpose

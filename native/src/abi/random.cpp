@@ -5,6 +5,7 @@
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 #include "core/random.hpp"
+#include "model/device.hpp"
 
 using namespace ortho;
 
@@ -87,6 +88,31 @@ ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index,
                 count, values,
                 [&](uint64_t first, int64_t length, double* drawn) { stream.normal(first, length, drawn); },
                 [&](double z) { return static_cast<T>(mean + standard_deviation * z); });
+        });
+    });
+}
+
+ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t index,
+                                    double standard_deviation, int64_t count, const void* x, void* y) {
+    return guard([&] {
+        check::device(device);
+        check::dtype(dtype);
+        check::finite_not_negative("standard_deviation", standard_deviation);
+        check::at_least("count", count, 1);
+        check::not_null("x", x);
+        check::not_null("y", y);
+        const RandomStream stream(seed, ORTHO_STREAM_NOISE, index);
+        dispatch(dtype, [&]<class T>(T*) {
+            constexpr int64_t chunk = 1024;
+            for_each_task(device->pool, (count + chunk - 1) / chunk, [&](int64_t task, int) {
+                double noise[chunk];
+                const int64_t first = task * chunk, length = std::min(chunk, count - first);
+                stream.normal(static_cast<uint64_t>(first), length, noise);
+                const T* from = static_cast<const T*>(x) + first;
+                T* to = static_cast<T*>(y) + first;
+                for (int64_t i = 0; i < length; ++i)
+                    to[i] = static_cast<T>(static_cast<double>(from[i]) + standard_deviation * noise[i]);
+            });
         });
     });
 }

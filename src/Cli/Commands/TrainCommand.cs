@@ -194,6 +194,8 @@ internal static class TrainCommand
             OptionValue.Number(0, 1, below: true), (s, v) => s with { Momentum = v }, s => s.Momentum);
         options.Add("--weight-decay", "factor", "Weight decay, of weights but not of biases",
             OptionValue.Number(0, 100), (s, v) => s with { WeightDecay = v }, s => s.WeightDecay);
+        options.Add("--input-noise", "deviation", "Standard deviation of normal noise added to the inputs in training",
+            OptionValue.Number(0, 1000), (s, v) => s with { InputNoise = v }, s => s.InputNoise);
         if (classifies)
         {
             options.Add("--label-smoothing", "share", "Label smoothing in training",

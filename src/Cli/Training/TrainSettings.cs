@@ -33,6 +33,9 @@ internal sealed record TrainSettings
     /// <summary>Added to every element of V at the start.</summary>
     public double InputOffset { get; init; }
 
+    /// <summary>Standard deviation of the normal noise added to the inputs in training.</summary>
+    public double InputNoise { get; init; }
+
     /// <summary>s of b ~ U(-s, s).</summary>
     public required double BiasScale { get; init; }
 

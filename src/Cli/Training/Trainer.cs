@@ -162,38 +162,27 @@ internal sealed class Trainer : IDisposable
         }
     }
 
-    private Sequential CreateModel(Dataset data) => _settings.Layers is { } layers
-        ? new Sequential(
-            _device,
-            _settings.Seed,
-            new Dense(data.Features, _settings.Hidden, new DenseOptions
-            {
-                WeightScale = _settings.InputScale,
-                BiasScale = _settings.InputScale,
-                WeightLearningRateScale = _settings.InputRate,
-                BiasLearningRateScale = _settings.InputRate,
-            })
-            {
-                Name = "input",
-            },
-            new RoaFnn(_settings.Hidden, layers, new RoaFnnOptions
-            {
-                Alpha = _settings.Alpha,
-                Beta = _settings.Beta,
-                Filter = _settings.Filter.ToFilter(),
-                Activation = _settings.Activation.ToActivation(),
-                WeightScale = _settings.WeightScale,
-                BiasScale = _settings.BiasScale,
-                BiasOffset = _settings.BiasOffset,
-                WeightLearningRateScale = _settings.WeightRate,
-                BiasLearningRateScale = _settings.BiasRate,
-                Checkpointing = KeptStates,
-            })
-            {
-                Name = "fnn",
-            },
-            CreateReadout(data))
-        : new Sequential(_device, _settings.Seed, CreateRecurrent(data), CreateReadout(data));
+    private Sequential CreateModel(Dataset data)
+    {
+        var layers = new List<Layer>();
+        if (_settings.InputNoise > 0)
+        {
+            layers.Add(new GaussianNoise(data.Features, _settings.InputNoise) { Name = "noise" });
+        }
+
+        if (_settings.Layers is { } depth)
+        {
+            layers.Add(CreateInput(data));
+            layers.Add(CreateFeedforward(depth));
+        }
+        else
+        {
+            layers.Add(CreateRecurrent(data));
+        }
+
+        layers.Add(CreateReadout(data));
+        return new Sequential(_device, _settings.Seed, [.. layers]);
+    }
 
     private Checkpointing? KeptStates => _settings.CheckpointEvery switch
     {
@@ -201,6 +190,36 @@ internal sealed class Trainer : IDisposable
         0 => Checkpointing.None,
         int every => Checkpointing.Every(every),
     };
+
+    private Dense CreateInput(Dataset data) =>
+        new(data.Features, _settings.Hidden, new DenseOptions
+        {
+            WeightScale = _settings.InputScale,
+            BiasScale = _settings.InputScale,
+            WeightLearningRateScale = _settings.InputRate,
+            BiasLearningRateScale = _settings.InputRate,
+        })
+        {
+            Name = "input",
+        };
+
+    private RoaFnn CreateFeedforward(int layers) =>
+        new(_settings.Hidden, layers, new RoaFnnOptions
+        {
+            Alpha = _settings.Alpha,
+            Beta = _settings.Beta,
+            Filter = _settings.Filter.ToFilter(),
+            Activation = _settings.Activation.ToActivation(),
+            WeightScale = _settings.WeightScale,
+            BiasScale = _settings.BiasScale,
+            BiasOffset = _settings.BiasOffset,
+            WeightLearningRateScale = _settings.WeightRate,
+            BiasLearningRateScale = _settings.BiasRate,
+            Checkpointing = KeptStates,
+        })
+        {
+            Name = "fnn",
+        };
 
     private RoaRnn CreateRecurrent(Dataset data) =>
         new(data.Features, _settings.Hidden, new RoaRnnOptions

@@ -53,6 +53,9 @@ public abstract class Layer
         }
     }
 
+    /// <summary>Place in the model, from 0 on.</summary>
+    private protected int LayerIndex { get; private set; }
+
     /// <summary>How messages call the layer's input.</summary>
     private protected string InputName { get; private set; } = "inputs";
 
@@ -60,6 +63,7 @@ public abstract class Layer
     internal void Attach(Sequential model, int index, IReadOnlyList<Parameter> parameters, ulong seed, uint filterIndex)
     {
         _model = model;
+        LayerIndex = index;
         Parameters = parameters;
         InputName = index == 0 ? "inputs" : $"inputs of layer {index} ({GetType().Name})";
         OnAttach(seed, filterIndex);

@@ -44,7 +44,8 @@ public sealed unsafe class Sequential : IDisposable
     /// <param name="seed">Seed of filters and initial weights.</param>
     /// <param name="layers">At least one layer, each part of no other model.</param>
     /// <exception cref="ArgumentException">
-    /// There is no layer, one is part of a model already, two have the same name, or one takes another size than the one before gives.
+    /// There is no layer or no parameter, one layer is part of a model already, two have the same name, or one takes another size
+    /// than the one before gives.
     /// </exception>
     /// <exception cref="OutOfMemoryException">The memory for parameters or filters cannot be had.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
@@ -58,7 +59,8 @@ public sealed unsafe class Sequential : IDisposable
     /// <param name="options">Seed, element type and what is computed.</param>
     /// <param name="layers">At least one layer, each part of no other model.</param>
     /// <exception cref="ArgumentException">
-    /// There is no layer, one is part of a model already, two have the same name, or one takes another size than the one before gives.
+    /// There is no layer or no parameter, one layer is part of a model already, two have the same name, or one takes another size
+    /// than the one before gives.
     /// </exception>
     /// <exception cref="OutOfMemoryException">The memory for parameters or filters cannot be had.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
@@ -77,6 +79,10 @@ public sealed unsafe class Sequential : IDisposable
 
         IReadOnlyList<ParameterDefinition>[] definitions = [.. _layers.Select(layer => layer.Definitions)];
         long count = CountWithinMemory(definitions, DType);
+        if (count == 0)
+        {
+            throw new ArgumentException($"{nameof(layers)} have no parameters; a model with at least one is allowed.", nameof(layers));
+        }
 
         try
         {
