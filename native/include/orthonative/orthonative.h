@@ -18,6 +18,9 @@
  *  - `const void*` / `void*` buffers hold elements of the type named by `dtype` (ORTHO_FLOAT32: float,
  *    ORTHO_FLOAT64: double). Buffers belong to the caller, are used during the call only, and may not overlap unless
  *    the function says otherwise.
+ *  - Any thread may call. A device does the work of one call at a time: calls on one device, or on objects that were
+ *    made on it, may come from several threads, and then wait for each other. A chain is used by one thread at a time.
+ *  - `count` is the number of elements of a buffer, at least 1.
  *  - Results depend on the problem's shape, the seed and the instruction set, never on the number of threads.
  */
 #ifndef ORTHONATIVE_H
@@ -443,7 +446,7 @@ ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dt
 typedef struct ortho_parameter_group {
     /** First element. */
     int64_t offset;
-    /** Number of elements. */
+    /** Number of elements; 0 is allowed. */
     int64_t count;
     /** Learning rate, finite, not negative. */
     double learning_rate;
@@ -464,12 +467,14 @@ ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dt
 /**
  * Stochastic gradient descent: g += weight_decay * p; v = momentum * v + g; p -= learning_rate * v, or with nesterov
  * p -= learning_rate * (g + momentum * v).
- * @param count       elements of the whole buffers; groups lie inside and do not overlap
- * @param parameters  [count], changed in place
- * @param gradients   [count], read only
- * @param velocity    [count], changed in place; null where momentum is 0
- * @param momentum    0 to 1, 1 excluded
- * @param nesterov    0 or 1
+ * @param count        elements of the whole buffers, at least 1
+ * @param parameters   [count], changed in place
+ * @param gradients    [count], read only
+ * @param velocity     [count], changed in place; null where momentum is 0
+ * @param momentum     0 to 1, 1 excluded
+ * @param nesterov     0 or 1
+ * @param groups       [group_count]; they lie inside the buffers and do not overlap
+ * @param group_count  at least 1
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
 ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
@@ -479,7 +484,7 @@ ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64
 /**
  * Adam (Kingma and Ba, arXiv 1412.6980) with bias correction; AdamW (Loshchilov and Hutter, arXiv 1711.05101) with
  * decoupled = 1: p -= learning_rate * weight_decay * p before the update instead of g += weight_decay * p.
- * @param count          elements of the whole buffers; groups lie inside and do not overlap
+ * @param count          elements of the whole buffers, at least 1
  * @param parameters     [count], changed in place
  * @param gradients      [count], read only
  * @param first_moment   [count], changed in place
@@ -489,6 +494,8 @@ ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64
  * @param beta2          0 to 1, 1 excluded
  * @param epsilon        above 0
  * @param decoupled      0: Adam; 1: AdamW
+ * @param groups         [group_count]; they lie inside the buffers and do not overlap
+ * @param group_count    at least 1
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
 ORTHO_API ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
