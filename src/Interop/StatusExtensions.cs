@@ -10,7 +10,19 @@ internal static unsafe class StatusExtensions
     {
         if (status != ortho_status.ORTHO_OK)
         {
-            throw ToException(status, Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_last_error()) ?? "");
+            throw ToException(status, LastError());
+        }
+    }
+
+    /// <summary>The same, where the message may name an argument that the caller knows by another name.</summary>
+    /// <param name="status">What the call returned.</param>
+    /// <param name="nativeName">Name in the header.</param>
+    /// <param name="name">Name to be read instead.</param>
+    public static void ThrowOnFailure(this ortho_status status, string nativeName, string name)
+    {
+        if (status != ortho_status.ORTHO_OK)
+        {
+            throw ToException(status, LastError().Replace(nativeName, name, StringComparison.Ordinal));
         }
     }
 
@@ -27,4 +39,6 @@ internal static unsafe class StatusExtensions
         ortho_status.ORTHO_INTERNAL => new OrthoNativeException(message),
         _ => new OrthoNativeException($"unknown status {(int)status}: {message}"),
     };
+
+    private static string LastError() => Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_last_error()) ?? "";
 }

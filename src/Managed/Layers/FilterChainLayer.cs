@@ -78,9 +78,13 @@ public abstract unsafe class FilterChainLayer : Layer
     private protected long StateBytes(long steps, long batch, bool training)
     {
         long bytes;
-        NativeMethods.ortho_chain_memory(Chain, steps, batch, training ? 1 : 0, &bytes).ThrowOnFailure();
+        ThrowOnFailure(NativeMethods.ortho_chain_memory(Chain, steps, batch, training ? 1 : 0, &bytes));
         return bytes;
     }
+
+    /// <summary>Only native code knows how much memory states take, so it is what refuses a limit that is too low for them.</summary>
+    private protected static void ThrowOnFailure(ortho_status status) =>
+        status.ThrowOnFailure(nameof(ortho_chain_options.max_state_bytes), "maximumBytes");
 
     /// <summary>W and b, the first two parameters of every chain; [count, ...] for several layers.</summary>
     private protected ParameterDefinition[] ChainDefinitions(ReadOnlySpan<long> weightShape, ReadOnlySpan<long> biasShape) =>

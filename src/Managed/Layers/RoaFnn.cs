@@ -89,9 +89,9 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         using BufferScope bias = Bias.Value.Borrow();
         using BufferScope initial = inputs.Borrow();
         using BufferScope x = outputs.Borrow();
-        NativeMethods.ortho_chain_forward(
+        ThrowOnFailure(NativeMethods.ortho_chain_forward(
             Chain, 0, rows, 1, training ? 1 : 0,
-            weight.Address, null, bias.Address, null, initial.Address, x.Address).ThrowOnFailure();
+            weight.Address, null, bias.Address, null, initial.Address, x.Address));
         return outputs;
     }
 

@@ -121,9 +121,9 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         using BufferScope u = inputs.Borrow();
         using BufferScope initial = Tensor.Borrow(InitialState);
         using BufferScope x = outputs.Borrow();
-        NativeMethods.ortho_chain_forward(
+        ThrowOnFailure(NativeMethods.ortho_chain_forward(
             Chain, steps, batch, outputSteps, training ? 1 : 0,
-            weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address).ThrowOnFailure();
+            weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address));
         _startedFromInitialState = InitialState is not null;
         return outputs;
     }

@@ -180,6 +180,25 @@ internal sealed class SequentialTests
     }
 
     [Test]
+    public void A_limit_too_low_for_the_states_is_refused_by_its_name()
+    {
+        var rnn = new RoaRnn(1, 64, new RoaRnnOptions { Checkpointing = Checkpointing.Auto(1000) });
+        var fnn = new RoaFnn(64, 100, new RoaFnnOptions { Checkpointing = Checkpointing.Auto(1000) });
+        using var model = new Sequential(Device.Default, 6, rnn, fnn);
+        using var feedforward = new Sequential(Device.Default, 6, new RoaFnn(64, 100, new RoaFnnOptions { Checkpointing = Checkpointing.Auto(1000) }));
+        using var sequences = new Tensor(Device.Default, DType.Float32, 100, 2, 1);
+        using var states = new Tensor(Device.Default, DType.Float32, 2, 64);
+
+        AssertRefused(() => rnn.GetStateBytes(100, 2));
+        AssertRefused(() => fnn.GetStateBytes(2));
+        AssertRefused(() => model.Forward(sequences));
+        AssertRefused(() => feedforward.Forward(states));
+
+        static void AssertRefused(Func<object> call) => Assert.That(
+            () => call(), Throws.TypeOf<OutOfMemoryException>().With.Message.Match("^maximumBytes is 1000; 100 steps of 2 x 64 states need at least [^_]*$"));
+    }
+
+    [Test]
     public void Convex_options_have_alpha_and_beta_that_sum_to_one()
     {
         Assert.That((RoaRnnOptions.Convex(0.25).Alpha, RoaRnnOptions.Convex(0.25).Beta), Is.EqualTo(((UnitValues)0.75, (UnitValues)0.25)));
