@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace OrthoNative.Cli.Output;
 
 /// <summary>The folder that a run leaves its files in: all of them, whole, or none.</summary>
@@ -81,9 +83,13 @@ internal sealed class RunFolder
         }
     }
 
-    /// <summary>Writes files; an earlier run's files of the same names are replaced only once all are written.</summary>
-    /// <param name="files">Name, and what writes the file to the path that it is given.</param>
-    /// <exception cref="CliException">A file cannot be written; the folder is then as it was.</exception>
+    /// <summary>Writes files; an earlier run's files of the same names are replaced only once all are on the disk.</summary>
+    /// <param name="files">
+    /// Name, and what writes the file to the path that it is given. The last one is the commit record: where it is, the others belong to it.
+    /// </param>
+    /// <exception cref="CliException">
+    /// A file cannot be written; the folder is then as it was. Or one cannot be replaced; the folder then has no commit record.
+    /// </exception>
     public void Write(params ReadOnlySpan<(string Name, Action<string> Write)> files)
     {
         string current = "";
@@ -93,8 +99,14 @@ internal sealed class RunFolder
             {
                 current = name;
                 write(Temporary(name));
+                using SafeFileHandle file = File.OpenHandle(Temporary(name), FileMode.Open, FileAccess.Write);
+                RandomAccess.FlushToDisk(file);
             }
 
+            // Files are renamed one by one, and the program may be killed in between. The earlier run's record goes first and the new one
+            // comes last, so that no record ever stands beside files of another run.
+            current = files[^1].Name;
+            File.Delete(System.IO.Path.Combine(Path, current));
             foreach ((string name, _) in files)
             {
                 current = name;

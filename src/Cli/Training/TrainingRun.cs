@@ -104,9 +104,9 @@ internal static class TrainingRun
         string lossName = task.Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
         byte[] picture = LossPlot.Draw($"{task.Describe(settings)}: training loss", lossName, outcome.Losses, task.ChanceLoss);
         folder.Write(
-            (RunFolder.Report, report.Save),
             (RunFolder.Weights, trainer.Model.Save),
-            (RunFolder.Picture, path => File.WriteAllBytes(path, picture)));
+            (RunFolder.Picture, path => File.WriteAllBytes(path, picture)),
+            (RunFolder.Report, report.Save));
     }
 
     private static string Conclude(TrainingTask task, RunFolder folder, TrainingOutcome outcome)
