@@ -27,7 +27,7 @@ internal sealed class Trainer : IDisposable
         bool endless = task.Generated && settings.Limit is null;
         Dataset training = task.OpenTraining(settings, endless ? FreshSamples(settings) : settings.Limit ?? 0);
         (_test, _baseline) = task.OpenTest(settings);
-        long most = Array.MaxLength / (training.Steps * training.Features);
+        long most = DataLoader.GetLargestBatchSize(training);
         if (settings.Batch > most)
         {
             throw CliException.Usage(Texts.Format($"--batch is {settings.Batch}; allowed: at most {most} with sequences of {training.Steps} steps"));

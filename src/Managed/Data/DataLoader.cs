@@ -53,7 +53,7 @@ public sealed class DataLoader : IDisposable
         }
 
         long largest = fullBatches > 0 ? batchSize : rest;
-        long limit = Array.MaxLength / (dataset.Steps * dataset.Features);
+        long limit = GetLargestBatchSize(dataset);
         if (largest > limit)
         {
             throw new ArgumentException(
@@ -95,6 +95,14 @@ public sealed class DataLoader : IDisposable
 
     /// <summary>Number of batches in an epoch.</summary>
     public long BatchesPerEpoch { get; }
+
+    /// <summary>The most samples of a data set that fit into a batch, whatever memory there is.</summary>
+    /// <param name="dataset">The data set.</param>
+    public static long GetLargestBatchSize(Dataset dataset)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        return Array.MaxLength / (dataset.Steps * dataset.Features);
+    }
 
     /// <summary>The batches of one epoch, for <c>foreach</c>.</summary>
     /// <param name="number">Number of the epoch, which picks the order if the loader shuffles; 0 or above.</param>

@@ -154,6 +154,7 @@ internal sealed class DataLoaderTests
         Assert.That(
             Assert.Throws<ArgumentException>(() => _ = new DataLoader(new AddingProblem(2_000_000, 10_000, 1), 1000))!.Message,
             Does.Contain("batchSize is 1000").And.Contains("at most 536"));
+        Assert.That(DataLoader.GetLargestBatchSize(new AddingProblem(2_000_000, 10_000, 1)), Is.EqualTo(536));
     }
 
     [Test]
