@@ -36,7 +36,7 @@ internal static class DepthAnalysis
                 foreach (DepthModel model in Enum.GetValues<DepthModel>())
                 {
                     interruption.Token.ThrowIfCancellationRequested();
-                    DepthResult result = Measure(settings, model, layers);
+                    DepthResult result = Measure(settings, model, layers, interruption.Token);
                     results.Add(result);
                     Console.Out.WriteLine(Describe(result));
                 }
@@ -48,9 +48,9 @@ internal static class DepthAnalysis
             byte[] gradients = DepthPlots.Gradients(results);
             byte[] singularValues = DepthPlots.SingularValues(results);
             folder.Write(
-                ("report.json", report.Save),
                 ("gradients.png", path => File.WriteAllBytes(path, gradients)),
-                ("singular-values.png", path => File.WriteAllBytes(path, singularValues)));
+                ("singular-values.png", path => File.WriteAllBytes(path, singularValues)),
+                ("report.json", report.Save));
             saved = true;
             Console.Out.WriteLine($"{Path.Combine(folder.Path, "report.json")}, gradients.png, singular-values.png");
             return ExitCodes.Success;
@@ -69,7 +69,7 @@ internal static class DepthAnalysis
         }
     }
 
-    private static DepthResult Measure(DepthSettings settings, DepthModel kind, int layers)
+    private static DepthResult Measure(DepthSettings settings, DepthModel kind, int layers, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
         RoaFnnOptions options = kind switch
@@ -89,7 +89,7 @@ internal static class DepthAnalysis
         double[] input = Normal(random, settings.Hidden);
         double[] gradient = Normal(random, settings.Hidden);
 
-        var chain = LinearizedChain.Of(layer, input);
+        var chain = LinearizedChain.Of(layer, input, cancellationToken);
         double[] norms = chain.LogGradientNorms(gradient);
         (double Lower, double Upper)[] bounds = chain.GetLogBounds();
         double[] values = settings.Hidden <= LargestSpectrum

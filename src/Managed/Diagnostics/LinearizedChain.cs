@@ -31,9 +31,11 @@ public sealed class LinearizedChain
     private readonly double[] _slopes;
     private readonly double[] _saturation;
     private readonly double[] _state;
+    private readonly CancellationToken _cancellationToken;
     private double[]? _radii;
 
-    private LinearizedChain(FilterChainLayer layer, long steps, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initial)
+    private LinearizedChain(
+        FilterChainLayer layer, long steps, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initial, CancellationToken cancellationToken)
     {
         // The Jacobian is an array of N × N numbers.
         if (layer.HiddenSize > (long)Math.Sqrt(Array.MaxLength))
@@ -43,6 +45,7 @@ public sealed class LinearizedChain
 
         Check.InRange(steps, 1, Array.MaxLength / layer.HiddenSize);
         _layer = layer;
+        _cancellationToken = cancellationToken;
         _n = checked((int)layer.HiddenSize);
         _steps = (int)steps;
         _slopes = new double[steps * _n];
@@ -82,21 +85,33 @@ public sealed class LinearizedChain
     /// <param name="input">x_0, <c>[N]</c>, finite.</param>
     /// <exception cref="ArgumentException">The input has another size or is not finite.</exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
-    public static LinearizedChain Of(RoaFnn layer, ReadOnlySpan<double> input)
+    public static LinearizedChain Of(RoaFnn layer, ReadOnlySpan<double> input) => Of(layer, input, CancellationToken.None);
+
+    /// <summary>A feedforward chain at an input, whose computations can be cancelled.</summary>
+    /// <param name="layer">A layer of a model; of any element type.</param>
+    /// <param name="input">x_0, <c>[N]</c>, finite.</param>
+    /// <param name="cancellationToken">Ends this call, and any later one that goes through the steps of the chain.</param>
+    /// <exception cref="ArgumentException">The input has another size or is not finite.</exception>
+    /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static LinearizedChain Of(RoaFnn layer, ReadOnlySpan<double> input, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(layer);
         CheckVector(input, layer.HiddenSize, nameof(input));
         RequireModel(layer);
-        return new LinearizedChain(layer, layer.Layers, [], input);
+        return new LinearizedChain(layer, layer.Layers, [], input, cancellationToken);
     }
 
     /// <summary>A recurrent chain along one sequence.</summary>
     /// <param name="layer">A layer of a model; of any element type.</param>
     /// <param name="inputs">u, <c>[T, D]</c>, finite.</param>
     /// <param name="initialState">x_0, <c>[N]</c>, finite; empty: zeros.</param>
+    /// <param name="cancellationToken">Ends this call, and any later one that goes through the steps of the chain.</param>
     /// <exception cref="ArgumentException">An argument has another size or is not finite.</exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
-    public static LinearizedChain Of(RoaRnn layer, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initialState = default)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static LinearizedChain Of(
+        RoaRnn layer, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initialState = default, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(layer);
         if (inputs.IsEmpty || inputs.Length % layer.InputSize != 0)
@@ -111,7 +126,7 @@ public sealed class LinearizedChain
         }
 
         RequireModel(layer);
-        return new LinearizedChain(layer, inputs.Length / layer.InputSize, inputs, initialState);
+        return new LinearizedChain(layer, inputs.Length / layer.InputSize, inputs, initialState, cancellationToken);
     }
 
     /// <summary>J v, the change of the last state with a change v of the first; infinite where a double is too small for it.</summary>
@@ -222,7 +237,7 @@ public sealed class LinearizedChain
     {
         Check.AtLeast(every, 1);
         var norms = new double[_sharedWeights is null ? ((_steps - 1) / every) + 1 : 1];
-        Parallel.For(0, norms.Length, () => new double[_n * _n], (i, _, buffer) =>
+        Parallel.For(0, norms.Length, Cancellable, () => new double[_n * _n], (i, _, buffer) =>
         {
             Weights(i * every, buffer);
             norms[i] = SingularValues.SpectralNorm(buffer, _n);
@@ -251,6 +266,7 @@ public sealed class LinearizedChain
         double sum = 0;
         for (int i = 0; i < _n; i++)
         {
+            _cancellationToken.ThrowIfCancellationRequested();
             for (int j = 0; j < _n; j++)
             {
                 double product = DenseMath.Dot(rounded.AsSpan(i * _n, _n), rounded.AsSpan(j * _n, _n)) - (i == j ? 1 : 0);
@@ -260,6 +276,8 @@ public sealed class LinearizedChain
 
         return Math.Sqrt(sum);
     }
+
+    private ParallelOptions Cancellable => new() { CancellationToken = _cancellationToken };
 
     private static void RequireModel(Layer layer)
     {
@@ -348,9 +366,10 @@ public sealed class LinearizedChain
         return scaled;
     }
 
-    /// <summary>W of a step; in the buffer, where every layer has its own.</summary>
+    /// <summary>W of a step. Every computation asks for it at every step, so this is where one is cancelled.</summary>
     private double[] Weights(int step, double[] buffer)
     {
+        _cancellationToken.ThrowIfCancellationRequested();
         if (_sharedWeights is not null)
         {
             _sharedWeights.CopyTo(buffer, 0);
@@ -383,7 +402,7 @@ public sealed class LinearizedChain
     private double[] ComputeRadii()
     {
         var radii = new double[_steps];
-        Parallel.For(0, _steps, () => new double[_n * _n], (k, _, buffer) =>
+        Parallel.For(0, _steps, Cancellable, () => new double[_n * _n], (k, _, buffer) =>
         {
             Nonlinear(k, buffer);
             radii[k] = SingularValues.SpectralNorm(buffer, _n);
@@ -451,7 +470,7 @@ public sealed class LinearizedChain
     {
         int parts = Math.Clamp(_steps / 32, 1, 16);
         var products = new (double[] Values, long Exponent)[parts];
-        Parallel.For(0, parts, part =>
+        Parallel.For(0, parts, Cancellable, part =>
         {
             int first = (int)((long)_steps * part / parts);
             int end = (int)((long)_steps * (part + 1) / parts);

@@ -44,6 +44,22 @@ internal sealed class AnalyzeTests
     }
 
     [Test]
+    [Platform("Linux,MacOsX")]
+    public void An_interrupted_analysis_leaves_nothing()
+    {
+        using var folder = new TemporaryFolder();
+        using var process = CliProcess.Start(folder.Path, "analyze", "depth", "--layers", "1,30000", "--out", "run");
+        process.WaitForLine("1 layers  residual");
+
+        process.Send("TERM");
+        CliResult result = process.Finish();
+
+        Assert.That(result.ExitCode, Is.EqualTo(143), result.Error);
+        Assert.That(result.Error, Does.Contain("interrupted; nothing is saved"));
+        Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
+    }
+
+    [Test]
     public void The_float32_gradient_is_that_of_double_precision()
     {
         using var folder = new TemporaryFolder();

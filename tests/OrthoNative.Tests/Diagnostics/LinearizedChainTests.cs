@@ -13,6 +13,35 @@ internal sealed class LinearizedChainTests
     private static double Rounding(long steps, long units) => steps * ((units * Math.Pow(2, -52)) + 1e-7) + 1e-9;
 
     [Test]
+    public void Cancelling_ends_whatever_goes_through_the_steps()
+    {
+        var fnn = new RoaFnn(5, 40);
+        var rnn = new RoaRnn(1, 5);
+        using var feedforward = new Sequential(Device.Default, 1, fnn);
+        using var recurrent = new Sequential(Device.Default, 1, rnn);
+        double[] vector = [1, 2, 3, 4, 5];
+        using var source = new CancellationTokenSource();
+        LinearizedChain[] chains = [LinearizedChain.Of(fnn, vector, source.Token), LinearizedChain.Of(rnn, vector, vector, source.Token)];
+
+        source.Cancel();
+
+        AssertCancelled(() => LinearizedChain.Of(fnn, vector, source.Token));
+        AssertCancelled(() => LinearizedChain.Of(rnn, vector, vector, source.Token));
+        foreach (LinearizedChain chain in chains)
+        {
+            AssertCancelled(() => chain.JacobianVectorProduct(vector));
+            AssertCancelled(() => chain.LogGradientNorms(vector));
+            AssertCancelled(() => chain.GetLogBounds());
+            AssertCancelled(() => chain.GetLogSingularValues());
+            AssertCancelled(() => chain.GetLogExtremeSingularValues());
+            AssertCancelled(() => chain.GetWeightNorms());
+            AssertCancelled(() => chain.GetFilterDrift());
+        }
+
+        static void AssertCancelled(Func<object> compute) => Assert.That(() => compute(), Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
     public void Singular_values_and_gradients_are_always_within_the_bounds([Range(0, 239)] int seed)
     {
         var random = new Random(seed);
