@@ -153,10 +153,11 @@ internal sealed class TrainTests
         Assert.That(reports[^1].GetProperty("step").GetInt32(), Is.EqualTo(steps));
     }
 
-    [TestCase("INT", 130)]
-    [TestCase("TERM", 143)]
+    [TestCase("INT", 130, 1)]
+    [TestCase("INT", 130, 2, "--test-every-epoch")]
+    [TestCase("TERM", 143, 1)]
     [Platform("Linux,MacOsX")]
-    public void An_interrupted_run_saves_what_was_trained(string signal, int exitCode)
+    public void An_interrupted_run_saves_what_was_trained(string signal, int exitCode, int epoch, params string[] options)
     {
         if (signal == "INT" && CliProcess.IgnoresInterrupts())
         {
@@ -165,8 +166,8 @@ internal sealed class TrainTests
 
         using var folder = new TemporaryFolder();
         using var process = CliProcess.Start(
-            folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
-        process.WaitForLine("epoch 1/");
+            folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", .. options, "--out", "run"]);
+        process.WaitForLine($"epoch {epoch}/");
 
         process.Send(signal);
         CliResult result = process.Finish();
@@ -177,6 +178,11 @@ internal sealed class TrainTests
         using JsonDocument run = Read(folder.File("run"));
         Assert.That(run.RootElement.GetProperty("status").GetString(), Is.EqualTo("interrupted"));
         Assert.That(run.RootElement.GetProperty("result").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        JsonElement[] epochs = [.. run.RootElement.GetProperty("epochs").EnumerateArray()];
+        Assert.That(epochs, Has.Length.GreaterThanOrEqualTo(epoch));
+        Assert.That(
+            epochs.Take(epoch).Select(report => report.GetProperty("testMetric").ValueKind),
+            Is.All.EqualTo(options.Length == 0 ? JsonValueKind.Null : JsonValueKind.Number));
         Assert.That(SafeTensors.Load(folder.File("run/model.safetensors"), Device.Default), Has.Count.EqualTo(5));
     }
 
