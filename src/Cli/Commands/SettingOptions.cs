@@ -55,7 +55,10 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
     }
 
     /// <summary>The settings that a command line asks for.</summary>
-    public TSettings Read(ParseResult result) => _apply.Aggregate(defaults, (settings, apply) => apply(result, settings));
+    public TSettings Read(ParseResult result) => Read(result, defaults);
+
+    /// <summary>Settings, and what a command line asks for instead of them.</summary>
+    public TSettings Read(ParseResult result, TSettings others) => _apply.Aggregate(others, (settings, apply) => apply(result, settings));
 
     private static T? Parse<T>(ArgumentResult result, string name, OptionValue<T> kind)
     {

@@ -71,7 +71,7 @@ internal static class TrainCommand
             "--convex",
             feedforward
                 ? "Set alpha to 1 - beta; the input then fades by e^-c, so that a c of about 1 suits"
-                : "Set alpha to 1 - beta, beta to 1 / steps unless --beta is given, and multiply scale and rate of W and of the readout by what beta falls short of its default, as states do",
+                : "Set alpha to 1 - beta, beta to 1 / steps unless --beta is given, and multiply scale and rate of W and of the readout's weights, unless they are given, by what beta falls short of its default, as states do",
             s => s);
         options.Add("--filter", "kind", "Orthogonal filter O",
             OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
@@ -108,7 +108,8 @@ internal static class TrainCommand
                     : Texts.Format($"--beta is {convexBeta}; allowed: above 0 and at most 1 with --convex"));
             }
 
-            return feedforward ? settings with { Alpha = 1 - convexBeta } : settings.ToConvex(convexBeta, task.Defaults.Beta);
+            // Scales and rates on the command line are meant as they are, so they are put over those that were multiplied.
+            return feedforward ? settings with { Alpha = 1 - convexBeta } : options.Read(result, task.Defaults.ToConvex(convexBeta));
         };
     }
 
@@ -169,7 +170,7 @@ internal static class TrainCommand
         options.Add("--bias-offset", "value", "Added to the initial bias",
             OptionValue.Number(-1000, 1000), (s, v) => s with { BiasOffset = v }, s => s.BiasOffset);
         options.Add("--readout-scale", "scale", "s of the initial readout weights and bias ~ U(-s, s)/sqrt(N)",
-            scale, (s, v) => s with { ReadoutScale = v }, s => s.ReadoutScale);
+            scale, (s, v) => s with { ReadoutScale = v, ReadoutBiasScale = null }, s => s.ReadoutScale);
     }
 
     private static void AddFineTuning(SettingOptions<TrainSettings> options, TrainingTask task)
@@ -183,7 +184,7 @@ internal static class TrainCommand
         options.Add("--bias-rate", "factor", "Factor of the learning rate for b",
             factor, (s, v) => s with { BiasRate = v }, s => s.BiasRate);
         options.Add("--readout-rate", "factor", "Factor of the learning rate for the readout",
-            factor, (s, v) => s with { ReadoutRate = v }, s => s.ReadoutRate);
+            factor, (s, v) => s with { ReadoutRate = v, ReadoutBiasRate = null }, s => s.ReadoutRate);
         options.Add("--schedule", "kind", "Learning rate over the run",
             OptionValue.Choice<Schedule>(), (s, v) => s with { Schedule = v }, s => s.Schedule);
         options.Add("--warmup", "steps", "Steps over which the learning rate rises",

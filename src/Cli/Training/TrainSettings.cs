@@ -51,11 +51,17 @@ internal sealed record TrainSettings
     /// <summary>Factor of the learning rate for b.</summary>
     public double BiasRate { get; init; } = 1;
 
-    /// <summary>s of the readout's weights and bias ~ U(-s, s) / sqrt(N).</summary>
+    /// <summary>s of the readout's weights ~ U(-s, s) / sqrt(N).</summary>
     public double ReadoutScale { get; init; } = 1;
 
-    /// <summary>Factor of the learning rate for the readout's weights and bias.</summary>
+    /// <summary>s of the readout's bias ~ U(-s, s) / sqrt(N); null: that of its weights.</summary>
+    public double? ReadoutBiasScale { get; init; }
+
+    /// <summary>Factor of the learning rate for the readout's weights.</summary>
     public double ReadoutRate { get; init; } = 1;
+
+    /// <summary>Factor of the learning rate for the readout's bias; null: that for its weights.</summary>
+    public double? ReadoutBiasRate { get; init; }
 
     public OptimizerChoice Optimizer { get; init; } = OptimizerChoice.Adam;
 
@@ -127,14 +133,13 @@ internal sealed record TrainSettings
     public string? Out { get; init; }
 
     /// <summary>
-    /// The convex form of a recurrent model, α = 1 - β. States are sums of terms β φ, so they shrink with β: what reads them, W and the readout,
-    /// starts larger and learns faster by the same factor.
+    /// The convex form of a recurrent model, α = 1 - β. States are sums of terms β φ, so they shrink with β: what reads them, W and the weights of
+    /// the readout, starts larger and learns faster by the same factor.
     /// </summary>
     /// <param name="beta">β.</param>
-    /// <param name="referenceBeta">The β that scales and learning rates were chosen for.</param>
-    public TrainSettings ToConvex(double beta, double referenceBeta)
+    public TrainSettings ToConvex(double beta)
     {
-        double gain = referenceBeta / beta;
+        double gain = Beta / beta;
         return this with
         {
             Alpha = 1 - beta,
@@ -142,7 +147,9 @@ internal sealed record TrainSettings
             WeightScale = WeightScale * gain,
             WeightRate = WeightRate * gain,
             ReadoutScale = ReadoutScale * gain,
+            ReadoutBiasScale = ReadoutBiasScale ?? ReadoutScale,
             ReadoutRate = ReadoutRate * gain,
+            ReadoutBiasRate = ReadoutBiasRate ?? ReadoutRate,
         };
     }
 }

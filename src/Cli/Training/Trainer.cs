@@ -247,9 +247,9 @@ internal sealed class Trainer : IDisposable
         new(_settings.Hidden, data.Outputs, new DenseOptions
         {
             WeightScale = _settings.ReadoutScale,
-            BiasScale = _settings.ReadoutScale,
+            BiasScale = _settings.ReadoutBiasScale ?? _settings.ReadoutScale,
             WeightLearningRateScale = _settings.ReadoutRate,
-            BiasLearningRateScale = _settings.ReadoutRate,
+            BiasLearningRateScale = _settings.ReadoutBiasRate ?? _settings.ReadoutRate,
         })
         {
             Name = "readout",

@@ -118,9 +118,46 @@ internal sealed class TrainTests
 
             Assert.That(Setting(convex, "inputScale"), Is.EqualTo(Setting(plain, "inputScale")));
             Assert.That(Setting(convex, "biasScale"), Is.EqualTo(Setting(plain, "biasScale")));
+            Assert.That(Setting(convex, "readoutBiasScale"), Is.EqualTo(Setting(plain, "readoutScale")));
+            Assert.That(Setting(convex, "readoutBiasRate"), Is.EqualTo(Setting(plain, "readoutRate")));
         });
+    }
 
-        static double Setting(JsonDocument run, string name) => run.RootElement.GetProperty("settings").GetProperty(name).GetDouble();
+    /// <summary>With the learning rate 1e-30 the weights saved are the initial ones.</summary>
+    [Test]
+    public void Convex_scales_the_initial_weights_of_the_readout_and_not_its_bias()
+    {
+        using var folder = new TemporaryFolder();
+        string[] untrained = [.. s_shortCopy, "--steps", "1", "--lr", "1e-30"];
+
+        CliProcess.Run(folder.Path, [.. untrained, "--out", "plain"]);
+        CliProcess.Run(folder.Path, [.. untrained, "--convex", "--beta", "0.25", "--out", "convex"]);
+
+        double gain = 0.005 / 0.25;
+        Dictionary<string, Tensor> plain = SafeTensors.Load(folder.File("plain/model.safetensors"), Device.Default);
+        Dictionary<string, Tensor> convex = SafeTensors.Load(folder.File("convex/model.safetensors"), Device.Default);
+        // Two roundings to float32, of the scale and of the product.
+        Assert.That(
+            convex["readout.weight"].ToArray<float>(),
+            Is.EqualTo(Array.ConvertAll(plain["readout.weight"].ToArray<float>(), value => (float)(value * gain))).Within(1e-6f * (float)gain));
+        Assert.That(convex["readout.bias"].ToArray<float>(), Is.EqualTo(plain["readout.bias"].ToArray<float>()));
+    }
+
+    [Test]
+    public void Scales_and_rates_on_the_command_line_are_kept_with_convex()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliProcess.Run(
+            folder.Path,
+            [.. s_shortCopy, "--steps", "1", "--convex", "--weight-scale", "3", "--weight-rate", "4", "--readout-scale", "5", "--readout-rate", "6", "--out", "run"]);
+
+        using JsonDocument run = Read(folder.File("run"));
+        Assert.That(
+            ((string[])["weightScale", "weightRate", "readoutScale", "readoutRate"]).Select(name => Setting(run, name)),
+            Is.EqualTo((double[])[3, 4, 5, 6]));
+        Assert.That(run.RootElement.GetProperty("settings").GetProperty("readoutBiasScale").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        Assert.That(run.RootElement.GetProperty("settings").GetProperty("readoutBiasRate").ValueKind, Is.EqualTo(JsonValueKind.Null));
     }
 
     [Test]
@@ -325,6 +362,8 @@ internal sealed class TrainTests
         using JsonDocument run = Read(folder.File("run"));
         Assert.That(run.RootElement.GetProperty("result").GetProperty("baseline").GetDouble(), Is.EqualTo(0.1135));
     }
+
+    private static double Setting(JsonDocument run, string name) => run.RootElement.GetProperty("settings").GetProperty(name).GetDouble();
 
     private static JsonDocument Read(string folder) => JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "run.json")));
 
