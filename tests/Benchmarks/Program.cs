@@ -2,12 +2,14 @@ using System.CommandLine;
 using BenchmarkDotNet.Running;
 using OrthoNative.Benchmarks;
 using OrthoNative.Benchmarks.Compare;
+using OrthoNative.Benchmarks.Lengths;
 using OrthoNative.Benchmarks.Micro;
 using OrthoNative.Benchmarks.Plots;
 
 var check = new Option<bool>("--check") { Description = "Run everything with small sizes, to see that it works" };
 var root = new RootCommand("Benchmarks of OrthoNative") { check };
 root.Subcommands.Add(CompareCommand.Create());
+root.Subcommands.Add(LengthsCommand.Create());
 root.Subcommands.Add(PlotsCommand.Create());
 root.Subcommands.Add(CreateSteps());
 root.Subcommands.Add(CreateWorker());

@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using OrthoNative.Benchmarks.Compare;
+using OrthoNative.Benchmarks.Lengths;
 using OrthoNative.Benchmarks.Micro;
 using OrthoNative.Benchmarks.Models;
 using OrthoNative.Benchmarks.Plots;
@@ -16,6 +17,7 @@ internal static class QuickCheck
         try
         {
             CheckComparison(folder.FullName);
+            CheckLengths(folder.FullName);
             CheckMicroBenchmarks(folder.FullName);
         }
         catch (InvalidOperationException exception)
@@ -46,6 +48,13 @@ internal static class QuickCheck
         Require(Comparison.Load(Path.Combine(folder, "compare.json")).SequenceEqual(rows), "compare.json does not hold the rows that were measured.");
         IReadOnlyList<string> plots = PlotsCommand.Draw([.. rows, .. rows.Select(row => row with { Hidden = 2 * row.Hidden })], folder);
         Require(plots.Count == 2 && plots.All(path => new FileInfo(path).Length > 0), $"plots drew {plots.Count} pictures; 2 were expected.");
+    }
+
+    private static void CheckLengths(string folder)
+    {
+        List<LengthRow> rows = LengthsCommand.Execute([100, 200], stateMiB: 1, seconds: 0, repetitions: 1, folder);
+        Require(rows.Count == 4 && rows.All(row => row.Ms > 0 && row.PeakBytes > 0), "lengths gave a row without a number.");
+        Require(new FileInfo(Path.Combine(folder, LengthsCommand.PictureName)).Length > 0, "lengths drew no picture.");
     }
 
     private static void CheckMicroBenchmarks(string folder)

@@ -13,6 +13,9 @@ internal enum WorkerTask
     /// <summary>Runs one side and reports the peak memory of the process.</summary>
     Memory,
 
+    /// <summary>Times this library alone and reports the peak memory of the process.</summary>
+    Length,
+
     /// <summary>Measures how fast MKL multiplies.</summary>
     Product,
 }
@@ -23,8 +26,9 @@ internal enum WorkerTask
 /// <param name="ForceAvx512">Whether MKL is to take its AVX-512 path.</param>
 /// <param name="Seconds">Time to spend, at least <paramref name="Repetitions"/> repetitions.</param>
 /// <param name="Repetitions">Fewest repetitions.</param>
+/// <param name="StateMiB">For <see cref="WorkerTask.Length"/>: what states may take; null: all are kept.</param>
 internal sealed record WorkerRequest(
-    WorkerTask Task, Workload Workload, string? Peer = null, bool ForceAvx512 = false, double Seconds = 0, int Repetitions = 1);
+    WorkerTask Task, Workload Workload, string? Peer = null, bool ForceAvx512 = false, double Seconds = 0, int Repetitions = 1, long? StateMiB = null);
 
 /// <param name="OursMs">Median time of this library in milliseconds.</param>
 /// <param name="PeerMs">Median time of the peer in milliseconds.</param>
@@ -89,6 +93,7 @@ internal static class Worker
         {
             WorkerTask.Time => Time(request, peer!),
             WorkerTask.Memory => MeasureMemory(request, peer),
+            WorkerTask.Length => MeasureLength(request),
             _ => new WorkerAnswer(Gflops: TorchRuntime.MeasureProduct(request.Workload)),
         };
         Console.WriteLine(JsonSerializer.Serialize(answer));
@@ -124,8 +129,28 @@ internal static class Worker
             Run(request.Workload.Mode, model);
         }
 
+        return new WorkerAnswer(PeakBytes: PeakMemory());
+    }
+
+    private static WorkerAnswer MeasureLength(WorkerRequest request)
+    {
+        Checkpointing checkpointing = request.StateMiB is { } limit ? Checkpointing.Auto(limit << 20) : Checkpointing.None;
+        using var model = new OrthoModel(request.Workload, new ModelData(request.Workload), OrthoModel.Options with { Checkpointing = checkpointing });
+        model.Step();
+        var times = new List<double>();
+        long begin = Stopwatch.GetTimestamp();
+        while (times.Count < request.Repetitions || Stopwatch.GetElapsedTime(begin).TotalSeconds < request.Seconds)
+        {
+            times.Add(TimeOnce(Mode.Train, model));
+        }
+
+        return new WorkerAnswer(OursMs: Median(times), PeakBytes: PeakMemory());
+    }
+
+    private static long PeakMemory()
+    {
         using var process = Process.GetCurrentProcess();
-        return new WorkerAnswer(PeakBytes: process.PeakWorkingSet64);
+        return process.PeakWorkingSet64;
     }
 
     /// <summary>Warms both sides up. In training the second loss also follows from the gradients and from Adam.</summary>

@@ -12,9 +12,12 @@ internal sealed class OrthoModel : ITimedModel
 
     /// <summary>The model of the comparisons: every number is that of <paramref name="data"/>.</summary>
     public OrthoModel(Workload workload, ModelData data)
-        : this(workload, data, new RoaRnnOptions { Alpha = ModelData.Alpha, Beta = ModelData.Beta, Filter = Filter.FromMatrix(data.Filter) })
+        : this(workload, data, Options with { Filter = Filter.FromMatrix(data.Filter) })
     {
     }
+
+    /// <summary>Options of the model of the comparisons but for its filter.</summary>
+    public static RoaRnnOptions Options { get; } = new() { Alpha = ModelData.Alpha, Beta = ModelData.Beta };
 
     /// <summary>A model with other options, for comparisons of this library with itself.</summary>
     public OrthoModel(Workload workload, ModelData data, RoaRnnOptions options)

@@ -11,7 +11,6 @@ internal static class PlotsCommand
 {
     private const int Width = 1000;
     private const int Height = 600;
-    private const string Font = "DejaVu Sans";
     private const string Ours = "OrthoNative";
 
     public static Command Create()
@@ -40,7 +39,6 @@ internal static class PlotsCommand
     public static IReadOnlyList<string> Draw(IReadOnlyList<ComparisonRow> rows, string folder)
     {
         Directory.CreateDirectory(folder);
-        Fonts.AddFontFile(Font, Path.Combine(AppContext.BaseDirectory, "DejaVuSans.ttf"));
         Axis[] axes =
         [
             new("hidden", "N", "units N", row => row.Hidden),
@@ -75,7 +73,7 @@ internal static class PlotsCommand
     private static void Draw(ComparisonRow[] rows, Axis axis, string title, string path)
     {
         using var plot = new Plot();
-        plot.Font.Set(Font);
+        LogPlot.SetUp(plot, title, axis.Title, "milliseconds");
         AddLine(plot, Ours, rows, axis, row => row.OursMs, width: 4);
         foreach (IGrouping<string, ComparisonRow> peer in rows.GroupBy(row => row.Peer))
         {
@@ -85,16 +83,7 @@ internal static class PlotsCommand
         double[] positions = [.. rows.Select(axis.Of).Distinct().Order().Select(value => (double)value)];
         plot.Axes.Bottom.TickGenerator = new NumericManual(
             [.. positions.Select(Math.Log2)], [.. positions.Select(value => value.ToString(CultureInfo.InvariantCulture))]);
-        plot.Axes.Left.TickGenerator = new NumericAutomatic
-        {
-            MinorTickGenerator = new LogMinorTickGenerator(),
-            IntegerTicksOnly = true,
-            LabelFormatter = exponent => Math.Pow(10, exponent).ToString("0.####", CultureInfo.InvariantCulture),
-        };
-        plot.Title(title, size: 18);
-        plot.XLabel(axis.Title, size: 16);
-        plot.YLabel("milliseconds", size: 16);
-        plot.Axes.Title.Label.Bold = plot.Axes.Bottom.Label.Bold = plot.Axes.Left.Label.Bold = false;
+        LogPlot.SetTicks(plot.Axes.Left);
         plot.ShowLegend(Edge.Right);
         plot.SavePng(path, Width, Height);
     }
