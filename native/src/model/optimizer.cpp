@@ -32,7 +32,7 @@ template <class T> double clip_gradient_norm(ortho_device& device, int64_t count
     });
     const double norm = std::sqrt(squares);
     if (!std::isfinite(norm))
-        fail(ORTHO_NOT_FINITE, "the norm of gradients is %g; it must be finite", norm);
+        fail(ORTHO_NOT_FINITE, "the norm of gradients is %g; it must be finite", std::abs(norm));
     if (norm > max_norm)
         for_each_block(device.pool, count, flat_block, [&](int64_t begin, int64_t end) {
             kernels.scale(gradients + begin, end - begin, static_cast<T>(max_norm / norm));

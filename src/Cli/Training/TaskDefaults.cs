@@ -67,7 +67,22 @@ internal static class TaskDefaults
         Data = "data/mnist",
     };
 
-    public static readonly TrainSettings Psmnist = Smnist with { PermutationSeed = PixelSequence.DefaultPermutationSeed };
+    /// <summary>
+    /// Small networks learn the training images by heart: what these settings add is width, and noise, label smoothing and weight
+    /// decay against it.
+    /// </summary>
+    public static readonly TrainSettings Psmnist = Smnist with
+    {
+        PermutationSeed = PixelSequence.DefaultPermutationSeed,
+        Hidden = 512,
+        BiasScale = 2,
+        InputNoise = 0.6,
+        LabelSmoothing = 0.1,
+        Optimizer = OptimizerChoice.AdamW,
+        WeightDecay = 0.05,
+        LearningRate = 1.5e-3,
+        Epochs = 6,
+    };
 
     public static readonly TrainSettings MnistImages = new()
     {

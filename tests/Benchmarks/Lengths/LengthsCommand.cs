@@ -98,6 +98,8 @@ internal static class LengthsCommand
             line.LineWidth = 3;
         }
 
+        // Whole decades, so that every axis has labels.
+        plot.Axes.SetLimitsY(Math.Floor(rows.Min(row => Math.Log10(value(row)))), Math.Ceiling(rows.Max(row => Math.Log10(value(row)))));
         plot.ShowLegend(Alignment.UpperLeft);
     }
 }
