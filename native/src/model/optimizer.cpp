@@ -31,6 +31,7 @@ template <class T> double clip_gradient_norm(ortho_device& device, int64_t count
         return kernels.sum_of_squares(gradients + begin, end - begin);
     });
     const double norm = std::sqrt(squares);
+    // A NaN may carry a sign, which would be printed.
     if (!std::isfinite(norm))
         fail(ORTHO_NOT_FINITE, "the norm of gradients is %g; it must be finite", std::abs(norm));
     if (norm > max_norm)

@@ -93,13 +93,14 @@ internal static class CompareCommand
         return rows;
     }
 
-    private static Option<int[]> Sizes(string name, string description, int defaultSize)
+    /// <summary>An option of one or several numbers of at least 1.</summary>
+    public static Option<int[]> Sizes(string name, string description, params int[] defaults)
     {
         var option = new Option<int[]>(name)
         {
             Description = $"{description}; several are allowed",
             AllowMultipleArgumentsPerToken = true,
-            DefaultValueFactory = _ => [defaultSize],
+            DefaultValueFactory = _ => defaults,
         };
         option.Validators.Add(result =>
         {

@@ -27,12 +27,7 @@ internal static class LengthsCommand
 
     public static Command Create()
     {
-        var steps = new Option<int[]>("--steps")
-        {
-            Description = "Time steps T; several are allowed",
-            AllowMultipleArgumentsPerToken = true,
-            DefaultValueFactory = _ => [1_000, 10_000, 100_000, 1_000_000],
-        };
+        Option<int[]> steps = CompareCommand.Sizes("--steps", "Time steps T", 1_000, 10_000, 100_000, 1_000_000);
         var states = new Option<long>("--state-mib") { Description = "MiB that states may take where they are recomputed", DefaultValueFactory = _ => 64 };
         var output = new Option<DirectoryInfo>("--output")
         {
@@ -43,8 +38,11 @@ internal static class LengthsCommand
         {
             steps, states, output,
         };
-        command.SetAction(result => Execute(
-            result.GetValue(steps)!, result.GetValue(states), seconds: 3, repetitions: 3, result.GetValue(output)!.FullName).Count > 0 ? 0 : 1);
+        command.SetAction(result =>
+        {
+            Execute(result.GetValue(steps)!, result.GetValue(states), seconds: 3, repetitions: 3, result.GetValue(output)!.FullName);
+            return 0;
+        });
         return command;
     }
 

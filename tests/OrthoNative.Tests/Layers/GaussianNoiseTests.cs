@@ -5,7 +5,7 @@ public sealed class GaussianNoiseTests
     private const double Deviation = 0.5;
 
     [Test]
-    public void TrainingAddsNoiseOfTheGivenDeviation()
+    public void Training_adds_noise_of_the_given_deviation()
     {
         const int Count = 40_000;
         using Sequential model = Model(seed: 3, size: 1);
@@ -19,7 +19,7 @@ public sealed class GaussianNoiseTests
     }
 
     [Test]
-    public void EveryPassDrawsOtherNoiseAndASeedTheSameAgain()
+    public void Every_pass_draws_other_noise_and_a_seed_the_same_again()
     {
         using Tensor inputs = Tensor.From(Device.Default, new float[8], 4, 2);
         using Sequential one = Model(seed: 3), same = Model(seed: 3), other = Model(seed: 4);
@@ -32,7 +32,7 @@ public sealed class GaussianNoiseTests
     }
 
     [Test]
-    public void TwoLayersOfAModelDrawDifferentNoise()
+    public void Two_layers_of_a_model_draw_different_noise()
     {
         using Tensor inputs = Tensor.From(Device.Default, new float[8], 4, 2);
         using Sequential one = Model(seed: 3);
@@ -43,7 +43,7 @@ public sealed class GaussianNoiseTests
     }
 
     [Test]
-    public void OtherwiseInputsPassUnchanged()
+    public void Otherwise_inputs_pass_unchanged()
     {
         using Tensor inputs = Tensor.From(Device.Default, new float[] { 1, -2, 3, 4 }, 2, 2);
         using Sequential model = Model(seed: 3);
@@ -52,7 +52,7 @@ public sealed class GaussianNoiseTests
     }
 
     [Test]
-    public void TheGradientPassesUnchanged()
+    public void The_gradient_passes_unchanged()
     {
         using Tensor inputs = Tensor.From(Device.Default, new float[4], 2, 2);
         using Tensor gradient = Tensor.From(Device.Default, new float[] { 1, -2, 3, 4 }, 2, 2);
@@ -64,7 +64,7 @@ public sealed class GaussianNoiseTests
     }
 
     [Test]
-    public void BadArgumentsAreRefused()
+    public void Bad_arguments_are_refused()
     {
         Assert.That(() => new GaussianNoise(0, 1), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("size is 0"));
         Assert.That(() => new GaussianNoise(1, -1), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("standardDeviation is -1"));
@@ -75,7 +75,7 @@ public sealed class GaussianNoiseTests
     }
 
     [Test]
-    public void AModelNeedsAParameter() => Assert.That(
+    public void A_model_needs_a_parameter() => Assert.That(
         () => new Sequential(Device.Default, 1, new GaussianNoise(1, 1)),
         Throws.ArgumentException.With.Message.Contains("no parameters"));
 
