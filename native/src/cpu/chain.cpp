@@ -406,6 +406,8 @@ private:
     }
     T* gradient(int64_t which) const { return states_.template as<T>() + gradients_at_ + which * layout_.size(); }
     T* weight_sums(int64_t slice) const { return sums_.template as<T>() + slice * sums_of_slice(); }
+    /** ∂W is summed as [panel of x][unit of δ][width]: what a tile adds to lies side by side. */
+    int64_t weight_sum_at(int64_t panel, int64_t unit) const { return (panel * n_ + unit) * layout_.width; }
     T* input_sums(int64_t slice) const { return weight_sums(slice) + n_ * sum_stride_; }
     T* bias_sums(int64_t slice) const { return input_sums(slice) + d_ * sum_stride_; }
     int64_t sums_of_slice() const { return (n_ + d_ + 1) * sum_stride_; }
@@ -732,9 +734,9 @@ private:
                 .packed_delta = packed_delta(plan, member.group),
             };
             if (!spec.recurrent()) {
-                const size_t row_bytes = static_cast<size_t>(sum_stride_) * sizeof(T);
-                std::memset(weight_sums(0) + units.begin * sum_stride_, 0,
-                            static_cast<size_t>(units.end - units.begin) * row_bytes);
+                for (int64_t panel = 0; panel < layout_.panels; ++panel)
+                    std::memset(weight_sums(0) + weight_sum_at(panel, units.begin), 0,
+                                static_cast<size_t>((units.end - units.begin) * layout_.width) * sizeof(T));
                 std::memset(bias_sums(0) + panels.begin * layout_.width, 0,
                             static_cast<size_t>((panels.end - panels.begin) * layout_.width) * sizeof(T));
             }
@@ -744,7 +746,8 @@ private:
         if (!spec.recurrent()) {
             T* weight_out = static_cast<T*>(call.weight_gradients) + step * n_ * n_;
             for (int64_t i = units.begin; i < units.end; ++i)
-                write_out(weight_sums(0) + i * sum_stride_, n_, call.accumulate, weight_out + i * n_);
+                write_weights_out(i, call.accumulate, weight_out,
+                                  [&](int64_t at, int64_t) { return weight_sums(0) + at; });
             const int64_t from = panels.begin * layout_.width;
             const int64_t to = std::min(panels.end * layout_.width, n_);
             write_out(bias_sums(0) + from, to - from, call.accumulate,
@@ -768,29 +771,37 @@ private:
                 out[i] = sums[i];
     }
 
+    /** Writes ∂W of unit i; sums(at, count) gives the totals of weight_sums from `at` on. */
+    template <class Sums> void write_weights_out(int64_t i, bool accumulate, T* weight_out, Sums&& sums) {
+        for (int64_t panel = 0; panel < layout_.panels; ++panel) {
+            const int64_t first = panel * layout_.width;
+            const int64_t count = std::min(layout_.width, n_ - first);
+            write_out(sums(weight_sum_at(panel, i), count), count, accumulate, weight_out + i * n_ + first);
+        }
+    }
+
     /** Adds the sums of the slices, in their order, and writes the gradients of a recurrent chain. */
     void reduce_sums(const Plan& plan, const ChainBackward& call) {
         auto* weight_out = static_cast<T*>(call.weight_gradients);
         auto* input_out = static_cast<T*>(call.input_weight_gradients);
         auto* bias_out = static_cast<T*>(call.bias_gradients);
-        const auto add_slices = [&](int64_t at) {
+        const auto add_slices = [&](int64_t at, int64_t count) {
             T* total = weight_sums(0) + at;
             for (int64_t slice = 1; slice < plan.slices; ++slice) {
                 const T* part = weight_sums(slice) + at;
-                for (int64_t j = 0; j < sum_stride_; ++j)
+                for (int64_t j = 0; j < count; ++j)
                     total[j] += part[j];
             }
             return total;
         };
-        for_each_task(device->pool, n_, [&](int64_t i, int) {
-            write_out(add_slices(i * sum_stride_), n_, call.accumulate, weight_out + i * n_);
-        });
+        for_each_task(device->pool, n_,
+                      [&](int64_t i, int) { write_weights_out(i, call.accumulate, weight_out, add_slices); });
         for_each_task(device->pool, d_, [&](int64_t d, int) {
-            const T* total = add_slices((n_ + d) * sum_stride_);
+            const T* total = add_slices((n_ + d) * sum_stride_, n_);
             for (int64_t i = 0; i < n_; ++i)
                 input_out[i * d_ + d] = call.accumulate ? input_out[i * d_ + d] + total[i] : total[i];
         });
-        write_out(add_slices((n_ + d_) * sum_stride_), n_, call.accumulate, bias_out);
+        write_out(add_slices((n_ + d_) * sum_stride_, n_), n_, call.accumulate, bias_out);
     }
 
     const ChainKernels<T>& kernels_;

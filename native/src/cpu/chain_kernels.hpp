@@ -422,13 +422,18 @@ template <class T, int width, int C, int R>
 void outer_products(const GradientSums<T>& sums, const T* delta, int64_t panel, int64_t first, T* out) {
     using S = Simd<T>;
     const StateLayout& layout = sums.layout;
-    const int64_t stride = layout.panels * layout.width;
     Accumulators<T, R, C> tile;
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c)
-            tile.value[r][c] = S::load(out + r * stride + c * S::width);
+            tile.value[r][c] = S::load(out + r * width + c * S::width);
+            // The sums that the next tile continues.
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c)
+            __builtin_prefetch(out + (R + r) * width + c * S::width, 1);
 
     const int64_t rows = sums.row_end - sums.row_begin;
     const T* state =
@@ -443,7 +448,7 @@ void outer_products(const GradientSums<T>& sums, const T* delta, int64_t panel, 
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c)
-            S::store(out + r * stride + c * S::width, tile.value[r][c]);
+            S::store(out + r * width + c * S::width, tile.value[r][c]);
 }
 
 template <class T> using PackDelta = void (*)(const GradientSums<T>&, int64_t, T*);
@@ -476,7 +481,6 @@ void weight_gradients_width(const GradientSums<T>& sums, int64_t unit_begin, int
     static constexpr auto packs = pack_delta_by_rows<T, width>(Rows{});
     static constexpr auto products = outer_products_by_rows<T, width, C>(Rows{});
     const StateLayout& layout = sums.layout;
-    const int64_t stride = layout.panels * layout.width;
     // Rows of δ lie a panel's width apart, which maps them to few sets of the first-level cache. Packed once, they are
     // read for every panel of x.
     const int64_t rows = sums.steps * (sums.row_end - sums.row_begin);
@@ -486,10 +490,11 @@ void weight_gradients_width(const GradientSums<T>& sums, int64_t unit_begin, int
     for (int64_t panel = 0; panel < layout.panels; ++panel) {
         // The last panel may be filled in part: vectors behind `padded` hold nothing.
         const int64_t used = layout.padded - panel * width < width ? layout.padded - panel * width : width;
+        T* const panel_sums = weight_sums + panel * layout.units * width;
         for (int64_t first = 0; first < used; first += C * Simd<T>::width)
             outer_tiles<width>(unit_begin, unit_end, [&](int64_t unit, int64_t units) {
                 products[static_cast<size_t>(units - 1)](sums, sums.packed_delta + unit * rows, panel, first,
-                                                         weight_sums + unit * stride + panel * width + first);
+                                                         panel_sums + unit * width + first);
             });
     }
 }
