@@ -248,29 +248,37 @@ template <class T, class Kernels, class Body>
     }
 }
 
-/** αO x for one vector of units of one row, where the filter moves values. */
-template <class T>
-[[gnu::always_inline]] inline typename Simd<T>::vec moved(const StructuredFilter<T>& filter, const T* row,
-                                                          int64_t unit) {
+/**
+ * Where the filter moves values: calls body(moved) once, with moved(row) giving αO x for one vector of units of the
+ * state row that starts there. What kind of move it is, is decided once for all rows of a tile.
+ */
+template <class T, class Body>
+[[gnu::always_inline]] inline void with_moves(const StructuredFilter<T>& filter, int64_t unit, Body&& body) {
     using S = Simd<T>;
-    const int32_t* source = filter.source + unit;
-    typename S::vec x;
+    const int32_t* const source = filter.source + unit;
+    const typename S::vec scale = S::load(filter.scale + unit);
+    const int64_t first = source[0];
     switch (filter.run[unit / S::width]) {
     case GatherRun::contiguous:
-        x = S::load(row + source[0]);
+        body([=](const T* row) { return S::load(row + first) * scale; });
         break;
     case GatherRun::all_but_first:
-        x = rotate_lanes<S::width - 1, T>(S::load(row + source[1]));
-        x[0] = row[source[0]];
+        body([=, second = source[1]](const T* row) {
+            typename S::vec x = rotate_lanes<S::width - 1, T>(S::load(row + second));
+            x[0] = row[first];
+            return x * scale;
+        });
         break;
     case GatherRun::all_but_last:
-        x = rotate_lanes<1, T>(S::load(row + source[0] - 1));
-        x[S::width - 1] = row[source[S::width - 1]];
+        body([=, last = source[S::width - 1]](const T* row) {
+            typename S::vec x = rotate_lanes<1, T>(S::load(row + first - 1));
+            x[S::width - 1] = row[last];
+            return x * scale;
+        });
         break;
     default:
-        x = S::gather(row, source);
+        body([=](const T* row) { return S::gather(row, source) * scale; });
     }
-    return x * S::load(filter.scale + unit);
 }
 
 template <class T> [[gnu::always_inline]] inline typename Simd<T>::vec phi(Nonlinearity kind, typename Simd<T>::vec z) {
@@ -299,23 +307,35 @@ void finish_forward(const ForwardStep<T>& step, int64_t row, int64_t rows, int64
                     const TileProducts<T>& result) {
     using S = Simd<T>;
     const StateLayout& layout = step.layout;
+    const int64_t width = layout.width, stride = vectors * S::width;
     for (int c = 0; c < vectors; ++c) {
         const int64_t u = unit + c * S::width;
         const int64_t at = layout.offset(u, row);
+        const T* const driven = result.driven + c * S::width;
+        T* const next = step.next + at;
+        T* const activation = step.activation ? step.activation + at : nullptr;
         const typename S::vec beta = S::load(step.beta + u);
-        for (int64_t r = 0; r < rows; ++r) {
-            const int64_t in_tile = (r * vectors + c) * S::width;
-            const typename S::vec a = phi<T>(step.nonlinearity, S::load(result.driven + in_tile));
-            const typename S::vec filtered = step.filter
-                                                 ? S::load(result.filtered + in_tile)
-                                                 : moved(step.structured, step.previous + (row + r) * layout.width, u);
-            const typename S::vec x = filtered + beta * a;
-            S::store(step.next + at + r * layout.width, x);
-            if (step.activation)
-                S::store(step.activation + at + r * layout.width, a);
-            if (step.output && u < layout.units)
-                S::store_partial(step.output + (row + r) * layout.units + u, x, layout.units - u);
+        const Nonlinearity nonlinearity = step.nonlinearity;
+        const auto finish_rows = [&](const auto& filtered) {
+            for (int64_t r = 0; r < rows; ++r) {
+                const typename S::vec a = phi<T>(nonlinearity, S::load(driven + r * stride));
+                S::store(next + r * width, filtered(r) + beta * a);
+                if (activation)
+                    S::store(activation + r * width, a);
+            }
+        };
+        if (step.filter) {
+            const T* const filtered = result.filtered + c * S::width;
+            finish_rows([=](int64_t r) { return S::load(filtered + r * stride); });
+        } else {
+            const T* const previous = step.previous + row * width;
+            with_moves(step.structured, u,
+                       [&](const auto& moved) { finish_rows([&](int64_t r) { return moved(previous + r * width); }); });
         }
+        if (step.output && u < layout.units)
+            for (int64_t r = 0; r < rows; ++r)
+                S::store_partial(step.output + (row + r) * layout.units + u, S::load(next + r * width),
+                                 layout.units - u);
     }
 }
 
@@ -355,26 +375,39 @@ void finish_backward(const BackwardStep<T>& step, int64_t row, int64_t rows, int
                      const TileProducts<T>* result) {
     using S = Simd<T>;
     const StateLayout& layout = step.layout;
+    const int64_t width = layout.width, stride = vectors * S::width;
     for (int c = 0; c < vectors; ++c) {
         const int64_t u = unit + c * S::width;
         const int64_t at = layout.offset(u, row);
+        T* const previous = step.previous_gradient + at;
+        T* const delta = step.previous_delta ? step.previous_delta + at : nullptr;
+        const T* const arriving = step.arriving && u < layout.units ? step.arriving + row * layout.units + u : nullptr;
         const typename S::vec beta = S::load(step.beta + u);
-        for (int64_t r = 0; r < rows; ++r) {
-            typename S::vec g;
-            if (!result) {
-                g = S::load(step.previous_gradient + at + r * layout.width);
-            } else {
-                g = S::load(result->filtered + (r * vectors + c) * S::width);
-                if (!step.filter)
-                    g += moved(step.structured, step.gradient + (row + r) * layout.width, u);
+        const Nonlinearity nonlinearity = step.nonlinearity;
+        const auto finish_rows = [&](const auto& gradient) {
+            for (int64_t r = 0; r < rows; ++r) {
+                typename S::vec g = gradient(r);
+                if (arriving)
+                    g += S::load_partial(arriving + r * layout.units, layout.units - u);
+                S::store(previous + r * width, g);
+                if (delta) {
+                    const typename S::vec slope = phi_slope<T>(nonlinearity, S::load(delta + r * width));
+                    S::store(delta + r * width, beta * slope * g);
+                }
             }
-            if (step.arriving && u < layout.units)
-                g += S::load_partial(step.arriving + (row + r) * layout.units + u, layout.units - u);
-            S::store(step.previous_gradient + at + r * layout.width, g);
-            if (step.previous_delta) {
-                T* delta = step.previous_delta + at + r * layout.width;
-                S::store(delta, beta * phi_slope<T>(step.nonlinearity, S::load(delta)) * g);
-            }
+        };
+        if (!result) {
+            finish_rows([=](int64_t r) { return S::load(previous + r * width); });
+            continue;
+        }
+        const T* const product = result->filtered + c * S::width;
+        if (step.filter) {
+            finish_rows([=](int64_t r) { return S::load(product + r * stride); });
+        } else {
+            const T* const later = step.gradient + row * width;
+            with_moves(step.structured, u, [&](const auto& moved) {
+                finish_rows([&](int64_t r) { return S::load(product + r * stride) + moved(later + r * width); });
+            });
         }
     }
 }
