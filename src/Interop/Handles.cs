@@ -2,47 +2,81 @@ using System.Runtime.InteropServices;
 
 namespace OrthoNative.Interop;
 
-/// <summary>Owns an <c>ortho_device</c>.</summary>
-internal sealed class DeviceHandle : SafeHandle
+/// <summary>Owns a native object. Calls into the library take its address from a <see cref="HandleScope{T}"/>.</summary>
+/// <typeparam name="T">The opaque structure of the header.</typeparam>
+internal abstract unsafe class NativeHandle<T> : SafeHandle where T : unmanaged
 {
-    public DeviceHandle() : base(0, ownsHandle: true) { }
+    protected NativeHandle(T* created) : base(0, ownsHandle: true) => SetHandle((nint)created);
 
     public override bool IsInvalid => handle == 0;
 
-    public static unsafe DeviceHandle Create(ortho_device_kind kind, int threads, int index)
+    /// <summary>The native object, kept from being freed for as long as the scope lasts.</summary>
+    /// <exception cref="ObjectDisposedException">The handle was disposed.</exception>
+    public HandleScope<T> Borrow() => new(this);
+
+    /// <summary>The object, for <see cref="SafeHandle.ReleaseHandle"/>.</summary>
+    protected T* Owned => (T*)handle;
+}
+
+/// <summary>Keeps a native object from being freed, by Dispose or by the finalizer, while a call uses it.</summary>
+internal readonly unsafe ref struct HandleScope<T> where T : unmanaged
+{
+    private readonly SafeHandle? _handle;
+
+    /// <summary>Opens the scope. The default value is one without an object, whose pointer is null.</summary>
+    /// <exception cref="ObjectDisposedException">The handle was disposed.</exception>
+    public HandleScope(NativeHandle<T> handle)
+    {
+        bool added = false;
+        handle.DangerousAddRef(ref added);
+        _handle = handle;
+        Pointer = (T*)handle.DangerousGetHandle();
+    }
+
+    public T* Pointer { get; }
+
+    public void Dispose() => _handle?.DangerousRelease();
+}
+
+/// <summary>Owns an <c>ortho_device</c>.</summary>
+internal sealed unsafe class DeviceHandle : NativeHandle<ortho_device>
+{
+    private DeviceHandle(ortho_device* created) : base(created) { }
+
+    public static DeviceHandle Create(ortho_device_kind kind, int threads, int index)
     {
         var options = new ortho_device_options
         {
             struct_size = (uint)sizeof(ortho_device_options),
-            kind = kind,
+            kind = (int)kind,
             threads = threads,
             index = index,
         };
-        var device = new DeviceHandle();
-        nint created;
+        ortho_device* created;
         NativeMethods.ortho_device_create(&created, &options).ThrowOnFailure();
-        device.SetHandle(created);
-        return device;
+        return new DeviceHandle(created);
     }
 
     protected override bool ReleaseHandle()
     {
-        NativeMethods.ortho_device_free(handle);
+        NativeMethods.ortho_device_free(Owned);
         return true;
     }
 }
 
 /// <summary>Owns an <c>ortho_buffer</c>: zeroed memory on a device.</summary>
-internal sealed unsafe class BufferHandle : SafeHandle
+internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
 {
-    private void* _data;
+    private readonly void* _data;
 
-    public BufferHandle() : base(0, ownsHandle: true) { }
-
-    public override bool IsInvalid => handle == 0;
+    private BufferHandle(ortho_buffer* created, long bytes) : base(created)
+    {
+        _data = NativeMethods.ortho_buffer_data(created);
+        Bytes = bytes;
+    }
 
     /// <summary>Size in bytes.</summary>
-    public long Bytes { get; private set; }
+    public long Bytes { get; }
 
     /// <summary>Address of the first byte. Stays valid until the handle is released: hold a reference, or keep alive.</summary>
     /// <exception cref="ObjectDisposedException">The buffer was disposed.</exception>
@@ -57,62 +91,54 @@ internal sealed unsafe class BufferHandle : SafeHandle
 
     public static BufferHandle Create(DeviceHandle device, long bytes)
     {
-        var buffer = new BufferHandle();
-        nint created;
-        NativeMethods.ortho_buffer_create(&created, device, bytes).ThrowOnFailure();
-        buffer.SetHandle(created);
-        buffer._data = NativeMethods.ortho_buffer_data(buffer);
-        buffer.Bytes = bytes;
-        return buffer;
+        using HandleScope<ortho_device> owner = device.Borrow();
+        ortho_buffer* created;
+        NativeMethods.ortho_buffer_create(&created, owner.Pointer, bytes).ThrowOnFailure();
+        return new BufferHandle(created, bytes);
     }
 
     protected override bool ReleaseHandle()
     {
-        NativeMethods.ortho_buffer_free(handle);
+        NativeMethods.ortho_buffer_free(Owned);
         return true;
     }
 }
 
 /// <summary>Owns an <c>ortho_chain</c>.</summary>
-internal sealed class ChainHandle : SafeHandle
+internal sealed unsafe class ChainHandle : NativeHandle<ortho_chain>
 {
-    public ChainHandle() : base(0, ownsHandle: true) { }
+    private ChainHandle(ortho_chain* created) : base(created) { }
 
-    public override bool IsInvalid => handle == 0;
-
-    public static unsafe ChainHandle Create(DeviceHandle device, ortho_chain_options options)
+    public static ChainHandle Create(DeviceHandle device, ortho_chain_options options)
     {
         options.struct_size = (uint)sizeof(ortho_chain_options);
-        var chain = new ChainHandle();
-        nint created;
-        NativeMethods.ortho_chain_create(&created, device, &options).ThrowOnFailure();
-        chain.SetHandle(created);
-        return chain;
+        using HandleScope<ortho_device> owner = device.Borrow();
+        ortho_chain* created;
+        NativeMethods.ortho_chain_create(&created, owner.Pointer, &options).ThrowOnFailure();
+        return new ChainHandle(created);
     }
 
     protected override bool ReleaseHandle()
     {
-        NativeMethods.ortho_chain_free(handle);
+        NativeMethods.ortho_chain_free(Owned);
         return true;
     }
 }
 
-/// <summary>Keeps a buffer's memory from being released for as long as the scope lasts.</summary>
+/// <summary>A part of a buffer's memory, kept from being released for as long as the scope lasts.</summary>
 internal readonly unsafe ref struct BufferScope
 {
-    private readonly BufferHandle? _buffer;
+    private readonly HandleScope<ortho_buffer> _buffer;
 
     /// <summary>Opens the scope. The default value is one without memory, whose address is null.</summary>
     /// <exception cref="ObjectDisposedException">The buffer was disposed.</exception>
     public BufferScope(BufferHandle buffer, long byteOffset)
     {
-        bool added = false;
-        buffer.DangerousAddRef(ref added);
-        _buffer = buffer;
+        _buffer = buffer.Borrow();
         Address = (byte*)buffer.Data + byteOffset;
     }
 
     public void* Address { get; }
 
-    public void Dispose() => _buffer?.DangerousRelease();
+    public void Dispose() => _buffer.Dispose();
 }

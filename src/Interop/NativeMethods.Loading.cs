@@ -15,5 +15,5 @@ internal static unsafe partial class NativeMethods
     /// the caller as it is and not wrapped into a <see cref="TypeInitializationException"/>.
     /// </remarks>
     static NativeMethods() => NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, static (name, _, _) =>
-        name == Library ? NativeLibraryLoader.LoadOnce(ORTHO_ABI_VERSION, HeaderHash.Sha256) : 0);
+        name == Library ? NativeLibraryLoader.LoadOnce(ORTHO_ABI_VERSION, HeaderHash) : 0);
 }

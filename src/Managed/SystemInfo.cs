@@ -7,13 +7,13 @@ namespace OrthoNative;
 public enum InstructionSet
 {
     /// <summary>The compiler's baseline: SSE4.2 on x86-64, NEON on AArch64.</summary>
-    Baseline = ortho_instruction_set.ORTHO_ISA_BASELINE,
+    Baseline = (int)ortho_instruction_set.ORTHO_ISA_BASELINE,
 
     /// <summary>AVX2 and FMA.</summary>
-    Avx2 = ortho_instruction_set.ORTHO_ISA_AVX2,
+    Avx2 = (int)ortho_instruction_set.ORTHO_ISA_AVX2,
 
     /// <summary>AVX-512 F, BW, CD, DQ and VL.</summary>
-    Avx512 = ortho_instruction_set.ORTHO_ISA_AVX512,
+    Avx512 = (int)ortho_instruction_set.ORTHO_ISA_AVX512,
 }
 
 /// <summary>Facts about the library and the machine.</summary>

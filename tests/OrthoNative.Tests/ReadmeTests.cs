@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 
 namespace OrthoNative.Tests;
@@ -33,9 +32,9 @@ internal sealed class ReadmeTests
     [Test]
     public void The_example_in_the_readme_is_the_one_that_is_tested()
     {
-        string source = File.ReadAllText(SourcePath());
+        string source = File.ReadAllText(Path.Combine(Repository.Root, "tests/OrthoNative.Tests/ReadmeTests.cs"));
         string tested = Lines(Regex.Match(source, "// begin of the example\n(.*?)// end of the example", RegexOptions.Singleline).Groups[1].Value);
-        string readme = File.ReadAllText(Path.Combine(Path.GetDirectoryName(SourcePath())!, "../../README.md"));
+        string readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
         string shown = Lines(Regex.Match(readme, "```csharp\nusing OrthoNative;\n(.*?)```", RegexOptions.Singleline).Groups[1].Value);
 
         Assert.That(tested, Is.Not.Empty.And.EqualTo(shown));
@@ -60,8 +59,6 @@ internal sealed class ReadmeTests
 
         // end of the example
     }
-
-    private static string SourcePath([CallerFilePath] string path = "") => path;
 
     /// <summary>The lines that are not empty, without their indentation.</summary>
     private static string Lines(string text) =>

@@ -132,6 +132,13 @@ ORTHO_API const char* ortho_last_error(void);
 /** @return number of objects (devices, buffers, chains) that were created and not yet freed; for leak tests. */
 ORTHO_API int64_t ortho_live_objects(void);
 
+/**
+ * Tells how this library lays out a structure, so that a binding can be compared with it.
+ * @param name  a structure ("ortho_chain_options") for its size, or a field ("ortho_chain_options.seed") for its offset
+ * @return bytes; -1 if there is no such structure or field
+ */
+ORTHO_API int64_t ortho_layout(const char* name);
+
 /** Facts about the machine. */
 typedef struct ortho_system_info {
     /** sizeof(ortho_system_info) as the caller was compiled. */

@@ -1,3 +1,6 @@
+#include <cstddef>
+#include <cstring>
+
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 #include "core/cpu_features.hpp"
@@ -24,6 +27,21 @@ const char* ortho_last_error(void) {
 
 int64_t ortho_live_objects(void) {
     return LiveObject::count();
+}
+
+int64_t ortho_layout(const char* name) {
+    struct Entry {
+        const char* name;
+        size_t bytes;
+    };
+    static constexpr Entry entries[] = {
+#include "abi/layout.g.inc"
+    };
+    if (name != nullptr)
+        for (const Entry& entry : entries)
+            if (std::strcmp(entry.name, name) == 0)
+                return static_cast<int64_t>(entry.bytes);
+    return -1;
 }
 
 ortho_status ortho_get_system_info(ortho_system_info* info) {

@@ -6,8 +6,8 @@ namespace OrthoNative;
 public enum Activation
 {
     /// <summary>Hyperbolic tangent.</summary>
-    Tanh = ortho_activation.ORTHO_TANH,
+    Tanh = (int)ortho_activation.ORTHO_TANH,
 
     /// <summary>max(0, z), with the derivative 0 at 0.</summary>
-    Relu = ortho_activation.ORTHO_RELU,
+    Relu = (int)ortho_activation.ORTHO_RELU,
 }

@@ -70,8 +70,9 @@ public sealed unsafe class Dense : Layer
         using BufferScope bias = Tensor.Borrow(Bias?.Value);
         using BufferScope x = inputs.Borrow();
         using BufferScope y = outputs.Borrow();
+        using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_dense_forward(
-            inputs.Device.Handle, inputs.DType.ToNative(), rows, InputSize, OutputSize,
+            device.Pointer, inputs.DType.ToNative(), rows, InputSize, OutputSize,
             weight.Address, bias.Address, x.Address, y.Address).ThrowOnFailure();
         return outputs;
     }
@@ -84,8 +85,9 @@ public sealed unsafe class Dense : Layer
         using BufferScope weightGradient = Weight.Gradient.Borrow();
         using BufferScope biasGradient = Tensor.Borrow(Bias?.Gradient);
         using BufferScope xGradient = Tensor.Borrow(inputGradient);
+        using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_dense_backward(
-            inputs.Device.Handle, inputs.DType.ToNative(), accumulate ? 1 : 0, RowsOf(inputs), InputSize, OutputSize,
+            device.Pointer, inputs.DType.ToNative(), accumulate ? 1 : 0, RowsOf(inputs), InputSize, OutputSize,
             weight.Address, x.Address, yGradient.Address, weightGradient.Address, biasGradient.Address, xGradient.Address)
             .ThrowOnFailure();
     }

@@ -67,9 +67,10 @@ public abstract unsafe class FilterChainLayer : Layer
     private protected double[,] CopyFilter(long layer)
     {
         var matrix = new double[HiddenSize, HiddenSize];
+        using HandleScope<ortho_chain> chain = Chain.Borrow();
         fixed (double* values = matrix)
         {
-            NativeMethods.ortho_chain_filter(Chain, layer, values).ThrowOnFailure();
+            NativeMethods.ortho_chain_filter(chain.Pointer, layer, values).ThrowOnFailure();
         }
 
         return matrix;
@@ -77,8 +78,9 @@ public abstract unsafe class FilterChainLayer : Layer
 
     private protected long StateBytes(long steps, long batch, bool training)
     {
+        using HandleScope<ortho_chain> chain = Chain.Borrow();
         long bytes;
-        ThrowOnFailure(NativeMethods.ortho_chain_memory(Chain, steps, batch, training ? 1 : 0, &bytes));
+        ThrowOnFailure(NativeMethods.ortho_chain_memory(chain.Pointer, steps, batch, training ? 1 : 0, &bytes));
         return bytes;
     }
 
@@ -99,8 +101,8 @@ public abstract unsafe class FilterChainLayer : Layer
         fixed (double* alpha = _options.Alpha.Span, beta = _options.Beta.Span, matrices = _options.Filter.Matrices)
         {
             options.dtype = Model.DType.ToNative();
-            options.activation = (ortho_activation)_options.Activation;
-            options.filter = _options.Filter.Kind;
+            options.activation = (int)_options.Activation;
+            options.filter = (int)_options.Filter.Kind;
             options.hidden_size = HiddenSize;
             options.seed = seed;
             options.filter_index = filterIndex;

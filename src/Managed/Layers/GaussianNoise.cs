@@ -53,8 +53,9 @@ public sealed unsafe class GaussianNoise : Layer
         Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape);
         using BufferScope x = inputs.Borrow();
         using BufferScope y = outputs.Borrow();
+        using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_add_normal_noise(
-            inputs.Device.Handle, inputs.DType.ToNative(), _seed, _passes, StandardDeviation, inputs.Count, x.Address, y.Address)
+            device.Pointer, inputs.DType.ToNative(), _seed, _passes, StandardDeviation, inputs.Count, x.Address, y.Address)
             .ThrowOnFailure();
         _passes = unchecked(_passes + 1);
         return outputs;

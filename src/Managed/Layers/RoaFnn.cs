@@ -89,8 +89,9 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         using BufferScope bias = Bias.Value.Borrow();
         using BufferScope initial = inputs.Borrow();
         using BufferScope x = outputs.Borrow();
+        using HandleScope<ortho_chain> chain = Chain.Borrow();
         ThrowOnFailure(NativeMethods.ortho_chain_forward(
-            Chain, 0, rows, 1, training ? 1 : 0,
+            chain.Pointer, 0, rows, 1, training ? 1 : 0,
             weight.Address, null, bias.Address, null, initial.Address, x.Address));
         return outputs;
     }
@@ -103,8 +104,9 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         using BufferScope weightGradient = Weight.Gradient.Borrow();
         using BufferScope biasGradient = Bias.Gradient.Borrow();
         using BufferScope initialGradient = Tensor.Borrow(inputGradient);
+        using HandleScope<ortho_chain> chain = Chain.Borrow();
         NativeMethods.ortho_chain_backward(
-            Chain, accumulate ? 1 : 0,
+            chain.Pointer, accumulate ? 1 : 0,
             weight.Address, null, bias.Address, null, xGradient.Address,
             weightGradient.Address, null, biasGradient.Address, null, initialGradient.Address)
             .ThrowOnFailure();
@@ -123,7 +125,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         CreateChain(
             new ortho_chain_options
             {
-                model = ortho_chain_model.ORTHO_FEEDFORWARD,
+                model = (int)ortho_chain_model.ORTHO_FEEDFORWARD,
                 layers = Layers,
                 filter_per_layer = _options.FilterPerLayer ? 1 : 0,
             },

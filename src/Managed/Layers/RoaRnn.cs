@@ -121,8 +121,9 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         using BufferScope u = inputs.Borrow();
         using BufferScope initial = Tensor.Borrow(InitialState);
         using BufferScope x = outputs.Borrow();
+        using HandleScope<ortho_chain> chain = Chain.Borrow();
         ThrowOnFailure(NativeMethods.ortho_chain_forward(
-            Chain, steps, batch, outputSteps, training ? 1 : 0,
+            chain.Pointer, steps, batch, outputSteps, training ? 1 : 0,
             weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address));
         _startedFromInitialState = InitialState is not null;
         return outputs;
@@ -144,8 +145,9 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         using BufferScope biasGradient = Bias.Gradient.Borrow();
         using BufferScope uGradient = Tensor.Borrow(inputGradient);
         using BufferScope initialGradient = Tensor.Borrow(initialStateGradient);
+        using HandleScope<ortho_chain> chain = Chain.Borrow();
         NativeMethods.ortho_chain_backward(
-            Chain, accumulate ? 1 : 0,
+            chain.Pointer, accumulate ? 1 : 0,
             weight.Address, inputWeight.Address, bias.Address, u.Address, xGradient.Address,
             weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, uGradient.Address, initialGradient.Address)
             .ThrowOnFailure();
@@ -157,7 +159,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     internal override long OutputSteps(long steps) => _options.Output.StepsOf(steps);
 
     private protected override void OnAttach(ulong seed, uint filterIndex) =>
-        CreateChain(new ortho_chain_options { model = ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize }, seed, filterIndex);
+        CreateChain(new ortho_chain_options { model = (int)ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize }, seed, filterIndex);
 
     private protected override void OnDispose()
     {

@@ -275,9 +275,10 @@ public sealed unsafe class Sequential : IDisposable
 
         using Use use = BeginUse();
         using BufferScope gradients = GradientData.Borrow();
+        using HandleScope<ortho_device> device = Device.Handle.Borrow();
         double norm;
         NativeMethods.ortho_clip_gradient_norm(
-            Device.Handle, DType.ToNative(), GradientData.Count, gradients.Address, maximumNorm, &norm).ThrowOnFailure();
+            device.Pointer, DType.ToNative(), GradientData.Count, gradients.Address, maximumNorm, &norm).ThrowOnFailure();
         return norm;
     }
 

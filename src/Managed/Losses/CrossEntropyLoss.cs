@@ -70,10 +70,11 @@ public sealed unsafe class CrossEntropyLoss : Loss
         double loss;
         long correct;
         using BufferScope logitValues = logits.Borrow();
+        using HandleScope<ortho_device> device = logits.Device.Handle.Borrow();
         fixed (int* classOfRow = targets)
         {
             NativeMethods.ortho_softmax_cross_entropy(
-                logits.Device.Handle, logits.DType.ToNative(), targets.Length, logits.Shape[^1], LabelSmoothing,
+                device.Pointer, logits.DType.ToNative(), targets.Length, logits.Shape[^1], LabelSmoothing,
                 logitValues.Address, classOfRow, &loss, &correct, gradient).ThrowOnFailure();
         }
 

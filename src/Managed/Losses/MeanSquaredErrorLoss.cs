@@ -47,8 +47,9 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
         double loss;
         using BufferScope predictionValues = predictions.Borrow();
         using BufferScope targetValues = targets.Borrow();
+        using HandleScope<ortho_device> device = predictions.Device.Handle.Borrow();
         NativeMethods.ortho_mean_squared_error(
-            predictions.Device.Handle, predictions.DType.ToNative(), predictions.Count,
+            device.Pointer, predictions.DType.ToNative(), predictions.Count,
             predictionValues.Address, targetValues.Address, &loss, gradient).ThrowOnFailure();
         return loss;
     }

@@ -27,8 +27,9 @@ public abstract unsafe class AdamOptimizer : Optimizer
     {
         using BufferScope firstMoment = BorrowState(0);
         using BufferScope secondMoment = BorrowState(1);
+        using HandleScope<ortho_device> device = Model.Device.Handle.Borrow();
         NativeMethods.ortho_adam_step(
-            Model.Device.Handle, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients,
+            device.Pointer, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients,
             firstMoment.Address, secondMoment.Address, step,
             _options.Beta1, _options.Beta2, _options.Epsilon, _decoupled ? 1 : 0, groups, groupCount).ThrowOnFailure();
     }

@@ -32,8 +32,9 @@ public sealed unsafe class Sgd : Optimizer
     private protected override void Update(long step, void* parameters, void* gradients, ortho_parameter_group* groups, long groupCount)
     {
         using BufferScope velocity = _options.Momentum > 0 ? BorrowState(0) : default;
+        using HandleScope<ortho_device> device = Model.Device.Handle.Borrow();
         NativeMethods.ortho_sgd_step(
-            Model.Device.Handle, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients, velocity.Address,
+            device.Pointer, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients, velocity.Address,
             _options.Momentum, _options.Nesterov ? 1 : 0, groups, groupCount).ThrowOnFailure();
     }
 }

@@ -8,17 +8,18 @@ namespace OrthoNative;
 public enum DType
 {
     /// <summary>32-bit floating point, <see cref="float"/>: for training.</summary>
-    Float32 = ortho_dtype.ORTHO_FLOAT32,
+    Float32 = (int)ortho_dtype.ORTHO_FLOAT32,
 
     /// <summary>64-bit floating point, <see cref="double"/>: for gradient checks and diagnostics.</summary>
-    Float64 = ortho_dtype.ORTHO_FLOAT64,
+    Float64 = (int)ortho_dtype.ORTHO_FLOAT64,
 }
 
 #pragma warning restore CA1720
 
 internal static class DTypes
 {
-    public static ortho_dtype ToNative(this DType dtype) => (ortho_dtype)dtype;
+    /// <summary>The number that stands for the element type in native calls, <see cref="ortho_dtype"/>.</summary>
+    public static int ToNative(this DType dtype) => (int)dtype;
 
     public static int Bytes(this DType dtype) => dtype == DType.Float32 ? sizeof(float) : sizeof(double);
 

@@ -7,7 +7,7 @@ namespace OrthoNative;
 /// Tensors, models, losses and optimizers that work together share one device object. Results do not depend on the number
 /// of threads. Disposing a device ends its use for new work; memory on it stays valid until it is disposed itself.
 /// </remarks>
-public sealed class Device : IDisposable
+public sealed unsafe class Device : IDisposable
 {
     private const int MaximumThreads = 1024;
 
@@ -18,7 +18,8 @@ public sealed class Device : IDisposable
     private Device(ortho_device_kind kind, int threads, int index, string name)
     {
         Handle = DeviceHandle.Create(kind, threads, index);
-        Threads = NativeMethods.ortho_device_threads(Handle);
+        using HandleScope<ortho_device> device = Handle.Borrow();
+        Threads = NativeMethods.ortho_device_threads(device.Pointer);
         _name = name;
     }
 

@@ -18,7 +18,7 @@ internal static unsafe class RandomNumbers
         }
 
         using BufferScope memory = values.Borrow();
-        NativeMethods.ortho_random_uniform(seed, purpose, index, low, high, values.DType.ToNative(), values.Count, memory.Address).ThrowOnFailure();
+        NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, values.DType.ToNative(), values.Count, memory.Address).ThrowOnFailure();
     }
 
     /// <summary>Uniform in [low, high).</summary>
@@ -26,7 +26,7 @@ internal static unsafe class RandomNumbers
     {
         fixed (double* memory = values)
         {
-            NativeMethods.ortho_random_uniform(seed, purpose, index, low, high, ortho_dtype.ORTHO_FLOAT64, values.Length, memory).ThrowOnFailure();
+            NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, DType.Float64.ToNative(), values.Length, memory).ThrowOnFailure();
         }
     }
 
@@ -34,7 +34,7 @@ internal static unsafe class RandomNumbers
     public static void Normal(ulong seed, ortho_stream purpose, uint index, double standardDeviation, Tensor values)
     {
         using BufferScope memory = values.Borrow();
-        NativeMethods.ortho_random_normal(seed, purpose, index, 0, standardDeviation, values.DType.ToNative(), values.Count, memory.Address).ThrowOnFailure();
+        NativeMethods.ortho_random_normal(seed, (int)purpose, index, 0, standardDeviation, values.DType.ToNative(), values.Count, memory.Address).ThrowOnFailure();
     }
 
     /// <summary>A uniformly random permutation of 0..length-1.</summary>
@@ -42,7 +42,7 @@ internal static unsafe class RandomNumbers
     {
         fixed (long* memory = permutation)
         {
-            NativeMethods.ortho_random_permutation(seed, purpose, index, permutation.Length, memory).ThrowOnFailure();
+            NativeMethods.ortho_random_permutation(seed, (int)purpose, index, permutation.Length, memory).ThrowOnFailure();
         }
     }
 }
