@@ -16,7 +16,7 @@ internal static unsafe class NativeLibraryLoader
         OperatingSystem.IsWindows() ? "orthonative.dll" :
         OperatingSystem.IsMacOS() ? "liborthonative.dylib" : "liborthonative.so";
 
-    private static readonly Lock s_loading = new();
+    private static readonly object s_loading = new();
     private static nint s_library;
 
     /// <summary>

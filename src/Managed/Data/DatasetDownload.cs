@@ -148,7 +148,7 @@ public static class DatasetDownload
             hash.AppendData(buffer, 0, read);
         }
 
-        string actual = Convert.ToHexStringLower(hash.GetHashAndReset());
+        string actual = Convert.ToHexString(hash.GetHashAndReset()).ToLowerInvariant();
         if (length != file.Bytes || !actual.Equals(file.Md5, StringComparison.OrdinalIgnoreCase))
         {
             throw new InvalidDataException(

@@ -1,0 +1,133 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace OrthoNative.PackageTests;
+
+/// <summary>Programs that use the packages as anyone would.</summary>
+internal sealed class ConsumerTests
+{
+    private const string LibraryFile = "liborthonative.so";
+
+    private static readonly Lazy<double[]> s_losses = new(() => Train(Commands.Run(Built(), "dotnet", Path.Combine("out", "console.dll"))));
+
+    private static readonly Lazy<string> s_built = new(() => Make("console", "-o", "out"));
+
+    private static readonly string[] s_trimmed = ["--self-contained", "-p:PublishTrimmed=true"];
+    private static readonly string[] s_nativeAot = ["-p:PublishAot=true"];
+
+    private static IEnumerable<TestCaseData> Published()
+    {
+        yield return new TestCaseData("trimmed", s_trimmed).SetName("A_program_trains_trimmed_and_self_contained");
+        yield return new TestCaseData("aot", s_nativeAot).SetName("A_program_trains_as_native_code");
+    }
+
+    [Test]
+    public void A_program_with_the_package_trains_ten_steps() => Assert.That(s_losses.Value[^1], Is.LessThan(s_losses.Value[0]));
+
+    [TestCaseSource(nameof(Published))]
+    public void A_published_program_trains_the_same(string name, string[] options)
+    {
+        string folder = Make(name);
+        string output = Commands.DotNet(folder, ["publish", "-c", "Release", "-r", Packages.RuntimeIdentifier, "-o", "published", "-nodeReuse:false", .. options]);
+
+        Assert.That(output, Does.Not.Match("warning IL"));
+        Assert.That(Train(Commands.Run(folder, Path.Combine(folder, "published", name))), Is.EqualTo(s_losses.Value));
+    }
+
+    [Test]
+    public void A_missing_library_gives_the_one_message()
+    {
+        string folder = Copy("missing");
+        File.Delete(Library(folder));
+
+        Assert.That(MessageOf(folder), Does.Contain("could not be loaded").And.Contain("install the package OrthoNative"));
+    }
+
+    [Test]
+    public void A_damaged_library_gives_the_one_message()
+    {
+        string folder = Copy("damaged");
+        File.WriteAllText(Library(folder), "damaged");
+
+        Assert.That(MessageOf(folder), Does.Contain("could not be loaded").And.Contain($"{LibraryFile}: Unable to load"));
+    }
+
+    [Test]
+    public void The_tool_is_installed_and_describes_the_machine()
+    {
+        string folder = Packages.NewProgram("tool");
+        Commands.DotNet(folder, "tool", "install", "OrthoNative.Cli", "--version", Packages.Version, "--tool-path", folder);
+
+        Commands.Result info = Commands.Run(folder, Path.Combine(folder, "orthonative"), "info");
+
+        Assert.That(info.ExitCode, Is.Zero, info.Error);
+        Assert.That(info.Output, Does.Contain(File.ReadAllText(Path.Combine(Packages.Root, "VERSION")).Trim()).And.Contain("cpu"));
+    }
+
+    /// <summary>Makes a program with the package from the feed. With options, builds it with them.</summary>
+    private static string Make(string name, params string[] build)
+    {
+        string folder = Packages.NewProgram(name);
+        File.WriteAllText(
+            Path.Combine(folder, $"{name}.csproj"),
+            """
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+                <TargetFramework>net10.0</TargetFramework>
+                <ImplicitUsings>enable</ImplicitUsings>
+                <Nullable>enable</Nullable>
+              </PropertyGroup>
+            </Project>
+            """);
+        using (Stream source = typeof(ConsumerTests).Assembly.GetManifestResourceStream("Train.cs")!)
+        using (var program = File.Create(Path.Combine(folder, "Program.cs")))
+        {
+            source.CopyTo(program);
+        }
+
+        Commands.DotNet(folder, "add", "package", "OrthoNative", "--version", Packages.Version);
+        if (build.Length > 0)
+        {
+            Commands.DotNet(folder, ["build", "-c", "Release", "-nodeReuse:false", .. build]);
+        }
+
+        return folder;
+    }
+
+    private static string Built() => s_built.Value;
+
+    /// <summary>A copy of the built program, to be damaged.</summary>
+    private static string Copy(string name)
+    {
+        string folder = Packages.NewProgram(name);
+        string built = Path.Combine(Built(), "out");
+        foreach (string file in Directory.GetFiles(built, "*", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(folder, "out", Path.GetRelativePath(built, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+
+        return folder;
+    }
+
+    private static string Library(string folder) => Directory.GetFiles(folder, LibraryFile, SearchOption.AllDirectories).Single();
+
+    /// <summary>What a program prints that cannot use its native library.</summary>
+    private static string MessageOf(string folder)
+    {
+        Commands.Result result = Commands.Run(folder, "dotnet", Path.Combine("out", "console.dll"));
+        Assert.That(result.ExitCode, Is.EqualTo(3), result.Output + result.Error);
+        return result.Error;
+    }
+
+    /// <summary>The losses that the program printed, ten of them.</summary>
+    private static double[] Train(Commands.Result result)
+    {
+        Assert.That(result.ExitCode, Is.Zero, result.Output + result.Error);
+        double[] losses = [.. Regex.Matches(result.Output, @"loss (\S+)").Select(line => double.Parse(line.Groups[1].Value, CultureInfo.InvariantCulture))];
+        Assert.That(losses, Has.Length.EqualTo(10));
+        return losses;
+    }
+}

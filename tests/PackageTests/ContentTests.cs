@@ -1,0 +1,66 @@
+using System.IO.Compression;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace OrthoNative.PackageTests;
+
+/// <summary>What lies in the packages.</summary>
+internal sealed class ContentTests
+{
+    private const long LargestPackage = 10 << 20;
+
+    private static readonly Version s_oldestGlibc = new(2, 34);
+
+    private static IEnumerable<string> Ids() => ["OrthoNative", $"OrthoNative.Native.{Packages.RuntimeIdentifier}", "OrthoNative.Cli", "OrthoNative.TorchSharp"];
+
+    [TestCaseSource(nameof(Ids))]
+    public void Package_is_small_and_has_readme_licence_and_description(string id)
+    {
+        string path = PathOf(id);
+        Assert.That(new FileInfo(path).Length, Is.LessThan(LargestPackage));
+        using ZipArchive package = ZipFile.OpenRead(path);
+        Assert.That(package.Entries.Select(entry => entry.FullName), Does.Contain("README.md").And.Contain("LICENSE"));
+        string nuspec = Read(package, $"{id}.nuspec");
+        Assert.That(nuspec, Does.Contain("<license type=\"expression\">MIT</license>").And.Contain("<readme>README.md</readme>"));
+        Assert.That(nuspec, Does.Match("<description>.{40,}</description>").And.Match("<repository type=\"git\" .*commit=\"[0-9a-f]{40}\""));
+    }
+
+    [Test]
+    public void The_library_is_there_for_both_frameworks_and_depends_on_the_native_one_alone()
+    {
+        using ZipArchive package = ZipFile.OpenRead(PathOf("OrthoNative"));
+        foreach (string framework in (string[])["net8.0", "net10.0"])
+        {
+            foreach (string file in (string[])["OrthoNative.dll", "OrthoNative.xml", "OrthoNative.Interop.dll"])
+            {
+                Assert.That(package.GetEntry($"lib/{framework}/{file}"), Is.Not.Null, $"{framework}/{file}");
+            }
+        }
+
+        MatchCollection dependencies = Regex.Matches(Read(package, "OrthoNative.nuspec"), "<dependency id=\"([^\"]+)\" version=\"([^\"]+)\"");
+        Assert.That(
+            dependencies.Select(dependency => (dependency.Groups[1].Value, dependency.Groups[2].Value)).Distinct(),
+            Is.EqualTo([($"OrthoNative.Native.{Packages.RuntimeIdentifier}", Packages.Version)]));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void The_native_library_runs_with_the_oldest_glibc_that_the_readme_names()
+    {
+        using ZipArchive package = ZipFile.OpenRead(PathOf($"OrthoNative.Native.{Packages.RuntimeIdentifier}"));
+        string library = Read(package, $"runtimes/{Packages.RuntimeIdentifier}/native/liborthonative.so", Encoding.Latin1);
+        Version newest = Regex.Matches(library, @"GLIBC_(\d+\.\d+)").Select(symbol => Version.Parse(symbol.Groups[1].Value)).Max()!;
+
+        Assert.That(newest, Is.LessThanOrEqualTo(s_oldestGlibc));
+        Assert.That(library, Does.Not.Contain("libstdc++.so"));
+        Assert.That(File.ReadAllText(Path.Combine(Packages.Root, "README.md")), Does.Contain($"glibc {s_oldestGlibc}"));
+    }
+
+    private static string PathOf(string id) => Path.Combine(Packages.Feed, $"{id}.{Packages.Version}.nupkg");
+
+    private static string Read(ZipArchive package, string entry, Encoding? encoding = null)
+    {
+        using var reader = new StreamReader(package.GetEntry(entry)!.Open(), encoding ?? Encoding.UTF8);
+        return reader.ReadToEnd();
+    }
+}

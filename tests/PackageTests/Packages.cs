@@ -1,0 +1,68 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace OrthoNative.PackageTests;
+
+/// <summary>Packs the packages once, with a version of their own so that no cache has them, and cleans up behind all tests.</summary>
+[SetUpFixture]
+internal sealed class Packages
+{
+    /// <summary>The version that this run packs.</summary>
+    public static string Version { get; } = $"{File.ReadAllText(Path.Combine(Root, "VERSION")).Trim()}-test.{Guid.NewGuid():N}"[..24];
+
+    /// <summary>The packed files, and beside them the programs that use them.</summary>
+    public static string Folder { get; } = Directory.CreateTempSubdirectory("orthonative-packages-").FullName;
+
+    /// <summary>The packed files.</summary>
+    public static string Feed { get; } = Path.Combine(Folder, "feed");
+
+    /// <summary>The repository.</summary>
+    public static string Root => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourcePath())!, "../.."));
+
+    /// <summary>The platform that the native package is for: linux-x64.</summary>
+    public static string RuntimeIdentifier => RuntimeInformation.RuntimeIdentifier;
+
+    /// <summary>A new folder for a program, outside the repository, in which packages come from the feed.</summary>
+    public static string NewProgram(string name)
+    {
+        string folder = Path.Combine(Folder, name);
+        Directory.CreateDirectory(folder);
+        return folder;
+    }
+
+    [OneTimeSetUp]
+    public void Pack()
+    {
+        Commands.DotNet(Root, "pack", "OrthoNative.sln", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", "-nodeReuse:false");
+        File.WriteAllText(
+            Path.Combine(Folder, "nuget.config"),
+            $"""
+            <configuration>
+              <packageSources>
+                <add key="local" value="{Feed}" />
+              </packageSources>
+            </configuration>
+            """);
+        // What lies above the folder must not reach the programs.
+        File.WriteAllText(Path.Combine(Folder, "Directory.Build.props"), "<Project />");
+        File.WriteAllText(Path.Combine(Folder, "Directory.Packages.props"), "<Project />");
+    }
+
+    [OneTimeTearDown]
+    public void Clean()
+    {
+        Directory.Delete(Folder, recursive: true);
+        string cache = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
+            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+        foreach (string package in Directory.Exists(cache) ? Directory.GetDirectories(cache, "orthonative*") : [])
+        {
+            string unpacked = Path.Combine(package, Version);
+            if (Directory.Exists(unpacked))
+            {
+                Directory.Delete(unpacked, recursive: true);
+            }
+        }
+    }
+
+    private static string SourcePath([CallerFilePath] string path = "") => path;
+}
