@@ -50,6 +50,8 @@ public abstract unsafe class FilterChainLayer : Layer
 
     internal override bool ChecksOutputGradients => true;
 
+    internal Filter Filter => _options.Filter;
+
     /// <summary>The chain, once the layer is part of a model.</summary>
     private protected ChainHandle Chain
     {
@@ -85,7 +87,7 @@ public abstract unsafe class FilterChainLayer : Layer
     }
 
     /// <summary>Only native code knows how much memory states take, so it is what refuses a limit that is too low for them.</summary>
-    private protected static void ThrowOnFailure(ortho_status status) =>
+    internal static void ThrowOnFailure(ortho_status status) =>
         status.ThrowOnFailure(nameof(ortho_chain_options.max_state_bytes), "maximumBytes");
 
     /// <summary>W and b, the first two parameters of every chain; [count, ...] for several layers.</summary>
@@ -95,18 +97,27 @@ public abstract unsafe class FilterChainLayer : Layer
         ParameterDefinition.Uniform("bias", biasShape.ToArray(), _options.BiasOffset, _options.BiasScale, _options.BiasLearningRateScale) with { IsBias = true },
     ];
 
-    /// <summary>Makes the native chain; the derived layer adds its own fields to <paramref name="options"/> before.</summary>
-    private protected void CreateChain(ortho_chain_options options, ulong seed, uint filterIndex)
+    /// <summary>What the derived layer is to the native chain: model and sizes.</summary>
+    private protected abstract ortho_chain_options Kind { get; }
+
+    /// <summary>Makes a native chain of this layer and draws its filter.</summary>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="dtype">Element type of its buffers.</param>
+    /// <param name="seed">Seed of the filter.</param>
+    /// <param name="filterIndex">Random stream of the filter.</param>
+    /// <param name="checkFinite">Whether inputs and gradients are checked for NaN and infinity.</param>
+    internal ChainHandle MakeChain(Device device, DType dtype, ulong seed, uint filterIndex, bool checkFinite)
     {
+        ortho_chain_options options = Kind;
         fixed (double* alpha = _options.Alpha.Span, beta = _options.Beta.Span, matrices = _options.Filter.Matrices)
         {
-            options.dtype = Model.DType.ToNative();
+            options.dtype = dtype.ToNative();
             options.activation = (int)_options.Activation;
             options.filter = (int)_options.Filter.Kind;
             options.hidden_size = HiddenSize;
             options.seed = seed;
             options.filter_index = filterIndex;
-            options.check_finite = 1;
+            options.check_finite = checkFinite ? 1 : 0;
             options.alpha = alpha;
             options.alpha_count = _options.Alpha.Count;
             options.beta = beta;
@@ -115,9 +126,12 @@ public abstract unsafe class FilterChainLayer : Layer
             Checkpointing checkpointing = _options.Checkpointing ?? Checkpointing.None;
             options.checkpoint_every = checkpointing.Interval;
             options.max_state_bytes = checkpointing.MaximumBytes;
-            _chain = ChainHandle.Create(Model.Device.Handle, options);
+            return ChainHandle.Create(device.Handle, options);
         }
     }
+
+    private protected override void OnAttach(ulong seed, uint filterIndex) =>
+        _chain = MakeChain(Model.Device, Model.DType, seed, filterIndex, checkFinite: true);
 
     private protected override void OnDispose()
     {

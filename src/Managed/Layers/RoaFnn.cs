@@ -121,16 +121,12 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         return (options ?? new RoaFnnOptions()).For(layers);
     }
 
-    private protected override void OnAttach(ulong seed, uint filterIndex) =>
-        CreateChain(
-            new ortho_chain_options
-            {
-                model = (int)ortho_chain_model.ORTHO_FEEDFORWARD,
-                layers = Layers,
-                filter_per_layer = _options.FilterPerLayer ? 1 : 0,
-            },
-            seed,
-            filterIndex);
+    private protected override ortho_chain_options Kind => new()
+    {
+        model = (int)ortho_chain_model.ORTHO_FEEDFORWARD,
+        layers = Layers,
+        filter_per_layer = _options.FilterPerLayer ? 1 : 0,
+    };
 
     private protected override void OnDispose()
     {

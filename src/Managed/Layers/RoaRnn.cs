@@ -64,6 +64,8 @@ public sealed unsafe class RoaRnn : FilterChainLayer
 
     internal override bool ChecksInputs => true;
 
+    internal SequenceOutput Output => _options.Output;
+
     private Parameter InputWeight => Parameters[2];
 
     /// <summary>A copy of the orthogonal matrix O, <c>[N, N]</c>, in double precision as it was drawn.</summary>
@@ -158,8 +160,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
 
     internal override long OutputSteps(long steps) => _options.Output.StepsOf(steps);
 
-    private protected override void OnAttach(ulong seed, uint filterIndex) =>
-        CreateChain(new ortho_chain_options { model = (int)ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize }, seed, filterIndex);
+    private protected override ortho_chain_options Kind => new() { model = (int)ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize };
 
     private protected override void OnDispose()
     {

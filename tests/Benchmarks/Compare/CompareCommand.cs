@@ -1,5 +1,6 @@
 using System.CommandLine;
 using OrthoNative.Benchmarks.Models;
+using OrthoNative.Libtorch;
 using Spectre.Console;
 
 namespace OrthoNative.Benchmarks.Compare;

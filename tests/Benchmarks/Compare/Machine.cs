@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using OrthoNative.Benchmarks.Models;
+using OrthoNative.Libtorch;
 
 namespace OrthoNative.Benchmarks.Compare;
 

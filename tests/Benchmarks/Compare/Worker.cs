@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using OrthoNative.Benchmarks.Models;
+using OrthoNative.Libtorch;
 
 namespace OrthoNative.Benchmarks.Compare;
 
@@ -94,7 +95,7 @@ internal static class Worker
             WorkerTask.Time => Time(request, peer!),
             WorkerTask.Memory => MeasureMemory(request, peer),
             WorkerTask.Length => MeasureLength(request),
-            _ => new WorkerAnswer(Gflops: TorchRuntime.MeasureProduct(request.Workload)),
+            _ => new WorkerAnswer(Gflops: TorchProduct.Measure(request.Workload)),
         };
         Console.WriteLine(JsonSerializer.Serialize(answer));
         return 0;

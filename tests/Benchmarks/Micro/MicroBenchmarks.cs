@@ -6,6 +6,7 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using OrthoNative.Benchmarks.Models;
+using OrthoNative.Libtorch;
 
 namespace OrthoNative.Benchmarks.Micro;
 

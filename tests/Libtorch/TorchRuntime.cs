@@ -2,9 +2,8 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
-using TorchSharp;
 
-namespace OrthoNative.Benchmarks.Models;
+namespace OrthoNative.Libtorch;
 
 /// <summary>What has to be done before libtorch is loaded. On Linux only; elsewhere everything is left as it is.</summary>
 internal static partial class TorchRuntime
@@ -49,26 +48,6 @@ internal static partial class TorchRuntime
     {
         nint runtime = Open("libstdc++.so.6", RtldNow);
         return runtime != 0 && FindSymbol(runtime, "_ZSt21ios_base_library_initv") != 0;
-    }
-
-    /// <summary>Speed of one step's product, [B, N] x [N, 2N].</summary>
-    /// <returns>10⁹ operations a second, in the fastest of many repetitions.</returns>
-    public static double MeasureProduct(Workload workload)
-    {
-        const int Repetitions = 200;
-        torch.set_num_threads(workload.Threads);
-        using torch.Tensor state = torch.randn(workload.Batch, workload.Hidden);
-        using torch.Tensor weights = torch.randn(workload.Hidden, 2 * workload.Hidden);
-        using torch.Tensor product = torch.zeros(workload.Batch, 2 * workload.Hidden);
-        double shortest = double.PositiveInfinity;
-        for (int i = 0; i < Repetitions; i++)
-        {
-            long begin = Stopwatch.GetTimestamp();
-            product.addmm_(state, weights, beta: 0, alpha: 1);
-            shortest = Math.Min(shortest, Stopwatch.GetElapsedTime(begin).TotalSeconds);
-        }
-
-        return 4.0 * workload.Batch * workload.Hidden * workload.Hidden / shortest / 1e9;
     }
 
     /// <summary>Compiles a library and loads it so that its symbols come before those of all that is loaded later.</summary>

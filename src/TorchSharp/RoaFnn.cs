@@ -1,0 +1,62 @@
+using static TorchSharp.torch;
+using TorchTensor = TorchSharp.torch.Tensor;
+
+namespace OrthoNative.TorchSharp;
+
+/// <summary>
+/// The feedforward network of random orthogonal additive filters as a TorchSharp module, all of its layers:
+/// x_l = α O_l x_{l-1} + β φ(W_l x_{l-1} + b_l).
+/// </summary>
+/// <remarks>
+/// Inputs and outputs <c>[..., N]</c>. The same seed and options give the same filter, initial weights and outputs as
+/// <see cref="OrthoNative.RoaFnn"/> as the first layer of a model.
+/// </remarks>
+public sealed class RoaFnn : FilterChainModule
+{
+    private readonly OrthoNative.RoaFnn _layer;
+
+    /// <summary>Makes the layers.</summary>
+    /// <param name="hiddenSize">Number of units N of a layer, 1 to 65536.</param>
+    /// <param name="layers">Number of layers L, at least 1.</param>
+    /// <param name="options">Null: the defaults, β = 1 / L. Learning rate factors are not used: the optimizer is torch's.</param>
+    /// <param name="seed">Seed of the filters and the initial weights. Default 0.</param>
+    /// <param name="dtype">Element type of the parameters, float32 (default) or float64.</param>
+    /// <param name="device">Whose threads do the work. Default: as many as there are cores.</param>
+    /// <exception cref="ArgumentException">A size, an option or the element type is outside what is allowed.</exception>
+    /// <exception cref="ObjectDisposedException"><paramref name="device"/> was disposed.</exception>
+    public RoaFnn(
+        long hiddenSize,
+        long layers,
+        RoaFnnOptions? options = null,
+        ulong seed = 0,
+        ScalarType dtype = ScalarType.Float32,
+        Device? device = null)
+        : this(new OrthoNative.RoaFnn(hiddenSize, layers, options), seed, dtype, device)
+    {
+    }
+
+    private RoaFnn(OrthoNative.RoaFnn layer, ulong seed, ScalarType dtype, Device? device)
+        : base(nameof(RoaFnn), layer, seed, dtype, device) => _layer = layer;
+
+    /// <summary>Number of layers L.</summary>
+    public long Layers => _layer.Layers;
+
+    /// <summary>Runs all layers.</summary>
+    /// <param name="input">What enters the first layer, <c>[..., N]</c>.</param>
+    /// <returns>What leaves the last one, shaped as the input.</returns>
+    /// <exception cref="ArgumentException">Shape or element type are not those of the layer.</exception>
+    /// <exception cref="NotSupportedException">A tensor is not on the CPU.</exception>
+    /// <exception cref="InvalidOperationException">The last backward pass failed, or a filter of another kind was loaded.</exception>
+    public override TorchTensor forward(TorchTensor input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        long[] shape = input.shape;
+        if (shape.Length == 0 || shape[^1] != HiddenSize || input.numel() == 0)
+        {
+            throw new ArgumentException(
+                $"{nameof(input)} has shape {Check.FormatShape(shape)}; [..., {HiddenSize}] without empty dimensions is allowed.", nameof(input));
+        }
+
+        return Run(input, null, 0, input.numel() / HiddenSize, 1, shape);
+    }
+}
