@@ -10,7 +10,7 @@ internal sealed class ConsumerTests
 
     private static readonly Lazy<double[]> s_losses = new(() => Train(Commands.Run(Built(), "dotnet", Path.Combine("out", "console.dll"))));
 
-    private static readonly Lazy<string> s_built = new(() => Make("console", "-o", "out"));
+    private static readonly Lazy<string> s_built = new(() => Build(Make("console")));
 
     private static readonly string[] s_trimmed = ["--self-contained", "-p:PublishTrimmed=true"];
     private static readonly string[] s_nativeAot = ["-p:PublishAot=true"];
@@ -32,6 +32,17 @@ internal sealed class ConsumerTests
 
         Assert.That(output, Does.Not.Match("warning IL"));
         Assert.That(Train(Commands.Run(folder, Path.Combine(folder, "published", name))), Is.EqualTo(s_losses.Value));
+    }
+
+    [Test]
+    public void A_TorchSharp_program_trains_the_layer()
+    {
+        string folder = Make("torch", "OrthoNative.TorchSharp", "TrainTorch.cs", "TorchRuntime.cs");
+        // The library of this system, as every TorchSharp program needs one.
+        Commands.DotNet(folder, "add", "package", $"libtorch-cpu-{Packages.RuntimeIdentifier}", "--version", LibtorchVersion());
+        double[] losses = Train(Commands.Run(Build(folder), "dotnet", Path.Combine("out", "torch.dll")));
+
+        Assert.That(losses[^1], Is.LessThan(losses[0]));
     }
 
     [Test]
@@ -64,8 +75,8 @@ internal sealed class ConsumerTests
         Assert.That(info.Output, Does.Contain(File.ReadAllText(Path.Combine(Packages.Root, "VERSION")).Trim()).And.Contain("cpu"));
     }
 
-    /// <summary>Makes a program with the package from the feed. With options, builds it with them.</summary>
-    private static string Make(string name, params string[] build)
+    /// <summary>Makes a program with a package from the feed.</summary>
+    private static string Make(string name, string package = "OrthoNative", string program = "Train.cs", params string[] moreFiles)
     {
         string folder = Packages.NewProgram(name);
         File.WriteAllText(
@@ -77,21 +88,24 @@ internal sealed class ConsumerTests
                 <TargetFramework>net10.0</TargetFramework>
                 <ImplicitUsings>enable</ImplicitUsings>
                 <Nullable>enable</Nullable>
+                <AllowUnsafeBlocks>true</AllowUnsafeBlocks>
               </PropertyGroup>
             </Project>
             """);
-        using (Stream source = typeof(ConsumerTests).Assembly.GetManifestResourceStream("Train.cs")!)
-        using (var program = File.Create(Path.Combine(folder, "Program.cs")))
+        foreach (string file in (string[])[program, .. moreFiles])
         {
-            source.CopyTo(program);
+            using Stream source = typeof(ConsumerTests).Assembly.GetManifestResourceStream(file)!;
+            using FileStream copy = File.Create(Path.Combine(folder, file));
+            source.CopyTo(copy);
         }
 
-        Commands.DotNet(folder, "add", "package", "OrthoNative", "--version", Packages.Version);
-        if (build.Length > 0)
-        {
-            Commands.DotNet(folder, ["build", "-c", "Release", "-nodeReuse:false", .. build]);
-        }
+        Commands.DotNet(folder, "add", "package", package, "--version", Packages.Version);
+        return folder;
+    }
 
+    private static string Build(string folder)
+    {
+        Commands.DotNet(folder, "build", "-c", "Release", "-nodeReuse:false", "-o", "out");
         return folder;
     }
 
@@ -111,6 +125,11 @@ internal sealed class ConsumerTests
 
         return folder;
     }
+
+    private static string LibtorchVersion() =>
+        Regex.Match(
+            File.ReadAllText(Path.Combine(Packages.Root, "Directory.Packages.props")),
+            $"\"libtorch-cpu-{Packages.RuntimeIdentifier}\" Version=\"([^\"]+)\"").Groups[1].Value;
 
     private static string Library(string folder) => Directory.GetFiles(folder, LibraryFile, SearchOption.AllDirectories).Single();
 
