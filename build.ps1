@@ -19,7 +19,7 @@ What to do; build if nothing is given.
 Release, the default, or Debug.
 
 .PARAMETER Arguments
-Handed on to the command of the target: ./build.ps1 test --filter FullyQualifiedName~Layers
+Handed on to the command of the target, options with two dashes: ./build.ps1 test --filter FullyQualifiedName~Layers
 
 .EXAMPLE
 ./build.ps1 pack
