@@ -127,9 +127,11 @@ internal sealed unsafe class FilterChainFunction : autograd.SingleTensorFunction
                 TensorMemory.Address(gradients[recurrent ? Initial : Inputs])).ThrowOnFailure();
         }
 
-        GC.KeepAlive(tensors);
         GC.KeepAlive(gradients);
         call.Module.Chains.Return(handle, dtype);
+        // Until now they had to outlive any dispose scope. For a second backward pass they may stay as long as the current one.
+        call.Tensors = [.. tensors.Select(tensor => tensor?.detach())];
+        Release(tensors);
     }
 
     /// <summary>The tensor itself where it lies in one piece, as a handle of our own on the same memory; otherwise a copy.</summary>

@@ -251,6 +251,27 @@ internal sealed class ModuleTests
     }
 
     [Test]
+    public void A_training_step_in_a_dispose_scope_leaves_no_tensor_behind()
+    {
+        using RoaRnn module = Recurrent();
+        Collect();
+        long before = 0;
+        for (int i = 0; i < 3; i++)
+        {
+            using (DisposeScope scope = NewDisposeScope())
+            {
+                module.zero_grad();
+                module.forward(Random(1, Steps, Batch, Inputs).requires_grad_()).sum().backward();
+            }
+
+            // The first step makes the gradients.
+            before = i == 0 ? TorchTensor.TotalCount : before;
+        }
+
+        Assert.That(TorchTensor.TotalCount, Is.LessThanOrEqualTo(before));
+    }
+
+    [Test]
     public void Contiguous_tensors_are_used_where_they_lie()
     {
         using DisposeScope scope = NewDisposeScope();
