@@ -81,7 +81,7 @@ internal static class TaskDefaults
         Optimizer = OptimizerChoice.AdamW,
         WeightDecay = 0.05,
         LearningRate = 1.5e-3,
-        Epochs = 6,
+        Epochs = 10,
     };
 
     public static readonly TrainSettings MnistImages = new()
