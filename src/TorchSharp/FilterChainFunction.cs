@@ -6,12 +6,13 @@ namespace OrthoNative.TorchSharp;
 
 /// <summary>One forward pass of a module: what it was called with, and what its backward pass needs.</summary>
 /// <param name="Module">The module.</param>
+/// <param name="Chains">Its chains when the pass was made; a filter that is loaded later brings others.</param>
 /// <param name="Steps">T of a recurrent layer, 0 of a feedforward one.</param>
 /// <param name="Rows">Samples B.</param>
 /// <param name="OutputSteps">States that are the output.</param>
 /// <param name="OutputShape">Shape of the output.</param>
 /// <param name="KeepsStates">Whether a backward pass may follow.</param>
-internal sealed record ChainCall(FilterChainModule Module, long Steps, long Rows, long OutputSteps, long[] OutputShape, bool KeepsStates)
+internal sealed record ChainCall(FilterChainModule Module, ChainPool Chains, long Steps, long Rows, long OutputSteps, long[] OutputShape, bool KeepsStates)
 {
     /// <summary>The chain that remembers the pass; null before it and once its backward pass is done.</summary>
     public ChainHandle? Chain { get; set; }
@@ -23,7 +24,7 @@ internal sealed record ChainCall(FilterChainModule Module, long Steps, long Rows
 /// <summary>The native chain as a function that torch differentiates.</summary>
 /// <remarks>
 /// Backward is called by native code, through which no exception may pass. What fails there leaves gradients that are not a
-/// number, and the module throws it at its next call.
+/// number, or none where even their memory cannot be had, and the module throws it at its next call.
 /// </remarks>
 internal sealed unsafe class FilterChainFunction : autograd.SingleTensorFunction<FilterChainFunction>
 {
@@ -40,14 +41,14 @@ internal sealed unsafe class FilterChainFunction : autograd.SingleTensorFunction
         TorchTensor?[] tensors = [.. vars.Skip(1).Select(value => Contiguous((TorchTensor?)value))];
         DType dtype = TensorMemory.DTypeOf(tensors[Weight]!, "weight");
         TorchTensor output = empty(call.OutputShape, dtype: tensors[Weight]!.dtype);
-        ChainHandle chain = call.Module.Chains.Rent(dtype);
+        ChainHandle chain = call.Chains.Rent(dtype);
         try
         {
             RunForward(call, chain, tensors, output);
         }
         catch
         {
-            call.Module.Chains.Return(chain, dtype);
+            call.Chains.Return(chain, dtype);
             Release(tensors);
             output.Dispose();
             throw;
@@ -61,7 +62,7 @@ internal sealed unsafe class FilterChainFunction : autograd.SingleTensorFunction
         }
         else
         {
-            call.Module.Chains.Return(chain, dtype);
+            call.Chains.Return(chain, dtype);
             Release(tensors);
         }
 
@@ -71,9 +72,14 @@ internal sealed unsafe class FilterChainFunction : autograd.SingleTensorFunction
     public override List<TorchTensor> backward(autograd.AutogradContext ctx, TorchTensor grad_output)
     {
         var call = (ChainCall)ctx.get_data(Call);
-        TorchTensor?[] gradients = [.. call.Tensors.Select(tensor => tensor is null ? null : empty(tensor.shape, dtype: tensor.dtype))];
+        var gradients = new TorchTensor?[call.Tensors.Length];
         try
         {
+            for (int i = 0; i < gradients.Length; i++)
+            {
+                gradients[i] = call.Tensors[i] is TorchTensor tensor ? empty(tensor.shape, dtype: tensor.dtype) : null;
+            }
+
             RunBackward(call, grad_output, gradients);
         }
         catch (Exception exception)
@@ -104,20 +110,21 @@ internal sealed unsafe class FilterChainFunction : autograd.SingleTensorFunction
     {
         TorchTensor?[] tensors = call.Tensors;
         DType dtype = TensorMemory.DTypeOf(tensors[Weight]!, "weight");
-        ChainHandle? handle = call.Chain;
+        bool recurrent = call.Steps > 0;
+        // A second backward pass through the same graph: the states are gone and computed anew.
+        bool again = call.Chain is null;
+        ChainHandle handle = call.Chain ?? call.Chains.Rent(dtype);
         call.Chain = null;
-        using TorchTensor xGradient = outputGradient.contiguous();
-        if (handle is null)
+        try
         {
-            // A second backward pass through the same graph: the states are gone and computed anew.
-            handle = call.Module.Chains.Rent(dtype);
-            using TorchTensor output = empty(call.OutputShape, dtype: tensors[Weight]!.dtype);
-            RunForward(call, handle, tensors, output);
-        }
+            if (again)
+            {
+                using TorchTensor output = empty(call.OutputShape, dtype: tensors[Weight]!.dtype);
+                RunForward(call, handle, tensors, output);
+            }
 
-        using (HandleScope<ortho_chain> chain = handle.Borrow())
-        {
-            bool recurrent = call.Steps > 0;
+            using TorchTensor xGradient = outputGradient.contiguous();
+            using HandleScope<ortho_chain> chain = handle.Borrow();
             NativeMethods.ortho_chain_backward(
                 chain.Pointer, 0,
                 TensorMemory.Address(tensors[Weight]), TensorMemory.Address(tensors[InputWeight]), TensorMemory.Address(tensors[Bias]),
@@ -125,10 +132,13 @@ internal sealed unsafe class FilterChainFunction : autograd.SingleTensorFunction
                 TensorMemory.Address(gradients[Weight]), TensorMemory.Address(gradients[InputWeight]), TensorMemory.Address(gradients[Bias]),
                 recurrent ? TensorMemory.Address(gradients[Inputs]) : null,
                 TensorMemory.Address(gradients[recurrent ? Initial : Inputs])).ThrowOnFailure();
+            GC.KeepAlive(gradients);
+        }
+        finally
+        {
+            call.Chains.Return(handle, dtype);
         }
 
-        GC.KeepAlive(gradients);
-        call.Module.Chains.Return(handle, dtype);
         // Until now they had to outlive any dispose scope. For a second backward pass they may stay as long as the current one.
         call.Tensors = [.. tensors.Select(tensor => tensor?.detach())];
         Release(tensors);

@@ -56,9 +56,6 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     /// <summary>Number of units N.</summary>
     public long HiddenSize => _layer.HiddenSize;
 
-    /// <summary>The chains of the module, for the filter that it has now.</summary>
-    internal ChainPool Chains => _chains;
-
     /// <summary>What the last backward pass failed with; thrown at the next call.</summary>
     internal Exception? Failure { get; set; }
 
@@ -82,6 +79,12 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
         TorchTensor b = get_parameter(nameof(bias))!;
         TorchTensor? v = input_weight is null ? null : get_parameter(nameof(input_weight));
         CheckPlace(w, nameof(weight), w.dtype);
+        CheckPlace(b, nameof(bias), w.dtype);
+        if (v is not null)
+        {
+            CheckPlace(v, nameof(input_weight), w.dtype);
+        }
+
         CheckPlace(input, nameof(input), w.dtype);
         if (initial is not null)
         {
@@ -91,7 +94,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
         FollowFilter();
         bool keepsStates = is_grad_enabled()
             && (input.requires_grad || (initial?.requires_grad ?? false) || w.requires_grad || b.requires_grad || (v?.requires_grad ?? false));
-        var call = new ChainCall(this, steps, rows, outputSteps, outputShape, keepsStates);
+        var call = new ChainCall(this, _chains, steps, rows, outputSteps, outputShape, keepsStates);
         return FilterChainFunction.apply(call, input, initial!, w, b, v!);
     }
 
