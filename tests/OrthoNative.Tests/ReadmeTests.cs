@@ -9,36 +9,14 @@ internal sealed class ReadmeTests
     [Test]
     public void The_example_learns_to_recall()
     {
-        using var output = new StringWriter(CultureInfo.InvariantCulture);
-        TextWriter before = Console.Out;
-        CultureInfo culture = CultureInfo.CurrentCulture;
-        Console.SetOut(output);
-        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-        try
-        {
-            RunExample();
-        }
-        finally
-        {
-            Console.SetOut(before);
-            CultureInfo.CurrentCulture = culture;
-        }
-
-        string last = output.ToString().TrimEnd().Split('\n')[^1];
+        string last = ReadmeExample.Run(RunExample).TrimEnd().Split('\n')[^1];
         double recalled = double.Parse(Regex.Match(last, @"recalled ([\d.]+)").Groups[1].Value, CultureInfo.InvariantCulture);
         Assert.That(recalled, Is.GreaterThan(50));
     }
 
     [Test]
-    public void The_example_in_the_readme_is_the_one_that_is_tested()
-    {
-        string source = File.ReadAllText(Path.Combine(Repository.Root, "tests/OrthoNative.Tests/ReadmeTests.cs"));
-        string tested = Lines(Regex.Match(source, "// begin of the example\n(.*?)// end of the example", RegexOptions.Singleline).Groups[1].Value);
-        string readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
-        string shown = Lines(Regex.Match(readme, "```csharp\nusing OrthoNative;\n(.*?)```", RegexOptions.Singleline).Groups[1].Value);
-
-        Assert.That(tested, Is.Not.Empty.And.EqualTo(shown));
-    }
+    public void The_example_in_the_readme_is_the_one_that_is_tested() =>
+        ReadmeExample.AssertShown("tests/OrthoNative.Tests/ReadmeTests.cs", "using OrthoNative;\n");
 
     private static void RunExample()
     {
@@ -59,8 +37,4 @@ internal sealed class ReadmeTests
 
         // end of the example
     }
-
-    /// <summary>The lines that are not empty, without their indentation.</summary>
-    private static string Lines(string text) =>
-        string.Join('\n', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 }

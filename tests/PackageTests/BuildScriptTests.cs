@@ -1,12 +1,13 @@
-using System.Management.Automation;
 using System.Management.Automation.Runspaces;
+using System.Management.Automation;
+using OrthoNative.Tests;
 
 namespace OrthoNative.PackageTests;
 
 /// <summary>Runs build.ps1 in PowerShell's engine, which comes as a package; no PowerShell has to be installed.</summary>
 internal sealed class BuildScriptTests
 {
-    private static readonly string s_script = Path.Combine(Packages.Root, "build.ps1");
+    private static readonly string s_script = Path.Combine(Repository.Root, "build.ps1");
 
     [Test]
     public void Build_builds() => Assert.That(Run(s_script, "build"), Does.Contain("OrthoNative.Cli.dll").And.Contain("0 Error(s)"));
@@ -30,7 +31,7 @@ internal sealed class BuildScriptTests
     {
         _ = Run(s_script, "native");
 
-        Assert.That(File.Exists(Path.Combine(Packages.Root, "native/build/release/liborthonative.so")));
+        Assert.That(File.Exists(Path.Combine(Repository.Root, "native/build/release/liborthonative.so")));
     }
 
     [Test]

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using OrthoNative.Tests;
 
 namespace OrthoNative.PackageTests;
 
@@ -72,7 +73,7 @@ internal sealed class ConsumerTests
         Commands.Result info = Commands.Run(folder, Path.Combine(folder, "orthonative"), "info");
 
         Assert.That(info.ExitCode, Is.Zero, info.Error);
-        Assert.That(info.Output, Does.Contain(File.ReadAllText(Path.Combine(Packages.Root, "VERSION")).Trim()).And.Contain("cpu"));
+        Assert.That(info.Output, Does.Contain(File.ReadAllText(Path.Combine(Repository.Root, "VERSION")).Trim()).And.Contain("cpu"));
     }
 
     /// <summary>Makes a program with a package from the feed.</summary>
@@ -128,7 +129,7 @@ internal sealed class ConsumerTests
 
     private static string LibtorchVersion() =>
         Regex.Match(
-            File.ReadAllText(Path.Combine(Packages.Root, "Directory.Packages.props")),
+            File.ReadAllText(Path.Combine(Repository.Root, "Directory.Packages.props")),
             $"\"libtorch-cpu-{Packages.RuntimeIdentifier}\" Version=\"([^\"]+)\"").Groups[1].Value;
 
     private static string Library(string folder) => Directory.GetFiles(folder, LibraryFile, SearchOption.AllDirectories).Single();

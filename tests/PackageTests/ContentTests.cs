@@ -1,6 +1,7 @@
 using System.IO.Compression;
-using System.Text;
 using System.Text.RegularExpressions;
+using System.Text;
+using OrthoNative.Tests;
 
 namespace OrthoNative.PackageTests;
 
@@ -53,7 +54,7 @@ internal sealed class ContentTests
 
         Assert.That(newest, Is.LessThanOrEqualTo(s_oldestGlibc));
         Assert.That(library, Does.Not.Contain("libstdc++.so"));
-        Assert.That(File.ReadAllText(Path.Combine(Packages.Root, "README.md")), Does.Contain($"glibc {s_oldestGlibc}"));
+        Assert.That(File.ReadAllText(Path.Combine(Repository.Root, "README.md")), Does.Contain($"glibc {s_oldestGlibc}"));
     }
 
     private static string PathOf(string id) => Path.Combine(Packages.Feed, $"{id}.{Packages.Version}.nupkg");

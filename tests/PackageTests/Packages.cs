@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using OrthoNative.Tests;
 
 namespace OrthoNative.PackageTests;
 
@@ -8,16 +8,13 @@ namespace OrthoNative.PackageTests;
 internal sealed class Packages
 {
     /// <summary>The version that this run packs.</summary>
-    public static string Version { get; } = $"{File.ReadAllText(Path.Combine(Root, "VERSION")).Trim()}-test.{Guid.NewGuid():N}"[..24];
+    public static string Version { get; } = $"{File.ReadAllText(Path.Combine(Repository.Root, "VERSION")).Trim()}-test.{Guid.NewGuid():N}"[..24];
 
     /// <summary>The packed files, and beside them the programs that use them.</summary>
     public static string Folder { get; } = Directory.CreateTempSubdirectory("orthonative-packages-").FullName;
 
     /// <summary>The packed files.</summary>
     public static string Feed { get; } = Path.Combine(Folder, "feed");
-
-    /// <summary>The repository.</summary>
-    public static string Root => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourcePath())!, "../.."));
 
     /// <summary>The platform that the native package is for: linux-x64.</summary>
     public static string RuntimeIdentifier => RuntimeInformation.RuntimeIdentifier;
@@ -33,7 +30,7 @@ internal sealed class Packages
     [OneTimeSetUp]
     public void Pack()
     {
-        Commands.DotNet(Root, "pack", "OrthoNative.sln", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", "-nodeReuse:false");
+        Commands.DotNet(Repository.Root, "pack", "OrthoNative.sln", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", "-nodeReuse:false");
         File.WriteAllText(
             Path.Combine(Folder, "nuget.config"),
             $"""
@@ -63,6 +60,4 @@ internal sealed class Packages
             }
         }
     }
-
-    private static string SourcePath([CallerFilePath] string path = "") => path;
 }

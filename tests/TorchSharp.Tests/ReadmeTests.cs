@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using OrthoNative.Tests;
 using OrthoNative.TorchSharp;
 using static TorchSharp.torch;
 // As in a program that uses OrthoNative.TorchSharp alone.
@@ -15,36 +15,18 @@ internal sealed class ReadmeTests
     [Test]
     public void The_example_learns()
     {
-        using var output = new StringWriter(CultureInfo.InvariantCulture);
-        TextWriter before = Console.Out;
-        CultureInfo culture = CultureInfo.CurrentCulture;
-        Console.SetOut(output);
-        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         _ = manual_seed(5);
-        try
-        {
-            RunExample();
-        }
-        finally
-        {
-            Console.SetOut(before);
-            CultureInfo.CurrentCulture = culture;
-        }
-
-        double[] losses = [.. Regex.Matches(output.ToString(), @"loss (\S+)").Select(match => double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture))];
+        double[] losses =
+        [
+            .. Regex.Matches(ReadmeExample.Run(RunExample), @"loss (\S+)").Select(match => double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)),
+        ];
         Assert.That(losses, Has.Length.EqualTo(60));
         Assert.That(losses[^1], Is.LessThan(0.1 * losses[0]));
     }
 
     [Test]
-    public void The_example_in_the_readme_is_the_one_that_is_tested()
-    {
-        string tested = Lines(Regex.Match(File.ReadAllText(SourcePath()), "// begin of the example\n(.*?)// end of the example", RegexOptions.Singleline).Groups[1].Value);
-        string readme = File.ReadAllText(Path.Combine(Path.GetDirectoryName(SourcePath())!, "../../README.md"));
-        string shown = Lines(Regex.Match(readme, "```csharp\nusing OrthoNative.TorchSharp;\nusing static TorchSharp.torch;\n(.*?)```", RegexOptions.Singleline).Groups[1].Value);
-
-        Assert.That(shown, Is.Not.Empty.And.EqualTo(tested));
-    }
+    public void The_example_in_the_readme_is_the_one_that_is_tested() =>
+        ReadmeExample.AssertShown("tests/TorchSharp.Tests/ReadmeTests.cs", "using OrthoNative.TorchSharp;\nusing static TorchSharp.torch;\n");
 
     private static void RunExample()
     {
@@ -67,10 +49,4 @@ internal sealed class ReadmeTests
 
         // end of the example
     }
-
-    private static string SourcePath([CallerFilePath] string path = "") => path;
-
-    /// <summary>The lines that are not empty, without their indentation.</summary>
-    private static string Lines(string text) =>
-        string.Join('\n', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 }
