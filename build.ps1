@@ -7,7 +7,7 @@ Builds, tests and packs OrthoNative. Every target is a call of dotnet or CMake t
   native    configures and builds the native library and its tests with CMake (native/build/release or debug)
   bindings  writes the C# bindings anew from native/include/orthonative/orthonative.h (needs the package CppSharp)
   build     builds everything, the native library included
-  test      runs all managed tests
+  test      runs the tests of the solution
   bench     runs the comparison with TorchSharp
   pack      writes the NuGet packages to artifacts/packages
   clean     deletes what all of these leave

@@ -450,7 +450,7 @@ template <class T, int width, int R> void pack_delta(const GradientSums<T>& sums
             std::memcpy(packed, delta + row * width, R * sizeof(T));
 }
 
-/** R units of packed δ by C vectors of x, over all steps (last first) and rows. */
+/** R units of packed δ by C vectors of x, over all steps (last first) and rows. Asks for the sums of the next tile. */
 template <class T, int width, int C, int R>
 void outer_products(const GradientSums<T>& sums, const T* delta, int64_t panel, int64_t first, T* out) {
     using S = Simd<T>;
@@ -461,7 +461,7 @@ void outer_products(const GradientSums<T>& sums, const T* delta, int64_t panel, 
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c)
             tile.value[r][c] = S::load(out + r * width + c * S::width);
-            // The sums that the next tile continues.
+
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4

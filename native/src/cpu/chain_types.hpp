@@ -122,8 +122,10 @@ template <class T> struct ChainKernels {
                     int64_t tile_end);
     void (*backward)(const BackwardStep<T>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
                      int64_t tile_end);
-    /** sums[p, i, :] += Σ δ_i x, panel p of x, for the units i of [unit_begin, unit_end); sums is [panels, units,
-     * width]. */
+    /**
+     * weight_sums[p, i, :] += Σ δ_i x, panel p of x, for the units i of [unit_begin, unit_end).
+     * @param weight_sums  [panels, units, width]
+     */
     void (*weight_gradients)(const GradientSums<T>& sums, int64_t unit_begin, int64_t unit_end, T* weight_sums);
     /** input_sums[d, :] += Σ u_d δ, bias_sums += Σ δ, over the panels of [panel_begin, panel_end). */
     void (*input_weight_gradients)(const GradientSums<T>& sums, int64_t panel_begin, int64_t panel_end, T* input_sums,
