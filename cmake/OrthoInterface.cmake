@@ -4,7 +4,7 @@
 function(ortho_describe_interface target header)
     file(SHA256 ${header} hash)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
-    set_property(SOURCE src/abi/library.cpp APPEND PROPERTY COMPILE_DEFINITIONS
+    set_property(SOURCE src/abi/library.cpp src/cuda/loader.cpp APPEND PROPERTY COMPILE_DEFINITIONS
         ORTHO_VERSION="${PROJECT_VERSION}" ORTHO_HEADER_HASH="${hash}")
     target_compile_definitions(${target} PUBLIC ORTHO_BUILDING)
 endfunction()

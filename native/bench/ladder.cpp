@@ -324,7 +324,9 @@ public:
     Pass(int64_t units, int64_t batch, int64_t steps)
         : step_(units, batch), steps_(steps), inputs_(steps * batch), outputs_(batch * units),
           weight_gradients_(units * units), input_weight_gradients_(units), bias_gradients_(units) {
-        const ortho_device_options device{sizeof(device), ORTHO_DEVICE_CPU, 1, 0};
+        ortho_device_options device{};
+        device.struct_size = sizeof(device);
+        device.threads = 1;
         require(ortho_device_create(&device_, &device));
         const double alpha_value = alpha, beta_value = beta;
         ortho_chain_options chain{};

@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "orthonative/orthonative.h"
+#include "support.hpp"
 
 namespace {
 
@@ -167,7 +167,7 @@ Result reference(const Problem& p, const std::vector<std::vector<double>>& filte
 class Device {
 public:
     explicit Device(int32_t threads) {
-        const ortho_device_options options{sizeof options, ORTHO_DEVICE_CPU, threads, 0};
+        const ortho_device_options options = ortho::test::device_options(ORTHO_DEVICE_CPU, threads);
         EXPECT_EQ(ORTHO_OK, ortho_device_create(&device_, &options)) << ortho_last_error();
     }
     ~Device() { ortho_device_free(device_); }

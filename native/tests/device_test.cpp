@@ -31,14 +31,23 @@ TEST(Device, Default_has_a_thread_for_every_core) {
 TEST(Device, Bad_options_are_refused_by_name) {
     ortho_device* device = nullptr;
     const auto create = [&](ortho_device_options options) { return ortho_device_create(&device, &options); };
-    constexpr uint32_t size = sizeof(ortho_device_options);
+    const auto with = [](auto change) {
+        ortho_device_options options = device_options(ORTHO_DEVICE_CPU, 1);
+        change(options);
+        return options;
+    };
     EXPECT_TRUE(is_refused(ortho_device_create(nullptr, nullptr), "device is null"));
-    EXPECT_TRUE(is_refused(create({size + 4, 0, 1, 0}), "options->struct_size is 20"));
-    EXPECT_TRUE(is_refused(create({size, 2, 1, 0}), "options->kind is 2; allowed are 0 to 1"));
-    EXPECT_TRUE(is_refused(create({size, 0, -1, 0}), "options->threads is -1; allowed are 0 to 1024"));
-    EXPECT_TRUE(is_refused(create({size, 0, 1025, 0}), "options->threads is 1025"));
-    EXPECT_TRUE(is_refused(create({size, 0, 1, 1}), "options->index is 1"));
-    EXPECT_TRUE(fails(create({size, ORTHO_DEVICE_CUDA, 0, 0}), ORTHO_NOT_SUPPORTED, "options->kind is 1 (CUDA)"));
+    EXPECT_TRUE(is_refused(create(with([](auto& o) { o.struct_size += 4; })), "options->struct_size is 44"));
+    EXPECT_TRUE(is_refused(create(device_options(2, 1)), "options->kind is 2; allowed are 0 to 1"));
+    EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CPU, -1)), "options->threads is -1; allowed are 0 to"));
+    EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CPU, 1025)), "options->threads is 1025"));
+    EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CPU, 1, 1)), "options->index is 1"));
+    EXPECT_TRUE(is_refused(create(with([](auto& o) { o.matrix_precision = 1; })), "options->matrix_precision is 1"));
+    EXPECT_TRUE(is_refused(create(with([](auto& o) { o.filter_precision = 2; })), "options->filter_precision is 2"));
+    EXPECT_TRUE(is_refused(create(with([&](auto& o) { o.cuda_stream = &o; })), "options->cuda_stream is given"));
+    EXPECT_TRUE(is_refused(create(with([&](auto& o) { o.cublas_handle = &o; })), "options->cublas_handle is given"));
+    EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CUDA, 1)), "options->threads is 1; allowed are 0 to 0"));
+    EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CUDA, 0, -1)), "options->index is -1"));
     EXPECT_EQ(device, nullptr);
     EXPECT_EQ(ortho_live_objects(), 0);
 }
@@ -49,6 +58,68 @@ TEST(Device, Null_is_allowed_where_the_header_says_so) {
     EXPECT_EQ(ortho_device_threads(nullptr), 0);
     EXPECT_EQ(ortho_buffer_data(nullptr), nullptr);
     EXPECT_EQ(ortho_buffer_bytes(nullptr), 0);
+}
+
+TEST(Device, Describes_itself) {
+    const Device device = make_device(2);
+    ortho_system_info system{};
+    system.struct_size = sizeof system;
+    ASSERT_TRUE(succeeds(ortho_get_system_info(&system)));
+    ortho_device_info info{};
+    EXPECT_TRUE(is_refused(ortho_device_get_info(device.get(), &info), "info->struct_size is 0"));
+    info.struct_size = sizeof info;
+    info.index = 7;
+    ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+    EXPECT_EQ(info.kind, ORTHO_DEVICE_CPU);
+    EXPECT_EQ(info.index, 0);
+    EXPECT_EQ(info.total_memory, system.total_memory);
+    EXPECT_GT(info.free_memory, 0);
+    EXPECT_LE(info.free_memory, info.total_memory);
+    EXPECT_STREQ(ortho_device_name(device.get()), "cpu");
+    EXPECT_STREQ(ortho_device_name(nullptr), "");
+    EXPECT_TRUE(succeeds(ortho_device_synchronize(device.get())));
+    EXPECT_TRUE(is_refused(ortho_device_synchronize(nullptr), "device is null"));
+}
+
+TEST(Buffer, Wrapped_memory_is_used_and_left_alone) {
+    const Device device = make_device(1);
+    std::vector<float> memory = normal_values<float>(100, 1);
+    const std::vector<float> before = memory;
+    ortho_buffer* buffer = nullptr;
+    ASSERT_TRUE(succeeds(ortho_buffer_wrap(&buffer, device.get(), memory.data(), 400)));
+    EXPECT_EQ(ortho_buffer_data(buffer), memory.data());
+    EXPECT_EQ(ortho_buffer_bytes(buffer), 400);
+    ortho_buffer_free(buffer);
+    EXPECT_TRUE(same_bits(memory, before));
+    EXPECT_TRUE(is_refused(ortho_buffer_wrap(&buffer, device.get(), nullptr, 400), "data is null"));
+    EXPECT_TRUE(is_refused(ortho_buffer_wrap(&buffer, device.get(), memory.data(), 0), "bytes is 0"));
+}
+
+TEST(Buffer, Memory_is_copied_filled_and_uploaded) {
+    const Device device = make_device(1);
+    const std::vector<double> values = normal_values<double>(50, 1);
+    std::vector<double> a(50), b(50), c(50), d(50);
+    ASSERT_TRUE(succeeds(ortho_copy_from_host(device.get(), a.data(), values.data(), 400)));
+    ASSERT_TRUE(succeeds(ortho_copy(device.get(), b.data(), a.data(), 400)));
+    ASSERT_TRUE(succeeds(ortho_copy_to_host(device.get(), c.data(), b.data(), 400)));
+    EXPECT_TRUE(same_bits(values, c));
+    ASSERT_TRUE(succeeds(ortho_fill(device.get(), ORTHO_FLOAT64, 50, c.data(), 0.1)));
+    EXPECT_EQ(c, std::vector<double>(50, 0.1));
+    ortho_staging* staging = nullptr;
+    ASSERT_TRUE(succeeds(ortho_staging_create(&staging, device.get(), 400)));
+    std::memcpy(ortho_staging_data(staging), values.data(), 400);
+    ASSERT_TRUE(succeeds(ortho_staging_upload(staging, d.data(), 400)));
+    ASSERT_TRUE(succeeds(ortho_staging_join(staging)));
+    ASSERT_TRUE(succeeds(ortho_staging_wait(staging)));
+    EXPECT_TRUE(same_bits(values, d));
+    EXPECT_TRUE(is_refused(ortho_staging_upload(staging, d.data(), 401), "bytes is 401; allowed are 1 to 400"));
+    ortho_staging_free(staging);
+    ortho_staging_free(nullptr);
+    EXPECT_TRUE(is_refused(ortho_copy(device.get(), nullptr, a.data(), 8), "destination is null"));
+    EXPECT_TRUE(is_refused(ortho_copy_to_host(device.get(), a.data(), nullptr, 8), "source is null"));
+    EXPECT_TRUE(is_refused(ortho_copy_from_host(device.get(), a.data(), b.data(), 0), "bytes is 0"));
+    EXPECT_TRUE(is_refused(ortho_fill(device.get(), 2, 50, c.data(), 0), "dtype is 2"));
+    EXPECT_TRUE(is_refused(ortho_staging_join(nullptr), "staging is null"));
 }
 
 TEST(Buffer, Memory_is_zeroed_and_aligned) {
@@ -168,7 +239,7 @@ TEST(Buffer, Memory_that_the_system_refuses_is_reported) {
 TEST(Device, Threads_that_cannot_be_started_are_reported) {
     succeeds_in_little_space(int64_t{256} << 20, [] {
         ortho_device* device = nullptr;
-        const ortho_device_options options{sizeof options, ORTHO_DEVICE_CPU, 1024, 0};
+        const ortho_device_options options = device_options(ORTHO_DEVICE_CPU, 1024);
         const auto result =
             fails(ortho_device_create(&device, &options), ORTHO_OUT_OF_MEMORY, "threads is 1024; only ");
         return result && ortho_live_objects() == 0 ? result : ::testing::AssertionFailure() << result.message();

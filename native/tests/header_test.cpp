@@ -1,8 +1,8 @@
 // The header as C++ sees it, from a file that includes nothing before it.
 #include "orthonative/orthonative.h"
 
-static_assert(sizeof(ortho_system_info) == 32 && sizeof(ortho_device_options) == 16 &&
-                  sizeof(ortho_parameter_group) == 32,
+static_assert(sizeof(ortho_system_info) == 32 && sizeof(ortho_device_options) == 40 &&
+                  sizeof(ortho_device_info) == 64 && sizeof(ortho_parameter_group) == 32,
               "structures have no padding that a binding could get wrong");
 
 extern "C" int ortho_test_link_all(void);

@@ -20,8 +20,17 @@ struct DeviceDeleter {
 };
 using Device = std::unique_ptr<ortho_device, DeviceDeleter>;
 
+inline ortho_device_options device_options(int32_t kind, int32_t threads, int32_t index = 0) {
+    ortho_device_options options{};
+    options.struct_size = sizeof options;
+    options.kind = kind;
+    options.threads = threads;
+    options.index = index;
+    return options;
+}
+
 inline Device make_device(int threads) {
-    const ortho_device_options options{sizeof options, ORTHO_DEVICE_CPU, threads, 0};
+    const ortho_device_options options = device_options(ORTHO_DEVICE_CPU, threads);
     ortho_device* device = nullptr;
     EXPECT_EQ(ortho_device_create(&device, &options), ORTHO_OK) << ortho_last_error();
     return Device(device);

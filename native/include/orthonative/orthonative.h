@@ -21,7 +21,17 @@
  *  - Any thread may call. A device does the work of one call at a time: calls on one device, or on objects that were
  *    made on it, may come from several threads, and then wait for each other. A chain is used by one thread at a time.
  *  - `count` is the number of elements of a buffer, at least 1.
- *  - Results depend on the problem's shape, the seed and the instruction set, never on the number of threads.
+ *  - Results depend on the problem's shape, the seed and the kind of processor, never on the number of threads.
+ *
+ * CUDA devices differ in three ways:
+ *  - Buffers lie in the GPU's memory: `const void*` / `void*` arguments are addresses there, which the host must not
+ *    read or write. What has another type (targets, loss, norm, groups) lies in the host's memory as always.
+ *  - Work is given to the device's stream and done in the order of the calls; a call returns before its work is done,
+ *    unless it returns a number that was computed or copies to the host.
+ *  - Values are checked on the GPU. What is found not to be finite stops the optimizer steps that follow, which leave
+ *    the parameters as they are, and is reported as ORTHO_NOT_FINITE by the next call that waits for the device:
+ *    ortho_softmax_cross_entropy or ortho_mean_squared_error asked for the loss, ortho_clip_gradient_norm asked for
+ *    the norm, ortho_copy_to_host, ortho_device_synchronize. Reporting it also clears it.
  */
 #ifndef ORTHONATIVE_H
 #define ORTHONATIVE_H
@@ -98,6 +108,16 @@ typedef enum ortho_filter_kind {
 /** What runs along the chain. */
 typedef enum ortho_chain_model { ORTHO_RECURRENT = 0, ORTHO_FEEDFORWARD = 1 } ortho_chain_model;
 
+/** In what precision a CUDA device multiplies float32 matrices. Sums are float32 always. */
+typedef enum ortho_matrix_precision {
+    /** As they are. */
+    ORTHO_MATRIX_FLOAT32 = 0,
+    /** Rounded to 10 bits of mantissa (tensor cores, compute capability 8.0 on). */
+    ORTHO_MATRIX_TF32 = 1,
+    /** Rounded to 7 bits of mantissa (tensor cores, compute capability 8.0 on). */
+    ORTHO_MATRIX_BFLOAT16 = 2
+} ortho_matrix_precision;
+
 /** Purpose of a random stream; streams of different purpose, index or seed are independent. */
 typedef enum ortho_stream {
     ORTHO_STREAM_FILTER = 0,
@@ -111,6 +131,8 @@ typedef enum ortho_stream {
 typedef struct ortho_device ortho_device;
 /** Memory on a device. */
 typedef struct ortho_buffer ortho_buffer;
+/** Memory of the host from which a device is filled while it works. */
+typedef struct ortho_staging ortho_staging;
 /** A chain of filter steps: its filter, its packed weights and the states that backward needs. */
 typedef struct ortho_chain ortho_chain;
 
@@ -129,7 +151,7 @@ ORTHO_API const char* ortho_header_hash(void);
 /** @return message of the calling thread's last failed call, one line; "" if none failed; valid until the next call. */
 ORTHO_API const char* ortho_last_error(void);
 
-/** @return number of objects (devices, buffers, chains) that were created and not yet freed; for leak tests. */
+/** @return number of objects (devices, buffers, stagings, chains) created and not yet freed; for leak tests. */
 ORTHO_API int64_t ortho_live_objects(void);
 
 /**
@@ -177,30 +199,96 @@ typedef struct ortho_device_options {
     int32_t threads;
     /** CUDA: which GPU; CPU: must be 0. */
     int32_t index;
+    /** CUDA: ortho_matrix_precision of all products but those with the filter; CPU: must be 0. */
+    int32_t matrix_precision;
+    /** CUDA: ortho_matrix_precision of products with the filter; CPU: must be 0. Less than float32 makes the filter a
+        little less than orthogonal at each step. */
+    int32_t filter_precision;
+    /** CUDA: a CUstream (cudaStream_t) of that GPU to work on, which stays the caller's and must outlive the device;
+        null: a stream of its own. CPU: must be null. */
+    void* cuda_stream;
+    /** CUDA: a cublasHandle_t of that GPU to use, which stays the caller's, must outlive the device, and whose stream,
+        workspace, pointer mode, math mode and atomics mode are set for it; null: one of its own. CPU: must be null. */
+    void* cublas_handle;
 } ortho_device_options;
 
 /**
  * Makes a device.
  * @param device   written: the new device; free it with ortho_device_free
  * @param options  null: the CPU with as many threads as cores
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here;
- *         ORTHO_OUT_OF_MEMORY if the threads cannot be started
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here (CUDA: the message
+ *         says what is missing: the driver, the library orthonative_cuda, or the GPU); ORTHO_OUT_OF_MEMORY if the
+ *         threads cannot be started
  */
 ORTHO_API ortho_status ortho_device_create(ortho_device** device, const ortho_device_options* options);
 
 /** Frees a device once the last object made on it is freed. @param device may be null */
 ORTHO_API void ortho_device_free(ortho_device* device);
 
-/** @return threads that the device works with, the caller's among them; 0 for null. */
+/** @return threads that the device works with, the caller's among them; 0 for null and for CUDA. */
 ORTHO_API int32_t ortho_device_threads(const ortho_device* device);
 
+/** @return what the device is called: "cpu", or the GPU's name; valid as long as the device; "" for null. */
+ORTHO_API const char* ortho_device_name(const ortho_device* device);
+
+/** Facts about a device. */
+typedef struct ortho_device_info {
+    /** sizeof(ortho_device_info) as the caller was compiled. */
+    uint32_t struct_size;
+    /** ortho_device_kind. */
+    int32_t kind;
+    /** CUDA: which GPU; CPU: 0. */
+    int32_t index;
+    /** CUDA: compute capability times 10, 90 for 9.0; CPU: 0. */
+    int32_t compute_capability;
+    /** CUDA: streaming multiprocessors; CPU: 0. */
+    int32_t multiprocessors;
+    /** CUDA: version of the driver as CUDA numbers it, 12040 for 12.4; CPU: 0. */
+    int32_t driver_version;
+    /** CUDA: version of the runtime that the library works with; CPU: 0. */
+    int32_t runtime_version;
+    /** CUDA: version of cuBLAS; CPU: 0. */
+    int32_t cublas_version;
+    /** Memory of the device in bytes; CPU: physical memory. */
+    int64_t total_memory;
+    /** Memory of the device in bytes that is free now. */
+    int64_t free_memory;
+    /** CUDA: the stream that it works on, a CUstream; CPU: null. */
+    void* cuda_stream;
+    /** CUDA: the cublasHandle_t that it uses; CPU: null. */
+    void* cublas_handle;
+} ortho_device_info;
+
 /**
- * Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large).
+ * Describes a device.
+ * @param info  written; its struct_size is read first
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_device_get_info(ortho_device* device, ortho_device_info* info);
+
+/**
+ * Waits until all work given to the device is done.
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; CUDA: ORTHO_NOT_FINITE, and ORTHO_INTERNAL for a fault of earlier work
+ */
+ORTHO_API ortho_status ortho_device_synchronize(ortho_device* device);
+
+/**
+ * Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large; CUDA: 256 bytes).
  * @param buffer  written: the new buffer; free it with ortho_buffer_free
  * @param bytes   size, at least 1
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available
  */
 ORTHO_API ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, int64_t bytes);
+
+/**
+ * Makes a buffer of memory that stays the caller's and must outlive it: CPU: any memory of the process, aligned to its
+ * elements; CUDA: memory of that GPU, aligned likewise.
+ * @param buffer  written: the new buffer; free it with ortho_buffer_free, which leaves the memory alone
+ * @param data    first byte
+ * @param bytes   size, at least 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (CUDA: also if it is not memory of that GPU)
+ */
+ORTHO_API ortho_status ortho_buffer_wrap(ortho_buffer** buffer, ortho_device* device, void* data, int64_t bytes);
 
 /** @return address of the buffer's first byte; null for null. */
 ORTHO_API void* ortho_buffer_data(ortho_buffer* buffer);
@@ -211,8 +299,81 @@ ORTHO_API int64_t ortho_buffer_bytes(const ortho_buffer* buffer);
 /** Frees a buffer. @param buffer may be null */
 ORTHO_API void ortho_buffer_free(ortho_buffer* buffer);
 
+/**
+ * Copies from the host to the device, behind the work given to it before. Returns when source may be written again.
+ * @param destination  [bytes] on the device
+ * @param source       [bytes] in the host's memory
+ * @param bytes        at least 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_copy_from_host(ortho_device* device, void* destination, const void* source, int64_t bytes);
+
+/**
+ * Copies from the device to the host, behind the work given to it before, and waits for it.
+ * @param destination  [bytes] in the host's memory
+ * @param source       [bytes] on the device
+ * @param bytes        at least 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; CUDA: ORTHO_NOT_FINITE, and ORTHO_INTERNAL for a fault of earlier work;
+ *         destination is then undefined
+ */
+ORTHO_API ortho_status ortho_copy_to_host(ortho_device* device, void* destination, const void* source, int64_t bytes);
+
+/**
+ * Copies on the device, behind the work given to it before.
+ * @param destination  [bytes] on the device, may not overlap source
+ * @param source       [bytes] on the device
+ * @param bytes        at least 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_copy(ortho_device* device, void* destination, const void* source, int64_t bytes);
+
+/**
+ * Sets all elements of a buffer to one number, rounded to dtype.
+ * @param values  [count], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_fill(ortho_device* device, int32_t dtype, int64_t count, void* values, double value);
+
+/**
+ * Allocates zeroed memory of the host for data on its way to a device; for CUDA it is page-locked. One upload at a
+ * time: ortho_staging_wait, write the data, ortho_staging_upload, and ortho_staging_join before the first use of it.
+ * With two of them and two destinations the next batch travels while the device works on the last one.
+ * @param staging  written: the new staging; free it with ortho_staging_free
+ * @param bytes    size, at least 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_staging_create(ortho_staging** staging, ortho_device* device, int64_t bytes);
+
+/** @return address of the first byte, in the host's memory, aligned to 64 bytes; null for null. */
+ORTHO_API void* ortho_staging_data(ortho_staging* staging);
+
+/**
+ * Starts a copy of the first `bytes` bytes to the device, behind the work given to the device before this call; CUDA:
+ * on a stream of its own, beside the work given to the device after it.
+ * @param destination  [bytes] on the device
+ * @param bytes        1 to the staging's size
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_staging_upload(ortho_staging* staging, void* destination, int64_t bytes);
+
+/**
+ * Lets the work given to the device after this call wait for the last upload. The caller does not wait.
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_staging_join(ortho_staging* staging);
+
+/**
+ * Waits until the last upload has read the memory, which may then be written again.
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_staging_wait(ortho_staging* staging);
+
+/** Frees a staging, once its last upload is done. @param staging may be null */
+ORTHO_API void ortho_staging_free(ortho_staging* staging);
+
 /* ---------------------------------------------------------------------------------------------------------------- */
-/* Random numbers: counter-based Philox4x32-10, so a value depends on (seed, purpose, index, position) alone */
+/* Random numbers: counter-based Philox4x32-10, so a value depends on (seed, purpose, index, position) alone. Buffers */
+/* without a device lie in the host's memory.                                                                         */
 
 /**
  * Fills a buffer with uniform numbers in [low, high).
@@ -238,7 +399,7 @@ ORTHO_API ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint3
 /**
  * Adds independent normal noise: y = x + standard_deviation z, z those of ortho_random_normal with purpose
  * ORTHO_STREAM_NOISE, mean 0 and standard deviation 1; rounded once to dtype.
- * @param device              whose threads draw; the values do not depend on their number
+ * @param device              what draws; the values do not depend on its kind or threads, but for the last bit
  * @param index               which stream of that purpose
  * @param standard_deviation  finite, not negative
  * @param count               at least 1
@@ -274,8 +435,9 @@ typedef struct ortho_chain_options {
     int32_t activation;
     /** ortho_filter_kind. */
     int32_t filter;
-    /** Feedforward: 0: one filter for all layers; 1: one for each layer, drawn anew when needed and never stored
-        (ORTHO_FILTER_CUSTOM: read from filter_matrix). Recurrent: must be 0. */
+    /** Feedforward: 0: one filter for all layers; 1: one for each layer (ORTHO_FILTER_CUSTOM: read from filter_matrix),
+        CPU: drawn anew when needed and never stored, CUDA: drawn once and kept, L N^2 elements if it is a matrix.
+        Recurrent: must be 0. */
     int32_t filter_per_layer;
     /** Number of units N, 1 to 65536. */
     int64_t hidden_size;
@@ -424,8 +586,8 @@ ORTHO_API ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype,
  * Mean over the rows of the cross-entropy of softmax(logits) with the target class.
  * @param label_smoothing   s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere
  * @param logits            [rows, classes], finite
- * @param targets           [rows], each 0 to classes-1
- * @param loss              written; may be null
+ * @param targets           [rows] in the host's memory, each 0 to classes-1
+ * @param loss              written; may be null (CUDA: without it and correct, nothing is waited for)
  * @param correct           written: rows whose largest logit (the first one of equals) is the target; may be null
  * @param logit_gradients   [rows, classes], written: gradient of the mean loss; may be null
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE
@@ -438,7 +600,7 @@ ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t
  * Mean over all elements of (predictions - targets)^2.
  * @param predictions           [count], finite
  * @param targets               [count], finite
- * @param loss                  written; may be null
+ * @param loss                  written; may be null (CUDA: then nothing is waited for)
  * @param prediction_gradients  [count], written: gradient of the mean loss; may be null
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE
  */
@@ -465,7 +627,7 @@ typedef struct ortho_parameter_group {
  * Multiplies all gradients by max_norm / norm where their Euclidean norm is larger than max_norm.
  * @param gradients  [count], changed in place
  * @param max_norm   above 0; infinity: measure only
- * @param norm       written: the norm before clipping; may be null
+ * @param norm       written: the norm before clipping; may be null (CUDA: then nothing is waited for)
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE if the norm is (gradients are then unchanged)
  */
 ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64_t count, void* gradients,
@@ -480,7 +642,7 @@ ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dt
  * @param velocity     [count], changed in place; null where momentum is 0
  * @param momentum     0 to 1, 1 excluded
  * @param nesterov     0 or 1
- * @param groups       [group_count]; they lie inside the buffers and do not overlap
+ * @param groups       [group_count] in the host's memory; they lie inside the buffers and do not overlap
  * @param group_count  at least 1
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
@@ -501,7 +663,7 @@ ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64
  * @param beta2          0 to 1, 1 excluded
  * @param epsilon        above 0
  * @param decoupled      0: Adam; 1: AdamW
- * @param groups         [group_count]; they lie inside the buffers and do not overlap
+ * @param groups         [group_count] in the host's memory; they lie inside the buffers and do not overlap
  * @param group_count    at least 1
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */

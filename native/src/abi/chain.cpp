@@ -4,6 +4,7 @@
 
 #include "abi/guard.hpp"
 #include "core/check.hpp"
+#include "core/memory.hpp"
 
 using namespace ortho;
 
@@ -55,7 +56,7 @@ ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, const
         check::device(device);
         check::not_null("options", options);
         check::struct_size("options", options->struct_size, sizeof *options);
-        *chain = make_cpu_chain(*device, ChainSpec(*options)).release();
+        *chain = device->make_chain(ChainSpec(*options)).release();
     });
 }
 

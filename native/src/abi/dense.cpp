@@ -1,7 +1,6 @@
-#include "model/dense.hpp"
-
 #include "abi/guard.hpp"
 #include "core/check.hpp"
+#include "model/device.hpp"
 
 using namespace ortho;
 
@@ -28,10 +27,7 @@ ortho_status ortho_dense_forward(ortho_device* device, int32_t dtype, int64_t ro
         check::not_null("weights", weights);
         check::not_null("x", x);
         check::not_null("y", y);
-        dispatch(dtype, [&]<class T>(T*) {
-            dense_forward(*device, shape, static_cast<const T*>(weights), static_cast<const T*>(bias),
-                          static_cast<const T*>(x), static_cast<T*>(y));
-        });
+        device->dense_forward(static_cast<ortho_dtype>(dtype), shape, weights, bias, x, y);
     });
 }
 
@@ -46,10 +42,7 @@ ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, int32_t a
         check::not_null("x", x);
         check::not_null("y_gradients", y_gradients);
         check::not_null("weight_gradients", weight_gradients);
-        dispatch(dtype, [&]<class T>(T*) {
-            dense_backward(*device, shape, accumulate == 1, static_cast<const T*>(weights), static_cast<const T*>(x),
-                           static_cast<const T*>(y_gradients), static_cast<T*>(weight_gradients),
-                           static_cast<T*>(bias_gradients), static_cast<T*>(x_gradients));
-        });
+        device->dense_backward(static_cast<ortho_dtype>(dtype), shape, accumulate == 1, weights, x, y_gradients,
+                               weight_gradients, bias_gradients, x_gradients);
     });
 }

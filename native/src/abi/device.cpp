@@ -5,6 +5,8 @@
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 #include "core/system.hpp"
+#include "cpu/device.hpp"
+#include "cuda/device.hpp"
 
 using namespace ortho;
 
@@ -12,25 +14,55 @@ namespace {
 
 constexpr int32_t largest_thread_count = 1024;
 
+ortho_device* make_cpu_device(const ortho_device_options& options) {
+    check::range("options->threads", options.threads, 0, largest_thread_count);
+    check::range("options->index", options.index, 0, 0);
+    check::range("options->matrix_precision", options.matrix_precision, 0, 0);
+    check::range("options->filter_precision", options.filter_precision, 0, 0);
+    check::null("options->cuda_stream", options.cuda_stream, "on a CPU");
+    check::null("options->cublas_handle", options.cublas_handle, "on a CPU");
+    const int32_t threads = options.threads;
+    return new cpu::CpuDevice(threads > 0 ? threads : std::min(usable_cores(), largest_thread_count));
+}
+
+ortho_device* make_cuda_device(const ortho_device_options& options) {
+    check::range("options->threads", options.threads, 0, 0);
+    check::range("options->index", options.index, 0, std::numeric_limits<int32_t>::max());
+    check::range("options->matrix_precision", options.matrix_precision, ORTHO_MATRIX_FLOAT32, ORTHO_MATRIX_BFLOAT16);
+    check::range("options->filter_precision", options.filter_precision, ORTHO_MATRIX_FLOAT32, ORTHO_MATRIX_BFLOAT16);
+    return cuda::make_device(options);
+}
+
+void check_buffer(const ortho_buffer* const* buffer, const ortho_device* device, int64_t bytes) {
+    check::not_null("buffer", buffer);
+    check::device(device);
+    check::at_least("bytes", bytes, 1);
+}
+
+void check_copy(const ortho_device* device, const void* destination, const void* source, int64_t bytes) {
+    check::device(device);
+    check::not_null("destination", destination);
+    check::not_null("source", source);
+    check::at_least("bytes", bytes, 1);
+}
+
+void check_staging(const ortho_staging* staging) {
+    if (staging == nullptr)
+        fail(ORTHO_INVALID_ARGUMENT, "staging is null; it must come from ortho_staging_create");
+}
+
 } // namespace
 
 ortho_status ortho_device_create(ortho_device** device, const ortho_device_options* options) {
     return guard([&] {
         check::not_null("device", device);
-        int32_t threads = 0;
-        if (options != nullptr) {
-            check::struct_size("options", options->struct_size, sizeof *options);
-            check::range("options->kind", options->kind, ORTHO_DEVICE_CPU, ORTHO_DEVICE_CUDA);
-            if (options->kind == ORTHO_DEVICE_CUDA)
-                fail(ORTHO_NOT_SUPPORTED, "options->kind is %d (CUDA); this build has only %d (CPU)", ORTHO_DEVICE_CUDA,
-                     ORTHO_DEVICE_CPU);
-            check::range("options->threads", options->threads, 0, largest_thread_count);
-            check::range("options->index", options->index, 0, 0);
-            threads = options->threads;
+        if (options == nullptr) {
+            *device = make_cpu_device({});
+            return;
         }
-        if (threads == 0)
-            threads = std::min(usable_cores(), largest_thread_count);
-        *device = new ortho_device(threads);
+        check::struct_size("options", options->struct_size, sizeof *options);
+        check::range("options->kind", options->kind, ORTHO_DEVICE_CPU, ORTHO_DEVICE_CUDA);
+        *device = options->kind == ORTHO_DEVICE_CUDA ? make_cuda_device(*options) : make_cpu_device(*options);
     });
 }
 
@@ -40,26 +72,127 @@ void ortho_device_free(ortho_device* device) {
 }
 
 int32_t ortho_device_threads(const ortho_device* device) {
-    return device != nullptr ? device->pool.threads() : 0;
+    return device != nullptr ? device->threads() : 0;
+}
+
+const char* ortho_device_name(const ortho_device* device) {
+    return device != nullptr ? device->name() : "";
+}
+
+ortho_status ortho_device_get_info(ortho_device* device, ortho_device_info* info) {
+    return guard([&] {
+        check::device(device);
+        check::not_null("info", info);
+        check::struct_size("info", info->struct_size, sizeof *info);
+        ortho_device_info facts{};
+        facts.struct_size = sizeof facts;
+        device->describe(facts);
+        *info = facts;
+    });
+}
+
+ortho_status ortho_device_synchronize(ortho_device* device) {
+    return guard([&] {
+        check::device(device);
+        device->synchronize();
+    });
 }
 
 ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, int64_t bytes) {
     return guard([&] {
-        check::not_null("buffer", buffer);
-        check::device(device);
-        check::at_least("bytes", bytes, 1);
-        *buffer = new ortho_buffer(*device, bytes);
+        check_buffer(buffer, device, bytes);
+        *buffer = device->make_buffer(bytes).release();
+    });
+}
+
+ortho_status ortho_buffer_wrap(ortho_buffer** buffer, ortho_device* device, void* data, int64_t bytes) {
+    return guard([&] {
+        check_buffer(buffer, device, bytes);
+        check::not_null("data", data);
+        *buffer = device->wrap(data, bytes).release();
     });
 }
 
 void* ortho_buffer_data(ortho_buffer* buffer) {
-    return buffer != nullptr ? buffer->memory.data() : nullptr;
+    return buffer != nullptr ? buffer->data : nullptr;
 }
 
 int64_t ortho_buffer_bytes(const ortho_buffer* buffer) {
-    return buffer != nullptr ? buffer->memory.bytes() : 0;
+    return buffer != nullptr ? buffer->bytes : 0;
 }
 
 void ortho_buffer_free(ortho_buffer* buffer) {
     delete buffer;
+}
+
+ortho_status ortho_copy_from_host(ortho_device* device, void* destination, const void* source, int64_t bytes) {
+    return guard([&] {
+        check_copy(device, destination, source, bytes);
+        device->copy_from_host(destination, source, bytes);
+    });
+}
+
+ortho_status ortho_copy_to_host(ortho_device* device, void* destination, const void* source, int64_t bytes) {
+    return guard([&] {
+        check_copy(device, destination, source, bytes);
+        device->copy_to_host(destination, source, bytes);
+    });
+}
+
+ortho_status ortho_copy(ortho_device* device, void* destination, const void* source, int64_t bytes) {
+    return guard([&] {
+        check_copy(device, destination, source, bytes);
+        device->copy(destination, source, bytes);
+    });
+}
+
+ortho_status ortho_fill(ortho_device* device, int32_t dtype, int64_t count, void* values, double value) {
+    return guard([&] {
+        check::device(device);
+        check::dtype(dtype);
+        check::at_least("count", count, 1);
+        check::addressable("count", count, 1);
+        check::not_null("values", values);
+        device->fill(static_cast<ortho_dtype>(dtype), count, values, value);
+    });
+}
+
+ortho_status ortho_staging_create(ortho_staging** staging, ortho_device* device, int64_t bytes) {
+    return guard([&] {
+        check::not_null("staging", staging);
+        check::device(device);
+        check::at_least("bytes", bytes, 1);
+        *staging = device->make_staging(bytes).release();
+    });
+}
+
+void* ortho_staging_data(ortho_staging* staging) {
+    return staging != nullptr ? staging->data : nullptr;
+}
+
+ortho_status ortho_staging_upload(ortho_staging* staging, void* destination, int64_t bytes) {
+    return guard([&] {
+        check_staging(staging);
+        check::not_null("destination", destination);
+        check::range("bytes", bytes, 1, staging->bytes);
+        staging->upload(destination, bytes);
+    });
+}
+
+ortho_status ortho_staging_join(ortho_staging* staging) {
+    return guard([&] {
+        check_staging(staging);
+        staging->join();
+    });
+}
+
+ortho_status ortho_staging_wait(ortho_staging* staging) {
+    return guard([&] {
+        check_staging(staging);
+        staging->wait();
+    });
+}
+
+void ortho_staging_free(ortho_staging* staging) {
+    delete staging;
 }

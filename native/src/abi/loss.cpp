@@ -1,7 +1,6 @@
-#include "model/loss.hpp"
-
 #include "abi/guard.hpp"
 #include "core/check.hpp"
+#include "model/device.hpp"
 
 using namespace ortho;
 
@@ -17,15 +16,13 @@ ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, in
         check::half_open("label_smoothing", label_smoothing, 0, 1);
         check::not_null("logits", logits);
         check::not_null("targets", targets);
-        dispatch(dtype, [&]<class T>(T*) {
-            const Loss result =
-                softmax_cross_entropy(*device, rows, classes, label_smoothing, static_cast<const T*>(logits), targets,
-                                      static_cast<T*>(logit_gradients));
-            if (loss != nullptr)
-                *loss = result.mean;
-            if (correct != nullptr)
-                *correct = result.correct;
-        });
+        for (int64_t i = 0; i < rows; ++i)
+            if (targets[i] < 0 || targets[i] >= classes)
+                fail(ORTHO_INVALID_ARGUMENT, "targets[%" PRId64 "] is %" PRId32 "; allowed are 0 to %" PRId64, i,
+                     targets[i], classes - 1);
+        device->softmax_cross_entropy(static_cast<ortho_dtype>(dtype),
+                                      {rows, classes, label_smoothing, logits, targets, logit_gradients}, loss,
+                                      correct);
     });
 }
 
@@ -38,12 +35,7 @@ ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64
         check::addressable("count", count, 1);
         check::not_null("predictions", predictions);
         check::not_null("targets", targets);
-        dispatch(dtype, [&]<class T>(T*) {
-            const double mean =
-                mean_squared_error(*device, count, static_cast<const T*>(predictions), static_cast<const T*>(targets),
-                                   static_cast<T*>(prediction_gradients));
-            if (loss != nullptr)
-                *loss = mean;
-        });
+        device->mean_squared_error(static_cast<ortho_dtype>(dtype), {count, predictions, targets, prediction_gradients},
+                                   loss);
     });
 }

@@ -1,10 +1,9 @@
-#include "model/optimizer.hpp"
-
 #include <algorithm>
 #include <vector>
 
 #include "abi/guard.hpp"
 #include "core/check.hpp"
+#include "model/device.hpp"
 
 using namespace ortho;
 
@@ -65,11 +64,7 @@ ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64
         check_gradients(device, dtype, count, gradients);
         if (!(max_norm > 0))
             fail(ORTHO_INVALID_ARGUMENT, "max_norm is %g; it must be above 0, or infinite to measure only", max_norm);
-        const double measured = dispatch(dtype, [&]<class T>(T*) {
-            return clip_gradient_norm(*device, count, static_cast<T*>(gradients), max_norm);
-        });
-        if (norm != nullptr)
-            *norm = measured;
+        device->clip_gradient_norm(static_cast<ortho_dtype>(dtype), count, gradients, max_norm, norm);
     });
 }
 
@@ -84,10 +79,8 @@ ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, 
         if (momentum > 0 && velocity == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, "velocity is null; it is needed where momentum (%g) is not 0", momentum);
         check_groups(groups, group_count, count);
-        dispatch(dtype, [&]<class T>(T*) {
-            sgd_step(*device, count, static_cast<T*>(parameters), static_cast<const T*>(gradients),
-                     static_cast<T*>(velocity), SgdOptions{momentum, nesterov == 1}, groups, group_count);
-        });
+        device->sgd_step(static_cast<ortho_dtype>(dtype), {count, parameters, gradients, groups, group_count},
+                         {velocity, momentum, nesterov == 1});
     });
 }
 
@@ -111,10 +104,7 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
         });
         check::flag("decoupled", decoupled);
         check_groups(groups, group_count, count);
-        dispatch(dtype, [&]<class T>(T*) {
-            adam_step(*device, count, static_cast<T*>(parameters), static_cast<const T*>(gradients),
-                      static_cast<T*>(first_moment), static_cast<T*>(second_moment),
-                      AdamOptions{step, beta1, beta2, epsilon, decoupled == 1}, groups, group_count);
-        });
+        device->adam_step(static_cast<ortho_dtype>(dtype), {count, parameters, gradients, groups, group_count},
+                          {first_moment, second_moment, step, beta1, beta2, epsilon, decoupled == 1});
     });
 }

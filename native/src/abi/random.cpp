@@ -101,19 +101,7 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
         check::at_least("count", count, 1);
         check::not_null("x", x);
         check::not_null("y", y);
-        const RandomStream stream(seed, ORTHO_STREAM_NOISE, index);
-        dispatch(dtype, [&]<class T>(T*) {
-            constexpr int64_t chunk = 1024;
-            for_each_task(device->pool, (count + chunk - 1) / chunk, [&](int64_t task, int) {
-                double noise[chunk];
-                const int64_t first = task * chunk, length = std::min(chunk, count - first);
-                stream.normal(static_cast<uint64_t>(first), length, noise);
-                const T* from = static_cast<const T*>(x) + first;
-                T* to = static_cast<T*>(y) + first;
-                for (int64_t i = 0; i < length; ++i)
-                    to[i] = static_cast<T>(static_cast<double>(from[i]) + standard_deviation * noise[i]);
-            });
-        });
+        device->add_normal_noise(static_cast<ortho_dtype>(dtype), seed, index, standard_deviation, count, x, y);
     });
 }
 

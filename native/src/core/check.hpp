@@ -16,6 +16,11 @@ inline void not_null(const char* name, const void* pointer) {
         fail(ORTHO_INVALID_ARGUMENT, "%s is null; it must point to memory of the caller", name);
 }
 
+inline void null(const char* name, const void* pointer, const char* when) {
+    if (pointer != nullptr)
+        fail(ORTHO_INVALID_ARGUMENT, "%s is given; it must be null %s", name, when);
+}
+
 inline void device(const ortho_device* device) {
     if (device == nullptr)
         fail(ORTHO_INVALID_ARGUMENT, "device is null; it must come from ortho_device_create");

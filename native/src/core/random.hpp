@@ -3,12 +3,10 @@
 #include <array>
 #include <cstdint>
 
+#include "core/philox.hpp"
 #include "orthonative/orthonative.h"
 
 namespace ortho {
-
-/** Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011). */
-std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) noexcept;
 
 /**
  * A stream of random numbers: the seed is Philox's key; purpose, index and position are its counter. Values at a

@@ -11,20 +11,13 @@
 #include "core/error.hpp"
 #include "core/orthogonal.hpp"
 #include "cpu/chain_types.hpp"
+#include "cpu/device.hpp"
 #include "model/chain.hpp"
+#include "model/segments.hpp"
 
-namespace ortho {
+namespace ortho::cpu {
 
 namespace {
-
-using cpu::BackwardStep;
-using cpu::ChainKernels;
-using cpu::ForwardStep;
-using cpu::GatherRun;
-using cpu::GradientSums;
-using cpu::Nonlinearity;
-using cpu::StateLayout;
-using cpu::StructuredFilter;
 
 struct Range {
     int64_t begin;
@@ -35,10 +28,6 @@ struct Range {
 Range part_of(Range whole, int64_t index, int64_t parts) {
     const int64_t count = whole.end - whole.begin;
     return {whole.begin + count * index / parts, whole.begin + count * (index + 1) / parts};
-}
-
-int64_t divide_up(int64_t count, int64_t size) {
-    return (count + size - 1) / size;
 }
 
 /**
@@ -79,16 +68,6 @@ struct Plan {
     Range rows_of_slice(int64_t slice, int64_t batch) const { return part_of({0, batch}, slice, slices); }
 };
 
-/** Steps whose states are kept together: all of them, or `length` at a time, recomputed from kept first states. */
-struct Segments {
-    int64_t steps;
-    int64_t length;
-
-    int64_t count() const { return divide_up(steps, length); }
-    int64_t first(int64_t segment) const { return segment * length; }
-    int64_t size(int64_t segment) const { return std::min(length, steps - first(segment)); }
-};
-
 /** A filter made ready for the kernels: packed for both directions, or as moves. */
 template <class T> class PreparedFilter {
 public:
@@ -114,7 +93,7 @@ public:
             kernels.pack_columns(scaled.data(), n, n, kernels.single_tile, 0, divide_up(padded, kernels.single_tile),
                                  backward_.template as<T>());
         } else {
-            moves_ = structured_filter({spec.filter, n, spec.seed, spec.filter_index + static_cast<uint32_t>(layer)});
+            moves_ = spec.moves(layer);
             batch_ = 0;
         }
         ready_ = true;
@@ -199,8 +178,8 @@ private:
 
 template <class T> class CpuChain final : public ortho_chain {
 public:
-    CpuChain(ortho_device& owner, ChainSpec chain_spec)
-        : ortho_chain(owner, std::move(chain_spec)), kernels_(owner.kernels.template of<T>().chain),
+    CpuChain(CpuDevice& owner, ChainSpec chain_spec)
+        : ortho_chain(owner, std::move(chain_spec)), cpu_(owner), kernels_(owner.kernels.template of<T>().chain),
           n_(spec.hidden_size), d_(spec.input_size) {
         const StateLayout layout(n_, 1, sizeof(T));
         padded_ = layout.padded;
@@ -286,7 +265,7 @@ public:
         prepare_sums(plan);
         const auto* weights = static_cast<const T*>(call.weights);
         if (spec.recurrent()) {
-            for_each_task(device->pool, tiles(kernels_.single_tile), [&](int64_t tile, int) {
+            for_each_task(cpu_.pool, tiles(kernels_.single_tile), [&](int64_t tile, int) {
                 kernels_.pack_columns(weights, n_, n_, kernels_.single_tile, tile, tile + 1, pack(backward_weights_));
             });
         }
@@ -382,9 +361,9 @@ private:
         if (!values)
             return;
         constexpr int64_t block = int64_t(1) << 16;
-        const auto& all_finite = device->kernels.template of<T>().vector.all_finite;
+        const auto& all_finite = cpu_.kernels.template of<T>().vector.all_finite;
         std::atomic<bool> found{false};
-        for_each_task(device->pool, divide_up(count, block), [&](int64_t task, int) {
+        for_each_task(cpu_.pool, divide_up(count, block), [&](int64_t task, int) {
             const int64_t begin = task * block;
             if (!all_finite(values + begin, std::min(count - begin, block)))
                 found = true;
@@ -417,7 +396,7 @@ private:
 
     Plan plan_for(int64_t batch) const {
         // A feedforward chain sums over one layer at a time, so its threads meet at every layer anyway.
-        return Plan(batch, spec.recurrent() ? slices_of(batch) : 1, device->pool.threads());
+        return Plan(batch, spec.recurrent() ? slices_of(batch) : 1, cpu_.pool.threads());
     }
 
     int64_t elements_of(const Segments& segments, int64_t size, bool training) const {
@@ -434,31 +413,10 @@ private:
         checked_product("the states", {steps, batch, padded_ + 64, 4 * element});
         const StateLayout layout(n_, batch, element);
         Segments segments{steps, steps};
-        if (training && spec.checkpoint_every > 0)
-            segments.length = std::min(steps, spec.checkpoint_every);
-        if (training && spec.max_state_bytes > 0) {
-            const auto fits = [&](int64_t length) {
-                return elements_of({steps, length}, layout.size(), true) * element <= spec.max_state_bytes;
-            };
-            if (!fits(steps)) {
-                // Memory falls with the length down to about sqrt(T / 2): the longest length that fits recomputes
-                // least.
-                int64_t low = std::max<int64_t>(1, static_cast<int64_t>(std::sqrt(static_cast<double>(steps) / 2)));
-                if (!fits(low)) {
-                    const ByteText least(elements_of({steps, low}, layout.size(), true) * element);
-                    fail(ORTHO_OUT_OF_MEMORY,
-                         "max_state_bytes is %" PRId64 "; %" PRId64 " steps of %" PRId64 " x %" PRId64
-                         " states need at least %s",
-                         spec.max_state_bytes, steps, batch, n_, least.c_str());
-                }
-                int64_t high = steps;
-                while (high - low > 1) {
-                    const int64_t middle = low + (high - low) / 2;
-                    (fits(middle) ? low : high) = middle;
-                }
-                segments.length = low;
-            }
-        }
+        if (training)
+            segments = choose_segments(
+                spec.checkpoint_every, spec.max_state_bytes, {steps, batch, n_},
+                [&](const Segments& tried) { return elements_of(tried, layout.size(), true) * element; });
         return {segments, elements_of(segments, layout.size(), training)};
     }
 
@@ -496,14 +454,14 @@ private:
             sums_ = Memory();
             sums_ = Memory(bytes, "the sums of weight gradients");
         } else if (spec.recurrent()) {
-            for_each_task(device->pool, plan.slices, [&](int64_t slice, int) {
+            for_each_task(cpu_.pool, plan.slices, [&](int64_t slice, int) {
                 std::memset(weight_sums(slice), 0, static_cast<size_t>(sums_of_slice()) * sizeof(T));
             });
         }
     }
 
     void pack_recurrent(const T* weights, const ChainForward& call) {
-        for_each_task(device->pool, tiles(forward_tile_), [&](int64_t tile, int) {
+        for_each_task(cpu_.pool, tiles(forward_tile_), [&](int64_t tile, int) {
             kernels_.pack_rows(weights, n_, n_, forward_tile_, tile, tile + 1, pack(forward_weights_));
             if (d_ > 0)
                 kernels_.pack_rows(static_cast<const T*>(call.input_weights), n_, d_, forward_tile_, tile, tile + 1,
@@ -547,7 +505,7 @@ private:
     template <class Body> void run(const Plan& plan, Body&& body) {
         Barriers barriers(plan);
         failure_ = nullptr;
-        device->pool.run([&](int rank) {
+        cpu_.pool.run([&](int rank) {
             const Member member(plan, rank, *this, barriers);
             if (member.works)
                 body(member);
@@ -794,9 +752,9 @@ private:
             }
             return total;
         };
-        for_each_task(device->pool, n_,
+        for_each_task(cpu_.pool, n_,
                       [&](int64_t i, int) { write_weights_out(i, call.accumulate, weight_out, add_slices); });
-        for_each_task(device->pool, d_, [&](int64_t d, int) {
+        for_each_task(cpu_.pool, d_, [&](int64_t d, int) {
             const T* total = add_slices((n_ + d) * sum_stride_, n_);
             for (int64_t i = 0; i < n_; ++i)
                 input_out[i * d_ + d] = call.accumulate ? input_out[i * d_ + d] + total[i] : total[i];
@@ -804,6 +762,7 @@ private:
         write_out(add_slices((n_ + d_) * sum_stride_, n_), n_, call.accumulate, bias_out);
     }
 
+    CpuDevice& cpu_;
     const ChainKernels<T>& kernels_;
     const int64_t n_;
     const int64_t d_;
@@ -830,10 +789,10 @@ private:
 
 } // namespace
 
-std::unique_ptr<ortho_chain> make_cpu_chain(ortho_device& device, ChainSpec spec) {
+std::unique_ptr<ortho_chain> make_chain(CpuDevice& device, ChainSpec spec) {
     if (spec.dtype == ORTHO_FLOAT32)
         return std::make_unique<CpuChain<float>>(device, std::move(spec));
     return std::make_unique<CpuChain<double>>(device, std::move(spec));
 }
 
-} // namespace ortho
+} // namespace ortho::cpu

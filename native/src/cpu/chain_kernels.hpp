@@ -285,13 +285,6 @@ template <class T> [[gnu::always_inline]] inline typename Simd<T>::vec phi(Nonli
     return kind == Nonlinearity::tanh ? tanh(z) : relu(z);
 }
 
-/** φ' from φ. */
-template <class T>
-[[gnu::always_inline]] inline typename Simd<T>::vec phi_slope(Nonlinearity kind, typename Simd<T>::vec a) {
-    using S = Simd<T>;
-    return kind == Nonlinearity::tanh ? S::splat(1) - a * a : (a > 0 ? S::splat(1) : typename S::vec{});
-}
-
 /** Brings the lines of a tile that is to be read and written near while its product is computed. */
 template <class T>
 [[gnu::always_inline]] inline void prefetch_tile(const StateLayout& layout, const T* state, int64_t row, int64_t rows,
@@ -319,7 +312,7 @@ void finish_forward(const ForwardStep<T>& step, int64_t row, int64_t rows, int64
         const auto finish_rows = [&](const auto& filtered) {
             for (int64_t r = 0; r < rows; ++r) {
                 const typename S::vec a = phi<T>(nonlinearity, S::load(driven + r * stride));
-                S::store(next + r * width, filtered(r) + beta * a);
+                S::store(next + r * width, chain_state<typename S::vec>(filtered(r), beta, a));
                 if (activation)
                     S::store(activation + r * width, a);
             }
@@ -391,8 +384,9 @@ void finish_backward(const BackwardStep<T>& step, int64_t row, int64_t rows, int
                     g += S::load_partial(arriving + r * layout.units, layout.units - u);
                 S::store(previous + r * width, g);
                 if (delta) {
-                    const typename S::vec slope = phi_slope<T>(nonlinearity, S::load(delta + r * width));
-                    S::store(delta + r * width, beta * slope * g);
+                    const typename S::vec slope =
+                        phi_slope<typename S::vec>(nonlinearity, S::load(delta + r * width), S::splat(1));
+                    S::store(delta + r * width, chain_delta<typename S::vec>(beta, slope, g));
                 }
             }
         };

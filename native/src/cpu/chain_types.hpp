@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "model/arithmetic.hpp"
+
 namespace ortho::cpu {
 
 /**
@@ -54,8 +56,6 @@ enum GatherRun : uint8_t {
     /** Contiguous but for the last lane, and so is the element before the first. */
     all_but_last = 3
 };
-
-enum class Nonlinearity : int32_t { tanh = 0, relu = 1 };
 
 /** One step forward for some rows and column tiles: x_k = αO x_{k-1} + β φ(W x_{k-1} + V u + b). */
 template <class T> struct ForwardStep {

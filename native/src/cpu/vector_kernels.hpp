@@ -212,54 +212,32 @@ template <class T> struct VectorPass {
         return true;
     }
 
-    static void sgd(const SgdStep<T>& step, const StepRange<T>& range) {
-        T* __restrict parameters = step.parameters;
-        const T* __restrict gradients = step.gradients;
-        T* __restrict velocity = step.velocity;
-        const T momentum = step.momentum;
-        const T rate = range.step_size;
-        const T decay = range.gradient_decay;
+    static void sgd(const StepBuffers<T>& buffers, const SgdFactors<T>& step, const GroupFactors<T>& group,
+                    FlatRange range) {
+        T* __restrict parameters = buffers.parameters;
+        const T* __restrict gradients = buffers.gradients;
+        T* __restrict velocity = buffers.first_moment;
+        const SgdFactors<T> factors = step;
+        const GroupFactors<T> own = group;
         if (velocity == nullptr) {
             for (int64_t i = range.begin; i < range.end; ++i)
-                parameters[i] -= rate * (gradients[i] + decay * parameters[i]);
+                sgd_update(own, gradients[i], parameters[i]);
             return;
         }
-        // p -= rate (g + momentum v) with Nesterov's momentum, p -= rate v without.
-        const T own = step.nesterov ? T{1} : T{0};
-        const T carried = step.nesterov ? momentum : T{1};
-        for (int64_t i = range.begin; i < range.end; ++i) {
-            const T gradient = gradients[i] + decay * parameters[i];
-            const T speed = momentum * velocity[i] + gradient;
-            velocity[i] = speed;
-            parameters[i] -= rate * (own * gradient + carried * speed);
-        }
+        for (int64_t i = range.begin; i < range.end; ++i)
+            sgd_update(factors, own, gradients[i], parameters[i], velocity[i]);
     }
 
-    static T square_root(T value) {
-        if constexpr (sizeof(T) == 4)
-            return __builtin_sqrtf(value);
-        else
-            return __builtin_sqrt(value);
-    }
-
-    static void adam(const AdamStep<T>& step, const StepRange<T>& range) {
-        const AdamStep<T> s = step;
-        T* __restrict parameters = s.parameters;
-        const T* __restrict gradients = s.gradients;
-        T* __restrict first = s.first_moment;
-        T* __restrict second = s.second_moment;
-        const T step_size = range.step_size;
-        const T decay = range.gradient_decay;
-        const T parameter_scale = range.parameter_scale;
-        for (int64_t i = range.begin; i < range.end; ++i) {
-            const T gradient = gradients[i] + decay * parameters[i];
-            const T m = s.beta1 * first[i] + s.one_minus_beta1 * gradient;
-            const T v = s.beta2 * second[i] + s.one_minus_beta2 * gradient * gradient;
-            first[i] = m;
-            second[i] = v;
-            parameters[i] =
-                parameters[i] * parameter_scale - step_size * m / (square_root(v) * s.second_correction + s.epsilon);
-        }
+    static void adam(const StepBuffers<T>& buffers, const AdamFactors<T>& step, const GroupFactors<T>& group,
+                     FlatRange range) {
+        T* __restrict parameters = buffers.parameters;
+        const T* __restrict gradients = buffers.gradients;
+        T* __restrict first = buffers.first_moment;
+        T* __restrict second = buffers.second_moment;
+        const AdamFactors<T> factors = step;
+        const GroupFactors<T> own = group;
+        for (int64_t i = range.begin; i < range.end; ++i)
+            adam_update(factors, own, gradients[i], parameters[i], first[i], second[i]);
     }
 
     static constexpr VectorKernels<T> table{

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "model/arithmetic.hpp"
+
 namespace ortho::cpu {
 
 /** Mean cross-entropy of softmax(logits) with smoothed targets. */
@@ -21,40 +23,18 @@ struct LossSum {
     int64_t correct;
 };
 
-/** One step of stochastic gradient descent. */
-template <class T> struct SgdStep {
-    T* parameters;
-    const T* gradients;
-    T* velocity; // null: no momentum
-    T momentum;
-    bool nesterov;
-};
-
-/** One step of Adam. */
-template <class T> struct AdamStep {
-    T* parameters;
-    const T* gradients;
-    T* first_moment;
-    T* second_moment;
-    T beta1;
-    T one_minus_beta1;
-    T beta2;
-    T one_minus_beta2;
-    T epsilon;
-    /** 1 / sqrt(1 - beta2^step) */
-    T second_correction;
-};
-
-/** How a range of parameters is stepped. */
-template <class T> struct StepRange {
+/** A range of a flat buffer. */
+struct FlatRange {
     int64_t begin;
     int64_t end;
-    /** SGD: the learning rate; Adam: divided by 1 - beta1^step. */
-    T step_size;
-    /** Added to the gradient as so many times the parameter. */
-    T gradient_decay;
-    /** The parameter is multiplied by it first; 1 without decoupled weight decay. */
-    T parameter_scale;
+};
+
+/** The buffers of one optimizer step. */
+template <class T> struct StepBuffers {
+    T* parameters;
+    const T* gradients;
+    T* first_moment;  // SGD: the velocity, null without momentum
+    T* second_moment; // SGD: null
 };
 
 template <class T> struct VectorKernels {
@@ -64,8 +44,10 @@ template <class T> struct VectorKernels {
     /** Sum of (predictions - targets)^2; gradients (null: not wanted) = factor * (predictions - targets). */
     double (*squared_error)(const T* predictions, const T* targets, int64_t count, T factor, T* gradients);
     LossSum (*softmax_cross_entropy)(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end);
-    void (*sgd)(const SgdStep<T>& step, const StepRange<T>& range);
-    void (*adam)(const AdamStep<T>& step, const StepRange<T>& range);
+    void (*sgd)(const StepBuffers<T>& buffers, const SgdFactors<T>& step, const GroupFactors<T>& group,
+                FlatRange range);
+    void (*adam)(const StepBuffers<T>& buffers, const AdamFactors<T>& step, const GroupFactors<T>& group,
+                 FlatRange range);
 };
 
 } // namespace ortho::cpu

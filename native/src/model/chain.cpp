@@ -6,6 +6,7 @@
 
 #include "core/check.hpp"
 #include "core/error.hpp"
+#include "core/memory.hpp"
 #include "core/orthogonal.hpp"
 
 namespace ortho {
@@ -108,14 +109,17 @@ std::vector<double> ChainSpec::matrix(int64_t layer) const {
         const auto first = filter_matrix.begin() + static_cast<ptrdiff_t>(static_cast<size_t>(layer) * size);
         return {first, first + static_cast<ptrdiff_t>(size)};
     }
-    const FilterSpec drawn{filter, hidden_size, seed, filter_index + static_cast<uint32_t>(layer)};
     if (filter == ORTHO_FILTER_HAAR)
-        return haar_matrix(drawn);
-    const SignedPermutation moves = structured_filter(drawn);
+        return haar_matrix({filter, hidden_size, seed, filter_index + static_cast<uint32_t>(layer)});
+    const SignedPermutation moved = moves(layer);
     std::vector<double> dense(size, 0.0);
-    for (size_t i = 0; i < moves.source.size(); ++i)
-        dense[i * static_cast<size_t>(hidden_size) + static_cast<size_t>(moves.source[i])] = moves.sign[i];
+    for (size_t i = 0; i < moved.source.size(); ++i)
+        dense[i * static_cast<size_t>(hidden_size) + static_cast<size_t>(moved.source[i])] = moved.sign[i];
     return dense;
+}
+
+SignedPermutation ChainSpec::moves(int64_t layer) const {
+    return structured_filter({filter, hidden_size, seed, filter_index + static_cast<uint32_t>(layer)});
 }
 
 } // namespace ortho

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/live_objects.hpp"
+#include "core/orthogonal.hpp"
 #include "model/device.hpp"
 #include "orthonative/orthonative.h"
 
@@ -39,35 +40,8 @@ struct ChainSpec {
 
     /** Filter of a layer as a dense matrix [N, N]. */
     std::vector<double> matrix(int64_t layer) const;
-};
-
-/** Arguments of ortho_chain_forward. */
-struct ChainForward {
-    int64_t steps;
-    int64_t batch;
-    int64_t output_steps;
-    bool training;
-    const void* weights;
-    const void* input_weights;
-    const void* bias;
-    const void* inputs;
-    const void* initial;
-    void* outputs;
-};
-
-/** Arguments of ortho_chain_backward. */
-struct ChainBackward {
-    bool accumulate;
-    const void* weights;
-    const void* input_weights;
-    const void* bias;
-    const void* inputs;
-    const void* output_gradients;
-    void* weight_gradients;
-    void* input_weight_gradients;
-    void* bias_gradients;
-    void* input_gradients;
-    void* initial_gradients;
+    /** Structured filter of a layer. */
+    SignedPermutation moves(int64_t layer) const;
 };
 
 } // namespace ortho
@@ -88,10 +62,3 @@ struct ortho_chain {
     std::atomic<bool> in_use{false};
     ortho::LiveObject live;
 };
-
-namespace ortho {
-
-/** @throws Error */
-std::unique_ptr<ortho_chain> make_cpu_chain(ortho_device& device, ChainSpec spec);
-
-} // namespace ortho

@@ -1,20 +1,28 @@
+// A device: where buffers lie and work runs; a backend implements it.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
-#include <utility>
+#include <memory>
 
 #include "core/live_objects.hpp"
-#include "core/memory.hpp"
-#include "core/thread_pool.hpp"
-#include "cpu/kernel_table.hpp"
+#include "model/calls.hpp"
 #include "orthonative/orthonative.h"
 
-/** A CPU: its threads and its kernels. Lives until its owner and all objects made on it have released it. */
+namespace ortho {
+
+struct ChainSpec;
+
+} // namespace ortho
+
+/**
+ * Lives until its owner and all objects made on it have released it. Arguments have been checked; buffers are those of
+ * the C interface. Every function may throw ortho::Error.
+ */
 struct ortho_device {
-    /** @throws Error ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU asks for what is not there */
-    explicit ortho_device(int threads) : kernels(ortho::cpu::kernel_table()), pool(threads) {}
+    ortho_device() = default;
+    ortho_device(const ortho_device&) = delete;
+    ortho_device& operator=(const ortho_device&) = delete;
 
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept {
@@ -22,36 +30,47 @@ struct ortho_device {
             delete this;
     }
 
-    /** Scratch memory of the device, held by one call at a time. */
-    class Workspace {
-    public:
-        /** @return at least `bytes` bytes, aligned to 64; what was in them is kept unless the scratch has to grow */
-        void* reserve(int64_t bytes, const char* what) {
-            if (bytes > device_.scratch_.bytes()) {
-                device_.scratch_ = ortho::Memory();
-                device_.scratch_ = ortho::Memory(bytes, what);
-            }
-            return device_.scratch_.data();
-        }
+    virtual const char* name() const noexcept = 0;
+    virtual int threads() const noexcept = 0;
+    /** Fills in all but struct_size. */
+    virtual void describe(ortho_device_info& info) = 0;
+    virtual void synchronize() = 0;
 
-    private:
-        friend ortho_device;
-        explicit Workspace(ortho_device& device) : device_(device), lock_(device.scratch_mutex_) {}
-        ortho_device& device_;
-        std::unique_lock<std::mutex> lock_;
-    };
+    virtual std::unique_ptr<ortho_buffer> make_buffer(int64_t bytes) = 0;
+    /** A buffer of memory that is the caller's. */
+    virtual std::unique_ptr<ortho_buffer> wrap(void* data, int64_t bytes) = 0;
+    virtual std::unique_ptr<ortho_staging> make_staging(int64_t bytes) = 0;
+    virtual std::unique_ptr<ortho_chain> make_chain(ortho::ChainSpec spec) = 0;
 
-    /** Takes the scratch memory, waiting while a call on another thread has it. */
-    Workspace workspace() { return Workspace(*this); }
+    virtual void copy_from_host(void* destination, const void* source, int64_t bytes) = 0;
+    virtual void copy_to_host(void* destination, const void* source, int64_t bytes) = 0;
+    virtual void copy(void* destination, const void* source, int64_t bytes) = 0;
+    virtual void fill(ortho_dtype dtype, int64_t count, void* values, double value) = 0;
 
-    const ortho::cpu::KernelTable& kernels;
-    ortho::ThreadPool pool;
+    virtual void add_normal_noise(ortho_dtype dtype, uint64_t seed, uint32_t index, double standard_deviation,
+                                  int64_t count, const void* x, void* y) = 0;
+    /** bias may be null. */
+    virtual void dense_forward(ortho_dtype dtype, const ortho::DenseShape& shape, const void* weights, const void* bias,
+                               const void* x, void* y) = 0;
+    /** bias_gradients and x_gradients may be null, weights too where x_gradients is. */
+    virtual void dense_backward(ortho_dtype dtype, const ortho::DenseShape& shape, bool accumulate, const void* weights,
+                                const void* x, const void* y_gradients, void* weight_gradients, void* bias_gradients,
+                                void* x_gradients) = 0;
+    /** Writes *loss and *correct where they are not null; the targets have been checked. */
+    virtual void softmax_cross_entropy(ortho_dtype dtype, const ortho::SoftmaxCrossEntropy& call, double* loss,
+                                       int64_t* correct) = 0;
+    /** Writes *loss where it is not null. */
+    virtual void mean_squared_error(ortho_dtype dtype, const ortho::MeanSquaredError& call, double* loss) = 0;
+    /** Writes *norm where it is not null. */
+    virtual void clip_gradient_norm(ortho_dtype dtype, int64_t count, void* gradients, double max_norm,
+                                    double* norm) = 0;
+    virtual void sgd_step(ortho_dtype dtype, const ortho::OptimizerStep& step, const ortho::SgdOptions& options) = 0;
+    virtual void adam_step(ortho_dtype dtype, const ortho::OptimizerStep& step, const ortho::AdamOptions& options) = 0;
+
+protected:
+    virtual ~ortho_device() = default;
 
 private:
-    ~ortho_device() = default;
-
-    std::mutex scratch_mutex_;
-    ortho::Memory scratch_;
     std::atomic<int64_t> references_{1};
     ortho::LiveObject live_;
 };
@@ -77,9 +96,30 @@ private:
 
 /** Memory on a device. */
 struct ortho_buffer {
-    ortho_buffer(ortho_device& owner, int64_t bytes) : device(owner), memory(bytes, "buffer") {}
+    ortho_buffer(ortho_device& owner, void* first_byte, int64_t size) : device(owner), data(first_byte), bytes(size) {}
+    virtual ~ortho_buffer() = default;
+    ortho_buffer(const ortho_buffer&) = delete;
+    ortho_buffer& operator=(const ortho_buffer&) = delete;
 
-    ortho::DeviceReference device;
-    ortho::Memory memory;
+    const ortho::DeviceReference device;
+    void* const data;
+    const int64_t bytes;
+    ortho::LiveObject live;
+};
+
+/** Memory of the host from which a device is filled while it works; see ortho_staging_create. */
+struct ortho_staging {
+    ortho_staging(ortho_device& owner, void* first_byte, int64_t size) : device(owner), data(first_byte), bytes(size) {}
+    virtual ~ortho_staging() = default;
+    ortho_staging(const ortho_staging&) = delete;
+    ortho_staging& operator=(const ortho_staging&) = delete;
+
+    virtual void upload(void* destination, int64_t count) = 0;
+    virtual void join() = 0;
+    virtual void wait() = 0;
+
+    const ortho::DeviceReference device;
+    void* const data;
+    const int64_t bytes;
     ortho::LiveObject live;
 };

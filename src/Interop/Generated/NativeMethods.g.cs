@@ -80,6 +80,17 @@ internal enum ortho_chain_model : uint
     ORTHO_FEEDFORWARD = 1,
 }
 
+/// <summary>In what precision a CUDA device multiplies float32 matrices. Sums are float32 always.</summary>
+internal enum ortho_matrix_precision : uint
+{
+    /// <summary>As they are.</summary>
+    ORTHO_MATRIX_FLOAT32 = 0,
+    /// <summary>Rounded to 10 bits of mantissa (tensor cores, compute capability 8.0 on).</summary>
+    ORTHO_MATRIX_TF32 = 1,
+    /// <summary>Rounded to 7 bits of mantissa (tensor cores, compute capability 8.0 on).</summary>
+    ORTHO_MATRIX_BFLOAT16 = 2,
+}
+
 /// <summary>Purpose of a random stream; streams of different purpose, index or seed are independent.</summary>
 internal enum ortho_stream : uint
 {
@@ -95,6 +106,9 @@ internal struct ortho_device;
 
 /// <summary>Memory on a device.</summary>
 internal struct ortho_buffer;
+
+/// <summary>Memory of the host from which a device is filled while it works.</summary>
+internal struct ortho_staging;
 
 /// <summary>A chain of filter steps: its filter, its packed weights and the states that backward needs.</summary>
 internal struct ortho_chain;
@@ -132,6 +146,53 @@ internal unsafe struct ortho_device_options
     public int threads;
     /// <summary>CUDA: which GPU; CPU: must be 0.</summary>
     public int index;
+    /// <summary>CUDA: ortho_matrix_precision of all products but those with the filter; CPU: must be 0.</summary>
+    public int matrix_precision;
+    /// <summary>
+    /// CUDA: ortho_matrix_precision of products with the filter; CPU: must be 0. Less than float32 makes the filter a
+    /// little less than orthogonal at each step.
+    /// </summary>
+    public int filter_precision;
+    /// <summary>
+    /// CUDA: a CUstream (cudaStream_t) of that GPU to work on, which stays the caller&apos;s and must outlive the device;
+    /// null: a stream of its own. CPU: must be null.
+    /// </summary>
+    public void* cuda_stream;
+    /// <summary>
+    /// CUDA: a cublasHandle_t of that GPU to use, which stays the caller&apos;s, must outlive the device, and whose stream,
+    /// workspace, pointer mode, math mode and atomics mode are set for it; null: one of its own. CPU: must be null.
+    /// </summary>
+    public void* cublas_handle;
+}
+
+/// <summary>Facts about a device.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct ortho_device_info
+{
+    /// <summary>sizeof(ortho_device_info) as the caller was compiled.</summary>
+    public uint struct_size;
+    /// <summary>ortho_device_kind.</summary>
+    public int kind;
+    /// <summary>CUDA: which GPU; CPU: 0.</summary>
+    public int index;
+    /// <summary>CUDA: compute capability times 10, 90 for 9.0; CPU: 0.</summary>
+    public int compute_capability;
+    /// <summary>CUDA: streaming multiprocessors; CPU: 0.</summary>
+    public int multiprocessors;
+    /// <summary>CUDA: version of the driver as CUDA numbers it, 12040 for 12.4; CPU: 0.</summary>
+    public int driver_version;
+    /// <summary>CUDA: version of the runtime that the library works with; CPU: 0.</summary>
+    public int runtime_version;
+    /// <summary>CUDA: version of cuBLAS; CPU: 0.</summary>
+    public int cublas_version;
+    /// <summary>Memory of the device in bytes; CPU: physical memory.</summary>
+    public long total_memory;
+    /// <summary>Memory of the device in bytes that is free now.</summary>
+    public long free_memory;
+    /// <summary>CUDA: the stream that it works on, a CUstream; CPU: null.</summary>
+    public void* cuda_stream;
+    /// <summary>CUDA: the cublasHandle_t that it uses; CPU: null.</summary>
+    public void* cublas_handle;
 }
 
 /// <summary>What a chain is.</summary>
@@ -149,8 +210,9 @@ internal unsafe struct ortho_chain_options
     /// <summary>ortho_filter_kind.</summary>
     public int filter;
     /// <summary>
-    /// Feedforward: 0: one filter for all layers; 1: one for each layer, drawn anew when needed and never stored
-    /// (ORTHO_FILTER_CUSTOM: read from filter_matrix). Recurrent: must be 0.
+    /// Feedforward: 0: one filter for all layers; 1: one for each layer (ORTHO_FILTER_CUSTOM: read from filter_matrix),
+    /// CPU: drawn anew when needed and never stored, CUDA: drawn once and kept, L N^2 elements if it is a matrix.
+    /// Recurrent: must be 0.
     /// </summary>
     public int filter_per_layer;
     /// <summary>Number of units N, 1 to 65536.</summary>
@@ -206,7 +268,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "c2dea23866c6342df33f0a67c4c5938599855a46b71468f151e108cadb4594be";
+    public const string HeaderHash = "534cfda27d2e995a1aa7ed5c99a57714463ba8fbd72c4f1de2db73012c4b527b";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -228,7 +290,7 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial byte* ortho_last_error();
 
-    /// <returns>number of objects (devices, buffers, chains) that were created and not yet freed; for leak tests.</returns>
+    /// <returns>number of objects (devices, buffers, stagings, chains) created and not yet freed; for leak tests.</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial long ortho_live_objects();
@@ -254,8 +316,9 @@ internal static unsafe partial class NativeMethods
     /// <param name="device">written: the new device; free it with ortho_device_free</param>
     /// <param name="options">null: the CPU with as many threads as cores</param>
     /// <returns>
-    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here;
-    /// ORTHO_OUT_OF_MEMORY if the threads cannot be started
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here (CUDA: the message
+    /// says what is missing: the driver, the library orthonative_cuda, or the GPU); ORTHO_OUT_OF_MEMORY if the
+    /// threads cannot be started
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -267,18 +330,48 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial void ortho_device_free(ortho_device* device);
 
-    /// <returns>threads that the device works with, the caller&apos;s among them; 0 for null.</returns>
+    /// <returns>threads that the device works with, the caller&apos;s among them; 0 for null and for CUDA.</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int ortho_device_threads(ortho_device* device);
 
-    /// <summary>Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large).</summary>
+    /// <returns>what the device is called: &quot;cpu&quot;, or the GPU&apos;s name; valid as long as the device; &quot;&quot; for null.</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial byte* ortho_device_name(ortho_device* device);
+
+    /// <summary>Describes a device.</summary>
+    /// <param name="info">written; its struct_size is read first</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_device_get_info(ortho_device* device, ortho_device_info* info);
+
+    /// <summary>Waits until all work given to the device is done.</summary>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; CUDA: ORTHO_NOT_FINITE, and ORTHO_INTERNAL for a fault of earlier work</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_device_synchronize(ortho_device* device);
+
+    /// <summary>Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large; CUDA: 256 bytes).</summary>
     /// <param name="buffer">written: the new buffer; free it with ortho_buffer_free</param>
     /// <param name="bytes">size, at least 1</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, long bytes);
+
+    /// <summary>
+    /// Makes a buffer of memory that stays the caller&apos;s and must outlive it: CPU: any memory of the process, aligned to its
+    /// elements; CUDA: memory of that GPU, aligned likewise.
+    /// </summary>
+    /// <param name="buffer">written: the new buffer; free it with ortho_buffer_free, which leaves the memory alone</param>
+    /// <param name="data">first byte</param>
+    /// <param name="bytes">size, at least 1</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT (CUDA: also if it is not memory of that GPU)</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_buffer_wrap(ortho_buffer** buffer, ortho_device* device, void* data, long bytes);
 
     /// <returns>address of the buffer&apos;s first byte; null for null.</returns>
     [LibraryImport(Library)]
@@ -295,6 +388,89 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial void ortho_buffer_free(ortho_buffer* buffer);
+
+    /// <summary>Copies from the host to the device, behind the work given to it before. Returns when source may be written again.</summary>
+    /// <param name="destination">[bytes] on the device</param>
+    /// <param name="source">[bytes] in the host&apos;s memory</param>
+    /// <param name="bytes">at least 1</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_copy_from_host(ortho_device* device, void* destination, void* source, long bytes);
+
+    /// <summary>Copies from the device to the host, behind the work given to it before, and waits for it.</summary>
+    /// <param name="destination">[bytes] in the host&apos;s memory</param>
+    /// <param name="source">[bytes] on the device</param>
+    /// <param name="bytes">at least 1</param>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; CUDA: ORTHO_NOT_FINITE, and ORTHO_INTERNAL for a fault of earlier work;
+    /// destination is then undefined
+    /// </returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_copy_to_host(ortho_device* device, void* destination, void* source, long bytes);
+
+    /// <summary>Copies on the device, behind the work given to it before.</summary>
+    /// <param name="destination">[bytes] on the device, may not overlap source</param>
+    /// <param name="source">[bytes] on the device</param>
+    /// <param name="bytes">at least 1</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_copy(ortho_device* device, void* destination, void* source, long bytes);
+
+    /// <summary>Sets all elements of a buffer to one number, rounded to dtype.</summary>
+    /// <param name="values">[count], written</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_fill(ortho_device* device, int dtype, long count, void* values, double value);
+
+    /// <summary>
+    /// Allocates zeroed memory of the host for data on its way to a device; for CUDA it is page-locked. One upload at a
+    /// time: ortho_staging_wait, write the data, ortho_staging_upload, and ortho_staging_join before the first use of it.
+    /// With two of them and two destinations the next batch travels while the device works on the last one.
+    /// </summary>
+    /// <param name="staging">written: the new staging; free it with ortho_staging_free</param>
+    /// <param name="bytes">size, at least 1</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_staging_create(ortho_staging** staging, ortho_device* device, long bytes);
+
+    /// <returns>address of the first byte, in the host&apos;s memory, aligned to 64 bytes; null for null.</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial void* ortho_staging_data(ortho_staging* staging);
+
+    /// <summary>
+    /// Starts a copy of the first `bytes` bytes to the device, behind the work given to the device before this call; CUDA:
+    /// on a stream of its own, beside the work given to the device after it.
+    /// </summary>
+    /// <param name="destination">[bytes] on the device</param>
+    /// <param name="bytes">1 to the staging&apos;s size</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_staging_upload(ortho_staging* staging, void* destination, long bytes);
+
+    /// <summary>Lets the work given to the device after this call wait for the last upload. The caller does not wait.</summary>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_staging_join(ortho_staging* staging);
+
+    /// <summary>Waits until the last upload has read the memory, which may then be written again.</summary>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_staging_wait(ortho_staging* staging);
+
+    /// <summary>Frees a staging, once its last upload is done.</summary>
+    /// <param name="staging">may be null</param>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial void ortho_staging_free(ortho_staging* staging);
 
     /// <summary>Fills a buffer with uniform numbers in [low, high).</summary>
     /// <param name="purpose">ortho_stream</param>
@@ -323,7 +499,7 @@ internal static unsafe partial class NativeMethods
     /// Adds independent normal noise: y = x + standard_deviation z, z those of ortho_random_normal with purpose
     /// ORTHO_STREAM_NOISE, mean 0 and standard deviation 1; rounded once to dtype.
     /// </summary>
-    /// <param name="device">whose threads draw; the values do not depend on their number</param>
+    /// <param name="device">what draws; the values do not depend on its kind or threads, but for the last bit</param>
     /// <param name="index">which stream of that purpose</param>
     /// <param name="standard_deviation">finite, not negative</param>
     /// <param name="count">at least 1</param>
@@ -446,8 +622,8 @@ internal static unsafe partial class NativeMethods
     /// <summary>Mean over the rows of the cross-entropy of softmax(logits) with the target class.</summary>
     /// <param name="label_smoothing">s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere</param>
     /// <param name="logits">[rows, classes], finite</param>
-    /// <param name="targets">[rows], each 0 to classes-1</param>
-    /// <param name="loss">written; may be null</param>
+    /// <param name="targets">[rows] in the host&apos;s memory, each 0 to classes-1</param>
+    /// <param name="loss">written; may be null (CUDA: without it and correct, nothing is waited for)</param>
     /// <param name="correct">written: rows whose largest logit (the first one of equals) is the target; may be null</param>
     /// <param name="logit_gradients">[rows, classes], written: gradient of the mean loss; may be null</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE</returns>
@@ -458,7 +634,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Mean over all elements of (predictions - targets)^2.</summary>
     /// <param name="predictions">[count], finite</param>
     /// <param name="targets">[count], finite</param>
-    /// <param name="loss">written; may be null</param>
+    /// <param name="loss">written; may be null (CUDA: then nothing is waited for)</param>
     /// <param name="prediction_gradients">[count], written: gradient of the mean loss; may be null</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE</returns>
     [LibraryImport(Library)]
@@ -468,7 +644,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Multiplies all gradients by max_norm / norm where their Euclidean norm is larger than max_norm.</summary>
     /// <param name="gradients">[count], changed in place</param>
     /// <param name="max_norm">above 0; infinity: measure only</param>
-    /// <param name="norm">written: the norm before clipping; may be null</param>
+    /// <param name="norm">written: the norm before clipping; may be null (CUDA: then nothing is waited for)</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE if the norm is (gradients are then unchanged)</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -484,7 +660,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="velocity">[count], changed in place; null where momentum is 0</param>
     /// <param name="momentum">0 to 1, 1 excluded</param>
     /// <param name="nesterov">0 or 1</param>
-    /// <param name="groups">[group_count]; they lie inside the buffers and do not overlap</param>
+    /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
     /// <param name="group_count">at least 1</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
@@ -505,7 +681,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="beta2">0 to 1, 1 excluded</param>
     /// <param name="epsilon">above 0</param>
     /// <param name="decoupled">0: Adam; 1: AdamW</param>
-    /// <param name="groups">[group_count]; they lie inside the buffers and do not overlap</param>
+    /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
     /// <param name="group_count">at least 1</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]

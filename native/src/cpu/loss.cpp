@@ -1,13 +1,13 @@
-#include "model/loss.hpp"
+#include "cpu/loss.hpp"
 
 #include <atomic>
 #include <cinttypes>
 #include <cmath>
 
 #include "core/error.hpp"
-#include "model/flat.hpp"
+#include "cpu/flat.hpp"
 
-namespace ortho {
+namespace ortho::cpu {
 namespace {
 
 struct CountedLoss {
@@ -22,7 +22,7 @@ struct CountedLoss {
 };
 
 /** @return index of the first value that is NaN or infinite, -1 if there is none */
-template <class T> int64_t first_not_finite(ortho_device& device, const T* values, int64_t count) {
+template <class T> int64_t first_not_finite(CpuDevice& device, const T* values, int64_t count) {
     std::atomic<bool> found{false};
     for_each_block(device.pool, count, flat_block, [&](int64_t begin, int64_t end) {
         if (!device.kernels.of<T>().vector.all_finite(values + begin, end - begin))
@@ -33,7 +33,7 @@ template <class T> int64_t first_not_finite(ortho_device& device, const T* value
     return std::find_if(values, values + count, [](T value) { return !std::isfinite(value); }) - values;
 }
 
-template <class T> void require_finite(ortho_device& device, const char* name, const T* values, int64_t count) {
+template <class T> void require_finite(CpuDevice& device, const char* name, const T* values, int64_t count) {
     if (const int64_t index = first_not_finite(device, values, count); index >= 0)
         fail(ORTHO_NOT_FINITE, "%s[%" PRId64 "] is %g; it must be finite", name, index,
              static_cast<double>(values[index]));
@@ -41,27 +41,27 @@ template <class T> void require_finite(ortho_device& device, const char* name, c
 
 } // namespace
 
-template <class T>
-Loss softmax_cross_entropy(ortho_device& device, int64_t rows, int64_t classes, double label_smoothing, const T* logits,
-                           const int32_t* targets, T* gradients) {
-    for (int64_t i = 0; i < rows; ++i)
-        if (targets[i] < 0 || targets[i] >= classes)
-            fail(ORTHO_INVALID_ARGUMENT, "targets[%" PRId64 "] is %" PRId32 "; allowed are 0 to %" PRId64, i,
-                 targets[i], classes - 1);
+template <class T> Loss softmax_cross_entropy(CpuDevice& device, const SoftmaxCrossEntropy& call) {
+    const int64_t rows = call.rows, classes = call.classes;
+    const auto* logits = static_cast<const T*>(call.logits);
     if (const int64_t index = first_not_finite(device, logits, rows * classes); index >= 0)
         fail(ORTHO_NOT_FINITE, "logits[%" PRId64 ", %" PRId64 "] is %g; it must be finite", index / classes,
              index % classes, static_cast<double>(logits[index]));
-    const cpu::SoftmaxProblem<T> problem{rows, classes, label_smoothing, logits, targets, gradients};
+    const SoftmaxProblem<T> problem{rows,   classes,      call.label_smoothing,
+                                    logits, call.targets, static_cast<T*>(call.gradients)};
     const int64_t block_rows = std::max<int64_t>(1, flat_block / classes);
     const CountedLoss sum = sum_blocks<CountedLoss>(device, rows, block_rows, [&](int64_t begin, int64_t end) {
-        const cpu::LossSum part = device.kernels.of<T>().vector.softmax_cross_entropy(problem, begin, end);
+        const LossSum part = device.kernels.of<T>().vector.softmax_cross_entropy(problem, begin, end);
         return CountedLoss{part.loss, part.correct};
     });
     return {sum.loss / static_cast<double>(rows), sum.correct};
 }
 
-template <class T>
-double mean_squared_error(ortho_device& device, int64_t count, const T* predictions, const T* targets, T* gradients) {
+template <class T> double mean_squared_error(CpuDevice& device, const MeanSquaredError& call) {
+    const int64_t count = call.count;
+    const auto* predictions = static_cast<const T*>(call.predictions);
+    const auto* targets = static_cast<const T*>(call.targets);
+    auto* gradients = static_cast<T*>(call.gradients);
     require_finite(device, "predictions", predictions, count);
     require_finite(device, "targets", targets, count);
     const T factor = static_cast<T>(2 / static_cast<double>(count));
@@ -72,9 +72,9 @@ double mean_squared_error(ortho_device& device, int64_t count, const T* predicti
     return sum / static_cast<double>(count);
 }
 
-template Loss softmax_cross_entropy(ortho_device&, int64_t, int64_t, double, const float*, const int32_t*, float*);
-template Loss softmax_cross_entropy(ortho_device&, int64_t, int64_t, double, const double*, const int32_t*, double*);
-template double mean_squared_error(ortho_device&, int64_t, const float*, const float*, float*);
-template double mean_squared_error(ortho_device&, int64_t, const double*, const double*, double*);
+template Loss softmax_cross_entropy<float>(CpuDevice&, const SoftmaxCrossEntropy&);
+template Loss softmax_cross_entropy<double>(CpuDevice&, const SoftmaxCrossEntropy&);
+template double mean_squared_error<float>(CpuDevice&, const MeanSquaredError&);
+template double mean_squared_error<double>(CpuDevice&, const MeanSquaredError&);
 
-} // namespace ortho
+} // namespace ortho::cpu

@@ -1,13 +1,9 @@
-#include "model/dense.hpp"
+#include "cpu/dense.hpp"
 
 #include <algorithm>
 
-namespace ortho {
+namespace ortho::cpu {
 namespace {
-
-using cpu::DenseKernels;
-using cpu::Product;
-using cpu::Tile;
 
 /** Products of so few rows or columns are not worth packing. */
 constexpr int64_t narrow_columns = 16;
@@ -33,7 +29,7 @@ int64_t round_up(int64_t value, int64_t multiple) {
 }
 
 /** Calls body(task, rank) for all tasks, on the device's threads if there is work enough for them. */
-template <class Body> void share(ortho_device& device, double work, int64_t tasks, Body&& body) {
+template <class Body> void share(CpuDevice& device, double work, int64_t tasks, Body&& body) {
     if (work >= static_cast<double>(worth_threads)) {
         for_each_task(device.pool, tasks, body);
         return;
@@ -62,7 +58,7 @@ template <class T> double multiply_adds(const Product<T>& product) {
     return static_cast<double>(product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
 }
 
-template <class T> void run_tiles(ortho_device& device, const Product<T>& product, const Tiling& tiling, T* scratch) {
+template <class T> void run_tiles(CpuDevice& device, const Product<T>& product, const Tiling& tiling, T* scratch) {
     const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
     const int64_t tile_scratch = kernels.tile_scratch(tiling.row_step);
     share(device, multiply_adds(product), tiling.tiles(),
@@ -70,7 +66,7 @@ template <class T> void run_tiles(ortho_device& device, const Product<T>& produc
 }
 
 /** A product with many rows, whose B (the weights) is packed once for all tiles. */
-template <class T> void multiply_rows(ortho_device& device, Product<T> product) {
+template <class T> void multiply_rows(CpuDevice& device, Product<T> product) {
     const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
     const Tiling tiling{product.m, product.n, tile_rows, round_up(tile_columns, kernels.panel_width)};
     // Packed panels of 64 bytes' multiples keep what follows them aligned.
@@ -87,7 +83,7 @@ template <class T> void multiply_rows(ortho_device& device, Product<T> product) 
 }
 
 /** A product with a long sum, each tile of which packs what it needs. */
-template <class T> void multiply_long(ortho_device& device, const Product<T>& product) {
+template <class T> void multiply_long(CpuDevice& device, const Product<T>& product) {
     const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
     // Few rows of C: narrower tiles, so that there are some to share.
     const int64_t wanted = product.m > long_tile_rows ? long_tile_columns : smallest_tile_columns;
@@ -99,7 +95,7 @@ template <class T> void multiply_long(ortho_device& device, const Product<T>& pr
     run_tiles(device, product, tiling, scratch);
 }
 
-template <class T> void multiply_narrow(ortho_device& device, const Product<T>& product) {
+template <class T> void multiply_narrow(CpuDevice& device, const Product<T>& product) {
     const Tiling tiling{product.m, product.n, narrow_tile_rows, tile_columns};
     share(device, multiply_adds(product), tiling.tiles(),
           [&](int64_t task, int) { device.kernels.of<T>().dense.multiply_narrow(product, tiling[task]); });
@@ -108,7 +104,7 @@ template <class T> void multiply_narrow(ortho_device& device, const Product<T>& 
 } // namespace
 
 template <class T>
-void dense_forward(ortho_device& device, const DenseShape& shape, const T* weights, const T* bias, const T* x, T* y) {
+void dense_forward(CpuDevice& device, const DenseShape& shape, const T* weights, const T* bias, const T* x, T* y) {
     const Product<T> product{
         .m = shape.rows,
         .n = shape.outputs,
@@ -127,7 +123,7 @@ void dense_forward(ortho_device& device, const DenseShape& shape, const T* weigh
 }
 
 template <class T>
-void dense_backward(ortho_device& device, const DenseShape& shape, bool accumulate, const T* weights, const T* x,
+void dense_backward(CpuDevice& device, const DenseShape& shape, bool accumulate, const T* weights, const T* x,
                     const T* y_gradients, T* weight_gradients, T* bias_gradients, T* x_gradients) {
     if (x_gradients != nullptr)
         multiply_rows(device, Product<T>{
@@ -162,11 +158,11 @@ void dense_backward(ortho_device& device, const DenseShape& shape, bool accumula
               });
 }
 
-template void dense_forward(ortho_device&, const DenseShape&, const float*, const float*, const float*, float*);
-template void dense_forward(ortho_device&, const DenseShape&, const double*, const double*, const double*, double*);
-template void dense_backward(ortho_device&, const DenseShape&, bool, const float*, const float*, const float*, float*,
+template void dense_forward(CpuDevice&, const DenseShape&, const float*, const float*, const float*, float*);
+template void dense_forward(CpuDevice&, const DenseShape&, const double*, const double*, const double*, double*);
+template void dense_backward(CpuDevice&, const DenseShape&, bool, const float*, const float*, const float*, float*,
                              float*, float*);
-template void dense_backward(ortho_device&, const DenseShape&, bool, const double*, const double*, const double*,
-                             double*, double*, double*);
+template void dense_backward(CpuDevice&, const DenseShape&, bool, const double*, const double*, const double*, double*,
+                             double*, double*);
 
-} // namespace ortho
+} // namespace ortho::cpu

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "model/device.hpp"
+#include "cpu/device.hpp"
 
 // Passes over flat buffers, cut into blocks of a fixed size: what a block computes, and the order in which the blocks'
 // sums are added, never depends on the number of threads.
 
-namespace ortho {
+namespace ortho::cpu {
 
 constexpr int64_t flat_block = 16384;
 
@@ -19,7 +19,7 @@ template <class Body> void for_each_block(ThreadPool& pool, int64_t count, int64
 }
 
 /** Sum of body(begin, end) over blocks of [0, count), from the first block to the last. */
-template <class Sum, class Body> Sum sum_blocks(ortho_device& device, int64_t count, int64_t block, Body&& body) {
+template <class Sum, class Body> Sum sum_blocks(CpuDevice& device, int64_t count, int64_t block, Body&& body) {
     const int64_t blocks = (count + block - 1) / block;
     auto workspace = device.workspace();
     Sum* const sums =
@@ -32,4 +32,4 @@ template <class Sum, class Body> Sum sum_blocks(ortho_device& device, int64_t co
     return total;
 }
 
-} // namespace ortho
+} // namespace ortho::cpu

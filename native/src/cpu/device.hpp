@@ -1,0 +1,82 @@
+// The CPU as a device: its threads and its kernels.
+#pragma once
+
+#include <mutex>
+
+#include "core/memory.hpp"
+#include "core/thread_pool.hpp"
+#include "cpu/kernel_table.hpp"
+#include "model/device.hpp"
+
+namespace ortho::cpu {
+
+class CpuDevice final : public ortho_device {
+public:
+    /** @throws Error ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU asks for what is not there */
+    explicit CpuDevice(int threads) : kernels(kernel_table()), pool(threads) {}
+
+    /** Scratch memory of the device, held by one call at a time. */
+    class Workspace {
+    public:
+        /** @return at least `bytes` bytes, aligned to 64; what was in them is kept unless the scratch has to grow */
+        void* reserve(int64_t bytes, const char* what) {
+            if (bytes > device_.scratch_.bytes()) {
+                device_.scratch_ = Memory();
+                device_.scratch_ = Memory(bytes, what);
+            }
+            return device_.scratch_.data();
+        }
+
+    private:
+        friend CpuDevice;
+        explicit Workspace(CpuDevice& device) : device_(device), lock_(device.scratch_mutex_) {}
+        CpuDevice& device_;
+        std::unique_lock<std::mutex> lock_;
+    };
+
+    /** Takes the scratch memory, waiting while a call on another thread has it. */
+    Workspace workspace() { return Workspace(*this); }
+
+    const char* name() const noexcept override { return "cpu"; }
+    int threads() const noexcept override { return pool.threads(); }
+    void describe(ortho_device_info& info) override;
+    void synchronize() override {}
+
+    std::unique_ptr<ortho_buffer> make_buffer(int64_t bytes) override;
+    std::unique_ptr<ortho_buffer> wrap(void* data, int64_t bytes) override;
+    std::unique_ptr<ortho_staging> make_staging(int64_t bytes) override;
+    std::unique_ptr<ortho_chain> make_chain(ChainSpec spec) override;
+
+    void copy_from_host(void* destination, const void* source, int64_t bytes) override;
+    void copy_to_host(void* destination, const void* source, int64_t bytes) override;
+    void copy(void* destination, const void* source, int64_t bytes) override;
+    void fill(ortho_dtype dtype, int64_t count, void* values, double value) override;
+
+    void add_normal_noise(ortho_dtype dtype, uint64_t seed, uint32_t index, double standard_deviation, int64_t count,
+                          const void* x, void* y) override;
+    void dense_forward(ortho_dtype dtype, const DenseShape& shape, const void* weights, const void* bias, const void* x,
+                       void* y) override;
+    void dense_backward(ortho_dtype dtype, const DenseShape& shape, bool accumulate, const void* weights, const void* x,
+                        const void* y_gradients, void* weight_gradients, void* bias_gradients,
+                        void* x_gradients) override;
+    void softmax_cross_entropy(ortho_dtype dtype, const SoftmaxCrossEntropy& call, double* loss,
+                               int64_t* correct) override;
+    void mean_squared_error(ortho_dtype dtype, const MeanSquaredError& call, double* loss) override;
+    void clip_gradient_norm(ortho_dtype dtype, int64_t count, void* gradients, double max_norm, double* norm) override;
+    void sgd_step(ortho_dtype dtype, const OptimizerStep& step, const SgdOptions& options) override;
+    void adam_step(ortho_dtype dtype, const OptimizerStep& step, const AdamOptions& options) override;
+
+    const KernelTable& kernels;
+    ThreadPool pool;
+
+private:
+    ~CpuDevice() override = default;
+
+    std::mutex scratch_mutex_;
+    Memory scratch_;
+};
+
+/** @throws Error */
+std::unique_ptr<ortho_chain> make_chain(CpuDevice& device, ChainSpec spec);
+
+} // namespace ortho::cpu

@@ -1,0 +1,106 @@
+// What the library orthonative_cuda offers to the core: a table of plain functions, so that the two can be compiled by
+// different compilers. No exception crosses it.
+#pragma once
+
+#include <cstdint>
+
+#include "model/calls.hpp"
+#include "orthonative/orthonative.h"
+
+namespace ortho::cuda {
+
+/** Why a call failed: the message of an ortho::Error. */
+struct Failure {
+    char message[512];
+};
+
+/** ChainSpec in plain form. Everything is read while the chain is made. */
+struct ChainParameters {
+    ortho_dtype dtype;
+    ortho_chain_model model;
+    ortho_activation activation;
+    bool structured;
+    bool filter_per_layer;
+    bool check_finite;
+    int64_t hidden_size;
+    int64_t input_size;
+    int64_t layers;
+    int64_t checkpoint_every;
+    int64_t max_state_bytes;
+    const double* alpha; // [N]
+    const double* beta;  // [N]
+    void* context;
+    /** Dense filters: writes O of a layer, [N, N]. */
+    ortho_status (*read_matrix)(void* context, int64_t layer, double* matrix, Failure* failure);
+    /** Structured filters: (O x)_i = sign_i x[source_i]. */
+    ortho_status (*read_moves)(void* context, int64_t layer, int32_t* source, double* sign, Failure* failure);
+};
+
+struct Device;
+struct Staging;
+struct Chain;
+
+/** Functions that can fail return a status and then leave a message. Buffers are addresses on the GPU. */
+struct Backend {
+    /** sizeof(Backend), the version of the project, and the hash of its header: all must be those of the core. */
+    uint32_t size;
+    const char* version;
+    const char* header_hash;
+
+    ortho_status (*device_create)(Device** device, const ortho_device_options* options, Failure* failure);
+    void (*device_free)(Device* device);
+    /** Valid as long as the device. */
+    const char* (*device_name)(const Device* device);
+    ortho_status (*device_describe)(Device* device, ortho_device_info* info, Failure* failure);
+    ortho_status (*device_synchronize)(Device* device, Failure* failure);
+
+    /** Zeroed memory. */
+    ortho_status (*allocate)(Device* device, int64_t bytes, void** data, Failure* failure);
+    void (*release)(Device* device, void* data);
+    /** Whether memory of somebody else lies on the device. */
+    ortho_status (*check_memory)(Device* device, const void* data, Failure* failure);
+    ortho_status (*copy_from_host)(Device* device, void* destination, const void* source, int64_t bytes,
+                                   Failure* failure);
+    ortho_status (*copy_to_host)(Device* device, void* destination, const void* source, int64_t bytes,
+                                 Failure* failure);
+    ortho_status (*copy)(Device* device, void* destination, const void* source, int64_t bytes, Failure* failure);
+    ortho_status (*fill)(Device* device, ortho_dtype dtype, int64_t count, void* values, double value,
+                         Failure* failure);
+
+    ortho_status (*staging_create)(Device* device, int64_t bytes, Staging** staging, void** data, Failure* failure);
+    void (*staging_free)(Staging* staging);
+    ortho_status (*staging_upload)(Staging* staging, void* destination, int64_t bytes, Failure* failure);
+    ortho_status (*staging_join)(Staging* staging, Failure* failure);
+    ortho_status (*staging_wait)(Staging* staging, Failure* failure);
+
+    ortho_status (*add_normal_noise)(Device* device, ortho_dtype dtype, uint64_t seed, uint32_t index,
+                                     double standard_deviation, int64_t count, const void* x, void* y,
+                                     Failure* failure);
+    ortho_status (*dense_forward)(Device* device, ortho_dtype dtype, const DenseShape* shape, const void* weights,
+                                  const void* bias, const void* x, void* y, Failure* failure);
+    ortho_status (*dense_backward)(Device* device, ortho_dtype dtype, const DenseShape* shape, bool accumulate,
+                                   const void* weights, const void* x, const void* y_gradients, void* weight_gradients,
+                                   void* bias_gradients, void* x_gradients, Failure* failure);
+    ortho_status (*softmax_cross_entropy)(Device* device, ortho_dtype dtype, const SoftmaxCrossEntropy* call,
+                                          double* loss, int64_t* correct, Failure* failure);
+    ortho_status (*mean_squared_error)(Device* device, ortho_dtype dtype, const MeanSquaredError* call, double* loss,
+                                       Failure* failure);
+    ortho_status (*clip_gradient_norm)(Device* device, ortho_dtype dtype, int64_t count, void* gradients,
+                                       double max_norm, double* norm, Failure* failure);
+    ortho_status (*sgd_step)(Device* device, ortho_dtype dtype, const OptimizerStep* step, const SgdOptions* options,
+                             Failure* failure);
+    ortho_status (*adam_step)(Device* device, ortho_dtype dtype, const OptimizerStep* step, const AdamOptions* options,
+                              Failure* failure);
+
+    ortho_status (*chain_create)(Device* device, const ChainParameters* parameters, Chain** chain, Failure* failure);
+    void (*chain_free)(Chain* chain);
+    ortho_status (*chain_state_bytes)(const Chain* chain, int64_t steps, int64_t batch, bool training, int64_t* bytes,
+                                      Failure* failure);
+    ortho_status (*chain_forward)(Chain* chain, const ChainForward* call, Failure* failure);
+    ortho_status (*chain_backward)(Chain* chain, const ChainBackward* call, Failure* failure);
+};
+
+/** Name of the library's one exported function, `const Backend* ortho_cuda_backend(void)`. */
+inline constexpr char backend_entry_point[] = "ortho_cuda_backend";
+
+} // namespace ortho::cuda

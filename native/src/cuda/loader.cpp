@@ -1,0 +1,91 @@
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string>
+
+#include "core/error.hpp"
+#include "cuda/device.hpp"
+
+#if defined(__linux__)
+#include <dlfcn.h>
+#endif
+
+namespace ortho::cuda {
+
+#if defined(__linux__)
+
+namespace {
+
+constexpr const char* file_name = "liborthonative_cuda.so";
+constexpr const char* path_variable = "ORTHONATIVE_CUDA_LIBRARY";
+
+/** Where this library lies, "/" at the end; "" if that cannot be told. */
+std::string own_folder() {
+    Dl_info info{};
+    if (dladdr(reinterpret_cast<const void*>(&backend), &info) == 0 || info.dli_fname == nullptr)
+        return {};
+    const std::string path = info.dli_fname;
+    const size_t slash = path.rfind('/');
+    return slash == std::string::npos ? std::string() : path.substr(0, slash + 1);
+}
+
+void* open_library(const char* path, std::string& failures) {
+    void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) {
+        const char* reason = dlerror();
+        failures += failures.empty() ? "" : "; ";
+        failures += reason != nullptr ? reason : path;
+    }
+    return library;
+}
+
+const Backend& load() {
+    std::string failures;
+    void* library = nullptr;
+    if (const char* named = std::getenv(path_variable); named != nullptr && *named != '\0') {
+        library = open_library(named, failures);
+    } else {
+        if (const std::string folder = own_folder(); !folder.empty())
+            library = open_library((folder + file_name).c_str(), failures);
+        if (library == nullptr)
+            library = open_library(file_name, failures);
+    }
+    if (library == nullptr)
+        fail(ORTHO_NOT_SUPPORTED,
+             "the library %s of CUDA devices is missing or lacks what it needs; install it, or name it with %s (%s)",
+             file_name, path_variable, failures.c_str());
+    using EntryPoint = const Backend* (*)();
+    const auto entry_point = reinterpret_cast<EntryPoint>(dlsym(library, backend_entry_point));
+    const Backend* found = entry_point != nullptr ? entry_point() : nullptr;
+    if (found == nullptr || found->size != sizeof(Backend) || std::strcmp(found->version, ORTHO_VERSION) != 0 ||
+        std::strcmp(found->header_hash, ORTHO_HEADER_HASH) != 0) {
+        dlclose(library);
+        fail(ORTHO_NOT_SUPPORTED,
+             "the library %s does not belong to this version of liborthonative (%s); install both "
+             "from one package or one build",
+             file_name, ORTHO_VERSION);
+    }
+    return *found;
+}
+
+} // namespace
+
+const Backend& backend() {
+    static std::mutex mutex;
+    static const Backend* loaded = nullptr;
+    const std::lock_guard lock(mutex);
+    if (loaded == nullptr)
+        loaded = &load();
+    return *loaded;
+}
+
+#else
+
+const Backend& backend() {
+    fail(ORTHO_NOT_SUPPORTED, "options->kind is %d (CUDA); CUDA devices are supported on Linux only",
+         ORTHO_DEVICE_CUDA);
+}
+
+#endif
+
+} // namespace ortho::cuda

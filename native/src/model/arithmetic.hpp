@@ -1,0 +1,125 @@
+// The arithmetic of steps and updates, written once for the CPU's vectors and for CUDA's threads.
+//
+// V is a number, or a vector of numbers where the compiler has them.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "core/host_device.hpp"
+#include "model/calls.hpp"
+
+namespace ortho {
+
+enum class Nonlinearity : int32_t { tanh = ORTHO_TANH, relu = ORTHO_RELU };
+
+/** phi'(z) from a = phi(z); `one` is 1 in every lane. */
+template <class V> ORTHO_HOST_DEVICE V phi_slope(Nonlinearity kind, V a, V one) {
+    return kind == Nonlinearity::tanh ? one - a * a : (a > 0 ? one : one - one);
+}
+
+/** x_k of the filtered state alpha O x_{k-1} and a = phi(z_k). */
+template <class V> ORTHO_HOST_DEVICE V chain_state(V filtered, V beta, V a) {
+    return filtered + beta * a;
+}
+
+/** delta_k of the slope phi'(z_k) and the gradient g_k at x_k. */
+template <class V> ORTHO_HOST_DEVICE V chain_delta(V beta, V slope, V gradient) {
+    return beta * slope * gradient;
+}
+
+ORTHO_HOST_DEVICE float square_root(float value) {
+#if defined(__CUDA_ARCH__)
+    return sqrtf(value);
+#else
+    return __builtin_sqrtf(value);
+#endif
+}
+
+ORTHO_HOST_DEVICE double square_root(double value) {
+#if defined(__CUDA_ARCH__)
+    return sqrt(value);
+#else
+    return __builtin_sqrt(value);
+#endif
+}
+
+/** What is the same for all parameters in a step of stochastic gradient descent. */
+template <class T> struct SgdFactors {
+    T momentum;
+    /** p -= rate (own g + carried v): Nesterov's momentum takes 1 and momentum, the ordinary one 0 and 1. */
+    T own;
+    T carried;
+
+    explicit SgdFactors(const SgdOptions& options)
+        : momentum(static_cast<T>(options.momentum)), own(options.nesterov ? T(1) : T(0)),
+          carried(options.nesterov ? static_cast<T>(options.momentum) : T(1)) {}
+};
+
+/** What is the same for all parameters in a step of Adam. */
+template <class T> struct AdamFactors {
+    T beta1;
+    T one_minus_beta1;
+    T beta2;
+    T one_minus_beta2;
+    T epsilon;
+    /** 1 / sqrt(1 - beta2^step) */
+    T second_correction;
+
+    explicit AdamFactors(const AdamOptions& options)
+        : beta1(static_cast<T>(options.beta1)), one_minus_beta1(static_cast<T>(1 - options.beta1)),
+          beta2(static_cast<T>(options.beta2)), one_minus_beta2(static_cast<T>(1 - options.beta2)),
+          epsilon(static_cast<T>(options.epsilon)),
+          second_correction(
+              static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, static_cast<double>(options.step))))) {}
+};
+
+/** How the parameters of a group are stepped. */
+template <class T> struct GroupFactors {
+    /** SGD: the learning rate; Adam: divided by 1 - beta1^step. */
+    T step_size;
+    /** Added to the gradient as so many times the parameter. */
+    T gradient_decay;
+    /** The parameter is multiplied by it first; 1 without decoupled weight decay. */
+    T parameter_scale;
+
+    static GroupFactors of_sgd(const ortho_parameter_group& group) {
+        return {static_cast<T>(group.learning_rate), static_cast<T>(group.weight_decay), T(1)};
+    }
+    static GroupFactors of_adam(const AdamOptions& options, const ortho_parameter_group& group) {
+        const double first_correction = 1 - std::pow(options.beta1, static_cast<double>(options.step));
+        return {static_cast<T>(group.learning_rate / first_correction),
+                static_cast<T>(options.decoupled ? 0 : group.weight_decay),
+                static_cast<T>(options.decoupled ? 1 - group.learning_rate * group.weight_decay : 1)};
+    }
+};
+
+/** Stochastic gradient descent without momentum. */
+template <class T> ORTHO_HOST_DEVICE void sgd_update(const GroupFactors<T>& group, T gradient, T& parameter) {
+    parameter -= group.step_size * (gradient + group.gradient_decay * parameter);
+}
+
+/** Stochastic gradient descent with momentum. */
+template <class T>
+ORTHO_HOST_DEVICE void sgd_update(const SgdFactors<T>& step, const GroupFactors<T>& group, T gradient, T& parameter,
+                                  T& velocity) {
+    const T decayed = gradient + group.gradient_decay * parameter;
+    const T speed = step.momentum * velocity + decayed;
+    velocity = speed;
+    parameter -= group.step_size * (step.own * decayed + step.carried * speed);
+}
+
+/** Adam and AdamW. */
+template <class T>
+ORTHO_HOST_DEVICE void adam_update(const AdamFactors<T>& step, const GroupFactors<T>& group, T gradient, T& parameter,
+                                   T& first_moment, T& second_moment) {
+    const T decayed = gradient + group.gradient_decay * parameter;
+    const T m = step.beta1 * first_moment + step.one_minus_beta1 * decayed;
+    const T v = step.beta2 * second_moment + step.one_minus_beta2 * decayed * decayed;
+    first_moment = m;
+    second_moment = v;
+    parameter = parameter * group.parameter_scale -
+                group.step_size * m / (square_root(v) * step.second_correction + step.epsilon);
+}
+
+} // namespace ortho
