@@ -1,0 +1,509 @@
+#include "cuda/library/chain.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <type_traits>
+#include <vector>
+
+#include "cuda/library/graph_cache.hpp"
+#include "cuda/library/operations.hpp"
+#include "cuda/library/persistent.hpp"
+#include "cuda/library/products.hpp"
+#include "cuda/library/reductions.hpp"
+#include "cuda/library/step_kernels.hpp"
+#include "model/segments.hpp"
+
+namespace ortho::cuda {
+namespace {
+
+/** Longer loops are given to the stream step by step: a graph of so many nodes takes too much memory. */
+constexpr int64_t most_captured_steps = 8192;
+/** States that inference keeps, to copy outputs from and to make the drives of many steps in one product. */
+constexpr int64_t inference_window_bytes = int64_t{32} << 20;
+
+/** How the steps of a recurrent chain are run. */
+enum class LoopPlan {
+    automatic,
+    /** Products by cuBLAS, kernel after kernel. */
+    steps,
+    /** The same, captured in a graph. */
+    graph,
+    /** One kernel for all steps, where it supports the shape; otherwise as graph. */
+    persistent
+};
+
+/** The environment variable ORTHONATIVE_CUDA_CHAIN forces a plan, for tests and measurements. */
+LoopPlan plan_of_environment() {
+    const char* const name = std::getenv("ORTHONATIVE_CUDA_CHAIN");
+    if (name == nullptr || *name == '\0')
+        return LoopPlan::automatic;
+    if (std::strcmp(name, "steps") == 0)
+        return LoopPlan::steps;
+    if (std::strcmp(name, "graph") == 0)
+        return LoopPlan::graph;
+    if (std::strcmp(name, "persistent") == 0)
+        return LoopPlan::persistent;
+    fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CUDA_CHAIN is '%s'; allowed are steps, graph and persistent", name);
+}
+
+template <class T> class CudaChain final : public Chain {
+public:
+    CudaChain(Device& owner, const ChainParameters& parameters)
+        : Chain(owner), p_(parameters), n_(parameters.hidden_size), d_(parameters.input_size),
+          recurrent_(parameters.model == ORTHO_RECURRENT), plan_(plan_of_environment()),
+          stacked_(recurrent_ && !parameters.structured &&
+                   (sizeof(T) == sizeof(double) || device.filter_precision == device.matrix_precision)),
+          beta_(n_ * size_of(1), "beta") {
+        std::vector<T> beta(static_cast<size_t>(n_));
+        for (int64_t i = 0; i < n_; ++i)
+            beta[static_cast<size_t>(i)] = static_cast<T>(parameters.beta[i]);
+        upload(beta_, 0, beta);
+        if (parameters.structured)
+            upload_moves(parameters);
+        else
+            upload_matrices(parameters);
+        // The parameters' pointers are the caller's.
+        p_.alpha = p_.beta = nullptr;
+        p_.context = nullptr;
+    }
+
+    ~CudaChain() override {
+        // Work may still be using what is about to be freed; cudaFree waits for it, the graphs' destruction does not.
+        static_cast<void>(cudaStreamSynchronize(device.stream));
+    }
+
+    int64_t state_bytes(int64_t steps, int64_t batch, bool training) const override {
+        return bytes_of(segments_for(steps, batch, training), batch, training);
+    }
+
+    void forward(const ChainForward& call) override {
+        ready_for_backward_ = false;
+        steps_ = call.steps;
+        batch_ = call.batch;
+        output_steps_ = call.output_steps;
+        const auto* inputs = static_cast<const T*>(call.inputs);
+        const auto* initial = static_cast<const T*>(call.initial);
+        if (p_.check_finite) {
+            if (inputs != nullptr)
+                check_finite(device, Checked::inputs, steps_ * batch_ * d_, inputs);
+            if (initial != nullptr)
+                check_finite(device, Checked::initial, batch_ * n_, initial);
+        }
+        prepare_states(call.training);
+        if (recurrent_)
+            copy_on_device(device, weights_copy(), call.weights, n_ * n_ * size_of(1));
+
+        if (initial != nullptr)
+            copy_on_device(device, state(0), initial, state_size());
+        else
+            clear(device, state(0), state_size());
+        for (int64_t segment = 0; segment < segments_.count(); ++segment) {
+            if (segment > 0)
+                copy_on_device(device, state(0), state(segments_.length), state_size());
+            if (call.training && segments_.count() > 1)
+                copy_on_device(device, checkpoint(segment), state(0), state_size());
+            run_segment(segment, static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
+                        static_cast<const T*>(call.bias), inputs);
+            copy_outputs(segment, static_cast<T*>(call.outputs));
+        }
+        ready_for_backward_ = call.training;
+    }
+
+    void backward(const ChainBackward& call) override {
+        if (!ready_for_backward_)
+            fail(ORTHO_INVALID_STATE, "backward needs a forward call with training = 1 before it, one for each");
+        const auto* arriving = static_cast<const T*>(call.output_gradients);
+        if (output_steps_ > 0 && arriving == nullptr)
+            fail(ORTHO_INVALID_ARGUMENT, "output_gradients is null; forward wrote %" PRId64 " output steps",
+                 output_steps_);
+        if (p_.check_finite && output_steps_ > 0)
+            check_finite(device, Checked::output_gradients, output_steps_ * batch_ * n_, arriving);
+        ready_for_backward_ = false;
+
+        current_ = 0;
+        for (int64_t segment = segments_.count() - 1; segment >= 0; --segment) {
+            const bool last = segment == segments_.count() - 1;
+            if (!last) {
+                copy_on_device(device, state(0), checkpoint(segment), state_size());
+                run_segment(segment, static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
+                            static_cast<const T*>(call.bias), static_cast<const T*>(call.inputs));
+            }
+            retreat_segment(segment, static_cast<const T*>(call.weights), arriving);
+            sum_gradients(segment, call, call.accumulate || (recurrent_ && !last));
+        }
+        if (call.initial_gradients != nullptr)
+            check(cudaMemcpy2DAsync(call.initial_gradients, static_cast<size_t>(n_ * size_of(1)), gradient(current_),
+                                    static_cast<size_t>(gradient_stride() * size_of(1)),
+                                    static_cast<size_t>(n_ * size_of(1)), static_cast<size_t>(batch_),
+                                    cudaMemcpyDeviceToDevice, device.stream),
+                  "cudaMemcpy2DAsync");
+    }
+
+private:
+    static constexpr int64_t size_of(int64_t elements) { return elements * static_cast<int64_t>(sizeof(T)); }
+
+    template <class Value> void upload(const DeviceMemory& memory, int64_t at, const std::vector<Value>& values) {
+        copy_to_device(device, memory.as<Value>() + at, values.data(),
+                       static_cast<int64_t>(values.size() * sizeof(Value)));
+    }
+
+    /** Makes alpha O, behind which a stacked chain has room for W. */
+    void upload_matrices(const ChainParameters& parameters) {
+        const int64_t matrices = parameters.filter_per_layer ? parameters.layers : 1;
+        const int64_t matrix = checked_product("the filters", {n_, n_});
+        filters_ = DeviceMemory(checked_product("the filters", {matrices + (recurrent_ ? 1 : 0), matrix, size_of(1)}),
+                                "the filters");
+        std::vector<double> drawn(static_cast<size_t>(matrix));
+        std::vector<T> scaled(static_cast<size_t>(matrix));
+        for (int64_t layer = 0; layer < matrices; ++layer) {
+            Failure failure{};
+            if (const auto status = parameters.read_matrix(parameters.context, layer, drawn.data(), &failure);
+                status != ORTHO_OK)
+                throw Error(status, failure.message);
+            for (int64_t i = 0; i < matrix; ++i)
+                scaled[static_cast<size_t>(i)] =
+                    static_cast<T>(parameters.alpha[i / n_] * drawn[static_cast<size_t>(i)]);
+            upload(filters_, layer * matrix, scaled);
+        }
+    }
+
+    void upload_moves(const ChainParameters& parameters) {
+        const int64_t layers = parameters.filter_per_layer ? parameters.layers : 1;
+        const int64_t count = checked_product("the filters", {layers, 2 * n_});
+        sources_ = DeviceMemory(count * static_cast<int64_t>(sizeof(int32_t)), "the filters");
+        scales_ = DeviceMemory(size_of(count), "the filters");
+        if (recurrent_)
+            filters_ = DeviceMemory(size_of(n_ * n_), "the weights");
+        const auto units = static_cast<size_t>(n_);
+        std::vector<int32_t> drawn(units), source(2 * units);
+        std::vector<double> sign(units);
+        std::vector<T> scale(2 * units);
+        for (int64_t layer = 0; layer < layers; ++layer) {
+            Failure failure{};
+            if (const auto status =
+                    parameters.read_moves(parameters.context, layer, drawn.data(), sign.data(), &failure);
+                status != ORTHO_OK)
+                throw Error(status, failure.message);
+            for (size_t i = 0; i < units; ++i) {
+                const auto from = static_cast<size_t>(drawn[i]);
+                const T factor = static_cast<T>(parameters.alpha[i] * sign[i]);
+                source[i] = drawn[i];
+                scale[i] = factor;
+                source[units + from] = static_cast<int32_t>(i);
+                scale[units + from] = factor;
+            }
+            upload(sources_, layer * 2 * n_, source);
+            upload(scales_, layer * 2 * n_, scale);
+        }
+    }
+
+    /** Moves of a layer: forward, or those of O^T. */
+    Moves<T> moves_of(int64_t layer, bool transposed) const {
+        if (!p_.structured)
+            return {nullptr, nullptr};
+        const int64_t at = (p_.filter_per_layer ? layer * 2 * n_ : 0) + (transposed ? n_ : 0);
+        return {sources_.as<int32_t>() + at, scales_.as<T>() + at};
+    }
+
+    const T* filter_of(int64_t layer) const { return filters_.as<T>() + (p_.filter_per_layer ? layer * n_ * n_ : 0); }
+    /** W of a recurrent chain, which lies behind alpha O so that both are one matrix [2N, N]. */
+    T* weights_copy() const { return filters_.as<T>() + (p_.structured ? 0 : n_ * n_); }
+    const T* weights_of(int64_t layer, const T* weights) const {
+        return recurrent_ ? weights_copy() : weights + layer * n_ * n_;
+    }
+
+    int64_t state_elements() const { return batch_ * n_; }
+    int64_t state_size() const { return size_of(state_elements()); }
+    T* state(int64_t step) const { return states_.as<T>() + step * state_elements(); }
+    /** phi(z_k); V u before the step is done, delta_k once backward has been there. */
+    T* activation(int64_t step) const { return state(segments_.length + 1 + step); }
+    T* checkpoint(int64_t segment) const { return state(2 * segments_.length + 1 + segment); }
+
+    /** alpha O x and W x, side by side: [batch, 2N]. */
+    T* products() const { return work_.as<T>(); }
+    /** g, and in a stacked chain delta beside it, so that both are one row [2N]; two of them take turns. */
+    T* gradient(int64_t which) const { return work_.as<T>() + (1 + which) * 2 * state_elements(); }
+    int64_t gradient_stride() const { return stacked_ ? 2 * n_ : n_; }
+    T* delta_beside_gradient(int64_t which) const { return stacked_ ? gradient(which) + n_ : nullptr; }
+
+    int64_t bytes_of(const Segments& segments, int64_t batch, bool training) const {
+        const char* what = "the states";
+        const int64_t kept = training && segments.count() > 1 ? segments.count() : 0;
+        return checked_product(what, {2 * segments.length + 1 + kept + 6, batch, n_, size_of(1)});
+    }
+
+    Segments segments_for(int64_t steps, int64_t batch, bool training) const {
+        if (training)
+            return choose_segments(p_.checkpoint_every, p_.max_state_bytes, {steps, batch, n_},
+                                   [&](const Segments& tried) { return bytes_of(tried, batch, true); });
+        const int64_t of_step = checked_product("the states", {2, batch, n_, size_of(1)});
+        return {steps, std::clamp<int64_t>(inference_window_bytes / of_step, 1, steps)};
+    }
+
+    void prepare_states(bool training) {
+        segments_ = segments_for(steps_, batch_, training);
+        const int64_t work = size_of(6 * state_elements());
+        const int64_t states = bytes_of(segments_, batch_, training) - work;
+        if (states <= states_.bytes() && work <= work_.bytes())
+            return;
+        graphs_.clear();
+        char what[160];
+        std::snprintf(what, sizeof what,
+                      "%" PRId64 " steps x batch %" PRId64 " x %" PRId64 " units of float%d states (%s)", steps_,
+                      batch_, n_, static_cast<int>(8 * sizeof(T)),
+                      training ? "fewer with checkpointing or a smaller batch" : "fewer with a smaller batch");
+        if (states > states_.bytes()) {
+            states_ = DeviceMemory();
+            states_ = DeviceMemory(states, what);
+        }
+        if (work > work_.bytes()) {
+            work_ = DeviceMemory();
+            work_ = DeviceMemory(work, what);
+        }
+    }
+
+    LoopPlan plan_for(int64_t steps) const {
+        if (plan_ == LoopPlan::steps || steps < 2 || steps > most_captured_steps)
+            return LoopPlan::steps;
+        return LoopPlan::graph;
+    }
+
+    /** Runs the loop over a segment's steps, as a graph where that pays. */
+    template <class Body> void run_loop(const LoopKey& key, Body&& body) {
+        if (plan_for(key.size) == LoopPlan::steps)
+            body();
+        else
+            graphs_.run(device, key, body);
+    }
+
+    /** The loop of kernels that does everything in one launch; nothing where it does not apply. */
+    std::optional<PersistentShape> persistent_shape() const {
+        if constexpr (std::is_same_v<T, float>) {
+            const bool wanted = plan_ == LoopPlan::persistent || plan_ == LoopPlan::automatic;
+            const bool exact =
+                device.matrix_precision == ORTHO_MATRIX_FLOAT32 && device.filter_precision == ORTHO_MATRIX_FLOAT32;
+            if (wanted && recurrent_ && exact)
+                return choose_persistent_shape(device, {batch_, n_, p_.structured});
+        }
+        return std::nullopt;
+    }
+
+    /** Forward through a segment, from state(0) to state(size). */
+    void run_segment(int64_t segment, const T* weights, const T* input_weights, const T* bias, const T* inputs) {
+        const int64_t first = segments_.first(segment);
+        const int64_t size = segments_.size(segment);
+        if (d_ > 0)
+            multiply<T>(device, device.matrix_precision, {size * batch_, n_, d_}, {inputs + first * batch_ * d_, d_},
+                        {input_weights, d_, true}, false, {activation(0), n_});
+        if constexpr (std::is_same_v<T, float>) {
+            if (const auto shape = persistent_shape()) {
+                persistent_forward(device, *shape,
+                                   {batch_, n_, size, static_cast<Nonlinearity>(p_.activation), moves_of(0, false),
+                                    p_.structured ? nullptr : filter_of(0), weights_copy(),
+                                    d_ > 0 ? activation(0) : nullptr, bias, beta_.as<T>(), state(0), activation(0)});
+                return;
+            }
+        }
+        const LoopKey key{false,
+                          size,
+                          recurrent_ ? 0 : first,
+                          0,
+                          batch_,
+                          segments_.length,
+                          {recurrent_ ? nullptr : weights, bias, nullptr, nullptr}};
+        run_loop(key, [&] {
+            for (int64_t local = 0; local < size; ++local)
+                advance(local, first + local, weights, bias);
+        });
+    }
+
+    void advance(int64_t local, int64_t layer, const T* weights, const T* bias) {
+        const T* const previous = state(local);
+        const T* const step_weights = weights_of(layer, weights);
+        T* const filtered = products();
+        T* const weighted = products() + n_;
+        if (stacked_) {
+            multiply<T>(device, device.matrix_precision, {batch_, 2 * n_, n_}, {previous, n_},
+                        {filter_of(layer), n_, true}, false, {filtered, 2 * n_});
+        } else {
+            if (!p_.structured)
+                multiply<T>(device, device.filter_precision, {batch_, n_, n_}, {previous, n_},
+                            {filter_of(layer), n_, true}, false, {filtered, 2 * n_});
+            multiply<T>(device, device.matrix_precision, {batch_, n_, n_}, {previous, n_}, {step_weights, n_, true},
+                        false, {weighted, 2 * n_});
+        }
+        launch("advance", advance_kernel<T>, step_shape(batch_, n_), device.stream,
+               AdvanceStep<T>{batch_, n_, static_cast<Nonlinearity>(p_.activation), moves_of(layer, false), filtered,
+                              weighted, 2 * n_, d_ > 0 ? activation(local) : nullptr,
+                              bias + (recurrent_ ? 0 : layer * n_), beta_.as<T>(), previous, state(local + 1),
+                              activation(local)});
+    }
+
+    /** Copies those of a segment's states that are outputs. */
+    void copy_outputs(int64_t segment, T* outputs) {
+        const int64_t first_output = steps_ - output_steps_; // steps done before the first output
+        const int64_t begin = std::max(segments_.first(segment), first_output);
+        const int64_t end = segments_.first(segment) + segments_.size(segment);
+        if (begin < end)
+            copy_on_device(device, outputs + (begin - first_output) * state_elements(),
+                           state(begin - segments_.first(segment) + 1), (end - begin) * state_size());
+    }
+
+    /** Gradient that arrives from outside at the state after so many steps; null: none. */
+    const T* arriving_at(const T* arriving, int64_t steps_done) const {
+        const int64_t output = steps_done - 1 - (steps_ - output_steps_);
+        return output >= 0 && steps_done > 0 ? arriving + output * state_elements() : nullptr;
+    }
+
+    /** Backward through a segment: deltas take the place of activations, g ends up at the segment's first state. */
+    void retreat_segment(int64_t segment, const T* weights, const T* arriving) {
+        const int64_t first = segments_.first(segment);
+        const int64_t size = segments_.size(segment);
+        const bool last = segment == segments_.count() - 1;
+        // At the end of an earlier segment it was added when the segment behind was left.
+        const T* const arriving_at_end = last ? arriving_at(arriving, first + size) : nullptr;
+        if constexpr (std::is_same_v<T, float>) {
+            if (const auto shape = persistent_shape()) {
+                persistent_backward(device, *shape,
+                                    {batch_,
+                                     n_,
+                                     size,
+                                     static_cast<Nonlinearity>(p_.activation),
+                                     moves_of(0, true),
+                                     p_.structured ? nullptr : filter_of(0),
+                                     weights_copy(),
+                                     beta_.as<T>(),
+                                     activation(0),
+                                     !last,
+                                     arriving_at_end,
+                                     output_steps_ > 0 ? arriving : nullptr,
+                                     first - 1 - (steps_ - output_steps_),
+                                     {gradient(current_), gradient(1 - current_)},
+                                     gradient_stride()});
+                current_ = (current_ + size) % 2;
+                return;
+            }
+        }
+        const int64_t start = current_;
+        // Where only the last state is an output, all segments but the last are alike.
+        const bool one_output = recurrent_ && output_steps_ <= 1;
+        const LoopKey key{true,
+                          size,
+                          one_output ? 0 : first,
+                          one_output ? 0 : steps_ - output_steps_,
+                          batch_,
+                          segments_.length * 8 + start * 4 + (last ? 2 : 0) + (first == 0 ? 1 : 0),
+                          {recurrent_ ? nullptr : weights, arriving_at_end, arriving_at(arriving, first + size - 1),
+                           arriving_at(arriving, first)}};
+        run_loop(key, [&] {
+            current_ = start;
+            launch_retreat(RetreatStep<T>{batch_,
+                                          n_,
+                                          static_cast<Nonlinearity>(p_.activation),
+                                          {nullptr, nullptr},
+                                          nullptr,
+                                          gradient(current_),
+                                          !last,
+                                          arriving_at_end,
+                                          beta_.as<T>(),
+                                          gradient(current_),
+                                          gradient_stride(),
+                                          activation(size - 1),
+                                          delta_beside_gradient(current_)});
+            for (int64_t local = size - 1; local >= 0; --local)
+                retreat(local, first + local, weights, arriving_at(arriving, first + local));
+        });
+        // A replayed loop ends where the captured one did: each of its steps turned the two gradients over.
+        current_ = p_.structured ? (start + size) % 2 : start;
+    }
+
+    void retreat(int64_t local, int64_t layer, const T* weights, const T* arriving) {
+        T* const product = products();
+        const T* const g = gradient(current_);
+        if (stacked_) {
+            multiply<T>(device, device.matrix_precision, {batch_, n_, 2 * n_}, {g, 2 * n_}, {filter_of(layer), n_},
+                        false, {product, n_});
+        } else {
+            if (!p_.structured)
+                multiply<T>(device, device.filter_precision, {batch_, n_, n_}, {g, n_}, {filter_of(layer), n_}, false,
+                            {product, n_});
+            multiply<T>(device, device.matrix_precision, {batch_, n_, n_}, {activation(local), n_},
+                        {weights_of(layer, weights), n_}, !p_.structured, {product, n_});
+        }
+        // Moves read other units' gradients, so those that are written must be others.
+        const int64_t next = p_.structured ? 1 - current_ : current_;
+        launch_retreat(RetreatStep<T>{batch_, n_, static_cast<Nonlinearity>(p_.activation), moves_of(layer, true),
+                                      product, g, false, arriving, beta_.as<T>(), gradient(next), gradient_stride(),
+                                      local > 0 ? activation(local - 1) : nullptr, delta_beside_gradient(next)});
+        current_ = next;
+    }
+
+    void launch_retreat(const RetreatStep<T>& step) {
+        launch("retreat", retreat_kernel<T>, step_shape(batch_, n_), device.stream, step);
+    }
+
+    /** Adds the gradients of weights and biases, and writes those of inputs, of one segment. */
+    void sum_gradients(int64_t segment, const ChainBackward& call, bool accumulate) {
+        const int64_t first = segments_.first(segment);
+        const int64_t size = segments_.size(segment);
+        auto* const weight_gradients = static_cast<T*>(call.weight_gradients);
+        auto* const bias_gradients = static_cast<T*>(call.bias_gradients);
+        const T* const deltas = activation(0);
+        if (!recurrent_) {
+            multiply_many<T>(device, device.matrix_precision, {n_, n_, batch_}, {deltas, n_, true}, {state(0), n_},
+                             accumulate, {weight_gradients + first * n_ * n_, n_},
+                             {size, state_elements(), state_elements(), n_ * n_});
+            sum_columns(device, {batch_, n_, size, state_elements()}, deltas, accumulate, bias_gradients + first * n_);
+            return;
+        }
+        const int64_t rows = size * batch_;
+        multiply<T>(device, device.matrix_precision, {n_, n_, rows}, {deltas, n_, true}, {state(0), n_}, accumulate,
+                    {weight_gradients, n_});
+        sum_columns(device, {rows, n_, 1, 0}, deltas, accumulate, bias_gradients);
+        if (d_ == 0)
+            return;
+        multiply<T>(device, device.matrix_precision, {n_, d_, rows}, {deltas, n_, true},
+                    {static_cast<const T*>(call.inputs) + first * batch_ * d_, d_}, accumulate,
+                    {static_cast<T*>(call.input_weight_gradients), d_});
+        if (call.input_gradients != nullptr)
+            multiply<T>(device, device.matrix_precision, {rows, d_, n_}, {deltas, n_},
+                        {static_cast<const T*>(call.input_weights), d_}, false,
+                        {static_cast<T*>(call.input_gradients) + first * batch_ * d_, d_});
+    }
+
+    ChainParameters p_;
+    const int64_t n_;
+    const int64_t d_;
+    const bool recurrent_;
+    const LoopPlan plan_;
+    /** alpha O and W are one matrix, and so one product a step. */
+    const bool stacked_;
+
+    DeviceMemory beta_;    // [N]
+    DeviceMemory filters_; // alpha O: [1 or L, N, N], then W of a recurrent chain
+    DeviceMemory sources_; // [1 or L, 2, N]: forward and transposed
+    DeviceMemory scales_;
+    DeviceMemory states_;
+    DeviceMemory work_;
+    GraphCache graphs_;
+
+    Segments segments_{};
+    int64_t steps_ = 0;
+    int64_t batch_ = 0;
+    int64_t output_steps_ = 0;
+    int64_t current_ = 0; // which gradient holds g
+    bool ready_for_backward_ = false;
+};
+
+} // namespace
+
+std::unique_ptr<Chain> make_chain(Device& device, const ChainParameters& parameters) {
+    if (parameters.dtype == ORTHO_FLOAT32)
+        return std::make_unique<CudaChain<float>>(device, parameters);
+    return std::make_unique<CudaChain<double>>(device, parameters);
+}
+
+} // namespace ortho::cuda

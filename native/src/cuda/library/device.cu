@@ -1,0 +1,128 @@
+#include "cuda/library/device.hpp"
+
+#include <algorithm>
+
+namespace ortho::cuda {
+namespace {
+
+/** cuBLAS promises the same bits from run to run for one stream with a workspace of its own; so large for Hopper. */
+constexpr int64_t workspace_bytes = int64_t{32} << 20;
+
+const char* name_of(Checked checked) {
+    switch (checked) {
+    case Checked::inputs:
+        return "inputs";
+    case Checked::initial:
+        return "initial";
+    case Checked::output_gradients:
+        return "output_gradients";
+    case Checked::logits:
+        return "logits";
+    case Checked::predictions:
+        return "predictions";
+    case Checked::targets:
+        return "targets";
+    case Checked::gradient_norm:
+        return "the norm of gradients";
+    }
+    return "a value";
+}
+
+cudaDeviceProp properties_of(int index) {
+    cudaDeviceProp properties{};
+    check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+    return properties;
+}
+
+BlasHandle make_blas() {
+    cublasHandle_t handle = nullptr;
+    check(cublasCreate(&handle), "cublasCreate");
+    return BlasHandle(handle);
+}
+
+} // namespace
+
+int find_device(const ortho_device_options& options) {
+    int count = 0;
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status != cudaSuccess) {
+        static_cast<void>(cudaGetLastError());
+        fail(ORTHO_NOT_SUPPORTED, "the NVIDIA driver is missing, too old for this build, or finds no GPU (%s: %s)",
+             cudaGetErrorName(status), cudaGetErrorString(status));
+    }
+    if (options.index >= count)
+        fail(ORTHO_NOT_SUPPORTED, "options->index is %d; there %s %d GPU%s, counted from 0",
+             static_cast<int>(options.index), count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
+    return options.index;
+}
+
+Device::Device(const ortho_device_options& options)
+    : index(options.index), properties(properties_of(index)),
+      matrix_precision(static_cast<ortho_matrix_precision>(options.matrix_precision)),
+      filter_precision(static_cast<ortho_matrix_precision>(options.filter_precision)),
+      stream(static_cast<cudaStream_t>(options.cuda_stream)), blas(static_cast<cublasHandle_t>(options.cublas_handle)),
+      own_stream_(stream == nullptr ? make_stream() : Stream()), own_copy_stream_(make_stream()),
+      own_blas_(blas == nullptr ? make_blas() : BlasHandle()), workspace_(workspace_bytes, "the workspace of cuBLAS"),
+      report_(sizeof(Report), "the report"), host_report_(sizeof(Report)) {
+    if (std::max(options.matrix_precision, options.filter_precision) > ORTHO_MATRIX_FLOAT32 && properties.major < 8)
+        fail(ORTHO_NOT_SUPPORTED,
+             "options->matrix_precision and options->filter_precision are %d and %d; %s has compute capability %d.%d, "
+             "which only takes %d (float32)",
+             static_cast<int>(options.matrix_precision), static_cast<int>(options.filter_precision), properties.name,
+             properties.major, properties.minor, static_cast<int>(ORTHO_MATRIX_FLOAT32));
+    if (stream == nullptr)
+        stream = own_stream_.get();
+    if (blas == nullptr)
+        blas = own_blas_.get();
+    copy_stream = own_copy_stream_.get();
+    check(cublasSetStream(blas, stream), "cublasSetStream");
+    check(cublasSetWorkspace(blas, workspace_.data(), static_cast<size_t>(workspace_bytes)), "cublasSetWorkspace");
+    check(cublasSetPointerMode(blas, CUBLAS_POINTER_MODE_HOST), "cublasSetPointerMode");
+    check(cublasSetMathMode(blas, CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
+    check(cublasSetAtomicsMode(blas, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
+    clear(*this, report(), sizeof(Report));
+}
+
+Device::~Device() {
+    static_cast<void>(cudaStreamSynchronize(copy_stream));
+    static_cast<void>(cudaStreamSynchronize(stream));
+    // A handle of the caller's must not keep a workspace that is about to be freed.
+    if (own_blas_.get() == nullptr)
+        static_cast<void>(cublasSetWorkspace(blas, nullptr, 0));
+}
+
+void Device::describe(ortho_device_info& info) {
+    int driver = 0, runtime = 0, blas_version = 0;
+    check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+    check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
+    check(cublasGetVersion(blas, &blas_version), "cublasGetVersion");
+    size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    info.index = index;
+    info.compute_capability = 10 * properties.major + properties.minor;
+    info.multiprocessors = properties.multiProcessorCount;
+    info.driver_version = driver;
+    info.runtime_version = runtime;
+    info.cublas_version = blas_version;
+    info.total_memory = static_cast<int64_t>(total);
+    info.free_memory = static_cast<int64_t>(free);
+    info.cuda_stream = stream;
+    info.cublas_handle = blas;
+}
+
+void Device::wait() {
+    check(cudaMemcpyAsync(host_report_.data(), report(), sizeof(Report), cudaMemcpyDeviceToHost, stream),
+          "cudaMemcpyAsync");
+    check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+    if (result().finding == 0)
+        return;
+    const unsigned long long code = ~result().finding;
+    clear(*this, report(), sizeof(Report));
+    const auto checked = static_cast<Checked>(code >> 48);
+    if (checked == Checked::gradient_norm)
+        fail(ORTHO_NOT_FINITE, "%s is NaN or infinite; it must be finite", name_of(checked));
+    fail(ORTHO_NOT_FINITE, "%s[%llu] is NaN or infinite; all values must be finite", name_of(checked),
+         code & ((1ULL << 48) - 1));
+}
+
+} // namespace ortho::cuda

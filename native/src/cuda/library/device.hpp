@@ -1,0 +1,114 @@
+// A GPU: its stream, its cuBLAS handle, and what its kernels report.
+#pragma once
+
+#include <cstdint>
+
+#include "cuda/backend.hpp"
+#include "cuda/library/resources.hpp"
+
+namespace ortho::cuda {
+
+/** Values that are checked for NaN and infinity, in the order in which a finding is reported. */
+enum class Checked : int { inputs, initial, output_gradients, logits, predictions, targets, gradient_norm };
+
+/** What kernels leave for the host, in the GPU's memory. */
+struct Report {
+    /** 0: all values were finite; otherwise the complement of (Checked << 48 | index) of the first that was not. */
+    unsigned long long finding;
+    double value;
+    long long count;
+    /** What gradients are to be scaled with. */
+    double scale;
+};
+
+/** Tells the host about a value that is not finite. The first one of the first buffer wins, whatever the order. */
+__device__ __forceinline__ void report_not_finite(Report* report, Checked checked, int64_t index) {
+    const unsigned long long code =
+        static_cast<unsigned long long>(checked) << 48 | static_cast<unsigned long long>(index);
+    atomicMax(&report->finding, ~code);
+}
+
+/** Which GPU the options ask for. @throws Error ORTHO_NOT_SUPPORTED if it, or the driver, is missing */
+int find_device(const ortho_device_options& options);
+
+struct Device {
+    /** Makes a device of the thread's current GPU, which find_device named. */
+    explicit Device(const ortho_device_options& options);
+    ~Device();
+    Device(const Device&) = delete;
+    Device& operator=(const Device&) = delete;
+
+    void describe(ortho_device_info& info);
+
+    /** Waits for all work, and for the results of reductions in `result()`. @throws Error what kernels found */
+    void wait();
+    /** What kernels wrote into the report, after wait(). */
+    const Report& result() const { return *host_report_.as<Report>(); }
+    Report* report() const { return report_.as<Report>(); }
+
+    /** Scratch memory for one call; what it held before is lost. */
+    template <class T> T* scratch(int64_t elements) {
+        const int64_t bytes = elements * static_cast<int64_t>(sizeof(T));
+        if (bytes > scratch_.bytes()) {
+            scratch_ = DeviceMemory();
+            scratch_ = DeviceMemory(bytes, "scratch");
+        }
+        return scratch_.as<T>();
+    }
+
+    int index;
+    cudaDeviceProp properties;
+    ortho_matrix_precision matrix_precision;
+    ortho_matrix_precision filter_precision;
+    cudaStream_t stream;
+    cudaStream_t copy_stream;
+    cublasHandle_t blas;
+
+private:
+    Stream own_stream_;
+    Stream own_copy_stream_;
+    BlasHandle own_blas_;
+    DeviceMemory workspace_;
+    DeviceMemory report_;
+    DeviceMemory scratch_;
+    PinnedMemory host_report_;
+};
+
+/** Makes a GPU the thread's current one, and the one before it current again at the end. */
+class CurrentDevice {
+public:
+    explicit CurrentDevice(int index) {
+        check(cudaGetDevice(&before_), "cudaGetDevice");
+        if (before_ != index)
+            check(cudaSetDevice(index), "cudaSetDevice");
+        index_ = index;
+    }
+    ~CurrentDevice() {
+        if (before_ != index_)
+            static_cast<void>(cudaSetDevice(before_));
+    }
+    CurrentDevice(const CurrentDevice&) = delete;
+    CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+private:
+    int before_ = 0;
+    int index_ = 0;
+};
+
+/** Copies on the device's stream. */
+inline void copy_on_device(Device& device, void* destination, const void* source, int64_t bytes) {
+    if (bytes > 0)
+        check(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, device.stream),
+              "cudaMemcpyAsync");
+}
+
+inline void copy_to_device(Device& device, void* destination, const void* source, int64_t bytes) {
+    check(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, device.stream),
+          "cudaMemcpyAsync");
+}
+
+inline void clear(Device& device, void* data, int64_t bytes) {
+    check(cudaMemsetAsync(data, 0, static_cast<size_t>(bytes), device.stream), "cudaMemsetAsync");
+}
+
+} // namespace ortho::cuda

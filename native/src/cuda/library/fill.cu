@@ -1,0 +1,36 @@
+#include "cuda/library/launch.hpp"
+#include "cuda/library/operations.hpp"
+
+namespace ortho::cuda {
+namespace {
+
+template <class T> __global__ void fill_kernel(int64_t count, T* values, T value) {
+    for (int64_t i = flat_index(); i < count; i += flat_stride())
+        values[i] = value;
+}
+
+template <class T>
+__global__ void check_finite_kernel(Checked checked, int64_t count, const T* values, Report* report) {
+    for (int64_t i = flat_index(); i < count; i += flat_stride())
+        // x - x is 0 for finite x alone.
+        if (!(values[i] - values[i] == T(0)))
+            report_not_finite(report, checked, i);
+}
+
+} // namespace
+
+template <class T> void fill(Device& device, int64_t count, T* values, T value) {
+    launch("fill", fill_kernel<T>, flat_shape(count), device.stream, count, values, value);
+}
+
+template <class T> void check_finite(Device& device, Checked checked, int64_t count, const T* values) {
+    launch("check_finite", check_finite_kernel<T>, flat_shape(count), device.stream, checked, count, values,
+           device.report());
+}
+
+template void fill(Device&, int64_t, float*, float);
+template void fill(Device&, int64_t, double*, double);
+template void check_finite(Device&, Checked, int64_t, const float*);
+template void check_finite(Device&, Checked, int64_t, const double*);
+
+} // namespace ortho::cuda

@@ -1,0 +1,83 @@
+// Loops of kernels, captured once and replayed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <list>
+
+#include "cuda/library/device.hpp"
+
+namespace ortho::cuda {
+
+/** All that a captured loop depends on: sizes and addresses. */
+struct LoopKey {
+    bool backward;
+    int64_t size;
+    int64_t first;
+    int64_t first_output;
+    int64_t batch;
+    int64_t flags;
+    std::array<const void*, 4> addresses;
+
+    bool operator==(const LoopKey& other) const {
+        return backward == other.backward && size == other.size && first == other.first &&
+               first_output == other.first_output && batch == other.batch && flags == other.flags &&
+               addresses == other.addresses;
+    }
+};
+
+/** Runs loops: as they are the first time, captured the second time, and replayed from then on. */
+class GraphCache {
+public:
+    /** Runs body(), which gives work to the device's stream and must do nothing else. */
+    template <class Body> void run(Device& device, const LoopKey& key, Body&& body) {
+        for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+            if (!(entry->key == key))
+                continue;
+            entries_.splice(entries_.begin(), entries_, entry);
+            if (entry->graph.get() == nullptr)
+                entry->graph = capture(device, body);
+            check(cudaGraphLaunch(entry->graph.get(), device.stream), "cudaGraphLaunch");
+            return;
+        }
+        // A loop that is run once is not worth capturing, which takes longer than the loop itself.
+        body();
+        entries_.push_front(Entry{key, GraphExec()});
+        if (entries_.size() > most_entries)
+            entries_.pop_back();
+    }
+
+    /** Forgets all loops, since memory that they use is about to be freed. */
+    void clear() { entries_.clear(); }
+
+private:
+    static constexpr size_t most_entries = 32;
+
+    struct Entry {
+        LoopKey key;
+        GraphExec graph;
+    };
+
+    template <class Body> static GraphExec capture(Device& device, Body&& body) {
+        check(cudaStreamBeginCapture(device.stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+        cudaGraph_t captured = nullptr;
+        try {
+            body();
+        } catch (...) {
+            // The stream must leave its capture before it can be used again; what failed is already known.
+            static_cast<void>(cudaStreamEndCapture(device.stream, &captured));
+            static_cast<void>(cudaGetLastError());
+            const Graph discarded(captured);
+            throw;
+        }
+        check(cudaStreamEndCapture(device.stream, &captured), "cudaStreamEndCapture");
+        const Graph graph(captured);
+        cudaGraphExec_t executable = nullptr;
+        check(cudaGraphInstantiateWithFlags(&executable, graph.get(), 0), "cudaGraphInstantiateWithFlags");
+        return GraphExec(executable);
+    }
+
+    std::list<Entry> entries_;
+};
+
+} // namespace ortho::cuda

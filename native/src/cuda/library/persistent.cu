@@ -1,0 +1,430 @@
+// A block keeps its weights in shared memory for all steps. At each step it reads the state of its rows, which all
+// blocks of these rows have written, from the second-level cache, and waits for those blocks alone: rows of the batch
+// never depend on each other, so there is no barrier over the whole grid.
+//
+// The sum over the inner dimension is divided among the warps, each with a tile of all rows and outputs of the block in
+// registers; the warps' parts are then added in a fixed order.
+#include "cuda/library/persistent.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace ortho::cuda {
+namespace {
+
+constexpr int warp_size = 32;
+constexpr int warps = block_threads / warp_size;
+/** Elements between the counters of two groups of rows, so that they lie in different cache lines. */
+constexpr int counter_stride = 32;
+
+/** A warp's tile: which rows and outputs belong to a lane. */
+template <int rows, int outputs> struct Tile {
+    static constexpr int row_lanes = rows >= 8 ? 4 : 2;
+    static constexpr int output_lanes = warp_size / row_lanes;
+    static constexpr int lane_rows = rows / row_lanes;
+    static constexpr int lane_outputs = outputs / output_lanes;
+    /** Outputs that lie side by side. */
+    static constexpr int width = lane_outputs < 4 ? lane_outputs : 4;
+    static_assert(lane_rows >= 1 && lane_outputs >= 1 && lane_outputs % width == 0, "a lane has a whole tile");
+
+    /** Interleaved, so that the lanes of a warp read different banks. */
+    static __device__ __forceinline__ int row(int lane, int i) { return lane / output_lanes + i * row_lanes; }
+    static __device__ __forceinline__ int output(int lane, int j) {
+        return j / width * (output_lanes * width) + lane % output_lanes * width + j % width;
+    }
+};
+
+/** How the inner dimension is divided among the warps: in slices of a multiple of four. */
+struct Inner {
+    int size;
+    int slice;
+
+    __host__ __device__ explicit Inner(int64_t inner)
+        : size(static_cast<int>(inner)), slice((static_cast<int>(inner) + 4 * warps - 1) / (4 * warps) * 4) {}
+    /** Size with the zeros behind it. */
+    __host__ __device__ int padded() const { return slice * warps; }
+    /** Elements from one row of the operand to the next; four more, for the banks' sake. */
+    __host__ __device__ int stride() const { return padded() + 4; }
+};
+
+/** Shared memory of a block: weights [padded, outputs], operand [rows, stride], parts [warps, rows, outputs]. */
+struct SharedLayout {
+    float* weights;
+    float* operand;
+    float* parts;
+
+    __device__ SharedLayout(const Inner& inner, int rows, int outputs)
+        : weights(shared_memory<float>()), operand(weights + inner.padded() * outputs),
+          parts(operand + rows * inner.stride()) {}
+
+    static size_t bytes(const Inner& inner, int rows, int outputs) {
+        return sizeof(float) * (static_cast<size_t>(inner.padded()) * static_cast<size_t>(outputs) +
+                                static_cast<size_t>(rows) * static_cast<size_t>(inner.stride()) +
+                                static_cast<size_t>(warps * rows * outputs));
+    }
+};
+
+/** Lets the blocks of a group of rows wait for each other. */
+class GroupBarrier {
+public:
+    __device__ GroupBarrier(unsigned* counters, int group, int blocks)
+        : counter_(counters + group * counter_stride), blocks_(static_cast<unsigned>(blocks)) {}
+
+    /** Says that what the block's threads wrote may be read; to be called by all of them. */
+    __device__ __forceinline__ void arrive() {
+        target_ += blocks_;
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            __threadfence();
+            atomicAdd(counter_, 1u);
+        }
+    }
+
+    /** Returns when all blocks of the group have arrived as often as this one. */
+    __device__ __forceinline__ void wait() const {
+        if (threadIdx.x == 0) {
+            while (static_cast<int>(read() - target_) < 0)
+                pause();
+            __threadfence();
+        }
+        __syncthreads();
+    }
+
+private:
+    __device__ __forceinline__ unsigned read() const { return *static_cast<const volatile unsigned*>(counter_); }
+
+    unsigned* counter_;
+    unsigned blocks_;
+    unsigned target_ = 0;
+};
+
+/** Zeroes the part of the operand that loads leave alone: behind the inner dimension, and behind the batch. */
+template <int rows> __device__ void clear_operand(float* operand, const Inner& inner) {
+    for (int i = static_cast<int>(threadIdx.x); i < rows * inner.stride(); i += block_threads)
+        operand[i] = 0;
+}
+
+/** Reads [count, units] rows into columns `column` on of the operand, past the first-level cache. */
+__device__ __forceinline__ void load_rows(const float* from, int64_t row_stride, int units, int count, float* operand,
+                                          int stride, int column) {
+    if (units % 4 == 0) {
+        const int quads = units / 4;
+#pragma unroll 4
+        for (int i = static_cast<int>(threadIdx.x); i < count * quads; i += block_threads) {
+            const int row = i / quads;
+            const int at = i % quads * 4;
+            const float4 values = __ldcg(reinterpret_cast<const float4*>(from + row * row_stride + at));
+            *reinterpret_cast<float4*>(operand + row * stride + column + at) = values;
+        }
+        return;
+    }
+    for (int i = static_cast<int>(threadIdx.x); i < count * units; i += block_threads)
+        operand[i / units * stride + column + i % units] = __ldcg(from + i / units * row_stride + i % units);
+}
+
+/** The warps' parts of operand [rows, inner] times weights [inner, outputs]. */
+template <int rows, int outputs>
+__device__ __forceinline__ void multiply_parts(const SharedLayout& shared, const Inner& inner) {
+    using Lane = Tile<rows, outputs>;
+    const int warp = static_cast<int>(threadIdx.x) / warp_size;
+    const int lane = static_cast<int>(threadIdx.x) % warp_size;
+    float sums[Lane::lane_rows][Lane::lane_outputs] = {};
+    const float* const operand = shared.operand + Lane::row(lane, 0) * inner.stride();
+    const int row_step = Lane::row_lanes * inner.stride();
+    for (int k = warp * inner.slice; k < (warp + 1) * inner.slice; k += 4) {
+        float4 x[Lane::lane_rows];
+#pragma unroll
+        for (int i = 0; i < Lane::lane_rows; ++i)
+            x[i] = *reinterpret_cast<const float4*>(operand + i * row_step + k);
+#pragma unroll
+        for (int part = 0; part < 4; ++part) {
+            const float* const weights = shared.weights + (k + part) * outputs;
+            float w[Lane::lane_outputs];
+#pragma unroll
+            for (int j = 0; j < Lane::lane_outputs; j += Lane::width) {
+                const float* const at = weights + Lane::output(lane, j);
+                if constexpr (Lane::width == 4) {
+                    const float4 four = *reinterpret_cast<const float4*>(at);
+                    w[j] = four.x, w[j + 1] = four.y, w[j + 2] = four.z, w[j + 3] = four.w;
+                } else {
+#pragma unroll
+                    for (int v = 0; v < Lane::width; ++v)
+                        w[j + v] = at[v];
+                }
+            }
+#pragma unroll
+            for (int i = 0; i < Lane::lane_rows; ++i) {
+                const float value = part == 0 ? x[i].x : part == 1 ? x[i].y : part == 2 ? x[i].z : x[i].w;
+#pragma unroll
+                for (int j = 0; j < Lane::lane_outputs; ++j)
+                    sums[i][j] += value * w[j];
+            }
+        }
+    }
+    float* const parts = shared.parts + warp * rows * outputs;
+#pragma unroll
+    for (int i = 0; i < Lane::lane_rows; ++i)
+#pragma unroll
+        for (int j = 0; j < Lane::lane_outputs; ++j)
+            parts[Lane::row(lane, i) * outputs + Lane::output(lane, j)] = sums[i][j];
+}
+
+/** One element of the product: its parts, from the first warp's to the last's. */
+template <int rows, int outputs> __device__ __forceinline__ float sum_parts(const float* parts, int row, int output) {
+    float sum = 0;
+#pragma unroll
+    for (int warp = 0; warp < warps; ++warp)
+        sum += parts[(warp * rows + row) * outputs + output];
+    return sum;
+}
+
+/** Elements of a block that a thread finishes, one for each of its turns. */
+template <int rows, int units> constexpr int turns = (rows * units + block_threads - 1) / block_threads;
+
+template <int rows, int units, bool dense>
+__global__ void __launch_bounds__(block_threads) persistent_forward_kernel(PersistentForward p, unsigned* counters) {
+    constexpr int outputs = dense ? 2 * units : units;
+    constexpr int weighted = outputs - units; // where W's outputs begin
+    const int n = static_cast<int>(p.units);
+    const Inner inner(n);
+    const SharedLayout shared(inner, rows, outputs);
+    const int first_unit = static_cast<int>(blockIdx.x) * units;
+    const int64_t first_row = static_cast<int64_t>(blockIdx.y) * rows;
+    const int row_count = static_cast<int>(p.batch - first_row < rows ? p.batch - first_row : rows);
+    GroupBarrier barrier(counters, static_cast<int>(blockIdx.y), static_cast<int>(gridDim.x));
+
+    for (int i = static_cast<int>(threadIdx.x); i < inner.padded() * outputs; i += block_threads) {
+        const int k = i % inner.padded();
+        const int output = i / inner.padded();
+        const int unit = first_unit + (output >= weighted ? output - weighted : output);
+        const float* const matrix = output >= weighted ? p.weights : p.filter;
+        shared.weights[k * outputs + output] = k < n && unit < n ? matrix[static_cast<int64_t>(unit) * n + k] : 0.0f;
+    }
+    clear_operand<rows>(shared.operand, inner);
+    __syncthreads();
+
+    const int64_t state_elements = p.batch * n;
+    for (int64_t step = 0; step < p.steps; ++step) {
+        float driven[turns<rows, units>];
+#pragma unroll
+        for (int turn = 0; turn < turns<rows, units>; ++turn) {
+            const int element = turn * block_threads + static_cast<int>(threadIdx.x);
+            const int row = element / units;
+            const int unit = first_unit + element % units;
+            driven[turn] = 0;
+            if (row < row_count && unit < n)
+                driven[turn] =
+                    p.bias[unit] +
+                    (p.drive != nullptr ? p.drive[step * state_elements + (first_row + row) * n + unit] : 0.0f);
+        }
+        if (step > 0)
+            barrier.wait();
+        load_rows(p.states + step * state_elements + first_row * n, n, n, row_count, shared.operand, inner.stride(), 0);
+        __syncthreads();
+        multiply_parts<rows, outputs>(shared, inner);
+        __syncthreads();
+#pragma unroll
+        for (int turn = 0; turn < turns<rows, units>; ++turn) {
+            const int element = turn * block_threads + static_cast<int>(threadIdx.x);
+            const int row = element / units;
+            const int own = element % units;
+            const int unit = first_unit + own;
+            if (row >= row_count || unit >= n)
+                continue;
+            float filtered;
+            if constexpr (dense)
+                filtered = sum_parts<rows, outputs>(shared.parts, row, own);
+            else
+                filtered = p.moves.scale[unit] * shared.operand[row * inner.stride() + p.moves.source[unit]];
+            const float a =
+                phi(p.nonlinearity, sum_parts<rows, outputs>(shared.parts, row, weighted + own) + driven[turn]);
+            const int64_t at = (first_row + row) * n + unit;
+            p.activations[step * state_elements + at] = a;
+            p.states[(step + 1) * state_elements + at] = chain_state(filtered, p.beta[unit], a);
+        }
+        barrier.arrive();
+    }
+}
+
+template <int rows, int units, bool dense>
+__global__ void __launch_bounds__(block_threads) persistent_backward_kernel(PersistentBackward p, unsigned* counters) {
+    const int n = static_cast<int>(p.units);
+    const Inner inner(dense ? 2 * n : n); // [g, delta] or delta
+    const SharedLayout shared(inner, rows, units);
+    const int first_unit = static_cast<int>(blockIdx.x) * units;
+    const int64_t first_row = static_cast<int64_t>(blockIdx.y) * rows;
+    const int row_count = static_cast<int>(p.batch - first_row < rows ? p.batch - first_row : rows);
+    const int64_t state_elements = p.batch * n;
+    GroupBarrier barrier(counters, static_cast<int>(blockIdx.y), static_cast<int>(gridDim.x));
+
+    for (int i = static_cast<int>(threadIdx.x); i < inner.padded() * units; i += block_threads) {
+        const int k = i / units;
+        const int unit = first_unit + i % units;
+        const bool filters = dense && k < n;
+        const float* const matrix = filters ? p.filter : p.weights;
+        const int row = dense && !filters ? k - n : k;
+        shared.weights[i] = k < inner.size && unit < n ? matrix[static_cast<int64_t>(row) * n + unit] : 0.0f;
+    }
+    clear_operand<rows>(shared.operand, inner);
+    __syncthreads();
+
+    // Writes g at the state before step `step`, or at the end for step = steps, and delta of the step before it.
+    const auto finish = [&](int64_t step, int row, int unit, float gradient, float activation) {
+        float* const to = (p.steps - step) % 2 == 0 ? p.gradients[0] : p.gradients[1];
+        to[(first_row + row) * p.gradient_stride + unit] = gradient;
+        if (step > 0)
+            p.activations[(step - 1) * state_elements + (first_row + row) * n + unit] =
+                chain_delta(p.beta[unit], phi_slope(p.nonlinearity, activation, 1.0f), gradient);
+    };
+
+    for (int element = static_cast<int>(threadIdx.x); element < rows * units; element += block_threads) {
+        const int row = element / units;
+        const int unit = first_unit + element % units;
+        if (row >= row_count || unit >= n)
+            continue;
+        const int64_t at = (first_row + row) * n + unit;
+        float gradient = p.kept ? p.gradients[0][(first_row + row) * p.gradient_stride + unit] : 0.0f;
+        if (p.arriving_at_end != nullptr)
+            gradient += p.arriving_at_end[at];
+        finish(p.steps, row, unit, gradient, p.activations[(p.steps - 1) * state_elements + at]);
+    }
+    barrier.arrive();
+
+    for (int64_t step = p.steps - 1; step >= 0; --step) {
+        const int64_t arriving = step + p.arriving_offset;
+        float arrived[turns<rows, units>];
+        float activation[turns<rows, units>];
+#pragma unroll
+        for (int turn = 0; turn < turns<rows, units>; ++turn) {
+            const int element = turn * block_threads + static_cast<int>(threadIdx.x);
+            const int row = element / units;
+            const int unit = first_unit + element % units;
+            const bool owned = row < row_count && unit < n;
+            const int64_t at = (first_row + row) * n + unit;
+            arrived[turn] =
+                owned && p.arriving != nullptr && arriving >= 0 ? p.arriving[arriving * state_elements + at] : 0.0f;
+            activation[turn] = owned && step > 0 ? p.activations[(step - 1) * state_elements + at] : 0.0f;
+        }
+        barrier.wait();
+        const float* const gradient = (p.steps - 1 - step) % 2 == 0 ? p.gradients[0] : p.gradients[1];
+        if constexpr (dense)
+            load_rows(gradient + first_row * p.gradient_stride, p.gradient_stride, n, row_count, shared.operand,
+                      inner.stride(), 0);
+        load_rows(p.activations + step * state_elements + first_row * n, n, n, row_count, shared.operand,
+                  inner.stride(), dense ? n : 0);
+        __syncthreads();
+        multiply_parts<rows, units>(shared, inner);
+        __syncthreads();
+#pragma unroll
+        for (int turn = 0; turn < turns<rows, units>; ++turn) {
+            const int element = turn * block_threads + static_cast<int>(threadIdx.x);
+            const int row = element / units;
+            const int own = element % units;
+            const int unit = first_unit + own;
+            if (row >= row_count || unit >= n)
+                continue;
+            float previous = sum_parts<rows, units>(shared.parts, row, own) + arrived[turn];
+            if constexpr (!dense)
+                previous += p.moves.scale[unit] *
+                            __ldcg(gradient + (first_row + row) * p.gradient_stride + p.moves.source[unit]);
+            finish(step, row, unit, previous, activation[turn]);
+        }
+        barrier.arrive();
+    }
+}
+
+/** Calls body(rows, units) with the sizes of a block as compile-time constants. */
+template <class Body> void with_sizes(const PersistentShape& shape, Body&& body) {
+    const auto is = [&](int rows, int units) { return shape.rows == rows && shape.units == units; };
+    using std::integral_constant;
+    if (is(16, 32))
+        body(integral_constant<int, 16>(), integral_constant<int, 32>());
+    else if (is(16, 16))
+        body(integral_constant<int, 16>(), integral_constant<int, 16>());
+    else if (is(8, 32))
+        body(integral_constant<int, 8>(), integral_constant<int, 32>());
+    else if (is(8, 16))
+        body(integral_constant<int, 8>(), integral_constant<int, 16>());
+    else if (is(4, 16))
+        body(integral_constant<int, 4>(), integral_constant<int, 16>());
+    else
+        body(integral_constant<int, 2>(), integral_constant<int, 16>());
+}
+
+constexpr PersistentShape sizes[] = {{16, 32, 0, 0}, {16, 16, 0, 0}, {8, 32, 0, 0},
+                                     {8, 16, 0, 0},  {4, 16, 0, 0},  {2, 16, 0, 0}};
+
+size_t forward_bytes(const PersistentShape& shape, int64_t units, bool dense) {
+    return SharedLayout::bytes(Inner(units), shape.rows, dense ? 2 * shape.units : shape.units);
+}
+
+size_t backward_bytes(const PersistentShape& shape, int64_t units, bool dense) {
+    return SharedLayout::bytes(Inner(dense ? 2 * units : units), shape.rows, shape.units);
+}
+
+/** Launches a kernel with one counter for each group of rows. */
+template <class Kernel, class Problem>
+void launch_persistent(const char* name, Device& device, const PersistentShape& shape, size_t shared, Kernel kernel,
+                       const Problem& problem) {
+    const int64_t counters = int64_t{shape.row_blocks} * counter_stride;
+    unsigned* const counter = device.scratch<unsigned>(counters);
+    clear(device, counter, counters * static_cast<int64_t>(sizeof(unsigned)));
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+          "cudaFuncSetAttribute");
+    launch(name, kernel,
+           {dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(shape.row_blocks)),
+            dim3(block_threads), shared, true},
+           device.stream, problem, counter);
+}
+
+} // namespace
+
+std::optional<PersistentShape> choose_persistent_shape(const Device& device, const PersistentProblem& problem) {
+    if (device.properties.cooperativeLaunch == 0 || problem.units > 2048)
+        return std::nullopt;
+    const bool dense = !problem.structured;
+    std::optional<PersistentShape> best;
+    double best_cost = 0;
+    for (PersistentShape shape : sizes) {
+        const int64_t row_blocks = (problem.batch + shape.rows - 1) / shape.rows;
+        const int64_t unit_blocks = (problem.units + shape.units - 1) / shape.units;
+        if (row_blocks * unit_blocks > device.properties.multiProcessorCount)
+            continue;
+        const size_t shared =
+            std::max(forward_bytes(shape, problem.units, dense), backward_bytes(shape, problem.units, dense));
+        if (shared > device.properties.sharedMemPerBlockOptin)
+            continue;
+        // Cycles of a step: multiply-adds at 128 a cycle, and the operand's bytes at 64 a cycle.
+        const double multiply_adds = static_cast<double>(shape.rows * shape.units * problem.units) * (dense ? 2 : 1);
+        const double cost = multiply_adds / 128 + static_cast<double>(shape.rows * problem.units) / 16;
+        if (!best || cost < best_cost) {
+            shape.row_blocks = static_cast<int>(row_blocks);
+            shape.unit_blocks = static_cast<int>(unit_blocks);
+            best = shape;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+void persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem) {
+    const bool dense = problem.filter != nullptr;
+    with_sizes(shape, [&](auto rows, auto units) {
+        constexpr int r = decltype(rows)::value, u = decltype(units)::value;
+        launch_persistent("persistent_forward", device, shape, forward_bytes(shape, problem.units, dense),
+                          dense ? persistent_forward_kernel<r, u, true> : persistent_forward_kernel<r, u, false>,
+                          problem);
+    });
+}
+
+void persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem) {
+    const bool dense = problem.filter != nullptr;
+    with_sizes(shape, [&](auto rows, auto units) {
+        constexpr int r = decltype(rows)::value, u = decltype(units)::value;
+        launch_persistent("persistent_backward", device, shape, backward_bytes(shape, problem.units, dense),
+                          dense ? persistent_backward_kernel<r, u, true> : persistent_backward_kernel<r, u, false>,
+                          problem);
+    });
+}
+
+} // namespace ortho::cuda

@@ -1,0 +1,120 @@
+// Owners of what CUDA and cuBLAS hand out.
+#pragma once
+
+#include <cinttypes>
+#include <cstdint>
+#include <utility>
+
+#include "core/error.hpp"
+#include "core/memory.hpp"
+#include "cuda/library/status.hpp"
+
+namespace ortho::cuda {
+
+/** Owner of a handle that `Release` gives back. */
+template <class Handle, auto Release> class Owned {
+public:
+    Owned() noexcept = default;
+    explicit Owned(Handle handle) noexcept : handle_(handle) {}
+    Owned(Owned&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    Owned& operator=(Owned&& other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    ~Owned() {
+        if (handle_ != nullptr)
+            static_cast<void>(Release(handle_));
+    }
+
+    Handle get() const noexcept { return handle_; }
+    /** Gives the handle up without giving it back. */
+    Handle release() noexcept { return std::exchange(handle_, nullptr); }
+
+private:
+    Handle handle_ = nullptr;
+};
+
+using Stream = Owned<cudaStream_t, cudaStreamDestroy>;
+using Event = Owned<cudaEvent_t, cudaEventDestroy>;
+using Graph = Owned<cudaGraph_t, cudaGraphDestroy>;
+using GraphExec = Owned<cudaGraphExec_t, cudaGraphExecDestroy>;
+using BlasHandle = Owned<cublasHandle_t, cublasDestroy>;
+
+inline Stream make_stream() {
+    cudaStream_t stream = nullptr;
+    // Without the implicit order of the default stream, in which other code's work would hold up ours.
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    return Stream(stream);
+}
+
+inline Event make_event() {
+    cudaEvent_t event = nullptr;
+    check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    return Event(event);
+}
+
+/** Memory of the GPU; not cleared. */
+class DeviceMemory {
+public:
+    DeviceMemory() noexcept = default;
+
+    /**
+     * @param bytes  0 owns nothing
+     * @param what   named in the error
+     * @throws Error ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes free
+     */
+    DeviceMemory(int64_t bytes, const char* what) {
+        if (bytes == 0)
+            return;
+        void* data = nullptr;
+        const cudaError_t status = cudaMalloc(&data, static_cast<size_t>(bytes));
+        if (status == cudaErrorMemoryAllocation) {
+            static_cast<void>(cudaGetLastError());
+            size_t free = 0, total = 0;
+            check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+            fail(ORTHO_OUT_OF_MEMORY, "%s needs %s of the GPU's memory, %s of %s are free", what,
+                 ByteText(bytes).c_str(), ByteText(static_cast<int64_t>(free)).c_str(),
+                 ByteText(static_cast<int64_t>(total)).c_str());
+        }
+        check(status, "cudaMalloc");
+        data_ = Owned<void*, cudaFree>(data);
+        bytes_ = bytes;
+    }
+
+    void* data() const noexcept { return data_.get(); }
+    template <class T> T* as() const noexcept { return static_cast<T*>(data_.get()); }
+    int64_t bytes() const noexcept { return bytes_; }
+    /** Gives the memory up without freeing it. */
+    void* release() noexcept {
+        bytes_ = 0;
+        return data_.release();
+    }
+
+private:
+    Owned<void*, cudaFree> data_;
+    int64_t bytes_ = 0;
+};
+
+/** Page-locked memory of the host. */
+class PinnedMemory {
+public:
+    explicit PinnedMemory(int64_t bytes) {
+        void* data = nullptr;
+        const cudaError_t status = cudaMallocHost(&data, static_cast<size_t>(bytes));
+        if (status == cudaErrorMemoryAllocation) {
+            static_cast<void>(cudaGetLastError());
+            fail(ORTHO_OUT_OF_MEMORY, "page-locked memory needs %s, %s are available", ByteText(bytes).c_str(),
+                 ByteText(available_memory()).c_str());
+        }
+        check(status, "cudaMallocHost");
+        data_ = Owned<void*, cudaFreeHost>(data);
+    }
+
+    void* data() const noexcept { return data_.get(); }
+    template <class T> T* as() const noexcept { return static_cast<T*>(data_.get()); }
+
+private:
+    Owned<void*, cudaFreeHost> data_;
+};
+
+} // namespace ortho::cuda

@@ -1,0 +1,113 @@
+// What follows the matrix products of a step, in one pass over the batch.
+#pragma once
+
+#include "cuda/library/launch.hpp"
+#include "model/arithmetic.hpp"
+
+namespace ortho::cuda {
+
+/** A structured filter times alpha: unit i is scale[i] times unit source[i]. Null: the filter is a matrix. */
+template <class T> struct Moves {
+    const int32_t* source; // [N]
+    const T* scale;        // [N]
+};
+
+__device__ __forceinline__ float hyperbolic_tangent(float z) {
+    return tanhf(z);
+}
+__device__ __forceinline__ double hyperbolic_tangent(double z) {
+    return tanh(z);
+}
+
+/** phi; NaN stays NaN. */
+template <class T> __device__ __forceinline__ T phi(Nonlinearity kind, T z) {
+    return kind == Nonlinearity::tanh ? hyperbolic_tangent(z) : (z < 0 ? T(0) : z);
+}
+
+/** One step forward, but for its products: x_k and phi(z_k) of what the filter and the weights make of x_{k-1}. */
+template <class T> struct AdvanceStep {
+    int64_t batch;
+    int64_t units;
+    Nonlinearity nonlinearity;
+    Moves<T> moves;
+    const T* filtered; // alpha O x_{k-1}: [batch, N], rows product_stride apart; null where there are moves
+    const T* weighted; // W x_{k-1}, likewise
+    int64_t product_stride;
+    const T* drive;    // V u: [batch, N]; null: none. May be the activation.
+    const T* bias;     // [N]
+    const T* beta;     // [N]
+    const T* previous; // x_{k-1}: [batch, N]
+    T* next;           // x_k: [batch, N]
+    T* activation;     // phi(z_k): [batch, N]
+};
+
+template <class T> __global__ void advance_kernel(AdvanceStep<T> step) {
+    const int64_t n = step.units;
+    for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < step.batch;
+         row += static_cast<int64_t>(gridDim.y) * blockDim.y)
+        for (int64_t i = flat_index(); i < n; i += flat_stride()) {
+            const int64_t at = row * n + i;
+            const int64_t product_at = row * step.product_stride + i;
+            const T filtered = step.moves.source != nullptr
+                                   ? step.moves.scale[i] * step.previous[row * n + step.moves.source[i]]
+                                   : step.filtered[product_at];
+            const T drive = step.drive != nullptr ? step.drive[at] : T(0);
+            const T a = phi(step.nonlinearity, step.weighted[product_at] + drive + step.bias[i]);
+            step.activation[at] = a;
+            step.next[at] = chain_state(filtered, step.beta[i], a);
+        }
+}
+
+/** One step backward, but for its products: g_{k-1}, and from it delta_{k-1}. */
+template <class T> struct RetreatStep {
+    int64_t batch;
+    int64_t units;
+    Nonlinearity nonlinearity;
+    Moves<T> moves;       // of alpha O^T
+    const T* product;     // what the products with g_k and delta_k add to g_{k-1}: [batch, N]; null: nothing
+    const T* gradient;    // g_k: [batch, N], rows gradient_stride apart; read where there are moves or kept is true
+    bool kept;            // g_{k-1} is g_k: a segment's end, where no step is done
+    const T* arriving;    // gradient that arrives at x_{k-1} from outside: [batch, N]; null: none
+    const T* beta;        // [N]
+    T* previous_gradient; // g_{k-1}: rows gradient_stride apart; may be gradient where there are no moves
+    int64_t gradient_stride;
+    T* previous_delta; // in: phi(z_{k-1}), out: delta_{k-1}: [batch, N]; null: there is no step before
+    T* delta_copy;     // delta_{k-1} again, rows gradient_stride apart; null: not wanted
+};
+
+template <class T> __global__ void retreat_kernel(RetreatStep<T> step) {
+    const int64_t n = step.units;
+    for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < step.batch;
+         row += static_cast<int64_t>(gridDim.y) * blockDim.y)
+        for (int64_t i = flat_index(); i < n; i += flat_stride()) {
+            const int64_t at = row * n + i;
+            const int64_t gradient_row = row * step.gradient_stride;
+            T gradient = step.product != nullptr ? step.product[at] : T(0);
+            if (step.kept)
+                gradient += step.gradient[gradient_row + i];
+            else if (step.moves.source != nullptr)
+                gradient += step.moves.scale[i] * step.gradient[gradient_row + step.moves.source[i]];
+            if (step.arriving != nullptr)
+                gradient += step.arriving[at];
+            step.previous_gradient[gradient_row + i] = gradient;
+            if (step.previous_delta != nullptr) {
+                const T slope = phi_slope(step.nonlinearity, step.previous_delta[at], T(1));
+                const T delta = chain_delta(step.beta[i], slope, gradient);
+                step.previous_delta[at] = delta;
+                if (step.delta_copy != nullptr)
+                    step.delta_copy[gradient_row + i] = delta;
+            }
+        }
+}
+
+/** Threads over units and rows of the batch. */
+inline LaunchShape step_shape(int64_t batch, int64_t units) {
+    constexpr int across = 64;
+    constexpr int down = 4;
+    const int64_t rows = (batch + down - 1) / down;
+    return {dim3(static_cast<unsigned>((units + across - 1) / across),
+                 static_cast<unsigned>(std::min<int64_t>(rows, 65535))),
+            dim3(across, down), 0, false};
+}
+
+} // namespace ortho::cuda
