@@ -16,284 +16,15 @@
 #include <thread>
 #include <vector>
 
-#include "support.hpp"
+#include "chain_problem.hpp"
+
+using namespace ortho::test;
 
 namespace {
 
-struct Shape {
-    int64_t steps;
-    int64_t batch;
-    int64_t inputs;
-    int64_t units;
-};
-
-/** A chain's whole problem: sizes, weights, data, and the gradient that arrives at its outputs. */
-struct Problem {
-    Shape shape;
-    ortho_chain_model model = ORTHO_RECURRENT;
-    ortho_activation activation = ORTHO_TANH;
-    ortho_filter_kind filter = ORTHO_FILTER_HAAR;
-    bool filter_per_layer = false;
-    bool per_unit = false;
-    int64_t output_steps = 1;
-    int64_t checkpoint_every = 0;
-    int64_t max_state_bytes = 0;
-    int32_t threads = 1;
-    bool initial = true;
-    std::vector<double> alpha, beta, weights, input_weights, bias, inputs, x0, arriving;
-
-    bool recurrent() const { return model == ORTHO_RECURRENT; }
-    int64_t weight_matrices() const { return recurrent() ? 1 : shape.steps; }
-};
-
-std::vector<double> normal(uint32_t index, double deviation, int64_t count) {
-    std::vector<double> values(static_cast<size_t>(count));
-    if (count > 0) {
-        EXPECT_EQ(ORTHO_OK,
-                  ortho_random_normal(7, ORTHO_STREAM_DATA, index, 0, deviation, ORTHO_FLOAT64, count, values.data()));
-    }
-    // Both precisions start from the same numbers.
-    for (double& value : values)
-        value = static_cast<float>(value);
-    return values;
-}
-
-Problem make_problem(Shape shape) {
-    Problem p;
-    p.shape = shape;
-    return p;
-}
-
-void fill(Problem& p) {
-    const auto [steps, batch, inputs, units] = p.shape;
-    const double scale = 0.7 / std::sqrt(static_cast<double>(units));
-    p.alpha = {0.9375};
-    p.beta = {0.25};
-    if (p.per_unit) {
-        p.alpha.clear();
-        p.beta.clear();
-        for (int64_t i = 0; i < units; ++i) {
-            p.alpha.push_back(1.0 - 0.125 * static_cast<double>(i % 3));
-            p.beta.push_back(0.125 + 0.125 * static_cast<double>(i % 5));
-        }
-    }
-    p.weights = normal(1, scale, p.weight_matrices() * units * units);
-    p.input_weights = normal(2, 0.5, p.recurrent() ? units * inputs : 0);
-    p.bias = normal(3, 0.5, p.weight_matrices() * units);
-    p.inputs = normal(4, 1, p.recurrent() ? steps * batch * inputs : 0);
-    p.x0 = p.initial ? normal(5, 0.5, batch * units) : std::vector<double>();
-    p.arriving = normal(6, 1, p.output_steps * batch * units);
-}
-
-struct Result {
-    std::vector<double> outputs, weights, input_weights, bias, inputs, initial;
-};
-
-double phi(ortho_activation activation, double z) {
-    return activation == ORTHO_TANH ? std::tanh(z) : std::max(z, 0.0);
-}
-double slope(ortho_activation activation, double a) {
-    return activation == ORTHO_TANH ? 1 - a * a : a > 0 ? 1.0 : 0.0;
-}
-
-/** The formulas of the header, sample by sample. `filters` holds O of each layer, or the one of all. */
-Result reference(const Problem& p, const std::vector<std::vector<double>>& filters) {
-    const auto [steps, batch, inputs, n] = p.shape;
-    const auto alpha = [&](int64_t i) { return p.alpha[p.per_unit ? static_cast<size_t>(i) : 0]; };
-    const auto beta = [&](int64_t i) { return p.beta[p.per_unit ? static_cast<size_t>(i) : 0]; };
-    const auto filter = [&](int64_t k) -> const std::vector<double>& {
-        return filters[filters.size() > 1 ? static_cast<size_t>(k) : 0];
-    };
-    const auto at = [](auto& values, int64_t i) -> auto& {
-        return values[static_cast<size_t>(i)];
-    };
-    const int64_t d_count = p.recurrent() ? inputs : 0;
-    Result result;
-    result.outputs.resize(static_cast<size_t>(p.output_steps * batch * n));
-    result.weights.resize(p.weights.size());
-    result.input_weights.resize(p.input_weights.size());
-    result.bias.resize(p.bias.size());
-    result.inputs.resize(p.inputs.size());
-    result.initial.resize(static_cast<size_t>(batch * n));
-    for (int64_t b = 0; b < batch; ++b) {
-        std::vector<double> x(static_cast<size_t>((steps + 1) * n)), a(static_cast<size_t>(steps * n));
-        for (int64_t i = 0; i < n && p.initial; ++i)
-            at(x, i) = at(p.x0, b * n + i);
-        for (int64_t k = 0; k < steps; ++k) {
-            const int64_t layer = p.recurrent() ? 0 : k;
-            for (int64_t i = 0; i < n; ++i) {
-                double z = at(p.bias, layer * n + i), filtered = 0;
-                for (int64_t d = 0; d < d_count; ++d)
-                    z += at(p.input_weights, i * d_count + d) * at(p.inputs, (k * batch + b) * d_count + d);
-                for (int64_t j = 0; j < n; ++j) {
-                    z += at(p.weights, (layer * n + i) * n + j) * at(x, k * n + j);
-                    filtered += at(filter(k), i * n + j) * at(x, k * n + j);
-                }
-                at(a, k * n + i) = phi(p.activation, z);
-                at(x, (k + 1) * n + i) = alpha(i) * filtered + beta(i) * at(a, k * n + i);
-            }
-            const int64_t output = k - (steps - p.output_steps);
-            for (int64_t i = 0; i < n && output >= 0; ++i)
-                at(result.outputs, (output * batch + b) * n + i) = at(x, (k + 1) * n + i);
-        }
-        std::vector<double> g(static_cast<size_t>(n));
-        for (int64_t k = steps - 1; k >= 0; --k) {
-            const int64_t layer = p.recurrent() ? 0 : k;
-            const int64_t output = k - (steps - p.output_steps);
-            std::vector<double> previous(static_cast<size_t>(n));
-            for (int64_t i = 0; i < n; ++i) {
-                if (output >= 0)
-                    at(g, i) += at(p.arriving, (output * batch + b) * n + i);
-                const double delta = beta(i) * slope(p.activation, at(a, k * n + i)) * at(g, i);
-                at(result.bias, layer * n + i) += delta;
-                for (int64_t d = 0; d < d_count; ++d) {
-                    at(result.input_weights, i * d_count + d) += delta * at(p.inputs, (k * batch + b) * d_count + d);
-                    at(result.inputs, (k * batch + b) * d_count + d) += delta * at(p.input_weights, i * d_count + d);
-                }
-                for (int64_t j = 0; j < n; ++j) {
-                    at(result.weights, (layer * n + i) * n + j) += delta * at(x, k * n + j);
-                    at(previous, j) +=
-                        alpha(i) * at(filter(k), i * n + j) * at(g, i) + at(p.weights, (layer * n + i) * n + j) * delta;
-                }
-            }
-            g = previous;
-        }
-        for (int64_t i = 0; i < n; ++i)
-            at(result.initial, b * n + i) = at(g, i);
-    }
-    return result;
-}
-
-class Device {
-public:
-    explicit Device(int32_t threads) {
-        const ortho_device_options options = ortho::test::device_options(ORTHO_DEVICE_CPU, threads);
-        EXPECT_EQ(ORTHO_OK, ortho_device_create(&device_, &options)) << ortho_last_error();
-    }
-    ~Device() { ortho_device_free(device_); }
-    Device(const Device&) = delete;
-    Device& operator=(const Device&) = delete;
-    operator ortho_device*() const { return device_; }
-
-private:
-    ortho_device* device_ = nullptr;
-};
-
-class Chain {
-public:
-    Chain(ortho_device* device, const ortho_chain_options& options) {
-        EXPECT_EQ(ORTHO_OK, ortho_chain_create(&chain_, device, &options)) << ortho_last_error();
-    }
-    ~Chain() { ortho_chain_free(chain_); }
-    Chain(const Chain&) = delete;
-    Chain& operator=(const Chain&) = delete;
-    operator ortho_chain*() const { return chain_; }
-
-private:
-    ortho_chain* chain_ = nullptr;
-};
-
-ortho_chain_options options_of(const Problem& p, ortho_dtype dtype) {
-    ortho_chain_options options{};
-    options.struct_size = sizeof options;
-    options.dtype = dtype;
-    options.model = p.model;
-    options.activation = p.activation;
-    options.filter = p.filter;
-    options.filter_per_layer = p.filter_per_layer;
-    options.hidden_size = p.shape.units;
-    options.input_size = p.recurrent() ? p.shape.inputs : 0;
-    options.layers = p.recurrent() ? 0 : p.shape.steps;
-    options.seed = 3;
-    options.filter_index = 2;
-    options.check_finite = 1;
-    options.alpha = p.alpha.data();
-    options.beta = p.beta.data();
-    options.alpha_count = static_cast<int64_t>(p.alpha.size());
-    options.beta_count = static_cast<int64_t>(p.beta.size());
-    options.checkpoint_every = p.checkpoint_every;
-    options.max_state_bytes = p.max_state_bytes;
-    return options;
-}
-
-std::vector<std::vector<double>> filters_of(const Problem& p, ortho_chain* chain) {
-    std::vector<std::vector<double>> filters;
-    for (int64_t layer = 0; layer < (p.filter_per_layer ? p.shape.steps : 1); ++layer) {
-        filters.emplace_back(static_cast<size_t>(p.shape.units * p.shape.units));
-        EXPECT_EQ(ORTHO_OK, ortho_chain_filter(chain, layer, filters.back().data())) << ortho_last_error();
-    }
-    return filters;
-}
-
-template <class T> std::vector<T> convert(const std::vector<double>& values) {
-    return {values.begin(), values.end()};
-}
-template <class T> const T* data_or_null(const std::vector<T>& values) {
-    return values.empty() ? nullptr : values.data();
-}
-template <class T> T* data_or_null(std::vector<T>& values) {
-    return values.empty() ? nullptr : values.data();
-}
-
-/** Forward and backward through the library, gradients set or, for `accumulate`, added to ones. */
-template <class T> Result run(const Problem& p, ortho_chain* chain, bool accumulate = false) {
-    const auto [steps, batch, inputs, n] = p.shape;
-    const std::vector<T> weights = convert<T>(p.weights), input_weights = convert<T>(p.input_weights),
-                         bias = convert<T>(p.bias), data = convert<T>(p.inputs), x0 = convert<T>(p.x0),
-                         arriving = convert<T>(p.arriving);
-    std::vector<T> outputs(static_cast<size_t>(p.output_steps * batch * n)), initial(static_cast<size_t>(batch * n)),
-        dw(weights.size(), 1), dv(input_weights.size(), 1), db(bias.size(), 1), du(data.size(), 1);
-    EXPECT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? steps : 0, batch, p.output_steps, 1, weights.data(),
-                                            data_or_null(input_weights), bias.data(), data_or_null(data),
-                                            data_or_null(x0), outputs.data()))
-        << ortho_last_error();
-    EXPECT_EQ(ORTHO_OK, ortho_chain_backward(chain, accumulate, weights.data(), data_or_null(input_weights),
-                                             bias.data(), data_or_null(data), arriving.data(), dw.data(),
-                                             data_or_null(dv), db.data(), data_or_null(du), initial.data()))
-        << ortho_last_error();
-    const auto doubles = [](const std::vector<T>& values) { return std::vector<double>(values.begin(), values.end()); };
-    return {doubles(outputs), doubles(dw), doubles(dv), doubles(db), doubles(du), doubles(initial)};
-}
-
-/**
- * Largest difference allowed, relative to the largest magnitude in `expected`: each value is the end of `length` sums
- * and products, each rounding by at most u relative to magnitudes that the chain keeps within a small factor of the
- * result's, and roundings add up like a random walk at most linearly; 4 u for φ at each step.
- */
-void expect_close(const char* what, const std::vector<double>& expected, const std::vector<double>& actual,
-                  double unit_roundoff, double length) {
-    ASSERT_EQ(expected.size(), actual.size()) << what;
-    double magnitude = 0;
-    for (const double value : expected)
-        magnitude = std::max(magnitude, std::abs(value));
-    const double allowed = length * unit_roundoff * magnitude;
-    for (size_t i = 0; i < expected.size(); ++i)
-        ASSERT_NEAR(expected[i], actual[i], allowed) << what << "[" << i << "]";
-}
-
-void expect_close(const Problem& p, const Result& expected, const Result& actual, double unit_roundoff) {
-    const auto [steps, batch, inputs, n] = p.shape;
-    const double length = static_cast<double>((n + inputs + 4) * (steps + 1)) + static_cast<double>(batch * steps);
-    expect_close("outputs", expected.outputs, actual.outputs, unit_roundoff, length);
-    expect_close("weight_gradients", expected.weights, actual.weights, unit_roundoff, length);
-    expect_close("input_weight_gradients", expected.input_weights, actual.input_weights, unit_roundoff, length);
-    expect_close("bias_gradients", expected.bias, actual.bias, unit_roundoff, length);
-    expect_close("input_gradients", expected.inputs, actual.inputs, unit_roundoff, length);
-    expect_close("initial_gradients", expected.initial, actual.initial, unit_roundoff, length);
-}
-
-void expect_same_bits(const Result& a, const Result& b) {
-    EXPECT_EQ(a.outputs, b.outputs);
-    EXPECT_EQ(a.weights, b.weights);
-    EXPECT_EQ(a.input_weights, b.input_weights);
-    EXPECT_EQ(a.bias, b.bias);
-    EXPECT_EQ(a.inputs, b.inputs);
-    EXPECT_EQ(a.initial, b.initial);
-}
-
 void check_against_reference(Problem p) {
     fill(p);
-    const Device device(p.threads);
+    const Device device = make_device(p.threads);
     const Chain chain32(device, options_of(p, ORTHO_FLOAT32));
     const Chain chain64(device, options_of(p, ORTHO_FLOAT64));
     const Result expected = reference(p, filters_of(p, chain64));
@@ -305,14 +36,6 @@ void check_against_reference(Problem p) {
         SCOPED_TRACE("float32");
         expect_close(p, expected, run<float>(p, chain32), std::ldexp(1, -24));
     }
-}
-
-std::string describe(const Problem& p) {
-    return "T=" + std::to_string(p.shape.steps) + " B=" + std::to_string(p.shape.batch) +
-           " D=" + std::to_string(p.shape.inputs) + " N=" + std::to_string(p.shape.units) +
-           " model=" + std::to_string(p.model) + " filter=" + std::to_string(p.filter) +
-           " activation=" + std::to_string(p.activation) + " threads=" + std::to_string(p.threads) +
-           " outputs=" + std::to_string(p.output_steps);
 }
 
 constexpr ortho_filter_kind filters[] = {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE, ORTHO_FILTER_PERMUTATION,
@@ -381,14 +104,14 @@ TEST(Chain, ThreadsAndCheckpointsDoNotChangeABit) {
             p.filter = filter;
             p.output_steps = 5;
             fill(p);
-            const Device one(1);
+            const Device one = make_device(1);
             const Chain first(one, options_of(p, ORTHO_FLOAT32));
             const Result expected = run<float>(p, first);
             expect_same_bits(expected, run<float>(p, first));
             for (const int32_t threads : {1, 2, 3, 5})
                 for (const int64_t every : {0, 1, 4, 7, 1000}) {
                     p.checkpoint_every = every;
-                    const Device device(threads);
+                    const Device device = make_device(threads);
                     const Chain chain(device, options_of(p, ORTHO_FLOAT32));
                     SCOPED_TRACE(describe(p) + " threads=" + std::to_string(threads) +
                                  " every=" + std::to_string(every));
@@ -400,7 +123,7 @@ TEST(Chain, ThreadsAndCheckpointsDoNotChangeABit) {
 TEST(Chain, StatesFitIntoTheMemoryThatIsAllowed) {
     Problem p = make_problem({1000, 2, 1, 16});
     fill(p);
-    const Device device(2);
+    const Device device = make_device(2);
     const Chain unlimited(device, options_of(p, ORTHO_FLOAT32));
     const Result expected = run<float>(p, unlimited);
     int64_t all = 0;
@@ -426,7 +149,7 @@ TEST(Chain, GradientsCanBeAddedToWhatIsThere) {
         Problem p = make_problem({5, 6, 2, 20});
         p.model = model;
         fill(p);
-        const Device device(2);
+        const Device device = make_device(2);
         const Chain chain(device, options_of(p, ORTHO_FLOAT64));
         const Result set = run<double>(p, chain), added = run<double>(p, chain, true);
         for (size_t i = 0; i < set.weights.size(); ++i)
@@ -444,7 +167,7 @@ TEST(Chain, InferenceGivesTheStatesOfTraining) {
         p.model = model;
         p.output_steps = 8;
         fill(p);
-        const Device device(2);
+        const Device device = make_device(2);
         const Chain chain(device, options_of(p, ORTHO_FLOAT64));
         const Result trained = run<double>(p, chain);
         std::vector<double> outputs(trained.outputs.size());
@@ -461,7 +184,7 @@ TEST(Chain, InferenceGivesTheStatesOfTraining) {
 }
 
 TEST(Chain, BatchesOfChangingSizeReuseTheMemory) {
-    const Device device(2);
+    const Device device = make_device(2);
     Problem p = make_problem({6, 33, 2, 20});
     p.filter = ORTHO_FILTER_PERMUTATION;
     fill(p);
@@ -478,7 +201,7 @@ TEST(Chain, BatchesOfChangingSizeReuseTheMemory) {
 TEST(Chain, CustomFilterIsUsedAsGiven) {
     Problem p = make_problem({4, 3, 2, 5});
     fill(p);
-    const Device device(1);
+    const Device device = make_device(1);
     const Chain haar(device, options_of(p, ORTHO_FLOAT64));
     const auto drawn = filters_of(p, haar);
     p.filter = ORTHO_FILTER_CUSTOM;
@@ -491,13 +214,13 @@ TEST(Chain, CustomFilterIsUsedAsGiven) {
     skewed[3] += 1e-3;
     options.filter_matrix = skewed.data();
     ortho_chain* refused = nullptr;
-    EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&refused, device, &options));
+    EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&refused, device.get(), &options));
     EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "filter_matrix")) << ortho_last_error();
     EXPECT_EQ(nullptr, refused);
 }
 
 TEST(Chain, BadOptionsAreNamed) {
-    const Device device(1);
+    const Device device = make_device(1);
     Problem p = make_problem({4, 3, 2, 5});
     fill(p);
     const ortho_chain_options good = options_of(p, ORTHO_FLOAT32);
@@ -531,19 +254,19 @@ TEST(Chain, BadOptionsAreNamed) {
         ortho_chain_options options = good;
         c.spoil(options);
         ortho_chain* chain = nullptr;
-        EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&chain, device, &options)) << c.named;
+        EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&chain, device.get(), &options)) << c.named;
         EXPECT_NE(nullptr, std::strstr(ortho_last_error(), c.named)) << ortho_last_error();
         EXPECT_EQ(nullptr, chain);
     }
     ortho_chain_options options = good;
     options.beta = &nan;
     ortho_chain* chain = nullptr;
-    EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&chain, device, &options));
+    EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&chain, device.get(), &options));
     EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "beta[0] is nan")) << ortho_last_error();
 }
 
 TEST(Chain, BadCallsAreNamedAndLeaveTheChainUsable) {
-    const Device device(1);
+    const Device device = make_device(1);
     Problem p = make_problem({4, 3, 2, 5});
     fill(p);
     const Chain chain(device, options_of(p, ORTHO_FLOAT64));
@@ -578,7 +301,7 @@ TEST(Chain, BadCallsAreNamedAndLeaveTheChainUsable) {
 }
 
 TEST(Chain, StatesBeyondMemoryAreRefusedWithTheArithmetic) {
-    const Device device(1);
+    const Device device = make_device(1);
     Problem p = make_problem({4, 3, 1, 512});
     fill(p);
     const Chain chain(device, options_of(p, ORTHO_FLOAT32));
@@ -605,7 +328,7 @@ TEST(Chain, StatesBeyondMemoryAreRefusedWithTheArithmetic) {
 [[noreturn]] void run_without_room_for_filters() {
     // Large blocks always come from the system, never from memory that was freed before.
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    const Device device(2);
+    const Device device = make_device(2);
     Problem p = make_problem({2, 1, 0, 1024});
     p.model = ORTHO_FEEDFORWARD;
     p.filter_per_layer = true;
@@ -638,7 +361,7 @@ TEST(Chain, FilterThatCannotBeDrawnIsAnErrorAndLeavesTheChainUsable) {
 #endif
 
 TEST(Chain, TwoThreadsInOneChainAreRefusedOrServedNeverMixed) {
-    const Device device(2);
+    const Device device = make_device(2);
     Problem p = make_problem({200, 8, 1, 40});
     fill(p);
     const Chain chain(device, options_of(p, ORTHO_FLOAT64));
@@ -669,7 +392,7 @@ TEST(Chain, TwoThreadsInOneChainAreRefusedOrServedNeverMixed) {
 
 TEST(Chain, TanhKeepsItsPromiseOverTheWholeRange) {
     // One unit, α = 0, β = 1, W = 0: the state after one step is tanh of the input itself.
-    const Device device(2);
+    const Device device = make_device(2);
     Problem p = make_problem({1, 1, 1, 1});
     fill(p);
     p.alpha = {0};

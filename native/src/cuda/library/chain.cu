@@ -56,7 +56,7 @@ public:
           recurrent_(parameters.model == ORTHO_RECURRENT), plan_(plan_of_environment()),
           stacked_(recurrent_ && !parameters.structured &&
                    (sizeof(T) == sizeof(double) || device.filter_precision == device.matrix_precision)),
-          beta_(n_ * size_of(1), "beta") {
+          beta_(size_of(2 * n_), "beta and b") {
         std::vector<T> beta(static_cast<size_t>(n_));
         for (int64_t i = 0; i < n_; ++i)
             beta[static_cast<size_t>(i)] = static_cast<T>(parameters.beta[i]);
@@ -93,8 +93,10 @@ public:
                 check_finite(device, Checked::initial, batch_ * n_, initial);
         }
         prepare_states(call.training);
-        if (recurrent_)
-            copy_on_device(device, weights_copy(), call.weights, n_ * n_ * size_of(1));
+        if (recurrent_) {
+            copy_on_device(device, weights_copy(), call.weights, size_of(n_ * n_));
+            copy_on_device(device, bias_copy(), call.bias, size_of(n_));
+        }
 
         if (initial != nullptr)
             copy_on_device(device, state(0), initial, state_size());
@@ -211,6 +213,9 @@ private:
     const T* filter_of(int64_t layer) const { return filters_.as<T>() + (p_.filter_per_layer ? layer * n_ * n_ : 0); }
     /** W of a recurrent chain, which lies behind alpha O so that both are one matrix [2N, N]. */
     T* weights_copy() const { return filters_.as<T>() + (p_.structured ? 0 : n_ * n_); }
+    /** b of a recurrent chain, so that captured loops do not depend on where the caller keeps it. */
+    T* bias_copy() const { return beta_.as<T>() + n_; }
+    const T* bias_of(int64_t layer, const T* bias) const { return recurrent_ ? bias_copy() : bias + layer * n_; }
     const T* weights_of(int64_t layer, const T* weights) const {
         return recurrent_ ? weights_copy() : weights + layer * n_ * n_;
     }
@@ -303,7 +308,8 @@ private:
                 persistent_forward(device, *shape,
                                    {batch_, n_, size, static_cast<Nonlinearity>(p_.activation), moves_of(0, false),
                                     p_.structured ? nullptr : filter_of(0), weights_copy(),
-                                    d_ > 0 ? activation(0) : nullptr, bias, beta_.as<T>(), state(0), activation(0)});
+                                    d_ > 0 ? activation(0) : nullptr, bias_copy(), beta_.as<T>(), state(0),
+                                    activation(0)});
                 return;
             }
         }
@@ -313,7 +319,7 @@ private:
                           0,
                           batch_,
                           segments_.length,
-                          {recurrent_ ? nullptr : weights, bias, nullptr, nullptr}};
+                          {recurrent_ ? nullptr : weights, recurrent_ ? nullptr : bias, nullptr, nullptr}};
         run_loop(key, [&] {
             for (int64_t local = 0; local < size; ++local)
                 advance(local, first + local, weights, bias);
@@ -337,9 +343,8 @@ private:
         }
         launch("advance", advance_kernel<T>, step_shape(batch_, n_), device.stream,
                AdvanceStep<T>{batch_, n_, static_cast<Nonlinearity>(p_.activation), moves_of(layer, false), filtered,
-                              weighted, 2 * n_, d_ > 0 ? activation(local) : nullptr,
-                              bias + (recurrent_ ? 0 : layer * n_), beta_.as<T>(), previous, state(local + 1),
-                              activation(local)});
+                              weighted, 2 * n_, d_ > 0 ? activation(local) : nullptr, bias_of(layer, bias),
+                              beta_.as<T>(), previous, state(local + 1), activation(local)});
     }
 
     /** Copies those of a segment's states that are outputs. */
@@ -482,7 +487,7 @@ private:
     /** alpha O and W are one matrix, and so one product a step. */
     const bool stacked_;
 
-    DeviceMemory beta_;    // [N]
+    DeviceMemory beta_;    // [N], then b of a recurrent chain
     DeviceMemory filters_; // alpha O: [1 or L, N, N], then W of a recurrent chain
     DeviceMemory sources_; // [1 or L, 2, N]: forward and transposed
     DeviceMemory scales_;

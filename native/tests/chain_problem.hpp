@@ -1,0 +1,326 @@
+// A problem for a chain, its solution by the formulas of the header, and its solution by the library: what the tests of
+// all devices share.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "support.hpp"
+
+namespace ortho::test {
+
+struct Shape {
+    int64_t steps;
+    int64_t batch;
+    int64_t inputs;
+    int64_t units;
+};
+
+/** A chain's whole problem: sizes, weights, data, and the gradient that arrives at its outputs. */
+struct Problem {
+    Shape shape;
+    ortho_chain_model model = ORTHO_RECURRENT;
+    ortho_activation activation = ORTHO_TANH;
+    ortho_filter_kind filter = ORTHO_FILTER_HAAR;
+    bool filter_per_layer = false;
+    bool per_unit = false;
+    int64_t output_steps = 1;
+    int64_t checkpoint_every = 0;
+    int64_t max_state_bytes = 0;
+    int32_t threads = 1;
+    bool initial = true;
+    std::vector<double> alpha, beta, weights, input_weights, bias, inputs, x0, arriving;
+
+    bool recurrent() const { return model == ORTHO_RECURRENT; }
+    int64_t weight_matrices() const { return recurrent() ? 1 : shape.steps; }
+};
+
+inline std::vector<double> normal(uint32_t index, double deviation, int64_t count) {
+    std::vector<double> values(static_cast<size_t>(count));
+    if (count > 0) {
+        EXPECT_EQ(ORTHO_OK,
+                  ortho_random_normal(7, ORTHO_STREAM_DATA, index, 0, deviation, ORTHO_FLOAT64, count, values.data()));
+    }
+    // Both precisions start from the same numbers.
+    for (double& value : values)
+        value = static_cast<float>(value);
+    return values;
+}
+
+inline Problem make_problem(Shape shape) {
+    Problem p;
+    p.shape = shape;
+    return p;
+}
+
+inline void fill(Problem& p) {
+    const auto [steps, batch, inputs, units] = p.shape;
+    const double scale = 0.7 / std::sqrt(static_cast<double>(units));
+    p.alpha = {0.9375};
+    p.beta = {0.25};
+    if (p.per_unit) {
+        p.alpha.clear();
+        p.beta.clear();
+        for (int64_t i = 0; i < units; ++i) {
+            p.alpha.push_back(1.0 - 0.125 * static_cast<double>(i % 3));
+            p.beta.push_back(0.125 + 0.125 * static_cast<double>(i % 5));
+        }
+    }
+    p.weights = normal(1, scale, p.weight_matrices() * units * units);
+    p.input_weights = normal(2, 0.5, p.recurrent() ? units * inputs : 0);
+    p.bias = normal(3, 0.5, p.weight_matrices() * units);
+    p.inputs = normal(4, 1, p.recurrent() ? steps * batch * inputs : 0);
+    p.x0 = p.initial ? normal(5, 0.5, batch * units) : std::vector<double>();
+    p.arriving = normal(6, 1, p.output_steps * batch * units);
+}
+
+struct Result {
+    std::vector<double> outputs, weights, input_weights, bias, inputs, initial;
+};
+
+inline double phi(ortho_activation activation, double z) {
+    return activation == ORTHO_TANH ? std::tanh(z) : std::max(z, 0.0);
+}
+inline double slope(ortho_activation activation, double a) {
+    return activation == ORTHO_TANH ? 1 - a * a : a > 0 ? 1.0 : 0.0;
+}
+
+/** The formulas of the header, sample by sample. `filters` holds O of each layer, or the one of all. */
+inline Result reference(const Problem& p, const std::vector<std::vector<double>>& filters) {
+    const auto [steps, batch, inputs, n] = p.shape;
+    const auto alpha = [&](int64_t i) { return p.alpha[p.per_unit ? static_cast<size_t>(i) : 0]; };
+    const auto beta = [&](int64_t i) { return p.beta[p.per_unit ? static_cast<size_t>(i) : 0]; };
+    const auto filter = [&](int64_t k) -> const std::vector<double>& {
+        return filters[filters.size() > 1 ? static_cast<size_t>(k) : 0];
+    };
+    const auto at = [](auto& values, int64_t i) -> auto& {
+        return values[static_cast<size_t>(i)];
+    };
+    const int64_t d_count = p.recurrent() ? inputs : 0;
+    Result result;
+    result.outputs.resize(static_cast<size_t>(p.output_steps * batch * n));
+    result.weights.resize(p.weights.size());
+    result.input_weights.resize(p.input_weights.size());
+    result.bias.resize(p.bias.size());
+    result.inputs.resize(p.inputs.size());
+    result.initial.resize(static_cast<size_t>(batch * n));
+    for (int64_t b = 0; b < batch; ++b) {
+        std::vector<double> x(static_cast<size_t>((steps + 1) * n)), a(static_cast<size_t>(steps * n));
+        for (int64_t i = 0; i < n && p.initial; ++i)
+            at(x, i) = at(p.x0, b * n + i);
+        for (int64_t k = 0; k < steps; ++k) {
+            const int64_t layer = p.recurrent() ? 0 : k;
+            for (int64_t i = 0; i < n; ++i) {
+                double z = at(p.bias, layer * n + i), filtered = 0;
+                for (int64_t d = 0; d < d_count; ++d)
+                    z += at(p.input_weights, i * d_count + d) * at(p.inputs, (k * batch + b) * d_count + d);
+                for (int64_t j = 0; j < n; ++j) {
+                    z += at(p.weights, (layer * n + i) * n + j) * at(x, k * n + j);
+                    filtered += at(filter(k), i * n + j) * at(x, k * n + j);
+                }
+                at(a, k * n + i) = phi(p.activation, z);
+                at(x, (k + 1) * n + i) = alpha(i) * filtered + beta(i) * at(a, k * n + i);
+            }
+            const int64_t output = k - (steps - p.output_steps);
+            for (int64_t i = 0; i < n && output >= 0; ++i)
+                at(result.outputs, (output * batch + b) * n + i) = at(x, (k + 1) * n + i);
+        }
+        std::vector<double> g(static_cast<size_t>(n));
+        for (int64_t k = steps - 1; k >= 0; --k) {
+            const int64_t layer = p.recurrent() ? 0 : k;
+            const int64_t output = k - (steps - p.output_steps);
+            std::vector<double> previous(static_cast<size_t>(n));
+            for (int64_t i = 0; i < n; ++i) {
+                if (output >= 0)
+                    at(g, i) += at(p.arriving, (output * batch + b) * n + i);
+                const double delta = beta(i) * slope(p.activation, at(a, k * n + i)) * at(g, i);
+                at(result.bias, layer * n + i) += delta;
+                for (int64_t d = 0; d < d_count; ++d) {
+                    at(result.input_weights, i * d_count + d) += delta * at(p.inputs, (k * batch + b) * d_count + d);
+                    at(result.inputs, (k * batch + b) * d_count + d) += delta * at(p.input_weights, i * d_count + d);
+                }
+                for (int64_t j = 0; j < n; ++j) {
+                    at(result.weights, (layer * n + i) * n + j) += delta * at(x, k * n + j);
+                    at(previous, j) +=
+                        alpha(i) * at(filter(k), i * n + j) * at(g, i) + at(p.weights, (layer * n + i) * n + j) * delta;
+                }
+            }
+            g = previous;
+        }
+        for (int64_t i = 0; i < n; ++i)
+            at(result.initial, b * n + i) = at(g, i);
+    }
+    return result;
+}
+
+class Chain {
+public:
+    Chain(const Device& device, const ortho_chain_options& options) : device_(device.get()) {
+        EXPECT_EQ(ORTHO_OK, ortho_chain_create(&chain_, device_, &options)) << ortho_last_error();
+    }
+    ~Chain() { ortho_chain_free(chain_); }
+    Chain(const Chain&) = delete;
+    Chain& operator=(const Chain&) = delete;
+    operator ortho_chain*() const { return chain_; }
+    ortho_device* device() const { return device_; }
+
+private:
+    ortho_device* device_;
+    ortho_chain* chain_ = nullptr;
+};
+
+inline ortho_chain_options options_of(const Problem& p, ortho_dtype dtype) {
+    ortho_chain_options options{};
+    options.struct_size = sizeof options;
+    options.dtype = dtype;
+    options.model = p.model;
+    options.activation = p.activation;
+    options.filter = p.filter;
+    options.filter_per_layer = p.filter_per_layer;
+    options.hidden_size = p.shape.units;
+    options.input_size = p.recurrent() ? p.shape.inputs : 0;
+    options.layers = p.recurrent() ? 0 : p.shape.steps;
+    options.seed = 3;
+    options.filter_index = 2;
+    options.check_finite = 1;
+    options.alpha = p.alpha.data();
+    options.beta = p.beta.data();
+    options.alpha_count = static_cast<int64_t>(p.alpha.size());
+    options.beta_count = static_cast<int64_t>(p.beta.size());
+    options.checkpoint_every = p.checkpoint_every;
+    options.max_state_bytes = p.max_state_bytes;
+    return options;
+}
+
+inline std::vector<std::vector<double>> filters_of(const Problem& p, ortho_chain* chain) {
+    std::vector<std::vector<double>> filters;
+    for (int64_t layer = 0; layer < (p.filter_per_layer ? p.shape.steps : 1); ++layer) {
+        filters.emplace_back(static_cast<size_t>(p.shape.units * p.shape.units));
+        EXPECT_EQ(ORTHO_OK, ortho_chain_filter(chain, layer, filters.back().data())) << ortho_last_error();
+    }
+    return filters;
+}
+
+template <class T> std::vector<T> convert(const std::vector<double>& values) {
+    return {values.begin(), values.end()};
+}
+template <class T> const T* data_or_null(const std::vector<T>& values) {
+    return values.empty() ? nullptr : values.data();
+}
+template <class T> T* data_or_null(std::vector<T>& values) {
+    return values.empty() ? nullptr : values.data();
+}
+
+/** Elements on a device. */
+template <class T> class DeviceArray {
+public:
+    DeviceArray(ortho_device* device, const std::vector<T>& values) : device_(device), count_(values.size()) {
+        if (count_ == 0)
+            return;
+        EXPECT_EQ(ORTHO_OK, ortho_buffer_create(&buffer_, device_, bytes())) << ortho_last_error();
+        EXPECT_EQ(ORTHO_OK, ortho_copy_from_host(device_, data(), values.data(), bytes())) << ortho_last_error();
+    }
+    DeviceArray(ortho_device* device, size_t count, T value) : DeviceArray(device, std::vector<T>(count, value)) {}
+    ~DeviceArray() { ortho_buffer_free(buffer_); }
+    DeviceArray(const DeviceArray&) = delete;
+    DeviceArray& operator=(const DeviceArray&) = delete;
+
+    /** Null if there are no elements. */
+    T* data() const { return static_cast<T*>(ortho_buffer_data(buffer_)); }
+    int64_t bytes() const { return static_cast<int64_t>(count_ * sizeof(T)); }
+    std::vector<T> values() const {
+        std::vector<T> copy(count_);
+        if (count_ > 0) {
+            EXPECT_EQ(ORTHO_OK, ortho_copy_to_host(device_, copy.data(), data(), bytes())) << ortho_last_error();
+        }
+        return copy;
+    }
+
+private:
+    ortho_device* device_;
+    size_t count_;
+    ortho_buffer* buffer_ = nullptr;
+};
+
+/** The arrays of a problem, on the device of its chain. */
+template <class T> struct Arrays {
+    Arrays(const Problem& p, ortho_device* device)
+        : weights(device, convert<T>(p.weights)), input_weights(device, convert<T>(p.input_weights)),
+          bias(device, convert<T>(p.bias)), inputs(device, convert<T>(p.inputs)), x0(device, convert<T>(p.x0)),
+          arriving(device, convert<T>(p.arriving)), outputs(device, p.arriving.size(), 0),
+          initial(device, static_cast<size_t>(p.shape.batch * p.shape.units), 0), dw(device, p.weights.size(), 1),
+          dv(device, p.input_weights.size(), 1), db(device, p.bias.size(), 1), du(device, p.inputs.size(), 1) {}
+
+    DeviceArray<T> weights, input_weights, bias, inputs, x0, arriving, outputs, initial, dw, dv, db, du;
+};
+
+/** Forward and backward through the library, with arrays that were made for the problem. */
+template <class T> Result run(const Problem& p, const Chain& chain, const Arrays<T>& a, bool accumulate = false) {
+    EXPECT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, p.output_steps, 1,
+                                            a.weights.data(), a.input_weights.data(), a.bias.data(), a.inputs.data(),
+                                            a.x0.data(), a.outputs.data()))
+        << ortho_last_error();
+    EXPECT_EQ(ORTHO_OK, ortho_chain_backward(chain, accumulate, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                             a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(),
+                                             a.du.data(), a.initial.data()))
+        << ortho_last_error();
+    const auto doubles = [](const DeviceArray<T>& array) {
+        const std::vector<T> values = array.values();
+        return std::vector<double>(values.begin(), values.end());
+    };
+    return {doubles(a.outputs), doubles(a.dw), doubles(a.dv), doubles(a.db), doubles(a.du), doubles(a.initial)};
+}
+
+/** The same with new arrays: gradients are set or, for `accumulate`, added to ones. */
+template <class T> Result run(const Problem& p, const Chain& chain, bool accumulate = false) {
+    return run(p, chain, Arrays<T>(p, chain.device()), accumulate);
+}
+
+/**
+ * Largest difference allowed, relative to the largest magnitude in `expected`: each value is the end of `length` sums
+ * and products, each rounding by at most u relative to magnitudes that the chain keeps within a small factor of the
+ * result's, and roundings add up like a random walk at most linearly; 4 u for φ at each step.
+ */
+inline void expect_close(const char* what, const std::vector<double>& expected, const std::vector<double>& actual,
+                         double unit_roundoff, double length) {
+    ASSERT_EQ(expected.size(), actual.size()) << what;
+    double magnitude = 0;
+    for (const double value : expected)
+        magnitude = std::max(magnitude, std::abs(value));
+    const double allowed = length * unit_roundoff * magnitude;
+    for (size_t i = 0; i < expected.size(); ++i)
+        ASSERT_NEAR(expected[i], actual[i], allowed) << what << "[" << i << "]";
+}
+
+inline void expect_close(const Problem& p, const Result& expected, const Result& actual, double unit_roundoff) {
+    const auto [steps, batch, inputs, n] = p.shape;
+    const double length = static_cast<double>((n + inputs + 4) * (steps + 1)) + static_cast<double>(batch * steps);
+    expect_close("outputs", expected.outputs, actual.outputs, unit_roundoff, length);
+    expect_close("weight_gradients", expected.weights, actual.weights, unit_roundoff, length);
+    expect_close("input_weight_gradients", expected.input_weights, actual.input_weights, unit_roundoff, length);
+    expect_close("bias_gradients", expected.bias, actual.bias, unit_roundoff, length);
+    expect_close("input_gradients", expected.inputs, actual.inputs, unit_roundoff, length);
+    expect_close("initial_gradients", expected.initial, actual.initial, unit_roundoff, length);
+}
+
+inline void expect_same_bits(const Result& a, const Result& b) {
+    EXPECT_EQ(a.outputs, b.outputs);
+    EXPECT_EQ(a.weights, b.weights);
+    EXPECT_EQ(a.input_weights, b.input_weights);
+    EXPECT_EQ(a.bias, b.bias);
+    EXPECT_EQ(a.inputs, b.inputs);
+    EXPECT_EQ(a.initial, b.initial);
+}
+
+inline std::string describe(const Problem& p) {
+    return "T=" + std::to_string(p.shape.steps) + " B=" + std::to_string(p.shape.batch) +
+           " D=" + std::to_string(p.shape.inputs) + " N=" + std::to_string(p.shape.units) +
+           " model=" + std::to_string(p.model) + " filter=" + std::to_string(p.filter) +
+           " activation=" + std::to_string(p.activation) + " threads=" + std::to_string(p.threads) +
+           " outputs=" + std::to_string(p.output_steps);
+}
+
+} // namespace ortho::test

@@ -1,0 +1,316 @@
+#include "fibers.hpp"
+
+#include <ucontext.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+uint3 threadIdx, blockIdx;
+dim3 blockDim, gridDim;
+
+namespace ortho_cuda_emulator {
+namespace {
+
+constexpr size_t stack_bytes = size_t{64} << 10;
+constexpr unsigned warp_size = 32;
+
+struct Fiber;
+
+struct Warp {
+    uint64_t values[warp_size];
+    unsigned arrived = 0;
+    std::vector<Fiber*> waiting;
+};
+
+struct Block {
+    uint3 index;
+    std::vector<std::max_align_t> shared;
+    std::vector<unsigned> order; // of its threads
+    size_t started = 0;
+    size_t running = 0; // not yet at their end
+    std::vector<Fiber*> waiting;
+    std::vector<Warp> warps;
+};
+
+struct Fiber {
+    ucontext_t context;
+    std::unique_ptr<char[]> stack;
+    Block* block = nullptr;
+    unsigned thread = 0;
+#if defined(__SANITIZE_ADDRESS__)
+    void* fake_stack = nullptr;
+#endif
+#if defined(__SANITIZE_THREAD__)
+    void* tsan = nullptr;
+#endif
+};
+
+/** One grid, or of a grid that is not cooperative one block at a time. */
+class Scheduler {
+public:
+    explicit Scheduler(const Launch& launch) : launch_(launch) {}
+
+    void run(std::vector<Block>& blocks) {
+        blocks_ = &blocks;
+        next_block_ = 0;
+        for (;;) {
+            if (start_next() || resume_next())
+                continue;
+            for (const Block& block : blocks)
+                if (block.running > 0) {
+                    std::fprintf(stderr, "CUDA emulator: a kernel's threads wait for each other for ever\n");
+                    std::abort();
+                }
+            return;
+        }
+    }
+
+    // Called by the running fiber.
+
+    void synchronize() {
+        Block& block = *current_->block;
+        block.waiting.push_back(current_);
+        if (block.waiting.size() == block.running)
+            release(block.waiting);
+        suspend();
+    }
+
+    void yield() {
+        ready_.push_back(current_);
+        suspend();
+    }
+
+    uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane) {
+        const unsigned lane = current_->thread % warp_size;
+        Warp& warp = current_->block->warps[current_->thread / warp_size];
+        warp.values[lane] = value;
+        wait_for_warp(warp, mask, lane);
+        const uint64_t result = warp.values[from_lane % warp_size];
+        wait_for_warp(warp, mask, lane);
+        return result;
+    }
+
+    void* shared_memory() { return current_->block->shared.data(); }
+
+    static Scheduler*& active() {
+        static thread_local Scheduler* scheduler = nullptr;
+        return scheduler;
+    }
+
+private:
+    void wait_for_warp(Warp& warp, unsigned mask, unsigned lane) {
+        warp.arrived |= 1u << lane;
+        warp.waiting.push_back(current_);
+        if ((warp.arrived & mask) == mask) {
+            warp.arrived = 0;
+            release(warp.waiting);
+        }
+        suspend();
+    }
+
+    void release(std::vector<Fiber*>& waiting) {
+        ready_.insert(ready_.end(), waiting.begin(), waiting.end());
+        waiting.clear();
+    }
+
+    /** Runs the next thread that was not begun, up to where it must wait. */
+    bool start_next() {
+        for (; next_block_ < blocks_->size(); ++next_block_)
+            if ((*blocks_)[next_block_].started < (*blocks_)[next_block_].order.size())
+                break;
+        if (next_block_ == blocks_->size())
+            return false;
+        Fiber* fiber;
+        if (!idle_.empty()) {
+            fiber = idle_.back();
+            idle_.pop_back();
+        } else {
+            fibers_.push_back(std::make_unique<Fiber>());
+            fiber = fibers_.back().get();
+            fiber->stack.reset(new char[stack_bytes]);
+            getcontext(&fiber->context);
+            fiber->context.uc_stack.ss_sp = fiber->stack.get();
+            fiber->context.uc_stack.ss_size = stack_bytes;
+            fiber->context.uc_link = nullptr;
+            makecontext(&fiber->context, &Scheduler::main_of_fiber, 0);
+#if defined(__SANITIZE_THREAD__)
+            fiber->tsan = __tsan_create_fiber(0);
+#endif
+        }
+        resume(*fiber);
+        return true;
+    }
+
+    bool resume_next() {
+        if (ready_.empty())
+            return false;
+        Fiber* const fiber = ready_.front();
+        ready_.pop_front();
+        resume(*fiber);
+        return true;
+    }
+
+    void resume(Fiber& fiber) {
+        current_ = &fiber;
+        place();
+#if defined(__SANITIZE_ADDRESS__)
+        void* fake_stack = nullptr;
+        __sanitizer_start_switch_fiber(&fake_stack, fiber.stack.get(), stack_bytes);
+#endif
+#if defined(__SANITIZE_THREAD__)
+        own_tsan_ = __tsan_get_current_fiber();
+        __tsan_switch_to_fiber(fiber.tsan, 0);
+#endif
+        swapcontext(&own_, &fiber.context);
+#if defined(__SANITIZE_ADDRESS__)
+        __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+#endif
+        current_ = nullptr;
+    }
+
+    /** Back to the scheduler, until it resumes this fiber. */
+    void suspend() {
+        Fiber& fiber = *current_;
+#if defined(__SANITIZE_ADDRESS__)
+        __sanitizer_start_switch_fiber(&fiber.fake_stack, own_stack_, own_stack_bytes_);
+#endif
+#if defined(__SANITIZE_THREAD__)
+        __tsan_switch_to_fiber(own_tsan_, 0);
+#endif
+        swapcontext(&fiber.context, &own_);
+#if defined(__SANITIZE_ADDRESS__)
+        __sanitizer_finish_switch_fiber(fiber.fake_stack, &own_stack_, &own_stack_bytes_);
+#endif
+    }
+
+    /** A fiber runs one thread after another for as long as none has to wait. */
+    static void main_of_fiber() {
+        Scheduler* scheduler = active();
+#if defined(__SANITIZE_ADDRESS__)
+        __sanitizer_finish_switch_fiber(nullptr, &scheduler->own_stack_, &scheduler->own_stack_bytes_);
+#endif
+        for (;;) {
+            scheduler->run_threads();
+            scheduler->idle_.push_back(scheduler->current_);
+            scheduler->suspend();
+            scheduler = active();
+        }
+    }
+
+    void run_threads() {
+        Fiber& fiber = *current_;
+        while (next_block_ < blocks_->size() &&
+               (*blocks_)[next_block_].started < (*blocks_)[next_block_].order.size()) {
+            Block& block = (*blocks_)[next_block_];
+            fiber.block = &block;
+            fiber.thread = block.order[block.started++];
+            place();
+            launch_.thread();
+            --block.running;
+            if (block.running > 0 && block.waiting.size() == block.running)
+                release(block.waiting);
+        }
+    }
+
+    /** Sets what the running fiber sees of its place. */
+    void place() {
+        if (current_->block == nullptr)
+            return;
+        const dim3& size = launch_.block;
+        const unsigned thread = current_->thread;
+        threadIdx = {thread % size.x, thread / size.x % size.y, thread / (size.x * size.y)};
+        blockIdx = current_->block->index;
+        blockDim = size;
+        gridDim = launch_.grid;
+    }
+
+    const Launch& launch_;
+    std::vector<Block>* blocks_ = nullptr;
+    size_t next_block_ = 0;
+    std::vector<std::unique_ptr<Fiber>> fibers_;
+    std::vector<Fiber*> idle_;
+    std::deque<Fiber*> ready_;
+    Fiber* current_ = nullptr;
+    ucontext_t own_;
+#if defined(__SANITIZE_ADDRESS__)
+    const void* own_stack_ = nullptr;
+    size_t own_stack_bytes_ = 0;
+#endif
+#if defined(__SANITIZE_THREAD__)
+    void* own_tsan_ = nullptr;
+#endif
+};
+
+/** 0 to count-1 in an order that is always the same and like no order that code could rely on. */
+std::vector<unsigned> scrambled(unsigned count, unsigned seed) {
+    std::vector<unsigned> order(count);
+    for (unsigned i = 0; i < count; ++i)
+        order[i] = i;
+    uint64_t state = seed * 2654435761u + 1;
+    for (unsigned i = count; i > 1; --i) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        std::swap(order[i - 1], order[static_cast<unsigned>(state >> 33) % i]);
+    }
+    return order;
+}
+
+Block make_block(const Launch& launch, unsigned number) {
+    const unsigned threads = launch.block.x * launch.block.y * launch.block.z;
+    Block block;
+    block.index = {number % launch.grid.x, number / launch.grid.x % launch.grid.y,
+                   number / (launch.grid.x * launch.grid.y)};
+    block.shared.resize(launch.shared / sizeof(std::max_align_t) + 1);
+    std::memset(block.shared.data(), 0xff, block.shared.size() * sizeof(std::max_align_t));
+    block.order = scrambled(threads, number);
+    block.running = threads;
+    block.warps.resize((threads + warp_size - 1) / warp_size);
+    return block;
+}
+
+} // namespace
+
+void run_grid(const Launch& launch) {
+    Scheduler scheduler(launch);
+    Scheduler*& active = Scheduler::active();
+    active = &scheduler;
+    const std::vector<unsigned> order = scrambled(launch.grid.x * launch.grid.y * launch.grid.z, 1);
+    std::vector<Block> blocks;
+    for (const unsigned number : order) {
+        blocks.push_back(make_block(launch, number));
+        if (!launch.cooperative) {
+            scheduler.run(blocks);
+            blocks.clear();
+        }
+    }
+    if (launch.cooperative)
+        scheduler.run(blocks);
+    active = nullptr;
+}
+
+void* shared_memory() {
+    return Scheduler::active()->shared_memory();
+}
+
+void yield() {
+    Scheduler::active()->yield();
+}
+
+uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane) {
+    return Scheduler::active()->exchange(mask, value, from_lane);
+}
+
+} // namespace ortho_cuda_emulator
+
+void __syncthreads() {
+    ortho_cuda_emulator::Scheduler::active()->synchronize();
+}

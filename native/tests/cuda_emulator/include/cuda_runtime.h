@@ -1,0 +1,227 @@
+// An emulation of what the library uses of the CUDA runtime, for tests on machines without a GPU: kernels run as plain
+// C++, a fiber for each thread. It is strict where a GPU is forgiving:
+//  - work that was given to a stream is done only when something waits for it, so a missing wait is seen;
+//  - the host cannot touch device memory: outside of kernels and copies its pages are locked;
+//  - memory is full of 0xff until it is written, and what lies behind a buffer is watched;
+//  - blocks, and the threads of a block, run in a scrambled order.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __align__(n) alignas(n)
+
+enum cudaError {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorInvalidConfiguration = 9,
+    cudaErrorInsufficientDriver = 35,
+    cudaErrorNoDevice = 100,
+    cudaErrorInvalidDevice = 101,
+    cudaErrorInvalidResourceHandle = 400,
+    cudaErrorNotReady = 600,
+    cudaErrorLaunchFailure = 719,
+    cudaErrorCooperativeLaunchTooLarge = 720,
+    cudaErrorNotSupported = 801,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901
+};
+using cudaError_t = cudaError;
+
+struct dim3 {
+    constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+    unsigned x, y, z;
+};
+struct uint3 {
+    unsigned x, y, z;
+};
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+
+namespace ortho_cuda_emulator {
+struct StreamObject;
+struct EventObject;
+struct GraphObject;
+} // namespace ortho_cuda_emulator
+using cudaStream_t = ortho_cuda_emulator::StreamObject*;
+using cudaEvent_t = ortho_cuda_emulator::EventObject*;
+using cudaGraph_t = ortho_cuda_emulator::GraphObject*;
+using cudaGraphExec_t = ortho_cuda_emulator::GraphObject*;
+
+enum cudaMemcpyKind {
+    cudaMemcpyHostToHost = 0,
+    cudaMemcpyHostToDevice = 1,
+    cudaMemcpyDeviceToHost = 2,
+    cudaMemcpyDeviceToDevice = 3
+};
+enum cudaMemoryType {
+    cudaMemoryTypeUnregistered = 0,
+    cudaMemoryTypeHost = 1,
+    cudaMemoryTypeDevice = 2,
+    cudaMemoryTypeManaged = 3
+};
+enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal = 0, cudaStreamCaptureModeThreadLocal = 1 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+constexpr unsigned cudaStreamNonBlocking = 1;
+constexpr unsigned cudaEventDisableTiming = 2;
+
+struct cudaPointerAttributes {
+    cudaMemoryType type;
+    int device;
+    void* devicePointer;
+    void* hostPointer;
+};
+
+struct cudaDeviceProp {
+    char name[256];
+    size_t totalGlobalMem;
+    size_t sharedMemPerBlockOptin;
+    int major;
+    int minor;
+    int multiProcessorCount;
+    int cooperativeLaunch;
+};
+
+const char* cudaGetErrorName(cudaError_t error);
+const char* cudaGetErrorString(cudaError_t error);
+cudaError_t cudaGetLastError();
+
+cudaError_t cudaGetDeviceCount(int* count);
+cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaDriverGetVersion(int* version);
+cudaError_t cudaRuntimeGetVersion(int* version);
+
+cudaError_t cudaMalloc(void** data, size_t bytes);
+cudaError_t cudaFree(void* data);
+cudaError_t cudaMallocHost(void** data, size_t bytes);
+cudaError_t cudaFreeHost(void* data);
+cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* data);
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
+cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width,
+                              size_t height, cudaMemcpyKind kind, cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t stream);
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+
+// What a kernel sees of its place; set for the fiber that runs.
+extern uint3 threadIdx, blockIdx;
+extern dim3 blockDim, gridDim;
+
+void __syncthreads();
+
+namespace ortho_cuda_emulator {
+
+// For kernels.
+
+/** The running block's dynamic shared memory. */
+void* shared_memory();
+/** Lets other threads run. */
+void yield();
+/** Gives a lane's 8 bytes to its warp and takes those of another one. */
+uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane);
+
+/** What a launch runs: one thread of one block. */
+struct Launch {
+    std::function<void()> thread;
+    dim3 grid;
+    dim3 block;
+    size_t shared;
+    bool cooperative;
+};
+cudaError_t enqueue(const void* kernel, Launch launch, cudaStream_t stream);
+cudaError_t set_shared_limit(const void* kernel, int bytes);
+
+/** Gives kernel(arguments...) to a stream. */
+template <class... Parameters, class... Arguments>
+cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
+                   bool cooperative, Arguments&&... arguments) {
+    std::tuple<std::remove_const_t<Parameters>...> values(std::forward<Arguments>(arguments)...);
+    return enqueue(reinterpret_cast<const void*>(kernel),
+                   {[kernel, values] { std::apply(kernel, values); }, grid, block, shared, cooperative}, stream);
+}
+
+// For tests. The library exports the same as ortho_cuda_emulator_* functions of C.
+
+struct Counters {
+    int64_t launches;
+    int64_t graph_launches;
+    int64_t products;
+    /** Allocations, streams, events, graphs and handles that were not given back. */
+    int64_t live_objects;
+    /** Memory of the GPU that is allocated. */
+    int64_t device_bytes;
+};
+Counters counters();
+void set_device_count(int count);
+void set_multiprocessors(int count);
+void set_memory_limit(int64_t bytes);
+/** The call of that name after `skip` others fails with this status, once. */
+void fail_next(const char* function, int status, int skip);
+
+} // namespace ortho_cuda_emulator
+
+template <class... Parameters>
+cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribute, int value) {
+    return ortho_cuda_emulator::set_shared_limit(reinterpret_cast<const void*>(kernel), value);
+}
+
+template <class T> T __shfl_xor_sync(unsigned mask, T value, int distance) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof value);
+    const unsigned lane = (threadIdx.x + threadIdx.y * blockDim.x) % 32;
+    bits = ortho_cuda_emulator::exchange(mask, bits, lane ^ static_cast<unsigned>(distance));
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+template <class T> T __ldcg(const T* address) {
+    return *address;
+}
+
+inline void __threadfence() {}
+inline void __nanosleep(unsigned) {
+    ortho_cuda_emulator::yield();
+}
+
+// Fibers change places in known spots only, so that plain operations are atomic.
+template <class T> T atomicAdd(T* address, T value) {
+    const T old = *address;
+    *address += value;
+    return old;
+}
+template <class T> T atomicMax(T* address, T value) {
+    const T old = *address;
+    *address = old > value ? old : value;
+    return old;
+}

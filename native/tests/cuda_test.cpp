@@ -1,0 +1,700 @@
+// CUDA devices against the formulas and against the CPU: on a GPU, or on the emulator that ORTHONATIVE_CUDA_LIBRARY
+// names.
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "chain_problem.hpp"
+
+namespace ortho::test {
+namespace {
+
+Device make_cuda_device(const std::function<void(ortho_device_options&)>& change = {}) {
+    ortho_device_options options = device_options(ORTHO_DEVICE_CUDA, 0);
+    if (change)
+        change(options);
+    ortho_device* device = nullptr;
+    EXPECT_TRUE(succeeds(ortho_device_create(&device, &options)));
+    return Device(device);
+}
+
+/** The device that most tests share: making one takes longer than most of them. */
+const Device& cuda() {
+    static const Device device = make_cuda_device();
+    return device;
+}
+
+/** What the emulator tells and does; absent on a GPU. */
+struct Emulator {
+    struct Counters {
+        int64_t launches, graph_launches, products, live_objects, device_bytes;
+    };
+
+    Emulator() {
+        const char* path = std::getenv("ORTHONATIVE_CUDA_LIBRARY");
+        void* library = path != nullptr ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : nullptr;
+        const auto find = [&](auto& function, const char* name) {
+            function = library == nullptr
+                           ? nullptr
+                           : reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
+        };
+        find(read_counters, "ortho_cuda_emulator_counters");
+        find(set_device_count, "ortho_cuda_emulator_set_device_count");
+        find(set_memory_limit, "ortho_cuda_emulator_set_memory_limit");
+        find(fail_next, "ortho_cuda_emulator_fail_next");
+    }
+    bool present() const { return read_counters != nullptr; }
+    Counters counters() const {
+        Counters counters{};
+        read_counters(&counters);
+        return counters;
+    }
+
+    void (*read_counters)(Counters*);
+    void (*set_device_count)(int);
+    void (*set_memory_limit)(int64_t);
+    void (*fail_next)(const char*, int, int);
+};
+
+const Emulator& emulator() {
+    cuda();
+    static const Emulator instance;
+    return instance;
+}
+
+#define NEEDS_EMULATOR()                                                                                               \
+    if (!emulator().present())                                                                                         \
+    GTEST_SKIP() << "this library drives a real GPU, on which faults cannot be made to order"
+
+/** Forces how the steps of chains are run that are made meanwhile. */
+class Plan {
+public:
+    explicit Plan(const char* name) { setenv("ORTHONATIVE_CUDA_CHAIN", name, 1); }
+    ~Plan() { unsetenv("ORTHONATIVE_CUDA_CHAIN"); }
+    Plan(const Plan&) = delete;
+    Plan& operator=(const Plan&) = delete;
+};
+
+constexpr ortho_filter_kind filters[] = {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE, ORTHO_FILTER_PERMUTATION,
+                                         ORTHO_FILTER_IDENTITY};
+constexpr double float64_roundoff = 0x1p-53, float32_roundoff = 0x1p-24;
+
+template <class T> Result run_chain(const Problem& p, const Device& device = cuda()) {
+    const Chain chain(device, options_of(p, sizeof(T) == 4 ? ORTHO_FLOAT32 : ORTHO_FLOAT64));
+    return run<T>(p, chain);
+}
+
+void expect_formulas(const Problem& p) {
+    SCOPED_TRACE(describe(p));
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT64));
+    const Result expected = reference(p, filters_of(p, chain));
+    {
+        SCOPED_TRACE("float64");
+        expect_close(p, expected, run<double>(p, chain), float64_roundoff);
+    }
+    {
+        SCOPED_TRACE("float32");
+        expect_close(p, expected, run_chain<float>(p), float32_roundoff);
+    }
+}
+
+class CudaChain : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(CudaChain, Every_size_agrees_with_the_formulas) {
+    const Plan plan(GetParam());
+    constexpr Shape shapes[] = {{1, 1, 1, 1},  {3, 2, 5, 2},   {5, 1, 2, 3},   {17, 5, 3, 17}, {4, 17, 1, 33},
+                                {3, 33, 9, 8}, {2, 37, 2, 64}, {3, 12, 7, 65}, {5, 7, 0, 16},  {70, 2, 1, 100}};
+    int index = 0;
+    for (const Shape& shape : shapes) {
+        Problem p = make_problem(shape);
+        p.filter = filters[index % 4];
+        p.activation = index % 3 == 1 ? ORTHO_RELU : ORTHO_TANH;
+        p.per_unit = index % 2 == 1;
+        p.initial = index % 4 != 2;
+        p.output_steps = index % 3 == 2 ? shape.steps : 1;
+        fill(p);
+        expect_formulas(p);
+        ++index;
+    }
+}
+
+TEST_P(CudaChain, Every_filter_agrees_with_the_formulas) {
+    const Plan plan(GetParam());
+    for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD})
+        for (const ortho_filter_kind filter : filters)
+            for (const bool per_layer : {false, true}) {
+                if (per_layer && model == ORTHO_RECURRENT)
+                    continue;
+                Problem p = make_problem({9, 6, 2, 20});
+                p.model = model;
+                p.filter = filter;
+                p.filter_per_layer = per_layer;
+                p.output_steps = 3;
+                fill(p);
+                expect_formulas(p);
+            }
+}
+
+TEST_P(CudaChain, Repeated_calls_and_checkpoints_give_the_same_states_and_gradients) {
+    const Plan plan(GetParam());
+    for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION})
+        for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
+            Problem p = make_problem({22, 5, 2, 18});
+            p.model = model;
+            p.filter = filter;
+            p.output_steps = 6;
+            fill(p);
+            const Result expected = run_chain<float>(p);
+            for (const int64_t every : {0, 1, 4, 7, 22}) {
+                SCOPED_TRACE("checkpoint_every " + std::to_string(every));
+                p.checkpoint_every = every;
+                const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+                const Arrays<float> arrays(p, cuda().get());
+                const Result first = run(p, chain, arrays);
+                // The second and third time a captured loop may be replayed.
+                expect_same_bits(first, run(p, chain, arrays));
+                expect_same_bits(first, run(p, chain, arrays));
+                EXPECT_EQ(first.outputs, expected.outputs);
+                EXPECT_EQ(first.initial, expected.initial);
+                EXPECT_EQ(first.inputs, expected.inputs);
+                // Sums over all steps are made segment by segment, so in another order.
+                expect_close(p, expected, first, float32_roundoff);
+            }
+        }
+}
+
+TEST_P(CudaChain, Gradients_are_added_where_asked) {
+    const Plan plan(GetParam());
+    for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
+        Problem p = make_problem({6, 4, 3, 10});
+        p.model = model;
+        p.checkpoint_every = 4;
+        fill(p);
+        const Chain chain(cuda(), options_of(p, ORTHO_FLOAT64));
+        Result set = run<double>(p, chain);
+        const Result added = run<double>(p, chain, true);
+        for (std::vector<double>* values : {&set.weights, &set.input_weights, &set.bias})
+            for (double& value : *values)
+                value += 1;
+        expect_close(p, set, added, float64_roundoff);
+    }
+}
+
+TEST_P(CudaChain, Inference_gives_the_states_of_training) {
+    const Plan plan(GetParam());
+    Problem p = make_problem({30, 3, 2, 12});
+    p.output_steps = 30;
+    fill(p);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, cuda().get());
+    const auto forward = [&](int32_t training) {
+        EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 30, 3, 30, training, a.weights.data(), a.input_weights.data(),
+                                                 a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data())));
+        return a.outputs.values();
+    };
+    const std::vector<float> trained = forward(1);
+    EXPECT_EQ(trained, forward(0));
+    EXPECT_TRUE(
+        fails(ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(), a.inputs.data(),
+                                   a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(), nullptr, nullptr),
+              ORTHO_INVALID_STATE, "backward needs a forward call"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Plans, CudaChain, ::testing::Values("steps", "graph", "persistent"),
+                         [](const auto& plan) { return std::string(plan.param); });
+
+TEST(CudaChainPlans, A_loop_is_captured_the_second_time_and_gives_the_same_bits) {
+    Problem p = make_problem({12, 5, 2, 18});
+    fill(p);
+    std::vector<Result> results;
+    for (const char* name : {"steps", "graph"}) {
+        const Plan plan(name);
+        const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+        const Arrays<float> arrays(p, cuda().get());
+        for (int i = 0; i < 3; ++i)
+            results.push_back(run(p, chain, arrays));
+    }
+    for (const Result& result : results)
+        expect_same_bits(results[0], result);
+    NEEDS_EMULATOR();
+    const Plan plan("graph");
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const int64_t before = emulator().counters().graph_launches;
+    const Arrays<float> arrays(p, cuda().get());
+    run(p, chain, arrays);
+    EXPECT_EQ(emulator().counters().graph_launches, before);
+    run(p, chain, arrays);
+    EXPECT_EQ(emulator().counters().graph_launches, before + 2); // forward and backward
+}
+
+TEST(CudaChainPlans, All_steps_run_in_one_kernel_where_the_weights_fit) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({40, 5, 0, 18});
+    fill(p);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const int64_t before = emulator().counters().launches;
+    run<float>(p, chain);
+    EXPECT_LT(emulator().counters().launches - before, 40);
+    const Plan plan("steps");
+    const Chain stepped(cuda(), options_of(p, ORTHO_FLOAT32));
+    const int64_t begin = emulator().counters().launches;
+    run<float>(p, stepped);
+    EXPECT_GE(emulator().counters().launches - begin, 80);
+}
+
+TEST(CudaChainPlans, Unknown_plans_are_refused) {
+    const Plan plan("fast");
+    Problem p = make_problem({2, 1, 1, 2});
+    fill(p);
+    const ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+    ortho_chain* chain = nullptr;
+    EXPECT_TRUE(fails(ortho_chain_create(&chain, cuda().get(), &options), ORTHO_NOT_SUPPORTED,
+                      "ORTHONATIVE_CUDA_CHAIN is 'fast'; allowed are steps, graph and persistent"));
+}
+
+TEST(CudaChainPrecision, Lower_precision_rounds_the_factors_of_products_and_nothing_else) {
+    Problem p = make_problem({1, 8, 4, 32});
+    fill(p);
+    const Result exact = run_chain<float>(p);
+    struct Case {
+        ortho_matrix_precision precision;
+        double roundoff; // of a factor
+    };
+    for (const Case& c : {Case{ORTHO_MATRIX_TF32, 0x1p-11}, Case{ORTHO_MATRIX_BFLOAT16, 0x1p-8}}) {
+        const Device device = make_cuda_device([&](auto& o) { o.matrix_precision = c.precision; });
+        const Result rounded = run_chain<float>(p, device);
+        EXPECT_NE(rounded.outputs, exact.outputs);
+        const double length = 2.0 * (32 + 4);
+        expect_close("outputs", exact.outputs, rounded.outputs, c.roundoff, length);
+        expect_close("weight_gradients", exact.weights, rounded.weights, c.roundoff, length);
+        // Without W, what remains of a step is the filter, whose product was not asked to be rounded.
+        Problem filter_alone = p;
+        std::fill(filter_alone.weights.begin(), filter_alone.weights.end(), 0.0);
+        std::fill(filter_alone.input_weights.begin(), filter_alone.input_weights.end(), 0.0);
+        const double unit = float32_roundoff;
+        expect_close("filtered states", run_chain<float>(filter_alone).outputs,
+                     run_chain<float>(filter_alone, device).outputs, unit, length);
+        const Device all_rounded = make_cuda_device([&](auto& o) { o.filter_precision = c.precision; });
+        EXPECT_NE(run_chain<float>(filter_alone, all_rounded).outputs, run_chain<float>(filter_alone).outputs);
+    }
+}
+
+TEST(CudaValues, What_is_not_finite_is_reported_once_and_stops_the_optimizer) {
+    Problem p = make_problem({4, 2, 3, 5});
+    fill(p);
+    p.inputs[17] = std::nan("");
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, cuda().get());
+    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 4, 2, 1, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                             a.inputs.data(), a.x0.data(), a.outputs.data())));
+    const DeviceArray<float> parameters(cuda().get(), 10, 1), gradients(cuda().get(), 10, 1);
+    const ortho_parameter_group group{0, 10, 0.5, 0};
+    ASSERT_TRUE(succeeds(ortho_sgd_step(cuda().get(), ORTHO_FLOAT32, 10, parameters.data(), gradients.data(), nullptr,
+                                        0, 0, &group, 1)));
+    EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, "inputs[17] is NaN or infinite"));
+    EXPECT_EQ(parameters.values(), std::vector<float>(10, 1));
+    ASSERT_TRUE(succeeds(ortho_sgd_step(cuda().get(), ORTHO_FLOAT32, 10, parameters.data(), gradients.data(), nullptr,
+                                        0, 0, &group, 1)));
+    EXPECT_EQ(parameters.values(), std::vector<float>(10, 0.5));
+}
+
+/** Values of a call on the CPU and on the GPU. */
+template <class T> class Both {
+public:
+    Both() : cpu_(make_device(1)) {}
+
+    /** call(device) is made on both; it returns what is to be compared. */
+    template <class Call> void expect_close_values(const char* what, double length, Call&& call) {
+        const std::vector<T> expected = call(cpu_.get()), actual = call(cuda().get());
+        expect_close(what, std::vector<double>(expected.begin(), expected.end()),
+                     std::vector<double>(actual.begin(), actual.end()), rounding<T>, length);
+    }
+
+private:
+    const Device cpu_;
+};
+
+template <class T> class CudaOperations : public ::testing::Test {};
+using Types = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(CudaOperations, Types);
+
+TYPED_TEST(CudaOperations, Dense_layers_agree_with_the_CPU) {
+    using T = TypeParam;
+    for (const auto& [rows, inputs, outputs] :
+         {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {7, 5, 3}, {3000, 17, 10}, {33, 64, 65}}) {
+        const auto x = normal_values<T>(rows * inputs, 1), w = normal_values<T>(outputs * inputs, 2),
+                   c = normal_values<T>(outputs, 3), dy = normal_values<T>(rows * outputs, 4);
+        for (int which = 0; which < 4; ++which)
+            Both<T>().expect_close_values(
+                "dense", static_cast<double>(which == 0 ? inputs + 2 : rows + outputs + 2) * 4,
+                [&](ortho_device* device) {
+                    const DeviceArray<T> xs(device, x), ws(device, w), cs(device, c), dys(device, dy),
+                        y(device, dy.size(), 0), dw(device, w.size(), 2), dc(device, c.size(), 2),
+                        dx(device, x.size(), 0);
+                    EXPECT_TRUE(succeeds(ortho_dense_forward(device, dtype_of<T>, rows, inputs, outputs, ws.data(),
+                                                             cs.data(), xs.data(), y.data())));
+                    EXPECT_TRUE(
+                        succeeds(ortho_dense_backward(device, dtype_of<T>, which % 2, rows, inputs, outputs, ws.data(),
+                                                      xs.data(), dys.data(), dw.data(), dc.data(), dx.data())));
+                    return which == 0 ? y.values() : which == 1 ? dw.values() : which == 2 ? dc.values() : dx.values();
+                });
+    }
+}
+
+TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU) {
+    using T = TypeParam;
+    for (const auto& [rows, classes] : {std::pair<int64_t, int64_t>{1, 1}, {5, 10}, {70, 33}, {300, 3}})
+        for (const double smoothing : {0.0, 0.1}) {
+            const auto logits = normal_values<T>(rows * classes, 1);
+            std::vector<int32_t> targets;
+            for (int64_t i = 0; i < rows; ++i)
+                targets.push_back(static_cast<int32_t>(i * 7 % classes));
+            std::vector<int64_t> correct;
+            std::vector<double> losses;
+            Both<T>().expect_close_values("logit gradients", 32, [&](ortho_device* device) {
+                const DeviceArray<T> values(device, logits), gradients(device, logits.size(), 0);
+                double loss = 0;
+                int64_t right = 0;
+                EXPECT_TRUE(
+                    succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, rows, classes, smoothing, values.data(),
+                                                         targets.data(), &loss, &right, gradients.data())));
+                losses.push_back(loss);
+                correct.push_back(right);
+                return gradients.values();
+            });
+            EXPECT_EQ(correct[0], correct[1]);
+            EXPECT_NEAR(losses[0], losses[1], 32 * rounding<T> * (1 + losses[0]));
+            const auto predictions = normal_values<T>(rows * classes, 2);
+            losses.clear();
+            Both<T>().expect_close_values("prediction gradients", 8, [&](ortho_device* device) {
+                const DeviceArray<T> a(device, predictions), b(device, logits), gradients(device, logits.size(), 0);
+                double loss = 0;
+                EXPECT_TRUE(succeeds(ortho_mean_squared_error(device, dtype_of<T>, rows * classes, a.data(), b.data(),
+                                                              &loss, gradients.data())));
+                losses.push_back(loss);
+                return gradients.values();
+            });
+            EXPECT_NEAR(losses[0], losses[1], 1e-13 * losses[0]); // sums in double precision
+        }
+}
+
+TYPED_TEST(CudaOperations, Logits_that_are_equal_count_as_the_first_of_them) {
+    using T = TypeParam;
+    const DeviceArray<T> logits(cuda().get(), std::vector<T>(40 * 3, T(1)));
+    std::vector<int32_t> targets(3, 0);
+    targets[1] = 39;
+    int64_t correct = 0;
+    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 3, 40, 0, logits.data(), targets.data(),
+                                                     nullptr, &correct, nullptr)));
+    EXPECT_EQ(correct, 2);
+}
+
+TYPED_TEST(CudaOperations, Losses_report_what_is_not_finite_and_targets_that_are_no_class) {
+    using T = TypeParam;
+    std::vector<T> values(12, T(1));
+    const DeviceArray<T> finite(cuda().get(), values);
+    values[5] = std::numeric_limits<T>::infinity();
+    const DeviceArray<T> infinite(cuda().get(), values);
+    const std::vector<int32_t> targets{0, 1, 3};
+    double loss = 7;
+    EXPECT_TRUE(fails(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 3, 4, 0, infinite.data(), targets.data(),
+                                                  &loss, nullptr, nullptr),
+                      ORTHO_NOT_FINITE, "logits[5] is NaN or infinite"));
+    EXPECT_TRUE(
+        is_refused(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 4, 3, 0, finite.data(),
+                                               std::vector<int32_t>{0, 1, 3, 0}.data(), &loss, nullptr, nullptr),
+                   "targets[2] is 3; allowed are 0 to 2"));
+    EXPECT_TRUE(
+        fails(ortho_mean_squared_error(cuda().get(), dtype_of<T>, 12, finite.data(), infinite.data(), &loss, nullptr),
+              ORTHO_NOT_FINITE, "targets[5] is NaN or infinite"));
+    EXPECT_EQ(loss, 7);
+    EXPECT_TRUE(succeeds(
+        ortho_mean_squared_error(cuda().get(), dtype_of<T>, 12, finite.data(), finite.data(), &loss, nullptr)));
+    EXPECT_EQ(loss, 0);
+}
+
+TYPED_TEST(CudaOperations, Optimizers_agree_with_the_CPU) {
+    using T = TypeParam;
+    constexpr int64_t count = 50'000;
+    const auto start = normal_values<T>(count, 1), gradient = normal_values<T>(count, 2);
+    const ortho_parameter_group groups[] = {
+        {0, 100, 0.1, 0}, {100, 0, 0.1, 0}, {200, 40'000, 0.01, 0.1}, {49'999, 1, 0.5, 0}};
+    enum { sgd, momentum, nesterov, adam, adamw, kinds };
+    for (int kind = 0; kind < kinds; ++kind)
+        Both<T>().expect_close_values("parameters", 3 * 16, [&](ortho_device* device) {
+            const DeviceArray<T> parameters(device, start), gradients(device, gradient), first(device, count, 0),
+                second(device, count, 0);
+            for (int step = 1; step <= 3; ++step)
+                if (kind < adam) {
+                    EXPECT_TRUE(succeeds(ortho_sgd_step(device, dtype_of<T>, count, parameters.data(), gradients.data(),
+                                                        kind == sgd ? nullptr : first.data(), kind == sgd ? 0 : 0.9,
+                                                        kind == nesterov, groups, 4)));
+                } else {
+                    EXPECT_TRUE(succeeds(ortho_adam_step(device, dtype_of<T>, count, parameters.data(),
+                                                         gradients.data(), first.data(), second.data(), step, 0.9, 0.99,
+                                                         1e-6, kind == adamw, groups, 4)));
+                }
+            return parameters.values();
+        });
+}
+
+TYPED_TEST(CudaOperations, Clipping_agrees_with_the_CPU) {
+    using T = TypeParam;
+    const auto gradient = normal_values<T>(40'000, 2);
+    for (const double limit : {1.0, 1e9, std::numeric_limits<double>::infinity()}) {
+        std::vector<double> norms;
+        Both<T>().expect_close_values("gradients", 4, [&](ortho_device* device) {
+            const DeviceArray<T> values(device, gradient);
+            double norm = 0;
+            EXPECT_TRUE(succeeds(ortho_clip_gradient_norm(device, dtype_of<T>, 40'000, values.data(), limit, &norm)));
+            norms.push_back(norm);
+            return values.values();
+        });
+        EXPECT_NEAR(norms[0], norms[1], 1e-12 * norms[0]);
+    }
+    std::vector<T> values(20'000, T(1));
+    values[19'999] = std::numeric_limits<T>::quiet_NaN();
+    const DeviceArray<T> gradients(cuda().get(), values);
+    EXPECT_TRUE(succeeds(ortho_clip_gradient_norm(cuda().get(), dtype_of<T>, 20'000, gradients.data(), 0.5, nullptr)));
+    EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, "the norm of gradients"));
+    EXPECT_EQ(gradients.values()[0], T(1));
+}
+
+TYPED_TEST(CudaOperations, Noise_is_that_of_the_CPU_bit_for_bit) {
+    using T = TypeParam;
+    const Device cpu = make_device(1);
+    const auto x = normal_values<T>(1001, 1);
+    const auto noisy = [&](ortho_device* device) {
+        const DeviceArray<T> values(device, x);
+        EXPECT_TRUE(succeeds(ortho_add_normal_noise(device, dtype_of<T>, 0x123456789abcdef, 3, 0.25, 1001,
+                                                    values.data(), values.data())));
+        return values.values();
+    };
+    EXPECT_TRUE(same_bits(noisy(cpu.get()), noisy(cuda().get())));
+}
+
+TEST(CudaDevice, Describes_itself) {
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));
+    EXPECT_EQ(info.kind, ORTHO_DEVICE_CUDA);
+    EXPECT_EQ(info.index, 0);
+    EXPECT_GE(info.compute_capability, 70);
+    EXPECT_GT(info.multiprocessors, 0);
+    EXPECT_GE(info.driver_version, 11080);
+    EXPECT_GT(info.free_memory, 0);
+    EXPECT_LE(info.free_memory, info.total_memory);
+    EXPECT_NE(info.cuda_stream, nullptr);
+    EXPECT_NE(info.cublas_handle, nullptr);
+    EXPECT_STRNE(ortho_device_name(cuda().get()), "");
+    EXPECT_EQ(ortho_device_threads(cuda().get()), 0);
+}
+
+TEST(CudaDevice, Works_on_the_stream_and_with_the_handle_of_somebody_else) {
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    const Device owner = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
+    const Device guest = make_cuda_device([&](auto& o) {
+        o.cuda_stream = info.cuda_stream;
+        o.cublas_handle = info.cublas_handle;
+    });
+    ortho_device_info shared{};
+    shared.struct_size = sizeof shared;
+    ASSERT_TRUE(succeeds(ortho_device_get_info(guest.get(), &shared)));
+    EXPECT_EQ(shared.cuda_stream, info.cuda_stream);
+    EXPECT_EQ(shared.cublas_handle, info.cublas_handle);
+    Problem p = make_problem({5, 3, 2, 9});
+    fill(p);
+    expect_same_bits(run_chain<float>(p), run_chain<float>(p, guest));
+}
+
+TEST(CudaDevice, A_GPU_that_is_not_there_is_named) {
+    ortho_device* device = nullptr;
+    const ortho_device_options options = device_options(ORTHO_DEVICE_CUDA, 0, 1000);
+    EXPECT_TRUE(fails(ortho_device_create(&device, &options), ORTHO_NOT_SUPPORTED, "options->index is 1000; there"));
+    NEEDS_EMULATOR();
+    emulator().set_device_count(0);
+    const ortho_device_options first = device_options(ORTHO_DEVICE_CUDA, 0);
+    EXPECT_TRUE(
+        fails(ortho_device_create(&device, &first), ORTHO_NOT_SUPPORTED, "the NVIDIA driver is missing, too old"));
+    emulator().set_device_count(1);
+    EXPECT_EQ(device, nullptr);
+}
+
+TEST(CudaBuffer, Memory_is_zeroed_copied_and_filled) {
+    const DeviceArray<double> values(cuda().get(), normal_values<double>(1000, 1));
+    ortho_buffer* buffer = nullptr;
+    ASSERT_TRUE(succeeds(ortho_buffer_create(&buffer, cuda().get(), 8000)));
+    std::vector<double> host(1000, 1);
+    ASSERT_TRUE(succeeds(ortho_copy_to_host(cuda().get(), host.data(), ortho_buffer_data(buffer), 8000)));
+    EXPECT_EQ(host, std::vector<double>(1000, 0));
+    ASSERT_TRUE(succeeds(ortho_copy(cuda().get(), ortho_buffer_data(buffer), values.data(), 8000)));
+    ASSERT_TRUE(succeeds(ortho_copy_to_host(cuda().get(), host.data(), ortho_buffer_data(buffer), 8000)));
+    EXPECT_EQ(host, values.values());
+    ASSERT_TRUE(succeeds(ortho_fill(cuda().get(), ORTHO_FLOAT64, 999, ortho_buffer_data(buffer), 2.5)));
+    ASSERT_TRUE(succeeds(ortho_copy_to_host(cuda().get(), host.data(), ortho_buffer_data(buffer), 8000)));
+    EXPECT_EQ(host[998], 2.5);
+    EXPECT_EQ(host[999], values.values()[999]);
+    ortho_buffer* view = nullptr;
+    ASSERT_TRUE(succeeds(ortho_buffer_wrap(&view, cuda().get(), ortho_buffer_data(buffer), 8000)));
+    EXPECT_EQ(ortho_buffer_data(view), ortho_buffer_data(buffer));
+    ortho_buffer_free(view);
+    EXPECT_TRUE(is_refused(ortho_buffer_wrap(&view, cuda().get(), host.data(), 8000), "data is not memory of GPU 0"));
+    ortho_buffer_free(buffer);
+}
+
+TEST(CudaBuffer, Uploads_wait_for_earlier_work_and_later_work_for_them) {
+    constexpr int64_t count = 1 << 16, bytes = count * 4;
+    const DeviceArray<float> target(cuda().get(), count, 1), sum(cuda().get(), count, 0);
+    ortho_staging* stagings[2] = {};
+    for (ortho_staging*& staging : stagings)
+        ASSERT_TRUE(succeeds(ortho_staging_create(&staging, cuda().get(), bytes)));
+    std::vector<float> expected;
+    for (int round = 0; round < 6; ++round) {
+        ortho_staging* const staging = stagings[round % 2];
+        ASSERT_TRUE(succeeds(ortho_staging_wait(staging)));
+        std::fill_n(static_cast<float*>(ortho_staging_data(staging)), count, static_cast<float>(round + 2));
+        // The work of the round before still reads the target when this upload is asked for.
+        ASSERT_TRUE(succeeds(ortho_staging_upload(staging, target.data(), bytes)));
+        ASSERT_TRUE(succeeds(ortho_staging_join(staging)));
+        ASSERT_TRUE(succeeds(ortho_copy(cuda().get(), sum.data(), target.data(), bytes)));
+    }
+    EXPECT_EQ(sum.values(), std::vector<float>(count, 7));
+    for (ortho_staging* staging : stagings)
+        ortho_staging_free(staging);
+}
+
+TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));
+    ortho_buffer* buffer = nullptr;
+    EXPECT_TRUE(fails(ortho_buffer_create(&buffer, cuda().get(), info.total_memory + (int64_t{1} << 30)),
+                      ORTHO_OUT_OF_MEMORY, "of the GPU's memory, "));
+    Problem p = make_problem({2, 1, 0, 64});
+    fill(p);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, cuda().get());
+    const int64_t steps = info.total_memory / 256;
+    EXPECT_TRUE(fails(ortho_chain_forward(chain, steps, 1, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                          nullptr, a.outputs.data()),
+                      ORTHO_OUT_OF_MEMORY, "units of float32 states (fewer with checkpointing or a smaller batch)"));
+    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 2, 1, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                             nullptr, a.outputs.data())));
+}
+
+TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({6, 2, 2, 7});
+    fill(p);
+    const auto whole_program = [&](bool& created) {
+        ortho_device_options options = device_options(ORTHO_DEVICE_CUDA, 0);
+        ortho_device* device = nullptr;
+        ortho_status status = ortho_device_create(&device, &options);
+        created = status == ORTHO_OK;
+        if (!created)
+            return status;
+        const ortho_chain_options chain_options = options_of(p, ORTHO_FLOAT32);
+        ortho_chain* chain = nullptr;
+        ortho_buffer* buffer = nullptr;
+        ortho_staging* staging = nullptr;
+        const int64_t bytes = 4096;
+        std::vector<float> host(1024, 0.5f);
+        double loss = 0;
+        const auto then = [&](auto call) {
+            if (status == ORTHO_OK)
+                status = call();
+        };
+        then([&] { return ortho_chain_create(&chain, device, &chain_options); });
+        then([&] { return ortho_buffer_create(&buffer, device, bytes); });
+        then([&] { return ortho_staging_create(&staging, device, bytes); });
+        auto* const data = static_cast<float*>(ortho_buffer_data(buffer));
+        then([&] { return ortho_copy_from_host(device, data, host.data(), bytes); });
+        then([&] { return ortho_staging_upload(staging, data, bytes); });
+        then([&] { return ortho_staging_join(staging); });
+        for (int i = 0; i < 2; ++i) {
+            then([&] { return ortho_chain_forward(chain, 6, 2, 1, 1, data, data, data, data, nullptr, data + 512); });
+            then([&] {
+                return ortho_chain_backward(chain, 0, data, data, data, data, data + 512, data + 600, data + 700,
+                                            data + 720, nullptr, data + 730);
+            });
+        }
+        then([&] { return ortho_mean_squared_error(device, ORTHO_FLOAT32, 8, data, data, &loss, nullptr); });
+        then([&] { return ortho_copy_to_host(device, host.data(), data, bytes); });
+        ortho_staging_free(staging);
+        ortho_buffer_free(buffer);
+        ortho_chain_free(chain);
+        ortho_device_free(device);
+        return status;
+    };
+    const Plan plan("graph");
+    bool created = false;
+    const int64_t before = emulator().counters().live_objects;
+    ASSERT_TRUE(succeeds(whole_program(created)));
+    ASSERT_EQ(emulator().counters().live_objects, before);
+    constexpr int launch_failure = 719, out_of_memory = 2, execution_failed = 13;
+    struct Fault {
+        const char* function;
+        int status;
+        ortho_status expected;
+    };
+    constexpr Fault faults[] = {{"cudaGetDeviceProperties", launch_failure, ORTHO_INTERNAL},
+                                {"cudaStreamCreateWithFlags", launch_failure, ORTHO_INTERNAL},
+                                {"cublasCreate", execution_failed, ORTHO_INTERNAL},
+                                {"cudaMalloc", out_of_memory, ORTHO_OUT_OF_MEMORY},
+                                {"cudaMallocHost", out_of_memory, ORTHO_OUT_OF_MEMORY},
+                                {"cudaEventCreateWithFlags", launch_failure, ORTHO_INTERNAL},
+                                {"cudaMemsetAsync", launch_failure, ORTHO_INTERNAL},
+                                {"cudaMemcpyAsync", launch_failure, ORTHO_INTERNAL},
+                                {"cudaLaunchKernel", launch_failure, ORTHO_INTERNAL},
+                                {"cublasGemmEx", execution_failed, ORTHO_INTERNAL},
+                                {"cudaStreamBeginCapture", launch_failure, ORTHO_INTERNAL},
+                                {"cudaStreamEndCapture", launch_failure, ORTHO_INTERNAL},
+                                {"cudaGraphInstantiateWithFlags", launch_failure, ORTHO_INTERNAL},
+                                {"cudaGraphLaunch", launch_failure, ORTHO_INTERNAL},
+                                {"cudaStreamWaitEvent", launch_failure, ORTHO_INTERNAL},
+                                {"cudaEventRecord", launch_failure, ORTHO_INTERNAL},
+                                {"cudaStreamSynchronize", launch_failure, ORTHO_INTERNAL}};
+    for (const Fault& fault : faults) {
+        int failures = 0;
+        for (int skip = 0;; ++skip) {
+            emulator().fail_next(fault.function, fault.status, skip);
+            const ortho_status status = whole_program(created);
+            const std::string message = ortho_last_error();
+            EXPECT_EQ(emulator().counters().live_objects, before) << fault.function << " after " << skip;
+            if (status == ORTHO_OK)
+                break;
+            ++failures;
+            EXPECT_EQ(status, fault.expected) << fault.function << ": " << message;
+            ASSERT_LT(skip, 1000) << fault.function;
+        }
+        EXPECT_GT(failures, 0) << fault.function << " is never called";
+        // What was left over must not hit the next function's turn.
+        while (whole_program(created) != ORTHO_OK) {
+        }
+    }
+}
+
+} // namespace
+} // namespace ortho::test
+
+int main(int argc, char** argv) {
+    constexpr int skipped = 77;
+    const ortho_device_options options = ortho::test::device_options(ORTHO_DEVICE_CUDA, 0);
+    ortho_device* device = nullptr;
+    if (ortho_device_create(&device, &options) != ORTHO_OK) {
+        std::printf("skipped: %s\n", ortho_last_error());
+        return skipped;
+    }
+    std::printf("on %s\n", ortho_device_name(device));
+    ortho_device_free(device);
+    ::testing::InitGoogleTest(&argc, argv);
+    return RUN_ALL_TESTS();
+}
