@@ -1,18 +1,47 @@
 #include "fibers.hpp"
 
-#include <ucontext.h>
-
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <memory>
 #include <vector>
 
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
+#endif
+
+#if defined(__x86_64__)
+// Saves what a function must preserve, and goes on where the other stack was left. swapcontext would do, but makes a
+// system call each time.
+extern "C" void ortho_switch_stack(void** from, void* to);
+asm(R"(
+    .text
+    .type ortho_switch_stack, @function
+ortho_switch_stack:
+    pushq %rbp
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, (%rdi)
+    movq %rsi, %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    popq %rbp
+    ret
+    .size ortho_switch_stack, .-ortho_switch_stack
+)");
 #endif
 
 uint3 threadIdx, blockIdx;
@@ -42,8 +71,46 @@ struct Block {
     std::vector<Warp> warps;
 };
 
+/** Where a stack was left. */
+class Context {
+public:
+    /** Makes the context of a new stack, on which entry() begins; it must not return. */
+    void start(char* stack, void (*entry)()) {
+#if defined(__x86_64__)
+        constexpr int preserved = 6;
+        auto** top = reinterpret_cast<void**>(stack + stack_bytes) - 2; // entry sees the stack as after a call
+        *--top = nullptr;
+        *--top = reinterpret_cast<void*>(entry);
+        top -= preserved;
+        std::fill_n(top, preserved, nullptr);
+        stack_pointer_ = top;
+#else
+        getcontext(&context_);
+        context_.uc_stack.ss_sp = stack;
+        context_.uc_stack.ss_size = stack_bytes;
+        context_.uc_link = nullptr;
+        makecontext(&context_, entry, 0);
+#endif
+    }
+
+    void switch_to(Context& other) {
+#if defined(__x86_64__)
+        ortho_switch_stack(&stack_pointer_, other.stack_pointer_);
+#else
+        swapcontext(&context_, &other.context_);
+#endif
+    }
+
+private:
+#if defined(__x86_64__)
+    void* stack_pointer_ = nullptr;
+#else
+    ucontext_t context_;
+#endif
+};
+
 struct Fiber {
-    ucontext_t context;
+    Context context;
     std::unique_ptr<char[]> stack;
     Block* block = nullptr;
     unsigned thread = 0;
@@ -55,12 +122,11 @@ struct Fiber {
 #endif
 };
 
-/** One grid, or of a grid that is not cooperative one block at a time. */
+/** Runs one grid after another, or of a grid that is not cooperative one block after another; keeps the fibers. */
 class Scheduler {
 public:
-    explicit Scheduler(const Launch& launch) : launch_(launch) {}
-
-    void run(std::vector<Block>& blocks) {
+    void run(const Launch& launch, std::vector<Block>& blocks) {
+        launch_ = &launch;
         blocks_ = &blocks;
         next_block_ = 0;
         for (;;) {
@@ -102,9 +168,10 @@ public:
 
     void* shared_memory() { return current_->block->shared.data(); }
 
-    static Scheduler*& active() {
-        static thread_local Scheduler* scheduler = nullptr;
-        return scheduler;
+    /** The emulator runs one grid at a time, whatever threads its callers are. */
+    static Scheduler& instance() {
+        static Scheduler* const scheduler = new Scheduler; // never destroyed, as the streams are not
+        return *scheduler;
     }
 
 private:
@@ -138,11 +205,7 @@ private:
             fibers_.push_back(std::make_unique<Fiber>());
             fiber = fibers_.back().get();
             fiber->stack.reset(new char[stack_bytes]);
-            getcontext(&fiber->context);
-            fiber->context.uc_stack.ss_sp = fiber->stack.get();
-            fiber->context.uc_stack.ss_size = stack_bytes;
-            fiber->context.uc_link = nullptr;
-            makecontext(&fiber->context, &Scheduler::main_of_fiber, 0);
+            fiber->context.start(fiber->stack.get(), &Scheduler::main_of_fiber);
 #if defined(__SANITIZE_THREAD__)
             fiber->tsan = __tsan_create_fiber(0);
 #endif
@@ -171,7 +234,7 @@ private:
         own_tsan_ = __tsan_get_current_fiber();
         __tsan_switch_to_fiber(fiber.tsan, 0);
 #endif
-        swapcontext(&own_, &fiber.context);
+        own_.switch_to(fiber.context);
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
 #endif
@@ -187,7 +250,7 @@ private:
 #if defined(__SANITIZE_THREAD__)
         __tsan_switch_to_fiber(own_tsan_, 0);
 #endif
-        swapcontext(&fiber.context, &own_);
+        fiber.context.switch_to(own_);
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_finish_switch_fiber(fiber.fake_stack, &own_stack_, &own_stack_bytes_);
 #endif
@@ -195,15 +258,14 @@ private:
 
     /** A fiber runs one thread after another for as long as none has to wait. */
     static void main_of_fiber() {
-        Scheduler* scheduler = active();
+        Scheduler& scheduler = instance();
 #if defined(__SANITIZE_ADDRESS__)
-        __sanitizer_finish_switch_fiber(nullptr, &scheduler->own_stack_, &scheduler->own_stack_bytes_);
+        __sanitizer_finish_switch_fiber(nullptr, &scheduler.own_stack_, &scheduler.own_stack_bytes_);
 #endif
         for (;;) {
-            scheduler->run_threads();
-            scheduler->idle_.push_back(scheduler->current_);
-            scheduler->suspend();
-            scheduler = active();
+            scheduler.run_threads();
+            scheduler.idle_.push_back(scheduler.current_);
+            scheduler.suspend();
         }
     }
 
@@ -215,7 +277,7 @@ private:
             fiber.block = &block;
             fiber.thread = block.order[block.started++];
             place();
-            launch_.thread();
+            launch_->thread();
             --block.running;
             if (block.running > 0 && block.waiting.size() == block.running)
                 release(block.waiting);
@@ -226,22 +288,22 @@ private:
     void place() {
         if (current_->block == nullptr)
             return;
-        const dim3& size = launch_.block;
+        const dim3& size = launch_->block;
         const unsigned thread = current_->thread;
         threadIdx = {thread % size.x, thread / size.x % size.y, thread / (size.x * size.y)};
         blockIdx = current_->block->index;
         blockDim = size;
-        gridDim = launch_.grid;
+        gridDim = launch_->grid;
     }
 
-    const Launch& launch_;
+    const Launch* launch_ = nullptr;
     std::vector<Block>* blocks_ = nullptr;
     size_t next_block_ = 0;
     std::vector<std::unique_ptr<Fiber>> fibers_;
     std::vector<Fiber*> idle_;
     std::deque<Fiber*> ready_;
     Fiber* current_ = nullptr;
-    ucontext_t own_;
+    Context own_;
 #if defined(__SANITIZE_ADDRESS__)
     const void* own_stack_ = nullptr;
     size_t own_stack_bytes_ = 0;
@@ -280,37 +342,34 @@ Block make_block(const Launch& launch, unsigned number) {
 } // namespace
 
 void run_grid(const Launch& launch) {
-    Scheduler scheduler(launch);
-    Scheduler*& active = Scheduler::active();
-    active = &scheduler;
+    Scheduler& scheduler = Scheduler::instance();
     const std::vector<unsigned> order = scrambled(launch.grid.x * launch.grid.y * launch.grid.z, 1);
     std::vector<Block> blocks;
     for (const unsigned number : order) {
         blocks.push_back(make_block(launch, number));
         if (!launch.cooperative) {
-            scheduler.run(blocks);
+            scheduler.run(launch, blocks);
             blocks.clear();
         }
     }
     if (launch.cooperative)
-        scheduler.run(blocks);
-    active = nullptr;
+        scheduler.run(launch, blocks);
 }
 
 void* shared_memory() {
-    return Scheduler::active()->shared_memory();
+    return Scheduler::instance().shared_memory();
 }
 
 void yield() {
-    Scheduler::active()->yield();
+    Scheduler::instance().yield();
 }
 
 uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane) {
-    return Scheduler::active()->exchange(mask, value, from_lane);
+    return Scheduler::instance().exchange(mask, value, from_lane);
 }
 
 } // namespace ortho_cuda_emulator
 
 void __syncthreads() {
-    ortho_cuda_emulator::Scheduler::active()->synchronize();
+    ortho_cuda_emulator::Scheduler::instance().synchronize();
 }

@@ -356,7 +356,8 @@ cudaError_t cudaMalloc(void** data, size_t bytes) {
         e.used += mapped + page; // a page that stays locked behind it; addresses are never used again
         if (mprotect(start, mapped, PROT_READ | PROT_WRITE) != 0)
             return cudaErrorMemoryAllocation;
-        std::memset(start, 0xff, bytes);
+        // Of large ones, whose pages take time, the beginning; the rest is zero, as a GPU's may be, too.
+        std::memset(start, 0xff, std::min(bytes, size_t{1} << 20));
         std::memset(start + bytes, canary, mapped - bytes);
         if (e.device_work == 0)
             mprotect(start, mapped, PROT_NONE);
