@@ -19,8 +19,8 @@ function(ortho_configure target)
         VISIBILITY_INLINES_HIDDEN ON
         POSITION_INDEPENDENT_CODE ON)
     target_compile_options(${target} PRIVATE
-        -Wall -Wextra -Wpedantic
-        $<$<BOOL:${ORTHO_WERROR}>:-Werror>
+        $<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wpedantic>
+        $<$<AND:$<BOOL:${ORTHO_WERROR}>,$<COMPILE_LANGUAGE:C,CXX>>:-Werror>
         $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno;-ffp-contract=fast>)
     if(ORTHO_SANITIZE)
         target_compile_options(${target} PRIVATE -fsanitize=${ORTHO_SANITIZE} -fno-omit-frame-pointer

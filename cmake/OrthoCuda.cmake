@@ -68,9 +68,11 @@ function(ortho_add_cuda_library target)
         CUDA_EXTENSIONS OFF
         CUDA_VISIBILITY_PRESET hidden
         CUDA_RUNTIME_LIBRARY Shared)
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra>)
+    target_compile_options(${target} PRIVATE
+        $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-Xcompiler=-Wall,-Wextra>)
     if(ORTHO_WERROR)
-        target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings -Xcompiler=-Werror>)
+        target_compile_options(${target} PRIVATE
+            $<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings;-Xcompiler=-Werror>)
     endif()
     # The noise is that of the CPU, bit for bit.
     set_source_files_properties(${PROJECT_SOURCE_DIR}/src/cuda/library/noise.cu PROPERTIES COMPILE_OPTIONS -fmad=false)

@@ -220,6 +220,8 @@ private:
         return recurrent_ ? weights_copy() : weights + layer * n_ * n_;
     }
 
+    /** Rows of all steps of a segment. */
+    int64_t rows_of(int64_t segment) const { return segments_.size(segment) * batch_; }
     int64_t state_elements() const { return batch_ * n_; }
     int64_t state_size() const { return size_of(state_elements()); }
     T* state(int64_t step) const { return states_.as<T>() + step * state_elements(); }
@@ -464,17 +466,16 @@ private:
             sum_columns(device, {batch_, n_, size, state_elements()}, deltas, accumulate, bias_gradients + first * n_);
             return;
         }
-        const int64_t rows = size * batch_;
-        multiply<T>(device, device.matrix_precision, {n_, n_, rows}, {deltas, n_, true}, {state(0), n_}, accumulate,
-                    {weight_gradients, n_});
-        sum_columns(device, {rows, n_, 1, 0}, deltas, accumulate, bias_gradients);
+        multiply<T>(device, device.matrix_precision, {n_, n_, rows_of(segment)}, {deltas, n_, true}, {state(0), n_},
+                    accumulate, {weight_gradients, n_});
+        sum_columns(device, {rows_of(segment), n_, 1, 0}, deltas, accumulate, bias_gradients);
         if (d_ == 0)
             return;
-        multiply<T>(device, device.matrix_precision, {n_, d_, rows}, {deltas, n_, true},
+        multiply<T>(device, device.matrix_precision, {n_, d_, rows_of(segment)}, {deltas, n_, true},
                     {static_cast<const T*>(call.inputs) + first * batch_ * d_, d_}, accumulate,
                     {static_cast<T*>(call.input_weight_gradients), d_});
         if (call.input_gradients != nullptr)
-            multiply<T>(device, device.matrix_precision, {rows, d_, n_}, {deltas, n_},
+            multiply<T>(device, device.matrix_precision, {rows_of(segment), d_, n_}, {deltas, n_},
                         {static_cast<const T*>(call.input_weights), d_}, false,
                         {static_cast<T*>(call.input_gradients) + first * batch_ * d_, d_});
     }
