@@ -58,7 +58,7 @@ internal sealed class BuildScriptTests
     [TestCase("buidl")]
     public void An_unknown_target_is_named_with_those_that_are_allowed(string target) =>
         Assert.That(() => Run(s_script, target), Throws.InstanceOf<ParameterBindingException>()
-            .With.Message.Contains($"\"{target}\"").And.Message.Contains("native,bindings,build,test,bench,pack,clean"));
+            .With.Message.Contains($"\"{target}\"").And.Message.Contains("native,bindings,build,test,bench,pack,cuda,clean"));
 
     [Test]
     public void A_command_that_fails_fails_the_script() =>

@@ -65,6 +65,34 @@ internal sealed class ConsumerTests
     }
 
     [Test]
+    public void Without_the_Cuda_package_the_message_names_its_library()
+    {
+        Commands.Result result = Commands.Run(Built(), "dotnet", Path.Combine("out", "console.dll"), "cuda");
+
+        Assert.That(result.ExitCode, Is.EqualTo(4), result.Output + result.Error);
+        Assert.That(result.Error, Does.Contain("liborthonative_cuda.so of CUDA devices is missing"));
+    }
+
+    [Test]
+    public void With_the_Cuda_package_a_program_trains_on_the_GPU_or_says_that_there_is_none()
+    {
+        Packages.RequireCudaPackage();
+        string folder = Make("gpu");
+        Commands.DotNet(folder, "add", "package", $"OrthoNative.Native.Cuda.{Packages.RuntimeIdentifier}", "--version", Packages.Version);
+
+        Commands.Result result = Commands.Run(Build(folder), "dotnet", Path.Combine("out", "gpu.dll"), "cuda");
+
+        if (result.ExitCode == 4)
+        {
+            Assert.That(result.Error, Does.Contain("the NVIDIA driver is missing, too old for this build, or finds no GPU"));
+        }
+        else
+        {
+            Assert.That(Train(result)[^1], Is.LessThan(s_losses.Value[0]));
+        }
+    }
+
+    [Test]
     public void The_tool_is_installed_and_describes_the_machine()
     {
         string folder = Packages.NewProgram("tool");

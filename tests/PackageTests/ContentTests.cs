@@ -14,6 +14,15 @@ internal sealed class ContentTests
 
     private static IEnumerable<string> Ids() => ["OrthoNative", $"OrthoNative.Native.{Packages.RuntimeIdentifier}", "OrthoNative.Cli", "OrthoNative.TorchSharp"];
 
+    private static string CudaId => $"OrthoNative.Native.Cuda.{Packages.RuntimeIdentifier}";
+
+    [Test]
+    public void Cuda_package_is_small_and_has_readme_licence_and_description()
+    {
+        Packages.RequireCudaPackage();
+        Package_is_small_and_has_readme_licence_and_description(CudaId);
+    }
+
     [TestCaseSource(nameof(Ids))]
     public void Package_is_small_and_has_readme_licence_and_description(string id)
     {
@@ -48,13 +57,33 @@ internal sealed class ContentTests
     [Platform("Linux")]
     public void The_native_library_runs_with_the_oldest_glibc_that_the_readme_names()
     {
-        using ZipArchive package = ZipFile.OpenRead(PathOf($"OrthoNative.Native.{Packages.RuntimeIdentifier}"));
-        string library = Read(package, $"runtimes/{Packages.RuntimeIdentifier}/native/liborthonative.so", Encoding.Latin1);
+        CheckGlibc($"OrthoNative.Native.{Packages.RuntimeIdentifier}", "liborthonative.so");
+        Assert.That(File.ReadAllText(Path.Combine(Repository.Root, "README.md")), Does.Contain($"glibc {s_oldestGlibc}"));
+    }
+
+    [Test]
+    public void The_Cuda_library_runs_with_that_glibc_and_leaves_Cuda_to_the_system()
+    {
+        Packages.RequireCudaPackage();
+        string library = CheckGlibc(CudaId, "liborthonative_cuda.so");
+
+        Assert.That(library, Does.Contain("libcudart.so.").And.Contain("libcublas.so."));
+        using ZipArchive package = ZipFile.OpenRead(PathOf(CudaId));
+        Assert.That(
+            package.Entries.Select(entry => entry.FullName).Where(name => name.StartsWith("runtimes/", StringComparison.Ordinal)),
+            Is.EqualTo([$"runtimes/{Packages.RuntimeIdentifier}/native/liborthonative_cuda.so"]));
+    }
+
+    /// <summary>Looks at the versions of glibc that a library of a package asks for. Returns its bytes as text.</summary>
+    private static string CheckGlibc(string id, string file)
+    {
+        using ZipArchive package = ZipFile.OpenRead(PathOf(id));
+        string library = Read(package, $"runtimes/{Packages.RuntimeIdentifier}/native/{file}", Encoding.Latin1);
         Version newest = Regex.Matches(library, @"GLIBC_(\d+\.\d+)").Select(symbol => Version.Parse(symbol.Groups[1].Value)).Max()!;
 
         Assert.That(newest, Is.LessThanOrEqualTo(s_oldestGlibc));
         Assert.That(library, Does.Not.Contain("libstdc++.so"));
-        Assert.That(File.ReadAllText(Path.Combine(Repository.Root, "README.md")), Does.Contain($"glibc {s_oldestGlibc}"));
+        return library;
     }
 
     private static string PathOf(string id) => Path.Combine(Packages.Feed, $"{id}.{Packages.Version}.nupkg");

@@ -27,10 +27,27 @@ internal sealed class Packages
         return folder;
     }
 
+    /// <summary>The library of CUDA devices, where build.ps1 cuda has built it; its package is then packed, too.</summary>
+    public static string CudaLibrary { get; } = Path.Combine(Repository.Root, "native/build/cuda/liborthonative_cuda.so");
+
+    /// <summary>Ends the test as ignored, with the reason, where there is no library of CUDA devices.</summary>
+    public static void RequireCudaPackage()
+    {
+        if (!File.Exists(CudaLibrary))
+        {
+            Assert.Ignore($"There is no {CudaLibrary}; build.ps1 cuda builds it where nvcc is installed.");
+        }
+    }
+
     [OneTimeSetUp]
     public void Pack()
     {
         Commands.DotNet(Repository.Root, "pack", "OrthoNative.sln", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", "-nodeReuse:false");
+        if (File.Exists(CudaLibrary))
+        {
+            Commands.DotNet(Repository.Root, "pack", "src/Native.Cuda", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", "-nodeReuse:false");
+        }
+
         File.WriteAllText(
             Path.Combine(Folder, "nuget.config"),
             $"""

@@ -3,12 +3,13 @@ using OrthoNative;
 
 try
 {
-    using var model = new Sequential(Device.Default, seed: 1,
+    Device device = args is ["cuda"] ? Device.Cuda() : Device.Default;
+    using var model = new Sequential(device, seed: 1,
         new RoaRnn(10, 32, new RoaRnnOptions { Output = SequenceOutput.LastSteps(10) }),
         new Dense(32, 10));
     using var loss = new CrossEntropyLoss();
     using var adam = new Adam(model, learningRate: 3e-3);
-    using var data = new DataLoader(new CopyingMemory(delay: 20, count: 500, seed: 1), batchSize: 50);
+    using var data = new DataLoader(new CopyingMemory(delay: 20, count: 500, seed: 1), batchSize: 50, device: device);
     foreach (Batch batch in data.Epoch(0))
     {
         double value = loss.Forward(model.Forward(batch.Inputs), batch.Classes);
@@ -25,4 +26,9 @@ catch (OrthoNativeLibraryException exception)
 {
     Console.Error.WriteLine(exception.Message);
     return 3;
+}
+catch (NotSupportedException exception)
+{
+    Console.Error.WriteLine(exception.Message);
+    return 4;
 }
