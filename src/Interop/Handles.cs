@@ -43,17 +43,13 @@ internal sealed unsafe class DeviceHandle : NativeHandle<ortho_device>
 {
     private DeviceHandle(ortho_device* created) : base(created) { }
 
-    public static DeviceHandle Create(ortho_device_kind kind, int threads, int index)
+    public static DeviceHandle Create(ortho_device_options options)
     {
-        var options = new ortho_device_options
-        {
-            struct_size = (uint)sizeof(ortho_device_options),
-            kind = (int)kind,
-            threads = threads,
-            index = index,
-        };
+        options.struct_size = (uint)sizeof(ortho_device_options);
         ortho_device* created;
-        NativeMethods.ortho_device_create(&created, &options).ThrowOnFailure();
+
+        // The caller knows the fields as arguments or options of its own.
+        NativeMethods.ortho_device_create(&created, &options).ThrowOnFailure("options->", "");
         return new DeviceHandle(created);
     }
 
@@ -64,13 +60,18 @@ internal sealed unsafe class DeviceHandle : NativeHandle<ortho_device>
     }
 }
 
-/// <summary>Owns an <c>ortho_buffer</c>: zeroed memory on a device.</summary>
+/// <summary>Owns an <c>ortho_buffer</c>: memory on a device.</summary>
 internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
 {
     private readonly void* _data;
+    private readonly DeviceHandle _device;
 
-    private BufferHandle(ortho_buffer* created, long bytes) : base(created)
+    private BufferHandle(ortho_buffer* created, DeviceHandle device, long bytes) : base(created)
     {
+        // Copies need the device for as long as there is the buffer, even if the device's owner disposes it before.
+        bool added = false;
+        device.DangerousAddRef(ref added);
+        _device = device;
         _data = NativeMethods.ortho_buffer_data(created);
         Bytes = bytes;
     }
@@ -78,7 +79,10 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
     /// <summary>Size in bytes.</summary>
     public long Bytes { get; }
 
-    /// <summary>Address of the first byte. Stays valid until the handle is released: hold a reference, or keep alive.</summary>
+    /// <summary>
+    /// Address of the first byte on the device: the host may read and write there on a CPU device alone. Stays valid until the handle is
+    /// released: hold a reference, or keep alive.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The buffer was disposed.</exception>
     public void* Data
     {
@@ -89,17 +93,64 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
         }
     }
 
+    /// <summary>The device that the buffer lies on, for copies; also where it was disposed since.</summary>
+    public HandleScope<ortho_device> BorrowDevice() => _device.Borrow();
+
+    /// <summary>Takes zeroed memory.</summary>
     public static BufferHandle Create(DeviceHandle device, long bytes)
     {
         using HandleScope<ortho_device> owner = device.Borrow();
         ortho_buffer* created;
         NativeMethods.ortho_buffer_create(&created, owner.Pointer, bytes).ThrowOnFailure();
-        return new BufferHandle(created, bytes);
+        return new BufferHandle(created, device, bytes);
+    }
+
+    /// <summary>A buffer of memory that stays the caller's; releasing the handle leaves it alone.</summary>
+    public static BufferHandle Wrap(DeviceHandle device, void* data, long bytes)
+    {
+        using HandleScope<ortho_device> owner = device.Borrow();
+        ortho_buffer* created;
+        NativeMethods.ortho_buffer_wrap(&created, owner.Pointer, data, bytes).ThrowOnFailure();
+        return new BufferHandle(created, device, bytes);
     }
 
     protected override bool ReleaseHandle()
     {
         NativeMethods.ortho_buffer_free(Owned);
+        _device.DangerousRelease();
+        return true;
+    }
+}
+
+/// <summary>Owns an <c>ortho_staging</c>: memory of the host from which a device is filled while it works.</summary>
+internal sealed unsafe class StagingHandle : NativeHandle<ortho_staging>
+{
+    private readonly void* _data;
+
+    private StagingHandle(ortho_staging* created) : base(created) => _data = NativeMethods.ortho_staging_data(created);
+
+    /// <summary>Address of the first byte, in the host's memory. Stays valid until the handle is released.</summary>
+    /// <exception cref="ObjectDisposedException">The staging was disposed.</exception>
+    public void* Data
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(IsClosed, this);
+            return _data;
+        }
+    }
+
+    public static StagingHandle Create(DeviceHandle device, long bytes)
+    {
+        using HandleScope<ortho_device> owner = device.Borrow();
+        ortho_staging* created;
+        NativeMethods.ortho_staging_create(&created, owner.Pointer, bytes).ThrowOnFailure();
+        return new StagingHandle(created);
+    }
+
+    protected override bool ReleaseHandle()
+    {
+        NativeMethods.ortho_staging_free(Owned);
         return true;
     }
 }

@@ -67,7 +67,7 @@ internal static class Check
         }
     }
 
-    /// <summary>No element may be NaN or infinite.</summary>
+    /// <summary>No element of a tensor on a CPU device may be NaN or infinite.</summary>
     public static void AllFinite(Tensor tensor, [CallerArgumentExpression(nameof(tensor))] string name = "")
     {
         if (tensor.DType == DType.Float32)

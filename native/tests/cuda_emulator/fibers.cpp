@@ -282,6 +282,7 @@ private:
             if (block.running > 0 && block.waiting.size() == block.running)
                 release(block.waiting);
         }
+        fiber.block = nullptr;
     }
 
     /** Sets what the running fiber sees of its place. */

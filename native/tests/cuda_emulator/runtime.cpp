@@ -159,6 +159,12 @@ void run(StreamObject& stream) {
     }
 }
 
+/** As on a GPU, memory is freed once all work given to any stream is done. */
+void run_all() {
+    for (StreamObject* stream : emulator().streams)
+        run(*stream);
+}
+
 void run_until(StreamObject& stream, const EventObject::State& event, uint64_t record) {
     const DeviceWork touching;
     while (event.reached < record) {
@@ -377,9 +383,7 @@ cudaError_t cudaFree(void* data) {
         const auto found = e.device_memory.find(static_cast<char*>(data));
         if (found == e.device_memory.end())
             return cudaErrorInvalidValue;
-        // As on a GPU, memory is freed once all work given to any stream is done.
-        for (StreamObject* stream : e.streams)
-            run(*stream);
+        run_all();
         mprotect(found->first, found->second.mapped, PROT_NONE);
         madvise(found->first, found->second.mapped, MADV_DONTNEED);
         e.counters.device_bytes -= static_cast<int64_t>(found->second.bytes);
@@ -403,6 +407,7 @@ cudaError_t cudaMallocHost(void** data, size_t bytes) {
 
 cudaError_t cudaFreeHost(void* data) {
     return api("cudaFreeHost", [&] {
+        run_all();
         if (emulator().pinned_memory.erase(static_cast<char*>(data)) == 0)
             return cudaErrorInvalidValue;
         std::free(data);

@@ -32,20 +32,27 @@ internal static class InfoCommand
     private static IEnumerable<string> Devices()
     {
         yield return Device.Default.ToString();
-        for (int index = 0; ; index++)
+        for (int index = 0; DescribeGpu(index) is { } line; index++)
         {
-            string name;
-            try
-            {
-                using Device device = Device.Cuda(index);
-                name = device.ToString();
-            }
-            catch (NotSupportedException)
-            {
-                yield break;
-            }
+            yield return line;
+        }
+    }
 
-            yield return name;
+    /// <summary>A GPU, or why there is none; null behind the last one.</summary>
+    private static string? DescribeGpu(int index)
+    {
+        try
+        {
+            using Device device = Device.Cuda(index);
+            return $"{device}, {Texts.Bytes(device.TotalMemory)}, {Texts.Bytes(device.FreeMemory)} free";
+        }
+        catch (NotSupportedException exception)
+        {
+            return index == 0 ? $"no cuda: {exception.Message}" : null;
+        }
+        catch (Exception exception) when (exception is OutOfMemoryException or OrthoNativeException)
+        {
+            return Texts.Format($"cuda:{index} cannot be used: {exception.Message}");
         }
     }
 

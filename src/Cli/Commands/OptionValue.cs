@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Commands;
 
@@ -59,6 +60,25 @@ internal static class OptionValue
             int index = Array.FindIndex(Enum.GetNames<T>(), name => name.Equals(text, StringComparison.OrdinalIgnoreCase));
             value = index < 0 ? default : Enum.GetValues<T>()[index];
             return index >= 0;
+        });
+
+    public static OptionValue<DeviceChoice> Device { get; } = new(
+        "cpu, cuda, cuda:N with N from 0",
+        (string text, out DeviceChoice value) =>
+        {
+            const string Cuda = "cuda";
+            value = DeviceChoice.Cpu;
+            if (text == "cpu")
+            {
+                return true;
+            }
+
+            int index = 0;
+            bool known = text == Cuda
+                || (text.StartsWith($"{Cuda}:", StringComparison.Ordinal)
+                    && int.TryParse(text.AsSpan(Cuda.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out index));
+            value = new DeviceChoice(index);
+            return known;
         });
 
     public static OptionValue<string> Folder { get; } = new(

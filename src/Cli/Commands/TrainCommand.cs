@@ -38,12 +38,15 @@ internal static class TrainCommand
 
         Func<ParseResult, TrainSettings, TrainSettings> complete = AddModel(options, task);
         AddTraining(options, task);
+        Action<ParseResult, TrainSettings> checkDevice = AddDevice(options);
         AddData(options, task);
         AddInitialization(options, task);
         AddFineTuning(options, task);
         command.SetAction(result =>
         {
-            return TrainingRun.Execute(task, complete(result, options.Read(result)));
+            TrainSettings settings = complete(result, options.Read(result));
+            checkDevice(result, settings);
+            return TrainingRun.Execute(task, settings);
         });
         return command;
     }
@@ -130,8 +133,32 @@ internal static class TrainCommand
             OptionValue.Number(0, 1e9), (s, v) => s with { Clip = v }, s => s.Clip);
         options.Add("--seed", "number", "Seed of weights, filter, order and samples",
             OptionValue.Whole(0UL, ulong.MaxValue), (s, v) => s with { Seed = v }, s => s.Seed);
-        options.Add("--threads", "count", "Threads; 0: as many as there are cores",
+    }
+
+    /// <summary>Options of what the run is trained on.</summary>
+    /// <returns>What refuses an option that the device has no use for.</returns>
+    private static Action<ParseResult, TrainSettings> AddDevice(SettingOptions<TrainSettings> options)
+    {
+        options.Add("--device", "name", "Device: the CPU, or an NVIDIA GPU by its number",
+            OptionValue.Device, (s, v) => s with { Device = v }, s => s.Device);
+        Option<int> threads = options.Add("--threads", "count", "Threads of the CPU; 0: as many as there are cores",
             OptionValue.Whole(0, 1024), (s, v) => s with { Threads = v }, s => s.Threads);
+        Option<MatrixPrecision> precision = options.Add(
+            "--matrix-precision", "kind", "Precision of a GPU's products of matrices, but those with the filter",
+            OptionValue.Choice<MatrixPrecision>(), (s, v) => s with { MatrixPrecision = v }, s => s.MatrixPrecision);
+        return (result, settings) =>
+        {
+            if (settings.Device.CudaIndex is not null && result.GetResult(threads) is { Implicit: false })
+            {
+                throw CliException.Usage(Texts.Format($"--threads is {settings.Threads} and --device is {settings.Device}; allowed: --threads with --device cpu"));
+            }
+
+            if (settings.Device.CudaIndex is null && result.GetResult(precision) is { Implicit: false })
+            {
+                throw CliException.Usage(
+                    $"--matrix-precision is {settings.MatrixPrecision.ToString().ToLowerInvariant()} and --device is cpu; allowed: --matrix-precision with --device cuda");
+            }
+        };
     }
 
     private static void AddData(SettingOptions<TrainSettings> options, TrainingTask task)

@@ -50,7 +50,8 @@ internal sealed record RunResult(string Metric, double Value, double Baseline, d
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     Converters = [typeof(CamelCaseEnumConverter<RunStatus>), typeof(CamelCaseEnumConverter<FilterChoice>),
         typeof(CamelCaseEnumConverter<ActivationChoice>), typeof(CamelCaseEnumConverter<OptimizerChoice>),
-        typeof(CamelCaseEnumConverter<Schedule>), typeof(CamelCaseEnumConverter<InstructionSet>)])]
+        typeof(CamelCaseEnumConverter<Schedule>), typeof(CamelCaseEnumConverter<InstructionSet>),
+        typeof(CamelCaseEnumConverter<MatrixPrecision>)])]
 [JsonSerializable(typeof(RunReport))]
 internal sealed partial class RunReportJson : JsonSerializerContext;
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OrthoNative.Cli.Training;
 
 /// <summary>Filters that the command line offers.</summary>
@@ -47,4 +49,14 @@ internal enum Schedule
 
     /// <summary>It falls to 0 along half a cosine, over the whole run.</summary>
     Cosine,
+}
+
+/// <summary>Where a run is trained.</summary>
+/// <param name="CudaIndex">Which GPU; null: the CPU.</param>
+internal sealed record DeviceChoice(int? CudaIndex)
+{
+    public static readonly DeviceChoice Cpu = new((int?)null);
+
+    /// <summary>As on the command line: <c>cpu</c>, <c>cuda:0</c>.</summary>
+    public override string ToString() => CudaIndex is { } index ? string.Create(CultureInfo.InvariantCulture, $"cuda:{index}") : "cpu";
 }

@@ -117,7 +117,14 @@ internal sealed record TrainSettings
 
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>0: as many as there are cores.</summary>
+    /// <summary>Named in run.json by the machine.</summary>
+    [JsonIgnore]
+    public DeviceChoice Device { get; init; } = DeviceChoice.Cpu;
+
+    /// <summary>Of a GPU's products, but those with the filter.</summary>
+    public MatrixPrecision MatrixPrecision { get; init; }
+
+    /// <summary>Of the CPU; 0: as many as there are cores.</summary>
     public int Threads { get; init; }
 
     /// <summary>Folder of the data; null where samples are generated.</summary>

@@ -152,12 +152,13 @@ internal sealed class Trainer : IDisposable
     /// <summary>Refuses, before the rest is allocated, what would fill the memory in the midst of the first step.</summary>
     private void RequireMemory()
     {
-        // The weights have been drawn; the memory of the gradients is not in use before it is written.
-        long available = SystemInfo.AvailableMemory;
-        if (Summary.TotalBytes - Summary.WeightBytes > available)
+        // The weights have been drawn. The memory of their gradients a GPU has taken, the CPU only takes once it is written.
+        long taken = Summary.WeightBytes + (_device.Kind == DeviceKind.Cuda ? Summary.GradientBytes : 0);
+        long available = _device.FreeMemory;
+        if (Summary.TotalBytes - taken > available)
         {
             throw CliException.Failure(
-                $"the model needs {Summary.Arithmetic}, {Texts.Bytes(available + Summary.WeightBytes)} are available; " +
+                $"the model needs {Summary.Arithmetic}, {Texts.Bytes(available + taken)} are available; " +
                 "less memory is needed with fewer units or layers, a smaller --batch, or --optimizer sgd --momentum 0");
         }
     }

@@ -25,7 +25,9 @@ internal static class TrainingRun
                 EnsureMnist(settings, interruption.Token);
             }
 
-            using Device device = Device.Cpu(settings.Threads);
+            using Device device = settings.Device.CudaIndex is { } index
+                ? Device.Cuda(index, new CudaOptions { MatrixPrecision = settings.MatrixPrecision })
+                : Device.Cpu(settings.Threads);
             using var trainer = new Trainer(task, settings, device);
             folder.EnsureRoom((trainer.Model.ParameterData.Count * sizeof(float)) + RoomForReports);
             Console.Out.WriteLine(Describe(task, settings, trainer, device));

@@ -4,15 +4,22 @@ namespace OrthoNative;
 
 /// <summary>Reads a data set batch by batch.</summary>
 /// <remarks>
-/// The tensors of a batch are reused for the next one, and reading a batch makes no managed allocation. The order of the
-/// samples in an epoch depends on the seed and the epoch's number alone. A loader is used by one thread at a time.
+/// <para>
+/// The tensors of a batch are reused, and reading a batch makes no managed allocation. The order of the samples in an epoch
+/// depends on the seed and the epoch's number alone. A loader is used by one thread at a time.
+/// </para>
+/// <para>
+/// Where the batches lie on a GPU, each one is read while the GPU works on the one before it, and travels there meanwhile. An exception of
+/// <see cref="Dataset.Read"/> is thrown when the batch that it concerns is asked for.
+/// </para>
 /// </remarks>
-public sealed class DataLoader : IDisposable
+public sealed unsafe class DataLoader : IDisposable
 {
     private readonly Dataset _dataset;
     private readonly ulong _seed;
     private readonly Batch? _full;
     private readonly Batch? _rest;
+    private readonly UploadedBatches? _uploaded;
     private readonly long[]? _order;
     private readonly long[] _samples;
     private readonly float[]? _inputs;
@@ -80,8 +87,15 @@ public sealed class DataLoader : IDisposable
 
         try
         {
-            _full = fullBatches > 0 ? new Batch(dataset, batchSize, device, dtype) : null;
-            _rest = rest > 0 ? new Batch(dataset, rest, device, dtype) : null;
+            if (device.Kind == DeviceKind.Cpu)
+            {
+                _full = fullBatches > 0 ? new Batch(dataset, batchSize, device, dtype) : null;
+                _rest = rest > 0 ? new Batch(dataset, rest, device, dtype) : null;
+            }
+            else
+            {
+                _uploaded = new UploadedBatches(size => new Batch(dataset, size, device, dtype), batchSize, fullBatches, rest, Read);
+            }
         }
         catch
         {
@@ -119,6 +133,7 @@ public sealed class DataLoader : IDisposable
         _disposed = true;
         _full?.Release();
         _rest?.Release();
+        _uploaded?.Dispose();
     }
 
     private long Begin(int epoch)
@@ -129,6 +144,7 @@ public sealed class DataLoader : IDisposable
             RandomNumbers.Permutation(_seed, ortho_stream.ORTHO_STREAM_SHUFFLE, (uint)epoch, _order);
         }
 
+        _uploaded?.Reset();
         return ++_enumeration;
     }
 
@@ -140,38 +156,50 @@ public sealed class DataLoader : IDisposable
             throw new InvalidOperationException("Another epoch of this data loader was begun; its batches share one memory.");
         }
 
+        if (_uploaded is not null)
+        {
+            return _uploaded.Take(index);
+        }
+
+        Batch batch = _dataset.Count - (index * BatchSize) >= BatchSize ? _full! : _rest!;
+        using BufferScope inputs = batch.Inputs.Borrow();
+        using BufferScope values = Tensor.Borrow(batch.Values);
+        Read(index, batch, inputs.Address, values.Address);
+        return batch;
+    }
+
+    /// <summary>Reads a batch into the host's memory.</summary>
+    /// <param name="index">Number in the epoch.</param>
+    /// <param name="batch">Tells the sizes; its classes are written.</param>
+    /// <param name="inputs">[T, B, D] of the batch's element type, written.</param>
+    /// <param name="values">[K, B, C] of the batch's element type, written; null if the targets are classes.</param>
+    private void Read(long index, Batch batch, void* inputs, void* values)
+    {
         long first = index * BatchSize;
-        Batch batch = _dataset.Count - first >= BatchSize ? _full! : _rest!;
         Span<long> samples = _samples.AsSpan(0, (int)batch.Size);
         for (int i = 0; i < samples.Length; i++)
         {
             samples[i] = _order is null ? first + i : _order[first + i];
         }
 
+        int inputCount = (int)batch.Inputs.Count;
+        int valueCount = checked((int)(batch.Values?.Count ?? 0));
         if (_inputs is null)
         {
-            _dataset.Read(samples, batch.Inputs.AsSpan<float>(), batch.ClassBuffer, batch.Values is { } values ? values.AsSpan<float>() : []);
+            _dataset.Read(samples, new Span<float>(inputs, inputCount), batch.ClassBuffer, new Span<float>(values, valueCount));
         }
         else
         {
-            Span<float> inputs = _inputs.AsSpan(0, (int)batch.Inputs.Count);
-            Span<float> values = _values.AsSpan(0, (int)(batch.Values?.Count ?? 0));
-            _dataset.Read(samples, inputs, batch.ClassBuffer, values);
-            Widen(inputs, batch.Inputs);
-            Widen(values, batch.Values);
+            Span<float> singleInputs = _inputs.AsSpan(0, inputCount);
+            Span<float> singleValues = _values.AsSpan(0, valueCount);
+            _dataset.Read(samples, singleInputs, batch.ClassBuffer, singleValues);
+            Widen(singleInputs, (double*)inputs);
+            Widen(singleValues, (double*)values);
         }
-
-        return batch;
     }
 
-    private static void Widen(ReadOnlySpan<float> source, Tensor? target)
+    private static void Widen(ReadOnlySpan<float> source, double* destination)
     {
-        if (target is null)
-        {
-            return;
-        }
-
-        Span<double> destination = target.AsSpan<double>();
         for (int i = 0; i < source.Length; i++)
         {
             destination[i] = source[i];

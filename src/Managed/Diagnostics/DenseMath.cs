@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics;
 using System.Runtime.InteropServices;
 
@@ -145,11 +146,25 @@ internal static class DenseMath
     {
         if (source.DType == DType.Float64)
         {
-            source.AsSpan<double>(start, target.Length).CopyTo(target);
+            source.CopyTo(start, target);
             return;
         }
 
-        ReadOnlySpan<float> values = source.AsSpan<float>(start, target.Length);
+        if (source.Device.Kind == DeviceKind.Cpu)
+        {
+            Widen(source.AsSpan<float>(start, target.Length), target);
+            return;
+        }
+
+        float[] rented = ArrayPool<float>.Shared.Rent(target.Length);
+        Span<float> values = rented.AsSpan(0, target.Length);
+        source.CopyTo(start, values);
+        Widen(values, target);
+        ArrayPool<float>.Shared.Return(rented);
+    }
+
+    private static void Widen(ReadOnlySpan<float> values, Span<double> target)
+    {
         ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
         Span<Vector<double>> wide = MemoryMarshal.Cast<double, Vector<double>>(target);
         for (int i = 0; i < vectors.Length; i++)

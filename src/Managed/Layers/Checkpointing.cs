@@ -2,7 +2,8 @@ namespace OrthoNative;
 
 /// <summary>
 /// Which states a layer keeps for the backward pass. States between kept ones are computed anew, bit for bit, so the choice
-/// changes memory and time but no result.
+/// changes memory and time but no result. (A GPU adds up the gradients of a recurrent layer's parameters from one kept state to the next,
+/// so theirs differ in the last bits.)
 /// </summary>
 public readonly record struct Checkpointing
 {

@@ -23,8 +23,12 @@ public sealed record SequentialOptions
 /// at the first step and kept: further steps of the same or a smaller batch allocate nothing.
 /// </para>
 /// <para>
-/// Same seed, same inputs and same processor: the same bits, whatever the number of threads. One thread at a time may use a
+/// Same seed, same inputs and same processor or GPU: the same bits, whatever the number of threads. One thread at a time may use a
 /// model; a second one gets an <see cref="InvalidOperationException"/>.
+/// </para>
+/// <para>
+/// On a GPU nothing here waits for it but <see cref="ClipGradientNorm"/>, and values that are not finite are reported by the next call
+/// that waits: see <see cref="OrthoNative.Device"/>.
 /// </para>
 /// </remarks>
 public sealed unsafe class Sequential : IDisposable
@@ -78,7 +82,7 @@ public sealed unsafe class Sequential : IDisposable
         _inputs = new Tensor[_layers.Length];
 
         IReadOnlyList<ParameterDefinition>[] definitions = [.. _layers.Select(layer => layer.Definitions)];
-        long count = CountWithinMemory(definitions, DType);
+        long count = CountWithinMemory(definitions, device, DType);
         if (count == 0)
         {
             throw new ArgumentException($"{nameof(layers)} have no parameters; a model with at least one is allowed.", nameof(layers));
@@ -152,7 +156,7 @@ public sealed unsafe class Sequential : IDisposable
     /// </param>
     /// <returns>The output of the last layer; belongs to the model and changes with the next call.</returns>
     /// <exception cref="ArgumentException">Shape, element type or device of <paramref name="inputs"/> do not match.</exception>
-    /// <exception cref="InvalidDataException">An input is NaN or infinite.</exception>
+    /// <exception cref="InvalidDataException">An input is NaN or infinite; on a GPU the next call that waits says so.</exception>
     /// <exception cref="OutOfMemoryException">The memory for states cannot be had; the message says how much is needed and available.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model or the inputs were disposed.</exception>
@@ -160,7 +164,9 @@ public sealed unsafe class Sequential : IDisposable
     {
         using Use use = BeginUse();
         Check.Compatible(inputs, Device, DType);
-        if (!_layers[0].ChecksInputs)
+
+        // On a GPU the host does not look: what is not finite passes through dense layers and noise to where it is found, a chain or a loss.
+        if (!_layers[0].ChecksInputs && Device.Kind == DeviceKind.Cpu)
         {
             Check.AllFinite(inputs);
         }
@@ -190,7 +196,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="ArgumentException">
     /// Shape, element type or device of <paramref name="outputGradient"/> do not match, or the inputs have another shape by now.
     /// </exception>
-    /// <exception cref="InvalidDataException">A gradient at an output is NaN or infinite.</exception>
+    /// <exception cref="InvalidDataException">A gradient at an output is NaN or infinite; on a GPU the next call that waits says so.</exception>
     /// <exception cref="InvalidOperationException">
     /// There was no forward pass in <see cref="Training"/> mode since the last backward pass, or another thread is using the model.
     /// </exception>
@@ -211,7 +217,7 @@ public sealed unsafe class Sequential : IDisposable
         Check.Shape(_inputs[0], _inputShape, "inputs");
         if (!_layers[^1].ChecksOutputGradients)
         {
-            Check.AllFinite(outputGradient);
+            CheckFinite(outputGradient);
         }
 
         _awaitsBackward = false;
@@ -258,29 +264,29 @@ public sealed unsafe class Sequential : IDisposable
         return new ModelSummary(layers, batch, DType, optimizerValues);
     }
 
-    /// <summary>Scales all gradients down so that their Euclidean norm is at most <paramref name="maximumNorm"/>.</summary>
+    /// <summary>Scales all gradients down so that their Euclidean norm is at most <paramref name="maximumNorm"/>, and tells it.</summary>
     /// <param name="maximumNorm">Above 0; infinity: only measure.</param>
-    /// <returns>The norm before clipping.</returns>
+    /// <returns>The norm before clipping, for which a GPU is waited for; <see cref="ClipGradients(double)"/> does not wait.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumNorm"/> is not above 0.</exception>
     /// <exception cref="InvalidDataException">The norm is NaN or infinite; gradients are then unchanged.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public double ClipGradientNorm(double maximumNorm)
     {
-        if (!(maximumNorm > 0))
-        {
-            throw new ArgumentOutOfRangeException(nameof(maximumNorm), FormattableString.Invariant(
-                $"{nameof(maximumNorm)} is {maximumNorm}; a number above 0, or infinity, is allowed."));
-        }
-
-        using Use use = BeginUse();
-        using BufferScope gradients = GradientData.Borrow();
-        using HandleScope<ortho_device> device = Device.Handle.Borrow();
         double norm;
-        NativeMethods.ortho_clip_gradient_norm(
-            device.Pointer, DType.ToNative(), GradientData.Count, gradients.Address, maximumNorm, &norm).ThrowOnFailure();
+        ClipGradients(maximumNorm, &norm);
         return norm;
     }
+
+    /// <summary>Scales all gradients down so that their Euclidean norm is at most <paramref name="maximumNorm"/>, without waiting for a GPU.</summary>
+    /// <param name="maximumNorm">Above 0; infinity: only check that the norm is finite.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumNorm"/> is not above 0.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The norm is NaN or infinite; gradients are then unchanged. On a GPU the next call that waits says so: see <see cref="OrthoNative.Device"/>.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public void ClipGradients(double maximumNorm) => ClipGradients(maximumNorm, null);
 
     /// <summary>Saves all parameters by name. The file appears, or replaces an older one, once it is written whole.</summary>
     /// <param name="path">A file of the safetensors format.</param>
@@ -343,6 +349,41 @@ public sealed unsafe class Sequential : IDisposable
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
+    /// <summary>No element of a gradient may be NaN or infinite; a GPU finds out by its norm, which nothing waits for.</summary>
+    private void CheckFinite(Tensor outputGradient)
+    {
+        if (Device.Kind == DeviceKind.Cpu)
+        {
+            Check.AllFinite(outputGradient);
+        }
+        else
+        {
+            Clip(outputGradient, double.PositiveInfinity, null);
+        }
+    }
+
+    private void ClipGradients(double maximumNorm, double* norm)
+    {
+        if (!(maximumNorm > 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(maximumNorm), FormattableString.Invariant(
+                $"{nameof(maximumNorm)} is {maximumNorm}; a number above 0, or infinity, is allowed."));
+        }
+
+        using Use use = BeginUse();
+        Clip(GradientData, maximumNorm, norm);
+    }
+
+    /// <param name="gradients">Scaled down where their norm is larger.</param>
+    /// <param name="maximumNorm">Above 0; infinity: they stay as they are.</param>
+    /// <param name="norm">Written; null: not wanted.</param>
+    private void Clip(Tensor gradients, double maximumNorm, double* norm)
+    {
+        using BufferScope memory = gradients.Borrow();
+        using HandleScope<ortho_device> device = Device.Handle.Borrow();
+        NativeMethods.ortho_clip_gradient_norm(device.Pointer, DType.ToNative(), gradients.Count, memory.Address, maximumNorm, norm).ThrowOnFailure();
+    }
+
     private static void CheckLayers(ReadOnlySpan<Layer> layers)
     {
         if (layers.IsEmpty)
@@ -379,12 +420,12 @@ public sealed unsafe class Sequential : IDisposable
     }
 
     /// <summary>The number of parameters, if they and their gradients fit into memory.</summary>
-    private static long CountWithinMemory(IReadOnlyList<ParameterDefinition>[] definitions, DType dtype)
+    private static long CountWithinMemory(IReadOnlyList<ParameterDefinition>[] definitions, Device device, DType dtype)
     {
         IEnumerable<ParameterDefinition> all = definitions.SelectMany(list => list);
         Int128 count = all.Aggregate(Int128.Zero, (sum, definition) => sum + definition.Count);
         Int128 bytes = 2 * count * dtype.Bytes();
-        long available = SystemInfo.AvailableMemory;
+        long available = device.FreeMemory;
         if (bytes > available)
         {
             ParameterDefinition largest = all.MaxBy(definition => definition.Count)!;

@@ -17,7 +17,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <summary>Part of the target distribution that is spread over all classes.</summary>
     public double LabelSmoothing { get; }
 
-    /// <summary>Rows of the last call whose largest logit, the first one of equals, was the target.</summary>
+    /// <summary>Rows of the last <see cref="Forward"/> or <see cref="Evaluate"/> whose largest logit, the first one of equals, was the target.</summary>
     public long Correct { get; private set; }
 
     /// <summary>Computes the loss, <see cref="Correct"/> and <see cref="Loss.Gradient"/>.</summary>
@@ -31,9 +31,25 @@ public sealed unsafe class CrossEntropyLoss : Loss
     {
         CheckArguments(logits, targets);
         using BufferScope gradient = BeginGradient(logits);
-        double loss = Run(logits, targets, gradient.Address);
+        double loss = Measure(logits, targets, gradient.Address);
         EndGradient();
         return loss;
+    }
+
+    /// <summary>
+    /// Computes <see cref="Loss.Gradient"/> alone, for which nothing waits for a GPU, and leaves <see cref="Correct"/> as it is.
+    /// </summary>
+    /// <param name="logits"><c>[..., classes]</c>; all dimensions but the last count as rows.</param>
+    /// <param name="targets">One class, 0 to classes - 1, for each row.</param>
+    /// <exception cref="ArgumentException">The number of targets is not that of the rows, or a target is not a class.</exception>
+    /// <exception cref="InvalidDataException">A logit is NaN or infinite. On a GPU the next call that waits says so: see <see cref="Device"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The loss or the logits were disposed.</exception>
+    public void Differentiate(Tensor logits, ReadOnlySpan<int> targets)
+    {
+        CheckArguments(logits, targets);
+        using BufferScope gradient = BeginGradient(logits);
+        Run(logits, targets, null, null, gradient.Address);
+        EndGradient();
     }
 
     /// <summary>Computes the loss and <see cref="Correct"/> alone, and leaves <see cref="Loss.Gradient"/> as it is.</summary>
@@ -46,7 +62,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
     public double Evaluate(Tensor logits, ReadOnlySpan<int> targets)
     {
         CheckArguments(logits, targets);
-        return Run(logits, targets, null);
+        return Measure(logits, targets, null);
     }
 
     private void CheckArguments(Tensor logits, ReadOnlySpan<int> targets)
@@ -65,20 +81,24 @@ public sealed unsafe class CrossEntropyLoss : Loss
         }
     }
 
-    private double Run(Tensor logits, ReadOnlySpan<int> targets, void* gradient)
+    private double Measure(Tensor logits, ReadOnlySpan<int> targets, void* gradient)
     {
         double loss;
         long correct;
+        Run(logits, targets, &loss, &correct, gradient);
+        Correct = correct;
+        return loss;
+    }
+
+    private void Run(Tensor logits, ReadOnlySpan<int> targets, double* loss, long* correct, void* gradient)
+    {
         using BufferScope logitValues = logits.Borrow();
         using HandleScope<ortho_device> device = logits.Device.Handle.Borrow();
         fixed (int* classOfRow = targets)
         {
             NativeMethods.ortho_softmax_cross_entropy(
                 device.Pointer, logits.DType.ToNative(), targets.Length, logits.Shape[^1], LabelSmoothing,
-                logitValues.Address, classOfRow, &loss, &correct, gradient).ThrowOnFailure();
+                logitValues.Address, classOfRow, loss, correct, gradient).ThrowOnFailure();
         }
-
-        Correct = correct;
-        return loss;
     }
 }

@@ -3,7 +3,10 @@ using OrthoNative.Interop;
 namespace OrthoNative;
 
 /// <summary>What a model's outputs are measured by.</summary>
-/// <remarks>One thread at a time may use a loss.</remarks>
+/// <remarks>
+/// One thread at a time may use a loss. <c>Forward</c> and <c>Evaluate</c> return the loss and so wait for a GPU; <c>Differentiate</c> gives the
+/// gradient alone and lets the GPU work on.
+/// </remarks>
 public abstract class Loss : IDisposable
 {
     private Tensor? _gradient;
@@ -12,8 +15,8 @@ public abstract class Loss : IDisposable
 
     private protected Loss() { }
 
-    /// <summary>Gradient of the loss at the outputs of the last <c>Forward</c>, shaped as they were. Belongs to the loss.</summary>
-    /// <exception cref="InvalidOperationException">There was no forward pass yet, or the last one failed.</exception>
+    /// <summary>Gradient of the loss at the outputs of the last <c>Forward</c> or <c>Differentiate</c>, shaped as they were. Belongs to the loss.</summary>
+    /// <exception cref="InvalidOperationException">There was no such call yet, or the last one failed.</exception>
     /// <exception cref="ObjectDisposedException">The loss was disposed.</exception>
     public Tensor Gradient
     {

@@ -16,9 +16,26 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
     {
         CheckArguments(predictions, targets);
         using BufferScope gradient = BeginGradient(predictions);
-        double loss = Run(predictions, targets, gradient.Address);
+        double loss;
+        Run(predictions, targets, &loss, gradient.Address);
         EndGradient();
         return loss;
+    }
+
+    /// <summary>Computes <see cref="Loss.Gradient"/> alone, for which nothing waits for a GPU.</summary>
+    /// <param name="predictions">Any shape.</param>
+    /// <param name="targets">The same shape, element type and device.</param>
+    /// <exception cref="ArgumentException">Shape, element type or device differ.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A prediction or a target is NaN or infinite. On a GPU the next call that waits says so: see <see cref="Device"/>.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
+    public void Differentiate(Tensor predictions, Tensor targets)
+    {
+        CheckArguments(predictions, targets);
+        using BufferScope gradient = BeginGradient(predictions);
+        Run(predictions, targets, null, gradient.Address);
+        EndGradient();
     }
 
     /// <summary>Computes the loss alone, and leaves <see cref="Loss.Gradient"/> as it is.</summary>
@@ -31,7 +48,9 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
     public double Evaluate(Tensor predictions, Tensor targets)
     {
         CheckArguments(predictions, targets);
-        return Run(predictions, targets, null);
+        double loss;
+        Run(predictions, targets, &loss, null);
+        return loss;
     }
 
     private void CheckArguments(Tensor predictions, Tensor targets)
@@ -42,15 +61,13 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
         Check.Shape(targets, predictions.Shape);
     }
 
-    private static double Run(Tensor predictions, Tensor targets, void* gradient)
+    private static void Run(Tensor predictions, Tensor targets, double* loss, void* gradient)
     {
-        double loss;
         using BufferScope predictionValues = predictions.Borrow();
         using BufferScope targetValues = targets.Borrow();
         using HandleScope<ortho_device> device = predictions.Device.Handle.Borrow();
         NativeMethods.ortho_mean_squared_error(
             device.Pointer, predictions.DType.ToNative(), predictions.Count,
-            predictionValues.Address, targetValues.Address, &loss, gradient).ThrowOnFailure();
-        return loss;
+            predictionValues.Address, targetValues.Address, loss, gradient).ThrowOnFailure();
     }
 }

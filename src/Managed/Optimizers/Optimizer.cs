@@ -5,7 +5,10 @@ using OrthoNative.Interop;
 namespace OrthoNative;
 
 /// <summary>Changes the parameters of a model along their gradients.</summary>
-/// <remarks>One thread at a time may use an optimizer. <see cref="Step"/> allocates nothing.</remarks>
+/// <remarks>
+/// One thread at a time may use an optimizer. <see cref="Step"/> allocates nothing. On a GPU, a step behind values that are not finite leaves
+/// the parameters and the optimizer's state as they are, until the values are reported: see <see cref="Device"/>.
+/// </remarks>
 public abstract unsafe class Optimizer : IDisposable
 {
     private const string StepCountKey = "step_count";

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text.Json;
-using OrthoNative.Interop;
 
 namespace OrthoNative;
 
@@ -8,7 +7,7 @@ namespace OrthoNative;
 /// Named tensors in a file of the safetensors format: the length of a JSON header in 8 bytes, the header, the data.
 /// Other libraries read and write it too.
 /// </summary>
-public static unsafe class SafeTensors
+public static class SafeTensors
 {
     internal const string MetadataKey = "__metadata__";
     internal const string DTypeKey = "dtype";
@@ -22,7 +21,8 @@ public static unsafe class SafeTensors
     /// <summary>Header and data begin at multiples of this, so that a mapped file is aligned.</summary>
     private const int Alignment = 8;
 
-    private const int ChunkBytes = 1 << 26;
+    /// <summary>Bytes that are copied from or to a device at once.</summary>
+    internal const int ChunkBytes = 1 << 22;
 
     /// <summary>Saves tensors. The file appears, or replaces an older one, once it is written whole and on the disk.</summary>
     /// <param name="path">The file.</param>
@@ -30,6 +30,7 @@ public static unsafe class SafeTensors
     /// <param name="metadata">Texts by name that go with them; null: none.</param>
     /// <exception cref="ArgumentException">A name is empty, reserved or there twice.</exception>
     /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
+    /// <exception cref="InvalidDataException">A tensor lies on a GPU whose earlier work met a value that is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">A tensor was disposed.</exception>
     public static void Save(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
@@ -46,13 +47,15 @@ public static unsafe class SafeTensors
             using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0))
             {
                 stream.Write(header);
+                byte[] chunk = new byte[ChunkBytes];
                 foreach (KeyValuePair<string, Tensor> pair in ordered)
                 {
-                    using BufferScope data = pair.Value.Borrow();
                     long bytes = pair.Value.Count * pair.Value.DType.Bytes();
                     for (long position = 0; position < bytes; position += ChunkBytes)
                     {
-                        stream.Write(new ReadOnlySpan<byte>((byte*)data.Address + position, (int)long.Min(ChunkBytes, bytes - position)));
+                        Span<byte> part = chunk.AsSpan(0, (int)long.Min(ChunkBytes, bytes - position));
+                        pair.Value.Download(position, part);
+                        stream.Write(part);
                     }
                 }
 

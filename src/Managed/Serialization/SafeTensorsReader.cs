@@ -1,15 +1,12 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
-using OrthoNative.Interop;
 
 namespace OrthoNative;
 
 /// <summary>An open safetensors file whose header was read and found valid.</summary>
-internal sealed unsafe class SafeTensorsReader : IDisposable
+internal sealed class SafeTensorsReader : IDisposable
 {
-    private const int ChunkBytes = 1 << 26;
-
     private readonly string _path;
     private readonly SafeFileHandle _file;
     private readonly Dictionary<string, Entry> _entries = [];
@@ -104,13 +101,13 @@ internal sealed unsafe class SafeTensorsReader : IDisposable
 
     private void Read(Entry entry, Tensor tensor)
     {
-        using BufferScope memory = tensor.Borrow();
         long bytes = entry.End - entry.Begin;
-        for (long position = 0; position < bytes;)
+        byte[] chunk = new byte[long.Min(SafeTensors.ChunkBytes, bytes)];
+        for (long position = 0; position < bytes; position += chunk.Length)
         {
-            var chunk = new Span<byte>((byte*)memory.Address + position, (int)long.Min(ChunkBytes, bytes - position));
-            ReadExactly(chunk, _dataOffset + entry.Begin + position);
-            position += chunk.Length;
+            Span<byte> part = chunk.AsSpan(0, (int)long.Min(chunk.Length, bytes - position));
+            ReadExactly(part, _dataOffset + entry.Begin + position);
+            tensor.Upload<byte>(position, part);
         }
     }
 

@@ -1,11 +1,20 @@
+using System.Runtime.InteropServices;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
 
-/// <summary>Where tensors lie and work runs. A CPU device owns a pool of threads.</summary>
+/// <summary>Where tensors lie and work runs: the CPU, with a pool of threads, or an NVIDIA GPU.</summary>
 /// <remarks>
+/// <para>
 /// Tensors, models, losses and optimizers that work together share one device object. Results do not depend on the number
 /// of threads. Disposing a device ends its use for new work; memory on it stays valid until it is disposed itself.
+/// </para>
+/// <para>
+/// A GPU is given its work and does it in that order; calls return before it is done, unless they return a number or copy to the host.
+/// There values are checked while the work is done. What is found not to be finite stops the optimizer steps that follow, which leave the
+/// parameters as they are, and gives an <see cref="InvalidDataException"/> in the next call that waits: <c>Forward</c> or <c>Evaluate</c>
+/// of a loss, <see cref="Sequential.ClipGradientNorm"/>, a copy of a tensor to the host, or <see cref="Synchronize"/>.
+/// </para>
 /// </remarks>
 public sealed unsafe class Device : IDisposable
 {
@@ -13,23 +22,52 @@ public sealed unsafe class Device : IDisposable
 
     private static readonly Lazy<Device> s_default = new(() => Cpu());
 
-    private readonly string _name;
+    private readonly DeviceHandle _handle;
+    private readonly string _description;
+    private bool _disposed;
 
-    private Device(ortho_device_kind kind, int threads, int index, string name)
+    private Device(ortho_device_options options)
     {
-        Handle = DeviceHandle.Create(kind, threads, index);
-        using HandleScope<ortho_device> device = Handle.Borrow();
+        _handle = DeviceHandle.Create(options);
+        Kind = (DeviceKind)options.kind;
+        using HandleScope<ortho_device> device = _handle.Borrow();
         Threads = NativeMethods.ortho_device_threads(device.Pointer);
-        _name = name;
+        Name = Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_device_name(device.Pointer))!;
+        _description = Kind == DeviceKind.Cpu
+            ? $"{Name}, {Threads} {(Threads == 1 ? "thread" : "threads")}"
+            : $"cuda:{options.index}, {Name}";
     }
 
     /// <summary>The CPU with as many threads as there are cores. Shared by all; disposing it has no effect.</summary>
     public static Device Default => s_default.Value;
 
-    /// <summary>Number of threads that work together, the caller's among them.</summary>
+    /// <summary>Whether it is the CPU or a GPU.</summary>
+    public DeviceKind Kind { get; }
+
+    /// <summary>What the device is called: <c>cpu</c>, or the GPU's name, <c>NVIDIA H200</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>Number of threads that work together, the caller's among them; 0 for a GPU.</summary>
     public int Threads { get; }
 
-    internal DeviceHandle Handle { get; }
+    /// <summary>Memory of the device in bytes; for the CPU that of <see cref="SystemInfo.TotalMemory"/>.</summary>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public long TotalMemory => Describe().total_memory;
+
+    /// <summary>Memory of the device in bytes that is free now; for the CPU that of <see cref="SystemInfo.AvailableMemory"/>.</summary>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public long FreeMemory => Describe().free_memory;
+
+    /// <summary>The native device, for new work.</summary>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    internal DeviceHandle Handle
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return _handle;
+        }
+    }
 
     /// <summary>Makes a CPU device.</summary>
     /// <param name="threads">Threads that work together, 1 to 1024; 0: as many as there are cores.</param>
@@ -38,17 +76,43 @@ public sealed unsafe class Device : IDisposable
     public static Device Cpu(int threads = 0)
     {
         Check.InRange(threads, 0, MaximumThreads);
-        return new Device(ortho_device_kind.ORTHO_DEVICE_CPU, threads, 0, "cpu");
+        return new Device(new ortho_device_options { kind = (int)ortho_device_kind.ORTHO_DEVICE_CPU, threads = threads });
     }
 
     /// <summary>Makes a device of an NVIDIA GPU.</summary>
     /// <param name="index">Which GPU, from 0.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="index"/> is negative.</exception>
-    /// <exception cref="NotSupportedException">This build or this machine has no such GPU.</exception>
-    public static Device Cuda(int index = 0)
+    /// <param name="options">Precision, and what is shared with other CUDA code; null: the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="index"/> is negative, or a precision is unknown.</exception>
+    /// <exception cref="NotSupportedException">
+    /// This machine has no such GPU, or it lacks a precision; the message says what is missing: the driver, the library
+    /// <c>orthonative_cuda</c> that belongs to this one, or the GPU.
+    /// </exception>
+    /// <exception cref="OutOfMemoryException">The GPU has no memory left for the device's own use.</exception>
+    public static Device Cuda(int index = 0, CudaOptions? options = null)
     {
         Check.InRange(index, 0, int.MaxValue);
-        return new Device(ortho_device_kind.ORTHO_DEVICE_CUDA, 0, index, $"cuda:{index}");
+        options ??= new CudaOptions();
+        Check.Defined(options.MatrixPrecision);
+        Check.Defined(options.FilterPrecision);
+        return new Device(new ortho_device_options
+        {
+            kind = (int)ortho_device_kind.ORTHO_DEVICE_CUDA,
+            index = index,
+            matrix_precision = (int)options.MatrixPrecision,
+            filter_precision = (int)options.FilterPrecision,
+            cuda_stream = (void*)options.Stream,
+            cublas_handle = (void*)options.CublasHandle,
+        });
+    }
+
+    /// <summary>Waits until all work that was given to the device is done; a CPU has always done it.</summary>
+    /// <exception cref="InvalidDataException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
+    /// <exception cref="OrthoNativeException">Earlier work on a GPU failed.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public void Synchronize()
+    {
+        using HandleScope<ortho_device> device = Handle.Borrow();
+        NativeMethods.ortho_device_synchronize(device.Pointer).ThrowOnFailure();
     }
 
     /// <inheritdoc/>
@@ -56,12 +120,22 @@ public sealed unsafe class Device : IDisposable
     {
         if (!s_default.IsValueCreated || this != s_default.Value)
         {
-            Handle.Dispose();
+            _disposed = true;
+            _handle.Dispose();
         }
     }
 
-    /// <summary>The device in a few words: <c>cpu, 2 threads</c>.</summary>
-    public override string ToString() => Threads > 0 ? $"{_name}, {Threads} {(Threads == 1 ? "thread" : "threads")}" : _name;
+    /// <summary>The device in a few words: <c>cpu, 2 threads</c>, or <c>cuda:0, NVIDIA H200</c>.</summary>
+    public override string ToString() => _description;
 
-    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    /// <summary>Facts about the device as they are now.</summary>
+    internal ortho_device_info Describe()
+    {
+        using HandleScope<ortho_device> device = Handle.Borrow();
+        var info = new ortho_device_info { struct_size = (uint)sizeof(ortho_device_info) };
+        NativeMethods.ortho_device_get_info(device.Pointer, &info).ThrowOnFailure();
+        return info;
+    }
 }

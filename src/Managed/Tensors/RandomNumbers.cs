@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -17,8 +18,8 @@ internal static unsafe class RandomNumbers
             return;
         }
 
-        using BufferScope memory = values.Borrow();
-        NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, values.DType.ToNative(), values.Count, memory.Address).ThrowOnFailure();
+        Write(values, memory =>
+            NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, values.DType.ToNative(), values.Count, (void*)memory));
     }
 
     /// <summary>Uniform in [low, high).</summary>
@@ -31,11 +32,9 @@ internal static unsafe class RandomNumbers
     }
 
     /// <summary>Normal with mean 0.</summary>
-    public static void Normal(ulong seed, ortho_stream purpose, uint index, double standardDeviation, Tensor values)
-    {
-        using BufferScope memory = values.Borrow();
-        NativeMethods.ortho_random_normal(seed, (int)purpose, index, 0, standardDeviation, values.DType.ToNative(), values.Count, memory.Address).ThrowOnFailure();
-    }
+    public static void Normal(ulong seed, ortho_stream purpose, uint index, double standardDeviation, Tensor values) =>
+        Write(values, memory =>
+            NativeMethods.ortho_random_normal(seed, (int)purpose, index, 0, standardDeviation, values.DType.ToNative(), values.Count, (void*)memory));
 
     /// <summary>A uniformly random permutation of 0..length-1.</summary>
     public static void Permutation(ulong seed, ortho_stream purpose, uint index, Span<long> permutation)
@@ -43,6 +42,29 @@ internal static unsafe class RandomNumbers
         fixed (long* memory = permutation)
         {
             NativeMethods.ortho_random_permutation(seed, (int)purpose, index, permutation.Length, memory).ThrowOnFailure();
+        }
+    }
+
+    /// <summary>Numbers are drawn in the host's memory; a tensor that lies elsewhere is filled from there.</summary>
+    private static void Write(Tensor values, Func<nint, ortho_status> draw)
+    {
+        if (values.Device.Kind == DeviceKind.Cpu)
+        {
+            using BufferScope memory = values.Borrow();
+            draw((nint)memory.Address).ThrowOnFailure();
+            return;
+        }
+
+        long bytes = values.Count * values.DType.Bytes();
+        void* drawn = NativeMemory.Alloc((nuint)bytes);
+        try
+        {
+            draw((nint)drawn).ThrowOnFailure();
+            values.CopyFromHost(0, drawn, bytes);
+        }
+        finally
+        {
+            NativeMemory.Free(drawn);
         }
     }
 }

@@ -8,7 +8,7 @@ namespace OrthoNative;
 /// A dense, row-major array of <see cref="float"/> or <see cref="double"/> in native memory on a <see cref="Device"/>.
 /// </summary>
 /// <remarks>
-/// New tensors are zero. A tensor is not synchronized: it is written by one thread at a time. Tensors that a model, a loss
+/// New tensors are zero. Where they lie on a GPU, copies to the host wait for its work, and may report what it met: see <see cref="Device"/>. A tensor is not synchronized: it is written by one thread at a time. Tensors that a model, a loss
 /// or an optimizer hands out (outputs, gradients, parameters) belong to it: they are valid until it is disposed, and
 /// outputs change with its next call.
 /// </remarks>
@@ -40,6 +40,15 @@ public sealed unsafe class Tensor : IDisposable
         Count = CountOf(shape, dtype);
         _shape = shape.ToArray();
         _buffer = BufferHandle.Create(device.Handle, Count * dtype.Bytes());
+    }
+
+    private Tensor(Device device, BufferHandle buffer, DType dtype, ReadOnlySpan<long> shape)
+    {
+        Device = device;
+        DType = dtype;
+        Count = CountOf(shape, dtype);
+        _shape = shape.ToArray();
+        _buffer = buffer;
     }
 
     private Tensor(Tensor whole, long offset, ReadOnlySpan<long> shape)
@@ -92,11 +101,13 @@ public sealed unsafe class Tensor : IDisposable
         return tensor;
     }
 
-    /// <summary>All elements, as a span over the native memory itself.</summary>
+    /// <summary>All elements, as a span over the native memory itself; on a CPU device alone.</summary>
     /// <typeparam name="T">The .NET type of the element type.</typeparam>
     /// <returns>A span that is valid while the tensor is alive: keep a reference to the tensor, and do not dispose it, for as long as the span is used.</returns>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
-    /// <exception cref="InvalidOperationException">There are more elements than a span can hold; use the overload with a range.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The tensor lies on a GPU; copy it instead. Or there are more elements than a span can hold; use the overload with a range.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public Span<T> AsSpan<T>() where T : unmanaged
     {
@@ -108,36 +119,49 @@ public sealed unsafe class Tensor : IDisposable
         return AsSpan<T>(0, (int)Count);
     }
 
-    /// <summary>A range of the elements in row-major order, as a span over the native memory itself.</summary>
+    /// <summary>A range of the elements in row-major order, as a span over the native memory itself; on a CPU device alone.</summary>
     /// <typeparam name="T">The .NET type of the element type.</typeparam>
     /// <param name="start">First element.</param>
     /// <param name="length">Number of elements.</param>
     /// <returns>A span that is valid while the tensor is alive: keep a reference to the tensor, and do not dispose it, for as long as the span is used.</returns>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The range lies outside the tensor.</exception>
+    /// <exception cref="InvalidOperationException">The tensor lies on a GPU; copy it instead.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public Span<T> AsSpan<T>(long start, int length) where T : unmanaged
     {
-        ThrowIfDisposed();
-        if (DTypes.Of<T>() != DType)
+        CheckRange<T>(start, length);
+        if (Device.Kind != DeviceKind.Cpu)
         {
-            throw new ArgumentException($"{nameof(T)} is {typeof(T).Name}; the element type is {DType}.", nameof(T));
+            throw new InvalidOperationException(
+                $"The tensor lies on the device '{Device}', whose memory the host cannot address; " +
+                $"{nameof(ToArray)}, {nameof(CopyTo)}, {nameof(CopyFrom)} and {nameof(Fill)} are allowed.");
         }
 
-        Check.InRange(start, 0, Count);
-        Check.InRange(length, 0, Count - start);
         return new Span<T>((T*)((byte*)_buffer.Data + _byteOffset) + start, length);
     }
 
     /// <summary>Overwrites all elements.</summary>
-    /// <param name="values">As many elements as the tensor has, in row-major order.</param>
+    /// <param name="values">As many elements as the tensor has, in row-major order; not a span of the tensor itself.</param>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type, or the number of elements differs.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public void CopyFrom<T>(ReadOnlySpan<T> values) where T : unmanaged
     {
-        Span<T> destination = AsSpan<T>();
+        CheckType<T>();
         ThrowUnlessCount(values.Length, nameof(values));
-        values.CopyTo(destination);
+        Upload(0, values);
+    }
+
+    /// <summary>Overwrites a range of the elements.</summary>
+    /// <param name="start">First element to overwrite, in row-major order.</param>
+    /// <param name="values">At most as many elements as follow; not a span of the tensor itself.</param>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The range lies outside the tensor.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
+    public void CopyFrom<T>(long start, ReadOnlySpan<T> values) where T : unmanaged
+    {
+        CheckRange<T>(start, values.Length);
+        Upload(start, values);
     }
 
     /// <summary>Overwrites all elements with those of another tensor.</summary>
@@ -151,47 +175,67 @@ public sealed unsafe class Tensor : IDisposable
         Check.Shape(source, _shape);
         using BufferScope from = source.Borrow();
         using BufferScope to = Borrow();
-        long bytes = Count * DType.Bytes();
-        Buffer.MemoryCopy(from.Address, to.Address, bytes, bytes);
+        using HandleScope<ortho_device> device = _buffer.BorrowDevice();
+        NativeMethods.ortho_copy(device.Pointer, to.Address, from.Address, Count * DType.Bytes()).ThrowOnFailure();
     }
 
     /// <summary>Copies all elements.</summary>
-    /// <param name="destination">As many elements as the tensor has, written in row-major order.</param>
+    /// <param name="destination">As many elements as the tensor has, written in row-major order; not a span of the tensor itself.</param>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type, or the number of elements differs.</exception>
+    /// <exception cref="InvalidDataException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public void CopyTo<T>(Span<T> destination) where T : unmanaged
     {
-        Span<T> values = AsSpan<T>();
+        CheckType<T>();
         ThrowUnlessCount(destination.Length, nameof(destination));
-        values.CopyTo(destination);
+        Download(0, destination);
+    }
+
+    /// <summary>Copies a range of the elements.</summary>
+    /// <param name="start">First element to copy, in row-major order.</param>
+    /// <param name="destination">At most as many elements as follow, written; not a span of the tensor itself.</param>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The range lies outside the tensor.</exception>
+    /// <exception cref="InvalidDataException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
+    public void CopyTo<T>(long start, Span<T> destination) where T : unmanaged
+    {
+        CheckRange<T>(start, destination.Length);
+        Download(start, destination);
     }
 
     /// <summary>All elements in row-major order, as a new array.</summary>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
+    /// <exception cref="InvalidDataException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
+    /// <exception cref="InvalidOperationException">There are more elements than an array can hold; copy them range by range.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
-    public T[] ToArray<T>() where T : unmanaged => AsSpan<T>().ToArray();
+    public T[] ToArray<T>() where T : unmanaged
+    {
+        CheckType<T>();
+        if (Count > Array.MaxLength)
+        {
+            throw new InvalidOperationException($"The tensor has {Count} elements; an array holds up to {Array.MaxLength}. Copy it range by range.");
+        }
+
+        T[] values = GC.AllocateUninitializedArray<T>((int)Count);
+        Download<T>(0, values);
+        return values;
+    }
 
     /// <summary>Sets all elements to one number, rounded to the element type.</summary>
     /// <param name="value">The number.</param>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public void Fill(double value)
     {
-        ThrowIfDisposed();
-        for (long start = 0; start < Count; start += int.MaxValue)
-        {
-            int length = (int)long.Min(int.MaxValue, Count - start);
-            if (DType == DType.Float32)
-            {
-                AsSpan<float>(start, length).Fill((float)value);
-            }
-            else
-            {
-                AsSpan<double>(start, length).Fill(value);
-            }
-        }
+        using BufferScope memory = Borrow();
+        using HandleScope<ortho_device> device = _buffer.BorrowDevice();
+        NativeMethods.ortho_fill(device.Pointer, DType.ToNative(), Count, memory.Address, value).ThrowOnFailure();
     }
 
-    /// <summary>Frees the memory. A view, as <see cref="Parameter.Value"/> is one, only ends its own use.</summary>
+    /// <summary>
+    /// Frees the memory. A view, as <see cref="Parameter.Value"/> is one, only ends its own use, and so does a tensor of
+    /// <see cref="CudaInterop.Wrap"/>.
+    /// </summary>
     public void Dispose()
     {
         _disposed = true;
@@ -203,6 +247,10 @@ public sealed unsafe class Tensor : IDisposable
 
     /// <summary>Element type and shape: <c>Float32 [784, 128, 1]</c>.</summary>
     public override string ToString() => $"{DType} {Check.FormatShape(_shape)}";
+
+    /// <summary>A tensor over memory of the device that stays the caller's and must outlive it.</summary>
+    internal static Tensor Wrap(Device device, nint address, DType dtype, ReadOnlySpan<long> shape) =>
+        new(device, BufferHandle.Wrap(device.Handle, (void*)address, CountOf(shape, dtype) * dtype.Bytes()), dtype, shape);
 
     /// <summary>A tensor of another shape over a range of this one's memory.</summary>
     internal Tensor View(long offset, ReadOnlySpan<long> shape) => new(this, offset, shape);
@@ -260,10 +308,50 @@ public sealed unsafe class Tensor : IDisposable
         return tensor;
     }
 
-    /// <summary>Keeps the memory of a tensor alive during a native call and gives its address; null where there is none.</summary>
+    /// <summary>Keeps the memory of a tensor alive during a native call and gives its address on the device; null where there is none.</summary>
     internal static BufferScope Borrow(Tensor? tensor) => tensor is null ? default : tensor.Borrow();
 
-    /// <summary>Keeps the memory alive during a native call and gives its address.</summary>
+    /// <summary>Copies bytes from the host's memory into the elements.</summary>
+    internal void CopyFromHost(long byteOffset, void* source, long bytes)
+    {
+        using BufferScope memory = Borrow();
+        using HandleScope<ortho_device> device = _buffer.BorrowDevice();
+        NativeMethods.ortho_copy_from_host(device.Pointer, (byte*)memory.Address + byteOffset, source, bytes).ThrowOnFailure();
+    }
+
+    /// <summary>Copies bytes of the elements into the host's memory.</summary>
+    internal void CopyToHost(long byteOffset, void* destination, long bytes)
+    {
+        using BufferScope memory = Borrow();
+        using HandleScope<ortho_device> device = _buffer.BorrowDevice();
+        NativeMethods.ortho_copy_to_host(device.Pointer, destination, (byte*)memory.Address + byteOffset, bytes).ThrowOnFailure();
+    }
+
+    /// <summary>Overwrites the elements' memory from a place on, counted in T, which may also be byte.</summary>
+    internal void Upload<T>(long start, ReadOnlySpan<T> values) where T : unmanaged
+    {
+        if (!values.IsEmpty)
+        {
+            fixed (T* source = values)
+            {
+                CopyFromHost(start * sizeof(T), source, (long)values.Length * sizeof(T));
+            }
+        }
+    }
+
+    /// <summary>Copies the elements' memory from a place on, counted in T, which may also be byte.</summary>
+    internal void Download<T>(long start, Span<T> values) where T : unmanaged
+    {
+        if (!values.IsEmpty)
+        {
+            fixed (T* destination = values)
+            {
+                CopyToHost(start * sizeof(T), destination, (long)values.Length * sizeof(T));
+            }
+        }
+    }
+
+    /// <summary>Keeps the memory alive during a native call and gives its address on the device.</summary>
     internal BufferScope Borrow()
     {
         ThrowIfDisposed();
@@ -296,6 +384,22 @@ public sealed unsafe class Tensor : IDisposable
         }
 
         return count;
+    }
+
+    private void CheckType<T>() where T : unmanaged
+    {
+        ThrowIfDisposed();
+        if (DTypes.Of<T>() != DType)
+        {
+            throw new ArgumentException($"{nameof(T)} is {typeof(T).Name}; the element type is {DType}.", nameof(T));
+        }
+    }
+
+    private void CheckRange<T>(long start, int length, [CallerArgumentExpression(nameof(length))] string name = "") where T : unmanaged
+    {
+        CheckType<T>();
+        Check.InRange(start, 0, Count);
+        Check.InRange(length, 0, Count - start, name);
     }
 
     private void ThrowUnlessCount(int count, string name)

@@ -10,7 +10,7 @@ internal sealed class CliProcess : IDisposable
     private readonly Process _process;
     private readonly Task<string> _error;
 
-    private CliProcess(string workingFolder, string[] arguments)
+    private CliProcess(string workingFolder, string[] arguments, (string Name, string Value)? variable = null)
     {
         var start = new ProcessStartInfo("dotnet")
         {
@@ -22,6 +22,11 @@ internal sealed class CliProcess : IDisposable
         foreach (string argument in arguments)
         {
             start.ArgumentList.Add(argument);
+        }
+
+        if (variable is { } set)
+        {
+            start.Environment[set.Name] = set.Value;
         }
 
         _process = Process.Start(start)!;
@@ -45,6 +50,13 @@ internal sealed class CliProcess : IDisposable
     public static CliResult Run(string workingFolder, params string[] arguments)
     {
         using CliProcess process = Start(workingFolder, arguments);
+        return process.Finish();
+    }
+
+    /// <summary>Runs the tool to its end with an environment variable set.</summary>
+    public static CliResult RunWith((string Name, string Value) variable, string workingFolder, params string[] arguments)
+    {
+        using var process = new CliProcess(workingFolder, arguments, variable);
         return process.Finish();
     }
 

@@ -11,7 +11,8 @@ internal sealed class CommandLineTests
     [TestCase("train mnist --help", "--layers", "[default: 100]", "--total-beta", "Set alpha to 1 - beta", "--data")]
     [TestCase(
         "train adding --help", "--length", "--hidden", "--alpha", "--beta", "--convex", "--filter", "--activation", "--epochs", "--steps",
-        "--batch", "--lr", "--optimizer", "--clip", "--seed", "--threads", "--limit", "--out")]
+        "--batch", "--lr", "--optimizer", "--clip", "--seed", "--device", "cpu, cuda, cuda:N", "[default: cpu]", "--threads", "--matrix-precision",
+        "float32, tf32, bfloat16", "--limit", "--out")]
     [TestCase("train copy --help", "--length", "[default: 1000]", "haar, cycle, permutation, identity")]
     [TestCase("train smnist --help", "--data", "--download")]
     [TestCase("train psmnist --help", "--data", "--permutation-seed")]
@@ -36,7 +37,23 @@ internal sealed class CommandLineTests
         Assert.That(result.Output, Does.Match(@"version +\d+\.\d+\.\d+"));
         Assert.That(result.Output, Does.Match("instruction set +(AVX-512|AVX2|baseline)"));
         Assert.That(result.Output, Does.Match(@"cores +\d+"));
-        Assert.That(result.Output, Does.Match("devices +cpu"));
+        Assert.That(result.Output, Does.Match("devices +cpu, \\d+ threads?\n +(cuda:0, |no cuda: )"));
+    }
+
+    [Test]
+    public void A_gpu_that_is_not_there_ends_the_run_with_what_is_missing_and_exit_code_1()
+    {
+        using var folder = new TemporaryFolder();
+        const string Missing = "/nowhere/liborthonative_cuda.so";
+
+        CliResult run = CliProcess.RunWith(("ORTHONATIVE_CUDA_LIBRARY", Missing), folder.Path, "train", "copy", "--device", "cuda", "--out", "run");
+        CliResult info = CliProcess.RunWith(("ORTHONATIVE_CUDA_LIBRARY", Missing), folder.Path, "info");
+
+        Assert.That(run.ExitCode, Is.EqualTo(1));
+        Assert.That(run.Error.TrimEnd('\n'), Does.StartWith("orthonative: the library liborthonative_cuda.so").And.Contains(Missing).And.Not.Contains("\n"));
+        Assert.That(info.ExitCode, Is.Zero);
+        Assert.That(info.Output, Does.Match($"no cuda: the library liborthonative_cuda.so .*{Missing}"));
+        Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty, "nothing is left behind");
     }
 
     [TestCase("", "train, analyze, info")]
@@ -69,6 +86,12 @@ internal sealed class CommandLineTests
     [TestCase("train copy --optimizer lion", "--optimizer is 'lion'", "sgd, adam, adamw")]
     [TestCase("train copy --seed -1", "--seed is '-1'", "from 0 to 18446744073709551615")]
     [TestCase("train copy --threads 1025", "--threads is '1025'", "from 0 to 1024")]
+    [TestCase("train copy --device gpu", "--device is 'gpu'", "cpu, cuda, cuda:N")]
+    [TestCase("train copy --device cuda:", "--device is 'cuda:'", "cpu, cuda, cuda:N")]
+    [TestCase("train copy --device cuda:-1", "--device is 'cuda:-1'", "cpu, cuda, cuda:N")]
+    [TestCase("train copy --device cuda:1 --threads 2", "--threads is 2 and --device is cuda:1", "--threads with --device cpu")]
+    [TestCase("train copy --matrix-precision tf32", "--matrix-precision is tf32 and --device is cpu", "--matrix-precision with --device cuda")]
+    [TestCase("train copy --device cuda --matrix-precision half", "--matrix-precision is 'half'", "float32, tf32, bfloat16")]
     [TestCase("train copy --convex --alpha 0.5", "--alpha is 0.5", "--convex", "one of the two")]
     [TestCase("train copy --steps 1000000000", "--steps", "1000000000", "at most 42949672")]
     [TestCase("train copy --length 1000000 --batch 60000 --steps 1", "--batch is 60000", "at most 214")]

@@ -1,11 +1,11 @@
 namespace OrthoNative.Tests.Data;
 
-internal sealed class DataLoaderTests
+internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
 {
     [Test]
     public void Without_shuffling_samples_come_in_order_and_the_rest_makes_a_smaller_batch()
     {
-        using var loader = new DataLoader(new Numbers(10), 4);
+        using var loader = new DataLoader(new Numbers(10), 4, device: Device);
 
         Assert.That(loader.BatchesPerEpoch, Is.EqualTo(3));
         Assert.That(Classes(loader, 0), Is.EqualTo((int[][])[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]));
@@ -15,7 +15,7 @@ internal sealed class DataLoaderTests
     [Test]
     public void The_rest_can_be_dropped()
     {
-        using var loader = new DataLoader(new Numbers(10), 4, dropLast: true);
+        using var loader = new DataLoader(new Numbers(10), 4, dropLast: true, device: Device);
 
         Assert.That(loader.BatchesPerEpoch, Is.EqualTo(2));
         Assert.That(Classes(loader, 0), Is.EqualTo((int[][])[[0, 1, 2, 3], [4, 5, 6, 7]]));
@@ -24,7 +24,7 @@ internal sealed class DataLoaderTests
     [Test]
     public void Inputs_and_targets_belong_together()
     {
-        using var loader = new DataLoader(new Numbers(10), 4, shuffle: true, seed: 5);
+        using var loader = new DataLoader(new Numbers(10), 4, shuffle: true, seed: 5, device: Device);
 
         foreach (Batch batch in loader.Epoch(0))
         {
@@ -44,7 +44,7 @@ internal sealed class DataLoaderTests
     [Test]
     public void Shuffling_gives_each_epoch_an_order_of_its_own_with_every_sample_once()
     {
-        using var loader = new DataLoader(new Numbers(100), 7, shuffle: true, seed: 5);
+        using var loader = new DataLoader(new Numbers(100), 7, shuffle: true, seed: 5, device: Device);
         int[][] orders = [.. Enumerable.Range(0, 3).Select(epoch => Classes(loader, epoch).SelectMany(batch => batch).ToArray())];
 
         foreach (int[] order in orders)
@@ -61,7 +61,7 @@ internal sealed class DataLoaderTests
     {
         int[][] Order(ulong seed, int epoch, int epochsBefore)
         {
-            using var loader = new DataLoader(new Numbers(50), 8, shuffle: true, seed);
+            using var loader = new DataLoader(new Numbers(50), 8, shuffle: true, seed, device: Device);
             for (int i = 0; i < epochsBefore; i++)
             {
                 Classes(loader, i);
@@ -77,7 +77,7 @@ internal sealed class DataLoaderTests
     [Test]
     public void Batches_are_reused()
     {
-        using var loader = new DataLoader(new Numbers(12), 4);
+        using var loader = new DataLoader(new Numbers(12), 4, device: Device);
         var seen = new HashSet<Tensor>();
         foreach (int epoch in (int[])[0, 1])
         {
@@ -87,7 +87,8 @@ internal sealed class DataLoaderTests
             }
         }
 
-        Assert.That(seen, Has.Count.EqualTo(1));
+        // A GPU works on one while the other one is filled.
+        Assert.That(seen, Has.Count.EqualTo(Device.Kind == DeviceKind.Cpu ? 1 : 2));
     }
 
     [TestCase(false)]
@@ -95,7 +96,7 @@ internal sealed class DataLoaderTests
     public void An_epoch_makes_no_managed_allocation(bool classes)
     {
         Dataset data = classes ? new CopyingMemory(30, 200, seed: 1) : new AddingProblem(30, 200, seed: 1);
-        using var loader = new DataLoader(data, 16, shuffle: true);
+        using var loader = new DataLoader(data, 16, shuffle: true, device: Device);
         RunThrough(loader, 0);
 
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -107,7 +108,7 @@ internal sealed class DataLoaderTests
     [Test]
     public void Values_are_shaped_like_the_outputs_that_they_are_compared_with()
     {
-        using var loader = new DataLoader(new AddingProblem(5, 8, seed: 1), 4);
+        using var loader = new DataLoader(new AddingProblem(5, 8, seed: 1), 4, device: Device);
 
         foreach (Batch batch in loader.Epoch(0))
         {
@@ -120,8 +121,8 @@ internal sealed class DataLoaderTests
     public void Double_precision_batches_hold_the_same_numbers()
     {
         var data = new AddingProblem(9, 10, seed: 1);
-        using var single = new DataLoader(data, 4);
-        using var twice = new DataLoader(data, 4, dtype: DType.Float64);
+        using var single = new DataLoader(data, 4, device: Device);
+        using var twice = new DataLoader(data, 4, dtype: DType.Float64, device: Device);
         DataLoader.Enumerator other = twice.Epoch(0).GetEnumerator();
 
         foreach (Batch batch in single.Epoch(0))
@@ -135,7 +136,7 @@ internal sealed class DataLoaderTests
     [Test]
     public void An_epoch_that_another_one_overtook_cannot_go_on()
     {
-        using var loader = new DataLoader(new Numbers(10), 2);
+        using var loader = new DataLoader(new Numbers(10), 2, device: Device);
         DataLoader.Enumerator first = loader.Epoch(0).GetEnumerator();
         first.MoveNext();
         DataLoader.Enumerator second = loader.Epoch(1).GetEnumerator();
@@ -145,14 +146,66 @@ internal sealed class DataLoaderTests
     }
 
     [Test]
+    public void An_epoch_after_one_that_was_left_early_has_its_own_batches()
+    {
+        using var loader = new DataLoader(new Numbers(10), 3, shuffle: true, seed: 5, device: Device);
+        using var fresh = new DataLoader(new Numbers(10), 3, shuffle: true, seed: 5, device: Device);
+        foreach (int batches in (int[])[1, 2, 3])
+        {
+            DataLoader.Enumerator left = loader.Epoch(0).GetEnumerator();
+            for (int i = 0; i < batches; i++)
+            {
+                left.MoveNext();
+            }
+
+            Assert.That(Classes(loader, batches), Is.EqualTo(Classes(fresh, batches)), $"left after {batches}");
+        }
+    }
+
+    [TestCase(0)]
+    [TestCase(5)]
+    [TestCase(9)]
+    public void An_exception_of_the_data_set_comes_when_its_batch_is_asked_for(int failing)
+    {
+        using var loader = new DataLoader(new Numbers(10, failing), 2, device: Device);
+        DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();
+        for (int first = 0; first < 10; first += 2)
+        {
+            if (failing - first is 0 or 1)
+            {
+                Assert.That(() => batches.MoveNext(), Throws.TypeOf<IOException>().With.Message.EqualTo($"sample {failing}"));
+            }
+            else
+            {
+                Assert.That(batches.MoveNext(), Is.True);
+                Assert.That(batches.Current.Classes.ToArray(), Is.EqualTo((int[])[first, first + 1]));
+                Assert.That(batches.Current.Inputs.ToArray<float>()[0], Is.EqualTo(first));
+            }
+        }
+
+        Assert.That(batches.MoveNext(), Is.False);
+    }
+
+    [Test]
+    public void An_exception_for_a_batch_that_nobody_asks_for_does_not_reach_the_next_epoch()
+    {
+        using var loader = new DataLoader(new Numbers(10, failing: 3), 2, device: Device);
+        loader.Epoch(0).GetEnumerator().MoveNext();
+        DataLoader.Enumerator next = loader.Epoch(1).GetEnumerator();
+
+        Assert.That(next.MoveNext(), Is.True);
+        Assert.That(() => next.MoveNext(), Throws.TypeOf<IOException>());
+    }
+
+    [Test]
     public void Arguments_outside_what_is_allowed_are_refused()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => _ = new DataLoader(new Numbers(10), 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => _ = new DataLoader(new Numbers(10), 0, device: Device));
         Assert.That(
-            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new Numbers(10), 11, dropLast: true))!.Message,
+            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new Numbers(10), 11, dropLast: true, device: Device))!.Message,
             Does.Contain("batchSize is 11").And.Contains("10 samples"));
         Assert.That(
-            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new AddingProblem(2_000_000, 10_000, 1), 1000))!.Message,
+            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new AddingProblem(2_000_000, 10_000, 1), 1000, device: Device))!.Message,
             Does.Contain("batchSize is 1000").And.Contains("at most 536"));
         Assert.That(DataLoader.GetLargestBatchSize(new AddingProblem(2_000_000, 10_000, 1)), Is.EqualTo(536));
     }
@@ -160,7 +213,7 @@ internal sealed class DataLoaderTests
     [Test]
     public void A_disposed_loader_refuses_to_go_on()
     {
-        var loader = new DataLoader(new Numbers(10), 2);
+        var loader = new DataLoader(new Numbers(10), 2, device: Device);
         DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();
         loader.Dispose();
 
@@ -189,8 +242,8 @@ internal sealed class DataLoaderTests
         static void Assume(bool condition) => ArgumentOutOfRangeException.ThrowIfEqual(condition, false);
     }
 
-    /// <summary>Samples whose class and inputs are their own number.</summary>
-    private sealed class Numbers(long count) : Dataset
+    /// <summary>Samples whose class and inputs are their own number; one of them may be unreadable.</summary>
+    private sealed class Numbers(long count, long? failing = null) : Dataset
     {
         public override long Count => count;
 
@@ -208,6 +261,11 @@ internal sealed class DataLoaderTests
         {
             for (int row = 0; row < samples.Length; row++)
             {
+                if (samples[row] == failing)
+                {
+                    throw new IOException($"sample {failing}");
+                }
+
                 classes[row] = (int)samples[row];
                 for (int step = 0; step < 3; step++)
                 {

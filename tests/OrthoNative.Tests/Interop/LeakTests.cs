@@ -4,7 +4,7 @@ using OrthoNative.Tests.Data;
 namespace OrthoNative.Tests.Interop;
 
 /// <summary>Native objects are freed: when they are disposed, and where that was forgotten, once they are garbage.</summary>
-internal sealed class LeakTests
+internal sealed class LeakTests(DeviceKind kind) : DeviceTests(kind)
 {
     private long _before;
 
@@ -38,18 +38,18 @@ internal sealed class LeakTests
     [Test]
     public void Objects_that_cannot_be_made_leave_nothing_behind()
     {
-        Assert.That(() => new Tensor(Device.Default, DType.Float64, 1L << 45), Throws.TypeOf<OutOfMemoryException>());
-        Assert.That(() => new Sequential(Device.Default, 1, new RoaFnn(65536, 100_000)), Throws.TypeOf<OutOfMemoryException>());
+        Assert.That(() => new Tensor(Device, DType.Float64, 1L << 45), Throws.TypeOf<OutOfMemoryException>());
+        Assert.That(() => new Sequential(Device, 1, new RoaFnn(65536, 100_000)), Throws.TypeOf<OutOfMemoryException>());
         Assert.That(() => Device.Cuda(1000), Throws.TypeOf<NotSupportedException>());
 
         Assert.That(SystemInfo.LiveObjects, Is.EqualTo(_before));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Use(bool dispose)
+    private void Use(bool dispose)
     {
         using var folder = new TemporaryFolder();
-        var device = Device.Cpu(2);
+        Device device = Device.Kind == DeviceKind.Cpu ? Device.Cpu(2) : Device.Cuda();
         var inputs = new Tensor(device, DType.Float32, 4, 3, 2);
         var state = new Tensor(device, DType.Float32, 3, 5);
         var targets = new Tensor(device, DType.Float32, 3, 1);
@@ -58,16 +58,18 @@ internal sealed class LeakTests
         var entropy = new CrossEntropyLoss();
         var error = new MeanSquaredErrorLoss();
         var optimizer = new Adam(model);
+        var loader = new DataLoader(new CopyingMemory(3, 10, seed: 1), 4, device: device);
         error.Forward(model.Forward(inputs), targets);
         entropy.Forward(model.Forward(inputs), new int[3]);
         model.Backward(error.Gradient);
         optimizer.Step();
+        loader.Epoch(0).GetEnumerator().MoveNext();
         model.Save(folder.File("model"));
         model.Load(folder.File("model"));
         if (dispose)
         {
             // In an order in which what is used is disposed before its users.
-            foreach (var item in (IDisposable[])[device, inputs, state, targets, model, entropy, error, optimizer])
+            foreach (var item in (IDisposable[])[device, inputs, state, targets, model, entropy, error, optimizer, loader])
             {
                 item.Dispose();
             }

@@ -107,8 +107,10 @@ internal sealed class LibraryTests
     }
 
     [Test]
-    public void A_device_that_is_not_there_is_not_supported() =>
-        Assert.That(() => Device.Cuda(1000), Throws.TypeOf<NotSupportedException>().With.Message.Not.Empty);
+    public void A_device_that_is_not_there_is_not_supported_and_what_is_missing_is_named() =>
+        Assert.That(
+            () => Device.Cuda(1000),
+            Throws.TypeOf<NotSupportedException>().With.Message.Match(@"liborthonative_cuda|the NVIDIA driver|^index is 1000; there (is|are) \d+ GPU"));
 
     [Test]
     public void The_machine_is_described()

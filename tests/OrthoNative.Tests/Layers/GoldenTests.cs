@@ -4,7 +4,7 @@ using static OrthoNative.Tests.TestData;
 namespace OrthoNative.Tests.Layers;
 
 /// <summary>Results against those of an independent implementation.</summary>
-internal sealed class GoldenTests
+internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
 {
     /// <summary>Error of float64 results, relative to the largest number of an array.</summary>
     private const double DoubleTolerance = 1e-12;
@@ -29,13 +29,13 @@ internal sealed class GoldenTests
                 _ => Filter.FromMatrix(Matrix(golden.Numbers("O"), n)),
             },
         });
-        using var model = new Sequential(Device.Default, new SequentialOptions { DType = dtype, ComputeInputGradient = true }, rnn);
+        using var model = new Sequential(Device, new SequentialOptions { DType = dtype, ComputeInputGradient = true }, rnn);
         SetValues(Parameter(model, "0.weight").Value, golden.Numbers("W"));
         SetValues(Parameter(model, "0.input_weight").Value, golden.Numbers("V"));
         SetValues(Parameter(model, "0.bias").Value, golden.Numbers("b"));
-        using Tensor inputs = ToTensor(golden.Numbers("u"), dtype, t, b, d);
-        using Tensor initial = ToTensor(golden.Numbers("x0"), dtype, b, n);
-        using Tensor cotangent = ToTensor(golden.Numbers("cotangent"), dtype, t, b, n);
+        using Tensor inputs = ToTensor(Device, golden.Numbers("u"), dtype, t, b, d);
+        using Tensor initial = ToTensor(Device, golden.Numbers("x0"), dtype, b, n);
+        using Tensor cotangent = ToTensor(Device, golden.Numbers("cotangent"), dtype, t, b, n);
         rnn.InitialState = initial;
 
         Tensor states = model.Forward(inputs);
@@ -65,7 +65,7 @@ internal sealed class GoldenTests
         var filters = new double[perLayer ? l : 1, n, n];
         Buffer.BlockCopy(golden.Numbers("O"), 0, filters, 0, filters.Length * sizeof(double));
         using var model = new Sequential(
-            Device.Default,
+            Device,
             new SequentialOptions { DType = dtype, ComputeInputGradient = true },
             new RoaFnn(n, l, new RoaFnnOptions
             {
@@ -77,8 +77,8 @@ internal sealed class GoldenTests
             }));
         SetValues(Parameter(model, "0.weight").Value, golden.Numbers("W"));
         SetValues(Parameter(model, "0.bias").Value, golden.Numbers("b"));
-        using Tensor inputs = ToTensor(golden.Numbers("x0"), dtype, b, n);
-        using Tensor cotangent = ToTensor(golden.Numbers("cotangent"), dtype, b, n);
+        using Tensor inputs = ToTensor(Device, golden.Numbers("x0"), dtype, b, n);
+        using Tensor cotangent = ToTensor(Device, golden.Numbers("cotangent"), dtype, b, n);
 
         Tensor output = model.Forward(inputs);
         model.Backward(cotangent);

@@ -2,7 +2,7 @@ using static OrthoNative.Tests.TestData;
 
 namespace OrthoNative.Tests.Losses;
 
-internal sealed class LossTests
+internal sealed class LossTests(DeviceKind kind) : DeviceTests(kind)
 {
     /// <summary>Sums of up to 33 terms of magnitude up to 10, in float64.</summary>
     private const double Rounding = 33 * 10 * 1.2e-16;
@@ -14,7 +14,7 @@ internal sealed class LossTests
     public void Cross_entropy_and_its_gradient_are_those_of_the_formula(int rows, int classes, double smoothing)
     {
         var random = new Random(1);
-        using Tensor logits = UniformTensor(random, 5, rows, classes);
+        using Tensor logits = UniformTensor(Device, random, 5, rows, classes);
         int[] targets = [.. Enumerable.Range(0, rows).Select(_ => random.Next(classes))];
         using var loss = new CrossEntropyLoss(smoothing);
 
@@ -44,7 +44,7 @@ internal sealed class LossTests
     [Test]
     public void Cross_entropy_of_large_logits_does_not_overflow()
     {
-        using Tensor logits = Tensor.From<float>(Device.Default, [1e30f, -1e30f, -1e30f, 1e30f], 2, 2);
+        using Tensor logits = Tensor.From<float>(Device, [1e30f, -1e30f, -1e30f, 1e30f], 2, 2);
         using var loss = new CrossEntropyLoss();
 
         Assert.That(loss.Forward(logits, [0, 1]), Is.Zero);
@@ -54,7 +54,7 @@ internal sealed class LossTests
     [Test]
     public void The_first_of_equal_logits_counts()
     {
-        using var logits = new Tensor(Device.Default, DType.Float32, 2, 3);
+        using var logits = new Tensor(Device, DType.Float32, 2, 3);
         using var loss = new CrossEntropyLoss();
 
         loss.Forward(logits, [0, 2]);
@@ -65,8 +65,8 @@ internal sealed class LossTests
     [Test]
     public void All_dimensions_but_the_last_count_as_rows()
     {
-        using Tensor sequence = UniformTensor(new Random(2), 1, 4, 3, 5);
-        using Tensor rows = Tensor.From<double>(Device.Default, Values(sequence), 12, 5);
+        using Tensor sequence = UniformTensor(Device, new Random(2), 1, 4, 3, 5);
+        using Tensor rows = Tensor.From<double>(Device, Values(sequence), 12, 5);
         using var loss = new CrossEntropyLoss();
         int[] targets = [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1];
 
@@ -79,8 +79,8 @@ internal sealed class LossTests
     [Test]
     public void Mean_squared_error_and_its_gradient_are_those_of_the_formula()
     {
-        using Tensor predictions = UniformTensor(new Random(3), 1, 3, 11);
-        using Tensor targets = UniformTensor(new Random(4), 1, 3, 11);
+        using Tensor predictions = UniformTensor(Device, new Random(3), 1, 3, 11);
+        using Tensor targets = UniformTensor(Device, new Random(4), 1, 3, 11);
         using var loss = new MeanSquaredErrorLoss();
         double[] differences = [.. Values(predictions).Zip(Values(targets), (x, y) => x - y)];
 
@@ -90,10 +90,36 @@ internal sealed class LossTests
     }
 
     [Test]
+    public void Differentiating_gives_the_gradient_of_the_loss_and_counts_nothing()
+    {
+        using Tensor outputs = UniformTensor(Device, new Random(5), 1, 4, 3);
+        using Tensor targets = UniformTensor(Device, new Random(6), 1, 4, 3);
+        using var entropy = new CrossEntropyLoss(0.1);
+        using var error = new MeanSquaredErrorLoss();
+        int[] classes = [0, 1, 2, 0];
+        entropy.Forward(outputs, classes);
+        error.Forward(outputs, targets);
+        (byte[] entropyGradient, byte[] errorGradient, long correct) = (Bytes(entropy.Gradient), Bytes(error.Gradient), entropy.Correct);
+
+        // Overwritten by another gradient first.
+        entropy.Differentiate(targets, classes);
+        error.Differentiate(targets, targets);
+        Assert.That(Bytes(entropy.Gradient), Is.Not.EqualTo(entropyGradient));
+        Assert.That(Values(error.Gradient), Is.All.Zero);
+        entropy.Differentiate(outputs, classes);
+        error.Differentiate(outputs, targets);
+
+        Assert.That(Bytes(entropy.Gradient), Is.EqualTo(entropyGradient));
+        Assert.That(Bytes(error.Gradient), Is.EqualTo(errorGradient));
+        Assert.That(entropy.Correct, Is.EqualTo(correct));
+        Assert.That(() => entropy.Differentiate(outputs, [0]), Throws.ArgumentException.With.Message.Contains("targets has 1 elements"));
+    }
+
+    [Test]
     public void A_loss_follows_the_element_type_and_the_shape_it_is_given()
     {
-        using var single = new Tensor(Device.Default, DType.Float32, 4, 2);
-        using var twice = new Tensor(Device.Default, DType.Float64, 3, 2);
+        using var single = new Tensor(Device, DType.Float32, 4, 2);
+        using var twice = new Tensor(Device, DType.Float64, 3, 2);
         using var loss = new CrossEntropyLoss();
 
         loss.Forward(single, new int[4]);
@@ -105,10 +131,10 @@ internal sealed class LossTests
     [Test]
     public void Bad_arguments_are_refused_in_plain_words()
     {
-        using var flat = new Tensor(Device.Default, DType.Float32, 4);
-        using var logits = new Tensor(Device.Default, DType.Float32, 4, 3);
-        using var other = new Tensor(Device.Default, DType.Float32, 3, 4);
-        using var wide = new Tensor(Device.Default, DType.Float64, 4, 3);
+        using var flat = new Tensor(Device, DType.Float32, 4);
+        using var logits = new Tensor(Device, DType.Float32, 4, 3);
+        using var other = new Tensor(Device, DType.Float32, 3, 4);
+        using var wide = new Tensor(Device, DType.Float64, 4, 3);
         using var entropy = new CrossEntropyLoss();
         using var error = new MeanSquaredErrorLoss();
 
@@ -125,9 +151,9 @@ internal sealed class LossTests
     [Test]
     public void Values_that_are_not_finite_are_refused_by_name()
     {
-        using var good = new Tensor(Device.Default, DType.Float32, 2, 3);
-        using var bad = new Tensor(Device.Default, DType.Float32, 2, 3);
-        bad.AsSpan<float>()[4] = float.NaN;
+        using var good = new Tensor(Device, DType.Float32, 2, 3);
+        using var bad = new Tensor(Device, DType.Float32, 2, 3);
+        bad.CopyFrom<float>(4, [float.NaN]);
         using var entropy = new CrossEntropyLoss();
         using var error = new MeanSquaredErrorLoss();
 
@@ -139,7 +165,7 @@ internal sealed class LossTests
     [Test]
     public void A_disposed_loss_says_so()
     {
-        using var logits = new Tensor(Device.Default, DType.Float32, 2, 3);
+        using var logits = new Tensor(Device, DType.Float32, 2, 3);
         var entropy = new CrossEntropyLoss();
         var error = new MeanSquaredErrorLoss();
         entropy.Forward(logits, new int[2]);

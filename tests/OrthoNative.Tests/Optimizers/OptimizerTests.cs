@@ -3,7 +3,7 @@ using static OrthoNative.Tests.TestData;
 namespace OrthoNative.Tests.Optimizers;
 
 /// <summary>Steps against the published formulas, computed number by number.</summary>
-internal sealed class OptimizerTests
+internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
 {
     private const int Steps = 5;
 
@@ -87,7 +87,7 @@ internal sealed class OptimizerTests
     public void Layers_set_the_learning_rate_scales_of_their_parameters()
     {
         using var model = new Sequential(
-            Device.Default,
+            Device,
             1,
             new RoaRnn(1, 2, new RoaRnnOptions { WeightLearningRateScale = 2, BiasLearningRateScale = 3, InputLearningRateScale = 4 }),
             new RoaFnn(2, 2, new RoaFnnOptions { WeightLearningRateScale = 5, BiasLearningRateScale = 6 }),
@@ -111,6 +111,13 @@ internal sealed class OptimizerTests
         Assert.That(Values(model.GradientData), Is.EqualTo(gradients));
         Assert.That(model.ClipGradientNorm(norm / 4), Is.EqualTo(norm).Within(Rounding * norm));
         Assert.That(Values(model.GradientData), Is.EqualTo(gradients.Select(value => value / 4)).Within(Rounding));
+
+        SetValues(model.GradientData, gradients);
+        model.ClipGradients(double.PositiveInfinity);
+        Assert.That(Values(model.GradientData), Is.EqualTo(gradients));
+        model.ClipGradients(norm / 4);
+        Assert.That(Values(model.GradientData), Is.EqualTo(gradients.Select(value => value / 4)).Within(Rounding));
+        Assert.That(() => model.ClipGradients(0), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("maximumNorm is 0"));
     }
 
     [Test]
@@ -181,8 +188,8 @@ internal sealed class OptimizerTests
         static double[] Rates(LearningRateSchedule schedule, params long[] steps) => Array.ConvertAll(steps, schedule.At);
     }
 
-    private static Sequential Model() => new(
-        Device.Default,
+    private Sequential Model() => new(
+        Device,
         new SequentialOptions { Seed = 1, DType = DType.Float64 },
         new RoaFnn(3, 1, new RoaFnnOptions { WeightScale = 1 }),
         new Dense(3, 11));

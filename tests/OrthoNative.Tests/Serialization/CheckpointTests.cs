@@ -4,7 +4,7 @@ using static OrthoNative.Tests.TestData;
 namespace OrthoNative.Tests.Serialization;
 
 /// <summary>Models and optimizers that are saved and loaded.</summary>
-internal sealed class CheckpointTests
+internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
 {
     [Test]
     public void A_model_comes_back_as_it_was([Values] DType dtype)
@@ -63,7 +63,7 @@ internal sealed class CheckpointTests
 
         void AssertRefused(Layer[] layers, string message, DType dtype = DType.Float32)
         {
-            using var other = new Sequential(Device.Default, new SequentialOptions { DType = dtype }, layers);
+            using var other = new Sequential(Device, new SequentialOptions { DType = dtype }, layers);
             other.Save(path);
             Assert.That(() => model.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains(message));
             Assert.That(Bytes(model.ParameterData), Is.EqualTo(before));
@@ -85,13 +85,13 @@ internal sealed class CheckpointTests
         Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("step_count is missing; a whole number is expected"));
     }
 
-    private static Sequential Model(ulong seed, DType dtype = DType.Float32) => new(
-        Device.Default, new SequentialOptions { Seed = seed, DType = dtype }, new RoaRnn(2, 8) { Name = "rnn" }, new Dense(8, 4));
+    private Sequential Model(ulong seed, DType dtype = DType.Float32) => new(
+        Device, new SequentialOptions { Seed = seed, DType = dtype }, new RoaRnn(2, 8) { Name = "rnn" }, new Dense(8, 4));
 
-    private static void Train(Sequential model, Optimizer optimizer, int steps)
+    private void Train(Sequential model, Optimizer optimizer, int steps)
     {
         using var loss = new CrossEntropyLoss();
-        using var inputs = new Tensor(Device.Default, DType.Float32, 5, 6, 2);
+        using var inputs = new Tensor(Device, DType.Float32, 5, 6, 2);
         for (int step = 0; step < steps; step++)
         {
             SetValues(inputs, Uniform(new Random((int)optimizer.StepCount), inputs.Count));

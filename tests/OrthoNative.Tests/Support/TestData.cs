@@ -18,17 +18,24 @@ internal static class TestData
     }
 
     /// <summary>A tensor of either element type, rounded where it must be.</summary>
-    public static Tensor ToTensor(double[] values, DType dtype, params ReadOnlySpan<long> shape)
+    public static Tensor ToTensor(double[] values, DType dtype, params ReadOnlySpan<long> shape) => ToTensor(Device.Default, values, dtype, shape);
+
+    /// <summary>A tensor of either element type on any device.</summary>
+    public static Tensor ToTensor(Device device, double[] values, DType dtype, params ReadOnlySpan<long> shape)
     {
-        var tensor = new Tensor(Device.Default, dtype, shape);
+        var tensor = new Tensor(device, dtype, shape);
         SetValues(tensor, values);
         return tensor;
     }
 
     /// <summary>A float64 tensor with numbers uniform in ± scale.</summary>
-    public static Tensor UniformTensor(Random random, double scale, params ReadOnlySpan<long> shape)
+    public static Tensor UniformTensor(Random random, double scale, params ReadOnlySpan<long> shape) =>
+        UniformTensor(Device.Default, random, scale, shape);
+
+    /// <summary>A float64 tensor on any device.</summary>
+    public static Tensor UniformTensor(Device device, Random random, double scale, params ReadOnlySpan<long> shape)
     {
-        var tensor = new Tensor(Device.Default, DType.Float64, shape);
+        var tensor = new Tensor(device, DType.Float64, shape);
         SetValues(tensor, Uniform(random, tensor.Count, scale));
         return tensor;
     }
@@ -51,8 +58,8 @@ internal static class TestData
 
     /// <summary>The bits of all elements.</summary>
     public static byte[] Bytes(Tensor tensor) => tensor.DType == DType.Float64
-        ? MemoryMarshal.AsBytes(tensor.AsSpan<double>()).ToArray()
-        : MemoryMarshal.AsBytes(tensor.AsSpan<float>()).ToArray();
+        ? MemoryMarshal.AsBytes<double>(tensor.ToArray<double>()).ToArray()
+        : MemoryMarshal.AsBytes<float>(tensor.ToArray<float>()).ToArray();
 
     public static Parameter Parameter(Sequential model, string name) => model.Parameters.Single(parameter => parameter.Name == name);
 

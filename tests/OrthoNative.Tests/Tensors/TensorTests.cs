@@ -48,6 +48,22 @@ internal sealed class TensorTests
     }
 
     [Test]
+    public void Ranges_are_copied_from_and_to_a_tensor()
+    {
+        using Tensor tensor = Tensor.From<double>(Device.Default, [1, 2, 3, 4], 2, 2);
+        tensor.CopyFrom<double>(1, [20, 30]);
+        tensor.CopyFrom<double>(4, []);
+        double[] part = new double[2];
+        tensor.CopyTo<double>(2, part);
+
+        Assert.That(tensor.ToArray<double>(), Is.EqualTo((double[])[1, 20, 30, 4]));
+        Assert.That(part, Is.EqualTo((double[])[30, 4]));
+        Assert.That(() => tensor.CopyTo<double>(3, part), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("destination.Length is 2; 0 to 1 is allowed"));
+        Assert.That(() => tensor.CopyFrom<double>(-1, part), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("start is -1; 0 to 4 is allowed"));
+        Assert.That(() => tensor.CopyFrom<float>(0, [1]), Throws.ArgumentException.With.Message.Contains("T is Single; the element type is Float64"));
+    }
+
+    [Test]
     public void Memory_is_aligned_to_cache_lines()
     {
         using var tensor = new Tensor(Device.Default, DType.Float32, 3);
@@ -203,6 +219,40 @@ internal sealed class TensorTests
 
         Assert.That(three.Threads, Is.EqualTo(3));
         Assert.That(Device.Default.Threads, Is.EqualTo(SystemInfo.Cores));
+    }
+
+    [Test]
+    public void The_cpu_tells_what_it_is()
+    {
+        using var two = Device.Cpu(2);
+
+        Assert.That((two.Kind, two.Name, two.ToString()), Is.EqualTo((DeviceKind.Cpu, "cpu", "cpu, 2 threads")));
+        Assert.That(two.TotalMemory, Is.EqualTo(SystemInfo.TotalMemory));
+        Assert.That(two.FreeMemory, Is.InRange(1, two.TotalMemory));
+        Assert.That(two.Synchronize, Throws.Nothing);
+        two.Dispose();
+        Assert.That(two.Synchronize, Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => two.FreeMemory, Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
+    public void Options_of_a_gpu_that_are_unknown_are_refused()
+    {
+        Assert.That(() => Device.Cuda(-1), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("index is -1"));
+        Assert.That(
+            () => Device.Cuda(0, new CudaOptions { MatrixPrecision = (MatrixPrecision)7 }),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("options.MatrixPrecision is 7; Float32, Tf32, Bfloat16 are allowed"));
+    }
+
+    [Test]
+    public void What_only_a_gpu_has_is_refused_for_the_cpu()
+    {
+        using var tensor = new Tensor(Device.Default, DType.Float32, 2);
+
+        Assert.That(() => CudaInterop.GetStream(Device.Default), Throws.ArgumentException.With.Message.Contains($"device is '{Device.Default}'; a device of Device.Cuda is allowed"));
+        Assert.That(() => CudaInterop.GetCublasHandle(Device.Default), Throws.ArgumentException.With.Message.Contains("a device of Device.Cuda"));
+        Assert.That(() => CudaInterop.Wrap(Device.Default, 256, DType.Float32, 1), Throws.ArgumentException.With.Message.Contains("a device of Device.Cuda"));
+        Assert.That(() => CudaInterop.GetPointer(tensor), Throws.ArgumentException.With.Message.Contains($"tensor lies on the device '{Device.Default}'"));
     }
 
     private static unsafe nint AddressOf(Tensor tensor)
