@@ -21,7 +21,7 @@ using Work = std::function<void()>;
 
 struct StreamObject {
     std::deque<Work> queue;
-    std::vector<Work>* capture = nullptr;
+    std::unique_ptr<std::vector<Work>> capture;
     bool capture_failed = false;
 };
 
@@ -548,7 +548,7 @@ cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t st
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     return api("cudaStreamBeginCapture", [&] {
-        stream->capture = new std::vector<Work>;
+        stream->capture = std::make_unique<std::vector<Work>>();
         stream->capture_failed = false;
         return cudaSuccess;
     });
@@ -556,7 +556,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     return api("cudaStreamEndCapture", [&] {
-        const std::unique_ptr<std::vector<Work>> captured(std::exchange(stream->capture, nullptr));
+        const std::unique_ptr<std::vector<Work>> captured = std::move(stream->capture);
         *graph = nullptr;
         if (captured == nullptr)
             return cudaErrorInvalidValue;
