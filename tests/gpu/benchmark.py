@@ -1,0 +1,160 @@
+"""Times PyTorch on the models that OrthoNative trains, on this machine's GPU, and prints one JSON row for each.
+
+The peers: the recurrence as a plain loop, the same with one product a step (stacked weights), that loop compiled and as
+a CUDA graph, and cuDNN's nn.RNN (tanh) and nn.LSTM of the same hidden size. A training step is forward, cross-entropy of
+a readout of the last state, backward and fused Adam. float32 without TF32, so that every peer computes what OrthoNative
+does; bfloat16 (autocast) where its name says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+try:
+    import torch
+    from torch import nn
+except ImportError:
+    print("benchmark.py: PyTorch is missing", file=sys.stderr)
+    sys.exit(3)
+
+CLASSES = 10
+
+
+class Roa(nn.Module):
+    """x <- alpha O x + beta tanh(W x + V u + b), over all steps of a sequence."""
+
+    def __init__(self, hidden: int, stacked: bool) -> None:
+        super().__init__()
+        self.stacked = stacked
+        self.hidden = hidden
+        filter_matrix, _ = torch.linalg.qr(torch.randn(hidden, hidden, dtype=torch.float64))
+        self.register_buffer("filter", filter_matrix.float())
+        self.weight = nn.Parameter(torch.randn(hidden, hidden) * 0.5 / hidden**0.5)
+        self.input_weight = nn.Parameter(torch.randn(hidden, 1) * 0.1)
+        self.bias = nn.Parameter(torch.zeros(hidden))
+        self.beta = 0.1
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        drive = inputs @ self.input_weight.T + self.bias
+        x = torch.zeros(inputs.shape[1], self.hidden, device=inputs.device)
+        if self.stacked:
+            both = torch.cat([self.filter, self.weight]).T
+            for step in drive.unbind(0):
+                product = x @ both
+                x = product[:, : self.hidden] + self.beta * torch.tanh(product[:, self.hidden :] + step)
+            return x
+        for step in drive.unbind(0):
+            x = x @ self.filter.T + self.beta * torch.tanh(x @ self.weight.T + step)
+        return x
+
+
+class Cudnn(nn.Module):
+    """nn.RNN or nn.LSTM, read out at the last step."""
+
+    def __init__(self, kind: type[nn.RNNBase], hidden: int) -> None:
+        super().__init__()
+        self.layer = kind(1, hidden)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.layer(inputs)[0][-1]
+
+
+def median_ms(step: Callable[[], None], seconds: float) -> float:
+    """Median over repetitions, timed by CUDA events."""
+    for _ in range(3):
+        step()
+    torch.cuda.synchronize()
+    times: list[float] = []
+    end = time.monotonic() + seconds
+    while len(times) < 5 or (time.monotonic() < end and len(times) < 100):
+        start_event, end_event = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start_event.record()
+        step()
+        end_event.record()
+        end_event.synchronize()
+        times.append(start_event.elapsed_time(end_event))
+        if time.monotonic() > end + seconds:
+            break
+    return statistics.median(times)
+
+
+def training_step(model: nn.Module, readout: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, dtype: torch.dtype) -> Callable[[], None]:
+    """A function that trains one step."""
+    optimizer = torch.optim.Adam([*model.parameters(), *readout.parameters()], lr=1e-3, fused=True, capturable=True)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=False)
+        with torch.autocast("cuda", dtype=dtype, enabled=dtype is not torch.float32):
+            loss = nn.functional.cross_entropy(readout(model(inputs)), targets)
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def graphed(step: Callable[[], None]) -> Callable[[], None]:
+    """The step as a CUDA graph."""
+    side = torch.cuda.Stream()
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hidden", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=784)
+    parser.add_argument("--seconds", type=float, default=2, help="time for the repetitions of one peer (default 2)")
+    parser.add_argument("--compile", action="store_true", help="torch.compile of the loop too, which takes minutes")
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("benchmark.py: PyTorch finds no GPU", file=sys.stderr)
+        sys.exit(1)
+    torch.manual_seed(1)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    device = torch.device("cuda")
+    inputs = torch.randn(options.steps, options.batch, 1, device=device)
+    targets = torch.randint(CLASSES, (options.batch,), device=device)
+
+    def models() -> dict[str, tuple[Callable[[], nn.Module], torch.dtype, bool]]:
+        hidden = options.hidden
+        found: dict[str, tuple[Callable[[], nn.Module], torch.dtype, bool]] = {
+            "rnn": (lambda: Cudnn(nn.RNN, hidden), torch.float32, False),
+            "lstm": (lambda: Cudnn(nn.LSTM, hidden), torch.float32, False),
+            "rnn-bf16": (lambda: Cudnn(nn.RNN, hidden), torch.bfloat16, False),
+            "lstm-bf16": (lambda: Cudnn(nn.LSTM, hidden), torch.bfloat16, False),
+            "loop": (lambda: Roa(hidden, stacked=False), torch.float32, False),
+            "stacked": (lambda: Roa(hidden, stacked=True), torch.float32, False),
+            "stacked-graph": (lambda: Roa(hidden, stacked=True), torch.float32, True),
+        }
+        if options.compile:
+            found["compiled"] = (lambda: torch.compile(Roa(hidden, stacked=True)), torch.float32, False)
+        return found
+
+    for name, (make, dtype, as_graph) in models().items():
+        row: dict[str, object] = {
+            "peer": f"torch {name}", "mode": "train", "hidden": options.hidden, "batch": options.batch, "steps": options.steps,
+        }
+        try:
+            model, readout = make().to(device), nn.Linear(options.hidden, CLASSES).to(device)
+            step = training_step(model, readout, inputs, targets, dtype)
+            row["ms"] = median_ms(graphed(step) if as_graph else step, options.seconds)
+        except Exception as failure:  # one peer that fails must not end the others
+            row["error"] = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"
+        print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

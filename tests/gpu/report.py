@@ -1,0 +1,71 @@
+"""Joins what run.sh left in a folder into gpu.json and gpu.md."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+
+def read_rows(path: pathlib.Path) -> list[dict]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def peak_multiply_adds() -> float | None:
+    """float32 multiply-adds a second: 128 for each multiprocessor and cycle at the highest clock."""
+    try:
+        import torch
+
+        properties = torch.cuda.get_device_properties(0)
+        clock = subprocess.run(
+            ["nvidia-smi", "--query-gpu=clocks.max.sm", "--format=csv,noheader,nounits"], capture_output=True, text=True, check=True
+        ).stdout
+        return properties.multi_processor_count * 128 * float(clock.splitlines()[0]) * 1e6
+    except Exception:  # the table then leaves the column out
+        return None
+
+
+def main() -> None:
+    folder = pathlib.Path(sys.argv[1])
+    facts = (folder / "facts.log").read_text().strip().splitlines()
+    stages = [line.split("\t") for line in (folder / "stages.tsv").read_text().splitlines()]
+    rows = read_rows(folder / "rows.jsonl")
+    training = read_rows(folder / "training.jsonl")
+    peak = peak_multiply_adds()
+
+    # Ours was timed before and after PyTorch; the slower one counts.
+    ours: dict[tuple, float] = {}
+    for row in rows:
+        if row["peer"] == "OrthoNative":
+            key = (row["mode"], row["plan"], row["hidden"], row["batch"], row["steps"])
+            ours[key] = max(ours.get(key, 0), row["ms"])
+    table = []
+    for (mode, plan, hidden, batch, steps), ms in ours.items():
+        entry = {"peer": f"OrthoNative {plan}", "mode": mode, "hidden": hidden, "batch": batch, "steps": steps, "ms": ms}
+        if peak and mode == "train":
+            # Products of a step: 2 N^2 forward, 2 N^2 backward and N^2 for the weights' gradient, for every row.
+            entry["fractionOfPeak"] = 5 * hidden * hidden * batch * steps / peak / (ms / 1e3)
+        table.append(entry)
+    for row in rows:
+        if row["peer"] != "OrthoNative":
+            base = ours.get(("train", "automatic", row["hidden"], row["batch"], row["steps"]))
+            table.append(row | ({"ratio": row["ms"] / base} if base and "ms" in row else {}))
+    (folder / "gpu.json").write_text(json.dumps({"facts": facts, "stages": stages, "training": training, "rows": table}, indent=1))
+
+    lines = ["# GPU run", "", *(f"    {fact}" for fact in facts), "", "| stage | result | time | last line |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(stage)} |" for stage in stages]
+    lines += ["", "| peer | mode | N | B | T | ms | of ours | of the arithmetic peak |", "|---|---|---|---|---|---|---|---|"]
+    for row in sorted(table, key=lambda row: (row["hidden"], row["batch"], row["mode"], row.get("ms", float("inf")))):
+        ms = f"{row['ms']:.2f}" if "ms" in row else re.sub(r"[|\n]", " ", row.get("error", ""))[:60]
+        ratio = f"{row['ratio']:.2f}x" if "ratio" in row else ""
+        fraction = f"{100 * row['fractionOfPeak']:.0f} %" if "fractionOfPeak" in row else ""
+        lines.append(f"| {row['peer']} | {row['mode']} | {row['hidden']} | {row['batch']} | {row['steps']} | {ms} | {ratio} | {fraction} |")
+    (folder / "gpu.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
