@@ -25,8 +25,8 @@
 namespace {
 
 namespace kernels = ortho::cpu::ORTHO_ISA_NAMESPACE;
+using ortho::Nonlinearity;
 using ortho::cpu::ForwardStep;
-using ortho::cpu::Nonlinearity;
 using ortho::cpu::StateLayout;
 using S = kernels::Simd<float>;
 
