@@ -9,8 +9,7 @@ usage() {
     cat <<'HELP'
 usage: bash tests/gpu/run.sh [options]
   --out FOLDER    where gpu.json, gpu.md and the logs go (default: artifacts/gpu)
-  --tests FOLDER  the tests that publish.sh made; without them the stage is skipped
-  --tool FOLDER   the command-line tool that publish.sh made; without it nothing is trained
+  --published ARCHIVE  the tests and the tool that publish.sh made; without them these stages are skipped
   --data FOLDER   the files of MNIST, for training
   --shared FOLDER golden values for the published tests, as ORTHONATIVE_SHARED takes it
   --gtest FOLDER  sources of GoogleTest, where it is not installed
@@ -18,13 +17,13 @@ usage: bash tests/gpu/run.sh [options]
 HELP
 }
 
-out=artifacts/gpu tests='' tool='' data='' shared='' gtest='' quick=false
+out=artifacts/gpu published='' data='' shared='' gtest='' quick=false
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=true ;;
     --help | -h) usage && exit 0 ;;
-    --out | --tests | --tool | --data | --shared | --gtest)
-        [ $# -ge 2 ] || { echo "$1 needs a folder" >&2 && exit 2; }
+    --out | --published | --data | --shared | --gtest)
+        [ $# -ge 2 ] || { echo "$1 needs a path" >&2 && exit 2; }
         printf -v "${1#--}" '%s' "$(realpath -m "$2")"
         shift
         ;;
@@ -35,6 +34,7 @@ done
 mkdir -p "$out" || exit 1
 out=$(realpath "$out")
 build=$PWD/native/build/gpu
+tests=$build/published/tests tool=$build/published/tool
 rows=$out/rows.jsonl
 stages=$out/stages.tsv
 : >"$rows" && : >"$stages" || exit 1
@@ -91,10 +91,14 @@ native_tests() {
     "$build/tests/orthonative_cuda_tests"
 }
 
+unpack() {
+    [ -n "$published" ] || { echo "--published is not given" && return 77; }
+    mkdir -p "$build/published" && tar -C "$build/published" -xJf "$published" && du -sh "$build/published"
+}
+
 managed_tests() {
-    [ -n "$tests" ] || { echo "--tests is not given" && return 77; }
+    [ -n "$published" ] || { echo "--published is not given" && return 77; }
     [ -z "$shared" ] || export ORTHONATIVE_SHARED=$shared
-    # The library that was built here, for the same header, stands in for the published one's lack of a GPU part.
     "$tests/OrthoNative.CudaTests"
 }
 
@@ -112,7 +116,7 @@ sanitize() {
 training() {
     local name=$1 run
     shift
-    [ -n "$tool" ] || { echo "--tool is not given" && return 77; }
+    [ -n "$published" ] || { echo "--published is not given" && return 77; }
     run=$out/train-$name
     "$tool/OrthoNative.Cli" train "$@" --device cuda --out "$run" || return
     tr -d '\n' <"$run/run.json" >>"$out/training.jsonl" && echo >>"$out/training.jsonl"
@@ -125,8 +129,8 @@ images() {
 
 ours() { "$build/bench/cuda_bench" "$@" | tee -a "$rows"; }
 theirs() { python3 tests/gpu/benchmark.py "$@" | tee -a "$rows"; }
-export -f native_tests managed_tests sanitize training images ours theirs facts compile
-export build out tests tool data shared gtest rows nvcc
+export -f unpack native_tests managed_tests sanitize training images ours theirs facts compile
+export build out published tests tool data shared gtest rows nvcc
 
 run_stage() {
     local name=$1 limit=$2
@@ -140,6 +144,7 @@ run_stage build 300 compile || stop "the CUDA library could not be built; see $o
 # The first call of the device: without one, nothing that follows can be done.
 "$build/bench/cuda_bench" --hidden 32 --batch 2 --steps 4 --seconds 0.1 >"$out/first.log" 2>&1 || stop "no CUDA device: $(tail -n 1 "$out/first.log")"
 
+run_stage unpack 60 unpack
 run_stage native-tests 120 native_tests
 run_stage managed-tests 120 managed_tests
 if ! $quick; then
