@@ -7,7 +7,7 @@
 #include "cuda/library/persistent.hpp"
 
 #include <algorithm>
-#include <cstdlib>
+#include <type_traits>
 
 namespace ortho::cuda {
 namespace {
@@ -181,6 +181,35 @@ template <int rows, int outputs> __device__ __forceinline__ float sum_parts(cons
 /** Elements of a block that a thread finishes, one for each of its turns. */
 template <int rows, int units> constexpr int turns = (rows * units + block_threads - 1) / block_threads;
 
+/** The part of the batch and of the units that a block owns. */
+template <int rows, int units> struct OwnPart {
+    int first_unit;
+    int64_t first_row;
+    int row_count;
+    int unit_count; // of the whole chain
+
+    __device__ OwnPart(int64_t batch, int64_t all_units)
+        : first_unit(static_cast<int>(blockIdx.x) * units), first_row(static_cast<int64_t>(blockIdx.y) * rows),
+          row_count(static_cast<int>(batch - first_row < rows ? batch - first_row : rows)),
+          unit_count(static_cast<int>(all_units)) {}
+
+    /** Calls body(turn, row of the block, unit of the block, unit) for the elements that a thread finishes. */
+    template <class Body> __device__ __forceinline__ void for_each(Body&& body) const {
+#pragma unroll
+        for (int turn = 0; turn < turns<rows, units>; ++turn) {
+            const int element = turn * block_threads + static_cast<int>(threadIdx.x);
+            const int row = element / units;
+            const int own = element % units;
+            if (row < row_count && first_unit + own < unit_count)
+                body(turn, row, own, first_unit + own);
+        }
+    }
+    /** Where an element lies in a state [batch, N]. */
+    __device__ __forceinline__ int64_t at(int row, int unit) const {
+        return (first_row + row) * unit_count + unit;
+    }
+};
+
 template <int rows, int units, bool dense>
 __global__ void __launch_bounds__(block_threads) persistent_forward_kernel(PersistentForward p, unsigned* counters) {
     constexpr int outputs = dense ? 2 * units : units;
@@ -188,15 +217,13 @@ __global__ void __launch_bounds__(block_threads) persistent_forward_kernel(Persi
     const int n = static_cast<int>(p.units);
     const Inner inner(n);
     const SharedLayout shared(inner, rows, outputs);
-    const int first_unit = static_cast<int>(blockIdx.x) * units;
-    const int64_t first_row = static_cast<int64_t>(blockIdx.y) * rows;
-    const int row_count = static_cast<int>(p.batch - first_row < rows ? p.batch - first_row : rows);
+    const OwnPart<rows, units> part(p.batch, p.units);
     GroupBarrier barrier(counters, static_cast<int>(blockIdx.y), static_cast<int>(gridDim.x));
 
     for (int i = static_cast<int>(threadIdx.x); i < inner.padded() * outputs; i += block_threads) {
         const int k = i % inner.padded();
         const int output = i / inner.padded();
-        const int unit = first_unit + (output >= weighted ? output - weighted : output);
+        const int unit = part.first_unit + (output >= weighted ? output - weighted : output);
         const float* const matrix = output >= weighted ? p.weights : p.filter;
         shared.weights[k * outputs + output] = k < n && unit < n ? matrix[static_cast<int64_t>(unit) * n + k] : 0.0f;
     }
@@ -205,32 +232,20 @@ __global__ void __launch_bounds__(block_threads) persistent_forward_kernel(Persi
 
     const int64_t state_elements = p.batch * n;
     for (int64_t step = 0; step < p.steps; ++step) {
-        float driven[turns<rows, units>];
-#pragma unroll
-        for (int turn = 0; turn < turns<rows, units>; ++turn) {
-            const int element = turn * block_threads + static_cast<int>(threadIdx.x);
-            const int row = element / units;
-            const int unit = first_unit + element % units;
-            driven[turn] = 0;
-            if (row < row_count && unit < n)
-                driven[turn] =
-                    p.bias[unit] +
-                    (p.drive != nullptr ? p.drive[step * state_elements + (first_row + row) * n + unit] : 0.0f);
-        }
+        // Read before the wait, so that both take place at once.
+        float driven[turns<rows, units>] = {};
+        part.for_each([&](int turn, int row, int, int unit) {
+            driven[turn] =
+                p.bias[unit] + (p.drive != nullptr ? p.drive[step * state_elements + part.at(row, unit)] : 0.0f);
+        });
         if (step > 0)
             barrier.wait();
-        load_rows(p.states + step * state_elements + first_row * n, n, n, row_count, shared.operand, inner.stride(), 0);
+        load_rows(p.states + step * state_elements + part.first_row * n, n, n, part.row_count, shared.operand,
+                  inner.stride(), 0);
         __syncthreads();
         multiply_parts<rows, outputs>(shared, inner);
         __syncthreads();
-#pragma unroll
-        for (int turn = 0; turn < turns<rows, units>; ++turn) {
-            const int element = turn * block_threads + static_cast<int>(threadIdx.x);
-            const int row = element / units;
-            const int own = element % units;
-            const int unit = first_unit + own;
-            if (row >= row_count || unit >= n)
-                continue;
+        part.for_each([&](int turn, int row, int own, int unit) {
             float filtered;
             if constexpr (dense)
                 filtered = sum_parts<rows, outputs>(shared.parts, row, own);
@@ -238,10 +253,9 @@ __global__ void __launch_bounds__(block_threads) persistent_forward_kernel(Persi
                 filtered = p.moves.scale[unit] * shared.operand[row * inner.stride() + p.moves.source[unit]];
             const float a =
                 phi(p.nonlinearity, sum_parts<rows, outputs>(shared.parts, row, weighted + own) + driven[turn]);
-            const int64_t at = (first_row + row) * n + unit;
-            p.activations[step * state_elements + at] = a;
-            p.states[(step + 1) * state_elements + at] = chain_state(filtered, p.beta[unit], a);
-        }
+            p.activations[step * state_elements + part.at(row, unit)] = a;
+            p.states[(step + 1) * state_elements + part.at(row, unit)] = chain_state(filtered, p.beta[unit], a);
+        });
         barrier.arrive();
     }
 }
@@ -251,15 +265,13 @@ __global__ void __launch_bounds__(block_threads) persistent_backward_kernel(Pers
     const int n = static_cast<int>(p.units);
     const Inner inner(dense ? 2 * n : n); // [g, delta] or delta
     const SharedLayout shared(inner, rows, units);
-    const int first_unit = static_cast<int>(blockIdx.x) * units;
-    const int64_t first_row = static_cast<int64_t>(blockIdx.y) * rows;
-    const int row_count = static_cast<int>(p.batch - first_row < rows ? p.batch - first_row : rows);
+    const OwnPart<rows, units> part(p.batch, p.units);
     const int64_t state_elements = p.batch * n;
     GroupBarrier barrier(counters, static_cast<int>(blockIdx.y), static_cast<int>(gridDim.x));
 
     for (int i = static_cast<int>(threadIdx.x); i < inner.padded() * units; i += block_threads) {
         const int k = i / units;
-        const int unit = first_unit + i % units;
+        const int unit = part.first_unit + i % units;
         const bool filters = dense && k < n;
         const float* const matrix = filters ? p.filter : p.weights;
         const int row = dense && !filters ? k - n : k;
@@ -271,64 +283,48 @@ __global__ void __launch_bounds__(block_threads) persistent_backward_kernel(Pers
     // Writes g at the state before step `step`, or at the end for step = steps, and delta of the step before it.
     const auto finish = [&](int64_t step, int row, int unit, float gradient, float activation) {
         float* const to = (p.steps - step) % 2 == 0 ? p.gradients[0] : p.gradients[1];
-        to[(first_row + row) * p.gradient_stride + unit] = gradient;
+        to[(part.first_row + row) * p.gradient_stride + unit] = gradient;
         if (step > 0)
-            p.activations[(step - 1) * state_elements + (first_row + row) * n + unit] =
+            p.activations[(step - 1) * state_elements + part.at(row, unit)] =
                 chain_delta(p.beta[unit], phi_slope(p.nonlinearity, activation, 1.0f), gradient);
     };
 
-    for (int element = static_cast<int>(threadIdx.x); element < rows * units; element += block_threads) {
-        const int row = element / units;
-        const int unit = first_unit + element % units;
-        if (row >= row_count || unit >= n)
-            continue;
-        const int64_t at = (first_row + row) * n + unit;
-        float gradient = p.kept ? p.gradients[0][(first_row + row) * p.gradient_stride + unit] : 0.0f;
+    part.for_each([&](int, int row, int, int unit) {
+        float gradient = p.kept ? p.gradients[0][(part.first_row + row) * p.gradient_stride + unit] : 0.0f;
         if (p.arriving_at_end != nullptr)
-            gradient += p.arriving_at_end[at];
-        finish(p.steps, row, unit, gradient, p.activations[(p.steps - 1) * state_elements + at]);
-    }
+            gradient += p.arriving_at_end[part.at(row, unit)];
+        finish(p.steps, row, unit, gradient, p.activations[(p.steps - 1) * state_elements + part.at(row, unit)]);
+    });
     barrier.arrive();
 
     for (int64_t step = p.steps - 1; step >= 0; --step) {
+        // Read before the wait, so that both take place at once.
         const int64_t arriving = step + p.arriving_offset;
-        float arrived[turns<rows, units>];
-        float activation[turns<rows, units>];
-#pragma unroll
-        for (int turn = 0; turn < turns<rows, units>; ++turn) {
-            const int element = turn * block_threads + static_cast<int>(threadIdx.x);
-            const int row = element / units;
-            const int unit = first_unit + element % units;
-            const bool owned = row < row_count && unit < n;
-            const int64_t at = (first_row + row) * n + unit;
-            arrived[turn] =
-                owned && p.arriving != nullptr && arriving >= 0 ? p.arriving[arriving * state_elements + at] : 0.0f;
-            activation[turn] = owned && step > 0 ? p.activations[(step - 1) * state_elements + at] : 0.0f;
-        }
+        float arrived[turns<rows, units>] = {};
+        float activation[turns<rows, units>] = {};
+        part.for_each([&](int turn, int row, int, int unit) {
+            arrived[turn] = p.arriving != nullptr && arriving >= 0
+                                ? p.arriving[arriving * state_elements + part.at(row, unit)]
+                                : 0.0f;
+            activation[turn] = step > 0 ? p.activations[(step - 1) * state_elements + part.at(row, unit)] : 0.0f;
+        });
         barrier.wait();
         const float* const gradient = (p.steps - 1 - step) % 2 == 0 ? p.gradients[0] : p.gradients[1];
         if constexpr (dense)
-            load_rows(gradient + first_row * p.gradient_stride, p.gradient_stride, n, row_count, shared.operand,
-                      inner.stride(), 0);
-        load_rows(p.activations + step * state_elements + first_row * n, n, n, row_count, shared.operand,
+            load_rows(gradient + part.first_row * p.gradient_stride, p.gradient_stride, n, part.row_count,
+                      shared.operand, inner.stride(), 0);
+        load_rows(p.activations + step * state_elements + part.first_row * n, n, n, part.row_count, shared.operand,
                   inner.stride(), dense ? n : 0);
         __syncthreads();
         multiply_parts<rows, units>(shared, inner);
         __syncthreads();
-#pragma unroll
-        for (int turn = 0; turn < turns<rows, units>; ++turn) {
-            const int element = turn * block_threads + static_cast<int>(threadIdx.x);
-            const int row = element / units;
-            const int own = element % units;
-            const int unit = first_unit + own;
-            if (row >= row_count || unit >= n)
-                continue;
+        part.for_each([&](int turn, int row, int own, int unit) {
             float previous = sum_parts<rows, units>(shared.parts, row, own) + arrived[turn];
             if constexpr (!dense)
                 previous += p.moves.scale[unit] *
-                            __ldcg(gradient + (first_row + row) * p.gradient_stride + p.moves.source[unit]);
+                            __ldcg(gradient + (part.first_row + row) * p.gradient_stride + p.moves.source[unit]);
             finish(step, row, unit, previous, activation[turn]);
-        }
+        });
         barrier.arrive();
     }
 }
