@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything for a machine with an NVIDIA GPU: builds the CUDA library with the nvcc found there, tests it, trains with it and
-# measures it against PyTorch. Needs nvcc and cuBLAS (CUDA 11.8 to 13), CMake and a C++20 compiler; what else is missing is left out,
+# measures it against PyTorch. Needs nvcc and cuBLAS (CUDA 11.8 or later), CMake and a C++20 compiler; what else is missing is left out,
 # and the table says so. Takes up to ten minutes. README.md beside this file says what to carry to such a machine.
 set -u -o pipefail
 cd "$(dirname "$0")/../.."
