@@ -399,7 +399,7 @@ ORTHO_API ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint3
 /**
  * Adds independent normal noise: y = x + standard_deviation z, z those of ortho_random_normal with purpose
  * ORTHO_STREAM_NOISE, mean 0 and standard deviation 1; rounded once to dtype.
- * @param device              what draws; the values do not depend on its kind or threads, but for the last bit
+ * @param device              what draws; the values do not depend on its kind or threads
  * @param index               which stream of that purpose
  * @param standard_deviation  finite, not negative
  * @param count               at least 1

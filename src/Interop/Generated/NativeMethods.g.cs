@@ -268,7 +268,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "534cfda27d2e995a1aa7ed5c99a57714463ba8fbd72c4f1de2db73012c4b527b";
+    public const string HeaderHash = "7f59018367656eb3c0938d3534f2c09b51da1c79661082739e79243f6881dc56";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -499,7 +499,7 @@ internal static unsafe partial class NativeMethods
     /// Adds independent normal noise: y = x + standard_deviation z, z those of ortho_random_normal with purpose
     /// ORTHO_STREAM_NOISE, mean 0 and standard deviation 1; rounded once to dtype.
     /// </summary>
-    /// <param name="device">what draws; the values do not depend on its kind or threads, but for the last bit</param>
+    /// <param name="device">what draws; the values do not depend on its kind or threads</param>
     /// <param name="index">which stream of that purpose</param>
     /// <param name="standard_deviation">finite, not negative</param>
     /// <param name="count">at least 1</param>
