@@ -46,7 +46,7 @@ struct Emulator {
         };
         find(read_counters, "ortho_cuda_emulator_counters");
         find(set_device_count, "ortho_cuda_emulator_set_device_count");
-        find(set_memory_limit, "ortho_cuda_emulator_set_memory_limit");
+        find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
         find(fail_next, "ortho_cuda_emulator_fail_next");
     }
     bool present() const { return read_counters != nullptr; }
@@ -58,7 +58,7 @@ struct Emulator {
 
     void (*read_counters)(Counters*);
     void (*set_device_count)(int);
-    void (*set_memory_limit)(int64_t);
+    void (*set_multiprocessors)(int);
     void (*fail_next)(const char*, int, int);
 };
 
@@ -246,6 +246,19 @@ TEST(CudaChainPlans, All_steps_run_in_one_kernel_where_the_weights_fit) {
     const int64_t begin = emulator().counters().launches;
     run<float>(p, stepped);
     EXPECT_GE(emulator().counters().launches - begin, 80);
+}
+
+TEST(CudaChainPlans, A_GPU_with_too_few_multiprocessors_runs_step_by_step) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({40, 5, 0, 40});
+    fill(p);
+    emulator().set_multiprocessors(1);
+    const Device small = make_cuda_device();
+    emulator().set_multiprocessors(16);
+    const int64_t before = emulator().counters().launches;
+    const Result stepped = run_chain<float>(p, small);
+    EXPECT_GE(emulator().counters().launches - before, 80);
+    expect_close(p, run_chain<float>(p), stepped, float32_roundoff);
 }
 
 TEST(CudaChainPlans, Unknown_plans_are_refused) {

@@ -6,7 +6,6 @@
 EXPORT void ortho_cuda_emulator_counters(ortho_cuda_emulator::Counters* counters);
 EXPORT void ortho_cuda_emulator_set_device_count(int count);
 EXPORT void ortho_cuda_emulator_set_multiprocessors(int count);
-EXPORT void ortho_cuda_emulator_set_memory_limit(int64_t bytes);
 EXPORT void ortho_cuda_emulator_fail_next(const char* function, int status, int skip);
 
 void ortho_cuda_emulator_counters(ortho_cuda_emulator::Counters* counters) {
@@ -17,9 +16,6 @@ void ortho_cuda_emulator_set_device_count(int count) {
 }
 void ortho_cuda_emulator_set_multiprocessors(int count) {
     ortho_cuda_emulator::set_multiprocessors(count);
-}
-void ortho_cuda_emulator_set_memory_limit(int64_t bytes) {
-    ortho_cuda_emulator::set_memory_limit(bytes);
 }
 void ortho_cuda_emulator_fail_next(const char* function, int status, int skip) {
     ortho_cuda_emulator::fail_next(function, status, skip);

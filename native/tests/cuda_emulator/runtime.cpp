@@ -65,7 +65,7 @@ struct Emulator {
     Counters counters{};
     int device_count = 1;
     int multiprocessors = 16;
-    int64_t memory_limit = int64_t{2} << 30;
+    const int64_t memory_limit = int64_t{2} << 30;
     char* arena = nullptr;
     size_t used = 0;
     std::map<char*, Allocation> device_memory;
@@ -75,11 +75,6 @@ struct Emulator {
     StreamObject default_stream;
     std::vector<StreamObject*> streams{&default_stream};
     int device_work = 0;
-
-    Emulator() {
-        if (const char* devices = std::getenv("ORTHO_CUDA_EMULATOR_DEVICES"))
-            device_count = std::atoi(devices);
-    }
 };
 
 Emulator& emulator() {
@@ -236,9 +231,6 @@ void set_device_count(int count) {
 }
 void set_multiprocessors(int count) {
     emulator().multiprocessors = count;
-}
-void set_memory_limit(int64_t bytes) {
-    emulator().memory_limit = bytes;
 }
 void fail_next(const char* function, int status, int skip) {
     const std::lock_guard<std::recursive_mutex> lock(emulator().mutex);

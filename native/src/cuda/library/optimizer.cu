@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "cuda/library/operations.hpp"
 #include "cuda/library/reductions.hpp"
 #include "model/arithmetic.hpp"
@@ -66,7 +68,8 @@ template <class T> void clip_gradient_norm(Device& device, int64_t count, T* gra
     launch("squares", squares_kernel<T>, shape, device.stream, count, gradients, partial);
     launch("norm", norm_kernel, total_shape(), device.stream, partial, static_cast<int64_t>(shape.grid.x), max_norm,
            device.report());
-    launch("scale", scale_kernel<T>, flat_shape(count), device.stream, count, gradients, device.report());
+    if (std::isfinite(max_norm))
+        launch("scale", scale_kernel<T>, flat_shape(count), device.stream, count, gradients, device.report());
     if (norm == nullptr)
         return;
     device.wait();

@@ -41,21 +41,26 @@ template <class T> struct AdvanceStep {
     T* activation;     // phi(z_k): [batch, N]
 };
 
-template <class T> __global__ void advance_kernel(AdvanceStep<T> step) {
-    const int64_t n = step.units;
-    for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < step.batch;
+/** Calls body(row, unit) for the elements of a state [batch, N] that a thread of step_shape's grid takes. */
+template <class Body> __device__ __forceinline__ void for_each_element(int64_t batch, int64_t units, Body&& body) {
+    for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < batch;
          row += static_cast<int64_t>(gridDim.y) * blockDim.y)
-        for (int64_t i = flat_index(); i < n; i += flat_stride()) {
-            const int64_t at = row * n + i;
-            const int64_t product_at = row * step.product_stride + i;
-            const T filtered = step.moves.source != nullptr
-                                   ? step.moves.scale[i] * step.previous[row * n + step.moves.source[i]]
-                                   : step.filtered[product_at];
-            const T drive = step.drive != nullptr ? step.drive[at] : T(0);
-            const T a = phi(step.nonlinearity, step.weighted[product_at] + drive + step.bias[i]);
-            step.activation[at] = a;
-            step.next[at] = chain_state(filtered, step.beta[i], a);
-        }
+        for (int64_t i = flat_index(); i < units; i += flat_stride())
+            body(row, i);
+}
+
+template <class T> __global__ void advance_kernel(AdvanceStep<T> step) {
+    for_each_element(step.batch, step.units, [&](int64_t row, int64_t i) {
+        const int64_t at = row * step.units + i;
+        const int64_t product_at = row * step.product_stride + i;
+        const T filtered = step.moves.source != nullptr
+                               ? step.moves.scale[i] * step.previous[row * step.units + step.moves.source[i]]
+                               : step.filtered[product_at];
+        const T drive = step.drive != nullptr ? step.drive[at] : T(0);
+        const T a = phi(step.nonlinearity, step.weighted[product_at] + drive + step.bias[i]);
+        step.activation[at] = a;
+        step.next[at] = chain_state(filtered, step.beta[i], a);
+    });
 }
 
 /** One step backward, but for its products: g_{k-1}, and from it delta_{k-1}. */
@@ -76,28 +81,25 @@ template <class T> struct RetreatStep {
 };
 
 template <class T> __global__ void retreat_kernel(RetreatStep<T> step) {
-    const int64_t n = step.units;
-    for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < step.batch;
-         row += static_cast<int64_t>(gridDim.y) * blockDim.y)
-        for (int64_t i = flat_index(); i < n; i += flat_stride()) {
-            const int64_t at = row * n + i;
-            const int64_t gradient_row = row * step.gradient_stride;
-            T gradient = step.product != nullptr ? step.product[at] : T(0);
-            if (step.kept)
-                gradient += step.gradient[gradient_row + i];
-            else if (step.moves.source != nullptr)
-                gradient += step.moves.scale[i] * step.gradient[gradient_row + step.moves.source[i]];
-            if (step.arriving != nullptr)
-                gradient += step.arriving[at];
-            step.previous_gradient[gradient_row + i] = gradient;
-            if (step.previous_delta != nullptr) {
-                const T slope = phi_slope(step.nonlinearity, step.previous_delta[at], T(1));
-                const T delta = chain_delta(step.beta[i], slope, gradient);
-                step.previous_delta[at] = delta;
-                if (step.delta_copy != nullptr)
-                    step.delta_copy[gradient_row + i] = delta;
-            }
+    for_each_element(step.batch, step.units, [&](int64_t row, int64_t i) {
+        const int64_t at = row * step.units + i;
+        const int64_t gradient_row = row * step.gradient_stride;
+        T gradient = step.product != nullptr ? step.product[at] : T(0);
+        if (step.kept)
+            gradient += step.gradient[gradient_row + i];
+        else if (step.moves.source != nullptr)
+            gradient += step.moves.scale[i] * step.gradient[gradient_row + step.moves.source[i]];
+        if (step.arriving != nullptr)
+            gradient += step.arriving[at];
+        step.previous_gradient[gradient_row + i] = gradient;
+        if (step.previous_delta != nullptr) {
+            const T slope = phi_slope(step.nonlinearity, step.previous_delta[at], T(1));
+            const T delta = chain_delta(step.beta[i], slope, gradient);
+            step.previous_delta[at] = delta;
+            if (step.delta_copy != nullptr)
+                step.delta_copy[gradient_row + i] = delta;
         }
+    });
 }
 
 /** Threads over units and rows of the batch. */

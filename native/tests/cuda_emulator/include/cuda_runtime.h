@@ -61,12 +61,7 @@ using cudaEvent_t = ortho_cuda_emulator::EventObject*;
 using cudaGraph_t = ortho_cuda_emulator::GraphObject*;
 using cudaGraphExec_t = ortho_cuda_emulator::GraphObject*;
 
-enum cudaMemcpyKind {
-    cudaMemcpyHostToHost = 0,
-    cudaMemcpyHostToDevice = 1,
-    cudaMemcpyDeviceToHost = 2,
-    cudaMemcpyDeviceToDevice = 3
-};
+enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum cudaMemoryType {
     cudaMemoryTypeUnregistered = 0,
     cudaMemoryTypeHost = 1,
@@ -185,7 +180,6 @@ struct Counters {
 Counters counters();
 void set_device_count(int count);
 void set_multiprocessors(int count);
-void set_memory_limit(int64_t bytes);
 /** The call of that name after `skip` others fails with this status, once. */
 void fail_next(const char* function, int status, int skip);
 
@@ -210,9 +204,6 @@ template <class T> T __ldcg(const T* address) {
 }
 
 inline void __threadfence() {}
-inline void __nanosleep(unsigned) {
-    ortho_cuda_emulator::yield();
-}
 
 // Fibers change places in known spots only, so that plain operations are atomic.
 template <class T> T atomicAdd(T* address, T value) {
