@@ -227,6 +227,7 @@ struct LibraryKernel final : Rung {
         }
         forward = {.layout = layout,
                    .nonlinearity = Nonlinearity::tanh,
+                   .descending = false,
                    .filter = filter.data(),
                    .structured = {},
                    .weights = weights.data(),

@@ -6,6 +6,7 @@
 #include "core/live_objects.hpp"
 #include "core/memory.hpp"
 #include "core/thread_pool.hpp"
+#include "model/segments.hpp"
 #include "support.hpp"
 
 namespace ortho::test {
@@ -151,6 +152,33 @@ TEST(Barrier, Shows_every_party_what_the_others_wrote) {
         });
         EXPECT_EQ(wrong, 0);
     }
+}
+
+TEST(Segments, Cover_all_steps_and_only_the_first_is_shorter) {
+    for (const int64_t steps : {1, 2, 7, 12, 100})
+        for (int64_t length = 1; length <= steps; ++length) {
+            const Segments segments{steps, length};
+            int64_t at = 0;
+            for (int64_t segment = 0; segment < segments.count(); ++segment) {
+                EXPECT_EQ(segments.first(segment), at);
+                EXPECT_GT(segments.size(segment), 0);
+                EXPECT_LE(segments.size(segment), length);
+                EXPECT_TRUE(segment == 0 || segments.size(segment) == length);
+                at = segments.end(segment);
+                EXPECT_EQ(segments.first(segment) + segments.size(segment), at);
+            }
+            EXPECT_EQ(at, steps);
+        }
+}
+
+TEST(Segments, Are_as_long_as_fits_so_that_the_fewest_steps_are_recomputed) {
+    const auto bytes_of = [](const Segments& s) { return 2 * s.length + (s.count() > 1 ? s.count() : 0); };
+    for (const int64_t limit : {40, 99, 150, 199, 200, 1000}) {
+        const Segments chosen = choose_segments(0, limit, {100, 1, 1}, bytes_of);
+        EXPECT_LE(bytes_of(chosen), limit);
+        EXPECT_TRUE(chosen.length == 100 || bytes_of(Segments{100, chosen.length + 1}) > limit);
+    }
+    EXPECT_THROW(choose_segments(0, 10, {100, 1, 1}, bytes_of), Error);
 }
 
 TEST(LiveObject, Is_counted_while_it_lives) {

@@ -16,7 +16,8 @@ internal enum Mode
 /// <param name="Batch">Sequences B.</param>
 /// <param name="Steps">Time steps T.</param>
 /// <param name="Threads">Threads that each side works with.</param>
-internal sealed record Workload(Mode Mode, int Hidden, int Batch, int Steps, int Threads)
+/// <param name="StateMiB">What states of this library may take in training, the others being recomputed; null: all are kept.</param>
+internal sealed record Workload(Mode Mode, int Hidden, int Batch, int Steps, int Threads, long? StateMiB = null)
 {
     /// <summary>Inputs of a step: one pixel.</summary>
     public const int Inputs = 1;

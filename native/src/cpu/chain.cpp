@@ -237,7 +237,7 @@ public:
             for (int64_t segment = 0; segment < segments_.count(); ++segment) {
                 if (segment > 0) {
                     // The chain goes on from the last state, which becomes the first of the next segment.
-                    copy_rows(state(segments_.length), state(0), rows);
+                    copy_rows(state(segments_.size(segment - 1)), state(0), rows);
                     member.wait();
                 }
                 if (segments_.count() > 1)
@@ -548,6 +548,7 @@ private:
             const ForwardStep<T> forward{
                 .layout = layout_,
                 .nonlinearity = static_cast<Nonlinearity>(spec.activation),
+                .descending = descending(step),
                 .filter = filter.forward(),
                 .structured = filter.forward_moves(),
                 .weights = pack(forward_weights_) + buffer * forward_weights_size_,
@@ -569,6 +570,9 @@ private:
             member.wait();
         return true;
     }
+
+    /** Steps go through the tiles there and back: the weights that one ends with are in the cache for the next. */
+    static bool descending(int64_t step) { return step % 2 != 0; }
 
     /** Steps whose weight gradients are summed in one go: enough rows to pay for loading the sums. */
     int64_t steps_of_sum(const Plan& plan) const {
@@ -612,6 +616,7 @@ private:
             BackwardStep<T> step{
                 .layout = layout_,
                 .nonlinearity = static_cast<Nonlinearity>(spec.activation),
+                .descending = false,
                 .filter = nullptr,
                 .structured = {},
                 .weights = nullptr,
@@ -649,6 +654,7 @@ private:
                 const PreparedFilter<T>& filter = filter_of(layer);
                 if (!filter.ready())
                     return;
+                step.descending = descending(layer);
                 step.filter = filter.backward();
                 step.structured = filter.backward_moves();
                 step.weights = packed;

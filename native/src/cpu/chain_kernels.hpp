@@ -237,10 +237,11 @@ template <class T> inline constexpr int wide_width = 4 * narrow_width<T>;
 
 /** Calls body(first unit, vectors, products) for every column tile, with the kernels of so many vectors. */
 template <class T, class Kernels, class Body>
-[[gnu::always_inline]] inline void for_tiles(int64_t padded, int64_t tile_begin, int64_t tile_end,
+[[gnu::always_inline]] inline void for_tiles(int64_t padded, int64_t tile_begin, int64_t tile_end, bool descending,
                                              const Kernels& kernels, Body&& body) {
     constexpr int64_t most = std::tuple_size_v<Kernels>;
-    for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    for (int64_t at = tile_begin; at < tile_end; ++at) {
+        const int64_t tile = descending ? tile_begin + tile_end - 1 - at : at;
         const int64_t unit = tile * most * Simd<T>::width;
         const int64_t left = (padded - unit) / Simd<T>::width;
         const int64_t vectors = left < most ? left : most;
@@ -347,10 +348,10 @@ void forward_width(const ForwardStep<T>& step, int64_t row_begin, int64_t row_en
     const int64_t padded = step.layout.padded;
     if (step.filter) {
         static constexpr auto kernels = dual_tiles<T, width>(DualVectors{});
-        for_tiles<T>(padded, tile_begin, tile_end, kernels, run);
+        for_tiles<T>(padded, tile_begin, tile_end, step.descending, kernels, run);
     } else {
         static constexpr auto kernels = driven_tiles<T, width>(SingleVectors{});
-        for_tiles<T>(padded, tile_begin, tile_end, kernels, run);
+        for_tiles<T>(padded, tile_begin, tile_end, step.descending, kernels, run);
     }
 }
 
@@ -411,7 +412,7 @@ void backward_width(const BackwardStep<T>& step, int64_t row_begin, int64_t row_
                     int64_t tile_end) {
     TileProducts<T> result;
     static constexpr auto kernels = transposed_tiles<T, width>(SingleVectors{});
-    for_tiles<T>(step.layout.padded, tile_begin, tile_end, kernels,
+    for_tiles<T>(step.layout.padded, tile_begin, tile_end, step.descending, kernels,
                  [&](int64_t unit, int vectors, const auto& products) {
                      even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
                          const int64_t row = row_begin + begin;
@@ -610,7 +611,7 @@ void input_gradients_width(const StateLayout& layout, const T* input_weights, in
     const int64_t padded = (inputs + line - 1) / line * line;
     constexpr int64_t tile_units = single_vectors * S::width;
     static constexpr auto kernels = input_tiles<T, width>(SingleVectors{});
-    for_tiles<T>(padded, 0, (padded + tile_units - 1) / tile_units, kernels,
+    for_tiles<T>(padded, 0, (padded + tile_units - 1) / tile_units, false, kernels,
                  [&](int64_t input, int vectors, const auto& products) {
                      even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
                          const int64_t row = row_begin + begin;

@@ -61,6 +61,7 @@ enum GatherRun : uint8_t {
 template <class T> struct ForwardStep {
     StateLayout layout;
     Nonlinearity nonlinearity;
+    bool descending;                // column tiles from the last to the first
     const T* filter;                // packed [tile][k][tile units], α folded in; null: structured
     StructuredFilter<T> structured; // used where filter is null
     const T* weights;               // packed as filter
@@ -79,6 +80,7 @@ template <class T> struct ForwardStep {
 template <class T> struct BackwardStep {
     StateLayout layout;
     Nonlinearity nonlinearity;
+    bool descending;                // column tiles from the last to the first
     const T* filter;                // packed [tile][i][tile units], α folded in; null: structured
     StructuredFilter<T> structured; // of αOᵀ
     const T* weights;               // Wᵀ packed as filter

@@ -15,14 +15,18 @@ inline int64_t divide_up(int64_t count, int64_t size) {
     return (count + size - 1) / size;
 }
 
-/** Steps whose states are kept together: all of them, or `length` at a time, recomputed from kept first states. */
+/**
+ * Steps whose states are kept together: all of them, or `length` at a time, recomputed from kept first states. Only the
+ * first segment may be shorter: the last one is never recomputed, so the longer it is, the fewer steps are.
+ */
 struct Segments {
     int64_t steps;
     int64_t length;
 
     int64_t count() const { return divide_up(steps, length); }
-    int64_t first(int64_t segment) const { return segment * length; }
-    int64_t size(int64_t segment) const { return std::min(length, steps - first(segment)); }
+    int64_t first(int64_t segment) const { return std::max<int64_t>(0, steps - (count() - segment) * length); }
+    int64_t end(int64_t segment) const { return steps - (count() - segment - 1) * length; }
+    int64_t size(int64_t segment) const { return end(segment) - first(segment); }
 };
 
 /** What the states are those of. */
@@ -49,7 +53,8 @@ Segments choose_segments(int64_t checkpoint_every, int64_t max_state_bytes, cons
     const auto fits = [&](int64_t length) { return bytes_of(Segments{steps, length}) <= max_state_bytes; };
     if (fits(steps))
         return segments;
-    // Memory falls with the length down to about sqrt(T / 2): the longest length that fits recomputes least.
+    // Memory falls with the length down to about sqrt(T / 2). All steps but the last `length` are recomputed, so the
+    // longest length that fits recomputes least.
     int64_t low = std::max<int64_t>(1, static_cast<int64_t>(std::sqrt(static_cast<double>(steps) / 2)));
     if (!fits(low)) {
         const ByteText least(bytes_of(Segments{steps, low}));

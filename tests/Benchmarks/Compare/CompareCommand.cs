@@ -27,6 +27,17 @@ internal static class CompareCommand
             DefaultValueFactory = _ => [.. Peer.All.Select(peer => peer.Name)],
         };
         peers.AcceptOnlyFromAmong([.. Peer.All.Select(peer => peer.Name)]);
+        var stateMiB = new Option<long?>("--state-mib")
+        {
+            Description = "What states of this library may take in training, in MiB, the others being recomputed; all are kept without it",
+        };
+        stateMiB.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<long?>() is < 1 or > 1 << 30)
+            {
+                result.AddError($"--state-mib is {result.GetValueOrDefault<long?>()}; numbers from 1 to {1 << 30} are allowed.");
+            }
+        });
         var seconds = new Option<double>("--seconds")
         {
             Description = "Time for the repetitions of a row; there are at least five",
@@ -39,7 +50,7 @@ internal static class CompareCommand
         };
         var command = new Command("compare", "Time this library against TorchSharp: a table, compare.json and compare.md")
         {
-            hidden, batch, steps, threads, mode, peers, seconds, output,
+            hidden, batch, steps, threads, mode, peers, stateMiB, seconds, output,
         };
         command.SetAction(result =>
         {
@@ -49,7 +60,7 @@ internal static class CompareCommand
                 from b in result.GetValue(batch)!
                 from n in result.GetValue(hidden)!
                 from k in result.GetValue(steps)!
-                select new Workload(m, n, b, k, t);
+                select new Workload(m, n, b, k, t, result.GetValue(stateMiB));
             Opponent[] opponents = Opponents([.. result.GetValue(peers)!.Distinct().Select(Peer.Named)]);
             Execute([.. workloads], opponents, result.GetValue(seconds), repetitions: 5, result.GetValue(output)!.FullName);
             return 0;

@@ -27,9 +27,8 @@ internal enum WorkerTask
 /// <param name="ForceAvx512">Whether MKL is to take its AVX-512 path.</param>
 /// <param name="Seconds">Time to spend, at least <paramref name="Repetitions"/> repetitions.</param>
 /// <param name="Repetitions">Fewest repetitions.</param>
-/// <param name="StateMiB">For <see cref="WorkerTask.Length"/>: what states may take; null: all are kept.</param>
 internal sealed record WorkerRequest(
-    WorkerTask Task, Workload Workload, string? Peer = null, bool ForceAvx512 = false, double Seconds = 0, int Repetitions = 1, long? StateMiB = null);
+    WorkerTask Task, Workload Workload, string? Peer = null, bool ForceAvx512 = false, double Seconds = 0, int Repetitions = 1);
 
 /// <param name="OursMs">Median time of this library in milliseconds.</param>
 /// <param name="PeerMs">Median time of the peer in milliseconds.</param>
@@ -135,8 +134,7 @@ internal static class Worker
 
     private static WorkerAnswer MeasureLength(WorkerRequest request)
     {
-        Checkpointing checkpointing = request.StateMiB is { } limit ? Checkpointing.Auto(limit << 20) : Checkpointing.None;
-        using var model = new OrthoModel(request.Workload, new ModelData(request.Workload), OrthoModel.Options with { Checkpointing = checkpointing });
+        using var model = new OrthoModel(request.Workload, new ModelData(request.Workload), OrthoModel.OptionsFor(request.Workload));
         model.Step();
         var times = new List<double>();
         long begin = Stopwatch.GetTimestamp();

@@ -57,7 +57,7 @@ internal static class LengthsCommand
             foreach (long? limit in (long?[])[null, stateMiB])
             {
                 WorkerAnswer answer = Worker.Run(new WorkerRequest(
-                    WorkerTask.Length, new Workload(Mode.Train, Hidden, Batch, count, 1), Seconds: seconds, Repetitions: repetitions, StateMiB: limit));
+                    WorkerTask.Length, new Workload(Mode.Train, Hidden, Batch, count, 1, limit), Seconds: seconds, Repetitions: repetitions));
                 var row = new LengthRow(count, limit, Math.Round(answer.OursMs, 4), answer.PeakBytes);
                 rows.Add(row);
                 Console.WriteLine(string.Create(

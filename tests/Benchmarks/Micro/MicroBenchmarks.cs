@@ -14,7 +14,7 @@ namespace OrthoNative.Benchmarks.Micro;
 internal static class MicroBenchmarks
 {
     public static Type[] All { get; } =
-        [typeof(SizeBenchmarks), typeof(FilterBenchmarks), typeof(CheckpointingBenchmarks), typeof(TorchBenchmarks)];
+        [typeof(SizeBenchmarks), typeof(PartBenchmarks), typeof(FilterBenchmarks), typeof(CheckpointingBenchmarks), typeof(TorchBenchmarks)];
 
     /// <summary>Whether sizes are small: the check that everything runs.</summary>
     public static bool Quick { get; set; }
@@ -92,6 +92,85 @@ public class SizeBenchmarks : TrainBenchmarks
     {
         var workload = new Workload(Mode.Train, Hidden, Batch, Steps, Threads);
         return new OrthoModel(workload, new ModelData(workload));
+    }
+}
+
+/// <summary>The parts of a training step: the chain, and all that follows it.</summary>
+public class PartBenchmarks : IDisposable
+{
+    private readonly CrossEntropyLoss _loss = new();
+    private readonly List<IDisposable> _owned = [];
+    private Sequential? _chain;
+    private Sequential? _readout;
+    private Adam? _chainOptimizer;
+    private Adam? _readoutOptimizer;
+    private Tensor? _inputs;
+    private Tensor? _states;
+    private Tensor? _stateGradient;
+    private int[] _targets = [];
+
+    [ParamsSource(nameof(HiddenSizes))]
+    public int Hidden { get; set; }
+
+    public static IEnumerable<int> HiddenSizes => MicroBenchmarks.Sizes(9, 128, 256, 512);
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        Workload workload = MicroBenchmarks.Usual(Hidden);
+        var data = new ModelData(workload);
+        Device device = Own(Device.Cpu(workload.Threads));
+        _chain = Own(new Sequential(device, seed: 1, new RoaRnn(Workload.Inputs, Hidden, OrthoModel.OptionsFor(workload))));
+        _readout = Own(new Sequential(
+            device, new SequentialOptions { Seed = 1, ComputeInputGradient = true }, new Dense(Hidden, Workload.Classes)));
+        _chainOptimizer = Own(new Adam(_chain, Workload.LearningRate));
+        _readoutOptimizer = Own(new Adam(_readout, Workload.LearningRate));
+        _inputs = Own(Tensor.From<float>(device, data.Inputs, workload.Steps, workload.Batch, Workload.Inputs));
+        float[] values = Enumerable.Range(0, workload.Batch * Hidden).Select(i => MathF.Sin(i)).ToArray();
+        _states = Own(Tensor.From<float>(device, values, workload.Batch, Hidden));
+        _stateGradient = Own(Tensor.From<float>(device, values, workload.Batch, Hidden));
+        _targets = data.Targets;
+        Chain();
+    }
+
+    [GlobalCleanup]
+    public void Dispose()
+    {
+        _loss.Dispose();
+        for (int i = _owned.Count - 1; i >= 0; i--)
+        {
+            _owned[i].Dispose();
+        }
+
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Forward and backward through time, the input projection included.</summary>
+    [Benchmark]
+    public void Chain()
+    {
+        _chain!.Forward(_inputs!);
+        _chain.Backward(_stateGradient!);
+    }
+
+    /// <summary>Readout, loss, the gradients of both, clipping, and Adam for all parameters.</summary>
+    [Benchmark]
+    public double Rest()
+    {
+        double loss = _loss.Forward(_readout!.Forward(_states!), _targets);
+        _readout.Backward(_loss.Gradient);
+        _chain!.ClipGradients(1);
+        _readout.ClipGradients(1);
+        _chainOptimizer!.Step();
+        _readoutOptimizer!.Step();
+        return loss;
+    }
+
+    private T Own<T>(T value)
+        where T : IDisposable
+    {
+        _owned.Add(value);
+        return value;
     }
 }
 

@@ -12,12 +12,17 @@ internal sealed class OrthoModel : ITimedModel
 
     /// <summary>The model of the comparisons: every number is that of <paramref name="data"/>.</summary>
     public OrthoModel(Workload workload, ModelData data)
-        : this(workload, data, Options with { Filter = Filter.FromMatrix(data.Filter) })
+        : this(workload, data, OptionsFor(workload) with { Filter = Filter.FromMatrix(data.Filter) })
     {
     }
 
     /// <summary>Options of the model of the comparisons but for its filter.</summary>
-    public static RoaRnnOptions Options { get; } = new() { Alpha = ModelData.Alpha, Beta = ModelData.Beta };
+    public static RoaRnnOptions OptionsFor(Workload workload) => new()
+    {
+        Alpha = ModelData.Alpha,
+        Beta = ModelData.Beta,
+        Checkpointing = workload.StateMiB is { } limit ? Checkpointing.Auto(limit << 20) : Checkpointing.None,
+    };
 
     /// <summary>A model with other options, for comparisons of this library with itself.</summary>
     public OrthoModel(Workload workload, ModelData data, RoaRnnOptions options)

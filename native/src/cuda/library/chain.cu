@@ -104,7 +104,7 @@ public:
             clear(device, state(0), state_size());
         for (int64_t segment = 0; segment < segments_.count(); ++segment) {
             if (segment > 0)
-                copy_on_device(device, state(0), state(segments_.length), state_size());
+                copy_on_device(device, state(0), state(segments_.size(segment - 1)), state_size());
             if (call.training && segments_.count() > 1)
                 copy_on_device(device, checkpoint(segment), state(0), state_size());
             run_segment(segment, static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
@@ -353,7 +353,7 @@ private:
     void copy_outputs(int64_t segment, T* outputs) {
         const int64_t first_output = steps_ - output_steps_; // steps done before the first output
         const int64_t begin = std::max(segments_.first(segment), first_output);
-        const int64_t end = segments_.first(segment) + segments_.size(segment);
+        const int64_t end = segments_.end(segment);
         if (begin < end)
             copy_on_device(device, outputs + (begin - first_output) * state_elements(),
                            state(begin - segments_.first(segment) + 1), (end - begin) * state_size());
