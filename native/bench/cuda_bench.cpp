@@ -4,7 +4,8 @@
 //   cuda_bench [--hidden N] [--batch B] [--steps T] [--seconds S]
 //
 // A step is forward, readout, cross-entropy, backward, clipping and Adam, with nothing returned to the host.
-// Repetitions are timed apart, each with a wait for the device at its end; the median is printed.
+// Repetitions are timed apart, each with a wait for the device at its end; the median is printed. Exits with 3 if there is
+// no CUDA device.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -183,7 +184,10 @@ int main(int argc, char** argv) {
     device_options.struct_size = sizeof device_options;
     device_options.kind = ORTHO_DEVICE_CUDA;
     ortho_device* device = nullptr;
-    require(ortho_device_create(&device, &device_options));
+    if (ortho_device_create(&device, &device_options) != ORTHO_OK) {
+        std::fprintf(stderr, "cuda_bench: %s\n", ortho_last_error());
+        return 3;
+    }
     std::fprintf(stderr, "on %s\n", ortho_device_name(device));
     for (const char* plan : {static_cast<const char*>(nullptr), "graph", "steps"})
         run(device, options, plan);

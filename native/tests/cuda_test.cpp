@@ -141,7 +141,7 @@ TEST_P(CudaChain, Every_filter_agrees_with_the_formulas) {
             }
 }
 
-TEST_P(CudaChain, Repeated_calls_and_checkpoints_give_the_same_states_and_gradients) {
+TEST_P(CudaChain, Repeated_calls_give_the_same_bits_and_checkpoints_change_only_roundings) {
     const Plan plan(GetParam());
     for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION})
         for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
@@ -160,10 +160,7 @@ TEST_P(CudaChain, Repeated_calls_and_checkpoints_give_the_same_states_and_gradie
                 // The second and third time a captured loop may be replayed.
                 expect_same_bits(first, run(p, chain, arrays));
                 expect_same_bits(first, run(p, chain, arrays));
-                EXPECT_EQ(first.outputs, expected.outputs);
-                EXPECT_EQ(first.initial, expected.initial);
-                EXPECT_EQ(first.inputs, expected.inputs);
-                // Sums over all steps are made segment by segment, so in another order.
+                // Products over several steps have other shapes, for which cuBLAS may sum in another order.
                 expect_close(p, expected, first, float32_roundoff);
             }
         }
@@ -233,6 +230,23 @@ TEST(CudaChainPlans, A_loop_is_captured_the_second_time_and_gives_the_same_bits)
     EXPECT_EQ(emulator().counters().graph_launches, before + 2); // forward and backward
 }
 
+TEST(CudaChainPlans, A_stream_that_cannot_be_captured_runs_its_loops_as_they_are) {
+    NEEDS_EMULATOR();
+    constexpr int capture_unsupported = 900;
+    Problem p = make_problem({12, 5, 2, 18});
+    fill(p);
+    const Plan plan("graph");
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> arrays(p, cuda().get());
+    const Result expected = run(p, chain, arrays);
+    for (int loops = 0; loops < 2; ++loops) // forward and backward
+        emulator().fail_next("cudaStreamBeginCapture", capture_unsupported, 0);
+    const int64_t before = emulator().counters().graph_launches;
+    expect_same_bits(expected, run(p, chain, arrays));
+    expect_same_bits(expected, run(p, chain, arrays));
+    EXPECT_EQ(emulator().counters().graph_launches, before);
+}
+
 TEST(CudaChainPlans, All_steps_run_in_one_kernel_where_the_weights_fit) {
     NEEDS_EMULATOR();
     Problem p = make_problem({40, 5, 0, 18});
@@ -272,7 +286,10 @@ TEST(CudaChainPlans, Unknown_plans_are_refused) {
 }
 
 TEST(CudaChainPrecision, Lower_precision_rounds_the_factors_of_products_and_nothing_else) {
-    Problem p = make_problem({1, 8, 4, 32});
+    // Smaller products stay in float32 on some GPUs: cuBLAS takes the lower precision where it is faster.
+    constexpr int64_t units = 512;
+    const Plan plan("steps");
+    Problem p = make_problem({1, 64, 4, units});
     fill(p);
     const Result exact = run_chain<float>(p);
     struct Case {
@@ -283,7 +300,7 @@ TEST(CudaChainPrecision, Lower_precision_rounds_the_factors_of_products_and_noth
         const Device device = make_cuda_device([&](auto& o) { o.matrix_precision = c.precision; });
         const Result rounded = run_chain<float>(p, device);
         EXPECT_NE(rounded.outputs, exact.outputs);
-        const double length = 2.0 * (32 + 4);
+        const double length = 2.0 * (units + 4);
         expect_close("outputs", exact.outputs, rounded.outputs, c.roundoff, length);
         expect_close("weight_gradients", exact.weights, rounded.weights, c.roundoff, length);
         // Without W, what remains of a step is the filter, whose product was not asked to be rounded.
@@ -528,6 +545,39 @@ TEST(CudaDevice, Works_on_the_stream_and_with_the_handle_of_somebody_else) {
     expect_same_bits(run_chain<float>(p), run_chain<float>(p, guest));
 }
 
+TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    const Device owner = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
+    Problem p = make_problem({5, 3, 2, 9});
+    fill(p);
+    const Plan plan("graph");
+    const Chain chain(owner, options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> arrays(p, owner.get());
+    const Result expected = run(p, chain, arrays);
+    {
+        const Device guest = make_cuda_device([&](auto& o) {
+            o.cuda_stream = info.cuda_stream;
+            o.cublas_handle = info.cublas_handle;
+        });
+        expect_same_bits(expected, run_chain<float>(p, guest));
+        // Captured while the guest's workspace is in the handle, and replayed when it is gone.
+        expect_same_bits(expected, run(p, chain, arrays));
+    }
+    expect_same_bits(expected, run(p, chain, arrays));
+}
+
+TEST(CudaDevice, A_GPU_that_the_library_has_no_code_for_is_named) {
+    NEEDS_EMULATOR();
+    constexpr int no_kernel_image = 209;
+    emulator().fail_next("cudaFuncGetAttributes", no_kernel_image, 0);
+    ortho_device* device = nullptr;
+    const ortho_device_options options = device_options(ORTHO_DEVICE_CUDA, 0);
+    EXPECT_TRUE(fails(ortho_device_create(&device, &options), ORTHO_NOT_SUPPORTED, "for which this build has no code"));
+    EXPECT_EQ(device, nullptr);
+}
+
 TEST(CudaDevice, A_GPU_that_is_not_there_is_named) {
     ortho_device* device = nullptr;
     const ortho_device_options options = device_options(ORTHO_DEVICE_CUDA, 0, 1000);
@@ -582,6 +632,25 @@ TEST(CudaBuffer, Uploads_wait_for_earlier_work_and_later_work_for_them) {
     EXPECT_EQ(sum.values(), std::vector<float>(count, 7));
     for (ortho_staging* staging : stagings)
         ortho_staging_free(staging);
+}
+
+TEST(CudaLoss, Targets_in_page_locked_memory_may_be_overwritten_at_once) {
+    constexpr int64_t rows = 300, classes = 7;
+    ortho_staging* staging = nullptr;
+    ASSERT_TRUE(succeeds(ortho_staging_create(&staging, cuda().get(), rows * 4)));
+    auto* const targets = static_cast<int32_t*>(ortho_staging_data(staging));
+    std::vector<int32_t> kept(rows);
+    for (int64_t i = 0; i < rows; ++i)
+        kept[static_cast<size_t>(i)] = targets[i] = static_cast<int32_t>(i % classes);
+    const DeviceArray<float> logits(cuda().get(), normal_values<float>(rows * classes, 3));
+    const DeviceArray<float> gradients(cuda().get(), rows * classes, 0), expected(cuda().get(), rows * classes, 0);
+    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, rows, classes, 0, logits.data(),
+                                                     targets, nullptr, nullptr, gradients.data())));
+    std::fill_n(targets, rows, 0);
+    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, rows, classes, 0, logits.data(),
+                                                     kept.data(), nullptr, nullptr, expected.data())));
+    EXPECT_EQ(gradients.values(), expected.values());
+    ortho_staging_free(staging);
 }
 
 TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
@@ -659,6 +728,7 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
         ortho_status expected;
     };
     constexpr Fault faults[] = {{"cudaGetDeviceProperties", launch_failure, ORTHO_INTERNAL},
+                                {"cudaFuncGetAttributes", launch_failure, ORTHO_INTERNAL},
                                 {"cudaStreamCreateWithFlags", launch_failure, ORTHO_INTERNAL},
                                 {"cublasCreate", execution_failed, ORTHO_INTERNAL},
                                 {"cudaMalloc", out_of_memory, ORTHO_OUT_OF_MEMORY},

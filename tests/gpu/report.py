@@ -9,9 +9,22 @@ import subprocess
 import sys
 
 
+def read_lines(path: pathlib.Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines() if path.exists() else []
+
+
 def read_rows(path: pathlib.Path) -> list[dict]:
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines if line.startswith("{")]
+    rows = []
+    for line in read_lines(path):
+        try:
+            rows.append(json.loads(line, parse_constant=refuse_constant))
+        except ValueError:  # a stage that was stopped leaves half a line
+            print(f"report.py: {path.name}: left out: {line[:80]}", file=sys.stderr)
+    return rows
+
+
+def refuse_constant(name: str) -> float:
+    raise ValueError(name)  # NaN and Infinity, which are no JSON
 
 
 def peak_multiply_adds() -> float | None:
@@ -30,8 +43,9 @@ def peak_multiply_adds() -> float | None:
 
 def main() -> None:
     folder = pathlib.Path(sys.argv[1])
-    facts = (folder / "facts.log").read_text().strip().splitlines()
-    stages = [line.split("\t") for line in (folder / "stages.tsv").read_text().splitlines()]
+    facts = read_lines(folder / "facts.log")
+    # A stage that was run again counts once, as it went last.
+    stages = list({line.split("\t")[0]: line.split("\t") for line in read_lines(folder / "stages.tsv")}.values())
     rows = read_rows(folder / "rows.jsonl")
     training = read_rows(folder / "training.jsonl")
     peak = peak_multiply_adds()

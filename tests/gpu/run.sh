@@ -14,14 +14,21 @@ usage: bash tests/gpu/run.sh [options]
   --shared FOLDER golden values for the published tests, as ORTHONATIVE_SHARED takes it
   --gtest FOLDER  sources of GoogleTest, where it is not installed
   --quick         smaller benchmarks, no sanitizer
+  --only PATTERN  only stages whose names match this regular expression, besides facts, build, device and unpack; adds to what earlier
+                  runs left in FOLDER, so that a long run can be cut into several
 HELP
 }
 
-out=artifacts/gpu published='' data='' shared='' gtest='' quick=false
+out=artifacts/gpu published='' data='' shared='' gtest='' quick=false only=''
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=true ;;
     --help | -h) usage && exit 0 ;;
+    --only)
+        [ $# -ge 2 ] || { echo "--only needs a pattern" >&2 && exit 2; }
+        only=$2
+        shift
+        ;;
     --out | --published | --data | --shared | --gtest)
         [ $# -ge 2 ] || { echo "$1 needs a path" >&2 && exit 2; }
         printf -v "${1#--}" '%s' "$(realpath -m "$2")"
@@ -37,23 +44,28 @@ build=$PWD/native/build/gpu
 tests=$build/published/tests tool=$build/published/tool
 rows=$out/rows.jsonl
 stages=$out/stages.tsv
-: >"$rows" && : >"$stages" || exit 1
+if [ -z "$only" ]; then
+    rm -f "$rows" "$stages" "$out/training.jsonl"
+fi
+touch "$rows" "$stages" "$out/training.jsonl" || exit 1
+# Whatever happens, what there is gets its table.
+trap 'python3 tests/gpu/report.py "$out"' EXIT
 
 # stage NAME SECONDS COMMAND...: one stage; its output goes to NAME.log, and one line of it to the table. 77 means skipped.
 stage() {
     local name=$1 limit=$2 status=0 begin=$SECONDS result
     shift 2
     echo "== $name"
-    timeout "$limit" "$@" >"$out/$name.log" 2>&1 || status=$?
+    timeout -k 10 "$limit" "$@" >"$out/$name.log" 2>&1 || status=$?
     case $status in
     0) result=passed ;;
     77) result=skipped ;;
-    124) result="stopped after $limit s" ;;
+    124 | 137) result="stopped after $limit s" ;;
     *) result=failed ;;
     esac
     [ "$result" = passed ] || tail -n 15 "$out/$name.log"
     printf '%s\t%s\t%d s\t%s\n' "$name" "$result" $((SECONDS - begin)) "$(tail -n 1 "$out/$name.log" | tr -d '\t' | cut -c1-160)" >>"$stages"
-    [ "$status" -eq 0 ]
+    return "$status"
 }
 
 stop() {
@@ -68,13 +80,19 @@ export CUDACXX=$nvcc ORTHONATIVE_CUDA_LIBRARY=$build/liborthonative_cuda.so
 facts() {
     nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv,noheader 2>&1 || echo "nvidia-smi is missing or finds no GPU"
     "$nvcc" --version | tail -n 2 | head -n 1
-    python3 -c 'import torch; print("torch", torch.__version__)' 2>&1 | tail -n 1
+    python3 -c 'import torch; print("torch", torch.__version__)' 2>&1 | tail -n 1 || true
 }
 
 compile() {
-    local architectures options=(-DORTHO_BUILD_CUDA=ON -DORTHO_BUILD_BENCH=ON -DCMAKE_BUILD_TYPE=Release)
-    architectures=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .)
-    [ -z "$architectures" ] || options+=("-DORTHO_CUDA_ARCHITECTURES=$architectures")
+    local toolkit architecture options=(-DORTHO_BUILD_CUDA=ON -DORTHO_BUILD_BENCH=ON -DCMAKE_BUILD_TYPE=Release)
+    # The loader of programs need not know the toolkit's folder, which CMake leaves out of the library's own search path.
+    toolkit=$(dirname "$(dirname "$(realpath "$nvcc")")")
+    options+=("-DCMAKE_BUILD_RPATH=$toolkit/lib64")
+    architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | grep -Ex '[0-9]+\.[0-9]+' | tr -d .)
+    # An nvcc older than the GPU does not know its architecture; PTX is then compiled by the driver.
+    if [ -n "$architecture" ] && "$nvcc" --list-gpu-code | grep -qx "sm_$architecture"; then
+        options+=("-DORTHO_CUDA_ARCHITECTURES=$architecture")
+    fi
     if [ -n "$gtest" ]; then
         cmake -S "$gtest" -B "$build/gtest" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$build/gtest/installed" -DBUILD_GMOCK=OFF &&
             cmake --build "$build/gtest" --parallel "$(nproc)" --target install || return 1
@@ -85,6 +103,9 @@ compile() {
     fi
     cmake -S native -B "$build" "${options[@]}" && cmake --build "$build" --parallel "$(nproc)"
 }
+
+# The first call of the device; cuda_bench ends with 3 if there is none.
+device() { "$build/bench/cuda_bench" --hidden 32 --batch 2 --steps 4 --seconds 0.1; }
 
 native_tests() {
     [ -x "$build/tests/orthonative_cuda_tests" ] || { echo "GoogleTest is missing: --gtest names its sources" && return 77; }
@@ -104,12 +125,23 @@ managed_tests() {
 
 # sanitize TOOL: on small cases, since it slows a kernel down a hundred times.
 sanitize() {
-    local sanitizer
+    local sanitizer status=0 options=(--tool "$1" --error-exitcode 1 --report-api-errors no)
     sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null) ||
         { echo "compute-sanitizer is missing" && return 77; }
     [ -x "$build/tests/orthonative_cuda_tests" ] || { echo "GoogleTest is missing" && return 77; }
-    "$sanitizer" --tool "$1" --error-exitcode 1 "$build/tests/orthonative_cuda_tests" \
-        --gtest_filter='*Gradients_are_added*:*Inference_gives*:CudaOperations/0.Losses_agree*:CudaOperations/0.Dense*:CudaBuffer.Uploads*'
+    # Only this library's kernels, not those of cuBLAS; the option has had two names.
+    if "$sanitizer" --help | grep -q -- --kernel-name; then
+        options+=(--kernel-name kernel_substring=ortho)
+    else
+        options+=(--kernel-regex kns=ortho)
+    fi
+    "$sanitizer" "${options[@]}" "$build/tests/orthonative_cuda_tests" \
+        --gtest_filter='*Gradients_are_added*:*Inference_gives*:CudaOperations/0.Losses_agree*:CudaOperations/0.Dense*:CudaBuffer.Uploads*' \
+        2>&1 | tee "$out/sanitizer.txt" || status=1
+    if grep -q "Device not supported" "$out/sanitizer.txt"; then
+        echo "compute-sanitizer does not support this device" && return 77
+    fi
+    return "$status"
 }
 
 # training NAME ARGUMENTS...: trains on the GPU and leaves the result of the run in training.jsonl.
@@ -129,29 +161,32 @@ images() {
 
 ours() { "$build/bench/cuda_bench" "$@" | tee -a "$rows"; }
 theirs() { python3 tests/gpu/benchmark.py "$@" | tee -a "$rows"; }
-export -f unpack native_tests managed_tests sanitize training images ours theirs facts compile
+export -f unpack native_tests managed_tests sanitize training images ours theirs facts compile device
 export build out published tests tool data shared gtest rows nvcc
 
 run_stage() {
     local name=$1 limit=$2
     shift 2
+    if [ -n "$only" ] && [[ ! $name =~ ^(facts|build|device|unpack)$ ]] && [[ ! $name =~ $only ]]; then
+        return
+    fi
     stage "$name" "$limit" bash -c 'set -u -o pipefail; "$@"' run.sh "$@"
 }
 
 run_stage facts 60 facts
 cat "$out/facts.log"
 run_stage build 300 compile || stop "the CUDA library could not be built; see $out/build.log"
-# The first call of the device: without one, nothing that follows can be done.
-"$build/bench/cuda_bench" --hidden 32 --batch 2 --steps 4 --seconds 0.1 >"$out/first.log" 2>&1 || stop "no CUDA device: $(tail -n 1 "$out/first.log")"
+device_status=0
+run_stage device 60 device || device_status=$?
+[ "$device_status" -ne 3 ] || stop "no CUDA device: $(tail -n 1 "$out/device.log")"
 
 run_stage unpack 60 unpack
 run_stage native-tests 120 native_tests
 run_stage managed-tests 120 managed_tests
 if ! $quick; then
-    run_stage memcheck 60 sanitize memcheck
-    run_stage racecheck 60 sanitize racecheck
+    run_stage memcheck 90 sanitize memcheck
+    run_stage racecheck 90 sanitize racecheck
 fi
-: >"$out/training.jsonl"
 run_stage train-adding 60 training adding adding --length 1000
 run_stage train-copy 60 training copy copy
 run_stage train-psmnist 120 images psmnist psmnist --epochs 1
@@ -165,4 +200,3 @@ for shape in "${shapes[@]}"; do
     run_stage "torch-$hidden-$batch" 90 theirs "${sizes[@]}"
     run_stage "again-$hidden-$batch" 60 ours "${sizes[@]}"
 done
-python3 tests/gpu/report.py "$out"

@@ -108,7 +108,8 @@ typedef enum ortho_filter_kind {
 /** What runs along the chain. */
 typedef enum ortho_chain_model { ORTHO_RECURRENT = 0, ORTHO_FEEDFORWARD = 1 } ortho_chain_model;
 
-/** In what precision a CUDA device multiplies float32 matrices. Sums are float32 always. */
+/** To what precision a CUDA device may round float32 matrices before it multiplies them, which cuBLAS does where it is
+    faster: small products may stay in float32. Sums are float32 always. */
 typedef enum ortho_matrix_precision {
     /** As they are. */
     ORTHO_MATRIX_FLOAT32 = 0,
@@ -205,10 +206,11 @@ typedef struct ortho_device_options {
         little less than orthogonal at each step. */
     int32_t filter_precision;
     /** CUDA: a CUstream (cudaStream_t) of that GPU to work on, which stays the caller's and must outlive the device;
-        null: a stream of its own. CPU: must be null. */
+        null: a stream of its own, not the default stream. CPU: must be null. */
     void* cuda_stream;
     /** CUDA: a cublasHandle_t of that GPU to use, which stays the caller's, must outlive the device, and whose stream,
-        workspace, pointer mode, math mode and atomics mode are set for it; null: one of its own. CPU: must be null. */
+        workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, and whose
+        workspace is the default one once the device is freed; null: one of its own. CPU: must be null. */
     void* cublas_handle;
 } ortho_device_options;
 
@@ -462,7 +464,9 @@ typedef struct ortho_chain_options {
     int64_t beta_count;
     /** ORTHO_FILTER_CUSTOM: [N, N], or [L, N, N] with filter_per_layer; orthogonal to 1e-6; copied. Otherwise null. */
     const double* filter_matrix;
-    /** Steps between kept states; those between are recomputed in backward, bit for bit. 0: keep every state. */
+    /** Steps between kept states, counted from the last one; those between are recomputed in backward. That changes no
+        bit on a CPU; a CUDA device multiplies the steps between kept states at once, so how it rounds depends on them.
+        0: keep every state. */
     int64_t checkpoint_every;
     /** Above 0: choose the fewest recomputed steps with which the states fit into so many bytes; then checkpoint_every
         must be 0. */

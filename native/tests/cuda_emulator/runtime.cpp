@@ -41,6 +41,7 @@ struct GraphObject {
 
 struct BlasObject {
     StreamObject* stream = nullptr;
+    void* workspace = nullptr;
 };
 
 namespace {
@@ -538,6 +539,10 @@ cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t st
     });
 }
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
+    return api("cudaFuncGetAttributes", [] { return cudaSuccess; });
+}
+
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     return api("cudaStreamBeginCapture", [&] {
         stream->capture = std::make_unique<std::vector<Work>>();
@@ -661,13 +666,22 @@ cublasStatus_t enqueue_product(const char* function, cublasHandle_t handle, cons
         if (g.m < 0 || g.n < 0 || g.k < 0 || g.lda < std::max(1, a_rows) || g.ldb < std::max(1, b_rows) ||
             g.ldc < std::max(1, g.m) || g.count < 0)
             return CUBLAS_STATUS_INVALID_VALUE;
+        if (handle->workspace == nullptr)
+            stop("a product has no workspace of its own, so its bits may differ from run to run");
         ++emulator().counters.products;
+        const auto enqueue = [&](auto type) {
+            enqueue_work(handle->stream,
+                         [g, workspace = handle->workspace, alpha = *static_cast<const decltype(type)*>(alpha),
+                          beta = *static_cast<const decltype(type)*>(beta)] {
+                             if (allocation_of(workspace, 1) == nullptr)
+                                 stop("a product uses a workspace that was freed");
+                             multiply(g, alpha, beta);
+                         });
+        };
         if (g.compute == CUBLAS_COMPUTE_64F)
-            enqueue_work(handle->stream, [g, alpha = *static_cast<const double*>(alpha),
-                                          beta = *static_cast<const double*>(beta)] { multiply(g, alpha, beta); });
+            enqueue(double());
         else
-            enqueue_work(handle->stream, [g, alpha = *static_cast<const float*>(alpha),
-                                          beta = *static_cast<const float*>(beta)] { multiply(g, alpha, beta); });
+            enqueue(float());
         return CUBLAS_STATUS_SUCCESS;
     });
 }
@@ -699,10 +713,12 @@ cublasStatus_t cublasGetVersion(cublasHandle_t, int* version) {
 
 cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {
     handle->stream = stream;
+    handle->workspace = nullptr;
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasSetWorkspace(cublasHandle_t, void*, size_t) {
+cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void* workspace, size_t) {
+    handle->workspace = workspace;
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasSetPointerMode(cublasHandle_t, cublasPointerMode_t) {

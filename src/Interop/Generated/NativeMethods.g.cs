@@ -80,7 +80,10 @@ internal enum ortho_chain_model : uint
     ORTHO_FEEDFORWARD = 1,
 }
 
-/// <summary>In what precision a CUDA device multiplies float32 matrices. Sums are float32 always.</summary>
+/// <summary>
+/// To what precision a CUDA device may round float32 matrices before it multiplies them, which cuBLAS does where it is
+/// faster: small products may stay in float32. Sums are float32 always.
+/// </summary>
 internal enum ortho_matrix_precision : uint
 {
     /// <summary>As they are.</summary>
@@ -155,12 +158,13 @@ internal unsafe struct ortho_device_options
     public int filter_precision;
     /// <summary>
     /// CUDA: a CUstream (cudaStream_t) of that GPU to work on, which stays the caller&apos;s and must outlive the device;
-    /// null: a stream of its own. CPU: must be null.
+    /// null: a stream of its own, not the default stream. CPU: must be null.
     /// </summary>
     public void* cuda_stream;
     /// <summary>
     /// CUDA: a cublasHandle_t of that GPU to use, which stays the caller&apos;s, must outlive the device, and whose stream,
-    /// workspace, pointer mode, math mode and atomics mode are set for it; null: one of its own. CPU: must be null.
+    /// workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, and whose
+    /// workspace is the default one once the device is freed; null: one of its own. CPU: must be null.
     /// </summary>
     public void* cublas_handle;
 }
@@ -240,7 +244,11 @@ internal unsafe struct ortho_chain_options
     public long beta_count;
     /// <summary>ORTHO_FILTER_CUSTOM: [N, N], or [L, N, N] with filter_per_layer; orthogonal to 1e-6; copied. Otherwise null.</summary>
     public double* filter_matrix;
-    /// <summary>Steps between kept states; those between are recomputed in backward, bit for bit. 0: keep every state.</summary>
+    /// <summary>
+    /// Steps between kept states, counted from the last one; those between are recomputed in backward. That changes no
+    /// bit on a CPU; a CUDA device multiplies the steps between kept states at once, so how it rounds depends on them.
+    /// 0: keep every state.
+    /// </summary>
     public long checkpoint_every;
     /// <summary>
     /// Above 0: choose the fewest recomputed steps with which the states fit into so many bytes; then checkpoint_every
@@ -268,7 +276,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "7f59018367656eb3c0938d3534f2c09b51da1c79661082739e79243f6881dc56";
+    public const string HeaderHash = "43a7bcdd93444bd0b3fbe2f95bb31ee3af0b53c3c7cef14bc10386579ec96f15";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]

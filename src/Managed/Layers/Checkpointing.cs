@@ -2,8 +2,8 @@ namespace OrthoNative;
 
 /// <summary>
 /// Which states a layer keeps for the backward pass. States between kept ones are computed anew, bit for bit, so the choice
-/// changes memory and time but no result. (A GPU adds up the gradients of a recurrent layer's parameters from one kept state to the next,
-/// so theirs differ in the last bits.)
+/// changes memory and time but no result. (A GPU multiplies the steps between kept states at once, so there results differ in the last
+/// bits.)
 /// </summary>
 public readonly record struct Checkpointing
 {
@@ -20,7 +20,7 @@ public readonly record struct Checkpointing
 
     internal long MaximumBytes { get; }
 
-    /// <summary>Keep every n-th state. The square root of the number of steps needs the least memory.</summary>
+    /// <summary>Keep every n-th state, counted from the last one. The square root of the number of steps needs the least memory.</summary>
     /// <param name="steps">Steps between kept states, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="steps"/> is less than 1.</exception>
     public static Checkpointing Every(long steps)

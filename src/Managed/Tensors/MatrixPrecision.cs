@@ -4,7 +4,10 @@ namespace OrthoNative;
 
 #pragma warning disable CA1720 // the names that every library with such a setting uses
 
-/// <summary>To what precision a GPU rounds float32 matrices before it multiplies them. Sums are float32 always.</summary>
+/// <summary>
+/// To what precision a GPU may round float32 matrices before it multiplies them, which cuBLAS does where it is faster: small
+/// products may stay in float32. Sums are float32 always.
+/// </summary>
 public enum MatrixPrecision
 {
     /// <summary>Not at all: 23 bits of mantissa.</summary>

@@ -12,13 +12,21 @@ internal sealed class CliProcess : IDisposable
 
     private CliProcess(string workingFolder, string[] arguments, (string Name, string Value)? variable = null)
     {
-        var start = new ProcessStartInfo("dotnet")
+        string assembly = typeof(OrthoNative.Cli.ExitCodes).Assembly.Location;
+
+        // Published with the runtime, the tool is a program of its own, for machines that have no other.
+        bool selfContained = File.Exists(Path.Combine(Path.GetDirectoryName(assembly)!, "libcoreclr.so"));
+        var start = new ProcessStartInfo(selfContained ? Path.ChangeExtension(assembly, null) : "dotnet")
         {
             WorkingDirectory = workingFolder,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        start.ArgumentList.Add(typeof(OrthoNative.Cli.ExitCodes).Assembly.Location);
+        if (!selfContained)
+        {
+            start.ArgumentList.Add(assembly);
+        }
+
         foreach (string argument in arguments)
         {
             start.ArgumentList.Add(argument);

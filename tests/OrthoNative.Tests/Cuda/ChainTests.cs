@@ -89,31 +89,37 @@ internal sealed class ChainTests : CudaTests
     public void Lower_precision_is_off_by_its_rounding_and_no_more(
         [Values(MatrixPrecision.Tf32, MatrixPrecision.Bfloat16)] MatrixPrecision precision)
     {
-        const int Rows = 16;
-        const int Size = 64;
+        // cuBLAS only takes a lower precision where it is faster, which small products are not.
+        const int Rows = 64;
+        const int Size = 1024;
         using Device device = MakeDevice(precision);
-        var random = new Random(5);
-        using var model = new Sequential(device, 5, new Dense(Size, Size, new DenseOptions { Bias = false }));
-        using Tensor inputs = ToTensor(device, Uniform(random, Rows * Size), DType.Float32, Rows, Size);
-        double[] a = Values(model.ParameterData);
-        double[] x = Values(inputs);
-
-        double[] y = Values(model.Forward(inputs));
 
         // Both factors of a product are rounded to 11 or 8 significant bits, by half a unit or, where a GPU cuts off, by one.
         double rounding = 2 * Math.Pow(2, precision == MatrixPrecision.Tf32 ? -10 : -7);
-        double largest = 0;
-        for (int i = 0; i < y.Length; i++)
-        {
-            IEnumerable<double> products = Enumerable.Range(0, Size).Select(k => a[(i % Size * Size) + k] * x[(i / Size * Size) + k]);
-            double magnitude = products.Sum(Math.Abs);
-            double error = Math.Abs(y[i] - products.Sum());
-            Assert.That(error, Is.LessThanOrEqualTo(magnitude * (rounding + (Size * Math.Pow(2, -24)))));
-            largest = Math.Max(largest, error / magnitude);
-        }
+        double largest = LargestError(device);
 
-        // Products in float32 would stay far below: Size of its roundings at the very most.
-        Assert.That(largest, Is.GreaterThan(Size * Math.Pow(2, -24)));
+        Assert.That(largest, Is.LessThanOrEqualTo(rounding + (Size * Math.Pow(2, -24))));
+
+        // Roundings average out alike in any precision, and those of float32 are 2^13 or 2^16 times smaller.
+        Assert.That(largest, Is.GreaterThan(16 * LargestError(Device)));
+
+        // The largest error of some outputs, relative to the magnitude of what is summed up.
+        static double LargestError(Device device)
+        {
+            using var model = new Sequential(device, 5, new Dense(Size, Size, new DenseOptions { Bias = false }));
+            using Tensor inputs = ToTensor(device, Uniform(new Random(5), Rows * Size), DType.Float32, Rows, Size);
+            double[] a = Values(model.ParameterData);
+            double[] x = Values(inputs);
+            double[] y = Values(model.Forward(inputs));
+            double largest = 0;
+            for (int i = 0; i < y.Length; i += 37)
+            {
+                IEnumerable<double> products = Enumerable.Range(0, Size).Select(k => a[(i % Size * Size) + k] * x[(i / Size * Size) + k]);
+                largest = Math.Max(largest, Math.Abs(y[i] - products.Sum()) / products.Sum(Math.Abs));
+            }
+
+            return largest;
+        }
     }
 
     /// <summary>A device of the given precision; ignores the test where the GPU lacks it.</summary>

@@ -1,6 +1,10 @@
 #include "cuda/library/device.hpp"
 
+#include <dlfcn.h>
+
 #include <algorithm>
+
+#include "cuda/library/operations.hpp"
 
 namespace ortho::cuda {
 namespace {
@@ -70,25 +74,54 @@ Device::Device(const ortho_device_options& options)
              "which only takes %d (float32)",
              static_cast<int>(options.matrix_precision), static_cast<int>(options.filter_precision), properties.name,
              properties.major, properties.minor, static_cast<int>(ORTHO_MATRIX_FLOAT32));
+    require_code(properties);
     if (stream == nullptr)
         stream = own_stream_.get();
     if (blas == nullptr)
         blas = own_blas_.get();
     copy_stream = own_copy_stream_.get();
-    check(cublasSetStream(blas, stream), "cublasSetStream");
-    check(cublasSetWorkspace(blas, workspace_.data(), static_cast<size_t>(workspace_bytes)), "cublasSetWorkspace");
-    check(cublasSetPointerMode(blas, CUBLAS_POINTER_MODE_HOST), "cublasSetPointerMode");
-    check(cublasSetMathMode(blas, CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
-    check(cublasSetAtomicsMode(blas, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
     clear(*this, report(), sizeof(Report));
 }
 
 Device::~Device() {
     static_cast<void>(cudaStreamSynchronize(copy_stream));
     static_cast<void>(cudaStreamSynchronize(stream));
-    // A handle of the caller's must not keep a workspace that is about to be freed.
+    // A handle of the caller's must not keep a workspace that is about to be freed. Setting the stream gives it the one
+    // of cuBLAS back; setting a workspace of no bytes would leave it without any.
     if (own_blas_.get() == nullptr)
-        static_cast<void>(cublasSetWorkspace(blas, nullptr, 0));
+        static_cast<void>(cublasSetStream(blas, stream));
+}
+
+void Device::set_up_blas() {
+    check(cublasSetStream(blas, stream), "cublasSetStream"); // forgets the workspace, so it comes first
+    check(cublasSetWorkspace(blas, workspace_.data(), static_cast<size_t>(workspace_bytes)), "cublasSetWorkspace");
+    check(cublasSetPointerMode(blas, CUBLAS_POINTER_MODE_HOST), "cublasSetPointerMode");
+    check(cublasSetMathMode(blas, CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
+    check(cublasSetAtomicsMode(blas, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
+}
+
+bool is_in_use(int index) {
+    // The runtime cannot tell without starting a context. The driver can; it is loaded already.
+    void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+    if (driver == nullptr)
+        return true;
+    using GetState = int (*)(int device, unsigned* flags, int* active);
+    const auto get_state = reinterpret_cast<GetState>(dlsym(driver, "cuDevicePrimaryCtxGetState"));
+    unsigned flags = 0;
+    int active = 1;
+    if (get_state == nullptr || get_state(index, &flags, &active) != 0)
+        active = 1;
+    dlclose(driver);
+    return active != 0;
+}
+
+void copy_to_device(Device& device, void* destination, const void* source, int64_t bytes) {
+    check(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, device.stream),
+          "cudaMemcpyAsync");
+    cudaPointerAttributes attributes{};
+    check(cudaPointerGetAttributes(&attributes, source), "cudaPointerGetAttributes");
+    if (attributes.type != cudaMemoryTypeUnregistered)
+        check(cudaStreamSynchronize(device.stream), "cudaStreamSynchronize");
 }
 
 void Device::describe(ortho_device_info& info) {

@@ -38,6 +38,12 @@ struct Device {
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
 
+    /**
+     * Makes the handle ready for products of this device, before the first of a call: others who share the handle set
+     * its stream, its workspace and its modes to what they need.
+     */
+    void set_up_blas();
+
     void describe(ortho_device_info& info);
 
     /** Waits for all work, and for the results of reductions in `result()`. @throws Error what kernels found */
@@ -74,17 +80,23 @@ private:
     PinnedMemory host_report_;
 };
 
-/** Makes a GPU the thread's current one, and the one before it current again at the end. */
+/** Whether a GPU has been used by this process: if it has a context. */
+bool is_in_use(int index);
+
+/**
+ * Makes a GPU the thread's current one, and the one before it current again at the end. A thread that never chose one
+ * has GPU 0; making that current would start a context there, so it is left alone where nothing uses it.
+ */
 class CurrentDevice {
 public:
     explicit CurrentDevice(int index) {
         check(cudaGetDevice(&before_), "cudaGetDevice");
+        restores_ = before_ != index && is_in_use(before_);
         if (before_ != index)
             check(cudaSetDevice(index), "cudaSetDevice");
-        index_ = index;
     }
     ~CurrentDevice() {
-        if (before_ != index_)
+        if (restores_)
             static_cast<void>(cudaSetDevice(before_));
     }
     CurrentDevice(const CurrentDevice&) = delete;
@@ -92,7 +104,7 @@ public:
 
 private:
     int before_ = 0;
-    int index_ = 0;
+    bool restores_ = false;
 };
 
 /** Copies on the device's stream. */
@@ -102,10 +114,11 @@ inline void copy_on_device(Device& device, void* destination, const void* source
               "cudaMemcpyAsync");
 }
 
-inline void copy_to_device(Device& device, void* destination, const void* source, int64_t bytes) {
-    check(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, device.stream),
-          "cudaMemcpyAsync");
-}
+/**
+ * Copies on the device's stream. The source may be overwritten when this returns: page-locked memory is waited for,
+ * other memory has been read.
+ */
+void copy_to_device(Device& device, void* destination, const void* source, int64_t bytes);
 
 inline void clear(Device& device, void* data, int64_t bytes) {
     check(cudaMemsetAsync(data, 0, static_cast<size_t>(bytes), device.stream), "cudaMemsetAsync");

@@ -19,6 +19,19 @@ __global__ void check_finite_kernel(Checked checked, int64_t count, const T* val
 
 } // namespace
 
+void require_code(const cudaDeviceProp& gpu) {
+    cudaFuncAttributes attributes{};
+    const cudaError_t status = cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(fill_kernel<float>));
+    if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidPtx ||
+        status == cudaErrorUnsupportedPtxVersion) {
+        static_cast<void>(cudaGetLastError());
+        fail(ORTHO_NOT_SUPPORTED,
+             "%s has compute capability %d.%d, for which this build has no code that its driver takes (%s)", gpu.name,
+             gpu.major, gpu.minor, cudaGetErrorName(status));
+    }
+    check(status, "cudaFuncGetAttributes");
+}
+
 template <class T> void fill(Device& device, int64_t count, T* values, T value) {
     launch("fill", fill_kernel<T>, flat_shape(count), device.stream, count, values, value);
 }

@@ -35,14 +35,17 @@ public:
             if (!(entry->key == key))
                 continue;
             entries_.splice(entries_.begin(), entries_, entry);
-            if (entry->graph.get() == nullptr)
-                entry->graph = capture(device, body);
-            check(cudaGraphLaunch(entry->graph.get(), device.stream), "cudaGraphLaunch");
+            if (entry->graph.get() == nullptr && entry->may_be_captured)
+                entry->may_be_captured = capture(device, body, entry->graph);
+            if (entry->may_be_captured)
+                check(cudaGraphLaunch(entry->graph.get(), device.stream), "cudaGraphLaunch");
+            else
+                body();
             return;
         }
         // A loop that is run once is not worth capturing, which takes longer than the loop itself.
         body();
-        entries_.push_front(Entry{key, GraphExec()});
+        entries_.push_front(Entry{key, GraphExec(), true});
         if (entries_.size() > most_entries)
             entries_.pop_back();
     }
@@ -56,10 +59,17 @@ private:
     struct Entry {
         LoopKey key;
         GraphExec graph;
+        bool may_be_captured;
     };
 
-    template <class Body> static GraphExec capture(Device& device, Body&& body) {
-        check(cudaStreamBeginCapture(device.stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    /** @return false if the stream cannot be captured: the default stream, or one that its owner is capturing */
+    template <class Body> static bool capture(Device& device, Body&& body, GraphExec& graph_executable) {
+        const cudaError_t begun = cudaStreamBeginCapture(device.stream, cudaStreamCaptureModeThreadLocal);
+        if (begun == cudaErrorStreamCaptureUnsupported || begun == cudaErrorIllegalState) {
+            static_cast<void>(cudaGetLastError());
+            return false;
+        }
+        check(begun, "cudaStreamBeginCapture");
         cudaGraph_t captured = nullptr;
         try {
             body();
@@ -74,7 +84,8 @@ private:
         const Graph graph(captured);
         cudaGraphExec_t executable = nullptr;
         check(cudaGraphInstantiateWithFlags(&executable, graph.get(), 0), "cudaGraphInstantiateWithFlags");
-        return GraphExec(executable);
+        graph_executable = GraphExec(executable);
+        return true;
     }
 
     std::list<Entry> entries_;

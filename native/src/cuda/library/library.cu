@@ -13,6 +13,9 @@ namespace ortho::cuda {
 struct Staging {
     Staging(Device& owner, int64_t bytes)
         : device(owner), memory(bytes), uploaded(make_event()), earlier_work(make_event()) {}
+    ~Staging() { static_cast<void>(cudaEventSynchronize(uploaded.get())); }
+    Staging(const Staging&) = delete;
+    Staging& operator=(const Staging&) = delete;
 
     Device& device;
     PinnedMemory memory;
@@ -61,7 +64,14 @@ template <class Body> void dispatch(ortho_dtype dtype, Body&& body) {
 /** Destroys an object of a device with the GPU current. */
 template <class Object> void destroy(int index, Object* object) noexcept {
     Failure ignored;
-    static_cast<void>(guard(index, &ignored, [&] { delete object; }));
+    // After an error that CUDA does not recover from, no GPU can be made current; what the host holds is freed even so.
+    bool deleted = false;
+    static_cast<void>(guard(index, &ignored, [&] {
+        delete object;
+        deleted = true;
+    }));
+    if (!deleted)
+        delete object;
 }
 
 ortho_status device_create(Device** device, const ortho_device_options* options, Failure* failure) {
@@ -118,14 +128,7 @@ ortho_status check_memory(Device* device, const void* data, Failure* failure) {
 }
 
 ortho_status copy_from_host(Device* device, void* destination, const void* source, int64_t bytes, Failure* failure) {
-    return guard(device, failure, [&] {
-        copy_to_device(*device, destination, source, bytes);
-        // Page-locked memory of the caller's is read when the copy's turn comes, other memory before the call returns.
-        cudaPointerAttributes attributes{};
-        check(cudaPointerGetAttributes(&attributes, source), "cudaPointerGetAttributes");
-        if (attributes.type != cudaMemoryTypeUnregistered)
-            check(cudaStreamSynchronize(device->stream), "cudaStreamSynchronize");
-    });
+    return guard(device, failure, [&] { copy_to_device(*device, destination, source, bytes); });
 }
 
 ortho_status copy_to_host(Device* device, void* destination, const void* source, int64_t bytes, Failure* failure) {
@@ -160,11 +163,7 @@ ortho_status staging_create(Device* device, int64_t bytes, Staging** staging, vo
 }
 
 void staging_free(Staging* staging) {
-    Failure ignored;
-    static_cast<void>(guard(&staging->device, &ignored, [&] {
-        static_cast<void>(cudaEventSynchronize(staging->uploaded.get()));
-        delete staging;
-    }));
+    destroy(staging->device.index, staging);
 }
 
 ortho_status staging_upload(Staging* staging, void* destination, int64_t bytes, Failure* failure) {
@@ -205,6 +204,7 @@ ortho_status noise(Device* device, ortho_dtype dtype, uint64_t seed, uint32_t in
 ortho_status dense_layer_forward(Device* device, ortho_dtype dtype, const DenseShape* shape, const void* weights,
                                  const void* bias, const void* x, void* y, Failure* failure) {
     return guard(device, failure, [&] {
+        device->set_up_blas();
         dispatch(dtype, [&](auto* type) {
             using T = std::remove_pointer_t<decltype(type)>;
             dense_forward(*device, *shape, static_cast<const T*>(weights), static_cast<const T*>(bias),
@@ -217,6 +217,7 @@ ortho_status dense_layer_backward(Device* device, ortho_dtype dtype, const Dense
                                   const void* weights, const void* x, const void* y_gradients, void* weight_gradients,
                                   void* bias_gradients, void* x_gradients, Failure* failure) {
     return guard(device, failure, [&] {
+        device->set_up_blas();
         dispatch(dtype, [&](auto* type) {
             using T = std::remove_pointer_t<decltype(type)>;
             dense_backward(*device, *shape, accumulate, static_cast<const T*>(weights), static_cast<const T*>(x),
@@ -282,11 +283,17 @@ ortho_status chain_state_bytes(const Chain* chain, int64_t steps, int64_t batch,
 }
 
 ortho_status chain_forward(Chain* chain, const ChainForward* call, Failure* failure) {
-    return guard(&chain->device, failure, [&] { chain->forward(*call); });
+    return guard(&chain->device, failure, [&] {
+        chain->device.set_up_blas();
+        chain->forward(*call);
+    });
 }
 
 ortho_status chain_backward(Chain* chain, const ChainBackward* call, Failure* failure) {
-    return guard(&chain->device, failure, [&] { chain->backward(*call); });
+    return guard(&chain->device, failure, [&] {
+        chain->device.set_up_blas();
+        chain->backward(*call);
+    });
 }
 
 } // namespace

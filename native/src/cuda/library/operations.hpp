@@ -5,6 +5,9 @@
 
 namespace ortho::cuda {
 
+/** @throws Error ORTHO_NOT_SUPPORTED if the library has no code for the thread's current GPU */
+void require_code(const cudaDeviceProp& gpu);
+
 template <class T> void fill(Device& device, int64_t count, T* values, T value);
 
 /** Reports the first value that is NaN or infinite. */

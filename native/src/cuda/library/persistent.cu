@@ -64,6 +64,28 @@ struct SharedLayout {
     }
 };
 
+// __threadfence() orders more than one flag needs, and drops the whole first-level cache at both ends.
+
+/** Adds 1, after what the block wrote before its last __syncthreads(). */
+__device__ __forceinline__ void add_one_release(unsigned* counter) {
+#if defined(ORTHO_CUDA_EMULATOR)
+    atomicAdd(counter, 1u);
+#else
+    asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
+#endif
+}
+
+/** Reads a counter; what was written before the additions that it shows can be read after the next __syncthreads(). */
+__device__ __forceinline__ unsigned load_acquire(const unsigned* counter) {
+#if defined(ORTHO_CUDA_EMULATOR)
+    return *static_cast<const volatile unsigned*>(counter);
+#else
+    unsigned value;
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(counter) : "memory");
+    return value;
+#endif
+}
+
 /** Lets the blocks of a group of rows wait for each other. */
 class GroupBarrier {
 public:
@@ -74,25 +96,22 @@ public:
     __device__ __forceinline__ void arrive() {
         target_ += blocks_;
         __syncthreads();
-        if (threadIdx.x == 0) {
-            __threadfence();
-            atomicAdd(counter_, 1u);
-        }
+        if (threadIdx.x == 0)
+            add_one_release(counter_);
     }
 
     /** Returns when all blocks of the group have arrived as often as this one. */
     __device__ __forceinline__ void wait() const {
         if (threadIdx.x == 0) {
-            while (static_cast<int>(read() - target_) < 0)
-                pause();
-            __threadfence();
+            constexpr int eager_polls = 32;
+            for (int polls = 0; static_cast<int>(load_acquire(counter_) - target_) < 0; ++polls)
+                if (polls >= eager_polls)
+                    pause();
         }
         __syncthreads();
     }
 
 private:
-    __device__ __forceinline__ unsigned read() const { return *static_cast<const volatile unsigned*>(counter_); }
-
     unsigned* counter_;
     unsigned blocks_;
     unsigned target_ = 0;

@@ -30,7 +30,11 @@ enum cudaError {
     cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
+    cudaErrorNoKernelImageForDevice = 209,
+    cudaErrorInvalidPtx = 218,
+    cudaErrorUnsupportedPtxVersion = 222,
     cudaErrorInvalidResourceHandle = 400,
+    cudaErrorIllegalState = 401,
     cudaErrorNotReady = 600,
     cudaErrorLaunchFailure = 719,
     cudaErrorCooperativeLaunchTooLarge = 720,
@@ -185,6 +189,9 @@ void fail_next(const char* function, int status, int skip);
 
 } // namespace ortho_cuda_emulator
 
+struct cudaFuncAttributes {};
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel);
+
 template <class... Parameters>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribute, int value) {
     return ortho_cuda_emulator::set_shared_limit(reinterpret_cast<const void*>(kernel), value);
@@ -202,8 +209,6 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int distance) {
 template <class T> T __ldcg(const T* address) {
     return *address;
 }
-
-inline void __threadfence() {}
 
 // Fibers change places in known spots only, so that plain operations are atomic.
 template <class T> T atomicAdd(T* address, T value) {
