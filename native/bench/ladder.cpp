@@ -1,6 +1,6 @@
 // The kernel ladder: one forward step of the chain, x' = αO x + β tanh(W x + V u + b), from the plain reference to the
-// library's kernel, each rung with what it adds, as a fraction of the multiply-add peak that is measured first. The
-// last rungs are whole passes through the C interface.
+// library's kernel, each rung with what it adds, as a fraction of the multiply-add peak, which is measured in turns
+// with it: clocks differ from one second to the next. The last rungs are whole passes through the C interface.
 //
 //     orthonative_bench            times the ladder on one thread
 //     orthonative_bench --check    compares all rungs with the reference on small sizes and times nothing
@@ -8,6 +8,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -274,11 +275,11 @@ const struct {
     {"5_both_products_in_one_tile", make<LibraryKernel>},
 };
 
-/** Multiply-adds that wait for nothing, as many at once as the registers hold. */
+/** Floating-point operations a second of multiply-adds that wait for nothing, as many at once as the registers hold. */
 double measure_peak() {
-    constexpr int chains = 24, rounds = 20000, repetitions = 200;
-    double best = 0;
-    for (int repetition = 0; repetition < repetitions; ++repetition) {
+    constexpr int chains = 24, rounds = 20000, repetitions = 9;
+    std::array<double, repetitions> peaks{};
+    for (double& peak : peaks) {
         S::vec sum[chains] = {};
         S::vec factor = S::splat(0.5f), term = S::splat(1.0f);
         benchmark::DoNotOptimize(factor);
@@ -291,25 +292,35 @@ double measure_peak() {
         const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
         for (S::vec& value : sum)
             benchmark::DoNotOptimize(value);
-        best = std::max(best, 2.0 * chains * rounds * S::width / seconds.count());
+        peak = 2.0 * chains * rounds * S::width / seconds.count();
     }
-    return best;
+    std::nth_element(peaks.begin(), peaks.begin() + repetitions / 2, peaks.end());
+    return peaks[repetitions / 2];
 }
 
-void report(benchmark::State& state, double operations, double peak) {
-    using benchmark::Counter;
-    state.counters["FLOP/s"] = Counter(operations, Counter::kIsIterationInvariantRate);
-    state.counters["of_peak"] = Counter(operations / peak, Counter::kIsIterationInvariantRate);
+/** Times run(), which does so many operations, in turns with the peak. */
+template <class Run> void time_with_peak(benchmark::State& state, double operations, Run&& run) {
+    double seconds = 0, done = 0, possible = 0;
+    for (auto _ : state) {
+        const double peak = measure_peak();
+        const auto begin = std::chrono::steady_clock::now();
+        run();
+        benchmark::ClobberMemory();
+        const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+        state.SetIterationTime(time.count());
+        seconds += time.count();
+        done += operations;
+        possible += peak * time.count();
+    }
+    state.counters["FLOP/s"] = done / seconds;
+    state.counters["peak"] = possible / seconds;
+    state.counters["of_peak"] = done / possible;
 }
 
-void time_rung(benchmark::State& state, MakeRung make_rung, int64_t units, int64_t batch, double peak) {
+void time_rung(benchmark::State& state, MakeRung make_rung, int64_t units, int64_t batch) {
     const Step step(units, batch);
     const std::unique_ptr<Rung> rung = make_rung(step);
-    for (auto _ : state) {
-        rung->run();
-        benchmark::ClobberMemory();
-    }
-    report(state, step.operations(), peak);
+    time_with_peak(state, step.operations(), [&] { rung->run(); });
 }
 
 void require(ortho_status status) {
@@ -374,7 +385,7 @@ private:
     ortho_chain* chain_ = nullptr;
 };
 
-void time_pass(benchmark::State& state, bool training, int64_t units, int64_t batch, double peak) {
+void time_pass(benchmark::State& state, bool training, int64_t units, int64_t batch) {
     Pass pass(units, batch, steps_of_a_pass);
     const auto run = [&] {
         pass.forward(training);
@@ -383,9 +394,7 @@ void time_pass(benchmark::State& state, bool training, int64_t units, int64_t ba
     };
     // The first pass takes its memory from the system, page by page; a training loop does that once.
     run();
-    for (auto _ : state)
-        run();
-    report(state, pass.operations(training), peak);
+    time_with_peak(state, pass.operations(training), run);
 }
 
 /** @return whether all rungs agree with the reference. */
@@ -428,22 +437,20 @@ int main(int argc, char** argv) {
     if (argc == 2 && std::strcmp(argv[1], "--check") == 0)
         return 0;
 
-    const double peak = measure_peak();
-    benchmark::AddCustomContext("multiply-add peak of one thread", std::to_string(peak / 1e9) + " GFLOP/s");
     const int64_t batch = 128;
     for (const int64_t units : {128, 256, 512}) {
         const std::string sizes = "/N:" + std::to_string(units) + "/B:" + std::to_string(batch);
         for (const auto& rung : rungs)
-            benchmark::RegisterBenchmark((rung.name + sizes).c_str(), time_rung, rung.make, units, batch, peak)
-                ->UseRealTime()
+            benchmark::RegisterBenchmark((rung.name + sizes).c_str(), time_rung, rung.make, units, batch)
+                ->UseManualTime()
                 ->Unit(benchmark::kMillisecond);
         const std::string pass = sizes + "/T:" + std::to_string(steps_of_a_pass);
-        benchmark::RegisterBenchmark(("6_library_forward" + pass).c_str(), time_pass, false, units, batch, peak)
-            ->UseRealTime()
+        benchmark::RegisterBenchmark(("6_library_forward" + pass).c_str(), time_pass, false, units, batch)
+            ->UseManualTime()
             ->MinTime(seconds_of_a_pass)
             ->Unit(benchmark::kMillisecond);
-        benchmark::RegisterBenchmark(("7_library_forward_backward" + pass).c_str(), time_pass, true, units, batch, peak)
-            ->UseRealTime()
+        benchmark::RegisterBenchmark(("7_library_forward_backward" + pass).c_str(), time_pass, true, units, batch)
+            ->UseManualTime()
             ->MinTime(seconds_of_a_pass)
             ->Unit(benchmark::kMillisecond);
     }

@@ -84,7 +84,8 @@ facts() {
 }
 
 compile() {
-    local toolkit architecture options=(-DORTHO_BUILD_CUDA=ON -DORTHO_BUILD_BENCH=ON -DCMAKE_BUILD_TYPE=Release)
+    local toolkit architecture targets=(orthonative orthonative_cuda cuda_bench)
+    local options=(-DORTHO_BUILD_CUDA=ON -DORTHO_BUILD_BENCH=ON -DCMAKE_BUILD_TYPE=Release)
     # The loader of programs need not know the toolkit's folder, which CMake leaves out of the library's own search path.
     toolkit=$(dirname "$(dirname "$(realpath "$nvcc")")")
     options+=("-DCMAKE_BUILD_RPATH=$toolkit/lib64")
@@ -100,8 +101,9 @@ compile() {
     fi
     if [ -n "$gtest" ] || [ -e /usr/include/gtest/gtest.h ]; then
         options+=(-DORTHO_BUILD_TESTS=ON)
+        targets+=(orthonative_cuda_tests)
     fi
-    cmake -S native -B "$build" "${options[@]}" && cmake --build "$build" --parallel "$(nproc)"
+    cmake -S native -B "$build" "${options[@]}" && cmake --build "$build" --parallel "$(nproc)" --target "${targets[@]}"
 }
 
 # The first call of the device; cuda_bench ends with 3 if there is none.

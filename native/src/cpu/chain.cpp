@@ -627,6 +627,7 @@ private:
                 .arriving = last ? arriving_at(first + size) : nullptr,
                 .previous_gradient = gradient(current),
                 .previous_delta = activation(size - 1),
+                .previous_state = state(size - 1),
             };
             kernels_.backward(step, member.rows.begin, member.rows.end, columns.begin, columns.end);
 
@@ -663,6 +664,7 @@ private:
                 step.arriving = arriving_at(layer);
                 step.previous_gradient = gradient(1 - current);
                 step.previous_delta = local > 0 ? activation(local - 1) : nullptr;
+                step.previous_state = local > 0 ? state(local - 1) : nullptr;
                 kernels_.backward(step, member.rows.begin, member.rows.end, columns.begin, columns.end);
                 current = 1 - current;
             }

@@ -286,14 +286,14 @@ template <class T> [[gnu::always_inline]] inline typename Simd<T>::vec phi(Nonli
     return kind == Nonlinearity::tanh ? tanh(z) : relu(z);
 }
 
-/** Brings the lines of a tile that is to be read and written near while its product is computed. */
-template <class T>
+/** Brings the lines of a tile near while a product is computed: to read them, or to write them too. */
+template <bool written, class T>
 [[gnu::always_inline]] inline void prefetch_tile(const StateLayout& layout, const T* state, int64_t row, int64_t rows,
                                                  int64_t unit, int vectors) {
     const T* first = state + layout.offset(unit, row);
     for (int64_t r = 0; r < rows; ++r)
         for (int c = 0; c < vectors; ++c)
-            __builtin_prefetch(first + r * layout.width + c * Simd<T>::width, 1);
+            __builtin_prefetch(first + r * layout.width + c * Simd<T>::width, written);
 }
 
 template <class T>
@@ -416,8 +416,10 @@ void backward_width(const BackwardStep<T>& step, int64_t row_begin, int64_t row_
                  [&](int64_t unit, int vectors, const auto& products) {
                      even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
                          const int64_t row = row_begin + begin;
-                         if (step.previous_delta)
-                             prefetch_tile(step.layout, step.previous_delta, row, rows, unit, vectors);
+                         if (step.previous_delta) {
+                             prefetch_tile<true>(step.layout, step.previous_delta, row, rows, unit, vectors);
+                             prefetch_tile<false>(step.layout, step.previous_state, row, rows, unit, vectors);
+                         }
                          if (step.gradient)
                              products[static_cast<size_t>(rows - 1)](step, step.gradient + row * width,
                                                                      step.delta + row * width, unit, result);

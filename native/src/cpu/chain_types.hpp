@@ -90,6 +90,7 @@ template <class T> struct BackwardStep {
     const T* arriving;              // [batch, units] row-major: gradient that arrives at x_{k-1} from outside; or null
     T* previous_gradient;           // g_{k-1}, written
     T* previous_delta;              // in: φ of step k-1, out: δ_{k-1}; null: there is no step before
+    const T* previous_state;        // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
 };
 
 /** Sums over time steps and rows. */
