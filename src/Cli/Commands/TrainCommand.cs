@@ -214,7 +214,7 @@ internal static class TrainCommand
             factor, (s, v) => s with { ReadoutRate = v, ReadoutBiasRate = null }, s => s.ReadoutRate);
         options.Add("--schedule", "kind", "Learning rate over the run",
             OptionValue.Choice<Schedule>(), (s, v) => s with { Schedule = v }, s => s.Schedule);
-        options.Add("--warmup", "steps", "Steps over which the learning rate rises",
+        options.Add("--warmup", "steps", "Steps over which the learning rate rises, but at most a tenth of all",
             OptionValue.Whole(0, 1_000_000), (s, v) => s with { Warmup = v }, s => s.Warmup);
         options.Add("--epsilon", "value", "Added to the root mean square of gradients by adam and adamw",
             OptionValue.Number(0, 1, above: true), (s, v) => s with { Epsilon = v }, s => s.Epsilon);

@@ -78,6 +78,7 @@ internal static class TaskDefaults
         BiasScale = 2,
         InputNoise = 0.6,
         LabelSmoothing = 0.1,
+        Warmup = 500,
         Optimizer = OptimizerChoice.AdamW,
         WeightDecay = 0.05,
         LearningRate = 1.5e-3,

@@ -77,7 +77,7 @@ internal sealed record TrainSettings
 
     public Schedule Schedule { get; init; } = Schedule.Constant;
 
-    /// <summary>Steps over which the learning rate rises linearly to its value.</summary>
+    /// <summary>Steps over which the learning rate rises linearly to its value, but at most a tenth of all.</summary>
     public int Warmup { get; init; }
 
     /// <summary>Largest norm of the gradient of all parameters; 0: not clipped.</summary>

@@ -266,10 +266,11 @@ internal sealed class Trainer : IDisposable
             OptimizerChoice.AdamW => new AdamW(Model, rate, adam),
             _ => new Adam(Model, rate, adam),
         };
+        int warmup = (int)Math.Min(_settings.Warmup, Steps / 10);
         LearningRateSchedule schedule = _settings.Schedule == Schedule.Cosine
-            ? new CosineSchedule(rate, Math.Max(1, Steps - _settings.Warmup))
+            ? new CosineSchedule(rate, Math.Max(1, Steps - warmup))
             : new ConstantSchedule(rate);
-        optimizer.Schedule = _settings.Warmup == 0 ? schedule : new WarmupSchedule(_settings.Warmup, schedule);
+        optimizer.Schedule = warmup == 0 ? schedule : new WarmupSchedule(warmup, schedule);
         return optimizer;
     }
 
