@@ -178,7 +178,13 @@ TEST(Segments, Are_as_long_as_fits_so_that_the_fewest_steps_are_recomputed) {
         EXPECT_LE(bytes_of(chosen), limit);
         EXPECT_TRUE(chosen.length == 100 || bytes_of(Segments{100, chosen.length + 1}) > limit);
     }
-    EXPECT_THROW(choose_segments(0, 10, {100, 1, 1}, bytes_of), Error);
+    for (const int64_t steps : {1, 2, 6, 7, 28, 100, 4999}) {
+        int64_t least = bytes_of(Segments{steps, 1});
+        for (int64_t length = 2; length <= steps; ++length)
+            least = std::min(least, bytes_of(Segments{steps, length}));
+        EXPECT_EQ(bytes_of(choose_segments(0, least, {steps, 1, 1}, bytes_of)), least) << steps;
+        EXPECT_THROW(choose_segments(0, least - 1, {steps, 1, 1}, bytes_of), Error) << steps;
+    }
 }
 
 TEST(LiveObject, Is_counted_while_it_lives) {

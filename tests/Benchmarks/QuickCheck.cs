@@ -36,7 +36,7 @@ internal static class QuickCheck
 
     private static void CheckComparison(string folder)
     {
-        Workload[] workloads = [new(Mode.Train, 9, 3, 5, 1, StateMiB: 1), new(Mode.Infer, 17, 3, 5, 2)];
+        Workload[] workloads = [new(Mode.Train, 9, 3, 5, 1), new(Mode.Train, 300, 16, 60, 1, StateMiB: 1), new(Mode.Infer, 17, 3, 5, 2)];
         // Every peer, and one with MKL's other path: each row takes two processes.
         Opponent[] opponents = [.. CompareCommand.Opponents(Peer.All).Where(opponent => !opponent.ForceAvx512 || opponent.Peer.Name == "manual")];
         List<ComparisonRow> rows = CompareCommand.Execute(workloads, opponents, seconds: 0, repetitions: 2, folder);

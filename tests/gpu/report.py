@@ -16,6 +16,8 @@ def read_lines(path: pathlib.Path) -> list[str]:
 def read_rows(path: pathlib.Path) -> list[dict]:
     rows = []
     for line in read_lines(path):
+        if not line.startswith("{"):
+            continue
         try:
             rows.append(json.loads(line, parse_constant=refuse_constant))
         except ValueError:  # a stage that was stopped leaves half a line
@@ -46,8 +48,9 @@ def main() -> None:
     facts = read_lines(folder / "facts.log")
     # A stage that was run again counts once, as it went last.
     stages = list({line.split("\t")[0]: line.split("\t") for line in read_lines(folder / "stages.tsv")}.values())
-    rows = read_rows(folder / "rows.jsonl")
-    training = read_rows(folder / "training.jsonl")
+    # What stages left that --only did not run anew counts too; what is left of stages not in the list does not.
+    rows = [row for name, *_ in stages if re.match(r"(bench|torch|again)-", name) for row in read_rows(folder / f"{name}.log")]
+    training = [json.loads((folder / name / "run.json").read_text()) for name, result, *_ in stages if name.startswith("train-") and result == "passed"]
     peak = peak_multiply_adds()
 
     # Ours was timed before and after PyTorch; the slower one counts.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything for a machine with an NVIDIA GPU: builds the CUDA library with the nvcc found there, tests it, trains with it and
 # measures it against PyTorch. Needs nvcc and cuBLAS (CUDA 11.8 or later), CMake and a C++20 compiler; what else is missing is left out,
-# and the table says so. Takes up to ten minutes. README.md beside this file says what to carry to such a machine.
+# and the table says so. Made to take ten minutes; each stage has a limit of its own. Exits with 1 if a stage failed. README.md beside this file says what to carry to such a machine.
 set -u -o pipefail
 cd "$(dirname "$0")/../.."
 
@@ -25,8 +25,10 @@ while [ $# -gt 0 ]; do
     --quick) quick=true ;;
     --help | -h) usage && exit 0 ;;
     --only)
-        [ $# -ge 2 ] || { echo "--only needs a pattern" >&2 && exit 2; }
-        only=$2
+        only=${2-}
+        status=0
+        [[ '' =~ $only ]] || status=$? # 2: no regular expression
+        [ -n "$only" ] && [ "$status" -ne 2 ] || { echo "--only needs a regular expression of names of stages" >&2 && exit 2; }
         shift
         ;;
     --out | --published | --data | --shared | --gtest)
@@ -42,12 +44,11 @@ mkdir -p "$out" || exit 1
 out=$(realpath "$out")
 build=$PWD/native/build/gpu
 tests=$build/published/tests tool=$build/published/tool
-rows=$out/rows.jsonl
 stages=$out/stages.tsv
 if [ -z "$only" ]; then
-    rm -f "$rows" "$stages" "$out/training.jsonl"
+    : >"$stages" || exit 1
 fi
-touch "$rows" "$stages" "$out/training.jsonl" || exit 1
+failed=0
 # Whatever happens, what there is gets its table.
 trap 'python3 tests/gpu/report.py "$out"' EXIT
 
@@ -60,8 +61,13 @@ stage() {
     case $status in
     0) result=passed ;;
     77) result=skipped ;;
-    124 | 137) result="stopped after $limit s" ;;
+    124) result="stopped after $limit s" ;;
+    137) result="killed: for its time, $limit s, or for memory" ;;
     *) result=failed ;;
+    esac
+    case $status in
+    0 | 77) ;;
+    *) failed=1 ;;
     esac
     [ "$result" = passed ] || tail -n 15 "$out/$name.log"
     printf '%s\t%s\t%d s\t%s\n' "$name" "$result" $((SECONDS - begin)) "$(tail -n 1 "$out/$name.log" | tr -d '\t' | cut -c1-160)" >>"$stages"
@@ -91,7 +97,7 @@ compile() {
     options+=("-DCMAKE_BUILD_RPATH=$toolkit/lib64")
     architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | grep -Ex '[0-9]+\.[0-9]+' | tr -d .)
     # An nvcc older than the GPU does not know its architecture; PTX is then compiled by the driver.
-    if [ -n "$architecture" ] && "$nvcc" --list-gpu-code | grep -qx "sm_$architecture"; then
+    if [ -n "$architecture" ] && [[ " $("$nvcc" --list-gpu-code | tr '\n' ' ') " == *" sm_$architecture "* ]]; then
         options+=("-DORTHO_CUDA_ARCHITECTURES=$architecture")
     fi
     if [ -n "$gtest" ]; then
@@ -132,28 +138,26 @@ sanitize() {
         { echo "compute-sanitizer is missing" && return 77; }
     [ -x "$build/tests/orthonative_cuda_tests" ] || { echo "GoogleTest is missing" && return 77; }
     # Only this library's kernels, not those of cuBLAS; the option has had two names.
-    if "$sanitizer" --help | grep -q -- --kernel-name; then
+    if [[ $("$sanitizer" --help 2>&1) == *--kernel-name* ]]; then
         options+=(--kernel-name kernel_substring=ortho)
     else
         options+=(--kernel-regex kns=ortho)
     fi
     "$sanitizer" "${options[@]}" "$build/tests/orthonative_cuda_tests" \
         --gtest_filter='*Gradients_are_added*:*Inference_gives*:CudaOperations/0.Losses_agree*:CudaOperations/0.Dense*:CudaBuffer.Uploads*' \
-        2>&1 | tee "$out/sanitizer.txt" || status=1
-    if grep -q "Device not supported" "$out/sanitizer.txt"; then
+        2>&1 | tee "$out/$1.txt" || status=1
+    if grep -q "Device not supported" "$out/$1.txt"; then
         echo "compute-sanitizer does not support this device" && return 77
     fi
     return "$status"
 }
 
-# training NAME ARGUMENTS...: trains on the GPU and leaves the result of the run in training.jsonl.
+# training NAME ARGUMENTS...: trains on the GPU and leaves the result in the folder train-NAME.
 training() {
-    local name=$1 run
+    local name=$1
     shift
     [ -n "$published" ] || { echo "--published is not given" && return 77; }
-    run=$out/train-$name
-    "$tool/OrthoNative.Cli" train "$@" --device cuda --out "$run" || return
-    tr -d '\n' <"$run/run.json" >>"$out/training.jsonl" && echo >>"$out/training.jsonl"
+    "$tool/OrthoNative.Cli" train "$@" --device cuda --out "$out/train-$name"
 }
 
 images() {
@@ -161,10 +165,10 @@ images() {
     training "$@" --data "$data"
 }
 
-ours() { "$build/bench/cuda_bench" "$@" | tee -a "$rows"; }
-theirs() { python3 tests/gpu/benchmark.py "$@" | tee -a "$rows"; }
+ours() { "$build/bench/cuda_bench" "$@"; }
+theirs() { python3 tests/gpu/benchmark.py "$@"; }
 export -f unpack native_tests managed_tests sanitize training images ours theirs facts compile device
-export build out published tests tool data shared gtest rows nvcc
+export build out published tests tool data shared gtest nvcc
 
 run_stage() {
     local name=$1 limit=$2
@@ -202,3 +206,4 @@ for shape in "${shapes[@]}"; do
     run_stage "torch-$hidden-$batch" 90 theirs "${sizes[@]}"
     run_stage "again-$hidden-$batch" 60 ours "${sizes[@]}"
 done
+exit "$failed"

@@ -198,7 +198,8 @@ typedef struct ortho_device_options {
     int32_t kind;
     /** CPU: threads that work together, 1 to 1024; 0: as many as there are cores. CUDA: must be 0. */
     int32_t threads;
-    /** CUDA: which GPU; CPU: must be 0. */
+    /** CUDA: which GPU; CPU: must be 0. A call makes that GPU the thread's current one, and the one before it current
+        again if the process has used it. */
     int32_t index;
     /** CUDA: ortho_matrix_precision of all products but those with the filter; CPU: must be 0. */
     int32_t matrix_precision;
@@ -209,8 +210,9 @@ typedef struct ortho_device_options {
         null: a stream of its own, not the default stream. CPU: must be null. */
     void* cuda_stream;
     /** CUDA: a cublasHandle_t of that GPU to use, which stays the caller's, must outlive the device, and whose stream,
-        workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, and whose
-        workspace is the default one once the device is freed; null: one of its own. CPU: must be null. */
+        workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, during which no
+        other thread may use it. Freeing the device puts the stream back, with cuBLAS' default workspace. Null: a handle
+        of its own, whose stream is the device's. CPU: must be null. */
     void* cublas_handle;
 } ortho_device_options;
 

@@ -53,9 +53,11 @@ Segments choose_segments(int64_t checkpoint_every, int64_t max_state_bytes, cons
     const auto fits = [&](int64_t length) { return bytes_of(Segments{steps, length}) <= max_state_bytes; };
     if (fits(steps))
         return segments;
-    // Memory falls with the length down to about sqrt(T / 2). All steps but the last `length` are recomputed, so the
-    // longest length that fits recomputes least.
+    // Memory falls with the length down to about sqrt(T / 2), which may be a little more than its whole part. All steps
+    // but the last `length` are recomputed, so the longest length that fits recomputes least.
     int64_t low = std::max<int64_t>(1, static_cast<int64_t>(std::sqrt(static_cast<double>(steps) / 2)));
+    if (low < steps && bytes_of(Segments{steps, low + 1}) < bytes_of(Segments{steps, low}))
+        ++low;
     if (!fits(low)) {
         const ByteText least(bytes_of(Segments{steps, low}));
         fail(ORTHO_OUT_OF_MEMORY,

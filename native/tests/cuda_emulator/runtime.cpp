@@ -543,8 +543,17 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
     return api("cudaFuncGetAttributes", [] { return cudaSuccess; });
 }
 
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+    return api("cudaStreamIsCapturing", [&] {
+        *status = stream->capture != nullptr ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+        return cudaSuccess;
+    });
+}
+
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     return api("cudaStreamBeginCapture", [&] {
+        if (stream->capture != nullptr)
+            stop("a stream that is being captured cannot be captured once more");
         stream->capture = std::make_unique<std::vector<Work>>();
         stream->capture_failed = false;
         return cudaSuccess;
@@ -666,6 +675,9 @@ cublasStatus_t enqueue_product(const char* function, cublasHandle_t handle, cons
         if (g.m < 0 || g.n < 0 || g.k < 0 || g.lda < std::max(1, a_rows) || g.ldb < std::max(1, b_rows) ||
             g.ldc < std::max(1, g.m) || g.count < 0)
             return CUBLAS_STATUS_INVALID_VALUE;
+        const auto& streams = emulator().streams;
+        if (handle->stream != nullptr && std::find(streams.begin(), streams.end(), handle->stream) == streams.end())
+            stop("a product is asked for on a stream that was destroyed");
         if (handle->workspace == nullptr)
             stop("a product has no workspace of its own, so its bits may differ from run to run");
         ++emulator().counters.products;
@@ -709,6 +721,13 @@ cublasStatus_t cublasDestroy(cublasHandle_t handle) {
 cublasStatus_t cublasGetVersion(cublasHandle_t, int* version) {
     *version = 120000;
     return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasGetStream(cublasHandle_t handle, cudaStream_t* stream) {
+    return api<cublasStatus_t>("cublasGetStream", [&] {
+        *stream = handle->stream;
+        return CUBLAS_STATUS_SUCCESS;
+    });
 }
 
 cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {

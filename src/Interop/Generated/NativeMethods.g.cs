@@ -147,7 +147,10 @@ internal unsafe struct ortho_device_options
     public int kind;
     /// <summary>CPU: threads that work together, 1 to 1024; 0: as many as there are cores. CUDA: must be 0.</summary>
     public int threads;
-    /// <summary>CUDA: which GPU; CPU: must be 0.</summary>
+    /// <summary>
+    /// CUDA: which GPU; CPU: must be 0. A call makes that GPU the thread&apos;s current one, and the one before it current
+    /// again if the process has used it.
+    /// </summary>
     public int index;
     /// <summary>CUDA: ortho_matrix_precision of all products but those with the filter; CPU: must be 0.</summary>
     public int matrix_precision;
@@ -163,8 +166,9 @@ internal unsafe struct ortho_device_options
     public void* cuda_stream;
     /// <summary>
     /// CUDA: a cublasHandle_t of that GPU to use, which stays the caller&apos;s, must outlive the device, and whose stream,
-    /// workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, and whose
-    /// workspace is the default one once the device is freed; null: one of its own. CPU: must be null.
+    /// workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, during which no
+    /// other thread may use it. Freeing the device puts the stream back, with cuBLAS&apos; default workspace. Null: a handle
+    /// of its own, whose stream is the device&apos;s. CPU: must be null.
     /// </summary>
     public void* cublas_handle;
 }
@@ -276,7 +280,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "43a7bcdd93444bd0b3fbe2f95bb31ee3af0b53c3c7cef14bc10386579ec96f15";
+    public const string HeaderHash = "e74e9591b809d03558e067c75365b7b41a686ce98f73f33aad5e0f036761e2f7";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]

@@ -20,7 +20,7 @@ public readonly record struct Checkpointing
 
     internal long MaximumBytes { get; }
 
-    /// <summary>Keep every n-th state, counted from the last one. The square root of the number of steps needs the least memory.</summary>
+    /// <summary>Keep every n-th state, counted from the last one. The square root of half the number of steps needs the least memory.</summary>
     /// <param name="steps">Steps between kept states, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="steps"/> is less than 1.</exception>
     public static Checkpointing Every(long steps)

@@ -36,7 +36,10 @@ public static class CudaInterop
 
     /// <summary>The <c>cublasHandle_t</c> that a device uses; belongs to the device unless it was given to it.</summary>
     /// <param name="device">A CUDA device.</param>
-    /// <remarks>Its stream, workspace and modes are the device's: whoever changes them must put them back before the device is given work.</remarks>
+    /// <remarks>
+    /// Its stream, workspace and modes are the device's, which sets them anew at every call that multiplies: whoever changes them need not put
+    /// them back, but must set them again for work of their own, and no other thread may use the handle during a call.
+    /// </remarks>
     /// <exception cref="ArgumentException">It is a CPU device.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public static nint GetCublasHandle(Device device) => Describe(device).CublasHandle;

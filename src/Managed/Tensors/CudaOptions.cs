@@ -20,7 +20,8 @@ public sealed record CudaOptions
 
     /// <summary>
     /// A <c>cublasHandle_t</c> of the same GPU to use, whose stream, workspace, pointer mode, math mode and atomics mode the device sets for
-    /// itself. Stays the caller's and must outlive the device and all that was made on it. Default 0: a handle of its own.
+    /// itself at every call that multiplies, during which no other thread may use it. Disposing of the device puts the stream back, with cuBLAS'
+    /// default workspace. Stays the caller's and must outlive the device and all that was made on it. Default 0: a handle of its own.
     /// </summary>
     public nint CublasHandle { get; init; }
 }

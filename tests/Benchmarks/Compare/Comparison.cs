@@ -16,9 +16,10 @@ namespace OrthoNative.Benchmarks.Compare;
 /// <param name="Ratio">Peer's time by ours: above 1 this library is faster.</param>
 /// <param name="OursPeakBytes">Peak resident memory of a process that runs this library alone.</param>
 /// <param name="PeerPeakBytes">Peak resident memory of a process that runs the peer alone.</param>
+/// <param name="StateMiB">What states of this library might take, the others being recomputed; null, and not in the file: all were kept.</param>
 internal sealed record ComparisonRow(
     string Peer, string Mode, int Hidden, int Batch, int Steps, int Threads,
-    double OursMs, double PeerMs, double Ratio, long OursPeakBytes, long PeerPeakBytes);
+    double OursMs, double PeerMs, double Ratio, long OursPeakBytes, long PeerPeakBytes, long? StateMiB = null);
 
 /// <summary>A side to compare with: a peer and which path MKL takes.</summary>
 internal sealed record Opponent(Peer Peer, bool ForceAvx512)
@@ -34,6 +35,7 @@ internal static class Comparison
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = false,
         NumberHandling = JsonNumberHandling.Strict,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
     /// <summary>Measures every workload against every opponent.</summary>
@@ -55,7 +57,7 @@ internal static class Comparison
                     WorkerTask.Memory, workload, opponent.Peer.Name, opponent.ForceAvx512)).PeakBytes;
                 yield return new ComparisonRow(
                     opponent.Name, NameOf(workload.Mode), workload.Hidden, workload.Batch, workload.Steps, workload.Threads,
-                    Math.Round(time.OursMs, 4), Math.Round(time.PeerMs, 4), Math.Round(time.PeerMs / time.OursMs, 3), ourPeak, peerPeak);
+                    Math.Round(time.OursMs, 4), Math.Round(time.PeerMs, 4), Math.Round(time.PeerMs / time.OursMs, 3), ourPeak, peerPeak, workload.StateMiB);
             }
         }
     }

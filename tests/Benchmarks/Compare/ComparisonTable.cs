@@ -7,7 +7,7 @@ namespace OrthoNative.Benchmarks.Compare;
 internal static class ComparisonTable
 {
     /// <summary>Characters that a line of the table needs.</summary>
-    public const int ConsoleWidth = 120;
+    public const int ConsoleWidth = 132;
 
     private const double MiB = 1024 * 1024;
 
@@ -18,6 +18,7 @@ internal static class ComparisonTable
         ("B", row => Whole(row.Batch)),
         ("T", row => Whole(row.Steps)),
         ("threads", row => Whole(row.Threads)),
+        ("states", row => row.StateMiB is { } limit ? $"≤ {limit} MiB" : "all kept"),
         ("peer", row => row.Peer),
         ("ours ms", row => Time(row.OursMs)),
         ("peer ms", row => Time(row.PeerMs)),
@@ -56,7 +57,7 @@ internal static class ComparisonTable
 
     private static string Line(IEnumerable<string> cells) => $"| {string.Join(" | ", cells)} |";
 
-    private static bool IsText(string title) => title is "mode" or "peer";
+    private static bool IsText(string title) => title is "mode" or "states" or "peer";
 
     private static string Whole(double value) => value.ToString("0", CultureInfo.InvariantCulture);
 

@@ -68,8 +68,6 @@ public:
         // The parameters' pointers are the caller's.
         p_.alpha = p_.beta = nullptr;
         p_.context = nullptr;
-        // What was uploaded is about to be freed.
-        check(cudaStreamSynchronize(device.stream), "cudaStreamSynchronize");
     }
 
     ~CudaChain() override {

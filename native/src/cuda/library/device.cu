@@ -80,16 +80,20 @@ Device::Device(const ortho_device_options& options)
     if (blas == nullptr)
         blas = own_blas_.get();
     copy_stream = own_copy_stream_.get();
+    if (own_blas_.get() == nullptr)
+        check(cublasGetStream(blas, &lent_blas_stream_), "cublasGetStream");
+    // Whoever asks for the handle finds it on the device's stream.
+    set_up_blas();
     clear(*this, report(), sizeof(Report));
 }
 
 Device::~Device() {
     static_cast<void>(cudaStreamSynchronize(copy_stream));
     static_cast<void>(cudaStreamSynchronize(stream));
-    // A handle of the caller's must not keep a workspace that is about to be freed. Setting the stream gives it the one
-    // of cuBLAS back; setting a workspace of no bytes would leave it without any.
+    // A handle of the caller's must not keep a stream and a workspace that are about to be freed. Setting the stream
+    // gives it the workspace of cuBLAS back; setting a workspace of no bytes would leave it without any.
     if (own_blas_.get() == nullptr)
-        static_cast<void>(cublasSetStream(blas, stream));
+        static_cast<void>(cublasSetStream(blas, lent_blas_stream_));
 }
 
 void Device::set_up_blas() {

@@ -74,6 +74,7 @@ private:
     Stream own_stream_;
     Stream own_copy_stream_;
     BlasHandle own_blas_;
+    cudaStream_t lent_blas_stream_ = nullptr; // that of a handle of the caller's before it was set
     DeviceMemory workspace_;
     DeviceMemory report_;
     DeviceMemory scratch_;
@@ -85,7 +86,8 @@ bool is_in_use(int index);
 
 /**
  * Makes a GPU the thread's current one, and the one before it current again at the end. A thread that never chose one
- * has GPU 0; making that current would start a context there, so it is left alone where nothing uses it.
+ * has GPU 0; making that current would start a context there, so where nothing uses it the thread stays with its new
+ * GPU.
  */
 class CurrentDevice {
 public:

@@ -22,8 +22,10 @@ __global__ void check_finite_kernel(Checked checked, int64_t count, const T* val
 void require_code(const cudaDeviceProp& gpu) {
     cudaFuncAttributes attributes{};
     const cudaError_t status = cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(fill_kernel<float>));
-    if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidPtx ||
-        status == cudaErrorUnsupportedPtxVersion) {
+    if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction ||
+        status == cudaErrorInvalidKernelImage || status == cudaErrorInvalidPtx ||
+        status == cudaErrorUnsupportedPtxVersion || status == cudaErrorJitCompilerNotFound ||
+        status == cudaErrorJitCompilationDisabled) {
         static_cast<void>(cudaGetLastError());
         fail(ORTHO_NOT_SUPPORTED,
              "%s has compute capability %d.%d, for which this build has no code that its driver takes (%s)", gpu.name,

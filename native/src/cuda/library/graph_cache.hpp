@@ -35,9 +35,9 @@ public:
             if (!(entry->key == key))
                 continue;
             entries_.splice(entries_.begin(), entries_, entry);
-            if (entry->graph.get() == nullptr && entry->may_be_captured)
-                entry->may_be_captured = capture(device, body, entry->graph);
-            if (entry->may_be_captured)
+            if (entry->graph.get() == nullptr)
+                entry->graph = capture(device, body);
+            if (entry->graph.get() != nullptr)
                 check(cudaGraphLaunch(entry->graph.get(), device.stream), "cudaGraphLaunch");
             else
                 body();
@@ -45,7 +45,7 @@ public:
         }
         // A loop that is run once is not worth capturing, which takes longer than the loop itself.
         body();
-        entries_.push_front(Entry{key, GraphExec(), true});
+        entries_.push_front(Entry{key, GraphExec()});
         if (entries_.size() > most_entries)
             entries_.pop_back();
     }
@@ -59,15 +59,19 @@ private:
     struct Entry {
         LoopKey key;
         GraphExec graph;
-        bool may_be_captured;
     };
 
-    /** @return false if the stream cannot be captured: the default stream, or one that its owner is capturing */
-    template <class Body> static bool capture(Device& device, Body&& body, GraphExec& graph_executable) {
-        const cudaError_t begun = cudaStreamBeginCapture(device.stream, cudaStreamCaptureModeThreadLocal);
-        if (begun == cudaErrorStreamCaptureUnsupported || begun == cudaErrorIllegalState) {
+    /** @return none if the stream cannot be captured: the default stream, or one that its owner is capturing */
+    template <class Body> static GraphExec capture(Device& device, Body&& body) {
+        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+        cudaError_t begun = cudaStreamIsCapturing(device.stream, &status);
+        if (begun == cudaSuccess && status != cudaStreamCaptureStatusNone)
+            return GraphExec();
+        if (begun == cudaSuccess)
+            begun = cudaStreamBeginCapture(device.stream, cudaStreamCaptureModeThreadLocal);
+        if (begun == cudaErrorStreamCaptureUnsupported || begun == cudaErrorStreamCaptureImplicit) {
             static_cast<void>(cudaGetLastError());
-            return false;
+            return GraphExec();
         }
         check(begun, "cudaStreamBeginCapture");
         cudaGraph_t captured = nullptr;
@@ -84,8 +88,7 @@ private:
         const Graph graph(captured);
         cudaGraphExec_t executable = nullptr;
         check(cudaGraphInstantiateWithFlags(&executable, graph.get(), 0), "cudaGraphInstantiateWithFlags");
-        graph_executable = GraphExec(executable);
-        return true;
+        return GraphExec(executable);
     }
 
     std::list<Entry> entries_;

@@ -64,7 +64,7 @@ struct SharedLayout {
     }
 };
 
-// __threadfence() orders more than one flag needs, and drops the whole first-level cache at both ends.
+// __threadfence() orders more than one flag needs, and is sequentially consistent.
 
 /** Adds 1, after what the block wrote before its last __syncthreads(). */
 __device__ __forceinline__ void add_one_release(unsigned* counter) {
