@@ -25,5 +25,6 @@ internal sealed record Workload(Mode Mode, int Hidden, int Batch, int Steps, int
     /// <summary>Classes of the readout: ten digits.</summary>
     public const int Classes = 10;
 
-    public const double LearningRate = 1e-3;
+    /// <summary>So small that the loss after a step is near the one before: sums over many time steps make larger steps magnify roundings.</summary>
+    public const double LearningRate = 1e-5;
 }

@@ -45,6 +45,7 @@ internal static class Worker
     public const string CommandName = "worker";
 
     private const int MostRepetitions = 201;
+    /// <summary>Of a loss; one below 1 is a difference of larger numbers, which are rounded.</summary>
     private const double LossTolerance = 1e-4;
 
     /// <summary>
@@ -160,12 +161,12 @@ internal static class Worker
             double ourLoss = Run(mode, ours);
             double theirLoss = Run(mode, theirs);
             bool agree = peer.SameModel
-                ? Math.Abs(ourLoss - theirLoss) <= LossTolerance * Math.Abs(theirLoss)
+                ? Math.Abs(ourLoss - theirLoss) <= LossTolerance * Math.Max(1, Math.Abs(theirLoss))
                 : double.IsFinite(ourLoss) && double.IsFinite(theirLoss);
             if (!agree)
             {
                 throw new InvalidOperationException(FormattableString.Invariant(
-                    $"{mode} step {step}: our loss is {ourLoss:G9}, that of {peer.Name} {theirLoss:G9}; a relative difference of {LossTolerance} is allowed."));
+                    $"{mode} step {step}: our loss is {ourLoss:G9}, that of {peer.Name} {theirLoss:G9}; a difference of {LossTolerance} is allowed, relative where losses are above 1."));
             }
         }
     }
