@@ -4,8 +4,8 @@
 //   cuda_bench [--hidden N] [--batch B] [--steps T] [--seconds S]
 //
 // A step is forward, readout, cross-entropy, backward, clipping and Adam, with nothing returned to the host.
-// Repetitions are timed apart, each with a wait for the device at its end; the median is printed. Exits with 3 if there is
-// no CUDA device.
+// Repetitions are timed apart, each with a wait for the device at its end; the median is printed. Exits with 3 if there
+// is no CUDA device.
 #include <algorithm>
 #include <chrono>
 #include <cmath>

@@ -210,9 +210,9 @@ typedef struct ortho_device_options {
         null: a stream of its own, not the default stream. CPU: must be null. */
     void* cuda_stream;
     /** CUDA: a cublasHandle_t of that GPU to use, which stays the caller's, must outlive the device, and whose stream,
-        workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, during which no
-        other thread may use it. Freeing the device puts the stream back, with cuBLAS' default workspace. Null: a handle
-        of its own, whose stream is the device's. CPU: must be null. */
+        workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, during which
+       no other thread may use it. Freeing the device puts the stream back, with cuBLAS' default workspace. Null: a
+       handle of its own, whose stream is the device's. CPU: must be null. */
     void* cublas_handle;
 } ortho_device_options;
 

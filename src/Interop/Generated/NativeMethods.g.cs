@@ -166,9 +166,9 @@ internal unsafe struct ortho_device_options
     public void* cuda_stream;
     /// <summary>
     /// CUDA: a cublasHandle_t of that GPU to use, which stays the caller&apos;s, must outlive the device, and whose stream,
-    /// workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, during which no
-    /// other thread may use it. Freeing the device puts the stream back, with cuBLAS&apos; default workspace. Null: a handle
-    /// of its own, whose stream is the device&apos;s. CPU: must be null.
+    /// workspace, pointer mode, math mode and atomics mode are set for it at every call that multiplies, during which
+    /// no other thread may use it. Freeing the device puts the stream back, with cuBLAS&apos; default workspace. Null: a
+    /// handle of its own, whose stream is the device&apos;s. CPU: must be null.
     /// </summary>
     public void* cublas_handle;
 }
@@ -280,7 +280,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "e74e9591b809d03558e067c75365b7b41a686ce98f73f33aad5e0f036761e2f7";
+    public const string HeaderHash = "f08bbea90162ae2a1222f68519ba70853097b678dc6c602219ecee45479f242b";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
