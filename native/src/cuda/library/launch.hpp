@@ -42,6 +42,13 @@ template <class T> __device__ __forceinline__ T* shared_memory() {
 #endif
 }
 
+/** How often memory that others change is read before pause(): in the emulator they only run meanwhile. */
+#if defined(ORTHO_CUDA_EMULATOR)
+constexpr int eager_polls = 0;
+#else
+constexpr int eager_polls = 32;
+#endif
+
 /** Lets the other threads run while this one waits for memory to change. */
 __device__ __forceinline__ void pause() {
 #if defined(ORTHO_CUDA_EMULATOR)

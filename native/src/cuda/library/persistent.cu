@@ -103,7 +103,6 @@ public:
     /** Returns when all blocks of the group have arrived as often as this one. */
     __device__ __forceinline__ void wait() const {
         if (threadIdx.x == 0) {
-            constexpr int eager_polls = 32;
             for (int polls = 0; static_cast<int>(load_acquire(counter_) - target_) < 0; ++polls)
                 if (polls >= eager_polls)
                     pause();
