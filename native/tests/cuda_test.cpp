@@ -48,6 +48,7 @@ struct Emulator {
         find(set_device_count, "ortho_cuda_emulator_set_device_count");
         find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
         find(fail_next, "ortho_cuda_emulator_fail_next");
+        find(blas_stream, "ortho_cuda_emulator_blas_stream");
     }
     bool present() const { return read_counters != nullptr; }
     Counters counters() const {
@@ -60,6 +61,7 @@ struct Emulator {
     void (*set_device_count)(int);
     void (*set_multiprocessors)(int);
     void (*fail_next)(const char*, int, int);
+    void* (*blas_stream)(void*);
 };
 
 const Emulator& emulator() {
@@ -568,12 +570,20 @@ TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
         expect_same_bits(expected, run(p, chain, arrays));
     }
     expect_same_bits(expected, run(p, chain, arrays));
+}
+
+TEST(CudaDevice, A_handle_is_on_the_device_s_stream_from_the_start_and_gets_a_lent_one_s_back) {
+    NEEDS_EMULATOR();
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    const Device owner = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
+    EXPECT_EQ(emulator().blas_stream(info.cublas_handle), info.cuda_stream);
     {
-        // On a stream of its own, which the handle must not keep.
         const Device guest = make_cuda_device([&](auto& o) { o.cublas_handle = info.cublas_handle; });
-        expect_same_bits(expected, run_chain<float>(p, guest));
+        EXPECT_NE(emulator().blas_stream(info.cublas_handle), info.cuda_stream);
     }
-    expect_same_bits(expected, run_chain<float>(p, owner));
+    EXPECT_EQ(emulator().blas_stream(info.cublas_handle), info.cuda_stream);
 }
 
 TEST(CudaDevice, A_GPU_that_the_library_has_no_code_for_is_named) {

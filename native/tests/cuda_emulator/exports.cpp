@@ -1,4 +1,5 @@
 // What a test program can reach of the emulator inside the library, by dlsym.
+#include <cublas_v2.h>
 #include <cuda_runtime.h>
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -7,6 +8,7 @@ EXPORT void ortho_cuda_emulator_counters(ortho_cuda_emulator::Counters* counters
 EXPORT void ortho_cuda_emulator_set_device_count(int count);
 EXPORT void ortho_cuda_emulator_set_multiprocessors(int count);
 EXPORT void ortho_cuda_emulator_fail_next(const char* function, int status, int skip);
+EXPORT void* ortho_cuda_emulator_blas_stream(void* handle);
 
 void ortho_cuda_emulator_counters(ortho_cuda_emulator::Counters* counters) {
     *counters = ortho_cuda_emulator::counters();
@@ -19,4 +21,9 @@ void ortho_cuda_emulator_set_multiprocessors(int count) {
 }
 void ortho_cuda_emulator_fail_next(const char* function, int status, int skip) {
     ortho_cuda_emulator::fail_next(function, status, skip);
+}
+void* ortho_cuda_emulator_blas_stream(void* handle) {
+    cudaStream_t stream = nullptr;
+    static_cast<void>(cublasGetStream(static_cast<cublasHandle_t>(handle), &stream));
+    return stream;
 }
