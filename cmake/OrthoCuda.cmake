@@ -8,6 +8,7 @@ set(ORTHO_CUDA_SOURCES
     src/cuda/library/dense.cu
     src/cuda/library/device.cu
     src/cuda/library/fill.cu
+    src/cuda/library/layers.cu
     src/cuda/library/library.cu
     src/cuda/library/loss.cu
     src/cuda/library/noise.cu

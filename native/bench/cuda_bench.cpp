@@ -1,7 +1,7 @@
-// Times training steps of a recurrent chain with a readout on a CUDA device, through the C interface, and prints one
-// JSON row for each plan of the chain:
+// Times training steps of a recurrent chain with a readout on a CUDA device, or of a feedforward one where layers are
+// given, through the C interface, and prints one JSON row for each plan of the chain:
 //
-//   cuda_bench [--hidden N] [--batch B] [--steps T] [--seconds S]
+//   cuda_bench [--hidden N] [--batch B] [--steps T | --layers L] [--seconds S]
 //
 // A step is forward, readout, cross-entropy, backward, clipping and Adam, with nothing returned to the host.
 // Repetitions are timed apart, each with a wait for the device at its end; the median is printed. Exits with 3 if there
@@ -32,6 +32,7 @@ struct Options {
     int64_t hidden = 512;
     int64_t batch = 128;
     int64_t steps = 784;
+    int64_t layers = 0; // 0: the chain is recurrent
     double seconds = 2;
 };
 
@@ -42,8 +43,8 @@ Options read_options(int argc, char** argv) {
         char* end = nullptr;
         const double value = i + 1 < argc ? std::strtod(argv[i + 1], &end) : 0;
         if (i + 1 >= argc || *end != '\0' || !(value > 0 && value < 1e9)) {
-            std::fprintf(stderr,
-                         "usage: cuda_bench [--hidden N] [--batch B] [--steps T] [--seconds S]; numbers above 0\n");
+            std::fprintf(stderr, "usage: cuda_bench [--hidden N] [--batch B] [--steps T | --layers L] [--seconds S]; "
+                                 "numbers above 0\n");
             std::exit(2);
         }
         ++i;
@@ -53,10 +54,13 @@ Options read_options(int argc, char** argv) {
             options.batch = static_cast<int64_t>(value);
         else if (name == "--steps")
             options.steps = static_cast<int64_t>(value);
+        else if (name == "--layers")
+            options.layers = static_cast<int64_t>(value);
         else if (name == "--seconds")
             options.seconds = value;
         else {
-            std::fprintf(stderr, "cuda_bench: %s is unknown; allowed are --hidden, --batch, --steps and --seconds\n",
+            std::fprintf(stderr,
+                         "cuda_bench: %s is unknown; allowed are --hidden, --batch, --steps, --layers and --seconds\n",
                          name.c_str());
             std::exit(2);
         }
@@ -64,12 +68,14 @@ Options read_options(int argc, char** argv) {
     return options;
 }
 
-/** Random float32 values on the device. */
+/** Random float32 values on the device, or zeros where they do not deviate. */
 class Array {
 public:
     Array(ortho_device* device, int64_t count, double deviation) {
         std::vector<float> values(static_cast<size_t>(count));
-        require(ortho_random_normal(1, ORTHO_STREAM_DATA, next_++, 0, deviation, ORTHO_FLOAT32, count, values.data()));
+        if (deviation > 0)
+            require(
+                ortho_random_normal(1, ORTHO_STREAM_DATA, next_++, 0, deviation, ORTHO_FLOAT32, count, values.data()));
         require(ortho_buffer_create(&buffer_, device, count * 4));
         require(ortho_copy_from_host(device, data(), values.data(), count * 4));
     }
@@ -111,11 +117,16 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     else
         unsetenv("ORTHONATIVE_CUDA_CHAIN");
     const int64_t n = o.hidden;
-    const double alpha = 1, beta = 0.1;
+    const bool recurrent = o.layers == 0;
+    const int64_t steps = recurrent ? o.steps : o.layers, matrices = recurrent ? 1 : o.layers;
+    const int64_t d = recurrent ? inputs : 0;
+    const double alpha = 1, beta = recurrent ? 0.1 : 1.0 / static_cast<double>(o.layers);
     ortho_chain_options chain_options{};
     chain_options.struct_size = sizeof chain_options;
+    chain_options.model = recurrent ? ORTHO_RECURRENT : ORTHO_FEEDFORWARD;
     chain_options.hidden_size = n;
-    chain_options.input_size = inputs;
+    chain_options.input_size = d;
+    chain_options.layers = o.layers;
     chain_options.seed = 1;
     chain_options.alpha = &alpha;
     chain_options.beta = &beta;
@@ -123,19 +134,19 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     ortho_chain* chain = nullptr;
     require(ortho_chain_create(&chain, device, &chain_options));
 
-    const int64_t count = n * n + n * inputs + n + classes * n + classes;
+    const int64_t count = matrices * (n * n + n) + n * d + classes * n + classes;
     const Array parameters(device, count, 0.5 / std::sqrt(static_cast<double>(n))), gradients(device, count, 0),
-        first(device, count, 0), second(device, count, 0), data(device, o.steps * o.batch * inputs, 1),
+        first(device, count, 0), second(device, count, 0), data(device, o.batch * (recurrent ? steps * d : n), 1),
         state(device, o.batch * n, 0), state_gradients(device, o.batch * n, 0), logits(device, o.batch * classes, 0),
         logit_gradients(device, o.batch * classes, 0);
     std::vector<int32_t> targets;
     for (int64_t i = 0; i < o.batch; ++i)
         targets.push_back(static_cast<int32_t>(i % classes));
-    const auto part = [n](float* all, int which) {
+    const auto part = [=](float* all, int which) {
         float* const weights = all;
-        float* const input_weights = weights + n * n;
-        float* const bias = input_weights + n * inputs;
-        float* const readout = bias + n;
+        float* const input_weights = weights + matrices * n * n;
+        float* const bias = input_weights + n * d;
+        float* const readout = bias + matrices * n;
         return which == 0   ? weights
                : which == 1 ? input_weights
                : which == 2 ? bias
@@ -144,8 +155,9 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     };
     float *p = parameters.data(), *g = gradients.data();
     const auto forward = [&](int32_t training) {
-        require(ortho_chain_forward(chain, o.steps, o.batch, 1, training, part(p, 0), part(p, 1), part(p, 2),
-                                    data.data(), nullptr, state.data()));
+        require(ortho_chain_forward(chain, recurrent ? steps : 0, o.batch, 1, training, part(p, 0),
+                                    recurrent ? part(p, 1) : nullptr, part(p, 2), recurrent ? data.data() : nullptr,
+                                    recurrent ? nullptr : data.data(), state.data()));
         require(ortho_dense_forward(device, ORTHO_FLOAT32, o.batch, n, classes, part(p, 3), part(p, 4), state.data(),
                                     logits.data()));
     };
@@ -157,18 +169,19 @@ void run(ortho_device* device, const Options& o, const char* plan) {
                                             nullptr, nullptr, logit_gradients.data()));
         require(ortho_dense_backward(device, ORTHO_FLOAT32, 0, o.batch, n, classes, part(p, 3), state.data(),
                                      logit_gradients.data(), part(g, 3), part(g, 4), state_gradients.data()));
-        require(ortho_chain_backward(chain, 0, part(p, 0), part(p, 1), part(p, 2), data.data(), state_gradients.data(),
-                                     part(g, 0), part(g, 1), part(g, 2), nullptr, nullptr));
+        require(ortho_chain_backward(chain, 0, part(p, 0), recurrent ? part(p, 1) : nullptr, part(p, 2),
+                                     recurrent ? data.data() : nullptr, state_gradients.data(), part(g, 0),
+                                     recurrent ? part(g, 1) : nullptr, part(g, 2), nullptr, nullptr));
         require(ortho_clip_gradient_norm(device, ORTHO_FLOAT32, count, g, 1, nullptr));
         require(ortho_adam_step(device, ORTHO_FLOAT32, count, p, g, first.data(), second.data(), ++step, 0.9, 0.999,
                                 1e-8, 0, &group, 1));
     };
     const auto print = [&](const char* mode, double ms) {
         std::printf(
-            "{\"peer\": \"OrthoNative\", \"mode\": \"%s\", \"plan\": \"%s\", \"hidden\": %lld, \"batch\": %lld, "
-            "\"steps\": %lld, \"ms\": %.4f}\n",
-            mode, plan != nullptr ? plan : "automatic", static_cast<long long>(n), static_cast<long long>(o.batch),
-            static_cast<long long>(o.steps), ms);
+            "{\"peer\": \"OrthoNative\", \"model\": \"%s\", \"mode\": \"%s\", \"plan\": \"%s\", \"hidden\": %lld, "
+            "\"batch\": %lld, \"steps\": %lld, \"ms\": %.4f}\n",
+            recurrent ? "recurrent" : "feedforward", mode, plan != nullptr ? plan : "automatic",
+            static_cast<long long>(n), static_cast<long long>(o.batch), static_cast<long long>(steps), ms);
         std::fflush(stdout);
     };
     print("train", time_of(device, o.seconds, train));

@@ -92,6 +92,28 @@ template <class T> Result run_chain(const Problem& p, const Device& device = cud
     return run<T>(p, chain);
 }
 
+/** Launches of a training step. */
+int64_t launches_of(const Problem& p, const Device& device = cuda()) {
+    const int64_t before = emulator().counters().launches;
+    run_chain<float>(p, device);
+    return emulator().counters().launches - before;
+}
+
+/** A device of so few multiprocessors that a block takes as many rows as it can. */
+Device make_small_device() {
+    emulator().set_multiprocessors(1);
+    Device small = make_cuda_device();
+    emulator().set_multiprocessors(16);
+    return small;
+}
+
+Problem make_layers(Shape shape) {
+    Problem p = make_problem(shape);
+    p.model = ORTHO_FEEDFORWARD;
+    fill(p);
+    return p;
+}
+
 void expect_formulas(const Problem& p) {
     SCOPED_TRACE(describe(p));
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT64));
@@ -187,22 +209,26 @@ TEST_P(CudaChain, Gradients_are_added_where_asked) {
 
 TEST_P(CudaChain, Inference_gives_the_states_of_training) {
     const Plan plan(GetParam());
-    Problem p = make_problem({30, 3, 2, 12});
-    p.output_steps = 30;
-    fill(p);
-    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
-    const Arrays<float> a(p, cuda().get());
-    const auto forward = [&](int32_t training) {
-        EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 30, 3, 30, training, a.weights.data(), a.input_weights.data(),
-                                                 a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data())));
-        return a.outputs.values();
-    };
-    const std::vector<float> trained = forward(1);
-    EXPECT_EQ(trained, forward(0));
-    EXPECT_TRUE(
-        fails(ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(), a.inputs.data(),
-                                   a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(), nullptr, nullptr),
-              ORTHO_INVALID_STATE, "backward needs a forward call"));
+    for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
+        Problem p = make_problem({30, 3, 2, 12});
+        p.model = model;
+        p.output_steps = 30;
+        fill(p);
+        const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+        const Arrays<float> a(p, cuda().get());
+        const auto forward = [&](int32_t training) {
+            EXPECT_TRUE(succeeds(ortho_chain_forward(chain, p.recurrent() ? 30 : 0, 3, 30, training, a.weights.data(),
+                                                     a.input_weights.data(), a.bias.data(), a.inputs.data(),
+                                                     a.x0.data(), a.outputs.data())));
+            return a.outputs.values();
+        };
+        const std::vector<float> trained = forward(1);
+        EXPECT_EQ(trained, forward(0));
+        EXPECT_TRUE(fails(ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                               a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(),
+                                               a.db.data(), nullptr, nullptr),
+                          ORTHO_INVALID_STATE, "backward needs a forward call"));
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Plans, CudaChain, ::testing::Values("steps", "graph", "persistent"),
@@ -270,13 +296,107 @@ TEST(CudaChainPlans, A_GPU_with_too_few_multiprocessors_runs_step_by_step) {
     NEEDS_EMULATOR();
     Problem p = make_problem({40, 5, 0, 40});
     fill(p);
-    emulator().set_multiprocessors(1);
-    const Device small = make_cuda_device();
-    emulator().set_multiprocessors(16);
+    const Device small = make_small_device();
     const int64_t before = emulator().counters().launches;
     const Result stepped = run_chain<float>(p, small);
     EXPECT_GE(emulator().counters().launches - before, 80);
     expect_close(p, run_chain<float>(p), stepped, float32_roundoff);
+}
+
+TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_longer) {
+    NEEDS_EMULATOR();
+    const Problem p = make_layers({10, 5, 0, 18});
+    EXPECT_LT(launches_of(p), 10);
+    {
+        const Plan plan("steps");
+        EXPECT_GE(launches_of(p), 20);
+    }
+    // Kernels of our own compute in float32 alone.
+    EXPECT_GE(launches_of(p, make_cuda_device([](auto& o) { o.matrix_precision = ORTHO_MATRIX_TF32; })), 20);
+    EXPECT_GE(launches_of(p, make_cuda_device([](auto& o) { o.filter_precision = ORTHO_MATRIX_BFLOAT16; })), 20);
+    EXPECT_GE(launches_of(make_layers({3, 1, 0, 129})), 6);
+    EXPECT_GE(launches_of(make_layers({3, 32, 0, 128}), make_small_device()), 6);
+}
+
+void expect_layers(Problem p, const Device& device) {
+    fill(p);
+    SCOPED_TRACE(describe(p));
+    const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+    expect_close(p, reference(p, filters_of(p, chain)), run<float>(p, chain), float32_roundoff);
+}
+
+TEST(CudaChainPlans, Layers_of_every_size_agree_with_the_formulas) {
+    struct Case {
+        Shape shape;
+        ortho_filter_kind filter;
+        bool per_layer;
+        int64_t checkpoint_every;
+    };
+    // Layers, batch, no inputs, units: each padded size, with and without quads, with batches that end within a block.
+    constexpr Case cases[] = {
+        {{1, 1, 0, 1}, ORTHO_FILTER_HAAR, false, 0},         {{12, 7, 0, 5}, ORTHO_FILTER_HAAR, true, 5},
+        {{10, 3, 0, 32}, ORTHO_FILTER_CYCLE, false, 0},      {{3, 7, 0, 33}, ORTHO_FILTER_PERMUTATION, true, 2},
+        {{1, 64, 0, 33}, ORTHO_FILTER_HAAR, false, 0},       {{4, 7, 0, 64}, ORTHO_FILTER_HAAR, false, 3},
+        {{2, 64, 0, 64}, ORTHO_FILTER_HAAR, true, 0},        {{2, 1, 0, 100}, ORTHO_FILTER_HAAR, true, 1},
+        {{2, 3, 0, 100}, ORTHO_FILTER_PERMUTATION, true, 0}, {{2, 1, 0, 127}, ORTHO_FILTER_HAAR, true, 0},
+        {{2, 3, 0, 128}, ORTHO_FILTER_HAAR, false, 0}};
+    int index = 0;
+    for (const Case& c : cases) {
+        Problem p = make_layers(c.shape);
+        p.filter = c.filter;
+        p.filter_per_layer = c.per_layer;
+        p.checkpoint_every = c.checkpoint_every;
+        p.activation = index % 3 == 1 ? ORTHO_RELU : ORTHO_TANH;
+        p.per_unit = index % 2 == 1;
+        p.initial = index % 4 != 2;
+        p.output_steps = index % 2 == 1 ? c.shape.steps : 1;
+        expect_layers(p, cuda());
+        ++index;
+    }
+}
+
+TEST(CudaChainPlans, Layers_agree_with_the_formulas_when_a_block_takes_many_rows) {
+    NEEDS_EMULATOR();
+    const Device small = make_small_device();
+    for (const Shape& shape : {Shape{2, 20, 0, 32}, Shape{2, 7, 0, 64}, Shape{2, 8, 0, 128}})
+        for (const bool structured : {false, true}) {
+            Problem p = make_layers(shape);
+            p.filter = structured ? ORTHO_FILTER_PERMUTATION : ORTHO_FILTER_HAAR;
+            p.filter_per_layer = structured;
+            expect_layers(p, small);
+        }
+}
+
+TEST(CudaChainPlans, Layers_may_be_more_than_cuBLAS_multiplies_in_one_call) {
+    const Plan plan("steps");
+    Problem p = make_layers({33000, 1, 0, 1});
+    p.output_steps = p.shape.steps; // or gradients vanish
+    expect_layers(p, cuda());
+}
+
+TEST(CudaChainPlans, Layers_take_weights_that_are_not_aligned_to_four_elements) {
+    const Problem p = make_layers({3, 3, 0, 16});
+    Problem shifted = p;
+    shifted.weights.insert(shifted.weights.begin(), 0.0);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, cuda().get()), b(shifted, cuda().get());
+    const Result expected = run(p, chain, a);
+    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 0, 3, 1, 1, b.weights.data() + 1, nullptr, b.bias.data(), nullptr,
+                                             b.x0.data(), b.outputs.data())));
+    ASSERT_TRUE(succeeds(ortho_chain_backward(chain, 0, b.weights.data() + 1, nullptr, b.bias.data(), nullptr,
+                                              b.arriving.data(), b.dw.data() + 1, nullptr, b.db.data(), nullptr,
+                                              b.initial.data())));
+    const auto doubles = [](const std::vector<float>& values, size_t first) {
+        return std::vector<double>(values.begin() + static_cast<ptrdiff_t>(first), values.end());
+    };
+    expect_close(p, expected,
+                 {doubles(b.outputs.values(), 0),
+                  doubles(b.dw.values(), 1),
+                  {},
+                  doubles(b.db.values(), 0),
+                  {},
+                  doubles(b.initial.values(), 0)},
+                 float32_roundoff);
 }
 
 TEST(CudaChainPlans, Unknown_plans_are_refused) {
@@ -688,6 +808,30 @@ TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
                       ORTHO_OUT_OF_MEMORY, "units of float32 states (fewer with checkpointing or a smaller batch)"));
     EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 2, 1, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
                                              nullptr, a.outputs.data())));
+}
+
+TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
+    NEEDS_EMULATOR();
+    constexpr int launch_failure = 719;
+    const Problem p = make_layers({3, 2, 0, 4});
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, cuda().get());
+    std::string messages;
+    for (int skip = 0;; ++skip) {
+        ASSERT_LT(skip, 100);
+        emulator().fail_next("cudaLaunchKernel", launch_failure, skip);
+        const bool forward = ortho_chain_forward(chain, 0, 2, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                                 a.x0.data(), a.outputs.data()) == ORTHO_OK;
+        if (forward &&
+            ortho_chain_backward(chain, 0, a.weights.data(), nullptr, a.bias.data(), nullptr, a.arriving.data(),
+                                 a.dw.data(), nullptr, a.db.data(), nullptr, a.initial.data()) == ORTHO_OK)
+            break;
+        messages += ortho_last_error();
+    }
+    // The fault that is left over hits a launch of no meaning.
+    EXPECT_NE(ortho_fill(cuda().get(), ORTHO_FLOAT32, 1, a.initial.data(), 0), ORTHO_OK);
+    EXPECT_NE(messages.find("layers_forward"), std::string::npos) << messages;
+    EXPECT_NE(messages.find("layers_backward"), std::string::npos) << messages;
 }
 
 TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {

@@ -1,7 +1,8 @@
 """Times PyTorch on the models that OrthoNative trains, on this machine's GPU, and prints one JSON row for each.
 
 The peers: the recurrence as a plain loop, the same with one product a step (stacked weights), that loop compiled and as
-a CUDA graph, and cuDNN's nn.RNN (tanh) and nn.LSTM of the same hidden size. A training step is forward, cross-entropy of
+a CUDA graph, and cuDNN's nn.RNN (tanh) and nn.LSTM of the same hidden size; with --layers instead the layers of a
+feedforward chain as a plain loop, and that as a CUDA graph. A training step is forward, cross-entropy of
 a readout of the last state, backward and fused Adam. float32 without TF32, so that every peer computes what OrthoNative
 does; where its name ends with bf16, parameters, inputs and products in bfloat16.
 """
@@ -50,6 +51,23 @@ class Roa(nn.Module):
             return x
         for step in drive.unbind(0):
             x = x @ self.filter.T + self.beta * torch.tanh(x @ self.weight.T + step)
+        return x
+
+
+class RoaLayers(nn.Module):
+    """x <- O x + tanh(W_l x + b_l) / L, over all layers l of a feedforward chain."""
+
+    def __init__(self, hidden: int, layers: int) -> None:
+        super().__init__()
+        filter_matrix, _ = torch.linalg.qr(torch.randn(hidden, hidden, dtype=torch.float64))
+        self.register_buffer("filter", filter_matrix.float())
+        self.weight = nn.Parameter(torch.randn(layers, hidden, hidden) * 0.5 / hidden**0.5)
+        self.bias = nn.Parameter(torch.zeros(layers, hidden))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        beta = 1 / self.weight.shape[0]
+        for weight, bias in zip(self.weight.unbind(0), self.bias.unbind(0)):
+            x = x @ self.filter.T + beta * torch.tanh(torch.addmm(bias, x, weight.T))
         return x
 
 
@@ -115,6 +133,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=512)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--steps", type=int, default=784)
+    parser.add_argument("--layers", type=int, default=0, help="a feedforward chain of so many layers; 0 (default): a recurrent one")
     parser.add_argument("--seconds", type=float, default=2, help="time for the repetitions of one peer (default 2)")
     parser.add_argument("--compile", action="store_true", help="torch.compile of the loop too, which takes minutes")
     options = parser.parse_args()
@@ -125,11 +144,19 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     device = torch.device("cuda")
-    inputs = torch.randn(options.steps, options.batch, 1, device=device)
+    if options.layers:
+        inputs = torch.randn(options.batch, options.hidden, device=device)
+    else:
+        inputs = torch.randn(options.steps, options.batch, 1, device=device)
     targets = torch.randint(CLASSES, (options.batch,), device=device)
 
     def models() -> dict[str, tuple[Callable[[], nn.Module], torch.dtype, bool]]:
         hidden = options.hidden
+        if options.layers:
+            return {
+                "loop": (lambda: RoaLayers(hidden, options.layers), torch.float32, False),
+                "loop-graph": (lambda: RoaLayers(hidden, options.layers), torch.float32, True),
+            }
         found: dict[str, tuple[Callable[[], nn.Module], torch.dtype, bool]] = {
             "rnn": (lambda: Cudnn(nn.RNN, hidden), torch.float32, False),
             "lstm": (lambda: Cudnn(nn.LSTM, hidden), torch.float32, False),
@@ -145,7 +172,8 @@ def main() -> None:
 
     for name, (make, dtype, as_graph) in models().items():
         row: dict[str, object] = {
-            "peer": f"torch {name}", "mode": "train", "hidden": options.hidden, "batch": options.batch, "steps": options.steps,
+            "peer": f"torch {name}", "model": "feedforward" if options.layers else "recurrent", "mode": "train",
+            "hidden": options.hidden, "batch": options.batch, "steps": options.layers or options.steps,
         }
         try:
             # Autocast is no way to bfloat16 here: it runs cuDNN's recurrent layers in float16, whatever type it is given.

@@ -57,29 +57,30 @@ def main() -> None:
     ours: dict[tuple, float] = {}
     for row in rows:
         if row["peer"] == "OrthoNative":
-            key = (row["mode"], row["plan"], row["hidden"], row["batch"], row["steps"])
+            key = (row["model"], row["mode"], row["plan"], row["hidden"], row["batch"], row["steps"])
             ours[key] = max(ours.get(key, 0), row["ms"])
     table = []
-    for (mode, plan, hidden, batch, steps), ms in ours.items():
-        entry = {"peer": f"OrthoNative {plan}", "mode": mode, "hidden": hidden, "batch": batch, "steps": steps, "ms": ms}
+    for (model, mode, plan, hidden, batch, steps), ms in ours.items():
+        entry = {"peer": f"OrthoNative {plan}", "model": model, "mode": mode, "hidden": hidden, "batch": batch, "steps": steps, "ms": ms}
         if peak and mode == "train":
             # Products of a step: 2 N^2 forward, 2 N^2 backward and N^2 for the weights' gradient, for every row.
             entry["fractionOfPeak"] = 5 * hidden * hidden * batch * steps / peak / (ms / 1e3)
         table.append(entry)
     for row in rows:
         if row["peer"] != "OrthoNative":
-            base = ours.get(("train", "automatic", row["hidden"], row["batch"], row["steps"]))
+            base = ours.get((row["model"], "train", "automatic", row["hidden"], row["batch"], row["steps"]))
             table.append(row | ({"ratio": row["ms"] / base} if base and "ms" in row else {}))
     (folder / "gpu.json").write_text(json.dumps({"facts": facts, "stages": stages, "training": training, "rows": table}, indent=1))
 
     lines = ["# GPU run", "", *(f"    {fact}" for fact in facts), "", "| stage | result | time | last line |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(stage)} |" for stage in stages]
-    lines += ["", "| peer | mode | N | B | T | ms | of ours | of the arithmetic peak |", "|---|---|---|---|---|---|---|---|"]
-    for row in sorted(table, key=lambda row: (row["hidden"], row["batch"], row["mode"], row.get("ms", float("inf")))):
+    lines += ["", "| peer | model | mode | N | B | T or L | ms | of ours | of the arithmetic peak |", "|---|---|---|---|---|---|---|---|---|"]
+    for row in sorted(table, key=lambda row: (row["model"], row["hidden"], row["batch"], row["mode"], row.get("ms", float("inf")))):
         ms = f"{row['ms']:.2f}" if "ms" in row else re.sub(r"[|\n]", " ", row.get("error", ""))[:60]
         ratio = f"{row['ratio']:.2f}x" if "ratio" in row else ""
         fraction = f"{100 * row['fractionOfPeak']:.0f} %" if "fractionOfPeak" in row else ""
-        lines.append(f"| {row['peer']} | {row['mode']} | {row['hidden']} | {row['batch']} | {row['steps']} | {ms} | {ratio} | {fraction} |")
+        sizes = f"{row['hidden']} | {row['batch']} | {row['steps']}"
+        lines.append(f"| {row['peer']} | {row['model']} | {row['mode']} | {sizes} | {ms} | {ratio} | {fraction} |")
     (folder / "gpu.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 

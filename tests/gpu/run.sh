@@ -144,7 +144,7 @@ sanitize() {
         options+=(--kernel-regex kns=ortho)
     fi
     "$sanitizer" "${options[@]}" "$build/tests/orthonative_cuda_tests" \
-        --gtest_filter='*Gradients_are_added*:*Inference_gives*:CudaOperations/0.Losses_agree*:CudaOperations/0.Dense*:CudaBuffer.Uploads*' \
+        --gtest_filter='*Gradients_are_added*:*Inference_gives*:*Layers_of_every_size*:CudaOperations/0.Losses_agree*:CudaOperations/0.Dense*:CudaBuffer.Uploads*' \
         2>&1 | tee "$out/$1.txt" || status=1
     if grep -q "Device not supported" "$out/$1.txt"; then
         echo "compute-sanitizer does not support this device" && return 77
@@ -197,13 +197,19 @@ run_stage train-adding 60 training adding adding --length 1000
 run_stage train-copy 60 training copy copy
 run_stage train-psmnist 120 images psmnist psmnist --epochs 1
 run_stage train-mnist 90 images mnist mnist --layers 100 --epochs 1
-shapes=("512 128 784" "256 16 784" "256 128 784" "128 128 784")
-if $quick; then shapes=("64 8 100"); fi
+# measure NAME SIZES...: our training steps, those of PyTorch, and ours again.
+measure() {
+    local name=$1
+    shift
+    run_stage "bench-$name" 60 ours "$@" --seconds 1
+    run_stage "torch-$name" 90 theirs "$@" --seconds 1
+    run_stage "again-$name" 60 ours "$@" --seconds 1
+}
+shapes=("512 128 784" "256 16 784" "256 128 784" "128 128 784") layers=5000
+if $quick; then shapes=("64 8 100") layers=200; fi
 for shape in "${shapes[@]}"; do
     read -r hidden batch steps <<<"$shape"
-    sizes=(--hidden "$hidden" --batch "$batch" --steps "$steps" --seconds 1)
-    run_stage "bench-$hidden-$batch" 60 ours "${sizes[@]}"
-    run_stage "torch-$hidden-$batch" 90 theirs "${sizes[@]}"
-    run_stage "again-$hidden-$batch" 60 ours "${sizes[@]}"
+    measure "$hidden-$batch" --hidden "$hidden" --batch "$batch" --steps "$steps"
 done
+measure layers-64-128 --hidden 64 --batch 128 --layers "$layers"
 exit "$failed"

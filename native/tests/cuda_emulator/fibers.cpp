@@ -52,11 +52,13 @@ namespace {
 
 constexpr size_t stack_bytes = size_t{64} << 10;
 constexpr unsigned warp_size = 32;
+constexpr unsigned whole_warp = 0xffffffffu;
 
 struct Fiber;
 
 struct Warp {
-    uint64_t values[warp_size];
+    /** Of two exchanges, one after another: a lane may be at the next one before others have read this one's. */
+    uint64_t values[2][warp_size];
     unsigned arrived = 0;
     std::vector<Fiber*> waiting;
 };
@@ -114,6 +116,7 @@ struct Fiber {
     std::unique_ptr<char[]> stack;
     Block* block = nullptr;
     unsigned thread = 0;
+    unsigned exchanges = 0; // that the thread has taken part in
 #if defined(__SANITIZE_ADDRESS__)
     void* fake_stack = nullptr;
 #endif
@@ -157,13 +160,16 @@ public:
     }
 
     uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane) {
+        if (mask != whole_warp) {
+            std::fprintf(stderr, "CUDA emulator: an exchange leaves lanes out\n");
+            std::abort();
+        }
         const unsigned lane = current_->thread % warp_size;
         Warp& warp = current_->block->warps[current_->thread / warp_size];
-        warp.values[lane] = value;
-        wait_for_warp(warp, mask, lane);
-        const uint64_t result = warp.values[from_lane % warp_size];
-        wait_for_warp(warp, mask, lane);
-        return result;
+        uint64_t* const values = warp.values[current_->exchanges++ % 2];
+        values[lane] = value;
+        wait_for_warp(warp, lane);
+        return values[from_lane % warp_size];
     }
 
     void* shared_memory() { return current_->block->shared.data(); }
@@ -175,10 +181,10 @@ public:
     }
 
 private:
-    void wait_for_warp(Warp& warp, unsigned mask, unsigned lane) {
+    void wait_for_warp(Warp& warp, unsigned lane) {
         warp.arrived |= 1u << lane;
         warp.waiting.push_back(current_);
-        if ((warp.arrived & mask) == mask) {
+        if (warp.arrived == whole_warp) {
             warp.arrived = 0;
             release(warp.waiting);
         }
@@ -276,6 +282,7 @@ private:
             Block& block = (*blocks_)[next_block_];
             fiber.block = &block;
             fiber.thread = block.order[block.started++];
+            fiber.exchanges = 0;
             place();
             launch_->thread();
             --block.running;

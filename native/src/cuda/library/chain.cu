@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cuda/library/graph_cache.hpp"
+#include "cuda/library/layers.hpp"
 #include "cuda/library/operations.hpp"
 #include "cuda/library/persistent.hpp"
 #include "cuda/library/products.hpp"
@@ -24,7 +25,7 @@ constexpr int64_t most_captured_steps = 8192;
 /** States that inference keeps, to copy outputs from and to make the drives of many steps in one product. */
 constexpr int64_t inference_window_bytes = int64_t{32} << 20;
 
-/** How the steps of a recurrent chain are run. */
+/** How the steps of a chain are run. */
 enum class LoopPlan {
     automatic,
     /** Products by cuBLAS, kernel after kernel. */
@@ -286,16 +287,29 @@ private:
             graphs_.run(device, key, body);
     }
 
-    /** The loop of kernels that does everything in one launch; nothing where it does not apply. */
+    /** Whether a kernel of our own may take the place of products by cuBLAS, whose precision it does not have. */
+    bool one_launch_wanted() const {
+        return (plan_ == LoopPlan::persistent || plan_ == LoopPlan::automatic) &&
+               device.matrix_precision == ORTHO_MATRIX_FLOAT32 && device.filter_precision == ORTHO_MATRIX_FLOAT32;
+    }
+
+    /** How all steps of a recurrent chain are done in one launch; nothing where they are not. */
     std::optional<PersistentShape> persistent_shape() const {
-        if constexpr (std::is_same_v<T, float>) {
-            const bool wanted = plan_ == LoopPlan::persistent || plan_ == LoopPlan::automatic;
-            const bool exact =
-                device.matrix_precision == ORTHO_MATRIX_FLOAT32 && device.filter_precision == ORTHO_MATRIX_FLOAT32;
-            if (wanted && recurrent_ && exact)
-                return choose_persistent_shape(device, {batch_, n_, p_.structured});
-        }
+        if (recurrent_ && one_launch_wanted())
+            return choose_persistent_shape(device, {batch_, n_, p_.structured});
         return std::nullopt;
+    }
+
+    /** How all layers of a feedforward chain are done in one launch; nothing where they are not. */
+    std::optional<int> layer_rows() const {
+        if (!recurrent_ && one_launch_wanted())
+            return choose_layer_rows(device, {batch_, n_, p_.structured, p_.filter_per_layer});
+        return std::nullopt;
+    }
+
+    LayerStrides layer_strides() const {
+        const bool moves = p_.filter_per_layer && p_.structured, filter = p_.filter_per_layer && !p_.structured;
+        return {moves ? 2 * n_ : 0, filter ? n_ * n_ : 0, n_ * n_, n_};
     }
 
     /** Forward through a segment, from state(0) to state(size). */
@@ -306,12 +320,24 @@ private:
             multiply<T>(device, device.matrix_precision, {size * batch_, n_, d_}, {inputs + first * batch_ * d_, d_},
                         {input_weights, d_, true}, false, {activation(0), n_});
         if constexpr (std::is_same_v<T, float>) {
+            const PersistentForward problem{batch_,
+                                            n_,
+                                            size,
+                                            static_cast<Nonlinearity>(p_.activation),
+                                            moves_of(first, false),
+                                            p_.structured ? nullptr : filter_of(first),
+                                            weights_of(first, weights),
+                                            d_ > 0 ? activation(0) : nullptr,
+                                            bias_of(first, bias),
+                                            beta_.as<T>(),
+                                            state(0),
+                                            activation(0)};
             if (const auto shape = persistent_shape()) {
-                persistent_forward(device, *shape,
-                                   {batch_, n_, size, static_cast<Nonlinearity>(p_.activation), moves_of(0, false),
-                                    p_.structured ? nullptr : filter_of(0), weights_copy(),
-                                    d_ > 0 ? activation(0) : nullptr, bias_copy(), beta_.as<T>(), state(0),
-                                    activation(0)});
+                persistent_forward(device, *shape, problem);
+                return;
+            }
+            if (const auto rows = layer_rows()) {
+                layers_forward(device, *rows, problem, layer_strides());
                 return;
             }
         }
@@ -373,23 +399,28 @@ private:
         // At the end of an earlier segment it was added when the segment behind was left.
         const T* const arriving_at_end = last ? arriving_at(arriving, first + size) : nullptr;
         if constexpr (std::is_same_v<T, float>) {
-            if (const auto shape = persistent_shape()) {
-                persistent_backward(device, *shape,
-                                    {batch_,
-                                     n_,
-                                     size,
-                                     static_cast<Nonlinearity>(p_.activation),
-                                     moves_of(0, true),
-                                     p_.structured ? nullptr : filter_of(0),
-                                     weights_copy(),
-                                     beta_.as<T>(),
-                                     activation(0),
-                                     !last,
-                                     arriving_at_end,
-                                     output_steps_ > 0 ? arriving : nullptr,
-                                     first - 1 - (steps_ - output_steps_),
-                                     {gradient(current_), gradient(1 - current_)},
-                                     gradient_stride()});
+            const PersistentBackward problem{batch_,
+                                             n_,
+                                             size,
+                                             static_cast<Nonlinearity>(p_.activation),
+                                             moves_of(first, true),
+                                             p_.structured ? nullptr : filter_of(first),
+                                             weights_of(first, weights),
+                                             beta_.as<T>(),
+                                             activation(0),
+                                             !last,
+                                             arriving_at_end,
+                                             output_steps_ > 0 ? arriving : nullptr,
+                                             first - 1 - (steps_ - output_steps_),
+                                             {gradient(current_), gradient(1 - current_)},
+                                             gradient_stride()};
+            const auto shape = persistent_shape();
+            const auto rows = layer_rows();
+            if (shape)
+                persistent_backward(device, *shape, problem);
+            else if (rows)
+                layers_backward(device, *rows, problem, layer_strides());
+            if (shape || rows) {
                 current_ = (current_ + size) % 2;
                 return;
             }

@@ -24,6 +24,11 @@ struct LaunchShape {
 
 /** Threads of a block where nothing speaks for another number. */
 constexpr int block_threads = 256;
+constexpr int warp_size = 32;
+/** Blocks of a grid in its second and its third dimension. */
+constexpr int64_t most_blocks_across = 65535;
+/** The lanes of a warp that take part in an exchange: all of them. */
+constexpr unsigned whole_warp = 0xffffffffu;
 
 /** Blocks for a loop over `count` elements in strides of the whole grid. */
 inline LaunchShape flat_shape(int64_t count) {

@@ -4,9 +4,6 @@
 namespace ortho::cuda {
 namespace {
 
-constexpr int warp_size = 32;
-constexpr unsigned whole_warp = 0xffffffffu;
-
 /** What a row adds to the loss. */
 struct RowLoss {
     double loss;

@@ -12,7 +12,6 @@
 namespace ortho::cuda {
 namespace {
 
-constexpr int warp_size = 32;
 constexpr int warps = block_threads / warp_size;
 /** Elements between the counters of two groups of rows, so that they lie in different cache lines. */
 constexpr int counter_stride = 32;

@@ -1,9 +1,13 @@
 #include "cuda/library/products.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace ortho::cuda {
 namespace {
+
+/** Products of one call: cuBLAS fails beyond 65535 of them on some GPUs (github.com/pytorch/pytorch/issues/45724). */
+constexpr int64_t most_products = 32768;
 
 /** cuBLAS counts in int. */
 int blas_size(int64_t size) {
@@ -53,12 +57,15 @@ template <class T>
 void multiply_many(Device& device, ortho_matrix_precision precision, const ProductShape& shape, Matrix<const T> a,
                    Matrix<const T> b, bool accumulate, Matrix<T> c, const BatchStrides& strides) {
     const T one = 1, kept = accumulate ? 1 : 0;
-    check(cublasGemmStridedBatchedEx(
-              device.blas, operation(b.transposed), operation(a.transposed), blas_size(shape.columns),
-              blas_size(shape.rows), blas_size(shape.inner), &one, b.data, type_of<T>(), blas_size(b.stride), strides.b,
-              a.data, type_of<T>(), blas_size(a.stride), strides.a, &kept, c.data, type_of<T>(), blas_size(c.stride),
-              strides.c, blas_size(strides.count), compute_type<T>(precision), CUBLAS_GEMM_DEFAULT),
-          "cublasGemmStridedBatchedEx");
+    for (int64_t first = 0; first < strides.count; first += most_products)
+        check(cublasGemmStridedBatchedEx(device.blas, operation(b.transposed), operation(a.transposed),
+                                         blas_size(shape.columns), blas_size(shape.rows), blas_size(shape.inner), &one,
+                                         b.data + first * strides.b, type_of<T>(), blas_size(b.stride), strides.b,
+                                         a.data + first * strides.a, type_of<T>(), blas_size(a.stride), strides.a,
+                                         &kept, c.data + first * strides.c, type_of<T>(), blas_size(c.stride),
+                                         strides.c, blas_size(std::min(strides.count - first, most_products)),
+                                         compute_type<T>(precision), CUBLAS_GEMM_DEFAULT),
+              "cublasGemmStridedBatchedEx");
 }
 
 template void multiply(Device&, ortho_matrix_precision, const ProductShape&, Matrix<const float>, Matrix<const float>,

@@ -9,7 +9,6 @@ constexpr int column_width = 32;
 constexpr int column_rows = 8;
 /** Rows that one block sums up. */
 constexpr int64_t rows_of_part = 1024;
-constexpr int64_t most_matrices = 65535; // of a grid
 
 template <class T>
 __global__ void sum_columns_kernel(ColumnSums sums, int64_t part_rows, const T* matrices, bool accumulate, T* out) {
@@ -39,7 +38,7 @@ template <class T>
 void launch_sums(Device& device, const ColumnSums& sums, int64_t parts, const T* matrices, bool accumulate, T* out) {
     const int64_t part_rows = (sums.rows + parts - 1) / parts;
     const dim3 grid(static_cast<unsigned>((sums.columns + column_width - 1) / column_width),
-                    static_cast<unsigned>(parts), static_cast<unsigned>(std::min(sums.matrices, most_matrices)));
+                    static_cast<unsigned>(parts), static_cast<unsigned>(std::min(sums.matrices, most_blocks_across)));
     launch("sum_columns", sum_columns_kernel<T>,
            {grid, dim3(column_width, column_rows), column_width * column_rows * sizeof(T), false}, device.stream, sums,
            part_rows, matrices, accumulate, out);

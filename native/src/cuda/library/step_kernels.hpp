@@ -108,7 +108,7 @@ inline LaunchShape step_shape(int64_t batch, int64_t units) {
     constexpr int down = 4;
     const int64_t rows = (batch + down - 1) / down;
     return {dim3(static_cast<unsigned>((units + across - 1) / across),
-                 static_cast<unsigned>(std::min<int64_t>(rows, 65535))),
+                 static_cast<unsigned>(std::min(rows, most_blocks_across))),
             dim3(across, down), 0, false};
 }
 
