@@ -409,10 +409,11 @@ TEST(Chain, TanhKeepsItsPromiseOverTheWholeRange) {
     constexpr int64_t batch = 1 << 16;
     std::vector<float> inputs(batch), outputs(batch);
     double worst = 0;
-    for (uint32_t block = 0; block < (1u << 16); block += 61) {
-        for (uint32_t i = 0; i < batch; ++i) {
-            const uint32_t bits = (block << 16) | i;
-            std::memcpy(&inputs[i], &bits, sizeof bits);
+    // Every 61st float, of both signs.
+    for (uint64_t first = 0; first < (uint64_t(1) << 32); first += 61 * batch) {
+        for (int64_t i = 0; i < batch; ++i) {
+            const auto bits = static_cast<uint32_t>(first + 61 * static_cast<uint64_t>(i));
+            std::memcpy(&inputs[static_cast<size_t>(i)], &bits, sizeof bits);
         }
         ASSERT_EQ(ORTHO_OK, ortho_chain_forward(chain, 1, batch, 1, 0, &zero, &one, &zero, inputs.data(), nullptr,
                                                 outputs.data()))

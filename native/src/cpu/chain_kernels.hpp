@@ -340,6 +340,11 @@ void forward_width(const ForwardStep<T>& step, int64_t row_begin, int64_t row_en
     const auto run = [&](int64_t unit, int vectors, const auto& products) {
         even_pieces(row_end - row_begin, static_cast<int64_t>(products.size()), [&](int64_t begin, int64_t rows) {
             const int64_t row = row_begin + begin;
+            if (step.activation) {
+                // In training no step's output was in a cache before.
+                prefetch_tile<true>(step.layout, step.next, row, rows, unit, vectors);
+                prefetch_tile<true>(step.layout, step.activation, row, rows, unit, vectors);
+            }
             products[static_cast<size_t>(rows - 1)](step, step.previous + row * width, step.input + row * step.inputs,
                                                     unit, result);
             finish_forward(step, row, rows, unit, vectors, result);
