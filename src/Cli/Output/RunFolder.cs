@@ -11,6 +11,12 @@ internal sealed class RunFolder
     /// <summary>File of the trained weights.</summary>
     public const string Weights = "model.safetensors";
 
+    /// <summary>File of the optimizer's state, until the run has ended by itself.</summary>
+    public const string OptimizerState = "optimizer.safetensors";
+
+    /// <summary>File of the training loss of every step, until the run has ended by itself.</summary>
+    public const string Losses = "loss.csv";
+
     /// <summary>File of the picture of the loss.</summary>
     public const string Picture = "loss.png";
 
@@ -124,6 +130,22 @@ internal sealed class RunFolder
             throw CliException.Failure($"{_option}, where {current} cannot be written ({Reason(exception)}); the run's files were not saved");
         }
     }
+
+    /// <summary>Removes a file of an earlier state, if there is one.</summary>
+    public void Remove(string name)
+    {
+        try
+        {
+            File.Delete(PathOf(name));
+        }
+        catch (Exception exception) when (IsFileError(exception))
+        {
+            // It takes room and does no harm.
+        }
+    }
+
+    /// <summary>Path of a file in the folder.</summary>
+    public string PathOf(string name) => System.IO.Path.Combine(Path, name);
 
     /// <summary>Removes the folders that <see cref="Open"/> made, unless something is in them.</summary>
     public void RemoveIfEmpty()

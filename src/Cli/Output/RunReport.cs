@@ -27,6 +27,51 @@ internal sealed record RunReport(
     IReadOnlyList<EpochReport> Epochs,
     RunResult? Result)
 {
+    /// <summary>Reads the report of a run that is to be gone on with.</summary>
+    /// <param name="folder">Folder of the run.</param>
+    /// <param name="task">Name of the task that it must be of.</param>
+    /// <param name="settings">Settings that it must have, but for the number of threads and where the data are.</param>
+    /// <exception cref="CliException">There is none, it has ended, or it is of other settings.</exception>
+    public static RunReport LoadForResuming(string folder, string task, TrainSettings settings)
+    {
+        string path = System.IO.Path.Combine(folder, RunFolder.Report);
+        RunReport report;
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            report = JsonSerializer.Deserialize(file, RunReportJson.Default.RunReport) ?? throw new JsonException("it is null");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException)
+        {
+            throw CliException.Failure($"--resume is given, and '{path}' cannot be read ({exception.Message.TrimEnd('.')}); allowed: the --out of a run that was interrupted");
+        }
+
+        if (report.Task != task)
+        {
+            throw CliException.Usage($"--resume is given, and '{path}' is of the task {report.Task}; allowed: a run of {task}");
+        }
+
+        if (report.Status is not (RunStatus.Interrupted or RunStatus.Running))
+        {
+            throw CliException.Usage($"--resume is given, and the run in '{folder}' has ended; allowed: one that was interrupted");
+        }
+
+        TrainSettings given = settings with { Threads = report.Settings.Threads, Data = report.Settings.Data };
+        JsonElement before = JsonSerializer.SerializeToElement(report.Settings, RunReportJson.Default.TrainSettings);
+        JsonElement now = JsonSerializer.SerializeToElement(given, RunReportJson.Default.TrainSettings);
+        foreach (JsonProperty setting in before.EnumerateObject())
+        {
+            string value = now.GetProperty(setting.Name).GetRawText();
+            if (value != setting.Value.GetRawText())
+            {
+                throw CliException.Usage(
+                    $"--resume is given, and the setting {setting.Name} is {value}, where the run in '{folder}' has {setting.Value.GetRawText()}; allowed: the options of that run");
+            }
+        }
+
+        return report;
+    }
+
     /// <summary>Writes the file.</summary>
     public void Save(string path)
     {
@@ -53,6 +98,7 @@ internal sealed record RunResult(string Metric, double Value, double Baseline, d
         typeof(CamelCaseEnumConverter<Schedule>), typeof(CamelCaseEnumConverter<InstructionSet>),
         typeof(CamelCaseEnumConverter<MatrixPrecision>)])]
 [JsonSerializable(typeof(RunReport))]
+[JsonSerializable(typeof(TrainSettings))]
 internal sealed partial class RunReportJson : JsonSerializerContext;
 
 /// <summary>Writes the members of an enumeration in camel case.</summary>

@@ -139,6 +139,14 @@ internal sealed record TrainSettings
     [JsonIgnore]
     public string? Out { get; init; }
 
+    /// <summary>Minutes between saves of a run on its way; 0: it is saved at its end alone.</summary>
+    [JsonIgnore]
+    public double SaveEvery { get; init; } = 10;
+
+    /// <summary>Whether the run in <see cref="Out"/> is to be gone on with.</summary>
+    [JsonIgnore]
+    public bool Resume { get; init; }
+
     /// <summary>
     /// The convex form of a recurrent model, α = 1 - β. States are sums of terms β φ, so they shrink with β: what reads them, W and the weights of
     /// the readout, starts larger and learns faster by the same factor.

@@ -15,6 +15,8 @@ internal sealed class Trainer : IDisposable
     private readonly TaskLoss _loss;
     private readonly Optimizer _optimizer;
     private readonly long _stepsPerEpoch;
+    private readonly List<double> _losses = [];
+    private readonly List<EpochReport> _epochs = [];
     private DataLoader.Enumerator _batches;
     private int _pass;
 
@@ -55,6 +57,9 @@ internal sealed class Trainer : IDisposable
     /// <summary>Training steps planned.</summary>
     public long Steps { get; }
 
+    /// <summary>Training steps done, by an earlier run too.</summary>
+    public long StepsDone => _losses.Count;
+
     /// <summary>Epochs planned, of which the last may be cut short.</summary>
     public int Epochs { get; }
 
@@ -64,32 +69,38 @@ internal sealed class Trainer : IDisposable
     /// <summary>What training it takes.</summary>
     public ModelSummary Summary { get; }
 
+    /// <summary>Bytes of the weights and of the optimizer's state.</summary>
+    public long SavedBytes => (1L + OptimizerValues) * Model.ParameterData.Count * sizeof(float);
+
     /// <summary>Numbers that the optimizer keeps for each parameter.</summary>
     private int OptimizerValues => _settings.Optimizer != OptimizerChoice.Sgd ? 2 : _settings.Momentum > 0 ? 1 : 0;
 
     /// <summary>Trains and tests.</summary>
     /// <param name="view">Told about every step.</param>
+    /// <param name="save">Called from time to time with what there is so far.</param>
     /// <param name="cancellationToken">Ends the training after the step that is being done.</param>
     /// <exception cref="CliException">The loss or a gradient is not a finite number any more.</exception>
-    public TrainingOutcome Run(ITrainingView view, CancellationToken cancellationToken)
+    public TrainingOutcome Run(ITrainingView view, Action<TrainingOutcome> save, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        var losses = new List<double>();
-        var epochs = new List<EpochReport>();
+        long lastSave = start;
         var recent = new RecentSteps(TaskDefaults.StopWindow);
         RunStatus status = RunStatus.Completed;
-        long step = 0;
+        long first = _losses.Count;
+        long step = first;
+        TrainingOutcome Outcome(RunStatus at, double? metric) =>
+            new(at, _losses, _epochs, metric, _baseline, Stopwatch.GetElapsedTime(start).TotalSeconds);
         while (step < Steps && status == RunStatus.Completed)
         {
-            var epoch = new EpochTally(epochs.Count + 1);
-            long end = Math.Min(Steps, step + _stepsPerEpoch);
+            var epoch = new EpochTally(_epochs.Count + 1);
+            long end = Math.Min(Steps, ((step / _stepsPerEpoch) + 1) * _stepsPerEpoch);
             while (step < end && status == RunStatus.Completed)
             {
                 StepResult result = Learn(NextBatch(), ++step);
-                losses.Add(result.Loss);
+                _losses.Add(result.Loss);
                 epoch.Add(result);
                 recent.Add(result);
-                TimeSpan remaining = Stopwatch.GetElapsedTime(start) / step * (Steps - step);
+                TimeSpan remaining = Stopwatch.GetElapsedTime(start) / (step - first) * (Steps - step);
                 view.Step(new TrainingProgress(
                     epoch.Number, Epochs, step, Steps, recent.Loss, recent.Metric, epoch.SamplesPerSecond, remaining));
                 if (cancellationToken.IsCancellationRequested)
@@ -99,6 +110,11 @@ internal sealed class Trainer : IDisposable
                 else if (_settings.StopAt is { } goal && recent.IsFull && _task.Reaches(recent.Metric, goal))
                 {
                     status = RunStatus.GoalReached;
+                }
+                else if (step < Steps && _settings.SaveEvery > 0 && Stopwatch.GetElapsedTime(lastSave).TotalMinutes >= _settings.SaveEvery)
+                {
+                    save(Outcome(RunStatus.Running, null));
+                    lastSave = Stopwatch.GetTimestamp();
                 }
             }
 
@@ -112,7 +128,7 @@ internal sealed class Trainer : IDisposable
                 }
             }
 
-            epochs.Add(report);
+            _epochs.Add(report);
             view.Epoch(report);
         }
 
@@ -123,8 +139,36 @@ internal sealed class Trainer : IDisposable
             metric = Test(cancellationToken);
         }
 
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        return new TrainingOutcome(metric is null ? RunStatus.Interrupted : status, losses, epochs, metric, _baseline, seconds);
+        return Outcome(metric is null ? RunStatus.Interrupted : status, metric);
+    }
+
+    /// <summary>Saves what a run needs to be gone on with, besides the weights.</summary>
+    /// <param name="path">Path of the file.</param>
+    public void SaveOptimizer(string path) => _optimizer.Save(path);
+
+    /// <summary>Takes up a run where it was saved; every step to come is the one that the run would have made.</summary>
+    /// <param name="weights">File of the weights.</param>
+    /// <param name="optimizer">File of the optimizer's state.</param>
+    /// <param name="losses">Training loss of every step that was done.</param>
+    /// <param name="epochs">Reports of the epochs; one that was cut short is reported again, of the steps that it lacked.</param>
+    /// <exception cref="InvalidDataException">A file is damaged, of another model, or does not belong to the losses.</exception>
+    public void Resume(string weights, string optimizer, IReadOnlyList<double> losses, IReadOnlyList<EpochReport> epochs)
+    {
+        Model.Load(weights);
+        _optimizer.Load(optimizer);
+        if (_optimizer.StepCount != losses.Count)
+        {
+            throw new InvalidDataException(Texts.Format($"'{optimizer}' is of step {_optimizer.StepCount} and the losses are of {losses.Count} steps."));
+        }
+
+        _losses.AddRange(losses);
+        _epochs.AddRange(epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0));
+        _pass = checked((int)(losses.Count / _loader.BatchesPerEpoch));
+        _batches = _loader.Epoch(_pass).GetEnumerator();
+        for (long batch = losses.Count % _loader.BatchesPerEpoch; batch > 0; batch--)
+        {
+            _batches.MoveNext();
+        }
     }
 
     public void Dispose()

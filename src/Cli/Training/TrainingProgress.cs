@@ -51,6 +51,9 @@ internal enum RunStatus
 
     /// <summary>The user ended it.</summary>
     Interrupted,
+
+    /// <summary>It has not ended: what is saved is a state on the way.</summary>
+    Running,
 }
 
 /// <summary>What a run gave.</summary>

@@ -16,6 +16,9 @@ internal static class TrainingRun
     {
         DateTimeOffset started = DateTimeOffset.Now;
         using var interruption = new Interruption();
+        RunReport? earlier = settings.Resume
+            ? RunReport.LoadForResuming(settings.Out ?? throw CliException.Usage("--resume is given without --out; allowed: with the --out of the run to go on with"), task.Name, settings)
+            : null;
         RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath(task.Name, started));
         bool saved = false;
         try
@@ -29,7 +32,7 @@ internal static class TrainingRun
                 ? Device.Cuda(index, new CudaOptions { MatrixPrecision = settings.MatrixPrecision })
                 : Device.Cpu(settings.Threads);
             using var trainer = new Trainer(task, settings, device);
-            folder.EnsureRoom((trainer.Model.ParameterData.Count * sizeof(float)) + RoomForReports);
+            folder.EnsureRoom(trainer.SavedBytes + (trainer.Steps * LossLog.BytesOfLine) + RoomForReports);
             Console.Out.WriteLine(Describe(task, settings, trainer, device));
             if (settings.Layers is not null)
             {
@@ -39,7 +42,26 @@ internal static class TrainingRun
             ITrainingView view = AnsiConsole.Profile.Out.IsTerminal && AnsiConsole.Profile.Capabilities.Ansi
                 ? new TerminalView(AnsiConsole.Console, task.Metric, trainer.Epochs)
                 : new PlainView(Console.Out, task.Metric, trainer.Epochs);
-            TrainingOutcome outcome = view.Run(() => trainer.Run(view, interruption.Token));
+            if (earlier is not null)
+            {
+                Resume(folder, earlier, trainer);
+                view.Note(Texts.Format($"going on from step {trainer.StepsDone:#,0}"));
+            }
+
+            void SaveOnTheWay(TrainingOutcome soFar)
+            {
+                try
+                {
+                    Save(folder, task, settings, started, trainer, device, soFar);
+                }
+                catch (CliException exception)
+                {
+                    // There may be room again by the end.
+                    view.Note(exception.Message);
+                }
+            }
+
+            TrainingOutcome outcome = view.Run(() => trainer.Run(view, SaveOnTheWay, interruption.Token));
             Save(folder, task, settings, started, trainer, device, outcome);
             saved = true;
             Console.Out.WriteLine(Conclude(task, folder, outcome));
@@ -105,17 +127,48 @@ internal static class TrainingRun
                 : null);
         string lossName = task.Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
         byte[] picture = LossPlot.Draw($"{task.Describe(settings)}: training loss", lossName, outcome.Losses, task.ChanceLoss);
-        folder.Write(
+        bool ended = outcome.Status is RunStatus.Completed or RunStatus.GoalReached;
+        var files = new List<(string Name, Action<string> Write)>
+        {
             (RunFolder.Weights, trainer.Model.Save),
             (RunFolder.Picture, path => File.WriteAllBytes(path, picture)),
-            (RunFolder.Report, report.Save));
+        };
+        if (!ended)
+        {
+            files.Add((RunFolder.OptimizerState, trainer.SaveOptimizer));
+            files.Add((RunFolder.Losses, path => LossLog.Save(path, outcome.Losses)));
+        }
+
+        files.Add((RunFolder.Report, report.Save));
+        folder.Write([.. files]);
+        if (ended)
+        {
+            folder.Remove(RunFolder.OptimizerState);
+            folder.Remove(RunFolder.Losses);
+        }
+    }
+
+    private static void Resume(RunFolder folder, RunReport earlier, Trainer trainer)
+    {
+        try
+        {
+            trainer.Resume(
+                folder.PathOf(RunFolder.Weights),
+                folder.PathOf(RunFolder.OptimizerState),
+                LossLog.Load(folder.PathOf(RunFolder.Losses)),
+                earlier.Epochs);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            throw CliException.Failure($"--resume is given, and the run in '{folder.Path}' cannot be gone on with: {exception.Message.TrimEnd('.')}");
+        }
     }
 
     private static string Conclude(TrainingTask task, RunFolder folder, TrainingOutcome outcome)
     {
         string result = outcome.TestMetric is { } value
             ? $"test {task.Metric} {Texts.Metric(task.Metric, value)}, baseline {Texts.Metric(task.Metric, outcome.Baseline)}"
-            : "interrupted; what was trained is saved, but was not tested";
+            : "interrupted; what was trained is saved, but was not tested; the same command with --resume goes on with it";
         string reason = outcome.Status == RunStatus.GoalReached ? " (ended early, the goal was reached)" : "";
         return $"{result}; {Texts.Format($"{outcome.Losses.Count:#,0}")} steps in {Texts.Duration(TimeSpan.FromSeconds(outcome.Seconds))}{reason}" +
             $"{Environment.NewLine}{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}";

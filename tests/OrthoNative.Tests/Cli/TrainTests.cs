@@ -7,6 +7,9 @@ internal sealed class TrainTests
 {
     private static readonly string[] s_files = ["loss.png", "model.safetensors", "run.json"];
 
+    /// <summary>And those that an interrupted run is gone on with from.</summary>
+    private static readonly string[] s_filesOnTheWay = ["loss.csv", "loss.png", "model.safetensors", "optimizer.safetensors", "run.json"];
+
     /// <summary>A run of a second.</summary>
     private static readonly string[] s_shortCopy =
         ["train", "copy", "--length", "10", "--hidden", "32", "--batch", "8", "--test-samples", "50"];
@@ -211,7 +214,7 @@ internal sealed class TrainTests
 
         Assert.That(result.ExitCode, Is.EqualTo(exitCode), result.Error);
         Assert.That(result.Output, Does.Contain("interrupted; what was trained is saved"));
-        Assert.That(Names(folder.File("run")), Is.EqualTo(s_files));
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
         using JsonDocument run = Read(folder.File("run"));
         Assert.That(run.RootElement.GetProperty("status").GetString(), Is.EqualTo("interrupted"));
         Assert.That(run.RootElement.GetProperty("result").ValueKind, Is.EqualTo(JsonValueKind.Null));
@@ -221,6 +224,77 @@ internal sealed class TrainTests
             epochs.Take(epoch).Select(report => report.GetProperty("testMetric").ValueKind),
             Is.All.EqualTo(options.Length == 0 ? JsonValueKind.Null : JsonValueKind.Number));
         Assert.That(SafeTensors.Load(folder.File("run/model.safetensors"), Device.Default), Has.Count.EqualTo(5));
+    }
+
+    [TestCase("TERM", 143, "--steps", "3000")]
+    [TestCase("TERM", 143, "--steps", "3000", "--limit", "808", "--schedule", "cosine", "--optimizer", "sgd")]
+    [TestCase("KILL", 137, "--steps", "10000", "--save-every", "0.005")]
+    [Platform("Linux,MacOsX")]
+    public void A_resumed_run_ends_as_one_that_was_not_interrupted(string signal, int exitCode, params string[] options)
+    {
+        using var folder = new TemporaryFolder();
+        string[] command = [.. s_shortCopy, .. options, "--stop-at", "1", "--lr", "0.0001", "--threads", "1"];
+        using (var process = CliProcess.Start(folder.Path, [.. command, "--out", "run"]))
+        {
+            if (signal == "KILL")
+            {
+                // Only what was saved on the way is left. The next save is a third of a second away.
+                Assert.That(() => File.Exists(folder.File("run/run.json")), Is.True.After(60_000, 5));
+            }
+            else
+            {
+                process.WaitForLine("epoch 2/");
+            }
+
+            process.Send(signal);
+            Assert.That(process.Finish().ExitCode, Is.EqualTo(exitCode));
+        }
+
+        CliResult resumed = CliProcess.Run(folder.Path, [.. command, "--out", "run", "--resume"]);
+        CliResult straight = CliProcess.Run(folder.Path, [.. command, "--out", "straight"]);
+
+        Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
+        Assert.That(resumed.Output, Does.Contain("going on from step "));
+        Assert.That(straight.ExitCode, Is.Zero, straight.Error);
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_files));
+        Assert.That(File.ReadAllBytes(folder.File("run/model.safetensors")), Is.EqualTo(File.ReadAllBytes(folder.File("straight/model.safetensors"))));
+        using JsonDocument run = Read(folder.File("run")), other = Read(folder.File("straight"));
+        Assert.That(run.RootElement.GetProperty("status").GetString(), Is.EqualTo("completed"));
+        Assert.That(run.RootElement.GetProperty("result").GetProperty("value").GetDouble(), Is.EqualTo(other.RootElement.GetProperty("result").GetProperty("value").GetDouble()));
+        Assert.That(EpochSteps(run), Is.EqualTo(EpochSteps(other)));
+    }
+
+    private static int[] EpochSteps(JsonDocument run) =>
+        [.. run.RootElement.GetProperty("epochs").EnumerateArray().Select(epoch => epoch.GetProperty("step").GetInt32())];
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void Resuming_something_else_is_refused_by_name()
+    {
+        using var folder = new TemporaryFolder();
+        using (var process = CliProcess.Start(folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]))
+        {
+            process.WaitForLine("epoch 1/");
+            process.Send("TERM");
+            process.Finish();
+        }
+
+        CliResult without = CliProcess.Run(folder.Path, [.. s_shortCopy, "--resume"]);
+        CliResult missing = CliProcess.Run(folder.Path, [.. s_shortCopy, "--resume", "--out", "none"]);
+        CliResult different = CliProcess.Run(folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.5", "--resume", "--out", "run"]);
+        CliResult otherTask = CliProcess.Run(folder.Path, "train", "adding", "--resume", "--out", "run");
+        File.WriteAllText(folder.File("run/loss.csv"), "step,loss\n1,2.5\n");
+        CliResult damaged = CliProcess.Run(folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--resume", "--out", "run"]);
+
+        Assert.That(without.Error, Does.Contain("--resume is given without --out"));
+        Assert.That(missing.Error, Does.Contain(Path.Combine("none", "run.json")));
+        Assert.That(Directory.Exists(folder.File("none")), Is.False);
+        Assert.That(different.Error, Does.Contain("learningRate is 0.5").And.Contains("has 1E-05"));
+        Assert.That(otherTask.Error, Does.Contain("is of the task copy"));
+        Assert.That(damaged.Error, Does.Contain("cannot be gone on with").And.Contains("the losses are of 1 steps"));
+        Assert.That(
+            new[] { without, missing, different, otherTask, damaged }.Select(result => result.ExitCode), Is.EqualTo((int[])[2, 1, 2, 2, 1]));
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
     }
 
     [Test]
