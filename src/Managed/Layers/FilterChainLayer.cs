@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -8,9 +11,14 @@ namespace OrthoNative;
 public abstract unsafe class FilterChainLayer : Layer
 {
     private const long MaximumHiddenSize = 65536;
+    private const string FilterKey = "filter";
+    private const string SeedKey = "filter_seed";
+    private const string IndexKey = "filter_index";
 
     private readonly FilterChainOptions _options;
     private ChainHandle? _chain;
+    private ulong _filterSeed;
+    private uint _filterIndex;
 
     private protected FilterChainLayer(long hiddenSize, FilterChainOptions options)
     {
@@ -130,13 +138,82 @@ public abstract unsafe class FilterChainLayer : Layer
         }
     }
 
-    private protected override void OnAttach(ulong seed, uint filterIndex) =>
+    /// <summary>What makes another function of the same parameters, by name in a file.</summary>
+    private IEnumerable<(string Key, string Value)> Settings =>
+    [
+        (FilterKey, Filter.Matrices is { } matrices ? $"{Filter}, {Digest(matrices)}" : Filter.ToString()),
+        ("activation", Activation.ToString()),
+        ("alpha", Text(Alpha)),
+        ("beta", Text(Beta)),
+    ];
+
+    internal override void SaveState(IDictionary<string, string> metadata, string name)
+    {
+        foreach ((string key, string value) in Settings)
+        {
+            metadata[$"{name}.{key}"] = value;
+        }
+
+        metadata[$"{name}.{SeedKey}"] = _filterSeed.ToString(CultureInfo.InvariantCulture);
+        metadata[$"{name}.{IndexKey}"] = _filterIndex.ToString(CultureInfo.InvariantCulture);
+    }
+
+    internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name)
+    {
+        if (!metadata.ContainsKey($"{name}.{FilterKey}"))
+        {
+            return null;
+        }
+
+        foreach ((string key, string expected) in Settings)
+        {
+            if (!metadata.TryGetValue($"{name}.{key}", out string? value) || value != expected)
+            {
+                throw new InvalidDataException($"__metadata__.{name}.{key} is {(value is null ? "missing" : $"'{value}'")}; '{expected}', as in the model, is expected.");
+            }
+        }
+
+        ulong seed = LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue);
+        uint index = (uint)LoadedState.Number(metadata, $"{name}.{IndexKey}", uint.MaxValue);
+        return (seed, index) == (_filterSeed, _filterIndex)
+            ? null
+            : new LoadedFilter(this, MakeChain(Model.Device, Model.DType, seed, index, checkFinite: true), seed, index);
+    }
+
+    private protected override void OnAttach(ulong seed, uint filterIndex)
+    {
         _chain = MakeChain(Model.Device, Model.DType, seed, filterIndex, checkFinite: true);
+        (_filterSeed, _filterIndex) = (seed, filterIndex);
+    }
 
     private protected override void OnDispose()
     {
         _chain?.Dispose();
         _chain = null;
+    }
+
+    private static string Text(UnitValues values) =>
+        values.Count == 1 ? values[0].ToString("R", CultureInfo.InvariantCulture) : $"{values.Count} values, {Digest(values.Span)}";
+
+    private static string Digest(ReadOnlySpan<double> values) => $"SHA-256 {Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(values)))}";
+
+    /// <summary>The chain with the filter that the loaded parameters were trained with.</summary>
+    private sealed class LoadedFilter(FilterChainLayer layer, ChainHandle chain, ulong seed, uint index) : LoadedState
+    {
+        private ChainHandle? _chain = chain;
+
+        public override void Apply()
+        {
+            layer._chain?.Dispose();
+            (layer._chain, _chain) = (_chain, null);
+            (layer._filterSeed, layer._filterIndex) = (seed, index);
+        }
+
+        public override void Dispose()
+        {
+            _chain?.Dispose();
+            base.Dispose();
+        }
     }
 
     private static void CheckUnitValues(UnitValues values, long hiddenSize, string name)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -5,12 +6,15 @@ namespace OrthoNative;
 /// <summary>Adds independent normal noise to its inputs in training, against overfitting; passes them on unchanged otherwise.</summary>
 /// <remarks>
 /// Inputs and outputs <c>[..., size]</c>, no parameters. Every training pass draws other noise; the n-th pass of a model of the
-/// same seed draws the same. The gradient passes through unchanged. While <see cref="Sequential.Training"/> is false the
+/// same seed draws the same, and a model that was saved and loaded goes on counting. The gradient passes through unchanged. While <see cref="Sequential.Training"/> is false the
 /// outputs are the inputs' own tensor.
 /// </remarks>
 public sealed unsafe class GaussianNoise : Layer
 {
     private const long MaximumSize = 1 << 20;
+
+    private const string SeedKey = "seed";
+    private const string PassesKey = "training_passes";
 
     private Tensor? _outputs;
     private ulong _seed;
@@ -66,6 +70,20 @@ public sealed unsafe class GaussianNoise : Layer
 
     internal override long ActivationBytes(long steps, long batch) => steps * batch * InputSize * Model.DType.Bytes();
 
+    internal override void SaveState(IDictionary<string, string> metadata, string name)
+    {
+        metadata[$"{name}.{SeedKey}"] = _seed.ToString(CultureInfo.InvariantCulture);
+        metadata[$"{name}.{PassesKey}"] = _passes.ToString(CultureInfo.InvariantCulture);
+    }
+
+    internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) =>
+        metadata.ContainsKey($"{name}.{PassesKey}")
+            ? new Noise(
+                this,
+                LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue),
+                (uint)LoadedState.Number(metadata, $"{name}.{PassesKey}", uint.MaxValue))
+            : null;
+
     // Two noise layers of a model must not draw the same numbers: the high half of the seed tells them apart.
     private protected override void OnAttach(ulong seed, uint filterIndex) => _seed = seed ^ ((ulong)LayerIndex << 32);
 
@@ -73,5 +91,10 @@ public sealed unsafe class GaussianNoise : Layer
     {
         _outputs?.Dispose();
         _outputs = null;
+    }
+
+    private sealed class Noise(GaussianNoise layer, ulong seed, uint passes) : LoadedState
+    {
+        public override void Apply() => (layer._seed, layer._passes) = (seed, passes);
     }
 }

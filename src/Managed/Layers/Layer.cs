@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OrthoNative;
 
 /// <summary>A part of a <see cref="Sequential"/> model. It describes itself when it is made and gets its memory from the model.</summary>
@@ -105,6 +107,18 @@ public abstract class Layer
     internal Tensor InputGradientFor(Tensor inputs) =>
         Tensor.Ensure(ref _inputGradient, inputs.Device, inputs.DType, inputs.Shape);
 
+    /// <summary>Writes down what the parameters mean nothing without, and what training goes on from.</summary>
+    /// <param name="metadata">Of the file; keys begin with <paramref name="name"/>.</param>
+    /// <param name="name">Name of the layer in the model.</param>
+    internal virtual void SaveState(IDictionary<string, string> metadata, string name) { }
+
+    /// <summary>Reads what <see cref="SaveState"/> wrote, and changes nothing yet.</summary>
+    /// <param name="metadata">Of the file; where it has nothing of the layer, the layer stays as it is.</param>
+    /// <param name="name">Name of the layer in the model.</param>
+    /// <returns>What applies it; null: there is nothing to apply.</returns>
+    /// <exception cref="InvalidDataException">The file is of a layer that computes something else.</exception>
+    internal virtual LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) => null;
+
     internal void Dispose()
     {
         _inputGradient?.Dispose();
@@ -128,4 +142,22 @@ public abstract class Layer
 
         return inputs.Count / InputSize;
     }
+}
+
+/// <summary>State of a layer from a file: applied once the whole file has been read, or else thrown away.</summary>
+internal abstract class LoadedState : IDisposable
+{
+    /// <summary>Gives the state to the layer.</summary>
+    public abstract void Apply();
+
+    /// <summary>Frees what was not applied.</summary>
+    public virtual void Dispose() { }
+
+    /// <summary>The number that a file has under a key.</summary>
+    /// <exception cref="InvalidDataException">It is missing, no whole number, or larger than allowed.</exception>
+    public static ulong Number(IReadOnlyDictionary<string, string> metadata, string key, ulong maximum) =>
+        metadata.TryGetValue(key, out string? text) &&
+        ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value <= maximum
+            ? value
+            : throw new InvalidDataException($"__metadata__.{key} is {(text is null ? "missing" : $"'{text}'")}; a whole number of at most {maximum} is expected.");
 }

@@ -288,7 +288,10 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public void ClipGradients(double maximumNorm) => ClipGradients(maximumNorm, null);
 
-    /// <summary>Saves all parameters by name. The file appears, or replaces an older one, once it is written whole.</summary>
+    /// <summary>
+    /// Saves all parameters by name, and in the file's metadata what they mean nothing without: kind and seed of filters, α, β and φ.
+    /// The file appears, or replaces an older one, once it is written whole.
+    /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
     /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
@@ -296,7 +299,13 @@ public sealed unsafe class Sequential : IDisposable
     public void Save(string path)
     {
         using Use use = BeginUse();
-        SafeTensors.Save(path, Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)));
+        var metadata = new Dictionary<string, string>();
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            _layers[i].SaveState(metadata, NameOf(_layers[i], i));
+        }
+
+        SafeTensors.Save(path, Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)), metadata);
     }
 
     /// <summary>
@@ -305,16 +314,46 @@ public sealed unsafe class Sequential : IDisposable
     /// <param name="path">A file of the safetensors format.</param>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="InvalidDataException">
-    /// The file is damaged, or its tensors are not those of this model by name, shape and element type.
+    /// The file is damaged, its tensors are not those of this model by name, shape and element type, or they were saved by a model
+    /// with another kind of filter, α, β or φ.
     /// </exception>
+    /// <exception cref="OutOfMemoryException">The memory for filters of another seed cannot be had.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    /// <remarks>Filters are not saved: they follow from the seed, which must be the same.</remarks>
+    /// <remarks>
+    /// Filters are not saved: they follow from their seed. A model of another seed gets the filters of the seed in the file, and
+    /// computes what the saved one did. A file without metadata, as other programs write it, must be of a model of the same seed.
+    /// </remarks>
     public void Load(string path)
     {
         using Use use = BeginUse();
         using SafeTensorsReader reader = SafeTensorsReader.Open(path);
-        reader.ReadInto([.. Parameters.Select(parameter => (parameter.Name, parameter.Value))]);
+        var states = new List<LoadedState>();
+        try
+        {
+            for (int i = 0; i < _layers.Length; i++)
+            {
+                try
+                {
+                    if (_layers[i].LoadState(reader.Metadata, NameOf(_layers[i], i)) is { } state)
+                    {
+                        states.Add(state);
+                    }
+                }
+                catch (InvalidDataException exception)
+                {
+                    throw new InvalidDataException($"'{path}': {exception.Message}", exception);
+                }
+            }
+
+            reader.ReadInto([.. Parameters.Select(parameter => (parameter.Name, parameter.Value))]);
+            states.ForEach(state => state.Apply());
+            _awaitsBackward &= states.Count == 0;
+        }
+        finally
+        {
+            states.ForEach(state => state.Dispose());
+        }
     }
 
     /// <summary>Frees the memory of the model: parameters, outputs and gradients.</summary>

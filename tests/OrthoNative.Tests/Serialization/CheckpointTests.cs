@@ -20,6 +20,111 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(Bytes(loaded.ParameterData), Is.EqualTo(Bytes(saved.ParameterData)));
     }
 
+    [Test]
+    public void A_model_of_another_seed_gets_the_filters_that_were_saved([Values] bool permutation)
+    {
+        Filter filter = permutation ? Filter.Permutation : Filter.Haar;
+        using var folder = new TemporaryFolder();
+        using Sequential saved = Make(1), loaded = Make(2), again = Make(3);
+        using var inputs = new Tensor(Device, DType.Float32, 5, 6, 2);
+        SetValues(inputs, Uniform(new Random(4), inputs.Count));
+        double[] expected = Values(saved.Forward(inputs));
+        Assert.That(Values(loaded.Forward(inputs)), Is.Not.EqualTo(expected));
+
+        saved.Save(folder.File("first"));
+        loaded.Load(folder.File("first"));
+        loaded.Save(folder.File("second"));
+        again.Load(folder.File("second"));
+
+        Assert.That(Values(loaded.Forward(inputs)), Is.EqualTo(expected));
+        Assert.That(Values(again.Forward(inputs)), Is.EqualTo(expected));
+        Assert.That(File.ReadAllBytes(folder.File("second")), Is.EqualTo(File.ReadAllBytes(folder.File("first"))));
+
+        // The forward pass that was under way was one with other filters.
+        using var gradient = new Tensor(Device, DType.Float32, 6, 4);
+        Make(5).Save(folder.File("third"));
+        again.Load(folder.File("third"));
+        Assert.That(() => again.Backward(gradient), Throws.TypeOf<InvalidOperationException>());
+
+        Sequential Make(ulong seed) => new(
+            Device,
+            seed,
+            new RoaRnn(2, 8, new RoaRnnOptions { Filter = filter, Output = SequenceOutput.All }),
+            new RoaFnn(8, 3, new RoaFnnOptions { Filter = filter, FilterPerLayer = true }),
+            new RoaRnn(8, 8, new RoaRnnOptions { Filter = filter }),
+            new Dense(8, 4));
+    }
+
+    [Test]
+    public void Parameters_of_a_layer_that_computes_something_else_are_refused()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model");
+        var options = new RoaRnnOptions { Alpha = 0.9, Beta = [0.1, 0.2, 0.3] };
+        using Sequential model = Make(options);
+        byte[] before = Bytes(model.ParameterData);
+
+        AssertRefused(options with { Filter = Filter.Cycle }, "__metadata__.0.filter is 'Cycle'; 'Haar', as in the model, is expected");
+        AssertRefused(options with { Filter = Filter.FromMatrix(new double[,] { { 0, 1, 0 }, { 1, 0, 0 }, { 0, 0, 1 } }) }, "__metadata__.0.filter is 'Custom, SHA-256 ");
+        AssertRefused(options with { Activation = Activation.Relu }, "__metadata__.0.activation is 'Relu'; 'Tanh', as in the model, is expected");
+        AssertRefused(options with { Alpha = 0.5 }, "__metadata__.0.alpha is '0.5'; '0.9', as in the model, is expected");
+        AssertRefused(options with { Beta = [0.1, 0.2, 0.4] }, "__metadata__.0.beta is '3 values, SHA-256 ");
+
+        // As another program may have written it: no word about the filter.
+        using Sequential other = Make(options, seed: 9);
+        SafeTensors.Save(path, other.Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)));
+        model.Load(path);
+        Assert.That(Bytes(model.ParameterData), Is.EqualTo(Bytes(other.ParameterData)));
+
+        void AssertRefused(RoaRnnOptions others, string message)
+        {
+            using Sequential different = Make(others, seed: 2);
+            different.Save(path);
+            Assert.That(() => model.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains(message).And.Message.Contains(path));
+            Assert.That(Bytes(model.ParameterData), Is.EqualTo(before));
+        }
+
+        Sequential Make(RoaRnnOptions layer, ulong seed = 1) => new(Device, seed, new RoaRnn(2, 3, layer));
+    }
+
+    [TestCase("filter_seed", "-1")]
+    [TestCase("filter_index", "4294967296")]
+    [TestCase("filter_seed", null)]
+    public void Metadata_that_make_no_sense_are_refused(string key, string? value)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model");
+        using Sequential model = Model(1);
+        model.Save(path);
+        Dictionary<string, string> metadata = SafeTensors.LoadMetadata(path).ToDictionary();
+        metadata.Remove($"rnn.{key}");
+        if (value is not null)
+        {
+            metadata[$"rnn.{key}"] = value;
+        }
+
+        SafeTensors.Save(path, model.Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)), metadata);
+
+        Assert.That(() => model.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"__metadata__.rnn.{key} is "));
+    }
+
+    [Test]
+    public void Noise_goes_on_from_a_checkpoint()
+    {
+        using var folder = new TemporaryFolder();
+        using Sequential straight = Make(1), resumed = Make(2);
+        using var inputs = new Tensor(Device, DType.Float32, 5, 3);
+        straight.Forward(inputs);
+        straight.Save(folder.File("model"));
+        double[] second = Values(straight.Forward(inputs));
+
+        resumed.Load(folder.File("model"));
+
+        Assert.That(Values(resumed.Forward(inputs)), Is.EqualTo(second));
+
+        Sequential Make(ulong seed) => new(Device, seed, new GaussianNoise(3, 1), new Dense(3, 2));
+    }
+
     [TestCase(nameof(Sgd))]
     [TestCase(nameof(Adam))]
     public void Training_goes_on_from_a_checkpoint_bit_for_bit(string optimizerName)
