@@ -42,6 +42,8 @@ internal static class DepthPlots
 
             Scatter line = plot.Add.ScatterLine(distance, [.. points.Select(point => Shown(point.LogNorm))], color);
             line.LineWidth = 3;
+            // A line through one point is nothing.
+            line.MarkerSize = points.Count == 1 ? 10 : 0;
             line.LegendText = $"{NameOf(result)}: {Texts.PowerOfTen(result.LogGradient)} at the input";
         }
 
@@ -58,7 +60,7 @@ internal static class DepthPlots
         plot.ShowLegend(Alignment.UpperLeft);
         return Picture.Render(
             plot,
-            Texts.Format($"What is left of the gradient in networks of {deepest:#,0} layers"),
+            Texts.Format($"What is left of the gradient in networks of {deepest:#,0} {(deepest == 1 ? "layer" : "layers")}"),
             "layers back from the output",
             "norm of the gradient, 1 at the output");
     }
@@ -84,8 +86,9 @@ internal static class DepthPlots
         Scatter dots = plot.Add.ScatterPoints(xs, ys, s_colors[0].Darken(0.3));
         dots.MarkerSize = 6;
         dots.LegendText = "a singular value of the network";
-        double low = Math.Max(-4, Math.Min(lower.Min(), ys.Min()));
-        double high = Math.Min(4, Math.Max(upper.Max(), ys.Max()));
+        // Both ends are kept where all singular values are 0.
+        double low = Math.Max(-4, lower.Concat(ys).Min());
+        double high = Math.Min(4, upper.Concat(ys).Max());
         double margin = Math.Max(0.05, 0.1 * (high - low));
         plot.Axes.SetLimits(depths[0] - 0.1, depths[^1] + 0.1, low - margin, high + (3 * margin));
         plot.Axes.Bottom.TickGenerator = Picture.DecadeTicks();
