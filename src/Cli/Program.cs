@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using OrthoNative;
 using OrthoNative.Cli;
 using OrthoNative.Cli.Commands;
+using OrthoNative.Cli.Output;
 
 // Not a RootCommand, which is named after the file that runs it.
 var root = new Command("orthonative", "Random orthogonal additive filters: recurrent networks for very long sequences and feedforward networks of any depth.");
@@ -15,6 +16,7 @@ root.Subcommands.Add(InfoCommand.Create());
 ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
 try
 {
+    StandardOutput.Install();
     if (result.Errors.Count > 0)
     {
         throw CliException.Usage(UsageErrors.Describe(result));
@@ -46,6 +48,6 @@ catch (Exception exception)
 
 static int End(int exitCode, string message)
 {
-    Console.Error.WriteLine($"orthonative: {message}");
+    StandardError.WriteLine(message);
     return exitCode;
 }

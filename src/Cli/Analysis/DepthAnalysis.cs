@@ -18,6 +18,10 @@ internal static class DepthAnalysis
     /// <summary>Rounding allowed for in each step of a chain, as a decimal logarithm; norms are to 1e-6 relative.</summary>
     private const double RoundingOfStep = 1e-7;
 
+    private const string Report = "report.json";
+    private const string Gradients = "gradients.png";
+    private const string SingularValues = "singular-values.png";
+
     private const string NotFinite = "not finite";
 
     /// <returns>Exit code of the program.</returns>
@@ -27,7 +31,8 @@ internal static class DepthAnalysis
         DateTimeOffset started = DateTimeOffset.Now;
         long start = Stopwatch.GetTimestamp();
         using var interruption = new Interruption();
-        RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath("depth", started));
+        StandardOutput.Tolerate();
+        RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath("depth", started), Gradients, SingularValues, Report);
         bool saved = false;
         try
         {
@@ -50,16 +55,16 @@ internal static class DepthAnalysis
             byte[] gradients = DepthPlots.Gradients(results);
             byte[] singularValues = DepthPlots.SingularValues(results);
             folder.Write(
-                ("gradients.png", path => File.WriteAllBytes(path, gradients)),
-                ("singular-values.png", path => File.WriteAllBytes(path, singularValues)),
-                ("report.json", report.Save));
+                (Gradients, path => File.WriteAllBytes(path, gradients)),
+                (SingularValues, path => File.WriteAllBytes(path, singularValues)),
+                (Report, report.Save));
             saved = true;
-            Console.Out.WriteLine($"{Path.Combine(folder.Path, "report.json")}, gradients.png, singular-values.png");
+            Console.Out.WriteLine($"{Path.Combine(folder.Path, Report)}, {Gradients}, {SingularValues}");
             return ExitCodes.Success;
         }
         catch (OperationCanceledException)
         {
-            Console.Error.WriteLine("orthonative: interrupted; nothing is saved");
+            StandardError.WriteLine("interrupted; nothing is saved");
             return interruption.ExitCode;
         }
         finally

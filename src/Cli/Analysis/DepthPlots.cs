@@ -44,7 +44,9 @@ internal static class DepthPlots
             line.LineWidth = 3;
             // A line through one point is nothing.
             line.MarkerSize = points.Count == 1 ? 10 : 0;
-            line.LegendText = $"{NameOf(result)}: {Texts.PowerOfTen(result.LogGradient)} at the input";
+            line.LegendText = result.FiniteStates
+                ? $"{NameOf(result)}: {Texts.PowerOfTen(result.LogGradient)} at the input"
+                : $"{NameOf(result)}: its states exceed double precision";
         }
 
         AddLimit(plot, LargestFloat32, "where float32 ends");
@@ -54,7 +56,8 @@ internal static class DepthPlots
         double high = Math.Clamp(all.Max(), 2, Decades);
         double margin = 0.05 * (high - low);
         // Room above for the legend.
-        plot.Axes.SetLimits(0, Math.Max(1, 1.02 * Math.Log10(deepest)), low - margin, high + (7 * margin));
+        // The point of a single layer stands clear of the frame.
+        plot.Axes.SetLimits(deepest == 1 ? -1 : 0, Math.Max(1, 1.02 * Math.Log10(deepest)), low - margin, high + (7 * margin));
         plot.Axes.Bottom.TickGenerator = Picture.DecadeTicks();
         plot.Axes.Left.TickGenerator = Picture.DecadeTicks();
         plot.ShowLegend(Alignment.UpperLeft);

@@ -9,6 +9,9 @@ internal static class TrainingRun
     /// <summary>Bytes that run.json and loss.png stay well below.</summary>
     private const long RoomForReports = 1 << 20;
 
+    /// <summary>Units from which a random orthogonal matrix takes seconds: its time grows with their third power.</summary>
+    private const int LargeFilter = 2000;
+
     /// <summary>Trains, shows how it goes, saves and says what came out.</summary>
     /// <returns>Exit code of the program.</returns>
     /// <exception cref="CliException">It cannot be done; nothing is left half-written.</exception>
@@ -16,7 +19,9 @@ internal static class TrainingRun
     {
         DateTimeOffset started = DateTimeOffset.Now;
         using var interruption = new Interruption();
-        RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath(task.Name, started));
+        StandardOutput.Tolerate();
+        RunFolder folder = RunFolder.Open(
+            settings.Out ?? RunFolder.DefaultPath(task.Name, started), RunFolder.Weights, RunFolder.Picture, RunFolder.Report);
         bool saved = false;
         try
         {
@@ -28,7 +33,13 @@ internal static class TrainingRun
             using Device device = settings.Device.CudaIndex is { } index
                 ? Device.Cuda(index, new CudaOptions { MatrixPrecision = settings.MatrixPrecision })
                 : Device.Cpu(settings.Threads);
+            if (settings.Filter == FilterChoice.Haar && settings.Hidden >= LargeFilter)
+            {
+                Console.Out.WriteLine(Texts.Format($"drawing the haar filter of {settings.Hidden:#,0} units"));
+            }
+
             using var trainer = new Trainer(task, settings, device);
+            interruption.Token.ThrowIfCancellationRequested();
             folder.EnsureRoom((trainer.Model.ParameterData.Count * sizeof(float)) + RoomForReports);
             Console.Out.WriteLine(Describe(task, settings, trainer, device));
             if (settings.Layers is not null)
@@ -40,14 +51,16 @@ internal static class TrainingRun
                 ? new TerminalView(AnsiConsole.Console, task.Metric, trainer.Epochs)
                 : new PlainView(Console.Out, task.Metric, trainer.Epochs);
             TrainingOutcome outcome = view.Run(() => trainer.Run(view, interruption.Token));
+            // Before it is saved, so that it is known even if that fails.
+            Console.Out.WriteLine(Conclude(task, outcome));
             Save(folder, task, settings, started, trainer, device, outcome);
             saved = true;
-            Console.Out.WriteLine(Conclude(task, folder, outcome));
+            Console.Out.WriteLine($"{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}");
             return outcome.Status == RunStatus.Interrupted ? interruption.ExitCode : ExitCodes.Success;
         }
         catch (OperationCanceledException)
         {
-            Console.Error.WriteLine("orthonative: interrupted before training; nothing is saved");
+            StandardError.WriteLine("interrupted before training; nothing is saved");
             return interruption.ExitCode;
         }
         finally
@@ -111,14 +124,13 @@ internal static class TrainingRun
             (RunFolder.Report, report.Save));
     }
 
-    private static string Conclude(TrainingTask task, RunFolder folder, TrainingOutcome outcome)
+    private static string Conclude(TrainingTask task, TrainingOutcome outcome)
     {
         string result = outcome.TestMetric is { } value
             ? $"test {task.Metric} {Texts.Metric(task.Metric, value)}, baseline {Texts.Metric(task.Metric, outcome.Baseline)}"
-            : "interrupted; what was trained is saved, but was not tested";
+            : "interrupted; what was trained was not tested";
         string reason = outcome.Status == RunStatus.GoalReached ? " (ended early, the goal was reached)" : "";
-        return $"{result}; {Texts.Format($"{outcome.Losses.Count:#,0}")} steps in {Texts.Duration(TimeSpan.FromSeconds(outcome.Seconds))}{reason}" +
-            $"{Environment.NewLine}{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}";
+        return $"{result}; {Texts.Format($"{outcome.Losses.Count:#,0}")} steps in {Texts.Duration(TimeSpan.FromSeconds(outcome.Seconds))}{reason}";
     }
 
     /// <summary>Says what is being fetched, at once and in order.</summary>

@@ -113,6 +113,22 @@ internal sealed class CommandLineTests
         }
     }
 
+    [TestCase("fly 2>&-", 2)]
+    [TestCase("fly 2>/dev/full", 2)]
+    [TestCase("info >/dev/full", 1)]
+    [TestCase("--help >&-", 1)]
+    [Platform("Linux")]
+    public void The_exit_code_survives_a_stream_that_cannot_be_written(string commandLine, int exitCode)
+    {
+        using var folder = new TemporaryFolder();
+        (string argument, string redirection) = commandLine.Split(' ') is [var first, var second] ? (first, second) : default;
+
+        CliResult result = CliProcess.RunRedirected(redirection, folder.Path, argument);
+
+        Assert.That(result.ExitCode, Is.EqualTo(exitCode));
+        Assert.That(result.Error, redirection[0] == '2' ? Is.Empty : Does.StartWith("orthonative: standard output cannot be written ("));
+    }
+
     private static CliResult Run(string arguments)
     {
         using var folder = new TemporaryFolder();

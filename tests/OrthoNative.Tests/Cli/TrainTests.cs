@@ -193,12 +193,13 @@ internal sealed class TrainTests
     [TestCase("INT", 130, 1)]
     [TestCase("INT", 130, 2, "--test-every-epoch")]
     [TestCase("TERM", 143, 1)]
+    [TestCase("HUP", 129, 1)]
     [Platform("Linux,MacOsX")]
     public void An_interrupted_run_saves_what_was_trained(string signal, int exitCode, int epoch, params string[] options)
     {
-        if (signal == "INT" && CliProcess.IgnoresInterrupts())
+        if (CliProcess.Ignores(signal))
         {
-            Assert.Ignore("The tests were started with SIGINT ignored, as in a shell's background, and so is the tool.");
+            Assert.Ignore($"The tests were started with SIG{signal} ignored, as in a shell's background or by nohup, and so is the tool.");
         }
 
         using var folder = new TemporaryFolder();
@@ -210,7 +211,7 @@ internal sealed class TrainTests
         CliResult result = process.Finish();
 
         Assert.That(result.ExitCode, Is.EqualTo(exitCode), result.Error);
-        Assert.That(result.Output, Does.Contain("interrupted; what was trained is saved"));
+        Assert.That(result.Output, Does.Contain("interrupted; what was trained was not tested").And.Contains("run/run.json"));
         Assert.That(Names(folder.File("run")), Is.EqualTo(s_files));
         using JsonDocument run = Read(folder.File("run"));
         Assert.That(run.RootElement.GetProperty("status").GetString(), Is.EqualTo("interrupted"));
@@ -234,6 +235,90 @@ internal sealed class TrainTests
         Assert.That(result.ExitCode, Is.EqualTo(1));
         Assert.That(result.Output, Is.Empty);
         Assert.That(result.Error.TrimEnd('\n'), Does.StartWith("orthonative: --out is 'file/run', which cannot be written").And.Not.Contains("\n"));
+    }
+
+    [Test]
+    public void A_folder_in_the_place_of_a_file_is_refused_before_training()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("run/model.safetensors"));
+
+        CliResult result = CliProcess.Run(folder.Path, [.. s_shortCopy, "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Output, Is.Empty);
+        Assert.That(result.Error, Does.Contain("--out is 'run', where model.safetensors is a folder; allowed: "));
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_run_that_cannot_be_saved_in_its_folder_is_saved_in_a_temporary_one()
+    {
+        using var folder = new TemporaryFolder();
+        using var elsewhere = new TemporaryFolder();
+        using var process = CliProcess.StartWith(
+            ("TMPDIR", elsewhere.Path), folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
+        process.WaitForLine("epoch 1/");
+        Directory.CreateDirectory(folder.File("run/loss.png"));
+
+        process.Send("TERM");
+        CliResult result = process.Finish();
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        string rescue = Directory.EnumerateFiles(elsewhere.Path, "run.json", SearchOption.AllDirectories).Select(path => Path.GetDirectoryName(path)!).Single();
+        Assert.That(Names(rescue), Is.EqualTo(s_files));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Contain($"saved in '{rescue}' instead").And.Contains("loss.png cannot be written").And.Not.Contains("\n"));
+        Assert.That(Names(folder.File("run")), Has.None.EndsWith(".part").And.None.EqualTo("run.json"));
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_run_whose_folder_is_removed_meanwhile_makes_it_anew()
+    {
+        using var folder = new TemporaryFolder();
+        using var process = CliProcess.Start(
+            folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
+        process.WaitForLine("epoch 1/");
+        Directory.Delete(folder.File("run"));
+
+        process.Send("TERM");
+        CliResult result = process.Finish();
+
+        Assert.That(result.ExitCode, Is.EqualTo(143), result.Error);
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_files));
+    }
+
+    /// <summary>/dev/full answers every write as a full disk does.</summary>
+    [TestCase(">/dev/full")]
+    [TestCase(">&-")]
+    [Platform("Linux")]
+    public void A_run_goes_on_and_is_saved_where_its_output_cannot_be_written(string redirection)
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.RunRedirected(redirection, folder.Path, [.. s_shortCopy, "--steps", "3", "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Error.TrimEnd('\n'), Does.Contain("standard output cannot be written").And.Not.Contains("\n"));
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_files));
+    }
+
+    /// <summary>A filter of 3,000 units takes seconds to draw, and the one line before says that it has begun.</summary>
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_signal_while_the_model_is_made_ends_the_run_before_the_first_step()
+    {
+        using var folder = new TemporaryFolder();
+        using var process = CliProcess.Start(
+            folder.Path, "train", "copy", "--length", "10", "--hidden", "3000", "--batch", "8", "--steps", "1", "--test-samples", "10", "--out", "run");
+        process.WaitForLine("drawing the haar filter of 3,000 units");
+
+        process.Send("TERM");
+        CliResult result = process.Finish();
+
+        Assert.That(result.ExitCode, Is.EqualTo(143), result.Error);
+        Assert.That(result.Error, Does.Contain("interrupted before training; nothing is saved"));
+        Assert.That(Names(folder.Path), Is.Empty);
     }
 
     [Test]
