@@ -19,7 +19,7 @@ try
     StandardOutput.Install();
     if (result.Errors.Count > 0)
     {
-        throw CliException.Usage(UsageErrors.Describe(result));
+        throw CliException.Usage(UsageErrors.Describe(result, args));
     }
 
     return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
@@ -35,7 +35,10 @@ catch (OrthoNativeLibraryException exception)
 }
 catch (OutOfMemoryException exception)
 {
-    return End(ExitCodes.Failure, $"{exception.Message.TrimEnd('.')}; less memory is needed with a smaller --hidden, --batch, --length or --layers, or with --checkpoint-every");
+    // Of the options that decide how much memory is taken, those that the command has.
+    string[] sizes = [.. ((string[])["--hidden", "--layers", "--length", "--batch", "--checkpoint-every"])
+        .Intersect(result.CommandResult.Command.Options.Select(option => option.Name))];
+    return End(ExitCodes.Failure, exception.Message.TrimEnd('.') + (sizes.Length == 0 ? "" : $"; how much memory is needed depends on {string.Join(", ", sizes)}"));
 }
 catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException or NotSupportedException)
 {

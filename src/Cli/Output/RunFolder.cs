@@ -98,7 +98,7 @@ internal sealed class RunFolder
         long free = new DriveInfo(System.IO.Path.GetFullPath(Path)).AvailableFreeSpace;
         if (free < bytes)
         {
-            throw CliException.Failure($"{_option}, where {Texts.Bytes(free)} are free; at least {Texts.Bytes(bytes)} are needed");
+            throw CliException.Failure(Texts.Format($"{_option}, where {free:#,0} bytes are free; at least {bytes:#,0} bytes are needed"));
         }
     }
 

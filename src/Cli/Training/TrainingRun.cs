@@ -41,7 +41,7 @@ internal static class TrainingRun
             using var trainer = new Trainer(task, settings, device);
             interruption.Token.ThrowIfCancellationRequested();
             folder.EnsureRoom((trainer.Model.ParameterData.Count * sizeof(float)) + RoomForReports);
-            Console.Out.WriteLine(Describe(task, settings, trainer, device));
+            Console.Out.WriteLine(Describe(task, trainer.Settings, trainer, device));
             if (settings.Layers is not null)
             {
                 Console.Out.WriteLine(trainer.Summary);
@@ -53,7 +53,7 @@ internal static class TrainingRun
             TrainingOutcome outcome = view.Run(() => trainer.Run(view, interruption.Token));
             // Before it is saved, so that it is known even if that fails.
             Console.Out.WriteLine(Conclude(task, outcome));
-            Save(folder, task, settings, started, trainer, device, outcome);
+            Save(folder, task, trainer.Settings, started, trainer, device, outcome);
             saved = true;
             Console.Out.WriteLine($"{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}");
             return outcome.Status == RunStatus.Interrupted ? interruption.ExitCode : ExitCodes.Success;

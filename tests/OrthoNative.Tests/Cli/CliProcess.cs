@@ -5,27 +5,30 @@ namespace OrthoNative.Tests.Cli;
 /// <summary>The command-line tool, run as a user runs it.</summary>
 internal sealed class CliProcess : IDisposable
 {
+    /// <summary>The tool and its arguments in the script of a shell.</summary>
+    public const string Tool = "\"$0\" \"$@\"";
+
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly Task<string> _error;
 
-    private CliProcess(string workingFolder, string[] arguments, (string Name, string Value)? variable = null, string? redirection = null)
+    private CliProcess(string workingFolder, string[] arguments, (string Name, string Value)? variable = null, string? script = null)
     {
         string assembly = typeof(OrthoNative.Cli.ExitCodes).Assembly.Location;
 
         // Published with the runtime, the tool is a program of its own, for machines that have no other.
         bool selfContained = File.Exists(Path.Combine(Path.GetDirectoryName(assembly)!, "libcoreclr.so"));
         string program = selfContained ? Path.ChangeExtension(assembly, null) : "dotnet";
-        var start = new ProcessStartInfo(redirection is null ? program : "/bin/sh")
+        var start = new ProcessStartInfo(script is null ? program : "/bin/sh")
         {
             WorkingDirectory = workingFolder,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        if (redirection is not null)
+        if (script is not null)
         {
-            foreach (string argument in (string[])["-c", $"exec \"$0\" \"$@\" {redirection}", program])
+            foreach (string argument in (string[])["-c", script, program])
             {
                 start.ArgumentList.Add(argument);
             }
@@ -83,9 +86,13 @@ internal sealed class CliProcess : IDisposable
     }
 
     /// <summary>Runs the tool to its end with its streams redirected as a shell's command line says.</summary>
-    public static CliResult RunRedirected(string redirection, string workingFolder, params string[] arguments)
+    public static CliResult RunRedirected(string redirection, string workingFolder, params string[] arguments) =>
+        RunIn($"exec {Tool} {redirection}", workingFolder, arguments);
+
+    /// <summary>Runs a script of a shell, in which <see cref="Tool"/> stands for the tool and its arguments, to its end.</summary>
+    public static CliResult RunIn(string script, string workingFolder, params string[] arguments)
     {
-        using var process = new CliProcess(workingFolder, arguments, redirection: redirection);
+        using var process = new CliProcess(workingFolder, arguments, script: script);
         return process.Finish();
     }
 

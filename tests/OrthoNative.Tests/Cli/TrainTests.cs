@@ -330,8 +330,77 @@ internal sealed class TrainTests
             folder.Path, "train", "copy", "--length", "300", "--hidden", "16", "--activation", "relu", "--alpha", "5", "--out", "run/deep");
 
         Assert.That(result.ExitCode, Is.EqualTo(1));
-        Assert.That(result.Error.TrimEnd('\n'), Does.Contain("training diverged at step 1").And.Not.Contains("\n"));
+        Assert.That(
+            result.Error.TrimEnd('\n'),
+            Does.Contain("training diverged at step 1").And.Contains("a smaller --alpha").And.Not.Contains("--lr").And.Not.Contains("\n"));
         Assert.That(Names(folder.Path), Is.Empty);
+    }
+
+    /// <summary>
+    /// One step of sgd at a rate of 1e8 without clipping makes the weights of a relu chain of 200 steps so large that the test samples, the
+    /// first ones seen with them, overflow.
+    /// </summary>
+    [TestCase("")]
+    [TestCase("--test-every-epoch")]
+    public void Divergence_that_testing_finds_is_told_as_such(string option)
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(
+            folder.Path,
+            ["train", "adding", "--length", "200", "--hidden", "16", "--steps", "1", "--test-samples", "50", "--optimizer", "sgd", "--lr", "100",
+                "--weight-rate", "1e6", "--clip", "0",
+                .. option.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(
+            result.Error.TrimEnd('\n'),
+            Does.Contain("training diverged by step 1, seen in testing").And.Contains("a lower --lr may help, or --clip, which is off").And.Not.Contains("\n"));
+        Assert.That(Names(folder.Path), Is.Empty);
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void A_working_directory_that_is_gone_is_told()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.RunIn($"mkdir gone && cd gone && rmdir ../gone && {CliProcess.Tool}", folder.Path, s_shortCopy);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error, Does.Match("--out is 'runs/copy-.*', and the working directory does not exist any more; allowed: "));
+    }
+
+    [TestCase("mnist")]
+    [TestCase("smnist")]
+    public void Test_images_of_another_size_are_refused_before_training(string task)
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path);
+        File.WriteAllBytes(folder.File("t10k-images-idx3-ubyte"), IdxFiles.Content(new byte[20 * 25], 20, 5, 5));
+
+        CliResult result = CliProcess.Run(folder.Path, "train", task, "--data", ".", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Output, Is.Empty);
+        Assert.That(result.Error, Does.Contain("--data is '.', where a training image has 16 pixels and a test image 25; allowed: images of one size"));
+        Assert.That(Directory.Exists(folder.File("run")), Is.False);
+    }
+
+    [Test]
+    public void The_batch_and_the_warmup_that_are_used_are_printed_and_recorded()
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path);
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "train", "mnist", "--data", ".", "--layers", "3", "--limit", "30", "--batch", "65536", "--steps", "25", "--warmup", "1000", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Output, Does.Contain("25 steps of 30 samples"));
+        using JsonDocument run = Read(folder.File("run"));
+        Assert.That(Setting(run, "batch"), Is.EqualTo(30));
+        Assert.That(Setting(run, "warmup"), Is.EqualTo(2));
     }
 
     [Test]
@@ -413,7 +482,7 @@ internal sealed class TrainTests
         CliResult result = CliProcess.Run(folder.Path, "train", "mnist", "--data", ".", "--layers", "1000000", "--hidden", "4096", "--out", "run");
 
         Assert.That(result.ExitCode, Is.EqualTo(1));
-        Assert.That(result.Error.TrimEnd('\n'), Does.Match("1000000 x 4096 x 4096.*need.*are available").And.Not.Contains("\n"));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Match("1000000 x 4096 x 4096.*need.*are available.*depends on --hidden, --layers, --batch, --checkpoint-every$").And.Not.Contains("\n"));
         Assert.That(Directory.Exists(folder.File("run")), Is.False);
     }
 
