@@ -11,6 +11,9 @@ internal static class ExitCodes
     /// <summary>The command line is wrong.</summary>
     public const int Usage = 2;
 
+    /// <summary>Ended by SIGHUP (128 + SIGHUP), as when the terminal is closed; a training run was saved.</summary>
+    public const int HungUp = 129;
+
     /// <summary>Ended by Ctrl-C (128 + SIGINT); a training run was saved.</summary>
     public const int Interrupted = 130;
 

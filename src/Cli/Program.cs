@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using OrthoNative;
 using OrthoNative.Cli;
 using OrthoNative.Cli.Commands;
+using OrthoNative.Cli.Output;
 
 // Not a RootCommand, which is named after the file that runs it.
 var root = new Command("orthonative", "Random orthogonal additive filters: recurrent networks for very long sequences and feedforward networks of any depth.");
@@ -15,9 +16,10 @@ root.Subcommands.Add(InfoCommand.Create());
 ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
 try
 {
+    StandardOutput.Install();
     if (result.Errors.Count > 0)
     {
-        throw CliException.Usage(UsageErrors.Describe(result));
+        throw CliException.Usage(UsageErrors.Describe(result, args));
     }
 
     return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
@@ -33,7 +35,10 @@ catch (OrthoNativeLibraryException exception)
 }
 catch (OutOfMemoryException exception)
 {
-    return End(ExitCodes.Failure, $"{exception.Message.TrimEnd('.')}; less memory is needed with a smaller --hidden, --batch, --length or --layers, or with --checkpoint-every");
+    // Of the options that decide how much memory is taken, those that the command has.
+    string[] sizes = [.. ((string[])["--hidden", "--layers", "--length", "--batch", "--checkpoint-every"])
+        .Intersect(result.CommandResult.Command.Options.Select(option => option.Name))];
+    return End(ExitCodes.Failure, exception.Message.TrimEnd('.') + (sizes.Length == 0 ? "" : $"; how much memory is needed depends on {string.Join(", ", sizes)}"));
 }
 catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException or NotSupportedException)
 {
@@ -46,6 +51,6 @@ catch (Exception exception)
 
 static int End(int exitCode, string message)
 {
-    Console.Error.WriteLine($"orthonative: {message}");
+    StandardError.WriteLine(message);
     return exitCode;
 }

@@ -18,6 +18,12 @@ internal static class DepthAnalysis
     /// <summary>Rounding allowed for in each step of a chain, as a decimal logarithm; norms are to 1e-6 relative.</summary>
     private const double RoundingOfStep = 1e-7;
 
+    private const string Report = "report.json";
+    private const string Gradients = "gradients.png";
+    private const string SingularValues = "singular-values.png";
+
+    private const string NotFinite = "not finite";
+
     /// <returns>Exit code of the program.</returns>
     /// <exception cref="CliException">It cannot be done; nothing is left half-written.</exception>
     public static int Execute(DepthSettings settings)
@@ -25,7 +31,8 @@ internal static class DepthAnalysis
         DateTimeOffset started = DateTimeOffset.Now;
         long start = Stopwatch.GetTimestamp();
         using var interruption = new Interruption();
-        RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath("depth", started));
+        StandardOutput.Tolerate();
+        RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath("depth", started), Gradients, SingularValues, Report);
         bool saved = false;
         try
         {
@@ -48,16 +55,16 @@ internal static class DepthAnalysis
             byte[] gradients = DepthPlots.Gradients(results);
             byte[] singularValues = DepthPlots.SingularValues(results);
             folder.Write(
-                ("gradients.png", path => File.WriteAllBytes(path, gradients)),
-                ("singular-values.png", path => File.WriteAllBytes(path, singularValues)),
-                ("report.json", report.Save));
+                (Gradients, path => File.WriteAllBytes(path, gradients)),
+                (SingularValues, path => File.WriteAllBytes(path, singularValues)),
+                (Report, report.Save));
             saved = true;
-            Console.Out.WriteLine($"{Path.Combine(folder.Path, "report.json")}, gradients.png, singular-values.png");
+            Console.Out.WriteLine($"{Path.Combine(folder.Path, Report)}, {Gradients}, {SingularValues}");
             return ExitCodes.Success;
         }
         catch (OperationCanceledException)
         {
-            Console.Error.WriteLine("orthonative: interrupted; nothing is saved");
+            StandardError.WriteLine("interrupted; nothing is saved");
             return interruption.ExitCode;
         }
         finally
@@ -105,23 +112,24 @@ internal static class DepthAnalysis
             layer.Beta[0],
             Finite(norms[0] - norms[^1]),
             Finite(bounds[0].Lower),
-            bounds[0].Upper,
+            Finite(bounds[0].Upper),
             within,
             [.. values.Select(Finite)],
+            chain.State.ToArray().All(double.IsFinite),
             InFloat32(model, input, gradient),
             chain.GetWeightNorms(Math.Max(1, layers / LayersOfWeightNorm)).Max(),
             chain.Radii.ToArray().Max(),
             chain.Saturation.ToArray().Average(),
             chain.GetFilterDrift(),
             Stopwatch.GetElapsedTime(start).TotalSeconds,
-            [.. PointsOf(layers).Select(k => new GradientPoint(k, Finite(norms[k] - norms[^1]), Finite(bounds[k].Lower), bounds[k].Upper))]);
+            [.. PointsOf(layers).Select(k => new GradientPoint(k, Finite(norms[k] - norms[^1]), Finite(bounds[k].Lower), Finite(bounds[k].Upper)))]);
     }
 
     private static string Describe(DepthResult result)
     {
-        string lower = result.LogLower is { } low ? Texts.PowerOfTen(low) : "0";
         return Texts.Format($"{result.Layers,9:#,0} layers  {result.Model.ToString().ToLowerInvariant(),-8}  {Texts.PowerOfTen(result.LogGradient),9}") +
-            $"  within {lower} to {Texts.PowerOfTen(result.LogUpper)}: {(result.WithinBounds ? "yes" : "no")}  in float32: {result.Float32}  " +
+            $"  within {Texts.PowerOfTen(result.LogLower)} to {Texts.PowerOfTen(result.LogUpper)}: {(result.WithinBounds ? "yes" : "no")}  in float32: {result.Float32}  " +
+            (result.FiniteStates ? "" : "(states exceed double precision)  ") +
             Texts.Duration(TimeSpan.FromSeconds(result.Seconds));
     }
 
@@ -130,11 +138,16 @@ internal static class DepthAnalysis
     {
         using Tensor inputs = Tensor.From<float>(Device.Default, Array.ConvertAll(input, value => (float)value), 1, input.Length);
         using Tensor cotangent = Tensor.From<float>(Device.Default, Array.ConvertAll(gradient, value => (float)value), 1, gradient.Length);
-        model.Forward(inputs);
+        // relu has the slope 1 at infinity too, so backpropagation would go on with finite numbers that are no gradient of anything.
+        if (!Array.TrueForAll(model.Forward(inputs).ToArray<float>(), float.IsFinite))
+        {
+            return NotFinite;
+        }
+
         model.Backward(cotangent);
         double[] first = Array.ConvertAll(model.InputGradient.ToArray<float>(), value => (double)value);
         double ratio = Norm(first) / Norm(gradient);
-        return !double.IsFinite(ratio) ? "not finite" : ratio == 0 ? "zero" : Texts.PowerOfTen(Math.Log10(ratio));
+        return !double.IsFinite(ratio) ? NotFinite : ratio == 0 ? "zero" : Texts.PowerOfTen(Math.Log10(ratio));
     }
 
     /// <summary>Layers to draw, from the first to the last, close together near the last one.</summary>
@@ -151,6 +164,7 @@ internal static class DepthAnalysis
     private static bool IsWithin(double value, (double Lower, double Upper) bounds, double rounding) =>
         value >= bounds.Lower - rounding && value <= bounds.Upper + rounding;
 
+    /// <summary>A logarithm; null: that of 0.</summary>
     private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 
     private static double Norm(double[] values) => Math.Sqrt(values.Sum(value => value * value));

@@ -42,7 +42,11 @@ internal static class DepthPlots
 
             Scatter line = plot.Add.ScatterLine(distance, [.. points.Select(point => Shown(point.LogNorm))], color);
             line.LineWidth = 3;
-            line.LegendText = $"{NameOf(result)}: {Texts.PowerOfTen(result.LogGradient)} at the input";
+            // A line through one point is nothing.
+            line.MarkerSize = points.Count == 1 ? 10 : 0;
+            line.LegendText = result.FiniteStates
+                ? $"{NameOf(result)}: {Texts.PowerOfTen(result.LogGradient)} at the input"
+                : $"{NameOf(result)}: its states exceed double precision";
         }
 
         AddLimit(plot, LargestFloat32, "where float32 ends");
@@ -52,13 +56,14 @@ internal static class DepthPlots
         double high = Math.Clamp(all.Max(), 2, Decades);
         double margin = 0.05 * (high - low);
         // Room above for the legend.
-        plot.Axes.SetLimits(0, Math.Max(1, 1.02 * Math.Log10(deepest)), low - margin, high + (7 * margin));
+        // The point of a single layer stands clear of the frame.
+        plot.Axes.SetLimits(deepest == 1 ? -1 : 0, Math.Max(1, 1.02 * Math.Log10(deepest)), low - margin, high + (7 * margin));
         plot.Axes.Bottom.TickGenerator = Picture.DecadeTicks();
         plot.Axes.Left.TickGenerator = Picture.DecadeTicks();
         plot.ShowLegend(Alignment.UpperLeft);
         return Picture.Render(
             plot,
-            Texts.Format($"What is left of the gradient in networks of {deepest:#,0} layers"),
+            Texts.Format($"What is left of the gradient in networks of {deepest:#,0} {(deepest == 1 ? "layer" : "layers")}"),
             "layers back from the output",
             "norm of the gradient, 1 at the output");
     }
@@ -84,8 +89,9 @@ internal static class DepthPlots
         Scatter dots = plot.Add.ScatterPoints(xs, ys, s_colors[0].Darken(0.3));
         dots.MarkerSize = 6;
         dots.LegendText = "a singular value of the network";
-        double low = Math.Max(-4, Math.Min(lower.Min(), ys.Min()));
-        double high = Math.Min(4, Math.Max(upper.Max(), ys.Max()));
+        // Both ends are kept where all singular values are 0.
+        double low = Math.Max(-4, lower.Concat(ys).Min());
+        double high = Math.Min(4, upper.Concat(ys).Max());
         double margin = Math.Max(0.05, 0.1 * (high - low));
         plot.Axes.SetLimits(depths[0] - 0.1, depths[^1] + 0.1, low - margin, high + (3 * margin));
         plot.Axes.Bottom.TickGenerator = Picture.DecadeTicks();

@@ -45,8 +45,8 @@ internal enum DepthModel
 /// <param name="Layer">0: the input; L: the output of the last layer.</param>
 /// <param name="LogNorm">Measured; null: 0.</param>
 /// <param name="LogLower">Bound of the theory; null: 0.</param>
-/// <param name="LogUpper">Bound of the theory.</param>
-internal sealed record GradientPoint(int Layer, double? LogNorm, double? LogLower, double LogUpper);
+/// <param name="LogUpper">Bound of the theory; null: 0.</param>
+internal sealed record GradientPoint(int Layer, double? LogNorm, double? LogLower, double? LogUpper);
 
 /// <summary>One network. Numbers whose names begin with log are decimal logarithms; null stands for that of 0.</summary>
 /// <param name="Model">Which one.</param>
@@ -61,7 +61,12 @@ internal sealed record GradientPoint(int Layer, double? LogNorm, double? LogLowe
 /// Of the input-output Jacobian in descending order: all up to 128 units, the largest and the smallest beyond. Those below 1e-15 of the
 /// largest are rounding.
 /// </param>
-/// <param name="Float32">LogGradient as backpropagation in float32 computes it: a logarithm, "zero" or "not finite".</param>
+/// <param name="FiniteStates">
+/// Whether the states of all layers are finite in double precision; where they are not, no other number says anything about the layers behind.
+/// </param>
+/// <param name="Float32">
+/// The gradient as backpropagation in float32 computes it: the number, "zero", or "not finite" where it or a state of the network is not.
+/// </param>
 /// <param name="WeightNorm">Largest ‖W_k‖₂ of about 1,000 layers.</param>
 /// <param name="LargestRadius">Largest ‖diag(β φ') W_k‖₂.</param>
 /// <param name="Saturation">Mean share of units with φ' below 0.1.</param>
@@ -75,9 +80,10 @@ internal sealed record DepthResult(
     double Beta,
     double? LogGradient,
     double? LogLower,
-    double LogUpper,
+    double? LogUpper,
     bool WithinBounds,
     IReadOnlyList<double?> LogSingularValues,
+    bool FiniteStates,
     string Float32,
     double WeightNorm,
     double LargestRadius,

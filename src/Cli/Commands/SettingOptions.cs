@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using OrthoNative.Cli.Output;
 
 namespace OrthoNative.Cli.Commands;
 
@@ -8,6 +9,7 @@ namespace OrthoNative.Cli.Commands;
 internal sealed class SettingOptions<TSettings>(Command command, TSettings defaults)
 {
     private readonly List<Func<ParseResult, TSettings, TSettings>> _apply = [];
+    private readonly List<Action<ParseResult, TSettings>> _checks = [];
 
     /// <summary>Adds an option with a value.</summary>
     /// <param name="name">Name with its dashes.</param>
@@ -53,6 +55,24 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
         _apply.Add((result, settings) => result.GetValue(option) ? apply(settings) : settings);
         return option;
     }
+
+    /// <summary>Refuses an option for which other settings leave no use.</summary>
+    /// <param name="option">The option.</param>
+    /// <param name="isUsed">Whether the settings have a use for it.</param>
+    /// <param name="given">What was given, and beside what.</param>
+    /// <param name="allowed">With what it is allowed.</param>
+    public void Require(Option option, Func<TSettings, bool> isUsed, Func<TSettings, FormattableString> given, string allowed) =>
+        _checks.Add((result, settings) =>
+        {
+            if (result.GetResult(option) is { Implicit: false } && !isUsed(settings))
+            {
+                throw CliException.Usage($"{Texts.Format(given(settings))}; allowed: {option.Name} with {allowed}");
+            }
+        });
+
+    /// <summary>Makes sure that all options given are used.</summary>
+    /// <exception cref="CliException">One is not.</exception>
+    public void Check(ParseResult result, TSettings settings) => _checks.ForEach(check => check(result, settings));
 
     /// <summary>The settings that a command line asks for.</summary>
     public TSettings Read(ParseResult result) => Read(result, defaults);

@@ -9,6 +9,9 @@ internal static class TrainCommand
 {
     private const int LongestSequence = 1_000_000;
 
+    /// <summary>Below it float32 has no full precision, and at last nothing.</summary>
+    private const double SmallestNormalFloat32 = 1.17549435e-38;
+
     public static Command Create()
     {
         var command = new Command("train", "Train a model on a task and measure it on test samples");
@@ -38,14 +41,14 @@ internal static class TrainCommand
 
         Func<ParseResult, TrainSettings, TrainSettings> complete = AddModel(options, task);
         AddTraining(options, task);
-        Action<ParseResult, TrainSettings> checkDevice = AddDevice(options);
+        AddDevice(options);
         AddData(options, task);
         AddInitialization(options, task);
         AddFineTuning(options, task);
         command.SetAction(result =>
         {
             TrainSettings settings = complete(result, options.Read(result));
-            checkDevice(result, settings);
+            options.Check(result, settings);
             return TrainingRun.Execute(task, settings);
         });
         return command;
@@ -136,29 +139,21 @@ internal static class TrainCommand
     }
 
     /// <summary>Options of what the run is trained on.</summary>
-    /// <returns>What refuses an option that the device has no use for.</returns>
-    private static Action<ParseResult, TrainSettings> AddDevice(SettingOptions<TrainSettings> options)
+    private static void AddDevice(SettingOptions<TrainSettings> options)
     {
         options.Add("--device", "name", "Device: the CPU, or an NVIDIA GPU by its number",
             OptionValue.Device, (s, v) => s with { Device = v }, s => s.Device);
         Option<int> threads = options.Add("--threads", "count", "Threads of the CPU; 0: as many as there are cores",
             OptionValue.Whole(0, 1024), (s, v) => s with { Threads = v }, s => s.Threads);
+        options.Require(threads, s => s.Device.CudaIndex is null, s => $"--threads is {s.Threads} and --device is {s.Device}", "--device cpu");
         Option<MatrixPrecision> precision = options.Add(
             "--matrix-precision", "kind", "Precision of a GPU's products of matrices, but those with the filter",
             OptionValue.Choice<MatrixPrecision>(), (s, v) => s with { MatrixPrecision = v }, s => s.MatrixPrecision);
-        return (result, settings) =>
-        {
-            if (settings.Device.CudaIndex is not null && result.GetResult(threads) is { Implicit: false })
-            {
-                throw CliException.Usage(Texts.Format($"--threads is {settings.Threads} and --device is {settings.Device}; allowed: --threads with --device cpu"));
-            }
-
-            if (settings.Device.CudaIndex is null && result.GetResult(precision) is { Implicit: false })
-            {
-                throw CliException.Usage(
-                    $"--matrix-precision is {settings.MatrixPrecision.ToString().ToLowerInvariant()} and --device is cpu; allowed: --matrix-precision with --device cuda");
-            }
-        };
+        options.Require(
+            precision,
+            s => s.Device.CudaIndex is not null,
+            s => $"--matrix-precision is {s.MatrixPrecision.ToString().ToLowerInvariant()} and --device is cpu",
+            "--device cuda");
     }
 
     private static void AddData(SettingOptions<TrainSettings> options, TrainingTask task)
@@ -168,8 +163,9 @@ internal static class TrainCommand
             options.Add("--data", "folder", "Where the four MNIST files are",
                 OptionValue.Folder, (s, v) => s with { Data = v }, s => s.Data);
             options.AddFlag("--download", "Fetch MNIST into the data folder if it is not there", s => s with { Download = true });
-            options.Add("--mirror", "address", "Where --download fetches from, instead of the public mirrors",
+            Option<Uri> mirror = options.Add("--mirror", "address", "Where --download fetches from, instead of the public mirrors",
                 OptionValue.WebAddress, (s, v) => s with { Mirror = v }, s => s.Mirror);
+            options.Require(mirror, s => s.Download, s => $"--mirror is '{s.Mirror}' and nothing is fetched", "--download");
         }
 
         options.Add("--limit", "samples", "Use at most so many training samples",
@@ -219,10 +215,16 @@ internal static class TrainCommand
             OptionValue.Choice<Schedule>(), (s, v) => s with { Schedule = v }, s => s.Schedule);
         options.Add("--warmup", "steps", "Steps over which the learning rate rises, but at most a tenth of all",
             OptionValue.Whole(0, 1_000_000), (s, v) => s with { Warmup = v }, s => s.Warmup);
-        options.Add("--epsilon", "value", "Added to the root mean square of gradients by adam and adamw",
-            OptionValue.Number(0, 1, above: true), (s, v) => s with { Epsilon = v }, s => s.Epsilon);
-        options.Add("--momentum", "factor", "Momentum of sgd",
+        Option<double> epsilon = options.Add("--epsilon", "value", "Added to the root mean square of gradients by adam and adamw",
+            OptionValue.Number(SmallestNormalFloat32, 1), (s, v) => s with { Epsilon = v }, s => s.Epsilon);
+        options.Require(epsilon, s => s.Optimizer != OptimizerChoice.Sgd, s => $"--epsilon is {s.Epsilon} and --optimizer is sgd", "--optimizer adam or adamw");
+        Option<double> momentum = options.Add("--momentum", "factor", "Momentum of sgd",
             OptionValue.Number(0, 1, below: true), (s, v) => s with { Momentum = v }, s => s.Momentum);
+        options.Require(
+            momentum,
+            s => s.Optimizer == OptimizerChoice.Sgd,
+            s => $"--momentum is {s.Momentum} and --optimizer is {s.Optimizer.ToString().ToLowerInvariant()}",
+            "--optimizer sgd");
         options.Add("--weight-decay", "factor", "Weight decay, of weights but not of biases",
             OptionValue.Number(0, 100), (s, v) => s with { WeightDecay = v }, s => s.WeightDecay);
         options.Add("--input-noise", "deviation", "Standard deviation of normal noise added to the inputs in training",

@@ -26,6 +26,8 @@ internal static class LossPlot
         {
             double[] steps = [.. Enumerable.Range(1, losses.Count).Select(step => (double)step)];
             Scatter each = plot.Add.ScatterLine(steps, [.. losses.Select(scale)], Colors.C0.WithAlpha(window > 1 ? 0.4 : 1));
+            // A line through one point is nothing.
+            each.MarkerSize = losses.Count == 1 ? 10 : 0;
             each.LegendText = "each step";
             if (window > 1)
             {
@@ -35,6 +37,7 @@ internal static class LossPlot
             }
         }
 
+        plot.Axes.Bottom.TickGenerator = Picture.WholeTicks();
         HorizontalLine line = plot.Add.HorizontalLine(scale(chance), width: 1.5f, color: Colors.C1, pattern: LinePattern.Dashed);
         line.LegendText = $"nothing learnt: {Texts.Value(chance)}";
         if (logarithmic)

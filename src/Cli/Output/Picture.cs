@@ -27,6 +27,13 @@ internal static class Picture
         return plot;
     }
 
+    /// <summary>Ticks of an axis that counts.</summary>
+    public static NumericAutomatic WholeTicks() => new()
+    {
+        IntegerTicksOnly = true,
+        LabelFormatter = value => value.ToString("#,0", CultureInfo.InvariantCulture),
+    };
+
     /// <summary>Ticks of an axis whose coordinates are decimal logarithms.</summary>
     public static NumericAutomatic DecadeTicks() => new()
     {

@@ -48,13 +48,24 @@ internal sealed class RunFolder
 
     /// <summary>Makes the folder if need be, and makes sure that files can be written into it.</summary>
     /// <param name="path">Path of the folder.</param>
-    /// <exception cref="CliException">The folder cannot be made or written.</exception>
-    public static RunFolder Open(string path)
+    /// <param name="files">Names of the files.</param>
+    /// <exception cref="CliException">The folder cannot be made or written, or holds folders of these names.</exception>
+    public static RunFolder Open(string path, params ReadOnlySpan<string> files)
     {
         string option = $"--out is '{path}'";
+        string full;
+        try
+        {
+            full = System.IO.Path.GetFullPath(path);
+        }
+        catch (FileNotFoundException)
+        {
+            throw CliException.Failure($"{option}, and the working directory does not exist any more; allowed: a path from the root, or a working directory that exists");
+        }
+
         // The topmost folder that did not exist, so that a run which ends with nothing leaves nothing.
         string? created = null;
-        for (string? at = System.IO.Path.GetFullPath(path); at is not null && !Directory.Exists(at); at = System.IO.Path.GetDirectoryName(at))
+        for (string? at = full; at is not null && !Directory.Exists(at); at = System.IO.Path.GetDirectoryName(at))
         {
             created = at;
         }
@@ -67,14 +78,22 @@ internal sealed class RunFolder
             using (new FileStream(probe, FileMode.Create, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
             {
             }
-
-            return folder;
         }
-        catch (Exception exception) when (IsFileError(exception))
+        catch (Exception exception) when (FileErrors.Is(exception))
         {
             folder.RemoveIfEmpty();
-            throw CliException.Failure($"{option}, which cannot be written ({Reason(exception)}); allowed: a folder that can");
+            throw CliException.Failure($"{option}, which cannot be written ({FileErrors.Reason(exception)}); allowed: a folder that can");
         }
+
+        foreach (string name in files)
+        {
+            if (Directory.Exists(System.IO.Path.Combine(path, name)))
+            {
+                throw CliException.Failure($"{option}, where {name} is a folder; allowed: a folder in which it is a file or is not");
+            }
+        }
+
+        return folder;
     }
 
     /// <summary>Makes sure, before work is done, that the disk has room for what it will give.</summary>
@@ -85,7 +104,7 @@ internal sealed class RunFolder
         long free = new DriveInfo(System.IO.Path.GetFullPath(Path)).AvailableFreeSpace;
         if (free < bytes)
         {
-            throw CliException.Failure($"{_option}, where {Texts.Bytes(free)} are free; at least {Texts.Bytes(bytes)} are needed");
+            throw CliException.Failure(Texts.Format($"{_option}, where {free:#,0} bytes are free; at least {bytes:#,0} bytes are needed"));
         }
     }
 
@@ -94,13 +113,43 @@ internal sealed class RunFolder
     /// Name, and what writes the file to the path that it is given. The last one is the commit record: where it is, the others belong to it.
     /// </param>
     /// <exception cref="CliException">
-    /// A file cannot be written; the folder is then as it was. Or one cannot be replaced; the folder then has no commit record.
+    /// A file cannot be written; the folder is then as it was. Or one cannot be replaced; the folder then has no commit record. The files were
+    /// then written into a new folder for temporary files, which the message names, unless that was not possible either.
     /// </exception>
     public void Write(params ReadOnlySpan<(string Name, Action<string> Write)> files)
     {
-        string current = "";
+        if (TryWrite(files) is not { } problem)
+        {
+            return;
+        }
+
+        // What took hours is worth a second place.
+        string outcome;
         try
         {
+            string path = Directory.CreateTempSubdirectory("orthonative-").FullName;
+            string? secondProblem = new RunFolder(path, $"its folder is '{path}'", path).TryWrite(files);
+            outcome = secondProblem is null ? $"the run's files were saved in '{path}' instead" : $"the run's files were not saved, nor elsewhere: {secondProblem}";
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            outcome = $"the run's files were not saved, nor elsewhere: no folder for temporary files can be made ({FileErrors.Reason(exception)})";
+        }
+
+        throw CliException.Failure($"{problem}; {outcome}");
+    }
+
+    /// <summary>Writes files as <see cref="Write"/> does, or leaves nothing behind; there is no second place.</summary>
+    /// <param name="files">As there.</param>
+    /// <returns>What is in the way; null: they are written.</returns>
+    public string? TryWrite(params ReadOnlySpan<(string Name, Action<string> Write)> files)
+    {
+        string current = files[0].Name;
+        bool written = false;
+        try
+        {
+            // It may have been removed during the run.
+            Directory.CreateDirectory(Path);
             foreach ((string name, Action<string> write) in files)
             {
                 current = name;
@@ -118,16 +167,21 @@ internal sealed class RunFolder
                 current = name;
                 File.Move(Temporary(name), System.IO.Path.Combine(Path, name), overwrite: true);
             }
-        }
-        catch (Exception exception) when (IsFileError(exception))
-        {
-            foreach ((string name, _) in files)
-            {
-                File.Delete(Temporary(name));
-            }
 
-            RemoveIfEmpty();
-            throw CliException.Failure($"{_option}, where {current} cannot be written ({Reason(exception)}); the run's files were not saved");
+            written = true;
+            return null;
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            return $"{_option}, where {current} cannot be written ({FileErrors.Reason(exception)})";
+        }
+        finally
+        {
+            if (!written)
+            {
+                RemoveTemporaries(files);
+                RemoveIfEmpty();
+            }
         }
     }
 
@@ -138,7 +192,7 @@ internal sealed class RunFolder
         {
             File.Delete(PathOf(name));
         }
-        catch (Exception exception) when (IsFileError(exception))
+        catch (Exception exception) when (FileErrors.Is(exception))
         {
             // It takes room and does no harm.
         }
@@ -162,17 +216,26 @@ internal sealed class RunFolder
                 Directory.Delete(at);
             }
         }
-        catch (Exception exception) when (IsFileError(exception))
+        catch (Exception exception) when (FileErrors.Is(exception))
         {
             // Someone has put something into it meanwhile; then it is not ours to remove.
         }
     }
 
-    private static bool IsFileError(Exception exception) =>
-        exception is IOException or UnauthorizedAccessException or NotSupportedException;
-
-    /// <summary>The system's words without the path, which the message names already.</summary>
-    private static string Reason(Exception exception) => exception.Message.Split(" : '")[0].TrimEnd('.');
+    private void RemoveTemporaries(ReadOnlySpan<(string Name, Action<string> Write)> files)
+    {
+        foreach ((string name, _) in files)
+        {
+            try
+            {
+                File.Delete(Temporary(name));
+            }
+            catch (Exception exception) when (FileErrors.Is(exception))
+            {
+                // What ended the writing is what the user has to know.
+            }
+        }
+    }
 
     private string Temporary(string name) => System.IO.Path.Combine(Path, $".{name}.{Environment.ProcessId}.part");
 }

@@ -30,9 +30,8 @@ internal sealed record RunReport(
     /// <summary>Reads the report of a run that is to be gone on with.</summary>
     /// <param name="folder">Folder of the run.</param>
     /// <param name="task">Name of the task that it must be of.</param>
-    /// <param name="settings">Settings that it must have, but for the number of threads and where the data are.</param>
-    /// <exception cref="CliException">There is none, it has ended, or it is of other settings.</exception>
-    public static RunReport LoadForResuming(string folder, string task, TrainSettings settings)
+    /// <exception cref="CliException">There is none, it is of another task, or the run has ended.</exception>
+    public static RunReport LoadForResuming(string folder, string task)
     {
         string path = System.IO.Path.Combine(folder, RunFolder.Report);
         RunReport report;
@@ -56,8 +55,17 @@ internal sealed record RunReport(
             throw CliException.Usage($"--resume is given, and the run in '{folder}' has ended; allowed: one that was interrupted");
         }
 
-        TrainSettings given = settings with { Threads = report.Settings.Threads, Data = report.Settings.Data };
-        JsonElement before = JsonSerializer.SerializeToElement(report.Settings, RunReportJson.Default.TrainSettings);
+        return report;
+    }
+
+    /// <summary>Refuses to go on with other settings; only the number of threads and where the data are may differ.</summary>
+    /// <param name="folder">Folder of the run.</param>
+    /// <param name="settings">Those to go on with.</param>
+    /// <exception cref="CliException">They differ.</exception>
+    public void RequireSettings(string folder, TrainSettings settings)
+    {
+        TrainSettings given = settings with { Threads = Settings.Threads, Data = Settings.Data };
+        JsonElement before = JsonSerializer.SerializeToElement(Settings, RunReportJson.Default.TrainSettings);
         JsonElement now = JsonSerializer.SerializeToElement(given, RunReportJson.Default.TrainSettings);
         foreach (JsonProperty setting in before.EnumerateObject())
         {
@@ -68,8 +76,6 @@ internal sealed record RunReport(
                     $"--resume is given, and the setting {setting.Name} is {value}, where the run in '{folder}' has {setting.Value.GetRawText()}; allowed: the options of that run");
             }
         }
-
-        return report;
     }
 
     /// <summary>Writes the file.</summary>

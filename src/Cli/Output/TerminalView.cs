@@ -8,11 +8,15 @@ namespace OrthoNative.Cli.Output;
 internal sealed class TerminalView(IAnsiConsole console, string metric, int epochs) : ITrainingView
 {
     /// <summary>Columns that the texts beside the bar take at most.</summary>
-    private const int TextWidth = 72;
+    private const int TextWidth = 80;
 
     /// <summary>Columns of a terminal that has room for more than the numbers.</summary>
     private const int WideTerminal = 100;
 
+    /// <summary>Columns of the percentage, of the spaces between the four texts, and of the last one, which stays empty.</summary>
+    private const int OtherColumns = 4 + 3 + 1;
+
+    private readonly int _barWidth = Math.Clamp(console.Profile.Width - TextWidth, 8, 40);
     private readonly string _label = console.Profile.Width >= WideTerminal ? "epoch " : "";
     private ProgressTask? _task;
     private TrainingProgress _progress;
@@ -21,12 +25,12 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
         .AutoClear(true)
         .Columns(
             new TaskDescriptionColumn { Alignment = Justify.Left },
-            new ProgressBarColumn { Width = Math.Clamp(console.Profile.Width - TextWidth, 8, 40) },
+            new ProgressBarColumn { Width = _barWidth },
             new PercentageColumn(),
             new StatusColumn(this))
         .Start(context =>
         {
-            _task = context.AddTask(Texts.Format($"{_label}1/{epochs}"), maxValue: 1);
+            _task = context.AddTask(EpochText(1), maxValue: 1);
             return train();
         });
 
@@ -41,13 +45,15 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
         {
             task.MaxValue = progress.Steps;
             task.Value = progress.Step;
-            task.Description = Texts.Format($"{_label}{progress.Epoch}/{progress.Epochs}");
+            task.Description = EpochText(progress.Epoch);
         }
     }
 
     public void Epoch(EpochReport epoch) => Note(Texts.Epoch(metric, epoch, epochs));
 
-    public void Note(string text) => console.WriteLine(text);
+    public void Note(string text) => console.Write(new ClearedLine(text));
+
+    private string EpochText(int epoch) => Texts.Format($"{_label}{epoch}/{epochs}");
 
     private string Status()
     {
@@ -57,10 +63,25 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
             progress = _progress;
         }
 
-        return progress.Step == 0
-            ? ""
-            : $"{Texts.LossAndMetric(metric, progress.Loss, progress.Metric)}  {Texts.Rate(progress.SamplesPerSecond)}  " +
-              $"{Texts.Duration(progress.Remaining)} left";
+        if (progress.Step == 0)
+        {
+            return "";
+        }
+
+        // A line longer than the terminal is wide would be wrapped, and its second part stay behind at every update.
+        int room = Math.Max(0, console.Profile.Width - EpochText(progress.Epoch).Length - _barWidth - OtherColumns);
+        string status = $"{Texts.LossAndMetric(metric, progress.Loss, progress.Metric)}  {Texts.Rate(progress.SamplesPerSecond)}  " +
+            $"{Texts.Duration(progress.Remaining)} left";
+        return status.Length <= room ? status : status[..room];
+    }
+
+    /// <summary>A line in the place of the progress bar, which goes on below: what the bar has left there is cleared.</summary>
+    private sealed class ClearedLine(string text) : Renderable
+    {
+        private const string ClearToEndOfScreen = "\u001b[0J";
+
+        protected override IEnumerable<Segment> Render(RenderOptions options, int maxWidth) =>
+            [Segment.Control(ClearToEndOfScreen), .. ((IRenderable)new Text(text)).Render(options, maxWidth), Segment.LineBreak];
     }
 
     /// <summary>Loss, metric, pace and time left.</summary>

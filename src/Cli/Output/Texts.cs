@@ -8,7 +8,7 @@ internal static class Texts
 {
     public static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>Four significant digits: 0.1667, 0.00003125, 2.079.</summary>
+    /// <summary>Four significant digits, with an exponent beyond what is easily read: 0.1667, 0.00003125, 2079, 1.235e6; whole numbers below 1e6 in full.</summary>
     public static string Value(double value)
     {
         if (!double.IsFinite(value) || value == 0)
@@ -16,8 +16,12 @@ internal static class Texts
             return value.ToString(CultureInfo.InvariantCulture);
         }
 
-        int decimals = Math.Clamp(3 - (int)Math.Floor(Math.Log10(Math.Abs(value))), 0, 12);
-        return value.ToString($"F{decimals}", CultureInfo.InvariantCulture);
+        // That of the rounded number: 0.99999 is 1.000.
+        string rounded = value.ToString("E3", CultureInfo.InvariantCulture);
+        int exponent = int.Parse(rounded.AsSpan(rounded.IndexOf('E', StringComparison.Ordinal) + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        return exponent is >= 6 or < -9
+            ? value.ToString("0.000e0", CultureInfo.InvariantCulture)
+            : value.ToString($"F{Math.Max(3 - exponent, 0)}", CultureInfo.InvariantCulture);
     }
 
     /// <summary>A number that is given by its decimal logarithm: 0.9731, 1.2e-640; null: 0.</summary>
@@ -34,7 +38,8 @@ internal static class Texts
         }
 
         double exponent = Math.Floor(value);
-        return Format($"{Math.Pow(10, value - exponent):0.0}e{exponent:0}");
+        double mantissa = Math.Round(Math.Pow(10, value - exponent), 1);
+        return mantissa < 10 ? Format($"{mantissa:0.0}e{exponent:0}") : Format($"1.0e{exponent + 1:0}");
     }
 
     /// <summary>A fraction in per cent, or a mean squared error.</summary>
@@ -44,11 +49,15 @@ internal static class Texts
     public static string Rate(double perSecond) => Format($"{perSecond:#,0} samples/s");
 
     /// <summary>5s, 2m05s, 3h20m.</summary>
-    public static string Duration(TimeSpan time) => time.TotalSeconds < 59.5
-        ? Format($"{time.TotalSeconds:0}s")
-        : time.TotalMinutes < 60
-            ? Format($"{(int)time.TotalMinutes}m{time.Seconds:00}s")
-            : Format($"{(long)time.TotalHours}h{time.Minutes:00}m");
+    public static string Duration(TimeSpan time)
+    {
+        long seconds = (long)Math.Round(time.TotalSeconds);
+        return seconds < 60
+            ? Format($"{seconds}s")
+            : seconds < 3600
+                ? Format($"{seconds / 60}m{seconds % 60:00}s")
+                : Format($"{seconds / 3600}h{seconds % 3600 / 60:00}m");
+    }
 
     /// <summary>Bytes in binary units: 850 MiB, 3.2 GiB.</summary>
     public static string Bytes(long bytes) => bytes < 1L << 30

@@ -3,18 +3,20 @@ using Spectre.Console;
 
 namespace OrthoNative.Cli.Training;
 
-/// <summary>Turns Ctrl-C and SIGTERM into a clean end; a second one ends the program at once.</summary>
+/// <summary>Turns Ctrl-C, SIGTERM and SIGHUP, which a closed terminal sends, into a clean end; a second one ends the program at once.</summary>
 internal sealed class Interruption : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration _interrupt;
     private readonly PosixSignalRegistration _terminate;
+    private readonly PosixSignalRegistration _hangUp;
     private volatile int _exitCode = ExitCodes.Interrupted;
 
     public Interruption()
     {
         _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Handle(context, ExitCodes.Interrupted));
         _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Handle(context, ExitCodes.Terminated));
+        _hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context => Handle(context, ExitCodes.HungUp));
     }
 
     /// <summary>Cancelled at the first signal.</summary>
@@ -27,6 +29,7 @@ internal sealed class Interruption : IDisposable
     {
         _interrupt.Dispose();
         _terminate.Dispose();
+        _hangUp.Dispose();
         _source.Dispose();
     }
 

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace OrthoNative.Cli.Training;
 
-/// <summary>Everything that a training run depends on; written to run.json as it is.</summary>
+/// <summary>Everything that a training run depends on; written to run.json as it is used.</summary>
 internal sealed record TrainSettings
 {
     /// <summary>adding: length of a sequence; copy: delay; pixel tasks: null, the images tell.</summary>

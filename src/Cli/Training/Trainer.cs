@@ -19,40 +19,46 @@ internal sealed class Trainer : IDisposable
     private readonly List<EpochReport> _epochs = [];
     private DataLoader.Enumerator _batches;
     private int _pass;
+    private long _savedSteps;
 
     /// <summary>Loads the data and makes the model.</summary>
     public Trainer(TrainingTask task, TrainSettings settings, Device device)
     {
         _task = task;
-        _settings = settings;
         _device = device;
         bool endless = task.Generated && settings.Limit is null;
         Dataset training = task.OpenTraining(settings, endless ? FreshSamples(settings) : settings.Limit ?? 0);
         (_test, _baseline) = task.OpenTest(settings);
+        RequireSameShape(settings, training, _test);
         long most = DataLoader.GetLargestBatchSize(training);
-        if (settings.Batch > most)
+        int batch = (int)Math.Min(settings.Batch, training.Count);
+        if (batch > most)
         {
             throw CliException.Usage(Texts.Format($"--batch is {settings.Batch}; allowed: at most {most} with sequences of {training.Steps} steps"));
         }
 
         _loader = new DataLoader(
             training,
-            settings.Batch,
+            batch,
             shuffle: !endless,
             seed: settings.Seed,
             // A small batch at the end would count as much as the others.
-            dropLast: training.Count >= settings.Batch,
+            dropLast: true,
             device);
         _batches = _loader.Epoch(0).GetEnumerator();
         _stepsPerEpoch = endless ? settings.StepsPerEpoch!.Value : _loader.BatchesPerEpoch;
         Steps = Math.Min(settings.Steps ?? long.MaxValue, settings.Epochs * _stepsPerEpoch ?? long.MaxValue);
         Epochs = checked((int)((Steps + _stepsPerEpoch - 1) / _stepsPerEpoch));
+        _settings = settings with { Batch = batch, Warmup = (int)Math.Min(settings.Warmup, Steps / 10) };
         Model = CreateModel(training);
-        Summary = Model.Summary(settings.Batch, training.Steps, OptimizerValues);
+        Summary = Model.Summary(batch, training.Steps, OptimizerValues);
         RequireMemory();
         _loss = new TaskLoss(training, settings.LabelSmoothing);
         _optimizer = CreateOptimizer();
     }
+
+    /// <summary>The settings as they are used: a batch holds no more samples than there are, and a warm-up is part of the run.</summary>
+    public TrainSettings Settings => _settings;
 
     /// <summary>Training steps planned.</summary>
     public long Steps { get; }
@@ -77,10 +83,10 @@ internal sealed class Trainer : IDisposable
 
     /// <summary>Trains and tests.</summary>
     /// <param name="view">Told about every step.</param>
-    /// <param name="save">Called from time to time with what there is so far.</param>
+    /// <param name="save">Called from time to time with what there is so far; tells whether it was saved.</param>
     /// <param name="cancellationToken">Ends the training after the step that is being done.</param>
     /// <exception cref="CliException">The loss or a gradient is not a finite number any more.</exception>
-    public TrainingOutcome Run(ITrainingView view, Action<TrainingOutcome> save, CancellationToken cancellationToken)
+    public TrainingOutcome Run(ITrainingView view, Func<TrainingOutcome, bool> save, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
         long lastSave = start;
@@ -113,7 +119,7 @@ internal sealed class Trainer : IDisposable
                 }
                 else if (step < Steps && _settings.SaveEvery > 0 && Stopwatch.GetElapsedTime(lastSave).TotalMinutes >= _settings.SaveEvery)
                 {
-                    save(Outcome(RunStatus.Running, null));
+                    _savedSteps = save(Outcome(RunStatus.Running, null)) ? step : _savedSteps;
                     lastSave = Stopwatch.GetTimestamp();
                 }
             }
@@ -121,7 +127,7 @@ internal sealed class Trainer : IDisposable
             EpochReport report = epoch.Report(step, _optimizer.LearningRate);
             if (_settings.TestEveryEpoch && status != RunStatus.Interrupted)
             {
-                report = report with { TestMetric = Test(cancellationToken) };
+                report = report with { TestMetric = Test(step, cancellationToken) };
                 if (report.TestMetric is null)
                 {
                     status = RunStatus.Interrupted;
@@ -136,7 +142,7 @@ internal sealed class Trainer : IDisposable
         if (status != RunStatus.Interrupted)
         {
             view.Note(Texts.Format($"testing on {_test.Count:#,0} samples"));
-            metric = Test(cancellationToken);
+            metric = Test(step, cancellationToken);
         }
 
         return Outcome(metric is null ? RunStatus.Interrupted : status, metric);
@@ -161,6 +167,7 @@ internal sealed class Trainer : IDisposable
             throw new InvalidDataException(Texts.Format($"'{optimizer}' is of step {_optimizer.StepCount} and the losses are of {losses.Count} steps."));
         }
 
+        _savedSteps = losses.Count;
         _losses.AddRange(losses);
         _epochs.AddRange(epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0));
         _pass = checked((int)(losses.Count / _loader.BatchesPerEpoch));
@@ -203,7 +210,18 @@ internal sealed class Trainer : IDisposable
         {
             throw CliException.Failure(
                 $"the model needs {Summary.Arithmetic}, {Texts.Bytes(available + taken)} are available; " +
-                "less memory is needed with fewer units or layers, a smaller --batch, or --optimizer sgd --momentum 0");
+                $"less memory is needed with a smaller {(_settings.Layers is null ? "--hidden or --batch" : "--hidden, --layers or --batch")}" +
+                (OptimizerValues > 0 ? ", or with --optimizer sgd --momentum 0" : ""));
+        }
+    }
+
+    /// <summary>Files of images may come from anywhere; a network reads those of one size alone.</summary>
+    private static void RequireSameShape(TrainSettings settings, Dataset training, Dataset test)
+    {
+        if (training.Steps != test.Steps || training.Features != test.Features)
+        {
+            throw CliException.Failure(Texts.Format(
+                $"--data is '{settings.Data}', where a training image has {training.Steps * training.Features} pixels and a test image {test.Steps * test.Features}; allowed: images of one size"));
         }
     }
 
@@ -310,11 +328,10 @@ internal sealed class Trainer : IDisposable
             OptimizerChoice.AdamW => new AdamW(Model, rate, adam),
             _ => new Adam(Model, rate, adam),
         };
-        int warmup = (int)Math.Min(_settings.Warmup, Steps / 10);
         LearningRateSchedule schedule = _settings.Schedule == Schedule.Cosine
-            ? new CosineSchedule(rate, Math.Max(1, Steps - warmup))
+            ? new CosineSchedule(rate, Math.Max(1, Steps - _settings.Warmup))
             : new ConstantSchedule(rate);
-        optimizer.Schedule = warmup == 0 ? schedule : new WarmupSchedule(warmup, schedule);
+        optimizer.Schedule = _settings.Warmup == 0 ? schedule : new WarmupSchedule(_settings.Warmup, schedule);
         return optimizer;
     }
 
@@ -342,13 +359,27 @@ internal sealed class Trainer : IDisposable
         catch (InvalidDataException exception)
         {
             // The library's word for NaN and infinity.
-            throw CliException.Failure(Texts.Format(
-                $"training diverged at step {step} ({exception.Message.TrimEnd('.')}); nothing is saved; a lower --lr or --clip may help"));
+            throw Diverged(exception, step - 1, Texts.Format($"at step {step}"));
         }
     }
 
+    /// <summary>The end of a run whose numbers are not finite any more.</summary>
+    /// <param name="exception">The library's word for it.</param>
+    /// <param name="updates">Training steps done before.</param>
+    /// <param name="when">When it was found.</param>
+    private CliException Diverged(InvalidDataException exception, long updates, string when)
+    {
+        // Before the first update neither the learning rate nor the clipping has done anything.
+        string remedy = updates == 0
+            ? "the initial model is beyond float32: a smaller --alpha, --beta, --weight-scale or --input-scale may help"
+            : _settings.Clip > 0 ? "a lower --lr or --clip may help" : "a lower --lr may help, or --clip, which is off";
+        string saved = _savedSteps > 0 ? Texts.Format($"the run is saved as it was after step {_savedSteps}") : "nothing is saved";
+        return CliException.Failure($"training diverged {when} ({exception.Message.TrimEnd('.')}); {saved}; {remedy}");
+    }
+
     /// <summary>Metric on all test samples; null if it was cancelled.</summary>
-    private double? Test(CancellationToken cancellationToken)
+    /// <exception cref="CliException">Outputs are not finite.</exception>
+    private double? Test(long step, CancellationToken cancellationToken)
     {
         long fitting = TaskDefaults.TestBatchBytes / (_test.Steps * _test.Features * sizeof(float));
         using var loader = new DataLoader(_test, (int)Math.Clamp(fitting, 1, TaskDefaults.TestBatch), device: _device);
@@ -367,6 +398,10 @@ internal sealed class Trainer : IDisposable
             }
 
             return total / _test.Count;
+        }
+        catch (InvalidDataException exception)
+        {
+            throw Diverged(exception, step, Texts.Format($"by step {step}, seen in testing"));
         }
         finally
         {

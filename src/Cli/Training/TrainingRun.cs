@@ -9,6 +9,9 @@ internal static class TrainingRun
     /// <summary>Bytes that run.json and loss.png stay well below.</summary>
     private const long RoomForReports = 1 << 20;
 
+    /// <summary>Units from which a random orthogonal matrix takes seconds: its time grows with their third power.</summary>
+    private const int LargeFilter = 2000;
+
     /// <summary>Trains, shows how it goes, saves and says what came out.</summary>
     /// <returns>Exit code of the program.</returns>
     /// <exception cref="CliException">It cannot be done; nothing is left half-written.</exception>
@@ -16,10 +19,15 @@ internal static class TrainingRun
     {
         DateTimeOffset started = DateTimeOffset.Now;
         using var interruption = new Interruption();
-        RunReport? earlier = settings.Resume
-            ? RunReport.LoadForResuming(settings.Out ?? throw CliException.Usage("--resume is given without --out; allowed: with the --out of the run to go on with"), task.Name, settings)
-            : null;
-        RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath(task.Name, started));
+        StandardOutput.Tolerate();
+        RunReport? earlier = settings.Resume ? LoadEarlier(task, settings) : null;
+        RunFolder folder = RunFolder.Open(
+            settings.Out ?? RunFolder.DefaultPath(task.Name, started),
+            RunFolder.Weights,
+            RunFolder.Picture,
+            RunFolder.OptimizerState,
+            RunFolder.Losses,
+            RunFolder.Report);
         bool saved = false;
         try
         {
@@ -31,9 +39,15 @@ internal static class TrainingRun
             using Device device = settings.Device.CudaIndex is { } index
                 ? Device.Cuda(index, new CudaOptions { MatrixPrecision = settings.MatrixPrecision })
                 : Device.Cpu(settings.Threads);
+            if (settings.Filter == FilterChoice.Haar && settings.Hidden >= LargeFilter)
+            {
+                Console.Out.WriteLine(Texts.Format($"drawing the haar filter of {settings.Hidden:#,0} units"));
+            }
+
             using var trainer = new Trainer(task, settings, device);
+            interruption.Token.ThrowIfCancellationRequested();
             folder.EnsureRoom(trainer.SavedBytes + (trainer.Steps * LossLog.BytesOfLine) + RoomForReports);
-            Console.Out.WriteLine(Describe(task, settings, trainer, device));
+            Console.Out.WriteLine(Describe(task, trainer.Settings, trainer, device));
             if (settings.Layers is not null)
             {
                 Console.Out.WriteLine(trainer.Summary);
@@ -48,28 +62,41 @@ internal static class TrainingRun
                 view.Note(Texts.Format($"going on from step {trainer.StepsDone:#,0}"));
             }
 
-            void SaveOnTheWay(TrainingOutcome soFar)
+            (string Name, Action<string> Write)[] Files(TrainingOutcome at) => FilesOf(task, started, trainer, device, at);
+            bool SaveOnTheWay(TrainingOutcome soFar)
             {
-                try
+                if (folder.TryWrite(Files(soFar)) is not { } problem)
                 {
-                    Save(folder, task, settings, started, trainer, device, soFar);
+                    return true;
                 }
-                catch (CliException exception)
-                {
-                    // There may be room again by the end.
-                    view.Note(exception.Message);
-                }
+
+                // There may be room again by the end.
+                view.Note($"{problem}; the run goes on without having been saved");
+                return false;
             }
 
             TrainingOutcome outcome = view.Run(() => trainer.Run(view, SaveOnTheWay, interruption.Token));
-            Save(folder, task, settings, started, trainer, device, outcome);
+            // Before it is saved, so that it is known even if that fails.
+            Console.Out.WriteLine(Conclude(task, outcome));
+            folder.Write(Files(outcome));
+            if (HasEnded(outcome))
+            {
+                folder.Remove(RunFolder.OptimizerState);
+                folder.Remove(RunFolder.Losses);
+            }
+
             saved = true;
-            Console.Out.WriteLine(Conclude(task, folder, outcome));
+            Console.Out.WriteLine($"{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}");
+            if (!HasEnded(outcome))
+            {
+                Console.Out.WriteLine($"the same command with --out {folder.Path} --resume goes on with it");
+            }
+
             return outcome.Status == RunStatus.Interrupted ? interruption.ExitCode : ExitCodes.Success;
         }
         catch (OperationCanceledException)
         {
-            Console.Error.WriteLine("orthonative: interrupted before training; nothing is saved");
+            StandardError.WriteLine("interrupted before training; nothing is saved");
             return interruption.ExitCode;
         }
         finally
@@ -103,15 +130,11 @@ internal static class TrainingRun
         $"{settings.Activation.ToString().ToLowerInvariant()}, alpha {settings.Alpha}, beta {settings.Beta}, ") + Texts.Format(
         $"{trainer.Model.ParameterData.Count:#,0} parameters, {trainer.Steps:#,0} steps of {settings.Batch} samples, {device}");
 
-    private static void Save(
-        RunFolder folder,
-        TrainingTask task,
-        TrainSettings settings,
-        DateTimeOffset started,
-        Trainer trainer,
-        Device device,
-        TrainingOutcome outcome)
+    /// <summary>What is saved of a run: name, and what writes the file.</summary>
+    private static (string Name, Action<string> Write)[] FilesOf(
+        TrainingTask task, DateTimeOffset started, Trainer trainer, Device device, TrainingOutcome outcome)
     {
+        TrainSettings settings = trainer.Settings;
         var report = new RunReport(
             task.Name,
             outcome.Status,
@@ -127,29 +150,30 @@ internal static class TrainingRun
                 : null);
         string lossName = task.Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
         byte[] picture = LossPlot.Draw($"{task.Describe(settings)}: training loss", lossName, outcome.Losses, task.ChanceLoss);
-        bool ended = outcome.Status is RunStatus.Completed or RunStatus.GoalReached;
         var files = new List<(string Name, Action<string> Write)>
         {
             (RunFolder.Weights, trainer.Model.Save),
             (RunFolder.Picture, path => File.WriteAllBytes(path, picture)),
         };
-        if (!ended)
+        if (!HasEnded(outcome))
         {
             files.Add((RunFolder.OptimizerState, trainer.SaveOptimizer));
             files.Add((RunFolder.Losses, path => LossLog.Save(path, outcome.Losses)));
         }
 
         files.Add((RunFolder.Report, report.Save));
-        folder.Write([.. files]);
-        if (ended)
-        {
-            folder.Remove(RunFolder.OptimizerState);
-            folder.Remove(RunFolder.Losses);
-        }
+        return [.. files];
     }
+
+    /// <summary>Whether there is nothing to go on with.</summary>
+    private static bool HasEnded(TrainingOutcome outcome) => outcome.Status is RunStatus.Completed or RunStatus.GoalReached;
+
+    private static RunReport LoadEarlier(TrainingTask task, TrainSettings settings) => RunReport.LoadForResuming(
+        settings.Out ?? throw CliException.Usage("--resume is given without --out; allowed: with the --out of the run to go on with"), task.Name);
 
     private static void Resume(RunFolder folder, RunReport earlier, Trainer trainer)
     {
+        earlier.RequireSettings(folder.Path, trainer.Settings);
         try
         {
             trainer.Resume(
@@ -164,14 +188,13 @@ internal static class TrainingRun
         }
     }
 
-    private static string Conclude(TrainingTask task, RunFolder folder, TrainingOutcome outcome)
+    private static string Conclude(TrainingTask task, TrainingOutcome outcome)
     {
         string result = outcome.TestMetric is { } value
             ? $"test {task.Metric} {Texts.Metric(task.Metric, value)}, baseline {Texts.Metric(task.Metric, outcome.Baseline)}"
-            : "interrupted; what was trained is saved, but was not tested; the same command with --resume goes on with it";
+            : "interrupted; what was trained was not tested";
         string reason = outcome.Status == RunStatus.GoalReached ? " (ended early, the goal was reached)" : "";
-        return $"{result}; {Texts.Format($"{outcome.Losses.Count:#,0}")} steps in {Texts.Duration(TimeSpan.FromSeconds(outcome.Seconds))}{reason}" +
-            $"{Environment.NewLine}{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}";
+        return $"{result}; {Texts.Format($"{outcome.Losses.Count:#,0}")} steps in {Texts.Duration(TimeSpan.FromSeconds(outcome.Seconds))}{reason}";
     }
 
     /// <summary>Says what is being fetched, at once and in order.</summary>

@@ -75,6 +75,46 @@ internal sealed class AnalyzeTests
         Assert.That(single, Is.EqualTo(Math.Pow(10, roa.GetProperty("logGradient").GetDouble())).Within(0.1).Percent);
     }
 
+    /// <summary>A layer all of whose units are off, or without weights, lets nothing pass: the plain network's bounds are both 0.</summary>
+    [TestCase("--activation relu --hidden 4 --layers 100")]
+    [TestCase("--weight-scale 0 --hidden 4 --layers 3")]
+    public void A_network_that_passes_nothing_has_bounds_of_zero(string arguments)
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(folder.Path, ["analyze", "depth", .. arguments.Split(' '), "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Output, Does.Match(@"plain +0  within 0 to 0: yes  in float32: zero"));
+        using var report = JsonDocument.Parse(File.ReadAllText(folder.File("run/report.json")));
+        JsonElement plain = report.RootElement.GetProperty("results")[1];
+        Assert.That(
+            ((string[])["logGradient", "logLower", "logUpper"]).Select(name => plain.GetProperty(name).ValueKind), Is.All.EqualTo(JsonValueKind.Null));
+        Assert.That(File.Exists(folder.File("run/gradients.png")) && File.Exists(folder.File("run/singular-values.png")), Is.True);
+    }
+
+    /// <summary>
+    /// x + relu(W x) has on average 1 + 1 / 2 times the squared norm of x, where W x is normal, so states grow by at least 1.22 a layer: to
+    /// about 1e87 after 1,000 layers, beyond float32, and 1e870 after 10,000, beyond double precision.
+    /// </summary>
+    [TestCase(1000, true)]
+    [TestCase(10000, false)]
+    public void Where_states_overflow_the_gradient_is_not_finite(int layers, bool finiteInDoublePrecision)
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "analyze", "depth", "--activation", "relu", "--hidden", "16", "--layers", $"{layers}", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        using var report = JsonDocument.Parse(File.ReadAllText(folder.File("run/report.json")));
+        JsonElement[] networks = [.. report.RootElement.GetProperty("results").EnumerateArray()];
+        Assert.That(networks[0].GetProperty("finiteStates").GetBoolean(), Is.True);
+        Assert.That(double.TryParse(networks[0].GetProperty("float32").GetString(), out _), Is.True);
+        Assert.That(networks[2].GetProperty("finiteStates").GetBoolean(), Is.EqualTo(finiteInDoublePrecision));
+        Assert.That(networks[2].GetProperty("float32").GetString(), Is.EqualTo("not finite"));
+    }
+
     [Test]
     public void A_network_beyond_memory_is_refused_and_leaves_nothing()
     {
@@ -83,7 +123,7 @@ internal sealed class AnalyzeTests
         CliResult result = CliProcess.Run(folder.Path, "analyze", "depth", "--layers", "1000000", "--hidden", "4096", "--out", "run");
 
         Assert.That(result.ExitCode, Is.EqualTo(1));
-        Assert.That(result.Error.TrimEnd('\n'), Does.Match("1000000 x 4096 x 4096.*need.*are available").And.Not.Contains("\n"));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Match("1000000 x 4096 x 4096.*need.*are available.*depends on --hidden, --layers$").And.Not.Contains("\n"));
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
     }
 }

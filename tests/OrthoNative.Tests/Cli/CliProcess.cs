@@ -5,23 +5,35 @@ namespace OrthoNative.Tests.Cli;
 /// <summary>The command-line tool, run as a user runs it.</summary>
 internal sealed class CliProcess : IDisposable
 {
+    /// <summary>The tool and its arguments in the script of a shell.</summary>
+    public const string Tool = "\"$0\" \"$@\"";
+
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly Task<string> _error;
 
-    private CliProcess(string workingFolder, string[] arguments, (string Name, string Value)? variable = null)
+    private CliProcess(string workingFolder, string[] arguments, (string Name, string Value)? variable = null, string? script = null)
     {
         string assembly = typeof(OrthoNative.Cli.ExitCodes).Assembly.Location;
 
         // Published with the runtime, the tool is a program of its own, for machines that have no other.
         bool selfContained = File.Exists(Path.Combine(Path.GetDirectoryName(assembly)!, "libcoreclr.so"));
-        var start = new ProcessStartInfo(selfContained ? Path.ChangeExtension(assembly, null) : "dotnet")
+        string program = selfContained ? Path.ChangeExtension(assembly, null) : "dotnet";
+        var start = new ProcessStartInfo(script is null ? program : "/bin/sh")
         {
             WorkingDirectory = workingFolder,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        if (script is not null)
+        {
+            foreach (string argument in (string[])["-c", script, program])
+            {
+                start.ArgumentList.Add(argument);
+            }
+        }
+
         if (!selfContained)
         {
             start.ArgumentList.Add(assembly);
@@ -41,18 +53,23 @@ internal sealed class CliProcess : IDisposable
         _error = _process.StandardError.ReadToEndAsync();
     }
 
-    /// <summary>Whether SIGINT is ignored, which the tool inherits and keeps to.</summary>
-    public static bool IgnoresInterrupts()
+    /// <summary>Whether a signal (HUP, INT or TERM) is ignored, which the tool inherits and keeps to.</summary>
+    public static bool Ignores(string signal)
     {
+        int number = signal switch { "HUP" => 1, "INT" => 2, _ => 15 };
         const string Key = "SigIgn:";
         string? mask = File.Exists("/proc/self/status")
             ? File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Key, StringComparison.Ordinal))
             : null;
-        return mask is not null && (Convert.ToUInt64(mask[Key.Length..].Trim(), 16) & 0b10) != 0;
+        return mask is not null && (Convert.ToUInt64(mask[Key.Length..].Trim(), 16) & (1UL << (number - 1))) != 0;
     }
 
     /// <summary>Starts the tool and leaves it running.</summary>
     public static CliProcess Start(string workingFolder, params string[] arguments) => new(workingFolder, arguments);
+
+    /// <summary>Starts the tool with an environment variable set, and leaves it running.</summary>
+    public static CliProcess StartWith((string Name, string Value) variable, string workingFolder, params string[] arguments) =>
+        new(workingFolder, arguments, variable);
 
     /// <summary>Runs the tool to its end.</summary>
     public static CliResult Run(string workingFolder, params string[] arguments)
@@ -64,7 +81,18 @@ internal sealed class CliProcess : IDisposable
     /// <summary>Runs the tool to its end with an environment variable set.</summary>
     public static CliResult RunWith((string Name, string Value) variable, string workingFolder, params string[] arguments)
     {
-        using var process = new CliProcess(workingFolder, arguments, variable);
+        using CliProcess process = StartWith(variable, workingFolder, arguments);
+        return process.Finish();
+    }
+
+    /// <summary>Runs the tool to its end with its streams redirected as a shell's command line says.</summary>
+    public static CliResult RunRedirected(string redirection, string workingFolder, params string[] arguments) =>
+        RunIn($"exec {Tool} {redirection}", workingFolder, arguments);
+
+    /// <summary>Runs a script of a shell, in which <see cref="Tool"/> stands for the tool and its arguments, to its end.</summary>
+    public static CliResult RunIn(string script, string workingFolder, params string[] arguments)
+    {
+        using var process = new CliProcess(workingFolder, arguments, script: script);
         return process.Finish();
     }
 

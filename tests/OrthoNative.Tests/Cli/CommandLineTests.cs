@@ -66,7 +66,7 @@ internal sealed class CommandLineTests
     [TestCase("train", "adding, copy, smnist, psmnist, mnist")]
     [TestCase("train xor", "'xor'", "adding, copy, smnist, psmnist, mnist")]
     [TestCase("info now", "'now'", "none")]
-    [TestCase("train copy --colour red", "'--colour'", "--length, --hidden")]
+    [TestCase("train copy --colour red", "is not an option of 'orthonative train copy'; allowed: --length, --hidden")]
     [TestCase("train copy extra", "'extra'", "--length, --hidden")]
     [TestCase("train smnist --length 3", "'--length'", "--data")]
     [TestCase("train copy --epochs abc", "--epochs is 'abc'", "a whole number from 1 to")]
@@ -99,6 +99,14 @@ internal sealed class CommandLineTests
     [TestCase("train mnist --convex --beta 1.5", "--beta is 1.5", "above 0 and at most 1")]
     [TestCase("train mnist --total-beta 2 --beta 0.1", "--total-beta is 2 and --beta is 0.1", "one of the two")]
     [TestCase("train mnist --input-offset 1", "'--input-offset'", "--layers")]
+    [TestCase("train copy --momentum 0.5", "--momentum is 0.5 and --optimizer is adam", "--momentum with --optimizer sgd")]
+    [TestCase("train copy --optimizer sgd --epsilon 1e-9", "--epsilon is 1E-09 and --optimizer is sgd", "--epsilon with --optimizer adam or adamw")]
+    [TestCase("train smnist --mirror http://host/", "--mirror is 'http://host/' and nothing is fetched", "--mirror with --download")]
+    [TestCase("train copy --epsilon 1e-40", "--epsilon is '1e-40'", "a number from 1.17549435E-38 to 1")]
+    [TestCase("train copy --hiden 8", "'--hiden' is not an option of 'orthonative train copy'; did you mean --hidden? allowed: --length")]
+    [TestCase("train copy --weigth-scale=8", "did you mean --weight-scale? allowed: ")]
+    [TestCase("train snist", "did you mean smnist? allowed: adding")]
+    [TestCase("train copy --convex=yes", "--convex is 'yes'; allowed: --convex without a value")]
     [TestCase("train smnist --mirror ftp://host/", "--mirror is 'ftp://host/'", "http or https")]
     public void A_wrong_command_line_gets_one_line_and_exit_code_2(string arguments, params string[] expected)
     {
@@ -111,6 +119,22 @@ internal sealed class CommandLineTests
         {
             Assert.That(result.Error, Does.Contain(text));
         }
+    }
+
+    [TestCase("fly 2>&-", 2)]
+    [TestCase("fly 2>/dev/full", 2)]
+    [TestCase("info >/dev/full", 1)]
+    [TestCase("--help >&-", 1)]
+    [Platform("Linux")]
+    public void The_exit_code_survives_a_stream_that_cannot_be_written(string commandLine, int exitCode)
+    {
+        using var folder = new TemporaryFolder();
+        (string argument, string redirection) = commandLine.Split(' ') is [var first, var second] ? (first, second) : default;
+
+        CliResult result = CliProcess.RunRedirected(redirection, folder.Path, argument);
+
+        Assert.That(result.ExitCode, Is.EqualTo(exitCode));
+        Assert.That(result.Error, redirection[0] == '2' ? Is.Empty : Does.StartWith("orthonative: standard output cannot be written ("));
     }
 
     private static CliResult Run(string arguments)

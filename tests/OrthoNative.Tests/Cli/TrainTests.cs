@@ -196,12 +196,13 @@ internal sealed class TrainTests
     [TestCase("INT", 130, 1)]
     [TestCase("INT", 130, 2, "--test-every-epoch")]
     [TestCase("TERM", 143, 1)]
+    [TestCase("HUP", 129, 1)]
     [Platform("Linux,MacOsX")]
     public void An_interrupted_run_saves_what_was_trained(string signal, int exitCode, int epoch, params string[] options)
     {
-        if (signal == "INT" && CliProcess.IgnoresInterrupts())
+        if (CliProcess.Ignores(signal))
         {
-            Assert.Ignore("The tests were started with SIGINT ignored, as in a shell's background, and so is the tool.");
+            Assert.Ignore($"The tests were started with SIG{signal} ignored, as in a shell's background or by nohup, and so is the tool.");
         }
 
         using var folder = new TemporaryFolder();
@@ -213,7 +214,7 @@ internal sealed class TrainTests
         CliResult result = process.Finish();
 
         Assert.That(result.ExitCode, Is.EqualTo(exitCode), result.Error);
-        Assert.That(result.Output, Does.Contain("interrupted; what was trained is saved"));
+        Assert.That(result.Output, Does.Contain("interrupted; what was trained was not tested").And.Contains("run/run.json").And.Contains("--out run --resume"));
         Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
         using JsonDocument run = Read(folder.File("run"));
         Assert.That(run.RootElement.GetProperty("status").GetString(), Is.EqualTo("interrupted"));
@@ -226,7 +227,7 @@ internal sealed class TrainTests
         Assert.That(SafeTensors.Load(folder.File("run/model.safetensors"), Device.Default), Has.Count.EqualTo(5));
     }
 
-    [TestCase("TERM", 143, "--steps", "3000")]
+    [TestCase("TERM", 143, "--steps", "3000", "--input-noise", "0.1")]
     [TestCase("TERM", 143, "--steps", "3000", "--limit", "808", "--schedule", "cosine", "--optimizer", "sgd")]
     [TestCase("KILL", 137, "--steps", "10000", "--save-every", "0.005")]
     [Platform("Linux,MacOsX")]
@@ -311,6 +312,90 @@ internal sealed class TrainTests
     }
 
     [Test]
+    public void A_folder_in_the_place_of_a_file_is_refused_before_training()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("run/model.safetensors"));
+
+        CliResult result = CliProcess.Run(folder.Path, [.. s_shortCopy, "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Output, Is.Empty);
+        Assert.That(result.Error, Does.Contain("--out is 'run', where model.safetensors is a folder; allowed: "));
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_run_that_cannot_be_saved_in_its_folder_is_saved_in_a_temporary_one()
+    {
+        using var folder = new TemporaryFolder();
+        using var elsewhere = new TemporaryFolder();
+        using var process = CliProcess.StartWith(
+            ("TMPDIR", elsewhere.Path), folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
+        process.WaitForLine("epoch 1/");
+        Directory.CreateDirectory(folder.File("run/loss.png"));
+
+        process.Send("TERM");
+        CliResult result = process.Finish();
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        string rescue = Directory.EnumerateFiles(elsewhere.Path, "run.json", SearchOption.AllDirectories).Select(path => Path.GetDirectoryName(path)!).Single();
+        Assert.That(Names(rescue), Is.EqualTo(s_files));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Contain($"saved in '{rescue}' instead").And.Contains("loss.png cannot be written").And.Not.Contains("\n"));
+        Assert.That(Names(folder.File("run")), Has.None.EndsWith(".part").And.None.EqualTo("run.json"));
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_run_whose_folder_is_removed_meanwhile_makes_it_anew()
+    {
+        using var folder = new TemporaryFolder();
+        using var process = CliProcess.Start(
+            folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
+        process.WaitForLine("epoch 1/");
+        Directory.Delete(folder.File("run"));
+
+        process.Send("TERM");
+        CliResult result = process.Finish();
+
+        Assert.That(result.ExitCode, Is.EqualTo(143), result.Error);
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
+    }
+
+    /// <summary>/dev/full answers every write as a full disk does.</summary>
+    [TestCase(">/dev/full")]
+    [TestCase(">&-")]
+    [Platform("Linux")]
+    public void A_run_goes_on_and_is_saved_where_its_output_cannot_be_written(string redirection)
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.RunRedirected(redirection, folder.Path, [.. s_shortCopy, "--steps", "3", "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Error.TrimEnd('\n'), Does.Contain("standard output cannot be written").And.Not.Contains("\n"));
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_files));
+    }
+
+    /// <summary>A filter of 3,000 units takes seconds to draw, and the one line before says that it has begun.</summary>
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_signal_while_the_model_is_made_ends_the_run_before_the_first_step()
+    {
+        using var folder = new TemporaryFolder();
+        using var process = CliProcess.Start(
+            folder.Path, "train", "copy", "--length", "10", "--hidden", "3000", "--batch", "8", "--steps", "1", "--test-samples", "10", "--out", "run");
+        process.WaitForLine("drawing the haar filter of 3,000 units");
+
+        process.Send("TERM");
+        CliResult result = process.Finish();
+
+        Assert.That(result.ExitCode, Is.EqualTo(143), result.Error);
+        Assert.That(result.Error, Does.Contain("interrupted before training; nothing is saved"));
+        Assert.That(Names(folder.Path), Is.Empty);
+    }
+
+    [Test]
     public void A_diverging_run_says_so_and_leaves_nothing()
     {
         using var folder = new TemporaryFolder();
@@ -319,8 +404,77 @@ internal sealed class TrainTests
             folder.Path, "train", "copy", "--length", "300", "--hidden", "16", "--activation", "relu", "--alpha", "5", "--out", "run/deep");
 
         Assert.That(result.ExitCode, Is.EqualTo(1));
-        Assert.That(result.Error.TrimEnd('\n'), Does.Contain("training diverged at step 1").And.Not.Contains("\n"));
+        Assert.That(
+            result.Error.TrimEnd('\n'),
+            Does.Contain("training diverged at step 1").And.Contains("a smaller --alpha").And.Not.Contains("--lr").And.Not.Contains("\n"));
         Assert.That(Names(folder.Path), Is.Empty);
+    }
+
+    /// <summary>
+    /// One step of sgd at a rate of 1e8 without clipping makes the weights of a relu chain of 200 steps so large that the test samples, the
+    /// first ones seen with them, overflow.
+    /// </summary>
+    [TestCase("")]
+    [TestCase("--test-every-epoch")]
+    public void Divergence_that_testing_finds_is_told_as_such(string option)
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(
+            folder.Path,
+            ["train", "adding", "--length", "200", "--hidden", "16", "--steps", "1", "--test-samples", "50", "--optimizer", "sgd", "--lr", "100",
+                "--weight-rate", "1e6", "--clip", "0",
+                .. option.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(
+            result.Error.TrimEnd('\n'),
+            Does.Contain("training diverged by step 1, seen in testing").And.Contains("a lower --lr may help, or --clip, which is off").And.Not.Contains("\n"));
+        Assert.That(Names(folder.Path), Is.Empty);
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void A_working_directory_that_is_gone_is_told()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.RunIn($"mkdir gone && cd gone && rmdir ../gone && {CliProcess.Tool}", folder.Path, s_shortCopy);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error, Does.Match("--out is 'runs/copy-.*', and the working directory does not exist any more; allowed: "));
+    }
+
+    [TestCase("mnist")]
+    [TestCase("smnist")]
+    public void Test_images_of_another_size_are_refused_before_training(string task)
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path);
+        File.WriteAllBytes(folder.File("t10k-images-idx3-ubyte"), IdxFiles.Content(new byte[20 * 25], 20, 5, 5));
+
+        CliResult result = CliProcess.Run(folder.Path, "train", task, "--data", ".", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Output, Is.Empty);
+        Assert.That(result.Error, Does.Contain("--data is '.', where a training image has 16 pixels and a test image 25; allowed: images of one size"));
+        Assert.That(Directory.Exists(folder.File("run")), Is.False);
+    }
+
+    [Test]
+    public void The_batch_and_the_warmup_that_are_used_are_printed_and_recorded()
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path);
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "train", "mnist", "--data", ".", "--layers", "3", "--limit", "30", "--batch", "65536", "--steps", "25", "--warmup", "1000", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Output, Does.Contain("25 steps of 30 samples"));
+        using JsonDocument run = Read(folder.File("run"));
+        Assert.That(Setting(run, "batch"), Is.EqualTo(30));
+        Assert.That(Setting(run, "warmup"), Is.EqualTo(2));
     }
 
     [Test]
@@ -402,7 +556,7 @@ internal sealed class TrainTests
         CliResult result = CliProcess.Run(folder.Path, "train", "mnist", "--data", ".", "--layers", "1000000", "--hidden", "4096", "--out", "run");
 
         Assert.That(result.ExitCode, Is.EqualTo(1));
-        Assert.That(result.Error.TrimEnd('\n'), Does.Match("1000000 x 4096 x 4096.*need.*are available").And.Not.Contains("\n"));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Match("1000000 x 4096 x 4096.*need.*are available.*depends on --hidden, --layers, --batch, --checkpoint-every$").And.Not.Contains("\n"));
         Assert.That(Directory.Exists(folder.File("run")), Is.False);
     }
 
