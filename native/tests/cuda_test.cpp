@@ -99,9 +99,9 @@ int64_t launches_of(const Problem& p, const Device& device = cuda()) {
     return emulator().counters().launches - before;
 }
 
-/** A device of so few multiprocessors that a block takes as many rows as it can. */
-Device make_small_device() {
-    emulator().set_multiprocessors(1);
+/** A device of so many multiprocessors: the fewer, the more rows and units a block takes. */
+Device make_small_device(int multiprocessors) {
+    emulator().set_multiprocessors(multiprocessors);
     Device small = make_cuda_device();
     emulator().set_multiprocessors(16);
     return small;
@@ -296,11 +296,41 @@ TEST(CudaChainPlans, A_GPU_with_too_few_multiprocessors_runs_step_by_step) {
     NEEDS_EMULATOR();
     Problem p = make_problem({40, 5, 0, 40});
     fill(p);
-    const Device small = make_small_device();
+    const Device small = make_small_device(1);
     const int64_t before = emulator().counters().launches;
     const Result stepped = run_chain<float>(p, small);
     EXPECT_GE(emulator().counters().launches - before, 80);
     expect_close(p, run_chain<float>(p), stepped, float32_roundoff);
+}
+
+TEST(CudaChainPlans, Blocks_of_every_size_give_the_same_bits) {
+    NEEDS_EMULATOR();
+    struct Case {
+        Shape shape;
+        std::vector<int> multiprocessors;
+    };
+    // 16 x 32, 8 x 32, 8 x 16, 4 x 16 and 2 x 16 rows and units; 16 x 16; rows that are no quads and end within a
+    // block.
+    const Case cases[] = {{{6, 16, 2, 32}, {1, 2, 4, 8, 16}},
+                          {{6, 16, 2, 16}, {1, 2, 4, 8}},
+                          {{3, 13, 1, 35}, {2, 4, 6, 12}},
+                          {{3, 6, 1, 68}, {3, 5, 10, 15}}};
+    for (const Case& c : cases)
+        for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION}) {
+            Problem p = make_problem(c.shape);
+            p.filter = filter;
+            p.output_steps = 2;
+            fill(p);
+            SCOPED_TRACE(describe(p));
+            expect_formulas(p);
+            const Result expected = run_chain<float>(p, make_small_device(c.multiprocessors[0]));
+            for (const int multiprocessors : c.multiprocessors) {
+                const Device device = make_small_device(multiprocessors);
+                const int64_t before = emulator().counters().launches;
+                expect_same_bits(expected, run_chain<float>(p, device));
+                EXPECT_LT(emulator().counters().launches - before, 3 * c.shape.steps) << multiprocessors;
+            }
+        }
 }
 
 TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_longer) {
@@ -315,7 +345,7 @@ TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_long
     EXPECT_GE(launches_of(p, make_cuda_device([](auto& o) { o.matrix_precision = ORTHO_MATRIX_TF32; })), 20);
     EXPECT_GE(launches_of(p, make_cuda_device([](auto& o) { o.filter_precision = ORTHO_MATRIX_BFLOAT16; })), 20);
     EXPECT_GE(launches_of(make_layers({3, 1, 0, 129})), 6);
-    EXPECT_GE(launches_of(make_layers({3, 32, 0, 128}), make_small_device()), 6);
+    EXPECT_GE(launches_of(make_layers({3, 32, 0, 128}), make_small_device(1)), 6);
 }
 
 void expect_layers(Problem p, const Device& device) {
@@ -357,7 +387,7 @@ TEST(CudaChainPlans, Layers_of_every_size_agree_with_the_formulas) {
 
 TEST(CudaChainPlans, Layers_agree_with_the_formulas_when_a_block_takes_many_rows) {
     NEEDS_EMULATOR();
-    const Device small = make_small_device();
+    const Device small = make_small_device(1);
     for (const Shape& shape : {Shape{2, 20, 0, 32}, Shape{2, 7, 0, 64}, Shape{2, 8, 0, 128}})
         for (const bool structured : {false, true}) {
             Problem p = make_layers(shape);
