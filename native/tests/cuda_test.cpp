@@ -864,6 +864,33 @@ TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
     EXPECT_NE(messages.find("layers_backward"), std::string::npos) << messages;
 }
 
+TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_graph) {
+    NEEDS_EMULATOR();
+    constexpr int cooperative_launch_too_large = 720;
+    Problem p = make_problem({40, 5, 2, 18});
+    p.checkpoint_every = 15;
+    p.output_steps = 3;
+    for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION}) {
+        p.filter = filter;
+        fill(p);
+        const Result expected = run_chain<float>(p);
+        // Three segments forward, then two of them again and three backward.
+        for (int skip = 0; skip < 8; ++skip) {
+            SCOPED_TRACE(skip);
+            const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+            const Arrays<float> arrays(p, cuda().get());
+            std::vector<int64_t> launches;
+            emulator().fail_next("cudaLaunchCooperativeKernel", cooperative_launch_too_large, skip);
+            for (int i = 0; i < 3; ++i) {
+                const auto before = emulator().counters();
+                expect_close(p, expected, run(p, chain, arrays), float32_roundoff);
+                launches.push_back(emulator().counters().launches - before.launches);
+            }
+            EXPECT_GE(launches[1], 40); // it is not tried again
+        }
+    }
+}
+
 TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
     NEEDS_EMULATOR();
     Problem p = make_problem({6, 2, 2, 7});

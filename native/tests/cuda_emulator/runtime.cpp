@@ -248,7 +248,7 @@ cudaError_t set_shared_limit(const void* kernel, int bytes) {
 }
 
 cudaError_t enqueue(const void* kernel, Launch launch, cudaStream_t stream) {
-    return api("cudaLaunchKernel", [&] {
+    return api(launch.cooperative ? "cudaLaunchCooperativeKernel" : "cudaLaunchKernel", [&] {
         const auto limit = emulator().shared_limits.find(kernel);
         const size_t shared_limit =
             limit == emulator().shared_limits.end() ? size_t{48} << 10 : static_cast<size_t>(limit->second);

@@ -295,7 +295,7 @@ private:
 
     /** How all steps of a recurrent chain are done in one launch; nothing where they are not. */
     std::optional<PersistentShape> persistent_shape() const {
-        if (recurrent_ && one_launch_wanted())
+        if (recurrent_ && blocks_run_at_once_ && one_launch_wanted())
             return choose_persistent_shape(device, {batch_, n_, p_.structured});
         return std::nullopt;
     }
@@ -333,8 +333,9 @@ private:
                                             state(0),
                                             activation(0)};
             if (const auto shape = persistent_shape()) {
-                persistent_forward(device, *shape, problem);
-                return;
+                blocks_run_at_once_ = persistent_forward(device, *shape, problem);
+                if (blocks_run_at_once_)
+                    return;
             }
             if (const auto rows = layer_rows()) {
                 layers_forward(device, *rows, problem, layer_strides());
@@ -417,10 +418,10 @@ private:
             const auto shape = persistent_shape();
             const auto rows = layer_rows();
             if (shape)
-                persistent_backward(device, *shape, problem);
+                blocks_run_at_once_ = persistent_backward(device, *shape, problem);
             else if (rows)
                 layers_backward(device, *rows, problem, layer_strides());
-            if (shape || rows) {
+            if ((shape && blocks_run_at_once_) || rows) {
                 current_ = (current_ + size) % 2;
                 return;
             }
@@ -533,6 +534,7 @@ private:
     int64_t output_steps_ = 0;
     int64_t current_ = 0; // which gradient holds g
     bool ready_for_backward_ = false;
+    bool blocks_run_at_once_ = true; // until CUDA refuses a launch of so many
 };
 
 } // namespace

@@ -447,21 +447,20 @@ __global__ void __launch_bounds__(block_threads, 1)
 }
 
 /** Calls body(rows, units) with the sizes of a block as compile-time constants. */
-template <class Body> void with_sizes(const PersistentShape& shape, Body&& body) {
+template <class Body> bool with_sizes(const PersistentShape& shape, Body&& body) {
     const auto is = [&](int rows, int units) { return shape.rows == rows && shape.units == units; };
     using std::integral_constant;
     if (is(16, 32))
-        body(integral_constant<int, 16>(), integral_constant<int, 32>());
-    else if (is(16, 16))
-        body(integral_constant<int, 16>(), integral_constant<int, 16>());
-    else if (is(8, 32))
-        body(integral_constant<int, 8>(), integral_constant<int, 32>());
-    else if (is(8, 16))
-        body(integral_constant<int, 8>(), integral_constant<int, 16>());
-    else if (is(4, 16))
-        body(integral_constant<int, 4>(), integral_constant<int, 16>());
-    else
-        body(integral_constant<int, 2>(), integral_constant<int, 16>());
+        return body(integral_constant<int, 16>(), integral_constant<int, 32>());
+    if (is(16, 16))
+        return body(integral_constant<int, 16>(), integral_constant<int, 16>());
+    if (is(8, 32))
+        return body(integral_constant<int, 8>(), integral_constant<int, 32>());
+    if (is(8, 16))
+        return body(integral_constant<int, 8>(), integral_constant<int, 16>());
+    if (is(4, 16))
+        return body(integral_constant<int, 4>(), integral_constant<int, 16>());
+    return body(integral_constant<int, 2>(), integral_constant<int, 16>());
 }
 
 constexpr PersistentShape sizes[] = {{16, 32, 0, 0}, {16, 16, 0, 0}, {8, 32, 0, 0},
@@ -475,19 +474,27 @@ size_t backward_bytes(const PersistentShape& shape, int64_t units, bool dense) {
     return SharedLayout::bytes(Inner(dense ? 2 * units : units), shape.rows, shape.units);
 }
 
-/** Launches a kernel with one counter for each group of rows. */
+/** Launches a kernel with one counter for each group of rows. @return whether its blocks may all run at once */
 template <class Kernel, class Problem>
-void launch_persistent(const char* name, Device& device, const PersistentShape& shape, size_t shared, Kernel kernel,
+bool launch_persistent(const char* name, Device& device, const PersistentShape& shape, size_t shared, Kernel kernel,
                        const Problem& problem) {
     const int64_t counters = int64_t{shape.row_blocks} * counter_stride;
     unsigned* const counter = device.scratch<unsigned>(counters);
     clear(device, counter, counters * static_cast<int64_t>(sizeof(unsigned)));
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
           "cudaFuncSetAttribute");
-    launch(name, kernel,
-           {dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(shape.row_blocks)),
-            dim3(block_threads), shared, true},
-           device.stream, problem, counter);
+    const cudaError_t status =
+        try_launch(kernel,
+                   {dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(shape.row_blocks)),
+                    dim3(block_threads), shared, true},
+                   device.stream, problem, counter);
+    // Less of the GPU may be ours than it has, by the Multi-Process Service or a context of some multiprocessors.
+    if (status == cudaErrorCooperativeLaunchTooLarge) {
+        static_cast<void>(cudaGetLastError());
+        return false;
+    }
+    check(status, name);
+    return true;
 }
 
 } // namespace
@@ -520,23 +527,23 @@ std::optional<PersistentShape> choose_persistent_shape(const Device& device, con
     return best;
 }
 
-void persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem) {
+bool persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem) {
     const bool dense = problem.filter != nullptr;
-    with_sizes(shape, [&](auto rows, auto units) {
+    return with_sizes(shape, [&](auto rows, auto units) {
         constexpr int r = decltype(rows)::value, u = decltype(units)::value;
-        launch_persistent("persistent_forward", device, shape, forward_bytes(shape, problem.units, dense),
-                          dense ? persistent_forward_kernel<r, u, true> : persistent_forward_kernel<r, u, false>,
-                          problem);
+        return launch_persistent("persistent_forward", device, shape, forward_bytes(shape, problem.units, dense),
+                                 dense ? persistent_forward_kernel<r, u, true> : persistent_forward_kernel<r, u, false>,
+                                 problem);
     });
 }
 
-void persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem) {
+bool persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem) {
     const bool dense = problem.filter != nullptr;
-    with_sizes(shape, [&](auto rows, auto units) {
+    return with_sizes(shape, [&](auto rows, auto units) {
         constexpr int r = decltype(rows)::value, u = decltype(units)::value;
-        launch_persistent("persistent_backward", device, shape, backward_bytes(shape, problem.units, dense),
-                          dense ? persistent_backward_kernel<r, u, true> : persistent_backward_kernel<r, u, false>,
-                          problem);
+        return launch_persistent(
+            "persistent_backward", device, shape, backward_bytes(shape, problem.units, dense),
+            dense ? persistent_backward_kernel<r, u, true> : persistent_backward_kernel<r, u, false>, problem);
     });
 }
 
