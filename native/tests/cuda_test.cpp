@@ -429,6 +429,25 @@ TEST(CudaChainPlans, Layers_take_weights_that_are_not_aligned_to_four_elements) 
                  float32_roundoff);
 }
 
+TEST(CudaChainPlans, Gradients_of_few_inputs_are_summed_with_those_of_biases) {
+    for (const int64_t inputs : {1, 3, 4, 5}) {
+        Problem p = make_problem({70, 33, inputs, 5}); // so many rows that they are summed in parts
+        p.checkpoint_every = inputs == 3 ? 40 : 0;
+        p.output_steps = p.shape.steps;
+        fill(p);
+        expect_formulas(p);
+    }
+    NEEDS_EMULATOR();
+    const auto products = [](int64_t inputs) {
+        Problem p = make_problem({4, 3, inputs, 5});
+        fill(p);
+        const int64_t before = emulator().counters().products;
+        run_chain<float>(p);
+        return emulator().counters().products - before;
+    };
+    EXPECT_EQ(products(4) + 1, products(5));
+}
+
 TEST(CudaChainPlans, Unknown_plans_are_refused) {
     const Plan plan("fast");
     Problem p = make_problem({2, 1, 1, 2});

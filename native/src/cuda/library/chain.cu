@@ -500,13 +500,16 @@ private:
         }
         multiply<T>(device, device.matrix_precision, {n_, n_, rows_of(segment)}, {deltas, n_, true}, {state(0), n_},
                     accumulate, {weight_gradients, n_});
-        sum_columns(device, {rows_of(segment), n_, 1, 0}, deltas, accumulate, bias_gradients);
-        if (d_ == 0)
-            return;
-        multiply<T>(device, device.matrix_precision, {n_, d_, rows_of(segment)}, {deltas, n_, true},
-                    {static_cast<const T*>(call.inputs) + first * batch_ * d_, d_}, accumulate,
-                    {static_cast<T*>(call.input_weight_gradients), d_});
-        if (call.input_gradients != nullptr)
+        const T* const inputs = d_ > 0 ? static_cast<const T*>(call.inputs) + first * batch_ * d_ : nullptr;
+        auto* const input_weight_gradients = static_cast<T*>(call.input_weight_gradients);
+        // With few inputs the product does hardly more than read the deltas, which is done for the biases anyway.
+        const bool few = d_ <= most_factors;
+        sum_columns(device, {rows_of(segment), n_, 1, 0}, deltas, accumulate, bias_gradients,
+                    few ? FactorProducts<T>{d_, inputs, input_weight_gradients} : FactorProducts<T>{});
+        if (!few)
+            multiply<T>(device, device.matrix_precision, {n_, d_, rows_of(segment)}, {deltas, n_, true}, {inputs, d_},
+                        accumulate, {input_weight_gradients, d_});
+        if (d_ > 0 && call.input_gradients != nullptr)
             multiply<T>(device, device.matrix_precision, {rows_of(segment), d_, n_}, {deltas, n_},
                         {static_cast<const T*>(call.input_weights), d_}, false,
                         {static_cast<T*>(call.input_gradients) + first * batch_ * d_, d_});
