@@ -49,6 +49,10 @@ struct Emulator {
         find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
         find(fail_next, "ortho_cuda_emulator_fail_next");
         find(blas_stream, "ortho_cuda_emulator_blas_stream");
+        find(begin_capture, "ortho_cuda_emulator_begin_capture");
+        find(end_capture, "ortho_cuda_emulator_end_capture");
+        find(replay, "ortho_cuda_emulator_replay");
+        find(discard, "ortho_cuda_emulator_discard");
     }
     bool present() const { return read_counters != nullptr; }
     Counters counters() const {
@@ -62,6 +66,10 @@ struct Emulator {
     void (*set_multiprocessors)(int);
     void (*fail_next)(const char*, int, int);
     void* (*blas_stream)(void*);
+    void (*begin_capture)(void*);
+    void* (*end_capture)(void*);
+    void (*replay)(void*, void*);
+    void (*discard)(void*);
 };
 
 const Emulator& emulator() {
@@ -739,6 +747,59 @@ TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
         expect_same_bits(expected, run(p, chain, arrays));
     }
     expect_same_bits(expected, run(p, chain, arrays));
+}
+
+TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_memory) {
+    NEEDS_EMULATOR();
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    const Device owner = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
+    for (const char* name : {"steps", "graph", "persistent"}) {
+        SCOPED_TRACE(name);
+        const Plan plan(name);
+        Problem p = make_problem({8, 3, 2, 18});
+        p.checkpoint_every = 3;
+        fill(p);
+        const Chain chain(owner, options_of(p, ORTHO_FLOAT32));
+        const auto train = [&](const Arrays<float>& a, int64_t batch) {
+            const ortho_status status =
+                ortho_chain_forward(chain, 8, batch, 1, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                    a.inputs.data(), a.x0.data(), a.outputs.data());
+            return status != ORTHO_OK
+                       ? status
+                       : ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                              a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(),
+                                              a.du.data(), a.initial.data());
+        };
+        Problem larger = p;
+        larger.shape.batch = 31;
+        fill(larger);
+        const Arrays<float> arrays(p, owner.get()), larger_arrays(larger, owner.get());
+        const Result expected = run(p, chain, arrays);
+
+        emulator().begin_capture(info.cuda_stream);
+        EXPECT_TRUE(succeeds(train(arrays, 3)));
+        EXPECT_TRUE(fails(train(larger_arrays, 31), ORTHO_INVALID_STATE, "while the stream is captured"));
+        void* const captured = emulator().end_capture(info.cuda_stream);
+        ASSERT_NE(captured, nullptr);
+        const auto replays = [&] {
+            for (const DeviceArray<float>* values : {&arrays.outputs, &arrays.dw, &arrays.initial})
+                ASSERT_TRUE(succeeds(ortho_fill(owner.get(), ORTHO_FLOAT32, 3 * 18, values->data(), -1)));
+            emulator().replay(captured, info.cuda_stream);
+            const auto same = [](const std::vector<double>& a, const std::vector<float>& b) {
+                return a == std::vector<double>(b.begin(), b.end());
+            };
+            EXPECT_TRUE(same(expected.outputs, arrays.outputs.values()));
+            EXPECT_TRUE(same(expected.weights, arrays.dw.values()));
+            EXPECT_TRUE(same(expected.initial, arrays.initial.values()));
+        };
+        replays();
+        const Result larger_result = run(larger, chain, larger_arrays);
+        replays();
+        expect_same_bits(larger_result, run(larger, chain, larger_arrays));
+        emulator().discard(captured);
+    }
 }
 
 TEST(CudaDevice, A_handle_is_on_the_device_s_stream_from_the_start_and_gets_a_lent_one_s_back) {

@@ -125,6 +125,7 @@ public:
         if (p_.check_finite && output_steps_ > 0)
             check_finite(device, Checked::output_gradients, output_steps_ * batch_ * n_, arriving);
         ready_for_backward_ = false;
+        prepare_states(true); // which are there: this tells whether a caller captures their use by this call
 
         current_ = 0;
         for (int64_t segment = segments_.count() - 1; segment >= 0; --segment) {
@@ -255,22 +256,16 @@ private:
         segments_ = segments_for(steps_, batch_, training);
         const int64_t work = size_of(6 * state_elements());
         const int64_t states = bytes_of(segments_, batch_, training) - work;
-        if (states <= states_.bytes() && work <= work_.bytes())
-            return;
-        graphs_.clear();
         char what[160];
         std::snprintf(what, sizeof what,
                       "%" PRId64 " steps x batch %" PRId64 " x %" PRId64 " units of float%d states (%s)", steps_,
                       batch_, n_, static_cast<int>(8 * sizeof(T)),
                       training ? "fewer with checkpointing or a smaller batch" : "fewer with a smaller batch");
-        if (states > states_.bytes()) {
-            states_ = DeviceMemory();
-            states_ = DeviceMemory(states, what);
-        }
-        if (work > work_.bytes()) {
-            work_ = DeviceMemory();
-            work_ = DeviceMemory(work, what);
-        }
+        // A captured loop uses both.
+        if (states > states_.bytes() || work > work_.bytes())
+            graphs_.clear();
+        states_.reserve(device.stream, states, what);
+        work_.reserve(device.stream, work, what);
     }
 
     LoopPlan plan_for(int64_t steps) const {
@@ -527,8 +522,8 @@ private:
     DeviceMemory filters_; // alpha O: [1 or L, N, N], then W of a recurrent chain
     DeviceMemory sources_; // [1 or L, 2, N]: forward and transposed
     DeviceMemory scales_;
-    DeviceMemory states_;
-    DeviceMemory work_;
+    WorkMemory states_;
+    WorkMemory work_;
     GraphCache graphs_;
 
     Segments segments_{};
