@@ -47,6 +47,7 @@ struct Emulator {
         find(read_counters, "ortho_cuda_emulator_counters");
         find(set_device_count, "ortho_cuda_emulator_set_device_count");
         find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
+        find(set_host_page_tables, "ortho_cuda_emulator_set_host_page_tables");
         find(fail_next, "ortho_cuda_emulator_fail_next");
         find(blas_stream, "ortho_cuda_emulator_blas_stream");
         find(begin_capture, "ortho_cuda_emulator_begin_capture");
@@ -64,6 +65,7 @@ struct Emulator {
     void (*read_counters)(Counters*);
     void (*set_device_count)(int);
     void (*set_multiprocessors)(int);
+    void (*set_host_page_tables)(int);
     void (*fail_next)(const char*, int, int);
     void* (*blas_stream)(void*);
     void (*begin_capture)(void*);
@@ -899,6 +901,18 @@ TEST(CudaLoss, Targets_in_page_locked_memory_may_be_overwritten_at_once) {
                                                      kept.data(), nullptr, nullptr, expected.data())));
     EXPECT_EQ(gradients.values(), expected.values());
     ortho_staging_free(staging);
+}
+
+TEST(CudaBuffer, Memory_of_the_host_may_be_overwritten_at_once_even_if_the_GPU_reads_it_itself) {
+    NEEDS_EMULATOR();
+    emulator().set_host_page_tables(1);
+    const Device device = make_cuda_device();
+    const DeviceArray<double> values(device.get(), 100, 0);
+    std::vector<double> host(100, 1);
+    EXPECT_TRUE(succeeds(ortho_copy_from_host(device.get(), values.data(), host.data(), 800)));
+    std::fill(host.begin(), host.end(), 2);
+    EXPECT_EQ(values.values(), std::vector<double>(100, 1));
+    emulator().set_host_page_tables(0);
 }
 
 TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {

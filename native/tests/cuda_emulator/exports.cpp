@@ -7,6 +7,7 @@
 EXPORT void ortho_cuda_emulator_counters(ortho_cuda_emulator::Counters* counters);
 EXPORT void ortho_cuda_emulator_set_device_count(int count);
 EXPORT void ortho_cuda_emulator_set_multiprocessors(int count);
+EXPORT void ortho_cuda_emulator_set_host_page_tables(int used);
 EXPORT void ortho_cuda_emulator_fail_next(const char* function, int status, int skip);
 EXPORT void* ortho_cuda_emulator_blas_stream(void* handle);
 EXPORT void ortho_cuda_emulator_begin_capture(void* stream);
@@ -23,6 +24,9 @@ void ortho_cuda_emulator_set_device_count(int count) {
 }
 void ortho_cuda_emulator_set_multiprocessors(int count) {
     ortho_cuda_emulator::set_multiprocessors(count);
+}
+void ortho_cuda_emulator_set_host_page_tables(int used) {
+    ortho_cuda_emulator::set_host_page_tables(used != 0);
 }
 void ortho_cuda_emulator_fail_next(const char* function, int status, int skip) {
     ortho_cuda_emulator::fail_next(function, status, skip);

@@ -113,8 +113,8 @@ inline void copy_on_device(Device& device, void* destination, const void* source
 }
 
 /**
- * Copies on the device's stream. The source may be overwritten when this returns: page-locked memory is waited for,
- * other memory has been read.
+ * Copies on the device's stream. The source may be overwritten when this returns: memory that the GPU may read
+ * itself is waited for, other memory has been read.
  */
 void copy_to_device(Device& device, void* destination, const void* source, int64_t bytes);
 
