@@ -47,8 +47,13 @@ struct Emulator {
         find(read_counters, "ortho_cuda_emulator_counters");
         find(set_device_count, "ortho_cuda_emulator_set_device_count");
         find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
+        find(set_host_page_tables, "ortho_cuda_emulator_set_host_page_tables");
         find(fail_next, "ortho_cuda_emulator_fail_next");
         find(blas_stream, "ortho_cuda_emulator_blas_stream");
+        find(begin_capture, "ortho_cuda_emulator_begin_capture");
+        find(end_capture, "ortho_cuda_emulator_end_capture");
+        find(replay, "ortho_cuda_emulator_replay");
+        find(discard, "ortho_cuda_emulator_discard");
     }
     bool present() const { return read_counters != nullptr; }
     Counters counters() const {
@@ -60,8 +65,13 @@ struct Emulator {
     void (*read_counters)(Counters*);
     void (*set_device_count)(int);
     void (*set_multiprocessors)(int);
+    void (*set_host_page_tables)(int);
     void (*fail_next)(const char*, int, int);
     void* (*blas_stream)(void*);
+    void (*begin_capture)(void*);
+    void* (*end_capture)(void*);
+    void (*replay)(void*, void*);
+    void (*discard)(void*);
 };
 
 const Emulator& emulator() {
@@ -99,9 +109,9 @@ int64_t launches_of(const Problem& p, const Device& device = cuda()) {
     return emulator().counters().launches - before;
 }
 
-/** A device of so few multiprocessors that a block takes as many rows as it can. */
-Device make_small_device() {
-    emulator().set_multiprocessors(1);
+/** A device of so many multiprocessors: the fewer, the more rows and units a block takes. */
+Device make_small_device(int multiprocessors) {
+    emulator().set_multiprocessors(multiprocessors);
     Device small = make_cuda_device();
     emulator().set_multiprocessors(16);
     return small;
@@ -296,11 +306,41 @@ TEST(CudaChainPlans, A_GPU_with_too_few_multiprocessors_runs_step_by_step) {
     NEEDS_EMULATOR();
     Problem p = make_problem({40, 5, 0, 40});
     fill(p);
-    const Device small = make_small_device();
+    const Device small = make_small_device(1);
     const int64_t before = emulator().counters().launches;
     const Result stepped = run_chain<float>(p, small);
     EXPECT_GE(emulator().counters().launches - before, 80);
     expect_close(p, run_chain<float>(p), stepped, float32_roundoff);
+}
+
+TEST(CudaChainPlans, Blocks_of_every_size_give_the_same_bits) {
+    NEEDS_EMULATOR();
+    struct Case {
+        Shape shape;
+        std::vector<int> multiprocessors;
+    };
+    // 16 x 32, 8 x 32, 8 x 16, 4 x 16 and 2 x 16 rows and units; 16 x 16; rows that are no quads and end within a
+    // block.
+    const Case cases[] = {{{6, 16, 2, 32}, {1, 2, 4, 8, 16}},
+                          {{6, 16, 2, 16}, {1, 2, 4, 8}},
+                          {{3, 13, 1, 35}, {2, 4, 6, 12}},
+                          {{3, 6, 1, 68}, {3, 5, 10, 15}}};
+    for (const Case& c : cases)
+        for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION}) {
+            Problem p = make_problem(c.shape);
+            p.filter = filter;
+            p.output_steps = 2;
+            fill(p);
+            SCOPED_TRACE(describe(p));
+            expect_formulas(p);
+            const Result expected = run_chain<float>(p, make_small_device(c.multiprocessors[0]));
+            for (const int multiprocessors : c.multiprocessors) {
+                const Device device = make_small_device(multiprocessors);
+                const int64_t before = emulator().counters().launches;
+                expect_same_bits(expected, run_chain<float>(p, device));
+                EXPECT_LT(emulator().counters().launches - before, 3 * c.shape.steps) << multiprocessors;
+            }
+        }
 }
 
 TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_longer) {
@@ -315,7 +355,7 @@ TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_long
     EXPECT_GE(launches_of(p, make_cuda_device([](auto& o) { o.matrix_precision = ORTHO_MATRIX_TF32; })), 20);
     EXPECT_GE(launches_of(p, make_cuda_device([](auto& o) { o.filter_precision = ORTHO_MATRIX_BFLOAT16; })), 20);
     EXPECT_GE(launches_of(make_layers({3, 1, 0, 129})), 6);
-    EXPECT_GE(launches_of(make_layers({3, 32, 0, 128}), make_small_device()), 6);
+    EXPECT_GE(launches_of(make_layers({3, 32, 0, 128}), make_small_device(1)), 6);
 }
 
 void expect_layers(Problem p, const Device& device) {
@@ -357,7 +397,7 @@ TEST(CudaChainPlans, Layers_of_every_size_agree_with_the_formulas) {
 
 TEST(CudaChainPlans, Layers_agree_with_the_formulas_when_a_block_takes_many_rows) {
     NEEDS_EMULATOR();
-    const Device small = make_small_device();
+    const Device small = make_small_device(1);
     for (const Shape& shape : {Shape{2, 20, 0, 32}, Shape{2, 7, 0, 64}, Shape{2, 8, 0, 128}})
         for (const bool structured : {false, true}) {
             Problem p = make_layers(shape);
@@ -397,6 +437,25 @@ TEST(CudaChainPlans, Layers_take_weights_that_are_not_aligned_to_four_elements) 
                   {},
                   doubles(b.initial.values(), 0)},
                  float32_roundoff);
+}
+
+TEST(CudaChainPlans, Gradients_of_few_inputs_are_summed_with_those_of_biases) {
+    for (const int64_t inputs : {1, 3, 4, 5}) {
+        Problem p = make_problem({70, 33, inputs, 5}); // so many rows that they are summed in parts
+        p.checkpoint_every = inputs == 3 ? 40 : 0;
+        p.output_steps = p.shape.steps;
+        fill(p);
+        expect_formulas(p);
+    }
+    NEEDS_EMULATOR();
+    const auto products = [](int64_t inputs) {
+        Problem p = make_problem({4, 3, inputs, 5});
+        fill(p);
+        const int64_t before = emulator().counters().products;
+        run_chain<float>(p);
+        return emulator().counters().products - before;
+    };
+    EXPECT_EQ(products(4) + 1, products(5));
 }
 
 TEST(CudaChainPlans, Unknown_plans_are_refused) {
@@ -692,6 +751,59 @@ TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
     expect_same_bits(expected, run(p, chain, arrays));
 }
 
+TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_memory) {
+    NEEDS_EMULATOR();
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    const Device owner = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
+    for (const char* name : {"steps", "graph", "persistent"}) {
+        SCOPED_TRACE(name);
+        const Plan plan(name);
+        Problem p = make_problem({8, 3, 2, 18});
+        p.checkpoint_every = 3;
+        fill(p);
+        const Chain chain(owner, options_of(p, ORTHO_FLOAT32));
+        const auto train = [&](const Arrays<float>& a, int64_t batch) {
+            const ortho_status status =
+                ortho_chain_forward(chain, 8, batch, 1, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                    a.inputs.data(), a.x0.data(), a.outputs.data());
+            return status != ORTHO_OK
+                       ? status
+                       : ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                              a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(),
+                                              a.du.data(), a.initial.data());
+        };
+        Problem larger = p;
+        larger.shape.batch = 31;
+        fill(larger);
+        const Arrays<float> arrays(p, owner.get()), larger_arrays(larger, owner.get());
+        const Result expected = run(p, chain, arrays);
+
+        emulator().begin_capture(info.cuda_stream);
+        EXPECT_TRUE(succeeds(train(arrays, 3)));
+        EXPECT_TRUE(fails(train(larger_arrays, 31), ORTHO_INVALID_STATE, "while the stream is captured"));
+        void* const captured = emulator().end_capture(info.cuda_stream);
+        ASSERT_NE(captured, nullptr);
+        const auto replays = [&] {
+            for (const DeviceArray<float>* values : {&arrays.outputs, &arrays.dw, &arrays.initial})
+                ASSERT_TRUE(succeeds(ortho_fill(owner.get(), ORTHO_FLOAT32, 3 * 18, values->data(), -1)));
+            emulator().replay(captured, info.cuda_stream);
+            const auto same = [](const std::vector<double>& a, const std::vector<float>& b) {
+                return a == std::vector<double>(b.begin(), b.end());
+            };
+            EXPECT_TRUE(same(expected.outputs, arrays.outputs.values()));
+            EXPECT_TRUE(same(expected.weights, arrays.dw.values()));
+            EXPECT_TRUE(same(expected.initial, arrays.initial.values()));
+        };
+        replays();
+        const Result larger_result = run(larger, chain, larger_arrays);
+        replays();
+        expect_same_bits(larger_result, run(larger, chain, larger_arrays));
+        emulator().discard(captured);
+    }
+}
+
 TEST(CudaDevice, A_handle_is_on_the_device_s_stream_from_the_start_and_gets_a_lent_one_s_back) {
     NEEDS_EMULATOR();
     ortho_device_info info{};
@@ -791,6 +903,18 @@ TEST(CudaLoss, Targets_in_page_locked_memory_may_be_overwritten_at_once) {
     ortho_staging_free(staging);
 }
 
+TEST(CudaBuffer, Memory_of_the_host_may_be_overwritten_at_once_even_if_the_GPU_reads_it_itself) {
+    NEEDS_EMULATOR();
+    emulator().set_host_page_tables(1);
+    const Device device = make_cuda_device();
+    const DeviceArray<double> values(device.get(), 100, 0);
+    std::vector<double> host(100, 1);
+    EXPECT_TRUE(succeeds(ortho_copy_from_host(device.get(), values.data(), host.data(), 800)));
+    std::fill(host.begin(), host.end(), 2);
+    EXPECT_EQ(values.values(), std::vector<double>(100, 1));
+    emulator().set_host_page_tables(0);
+}
+
 TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
     ortho_device_info info{};
     info.struct_size = sizeof info;
@@ -832,6 +956,33 @@ TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
     EXPECT_NE(ortho_fill(cuda().get(), ORTHO_FLOAT32, 1, a.initial.data(), 0), ORTHO_OK);
     EXPECT_NE(messages.find("layers_forward"), std::string::npos) << messages;
     EXPECT_NE(messages.find("layers_backward"), std::string::npos) << messages;
+}
+
+TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_graph) {
+    NEEDS_EMULATOR();
+    constexpr int cooperative_launch_too_large = 720;
+    Problem p = make_problem({40, 5, 2, 18});
+    p.checkpoint_every = 15;
+    p.output_steps = 3;
+    for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION}) {
+        p.filter = filter;
+        fill(p);
+        const Result expected = run_chain<float>(p);
+        // Three segments forward, then two of them again and three backward.
+        for (int skip = 0; skip < 8; ++skip) {
+            SCOPED_TRACE(skip);
+            const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+            const Arrays<float> arrays(p, cuda().get());
+            std::vector<int64_t> launches;
+            emulator().fail_next("cudaLaunchCooperativeKernel", cooperative_launch_too_large, skip);
+            for (int i = 0; i < 3; ++i) {
+                const auto before = emulator().counters();
+                expect_close(p, expected, run(p, chain, arrays), float32_roundoff);
+                launches.push_back(emulator().counters().launches - before.launches);
+            }
+            EXPECT_GE(launches[1], 40); // it is not tried again
+        }
+    }
 }
 
 TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {

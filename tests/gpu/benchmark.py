@@ -1,10 +1,11 @@
 """Times PyTorch on the models that OrthoNative trains, on this machine's GPU, and prints one JSON row for each.
 
-The peers: the recurrence as a plain loop, the same with one product a step (stacked weights), that loop compiled and as
-a CUDA graph, and cuDNN's nn.RNN (tanh) and nn.LSTM of the same hidden size; with --layers instead the layers of a
-feedforward chain as a plain loop, and that as a CUDA graph. A training step is forward, cross-entropy of
-a readout of the last state, backward and fused Adam. float32 without TF32, so that every peer computes what OrthoNative
-does; where its name ends with bf16, parameters, inputs and products in bfloat16.
+The peers: the recurrence as a plain loop, the same with one product a step (stacked weights), that as a CUDA graph, and
+cuDNN's nn.RNN (tanh) and nn.LSTM of the same hidden size; with --layers instead the layers of a feedforward chain as a
+plain loop, and that as a CUDA graph; with --compiled instead the loop of stacked weights by torch.compile, in pieces of up
+to 28 steps, whose number is in the peer's name: all steps at once may take it an hour. A training step is forward,
+cross-entropy of a readout of the last state, backward and fused Adam. float32 without TF32, so that every peer computes what
+OrthoNative does; where its name ends with bf16, parameters, inputs and products in bfloat16.
 """
 
 from __future__ import annotations
@@ -44,13 +45,29 @@ class Roa(nn.Module):
         drive = inputs @ self.input_weight.T + self.bias
         x = torch.zeros(inputs.shape[1], self.hidden, device=inputs.device)
         if self.stacked:
-            both = torch.cat([self.filter, self.weight]).T
-            for step in drive.unbind(0):
-                product = x @ both
-                x = product[:, : self.hidden] + self.beta * torch.tanh(product[:, self.hidden :] + step)
-            return x
+            return self.run_stacked(x, drive, torch.cat([self.filter, self.weight]).T)
         for step in drive.unbind(0):
             x = x @ self.filter.T + self.beta * torch.tanh(x @ self.weight.T + step)
+        return x
+
+    def run_stacked(self, x: torch.Tensor, drive: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
+        for step in drive.unbind(0):
+            product = x @ both
+            x = product[:, : self.hidden] + self.beta * torch.tanh(product[:, self.hidden :] + step)
+        return x
+
+
+class CompiledRoa(Roa):
+    """Roa with stacked weights, of which torch.compile makes a piece of the steps, run as often as it takes."""
+
+    def __init__(self, hidden: int, piece_steps: int) -> None:
+        super().__init__(hidden, stacked=True)
+        self.piece_steps = piece_steps
+        self.piece = torch.compile(super().run_stacked)
+
+    def run_stacked(self, x: torch.Tensor, drive: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
+        for part in drive.split(self.piece_steps):
+            x = self.piece(x, part, both)
         return x
 
 
@@ -135,7 +152,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=784)
     parser.add_argument("--layers", type=int, default=0, help="a feedforward chain of so many layers; 0 (default): a recurrent one")
     parser.add_argument("--seconds", type=float, default=2, help="time for the repetitions of one peer (default 2)")
-    parser.add_argument("--compile", action="store_true", help="torch.compile of the loop too, which takes minutes")
+    parser.add_argument("--compiled", action="store_true", help="only the loop by torch.compile, which takes minutes; needs gcc and Python.h")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         print("benchmark.py: PyTorch finds no GPU", file=sys.stderr)
@@ -157,7 +174,10 @@ def main() -> None:
                 "loop": (lambda: RoaLayers(hidden, options.layers), torch.float32, False),
                 "loop-graph": (lambda: RoaLayers(hidden, options.layers), torch.float32, True),
             }
-        found: dict[str, tuple[Callable[[], nn.Module], torch.dtype, bool]] = {
+        if options.compiled:
+            piece_steps = max(count for count in range(1, 29) if options.steps % count == 0)
+            return {f"compiled-{piece_steps}": (lambda: CompiledRoa(hidden, piece_steps), torch.float32, False)}
+        return {
             "rnn": (lambda: Cudnn(nn.RNN, hidden), torch.float32, False),
             "lstm": (lambda: Cudnn(nn.LSTM, hidden), torch.float32, False),
             "rnn-bf16": (lambda: Cudnn(nn.RNN, hidden), torch.bfloat16, False),
@@ -166,9 +186,6 @@ def main() -> None:
             "stacked": (lambda: Roa(hidden, stacked=True), torch.float32, False),
             "stacked-graph": (lambda: Roa(hidden, stacked=True), torch.float32, True),
         }
-        if options.compile:
-            found["compiled"] = (lambda: torch.compile(Roa(hidden, stacked=True)), torch.float32, False)
-        return found
 
     for name, (make, dtype, as_graph) in models().items():
         row: dict[str, object] = {
@@ -181,7 +198,8 @@ def main() -> None:
             step = training_step(model, readout, inputs.to(dtype), targets)
             row["ms"] = median_ms(graphed(step) if as_graph else step, options.seconds)
         except Exception as failure:  # one peer that fails must not end the others
-            row["error"] = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"
+            # Of a compiler's error the first line only says that there is one.
+            row["error"] = " ".join(f"{type(failure).__name__}: {failure}".split())[:300]
         print(json.dumps(row), flush=True)
 
 

@@ -76,7 +76,7 @@ def main() -> None:
     lines += [f"| {' | '.join(stage)} |" for stage in stages]
     lines += ["", "| peer | model | mode | N | B | T or L | ms | of ours | of the arithmetic peak |", "|---|---|---|---|---|---|---|---|---|"]
     for row in sorted(table, key=lambda row: (row["model"], row["hidden"], row["batch"], row["mode"], row.get("ms", float("inf")))):
-        ms = f"{row['ms']:.2f}" if "ms" in row else re.sub(r"[|\n]", " ", row.get("error", ""))[:60]
+        ms = f"{row['ms']:.2f}" if "ms" in row else re.sub(r"[|\n]", " ", row.get("error", ""))[:160]
         ratio = f"{row['ratio']:.2f}x" if "ratio" in row else ""
         fraction = f"{100 * row['fractionOfPeak']:.0f} %" if "fractionOfPeak" in row else ""
         sizes = f"{row['hidden']} | {row['batch']} | {row['steps']}"

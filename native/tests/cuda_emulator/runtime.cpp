@@ -66,6 +66,7 @@ struct Emulator {
     Counters counters{};
     int device_count = 1;
     int multiprocessors = 16;
+    bool host_page_tables = false;
     const int64_t memory_limit = int64_t{2} << 30;
     char* arena = nullptr;
     size_t used = 0;
@@ -233,6 +234,9 @@ void set_device_count(int count) {
 void set_multiprocessors(int count) {
     emulator().multiprocessors = count;
 }
+void set_host_page_tables(bool used) {
+    emulator().host_page_tables = used;
+}
 void fail_next(const char* function, int status, int skip) {
     const std::lock_guard<std::recursive_mutex> lock(emulator().mutex);
     emulator().injections.push_back({function, status, skip});
@@ -248,7 +252,7 @@ cudaError_t set_shared_limit(const void* kernel, int bytes) {
 }
 
 cudaError_t enqueue(const void* kernel, Launch launch, cudaStream_t stream) {
-    return api("cudaLaunchKernel", [&] {
+    return api(launch.cooperative ? "cudaLaunchCooperativeKernel" : "cudaLaunchKernel", [&] {
         const auto limit = emulator().shared_limits.find(kernel);
         const size_t shared_limit =
             limit == emulator().shared_limits.end() ? size_t{48} << 10 : static_cast<size_t>(limit->second);
@@ -324,6 +328,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
         properties->minor = 0;
         properties->multiProcessorCount = emulator().multiprocessors;
         properties->cooperativeLaunch = 1;
+        properties->pageableMemoryAccessUsesHostPageTables = emulator().host_page_tables;
         return cudaSuccess;
     });
 }
@@ -509,7 +514,7 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
                 std::memcpy(static_cast<char*>(to) + row * to_pitch,
                             static_cast<const char*>(source) + row * from_pitch, width);
         };
-        if (to_device && !from_device && !is_pinned(from)) {
+        if (to_device && !from_device && !is_pinned(from) && !emulator().host_page_tables) {
             if (breaks_capture(stream))
                 return cudaErrorStreamCaptureUnsupported;
             const auto* const bytes = static_cast<const char*>(from);

@@ -125,6 +125,7 @@ public:
         if (p_.check_finite && output_steps_ > 0)
             check_finite(device, Checked::output_gradients, output_steps_ * batch_ * n_, arriving);
         ready_for_backward_ = false;
+        prepare_states(true); // which are there: this tells whether a caller captures their use by this call
 
         current_ = 0;
         for (int64_t segment = segments_.count() - 1; segment >= 0; --segment) {
@@ -255,22 +256,16 @@ private:
         segments_ = segments_for(steps_, batch_, training);
         const int64_t work = size_of(6 * state_elements());
         const int64_t states = bytes_of(segments_, batch_, training) - work;
-        if (states <= states_.bytes() && work <= work_.bytes())
-            return;
-        graphs_.clear();
         char what[160];
         std::snprintf(what, sizeof what,
                       "%" PRId64 " steps x batch %" PRId64 " x %" PRId64 " units of float%d states (%s)", steps_,
                       batch_, n_, static_cast<int>(8 * sizeof(T)),
                       training ? "fewer with checkpointing or a smaller batch" : "fewer with a smaller batch");
-        if (states > states_.bytes()) {
-            states_ = DeviceMemory();
-            states_ = DeviceMemory(states, what);
-        }
-        if (work > work_.bytes()) {
-            work_ = DeviceMemory();
-            work_ = DeviceMemory(work, what);
-        }
+        // A captured loop uses both.
+        if (states > states_.bytes() || work > work_.bytes())
+            graphs_.clear();
+        states_.reserve(device.stream, states, what);
+        work_.reserve(device.stream, work, what);
     }
 
     LoopPlan plan_for(int64_t steps) const {
@@ -295,7 +290,7 @@ private:
 
     /** How all steps of a recurrent chain are done in one launch; nothing where they are not. */
     std::optional<PersistentShape> persistent_shape() const {
-        if (recurrent_ && one_launch_wanted())
+        if (recurrent_ && blocks_run_at_once_ && one_launch_wanted())
             return choose_persistent_shape(device, {batch_, n_, p_.structured});
         return std::nullopt;
     }
@@ -333,8 +328,9 @@ private:
                                             state(0),
                                             activation(0)};
             if (const auto shape = persistent_shape()) {
-                persistent_forward(device, *shape, problem);
-                return;
+                blocks_run_at_once_ = persistent_forward(device, *shape, problem);
+                if (blocks_run_at_once_)
+                    return;
             }
             if (const auto rows = layer_rows()) {
                 layers_forward(device, *rows, problem, layer_strides());
@@ -417,10 +413,10 @@ private:
             const auto shape = persistent_shape();
             const auto rows = layer_rows();
             if (shape)
-                persistent_backward(device, *shape, problem);
+                blocks_run_at_once_ = persistent_backward(device, *shape, problem);
             else if (rows)
                 layers_backward(device, *rows, problem, layer_strides());
-            if (shape || rows) {
+            if ((shape && blocks_run_at_once_) || rows) {
                 current_ = (current_ + size) % 2;
                 return;
             }
@@ -499,13 +495,16 @@ private:
         }
         multiply<T>(device, device.matrix_precision, {n_, n_, rows_of(segment)}, {deltas, n_, true}, {state(0), n_},
                     accumulate, {weight_gradients, n_});
-        sum_columns(device, {rows_of(segment), n_, 1, 0}, deltas, accumulate, bias_gradients);
-        if (d_ == 0)
-            return;
-        multiply<T>(device, device.matrix_precision, {n_, d_, rows_of(segment)}, {deltas, n_, true},
-                    {static_cast<const T*>(call.inputs) + first * batch_ * d_, d_}, accumulate,
-                    {static_cast<T*>(call.input_weight_gradients), d_});
-        if (call.input_gradients != nullptr)
+        const T* const inputs = d_ > 0 ? static_cast<const T*>(call.inputs) + first * batch_ * d_ : nullptr;
+        auto* const input_weight_gradients = static_cast<T*>(call.input_weight_gradients);
+        // With few inputs the product does hardly more than read the deltas, which is done for the biases anyway.
+        const bool few = d_ <= most_factors;
+        sum_columns(device, {rows_of(segment), n_, 1, 0}, deltas, accumulate, bias_gradients,
+                    few ? FactorProducts<T>{d_, inputs, input_weight_gradients} : FactorProducts<T>{});
+        if (!few)
+            multiply<T>(device, device.matrix_precision, {n_, d_, rows_of(segment)}, {deltas, n_, true}, {inputs, d_},
+                        accumulate, {input_weight_gradients, d_});
+        if (d_ > 0 && call.input_gradients != nullptr)
             multiply<T>(device, device.matrix_precision, {rows_of(segment), d_, n_}, {deltas, n_},
                         {static_cast<const T*>(call.input_weights), d_}, false,
                         {static_cast<T*>(call.input_gradients) + first * batch_ * d_, d_});
@@ -523,8 +522,8 @@ private:
     DeviceMemory filters_; // alpha O: [1 or L, N, N], then W of a recurrent chain
     DeviceMemory sources_; // [1 or L, 2, N]: forward and transposed
     DeviceMemory scales_;
-    DeviceMemory states_;
-    DeviceMemory work_;
+    WorkMemory states_;
+    WorkMemory work_;
     GraphCache graphs_;
 
     Segments segments_{};
@@ -533,6 +532,7 @@ private:
     int64_t output_steps_ = 0;
     int64_t current_ = 0; // which gradient holds g
     bool ready_for_backward_ = false;
+    bool blocks_run_at_once_ = true; // until CUDA refuses a launch of so many
 };
 
 } // namespace

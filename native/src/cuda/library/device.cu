@@ -124,7 +124,8 @@ void copy_to_device(Device& device, void* destination, const void* source, int64
           "cudaMemcpyAsync");
     cudaPointerAttributes attributes{};
     check(cudaPointerGetAttributes(&attributes, source), "cudaPointerGetAttributes");
-    if (attributes.type != cudaMemoryTypeUnregistered)
+    // A GPU that shares the host's page tables may read pageable memory itself, without a copy made before.
+    if (attributes.type != cudaMemoryTypeUnregistered || device.properties.pageableMemoryAccessUsesHostPageTables != 0)
         check(cudaStreamSynchronize(device.stream), "cudaStreamSynchronize");
 }
 

@@ -54,11 +54,7 @@ struct Device {
 
     /** Scratch memory for one call; what it held before is lost. */
     template <class T> T* scratch(int64_t elements) {
-        const int64_t bytes = elements * static_cast<int64_t>(sizeof(T));
-        if (bytes > scratch_.bytes()) {
-            scratch_ = DeviceMemory();
-            scratch_ = DeviceMemory(bytes, "scratch");
-        }
+        scratch_.reserve(stream, elements * static_cast<int64_t>(sizeof(T)), "scratch");
         return scratch_.as<T>();
     }
 
@@ -77,7 +73,7 @@ private:
     cudaStream_t lent_blas_stream_ = nullptr; // that of a handle of the caller's before it was set
     DeviceMemory workspace_;
     DeviceMemory report_;
-    DeviceMemory scratch_;
+    WorkMemory scratch_;
     PinnedMemory host_report_;
 };
 
@@ -117,8 +113,8 @@ inline void copy_on_device(Device& device, void* destination, const void* source
 }
 
 /**
- * Copies on the device's stream. The source may be overwritten when this returns: page-locked memory is waited for,
- * other memory has been read.
+ * Copies on the device's stream. The source may be overwritten when this returns: memory that the GPU may read
+ * itself is waited for, other memory has been read.
  */
 void copy_to_device(Device& device, void* destination, const void* source, int64_t bytes);
 

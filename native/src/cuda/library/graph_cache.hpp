@@ -63,12 +63,9 @@ private:
 
     /** @return none if the stream cannot be captured: the default stream, or one that its owner is capturing */
     template <class Body> static GraphExec capture(Device& device, Body&& body) {
-        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-        cudaError_t begun = cudaStreamIsCapturing(device.stream, &status);
-        if (begun == cudaSuccess && status != cudaStreamCaptureStatusNone)
+        if (is_captured(device.stream))
             return GraphExec();
-        if (begun == cudaSuccess)
-            begun = cudaStreamBeginCapture(device.stream, cudaStreamCaptureModeThreadLocal);
+        const cudaError_t begun = cudaStreamBeginCapture(device.stream, cudaStreamCaptureModeThreadLocal);
         if (begun == cudaErrorStreamCaptureUnsupported || begun == cudaErrorStreamCaptureImplicit) {
             static_cast<void>(cudaGetLastError());
             return GraphExec();

@@ -63,27 +63,32 @@ __device__ __forceinline__ void pause() {
 #endif
 }
 
+/** Launches kernel(arguments...). */
+template <class... Parameters, class... Arguments>
+cudaError_t try_launch(void (*kernel)(Parameters...), const LaunchShape& shape, cudaStream_t stream,
+                       Arguments&&... arguments) {
+#if defined(ORTHO_CUDA_EMULATOR)
+    return ortho_cuda_emulator::launch(kernel, shape.grid, shape.block, shape.shared, stream, shape.cooperative,
+                                       std::forward<Arguments>(arguments)...);
+#else
+    std::tuple<std::remove_const_t<Parameters>...> values(std::forward<Arguments>(arguments)...);
+    return std::apply(
+        [&](auto&... value) {
+            void* addresses[] = {&value...};
+            const auto* function = reinterpret_cast<const void*>(kernel);
+            return shape.cooperative
+                       ? cudaLaunchCooperativeKernel(function, shape.grid, shape.block, addresses, shape.shared, stream)
+                       : cudaLaunchKernel(function, shape.grid, shape.block, addresses, shape.shared, stream);
+        },
+        values);
+#endif
+}
+
 /** Launches kernel(arguments...). @throws Error, naming the kernel */
 template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const LaunchShape& shape, cudaStream_t stream,
             Arguments&&... arguments) {
-#if defined(ORTHO_CUDA_EMULATOR)
-    check(ortho_cuda_emulator::launch(kernel, shape.grid, shape.block, shape.shared, stream, shape.cooperative,
-                                      std::forward<Arguments>(arguments)...),
-          name);
-#else
-    std::tuple<std::remove_const_t<Parameters>...> values(std::forward<Arguments>(arguments)...);
-    std::apply(
-        [&](auto&... value) {
-            void* addresses[] = {&value...};
-            const auto* function = reinterpret_cast<const void*>(kernel);
-            check(shape.cooperative
-                      ? cudaLaunchCooperativeKernel(function, shape.grid, shape.block, addresses, shape.shared, stream)
-                      : cudaLaunchKernel(function, shape.grid, shape.block, addresses, shape.shared, stream),
-                  name);
-        },
-        values);
-#endif
+    check(try_launch(kernel, shape, stream, std::forward<Arguments>(arguments)...), name);
 }
 
 /** Index of the thread in the grid, and the number of threads of the grid: for loops over flat buffers. */

@@ -16,6 +16,11 @@ constexpr int warps = block_threads / warp_size;
 /** Elements between the counters of two groups of rows, so that they lie in different cache lines. */
 constexpr int counter_stride = 32;
 
+/** Floats that are loaded and stored at once. */
+template <int width> struct __align__(4 * width) Pack {
+    float at[width];
+};
+
 /** A warp's tile: which rows and outputs belong to a lane. */
 template <int rows, int outputs> struct Tile {
     static constexpr int row_lanes = rows >= 8 ? 4 : 2;
@@ -24,12 +29,18 @@ template <int rows, int outputs> struct Tile {
     static constexpr int lane_outputs = outputs / output_lanes;
     /** Outputs that lie side by side. */
     static constexpr int width = lane_outputs < 4 ? lane_outputs : 4;
+    using Outputs = Pack<width>;
     static_assert(lane_rows >= 1 && lane_outputs >= 1 && lane_outputs % width == 0, "a lane has a whole tile");
 
-    /** Interleaved, so that the lanes of a warp read different banks. */
-    static __device__ __forceinline__ int row(int lane, int i) { return lane / output_lanes + i * row_lanes; }
+    // Interleaved, so that the lanes of a warp read different banks. Lanes whose numbers differ in the lowest bit read
+    // the same weights, those that differ in the next one the same rows: loads of 16 bytes need fewer passes for such
+    // pairs.
+    static __device__ __forceinline__ int row(int lane, int i) {
+        return (row_lanes == 4 ? (lane & 1) | (lane >> 1 & 2) : lane & 1) + i * row_lanes;
+    }
     static __device__ __forceinline__ int output(int lane, int j) {
-        return j / width * (output_lanes * width) + lane % output_lanes * width + j % width;
+        const int across = row_lanes == 4 ? (lane >> 1 & 1) | (lane >> 2 & 6) : lane >> 1;
+        return j / width * (output_lanes * width) + across * width + j % width;
     }
 };
 
@@ -121,22 +132,79 @@ template <int rows> __device__ void clear_operand(float* operand, const Inner& i
         operand[i] = 0;
 }
 
-/** Reads [count, units] rows into columns `column` on of the operand, past the first-level cache. */
-__device__ __forceinline__ void load_rows(const float* from, int64_t row_stride, int units, int count, float* operand,
-                                          int stride, int column) {
-    if (units % 4 == 0) {
-        const int quads = units / 4;
-#pragma unroll 4
-        for (int i = static_cast<int>(threadIdx.x); i < count * quads; i += block_threads) {
-            const int row = i / quads;
-            const int at = i % quads * 4;
-            const float4 values = __ldcg(reinterpret_cast<const float4*>(from + row * row_stride + at));
-            *reinterpret_cast<float4*>(operand + row * stride + column + at) = values;
-        }
-        return;
+/** Rows [.., units], `stride` apart. */
+struct Rows {
+    const float* data;
+    int64_t stride;
+};
+
+/** Reads rows of the states into the operand, past the first-level cache. Divides once, not at each step. */
+class RowLoader {
+public:
+    __device__ explicit RowLoader(int units)
+        : width_(units % 4 == 0 ? 4 : 1), packs_(units / width_), down_(block_threads / packs_),
+          across_(block_threads % packs_), first_row_(static_cast<int>(threadIdx.x) / packs_),
+          first_pack_(static_cast<int>(threadIdx.x) % packs_) {}
+
+    /** Reads `count` rows of each source, one source's columns behind the other's. */
+    template <int sources>
+    __device__ __forceinline__ void load(const Rows (&from)[sources], int count, float* operand, int stride) const {
+        if (width_ == 4)
+            load_packs<float4>(from, count, operand, stride);
+        else
+            load_packs<float>(from, count, operand, stride);
     }
-    for (int i = static_cast<int>(threadIdx.x); i < count * units; i += block_threads)
-        operand[i / units * stride + column + i % units] = __ldcg(from + i / units * row_stride + i % units);
+
+private:
+    template <class Value, int sources>
+    __device__ __forceinline__ void load_packs(const Rows (&from)[sources], int count, float* operand,
+                                               int stride) const {
+        constexpr int width = sizeof(Value) / sizeof(float);
+        // All are asked for before the first is stored: one after the other, each would take the cache's whole latency.
+        constexpr int at_once = 8;
+        int row = first_row_, pack = first_pack_;
+        while (row < count) {
+            Value values[sources][at_once];
+            int to[at_once];
+#pragma unroll
+            for (int i = 0; i < at_once; ++i) {
+                to[i] = row < count ? row * (stride / width) + pack : -1;
+#pragma unroll
+                for (int source = 0; source < sources; ++source)
+                    if (row < count)
+                        values[source][i] = __ldcg(reinterpret_cast<const Value*>(
+                            from[source].data + row * from[source].stride + pack * width));
+                row += down_;
+                pack += across_;
+                if (pack >= packs_) {
+                    pack -= packs_;
+                    ++row;
+                }
+            }
+#pragma unroll
+            for (int i = 0; i < at_once; ++i)
+#pragma unroll
+                for (int source = 0; source < sources; ++source)
+                    if (to[i] >= 0)
+                        reinterpret_cast<Value*>(operand)[to[i] + source * packs_] = values[source][i];
+        }
+    }
+
+    int width_;
+    int packs_; // of a row
+    int down_;  // rows and packs from one of a thread's packs to its next
+    int across_;
+    int first_row_;
+    int first_pack_;
+};
+
+/**
+ * Where an element of a warp's part lies. Within their row, outputs change places in groups of 8 as the row says: rows
+ * that a warp writes or reads at once then lie in different banks, without space between them.
+ */
+template <int outputs> __device__ __forceinline__ int part_at(int row, int output) {
+    static_assert((outputs & (outputs - 1)) == 0 && outputs >= 16, "a row has a power of two of groups");
+    return row * outputs + (output ^ (((row & 1) << 4 | (row & 2) << 2) & (outputs - 1)));
 }
 
 /** The warps' parts of operand [rows, inner] times weights [inner, outputs]. */
@@ -159,15 +227,10 @@ __device__ __forceinline__ void multiply_parts(const SharedLayout& shared, const
             float w[Lane::lane_outputs];
 #pragma unroll
             for (int j = 0; j < Lane::lane_outputs; j += Lane::width) {
-                const float* const at = weights + Lane::output(lane, j);
-                if constexpr (Lane::width == 4) {
-                    const float4 four = *reinterpret_cast<const float4*>(at);
-                    w[j] = four.x, w[j + 1] = four.y, w[j + 2] = four.z, w[j + 3] = four.w;
-                } else {
+                const auto pack = *reinterpret_cast<const typename Lane::Outputs*>(weights + Lane::output(lane, j));
 #pragma unroll
-                    for (int v = 0; v < Lane::width; ++v)
-                        w[j + v] = at[v];
-                }
+                for (int v = 0; v < Lane::width; ++v)
+                    w[j + v] = pack.at[v];
             }
 #pragma unroll
             for (int i = 0; i < Lane::lane_rows; ++i) {
@@ -182,8 +245,14 @@ __device__ __forceinline__ void multiply_parts(const SharedLayout& shared, const
 #pragma unroll
     for (int i = 0; i < Lane::lane_rows; ++i)
 #pragma unroll
-        for (int j = 0; j < Lane::lane_outputs; ++j)
-            parts[Lane::row(lane, i) * outputs + Lane::output(lane, j)] = sums[i][j];
+        for (int j = 0; j < Lane::lane_outputs; j += Lane::width) {
+            typename Lane::Outputs pack;
+#pragma unroll
+            for (int v = 0; v < Lane::width; ++v)
+                pack.at[v] = sums[i][j + v];
+            const int at = part_at<outputs>(Lane::row(lane, i), Lane::output(lane, j));
+            *reinterpret_cast<typename Lane::Outputs*>(parts + at) = pack;
+        }
 }
 
 /** One element of the product: its parts, from the first warp's to the last's. */
@@ -191,7 +260,7 @@ template <int rows, int outputs> __device__ __forceinline__ float sum_parts(cons
     float sum = 0;
 #pragma unroll
     for (int warp = 0; warp < warps; ++warp)
-        sum += parts[(warp * rows + row) * outputs + output];
+        sum += parts[warp * rows * outputs + part_at<outputs>(row, output)];
     return sum;
 }
 
@@ -227,8 +296,23 @@ template <int rows, int units> struct OwnPart {
     }
 };
 
+/** The moves of a thread's elements, which are the same at each step; nothing where the filter is a matrix. */
+template <int rows, int units, bool dense> struct OwnMoves {
+    int source[turns<rows, units>] = {};
+    float scale[turns<rows, units>] = {};
+
+    __device__ OwnMoves(const OwnPart<rows, units>& part, const Moves<float>& moves) {
+        if constexpr (!dense)
+            part.for_each([&](int turn, int, int, int unit) {
+                source[turn] = moves.source[unit];
+                scale[turn] = moves.scale[unit];
+            });
+    }
+};
+
+// Each multiprocessor has one block at most, which may take all of its registers.
 template <int rows, int units, bool dense>
-__global__ void __launch_bounds__(block_threads) persistent_forward_kernel(PersistentForward p, unsigned* counters) {
+__global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(PersistentForward p, unsigned* counters) {
     constexpr int outputs = dense ? 2 * units : units;
     constexpr int weighted = outputs - units; // where W's outputs begin
     const int n = static_cast<int>(p.units);
@@ -238,8 +322,11 @@ __global__ void __launch_bounds__(block_threads) persistent_forward_kernel(Persi
     GroupBarrier barrier(counters, static_cast<int>(blockIdx.y), static_cast<int>(gridDim.x));
 
     for (int i = static_cast<int>(threadIdx.x); i < inner.padded() * outputs; i += block_threads) {
-        const int k = i % inner.padded();
-        const int output = i / inner.padded();
+        // A warp takes 8 elements of each of 4 rows: whole sectors, and no more than 8 stores to a bank, where 32
+        // elements of one row would all go to the same bank.
+        const int eights = inner.padded() / 8;
+        const int k = i / 32 % eights * 8 + i % 8;
+        const int output = i / 32 / eights * 4 + i / 8 % 4;
         const int unit = part.first_unit + (output >= weighted ? output - weighted : output);
         const float* const matrix = output >= weighted ? p.weights : p.filter;
         shared.weights[k * outputs + output] = k < n && unit < n ? matrix[static_cast<int64_t>(unit) * n + k] : 0.0f;
@@ -247,18 +334,25 @@ __global__ void __launch_bounds__(block_threads) persistent_forward_kernel(Persi
     clear_operand<rows>(shared.operand, inner);
     __syncthreads();
 
+    float beta[turns<rows, units>] = {}, bias[turns<rows, units>] = {};
+    OwnMoves<rows, units, dense> moves(part, p.moves);
+    part.for_each([&](int turn, int, int, int unit) {
+        beta[turn] = p.beta[unit];
+        bias[turn] = p.bias[unit];
+    });
+    const RowLoader loader(n);
     const int64_t state_elements = p.batch * n;
     for (int64_t step = 0; step < p.steps; ++step) {
         // Read before the wait, so that both take place at once.
         float driven[turns<rows, units>] = {};
         part.for_each([&](int turn, int row, int, int unit) {
             driven[turn] =
-                p.bias[unit] + (p.drive != nullptr ? p.drive[step * state_elements + part.at(row, unit)] : 0.0f);
+                bias[turn] + (p.drive != nullptr ? p.drive[step * state_elements + part.at(row, unit)] : 0.0f);
         });
         if (step > 0)
             barrier.wait();
-        load_rows(p.states + step * state_elements + part.first_row * n, n, n, part.row_count, shared.operand,
-                  inner.stride(), 0);
+        loader.load<1>({{p.states + step * state_elements + part.first_row * n, n}}, part.row_count, shared.operand,
+                       inner.stride());
         __syncthreads();
         multiply_parts<rows, outputs>(shared, inner);
         __syncthreads();
@@ -267,18 +361,19 @@ __global__ void __launch_bounds__(block_threads) persistent_forward_kernel(Persi
             if constexpr (dense)
                 filtered = sum_parts<rows, outputs>(shared.parts, row, own);
             else
-                filtered = p.moves.scale[unit] * shared.operand[row * inner.stride() + p.moves.source[unit]];
+                filtered = moves.scale[turn] * shared.operand[row * inner.stride() + moves.source[turn]];
             const float a =
                 phi(p.nonlinearity, sum_parts<rows, outputs>(shared.parts, row, weighted + own) + driven[turn]);
             p.activations[step * state_elements + part.at(row, unit)] = a;
-            p.states[(step + 1) * state_elements + part.at(row, unit)] = chain_state(filtered, p.beta[unit], a);
+            p.states[(step + 1) * state_elements + part.at(row, unit)] = chain_state(filtered, beta[turn], a);
         });
         barrier.arrive();
     }
 }
 
 template <int rows, int units, bool dense>
-__global__ void __launch_bounds__(block_threads) persistent_backward_kernel(PersistentBackward p, unsigned* counters) {
+__global__ void __launch_bounds__(block_threads, 1)
+    persistent_backward_kernel(PersistentBackward p, unsigned* counters) {
     const int n = static_cast<int>(p.units);
     const Inner inner(dense ? 2 * n : n); // [g, delta] or delta
     const SharedLayout shared(inner, rows, units);
@@ -297,20 +392,24 @@ __global__ void __launch_bounds__(block_threads) persistent_backward_kernel(Pers
     clear_operand<rows>(shared.operand, inner);
     __syncthreads();
 
+    float beta[turns<rows, units>] = {};
+    OwnMoves<rows, units, dense> moves(part, p.moves);
+    part.for_each([&](int turn, int, int, int unit) { beta[turn] = p.beta[unit]; });
+    const RowLoader loader(n);
     // Writes g at the state before step `step`, or at the end for step = steps, and delta of the step before it.
-    const auto finish = [&](int64_t step, int row, int unit, float gradient, float activation) {
+    const auto finish = [&](int64_t step, int turn, int row, int unit, float gradient, float activation) {
         float* const to = (p.steps - step) % 2 == 0 ? p.gradients[0] : p.gradients[1];
         to[(part.first_row + row) * p.gradient_stride + unit] = gradient;
         if (step > 0)
             p.activations[(step - 1) * state_elements + part.at(row, unit)] =
-                chain_delta(p.beta[unit], phi_slope(p.nonlinearity, activation, 1.0f), gradient);
+                chain_delta(beta[turn], phi_slope(p.nonlinearity, activation, 1.0f), gradient);
     };
 
-    part.for_each([&](int, int row, int, int unit) {
+    part.for_each([&](int turn, int row, int, int unit) {
         float gradient = p.kept ? p.gradients[0][(part.first_row + row) * p.gradient_stride + unit] : 0.0f;
         if (p.arriving_at_end != nullptr)
             gradient += p.arriving_at_end[part.at(row, unit)];
-        finish(p.steps, row, unit, gradient, p.activations[(p.steps - 1) * state_elements + part.at(row, unit)]);
+        finish(p.steps, turn, row, unit, gradient, p.activations[(p.steps - 1) * state_elements + part.at(row, unit)]);
     });
     barrier.arrive();
 
@@ -327,41 +426,41 @@ __global__ void __launch_bounds__(block_threads) persistent_backward_kernel(Pers
         });
         barrier.wait();
         const float* const gradient = (p.steps - 1 - step) % 2 == 0 ? p.gradients[0] : p.gradients[1];
+        const Rows deltas{p.activations + step * state_elements + part.first_row * n, n};
         if constexpr (dense)
-            load_rows(gradient + part.first_row * p.gradient_stride, p.gradient_stride, n, part.row_count,
-                      shared.operand, inner.stride(), 0);
-        load_rows(p.activations + step * state_elements + part.first_row * n, n, n, part.row_count, shared.operand,
-                  inner.stride(), dense ? n : 0);
+            loader.load<2>({{gradient + part.first_row * p.gradient_stride, p.gradient_stride}, deltas}, part.row_count,
+                           shared.operand, inner.stride());
+        else
+            loader.load<1>({deltas}, part.row_count, shared.operand, inner.stride());
         __syncthreads();
         multiply_parts<rows, units>(shared, inner);
         __syncthreads();
         part.for_each([&](int turn, int row, int own, int unit) {
             float previous = sum_parts<rows, units>(shared.parts, row, own) + arrived[turn];
             if constexpr (!dense)
-                previous += p.moves.scale[unit] *
-                            __ldcg(gradient + (part.first_row + row) * p.gradient_stride + p.moves.source[unit]);
-            finish(step, row, unit, previous, activation[turn]);
+                previous += moves.scale[turn] *
+                            __ldcg(gradient + (part.first_row + row) * p.gradient_stride + moves.source[turn]);
+            finish(step, turn, row, unit, previous, activation[turn]);
         });
         barrier.arrive();
     }
 }
 
 /** Calls body(rows, units) with the sizes of a block as compile-time constants. */
-template <class Body> void with_sizes(const PersistentShape& shape, Body&& body) {
+template <class Body> bool with_sizes(const PersistentShape& shape, Body&& body) {
     const auto is = [&](int rows, int units) { return shape.rows == rows && shape.units == units; };
     using std::integral_constant;
     if (is(16, 32))
-        body(integral_constant<int, 16>(), integral_constant<int, 32>());
-    else if (is(16, 16))
-        body(integral_constant<int, 16>(), integral_constant<int, 16>());
-    else if (is(8, 32))
-        body(integral_constant<int, 8>(), integral_constant<int, 32>());
-    else if (is(8, 16))
-        body(integral_constant<int, 8>(), integral_constant<int, 16>());
-    else if (is(4, 16))
-        body(integral_constant<int, 4>(), integral_constant<int, 16>());
-    else
-        body(integral_constant<int, 2>(), integral_constant<int, 16>());
+        return body(integral_constant<int, 16>(), integral_constant<int, 32>());
+    if (is(16, 16))
+        return body(integral_constant<int, 16>(), integral_constant<int, 16>());
+    if (is(8, 32))
+        return body(integral_constant<int, 8>(), integral_constant<int, 32>());
+    if (is(8, 16))
+        return body(integral_constant<int, 8>(), integral_constant<int, 16>());
+    if (is(4, 16))
+        return body(integral_constant<int, 4>(), integral_constant<int, 16>());
+    return body(integral_constant<int, 2>(), integral_constant<int, 16>());
 }
 
 constexpr PersistentShape sizes[] = {{16, 32, 0, 0}, {16, 16, 0, 0}, {8, 32, 0, 0},
@@ -375,19 +474,27 @@ size_t backward_bytes(const PersistentShape& shape, int64_t units, bool dense) {
     return SharedLayout::bytes(Inner(dense ? 2 * units : units), shape.rows, shape.units);
 }
 
-/** Launches a kernel with one counter for each group of rows. */
+/** Launches a kernel with one counter for each group of rows. @return whether its blocks may all run at once */
 template <class Kernel, class Problem>
-void launch_persistent(const char* name, Device& device, const PersistentShape& shape, size_t shared, Kernel kernel,
+bool launch_persistent(const char* name, Device& device, const PersistentShape& shape, size_t shared, Kernel kernel,
                        const Problem& problem) {
     const int64_t counters = int64_t{shape.row_blocks} * counter_stride;
     unsigned* const counter = device.scratch<unsigned>(counters);
     clear(device, counter, counters * static_cast<int64_t>(sizeof(unsigned)));
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
           "cudaFuncSetAttribute");
-    launch(name, kernel,
-           {dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(shape.row_blocks)),
-            dim3(block_threads), shared, true},
-           device.stream, problem, counter);
+    const cudaError_t status =
+        try_launch(kernel,
+                   {dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(shape.row_blocks)),
+                    dim3(block_threads), shared, true},
+                   device.stream, problem, counter);
+    // Less of the GPU may be ours than it has, by the Multi-Process Service or a context of some multiprocessors.
+    if (status == cudaErrorCooperativeLaunchTooLarge) {
+        static_cast<void>(cudaGetLastError());
+        return false;
+    }
+    check(status, name);
+    return true;
 }
 
 } // namespace
@@ -420,23 +527,23 @@ std::optional<PersistentShape> choose_persistent_shape(const Device& device, con
     return best;
 }
 
-void persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem) {
+bool persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem) {
     const bool dense = problem.filter != nullptr;
-    with_sizes(shape, [&](auto rows, auto units) {
+    return with_sizes(shape, [&](auto rows, auto units) {
         constexpr int r = decltype(rows)::value, u = decltype(units)::value;
-        launch_persistent("persistent_forward", device, shape, forward_bytes(shape, problem.units, dense),
-                          dense ? persistent_forward_kernel<r, u, true> : persistent_forward_kernel<r, u, false>,
-                          problem);
+        return launch_persistent("persistent_forward", device, shape, forward_bytes(shape, problem.units, dense),
+                                 dense ? persistent_forward_kernel<r, u, true> : persistent_forward_kernel<r, u, false>,
+                                 problem);
     });
 }
 
-void persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem) {
+bool persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem) {
     const bool dense = problem.filter != nullptr;
-    with_sizes(shape, [&](auto rows, auto units) {
+    return with_sizes(shape, [&](auto rows, auto units) {
         constexpr int r = decltype(rows)::value, u = decltype(units)::value;
-        launch_persistent("persistent_backward", device, shape, backward_bytes(shape, problem.units, dense),
-                          dense ? persistent_backward_kernel<r, u, true> : persistent_backward_kernel<r, u, false>,
-                          problem);
+        return launch_persistent(
+            "persistent_backward", device, shape, backward_bytes(shape, problem.units, dense),
+            dense ? persistent_backward_kernel<r, u, true> : persistent_backward_kernel<r, u, false>, problem);
     });
 }
 

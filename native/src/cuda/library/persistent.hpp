@@ -42,7 +42,8 @@ struct PersistentForward {
     float* activations;   // [steps, batch, N]
 };
 
-void persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem);
+/** @return false if its blocks may not all run at once; nothing was done then */
+bool persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem);
 
 /** A segment backward: deltas take the place of activations, and g_k of the segment's end becomes that of its start. */
 struct PersistentBackward {
@@ -63,6 +64,7 @@ struct PersistentBackward {
     int64_t gradient_stride;
 };
 
-void persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem);
+/** @return false if its blocks may not all run at once; nothing was done then */
+bool persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem);
 
 } // namespace ortho::cuda

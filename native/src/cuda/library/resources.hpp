@@ -4,6 +4,7 @@
 #include <cinttypes>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "core/error.hpp"
 #include "core/memory.hpp"
@@ -93,6 +94,53 @@ public:
 private:
     Owned<void*, cudaFree> data_;
     int64_t bytes_ = 0;
+};
+
+/** Whether the owner of a stream is capturing it: what is given to it then runs later, as often as they like. */
+inline bool is_captured(cudaStream_t stream) {
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    const cudaError_t status = cudaStreamIsCapturing(stream, &capture);
+    // Asked about the default stream while another one is captured.
+    if (status == cudaErrorStreamCaptureImplicit) {
+        static_cast<void>(cudaGetLastError());
+        return false;
+    }
+    check(status, "cudaStreamIsCapturing");
+    return capture != cudaStreamCaptureStatusNone;
+}
+
+/** Memory of the GPU that grows to what calls need. What a caller captured uses it later too, so that is kept. */
+class WorkMemory {
+public:
+    /**
+     * To be called before work that uses the memory is given to the stream. What it held is lost where it grows.
+     * @throws Error ORTHO_INVALID_STATE if it would have to grow while the stream is captured
+     */
+    void reserve(cudaStream_t stream, int64_t bytes, const char* what) {
+        const bool captured = is_captured(stream);
+        if (bytes <= memory_.bytes()) {
+            captured_ = captured_ || captured;
+            return;
+        }
+        if (captured)
+            fail(ORTHO_INVALID_STATE,
+                 "%s needs memory, which is not to be had while the stream is captured; make the same call once before",
+                 what);
+        DeviceMemory outgrown = std::exchange(memory_, DeviceMemory());
+        if (std::exchange(captured_, false))
+            kept_.push_back(std::move(outgrown));
+        else
+            outgrown = DeviceMemory(); // first, so that both need not fit at once
+        memory_ = DeviceMemory(bytes, what);
+    }
+
+    template <class T> T* as() const noexcept { return memory_.as<T>(); }
+    int64_t bytes() const noexcept { return memory_.bytes(); }
+
+private:
+    DeviceMemory memory_;
+    std::vector<DeviceMemory> kept_;
+    bool captured_ = false;
 };
 
 /** Page-locked memory of the host. */

@@ -97,6 +97,7 @@ struct cudaDeviceProp {
     int minor;
     int multiProcessorCount;
     int cooperativeLaunch;
+    int pageableMemoryAccessUsesHostPageTables;
 };
 
 const char* cudaGetErrorName(cudaError_t error);
@@ -190,6 +191,8 @@ struct Counters {
 Counters counters();
 void set_device_count(int count);
 void set_multiprocessors(int count);
+/** Whether the GPU reads pageable memory of the host itself, when its turn comes. */
+void set_host_page_tables(bool used);
 /** The call of that name after `skip` others fails with this status, once. */
 void fail_next(const char* function, int status, int skip);
 
