@@ -263,6 +263,13 @@ TEST(Chain, BadOptionsAreNamed) {
     ortho_chain* chain = nullptr;
     EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&chain, device.get(), &options));
     EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "beta[0] is nan")) << ortho_last_error();
+    const double beyond_float = -1e39;
+    options = good;
+    options.alpha = &beyond_float;
+    options.alpha_count = 1;
+    EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&chain, device.get(), &options));
+    EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "alpha[0] is -1e+39; it must be finite in this dtype"))
+        << ortho_last_error();
 }
 
 TEST(Chain, BadCallsAreNamedAndLeaveTheChainUsable) {

@@ -278,6 +278,11 @@ TEST_F(BadStep, Groups_are_refused_by_number_and_name) {
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, 4, -0.1, 0}}), "groups[0].learning_rate is -0.1"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, 4, infinity, 0}}), "groups[0].learning_rate is inf"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, 4, 0.1, nan}}), "groups[0].weight_decay is "));
+    std::vector<float> floats(4, 1.0f);
+    const ortho_parameter_group beyond_float{0, 4, 1e39, 0};
+    EXPECT_TRUE(is_refused(
+        ortho_sgd_step(device.get(), ORTHO_FLOAT32, 4, floats.data(), floats.data(), nullptr, 0, 0, &beyond_float, 1),
+        "groups[0].learning_rate is 1e+39; it must be finite in this dtype and not negative"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, 3, 1, 0}, {2, 2, 1, 0}}), "overlap"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{2, 2, 1, 0}, {0, 3, 1, 0}}),
                            "groups at offset 0 (count 3) and offset 2 overlap"));

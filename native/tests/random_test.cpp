@@ -72,6 +72,8 @@ TEST(Random, Noise_refuses_bad_arguments) {
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 2, 1, 0, 1, 1, &x, &x), "dtype is 2"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, -1, 1, &x, &x), "standard_deviation is -1"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, NAN, 1, &x, &x), "standard_deviation is nan"));
+    EXPECT_TRUE(
+        is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1e39, 1, &x, &x), "standard_deviation is 1e+39"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 0, &x, &x), "count is 0"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 1, nullptr, &x), "x is null"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 1, &x, nullptr), "y is null"));
@@ -197,6 +199,8 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     EXPECT_TRUE(
         is_refused(normal_call(0, 0, -1, 1, 1), "standard_deviation is -1; it must be finite and not negative"));
     EXPECT_TRUE(is_refused(normal_call(0, 0, nan, 1, 1), "standard_deviation is nan"));
+    EXPECT_TRUE(is_refused(normal_call(0, 0, 1e38, 0, 1), "mean is 0 and standard_deviation is 1e+38"));
+    EXPECT_TRUE(is_refused(normal_call(0, 1e39, 0, 0, 1), "mean is 1e+39 and standard_deviation is 0"));
     EXPECT_TRUE(is_refused(ortho_random_normal(1, 0, 0, 0, 1, 1, 1, nullptr), "values is null"));
 
     EXPECT_TRUE(is_refused(ortho_random_permutation(1, 5, 0, 1, &number), "purpose is 5"));

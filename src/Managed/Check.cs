@@ -21,6 +21,9 @@ internal static class Check
     public static void AtLeast(long value, long minimum, [CallerArgumentExpression(nameof(value))] string name = "") =>
         InRange(value, minimum, long.MaxValue, name);
 
+    public static void AtLeast(double value, double minimum, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        That(double.IsFinite(value) && value >= minimum, value, string.Create(CultureInfo.InvariantCulture, $"a finite number of at least {minimum}"), name);
+
     public static void Finite(double value, [CallerArgumentExpression(nameof(value))] string name = "") =>
         That(double.IsFinite(value), value, "a finite number", name);
 

@@ -17,7 +17,7 @@ void check_gradients(const ortho_device* device, int32_t dtype, int64_t count, c
     check::not_null("gradients", gradients);
 }
 
-void check_groups(const ortho_parameter_group* groups, int64_t group_count, int64_t count) {
+void check_groups(int32_t dtype, const ortho_parameter_group* groups, int64_t group_count, int64_t count) {
     check::at_least("group_count", group_count, 1);
     check::not_null("groups", groups);
     for (int64_t i = 0; i < group_count; ++i) {
@@ -26,12 +26,13 @@ void check_groups(const ortho_parameter_group* groups, int64_t group_count, int6
             fail(ORTHO_INVALID_ARGUMENT,
                  "groups[%" PRId64 "] has offset %" PRId64 " and count %" PRId64 "; it must lie in 0 to %" PRId64, i,
                  group.offset, group.count, count);
-        if (!(std::isfinite(group.learning_rate) && group.learning_rate >= 0))
-            fail(ORTHO_INVALID_ARGUMENT, "groups[%" PRId64 "].learning_rate is %g; it must be finite and not negative",
-                 i, group.learning_rate);
-        if (!(std::isfinite(group.weight_decay) && group.weight_decay >= 0))
-            fail(ORTHO_INVALID_ARGUMENT, "groups[%" PRId64 "].weight_decay is %g; it must be finite and not negative",
-                 i, group.weight_decay);
+        const auto require = [&](const char* name, double value) {
+            if (!(check::finite_in(dtype, value) && value >= 0))
+                fail(ORTHO_INVALID_ARGUMENT,
+                     "groups[%" PRId64 "].%s is %g; it must be finite in this dtype and not negative", i, name, value);
+        };
+        require("learning_rate", group.learning_rate);
+        require("weight_decay", group.weight_decay);
     }
     const auto lies_before = [](const ortho_parameter_group& a, const ortho_parameter_group& b) {
         return a.offset < b.offset;
@@ -78,7 +79,7 @@ ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, 
         check::flag("nesterov", nesterov);
         if (momentum > 0 && velocity == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, "velocity is null; it is needed where momentum (%g) is not 0", momentum);
-        check_groups(groups, group_count, count);
+        check_groups(dtype, groups, group_count, count);
         device->sgd_step(static_cast<ortho_dtype>(dtype), {count, parameters, gradients, groups, group_count},
                          {velocity, momentum, nesterov == 1});
     });
@@ -103,7 +104,7 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
                      smallest);
         });
         check::flag("decoupled", decoupled);
-        check_groups(groups, group_count, count);
+        check_groups(dtype, groups, group_count, count);
         device->adam_step(static_cast<ortho_dtype>(dtype), {count, parameters, gradients, groups, group_count},
                           {first_moment, second_moment, step, beta1, beta2, epsilon, decoupled == 1});
     });

@@ -82,6 +82,11 @@ ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index,
         check_stream(purpose, count, "values", values);
         check::finite("mean", mean);
         check::finite_not_negative("standard_deviation", standard_deviation);
+        // Box-Muller of numbers of 53 bits goes no further than sqrt(2 · 53 ln 2) < 8.6 deviations from the mean.
+        if (!check::finite_in(dtype, std::abs(mean) + 8.6 * standard_deviation))
+            fail(ORTHO_INVALID_ARGUMENT,
+                 "mean is %g and standard_deviation is %g; what is drawn must be finite in this dtype", mean,
+                 standard_deviation);
         const RandomStream stream(seed, static_cast<ortho_stream>(purpose), index);
         dispatch(dtype, [&]<class T>(T*) {
             fill<T>(
@@ -98,6 +103,7 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
         check::device(device);
         check::dtype(dtype);
         check::finite_not_negative("standard_deviation", standard_deviation);
+        check::finite_in(dtype, "standard_deviation", standard_deviation);
         check::at_least("count", count, 1);
         check::not_null("x", x);
         check::not_null("y", y);

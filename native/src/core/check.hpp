@@ -47,6 +47,16 @@ inline void finite(const char* name, double value) {
         fail(ORTHO_INVALID_ARGUMENT, "%s is %g; it must be finite", name, value);
 }
 
+/** Whether a number stays finite when it is rounded to a checked dtype. */
+inline bool finite_in(int32_t dtype, double value) {
+    return dtype == ORTHO_FLOAT32 ? std::isfinite(static_cast<float>(value)) : std::isfinite(value);
+}
+
+inline void finite_in(int32_t dtype, const char* name, double value) {
+    if (!finite_in(dtype, value))
+        fail(ORTHO_INVALID_ARGUMENT, "%s is %g; it must be finite in this dtype", name, value);
+}
+
 inline void finite_not_negative(const char* name, double value) {
     if (!(std::isfinite(value) && value >= 0))
         fail(ORTHO_INVALID_ARGUMENT, "%s is %g; it must be finite and not negative", name, value);

@@ -13,15 +13,16 @@ namespace ortho {
 
 namespace {
 
-std::vector<double> one_for_each_unit(const char* name, const double* values, int64_t count, int64_t units) {
+std::vector<double> one_for_each_unit(ortho_dtype dtype, const char* name, const double* values, int64_t count,
+                                      int64_t units) {
     if (values == nullptr)
         fail(ORTHO_INVALID_ARGUMENT, "%s is null; it must hold one factor or one for each unit", name);
     if (count != 1 && count != units)
         fail(ORTHO_INVALID_ARGUMENT, "%s_count is %" PRId64 "; allowed are 1 and hidden_size (%" PRId64 ")", name,
              count, units);
     for (int64_t i = 0; i < count; ++i)
-        if (!std::isfinite(values[i]))
-            fail(ORTHO_INVALID_ARGUMENT, "%s[%" PRId64 "] is %g; it must be finite", name, i, values[i]);
+        if (!check::finite_in(dtype, values[i]))
+            fail(ORTHO_INVALID_ARGUMENT, "%s[%" PRId64 "] is %g; it must be finite in this dtype", name, i, values[i]);
     if (count == 1)
         return std::vector<double>(static_cast<size_t>(units), values[0]);
     return std::vector<double>(values, values + count);
@@ -77,8 +78,8 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     filter_index = options.filter_index;
     checkpoint_every = options.checkpoint_every;
     max_state_bytes = options.max_state_bytes;
-    alpha = one_for_each_unit("alpha", options.alpha, options.alpha_count, hidden_size);
-    beta = one_for_each_unit("beta", options.beta, options.beta_count, hidden_size);
+    alpha = one_for_each_unit(dtype, "alpha", options.alpha, options.alpha_count, hidden_size);
+    beta = one_for_each_unit(dtype, "beta", options.beta, options.beta_count, hidden_size);
 
     if (filter != ORTHO_FILTER_CUSTOM) {
         if (options.filter_matrix != nullptr)

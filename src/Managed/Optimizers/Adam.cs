@@ -9,17 +9,20 @@ public abstract unsafe class AdamOptimizer : Optimizer
     private readonly bool _decoupled;
 
     private protected AdamOptimizer(Sequential model, double learningRate, AdamOptions options, bool decoupled)
-        : base(model, learningRate, Checked(options), "first_moment", "second_moment")
+        : base(model, learningRate, Checked(model, options), "first_moment", "second_moment")
     {
         _options = options;
         _decoupled = decoupled;
     }
 
-    private static AdamOptions Checked(AdamOptions options)
+    private static AdamOptions Checked(Sequential model, AdamOptions options)
     {
+        ArgumentNullException.ThrowIfNull(model);
         Check.Fraction(options.Beta1);
         Check.Fraction(options.Beta2);
         Check.Positive(options.Epsilon);
+        // The smallest normal number: added below it, it would vanish where processors flush what is smaller to 0.
+        Check.AtLeast(options.Epsilon, Math.ScaleB(1, model.DType == DType.Float32 ? -126 : -1022));
         return options;
     }
 

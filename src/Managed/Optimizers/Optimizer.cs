@@ -120,7 +120,7 @@ public abstract unsafe class Optimizer : IDisposable
         using Sequential.Use use = Model.BeginUse();
         using SafeTensorsReader reader = SafeTensorsReader.Open(path);
         if (!reader.Metadata.TryGetValue(StepCountKey, out string? text) ||
-            !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long stepCount))
+            !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long stepCount) || stepCount == long.MaxValue)
         {
             throw new InvalidDataException($"'{path}': __metadata__.{StepCountKey} is {(text is null ? "missing" : $"'{text}'")}; a whole number is expected.");
         }

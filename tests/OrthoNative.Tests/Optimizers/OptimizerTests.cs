@@ -150,6 +150,7 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         Refused(() => new Adam(model, 1, new AdamOptions { Beta1 = 1 }), "options.Beta1 is 1");
         Refused(() => new Adam(model, 1, new AdamOptions { Beta2 = -0.1 }), "options.Beta2 is -0.1");
         Refused(() => new AdamW(model, 1, new AdamOptions { Epsilon = 0 }), "options.Epsilon is 0; a finite number above 0 is allowed");
+        Refused(() => new Adam(model, 1, new AdamOptions { Epsilon = 1e-310 }), "options.Epsilon is 1E-310; a finite number of at least 2.2250738585072014E-308 is allowed");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(other.Parameters)] }), "which is not one of the model");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter), new ParameterGroup(parameter)] }), "options.Groups[1] has the parameter 0.weight [1, 3, 3] again");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter) { LearningRateScale = -1 }] }), "options.Groups[0].LearningRateScale is -1");
