@@ -235,6 +235,34 @@ internal sealed class LinearizedChainTests
             Is.EqualTo(chain.JacobianVectorProduct(ones)).Within(1e-9));
     }
 
+    [TestCase(1e-300)]
+    [TestCase(1e-200)]
+    [TestCase(1e200)]
+    [TestCase(1e300)]
+    public void Radii_and_weight_norms_scale_over_the_whole_range_of_a_double(double factor)
+    {
+        // One layer: φ' depends on neither β nor the scale of what follows.
+        LinearizedChain Chain(double beta, out RoaFnn layer, out Sequential model)
+        {
+            layer = new RoaFnn(12, 1, new RoaFnnOptions { Beta = beta });
+            model = new Sequential(Device.Default, new SequentialOptions { Seed = 23, DType = DType.Float64 }, layer);
+            return LinearizedChain.Of(layer, Uniform(new Random(23), 12));
+        }
+
+        double radius = Chain(1, out RoaFnn unscaled, out Sequential first).Radii[0];
+        double scaledRadius = Chain(factor, out _, out Sequential second).Radii[0];
+        double norm = LinearizedChain.Of(unscaled, new double[12]).GetWeightNorms()[0];
+        Tensor weights = Parameter(first, "0.weight").Value;
+        SetValues(weights, [.. Values(weights).Select(value => value * factor)]);
+        double scaledNorm = LinearizedChain.Of(unscaled, new double[12]).GetWeightNorms()[0];
+        first.Dispose();
+        second.Dispose();
+
+        Assert.That(radius, Is.Positive);
+        Assert.That(scaledRadius / factor, Is.EqualTo(radius).Within(1e-6 * radius));
+        Assert.That(scaledNorm / factor, Is.EqualTo(norm).Within(1e-6 * norm));
+    }
+
     [Test]
     public void Depth_kills_the_plain_network_blows_up_the_residual_one_and_leaves_this_one_alone()
     {
