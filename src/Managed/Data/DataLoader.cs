@@ -17,6 +17,7 @@ public sealed unsafe class DataLoader : IDisposable
 {
     private readonly Dataset _dataset;
     private readonly ulong _seed;
+    private readonly long _fullBatches;
     private readonly Batch? _full;
     private readonly Batch? _rest;
     private readonly UploadedBatches? _uploaded;
@@ -36,7 +37,8 @@ public sealed unsafe class DataLoader : IDisposable
     /// <param name="device">Where the batches lie; null: <see cref="Device.Default"/>.</param>
     /// <param name="dtype">Element type of the batches.</param>
     /// <exception cref="ArgumentException">
-    /// <paramref name="batchSize"/> is out of range, or the data set has fewer samples than it and the rest is dropped.
+    /// <paramref name="batchSize"/> is out of range, or the data set has fewer samples than it and the rest is dropped; or a size that the
+    /// data set gives is out of range.
     /// </exception>
     /// <exception cref="OutOfMemoryException">The batches do not fit into memory.</exception>
     public DataLoader(
@@ -50,12 +52,17 @@ public sealed unsafe class DataLoader : IDisposable
     {
         ArgumentNullException.ThrowIfNull(dataset);
         Check.AtLeast(batchSize, 1);
-        long fullBatches = dataset.Count / batchSize;
-        long rest = dropLast ? 0 : dataset.Count % batchSize;
+
+        // Asked for once: a data set that grows or shrinks later does not change the batches that there is memory for.
+        long count = dataset.Count;
+        Require(count, 1, shuffle ? Array.MaxLength : long.MaxValue, nameof(dataset.Count));
+        CheckSequences(dataset);
+        long fullBatches = count / batchSize;
+        long rest = dropLast ? 0 : count % batchSize;
         if (fullBatches == 0 && rest == 0)
         {
             throw new ArgumentException(
-                $"batchSize is {batchSize}; the data set has {dataset.Count} samples, so with dropLast at most as many are allowed.",
+                $"batchSize is {batchSize}; the data set has {count} samples, so with dropLast at most as many are allowed.",
                 nameof(batchSize));
         }
 
@@ -63,20 +70,22 @@ public sealed unsafe class DataLoader : IDisposable
         long limit = GetLargestBatchSize(dataset);
         if (largest > limit)
         {
+            string targets = dataset.IsClassification ? $"{dataset.TargetSteps} classes" : $"{dataset.TargetSteps} x {dataset.Outputs} values";
             throw new ArgumentException(
-                $"batchSize is {batchSize}; sequences of {dataset.Steps} x {dataset.Features} inputs allow at most {limit}.",
+                $"batchSize is {batchSize}; sequences of {dataset.Steps} x {dataset.Features} inputs and {targets} allow at most {limit}.",
                 nameof(batchSize));
         }
 
         _dataset = dataset;
         _seed = seed;
+        _fullBatches = fullBatches;
         BatchSize = batchSize;
         BatchesPerEpoch = fullBatches + (rest > 0 ? 1 : 0);
         device ??= Device.Default;
         _samples = new long[largest];
         if (shuffle)
         {
-            _order = new long[dataset.Count];
+            _order = new long[count];
         }
 
         if (dtype != DType.Float32)
@@ -112,10 +121,13 @@ public sealed unsafe class DataLoader : IDisposable
 
     /// <summary>The most samples of a data set that fit into a batch, whatever memory there is.</summary>
     /// <param name="dataset">The data set.</param>
+    /// <exception cref="ArgumentException">A size that the data set gives is out of range.</exception>
     public static long GetLargestBatchSize(Dataset dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
-        return Array.MaxLength / (dataset.Steps * dataset.Features);
+        CheckSequences(dataset);
+        long targets = dataset.TargetSteps * (dataset.IsClassification ? 1 : dataset.Outputs);
+        return Array.MaxLength / Math.Max(dataset.Steps * dataset.Features, targets);
     }
 
     /// <summary>The batches of one epoch, for <c>foreach</c>.</summary>
@@ -135,6 +147,18 @@ public sealed unsafe class DataLoader : IDisposable
         _rest?.Release();
         _uploaded?.Dispose();
     }
+
+    /// <summary>A data set may be anyone's. The limits let a batch of one sample fit into arrays, so that no product of sizes overflows.</summary>
+    private static void CheckSequences(Dataset dataset)
+    {
+        Require(dataset.Steps, 1, Array.MaxLength, nameof(dataset.Steps));
+        Require(dataset.Features, 1, Array.MaxLength / dataset.Steps, nameof(dataset.Features));
+        Require(dataset.TargetSteps, 1, dataset.Steps, nameof(dataset.TargetSteps));
+        Require(dataset.Outputs, 1, dataset.IsClassification ? int.MaxValue : Array.MaxLength / dataset.TargetSteps, nameof(dataset.Outputs));
+    }
+
+    private static void Require(long value, long minimum, long maximum, string property) =>
+        Check.InRange(value, minimum, maximum, $"dataset.{property}");
 
     private long Begin(int epoch)
     {
@@ -161,7 +185,7 @@ public sealed unsafe class DataLoader : IDisposable
             return _uploaded.Take(index);
         }
 
-        Batch batch = _dataset.Count - (index * BatchSize) >= BatchSize ? _full! : _rest!;
+        Batch batch = index < _fullBatches ? _full! : _rest!;
         using BufferScope inputs = batch.Inputs.Borrow();
         using BufferScope values = Tensor.Borrow(batch.Values);
         Read(index, batch, inputs.Address, values.Address);

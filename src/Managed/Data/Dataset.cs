@@ -7,19 +7,19 @@ namespace OrthoNative;
 /// </remarks>
 public abstract class Dataset
 {
-    /// <summary>Number of samples.</summary>
+    /// <summary>Number of samples, at least 1. A <see cref="DataLoader"/> asks for it once, when it is made.</summary>
     public abstract long Count { get; }
 
-    /// <summary>Length T of a sequence.</summary>
+    /// <summary>Length T of a sequence, at least 1.</summary>
     public abstract long Steps { get; }
 
-    /// <summary>Number D of inputs at a step.</summary>
+    /// <summary>Number D of inputs at a step, at least 1.</summary>
     public abstract long Features { get; }
 
     /// <summary>Number K of last steps that have a target, 1 to <see cref="Steps"/>.</summary>
     public abstract long TargetSteps { get; }
 
-    /// <summary>Number C of classes to choose from, or of values to predict, at a target step.</summary>
+    /// <summary>Number C of classes to choose from, or of values to predict, at a target step; at least 1.</summary>
     public abstract long Outputs { get; }
 
     /// <summary>True: a target is a class, 0 to <see cref="Outputs"/> - 1; false: it is <see cref="Outputs"/> values.</summary>

@@ -132,6 +132,7 @@ public static class DatasetDownload
     private static async Task VerifyAsync(string path, DatasetFile file, CancellationToken cancellationToken)
     {
         await using var compressed = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+        var trailer = new GzipTrailer(compressed);
         await using var content = new GZipStream(compressed, CompressionMode.Decompress);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
         byte[] buffer = new byte[1 << 16];
@@ -146,6 +147,7 @@ public static class DatasetDownload
             }
 
             hash.AppendData(buffer, 0, read);
+            trailer.Append(buffer.AsSpan(0, read));
         }
 
         string actual = Convert.ToHexString(hash.GetHashAndReset()).ToLowerInvariant();
@@ -153,6 +155,12 @@ public static class DatasetDownload
         {
             throw new InvalidDataException(
                 $"{length} bytes with MD5 {actual} uncompressed, {file.Bytes} bytes with MD5 {file.Md5} expected");
+        }
+
+        // Otherwise what is stored here would be refused when it is read.
+        if (trailer.FindMismatch() is { } mismatch)
+        {
+            throw new InvalidDataException($"{mismatch.Found}, {mismatch.Expected} expected");
         }
     }
 }

@@ -36,8 +36,9 @@ public sealed class IdxFile
     /// <param name="dimensions">Number of dimensions that it must have, 1 to 255: 1 for labels, 3 for images.</param>
     /// <exception cref="ArgumentException"><paramref name="dimensions"/> is out of range.</exception>
     /// <exception cref="InvalidDataException">
-    /// The file is corrupt, cut off, longer than its header says, or holds another type or number of dimensions. The
-    /// message names the file, the offset in the uncompressed content, what is there and what was expected.
+    /// The file is corrupt, cut off, longer than its header says, holds another type or number of dimensions, or has more
+    /// than one gzip member. The message names the file, the offset in the uncompressed content, what is there and what
+    /// was expected.
     /// </exception>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     public static IdxFile Read(string path, int dimensions)
@@ -53,12 +54,13 @@ public sealed class IdxFile
             return new Reader(path, file).ReadArray(dimensions, file.Length);
         }
 
+        var trailer = new GzipTrailer(file);
         using var gzip = new GZipStream(file, CompressionMode.Decompress);
-        return new Reader(path, gzip).ReadArray(dimensions, file.Length * MaximumCompressionRatio);
+        return new Reader(path, gzip, trailer).ReadArray(dimensions, file.Length * MaximumCompressionRatio);
     }
 
     /// <summary>Reads the content front to back and knows the offset for messages.</summary>
-    private sealed class Reader(string path, Stream stream)
+    private sealed class Reader(string path, Stream stream, GzipTrailer? trailer = null)
     {
         private long _offset;
 
@@ -115,6 +117,11 @@ public sealed class IdxFile
                 Fail(end, "found more data", $"the end of the file after {count} bytes of data");
             }
 
+            if (trailer?.FindMismatch() is { } mismatch)
+            {
+                Fail(end, mismatch.Found, mismatch.Expected);
+            }
+
             return new IdxFile(shape, data);
         }
 
@@ -139,6 +146,7 @@ public sealed class IdxFile
             {
                 int read = stream.Read(destination);
                 _offset += read;
+                trailer?.Append(destination[..read]);
                 return read;
             }
             catch (InvalidDataException exception)

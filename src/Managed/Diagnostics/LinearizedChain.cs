@@ -305,6 +305,27 @@ public sealed class LinearizedChain
 
     private static double ScaleB(double value, long exponent) => Math.ScaleB(value, (int)Math.Clamp(exponent, -5000, 5000));
 
+    /// <summary>y 2^exponent += x.</summary>
+    /// <param name="x">Scratch afterwards.</param>
+    /// <param name="y">The sum, normalized.</param>
+    /// <param name="exponent">Power of two that was taken out of y.</param>
+    /// <returns>Power of two that is taken out of the sum.</returns>
+    private static long AddNormalized(Span<double> x, Span<double> y, long exponent)
+    {
+        if (!x.ContainsAnyExcept(0))
+        {
+            return exponent;
+        }
+
+        // In the larger unit, so that no factor is above 1: the smaller unit may be thousands of powers below, where what the factor
+        // makes 0 does not count. Zeros have no magnitude, so their unit says nothing.
+        long unit = DenseMath.Normalize(x);
+        long common = y.ContainsAnyExcept(0) ? Math.Max(unit, exponent) : unit;
+        DenseMath.Scale(y, ScaleB(1, Math.Min(0, exponent - common)));
+        DenseMath.AddScaled(x, ScaleB(1, unit - common), y);
+        return common + DenseMath.Normalize(y);
+    }
+
     private static double[] Unscaled(double[] values, long exponent) => Array.ConvertAll(values, value => ScaleB(value, exponent));
 
     /// <summary>Runs the chain and keeps βφ' of every step.</summary>
@@ -417,7 +438,7 @@ public sealed class LinearizedChain
         double[] current = direction.ToArray();
         double[] next = new double[_n];
         double[] matrix = new double[_n * _n];
-        long exponent = 0;
+        long exponent = DenseMath.Normalize(current);
         for (int k = 0; k < _steps; k++)
         {
             Jacobian(k, matrix);
@@ -436,7 +457,7 @@ public sealed class LinearizedChain
         double[] current = gradients[^_n..].ToArray();
         double[] next = new double[_n];
         double[] matrix = new double[_n * _n];
-        long exponent = 0;
+        long exponent = DenseMath.Normalize(current);
         Note(_steps);
         for (int k = _steps - 1; k >= 0; k--)
         {
@@ -448,7 +469,8 @@ public sealed class LinearizedChain
             int output = k - 1 - (_steps - arriving);
             if (output >= 0)
             {
-                DenseMath.AddScaled(gradients.Slice(output * _n, _n), ScaleB(1, -exponent), current);
+                gradients.Slice(output * _n, _n).CopyTo(next);
+                exponent = AddNormalized(next, current, exponent);
             }
 
             Note(k);

@@ -62,11 +62,19 @@ internal static class SingularValues
     }
 
     /// <summary>The spectral norm of a square matrix, by Golub–Kahan–Lanczos.</summary>
-    public static double SpectralNorm(double[] matrix, int n) => Lanczos(
-        n,
-        (x, y) => DenseMath.Multiply(matrix, x, y),
-        (x, y) => DenseMath.MultiplyTransposed(matrix, x, y),
-        smallestToo: false).Largest;
+    /// <param name="matrix">[n, n], overwritten.</param>
+    /// <param name="n">Size.</param>
+    public static double SpectralNorm(double[] matrix, int n)
+    {
+        // Lanczos squares its numbers: those of a matrix beyond 10^±154 would leave the range of a double.
+        int exponent = DenseMath.Normalize(matrix);
+        double norm = Lanczos(
+            n,
+            (x, y) => DenseMath.Multiply(matrix, x, y),
+            (x, y) => DenseMath.MultiplyTransposed(matrix, x, y),
+            smallestToo: false).Largest;
+        return Math.ScaleB(norm, exponent);
+    }
 
     /// <summary>
     /// The smallest and the largest singular value by Golub–Kahan–Lanczos bidiagonalization with full reorthogonalization. It ends

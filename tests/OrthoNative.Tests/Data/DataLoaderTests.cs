@@ -210,6 +210,66 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(DataLoader.GetLargestBatchSize(new AddingProblem(2_000_000, 10_000, 1)), Is.EqualTo(536));
     }
 
+    [TestCase("Count", 0, "1 to ")]
+    [TestCase("Count", -1, "1 to ")]
+    [TestCase("Count", 1L << 40, "1 to 2147483591")]
+    [TestCase("Steps", 0, "1 to ")]
+    [TestCase("Steps", -1, "1 to ")]
+    [TestCase("Steps", long.MaxValue, "1 to 2147483591")]
+    [TestCase("Features", 0, "1 to ")]
+    [TestCase("Features", -3, "1 to ")]
+    [TestCase("Features", 1L << 62, "1 to 715827863")]
+    [TestCase("TargetSteps", 0, "1 to 3")]
+    [TestCase("TargetSteps", 4, "1 to 3")]
+    [TestCase("Outputs", 0, "1 to ")]
+    [TestCase("Outputs", -1, "1 to ")]
+    [TestCase("Outputs", 1L << 62, "1 to 1073741795")]
+    public void Sizes_that_a_data_set_cannot_have_are_refused_by_name(string property, long value, string allowed)
+    {
+        var data = new Sizes { Classes = false };
+        typeof(Sizes).GetProperty($"Given{property}")!.SetValue(data, value);
+
+        foreach (bool dropLast in (bool[])[false, true])
+        {
+            ArgumentException exception = Assert.Throws<ArgumentOutOfRangeException>(
+                () => _ = new DataLoader(data, 2, shuffle: true, dropLast: dropLast, device: Device))!;
+            Assert.That(exception.Message, Does.StartWith($"dataset.{property} is {value}; ").And.Contains(allowed));
+        }
+    }
+
+    [TestCase(1, false)]
+    [TestCase(8, false)]
+    [TestCase(1, true)]
+    [TestCase(8, true)]
+    public void A_data_set_that_grows_or_shrinks_leaves_the_batches_as_they_were(long later, bool shuffle)
+    {
+        var data = new Sizes { GivenCount = 5, GivenTargetSteps = 1 };
+        using var loader = new DataLoader(data, 2, shuffle, device: Device);
+        int[][] before = Classes(loader, 0);
+        DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();
+        batches.MoveNext();
+
+        data.GivenCount = later;
+
+        Assert.That(batches.MoveNext(), Is.True);
+        Assert.That(batches.Current.Classes.ToArray(), Is.EqualTo(before[1]));
+        Assert.That(Classes(loader, 0), Is.EqualTo(before));
+        Assert.That(before.SelectMany(batch => batch), Is.EquivalentTo(Enumerable.Range(0, 5)));
+    }
+
+    [Test]
+    public void Targets_count_among_what_fits_into_a_batch()
+    {
+        var data = new Sizes { GivenCount = 100, Classes = false, GivenOutputs = 100_000_000 };
+
+        Assert.That(DataLoader.GetLargestBatchSize(data), Is.EqualTo(Array.MaxLength / 200_000_000));
+        Assert.That(
+            () => _ = new DataLoader(data, 11, device: Device),
+            Throws.ArgumentException.With.Message.Contains("2 x 100000000 values allow at most 10"));
+        data.Classes = true;
+        Assert.That(DataLoader.GetLargestBatchSize(data), Is.EqualTo(Array.MaxLength / 6));
+    }
+
     [Test]
     public void A_disposed_loader_refuses_to_go_on()
     {
@@ -272,6 +332,42 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
                     inputs[((step * samples.Length) + row) * 2] = samples[row];
                     inputs[(((step * samples.Length) + row) * 2) + 1] = step;
                 }
+            }
+        }
+    }
+
+    /// <summary>A data set that says what it is told to about its sizes; the class of a sample is its number.</summary>
+    private sealed class Sizes : Dataset
+    {
+        public long GivenCount { get; set; } = 10;
+
+        public long GivenSteps { get; set; } = 3;
+
+        public long GivenFeatures { get; set; } = 2;
+
+        public long GivenTargetSteps { get; set; } = 2;
+
+        public long GivenOutputs { get; set; } = 4;
+
+        public bool Classes { get; set; } = true;
+
+        public override long Count => GivenCount;
+
+        public override long Steps => GivenSteps;
+
+        public override long Features => GivenFeatures;
+
+        public override long TargetSteps => GivenTargetSteps;
+
+        public override long Outputs => GivenOutputs;
+
+        public override bool IsClassification => Classes;
+
+        public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
+        {
+            for (int i = 0; i < classes.Length; i++)
+            {
+                classes[i] = (int)samples[i % samples.Length];
             }
         }
     }

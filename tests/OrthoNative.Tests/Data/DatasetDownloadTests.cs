@@ -62,6 +62,8 @@ internal sealed class DatasetDownloadTests
         yield return new TestCaseData(IdxFiles.Compress([.. s_first, 0]), null, "more than").SetArgDisplayNames("longer content");
         yield return new TestCaseData(IdxFiles.Noise(1_000_000), null, "longer than").SetArgDisplayNames("far too long");
         yield return new TestCaseData(broken, null, "127.0.0.1").SetArgDisplayNames("damaged compression");
+        yield return new TestCaseData(IdxFiles.Compress(s_first)[..^8], null, "CRC-32").SetArgDisplayNames("no gzip trailer");
+        yield return new TestCaseData((byte[])[.. IdxFiles.Compress(s_first), 0], null, "CRC-32").SetArgDisplayNames("longer file");
         yield return new TestCaseData("<html>sign in</html>"u8.ToArray(), null, "127.0.0.1").SetArgDisplayNames("a web page");
         yield return new TestCaseData(IdxFiles.Compress(s_first), 20_000, "127.0.0.1").SetArgDisplayNames("connection cut");
         yield return new TestCaseData(null, null, "404").SetArgDisplayNames("not found");

@@ -90,6 +90,67 @@ internal sealed class IdxFileTests
     }
 
     [Test]
+    public void A_compressed_file_that_lacks_any_number_of_bytes_at_its_end_is_refused()
+    {
+        byte[] compressed = IdxFiles.Compress(s_content);
+
+        for (int length = 2; length < compressed.Length; length++)
+        {
+            AssertRefused(compressed[..length], $"{length} of {compressed.Length} bytes");
+        }
+    }
+
+    [Test]
+    public void Damage_is_found_with_the_trailer_and_when_it_is_cut_off_too()
+    {
+        byte[] compressed = IdxFiles.Compress(s_content);
+
+        // The fields of the header that say nothing about the content, time and system, may be anything. Deflate fills bytes from the
+        // lowest bit on, so that one is never padding.
+        for (int at = 10; at < compressed.Length; at++)
+        {
+            byte[] damaged = [.. compressed];
+            damaged[at] ^= 1;
+            AssertRefused(damaged, $"byte {at} of {compressed.Length}");
+            AssertRefused(damaged[..^8], $"byte {at} of {compressed.Length}, no trailer");
+        }
+    }
+
+    [TestCase(new byte[] { 0 })]
+    [TestCase(new byte[] { 0, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(new byte[] { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 })]
+    [TestCase(new byte[] { 0x1F, 0x8B })]
+    public void Bytes_behind_the_compressed_data_are_refused(byte[] behind) =>
+        AssertRefused([.. IdxFiles.Compress(s_content), .. behind], "continued");
+
+    [TestCase(20)]
+    [TestCase(45)]
+    public void Several_gzip_members_in_one_file_are_refused_with_the_reason(int first)
+    {
+        byte[] members = [.. IdxFiles.Compress(s_content[..first]), .. IdxFiles.Compress(s_content[first..])];
+
+        Assert.That(
+            () => Read(members, 3), Throws.TypeOf<InvalidDataException>().With.Message.Match("test.idx: offset 46: found CRC-32 .* one gzip member"));
+    }
+
+    [Test]
+    public void Optional_fields_of_a_gzip_header_are_read_over([Range(0, 31)] int flags)
+    {
+        const int HeaderCheck = 2;
+        byte[] compressed = IdxFiles.Compress(s_content);
+        List<byte> file = [.. compressed[..10]];
+        file[3] = (byte)flags;
+        file.AddRange((flags & 4) == 0 ? [] : (byte[])[3, 0, 7, 0, 9]);
+        file.AddRange((flags & 8) == 0 ? [] : "labels\0"u8.ToArray());
+        file.AddRange((flags & 16) == 0 ? [] : "a comment\0"u8.ToArray());
+        uint crc = Crc32.Append(0, file.ToArray());
+        file.AddRange((flags & HeaderCheck) == 0 ? [] : [(byte)crc, (byte)(crc >> 8)]);
+        file.AddRange(compressed[10..]);
+
+        Assert.That(Read([.. file], 3).Data.ToArray(), Is.EqualTo(s_data));
+    }
+
+    [Test]
     public void A_compressed_file_whose_header_promises_gigabytes_allocates_little()
     {
         byte[] compressed = IdxFiles.Compress(IdxFiles.Content([1, 2, 3], 2_000_000_000));
@@ -106,6 +167,9 @@ internal sealed class IdxFileTests
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => Read(s_content, dimensions));
     }
+
+    private static void AssertRefused(byte[] content, string what) => Assert.That(
+        () => Read(content, 3), Throws.TypeOf<InvalidDataException>().With.Message.Match("test.idx: offset [0-9]+: .*expected"), what);
 
     private static byte[] With(int at, byte value)
     {

@@ -182,6 +182,87 @@ internal sealed class LinearizedChainTests
         Assert.That(recorder.Records[1].LogNorms, Is.EqualTo(norms));
     }
 
+    /// <summary>Gradients far below 2^-1074, and far above 2^1024, between rows that arrive.</summary>
+    [TestCase(0.5, 1.0, new[] { 2999 })]
+    [TestCase(0.5, 1.0, new[] { 10, 1800, 2999 })]
+    [TestCase(0.5, 1e-300, new[] { 700, 2000, 2999 })]
+    [TestCase(2.0, 1.0, new[] { 10, 2999 })]
+    [TestCase(2.0, 1e300, new[] { 10, 2990, 2999 })]
+    [TestCase(0.0, 1.0, new[] { 10, 2999 })]
+    [TestCase(0.5, 1.0, new[] { 10 })]
+    public void Gradient_norms_beyond_a_double_stay_right_when_rows_arrive(double alpha, double size, int[] rows)
+    {
+        const int Steps = 3000;
+        var rnn = new RoaRnn(1, 3, new RoaRnnOptions { Alpha = alpha, Beta = 0, Filter = Filter.Identity });
+        using var model = new Sequential(Device.Default, new SequentialOptions { Seed = 21, DType = DType.Float64 }, rnn);
+        double[] gradients = new double[Steps * 3];
+        Array.Fill(gradients, -0.0);
+        double[] expected = new double[Steps + 1];
+        double log = double.NegativeInfinity;
+        for (int k = Steps; k >= 0; k--)
+        {
+            // The Jacobians are α I and the rows parallel, so norms add up.
+            log += k < Steps ? Math.Log10(alpha) : 0;
+            if (rows.Contains(k - 1))
+            {
+                ((double[])[size, 2 * size, -2 * size]).CopyTo(gradients, (k - 1) * 3);
+                double arriving = Math.Log10(3) + Math.Log10(size);
+                double larger = Math.Max(log, arriving);
+                log = larger + Math.Log10(1 + Math.Pow(10, Math.Min(log, arriving) - larger));
+            }
+
+            expected[k] = log;
+        }
+
+        Assert.That(LinearizedChain.Of(rnn, new double[Steps]).LogGradientNorms(gradients), Is.EqualTo(expected).Within(1e-9));
+    }
+
+    [TestCase(1e-310)]
+    [TestCase(1e-200)]
+    [TestCase(1e200)]
+    [TestCase(1e308)]
+    public void Vectors_at_the_ends_of_a_double_do_not_leave_it_on_the_way(double size)
+    {
+        var layer = new RoaFnn(5, 3);
+        using var model = new Sequential(Device.Default, new SequentialOptions { Seed = 22, DType = DType.Float64 }, layer);
+        var chain = LinearizedChain.Of(layer, Uniform(new Random(22), 5));
+        double[] ones = [1, 1, 1, 1, 1];
+        double[] vector = [size, size, size, size, size];
+
+        Assert.That(chain.LogGradientNorms(vector), Is.EqualTo(chain.LogGradientNorms(ones).Select(norm => norm + Math.Log10(size))).Within(1e-9));
+        Assert.That(
+            chain.JacobianVectorProduct(vector).Select(value => value / size),
+            Is.EqualTo(chain.JacobianVectorProduct(ones)).Within(1e-9));
+    }
+
+    [TestCase(1e-300)]
+    [TestCase(1e-200)]
+    [TestCase(1e200)]
+    [TestCase(1e300)]
+    public void Radii_and_weight_norms_scale_over_the_whole_range_of_a_double(double factor)
+    {
+        // One layer: φ' depends on neither β nor the scale of what follows.
+        LinearizedChain Chain(double beta, out RoaFnn layer, out Sequential model)
+        {
+            layer = new RoaFnn(12, 1, new RoaFnnOptions { Beta = beta });
+            model = new Sequential(Device.Default, new SequentialOptions { Seed = 23, DType = DType.Float64 }, layer);
+            return LinearizedChain.Of(layer, Uniform(new Random(23), 12));
+        }
+
+        double radius = Chain(1, out RoaFnn unscaled, out Sequential first).Radii[0];
+        double scaledRadius = Chain(factor, out _, out Sequential second).Radii[0];
+        double norm = LinearizedChain.Of(unscaled, new double[12]).GetWeightNorms()[0];
+        Tensor weights = Parameter(first, "0.weight").Value;
+        SetValues(weights, [.. Values(weights).Select(value => value * factor)]);
+        double scaledNorm = LinearizedChain.Of(unscaled, new double[12]).GetWeightNorms()[0];
+        first.Dispose();
+        second.Dispose();
+
+        Assert.That(radius, Is.Positive);
+        Assert.That(scaledRadius / factor, Is.EqualTo(radius).Within(1e-6 * radius));
+        Assert.That(scaledNorm / factor, Is.EqualTo(norm).Within(1e-6 * norm));
+    }
+
     [Test]
     public void Depth_kills_the_plain_network_blows_up_the_residual_one_and_leaves_this_one_alone()
     {
