@@ -65,8 +65,9 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
 {
     private readonly void* _data;
     private readonly DeviceHandle _device;
+    private readonly long _pressure;
 
-    private BufferHandle(ortho_buffer* created, DeviceHandle device, long bytes) : base(created)
+    private BufferHandle(ortho_buffer* created, DeviceHandle device, long bytes, bool ownsMemory) : base(created)
     {
         // Copies need the device for as long as there is the buffer, even if the device's owner disposes it before.
         bool added = false;
@@ -74,6 +75,13 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
         _device = device;
         _data = NativeMethods.ortho_buffer_data(created);
         Bytes = bytes;
+
+        // The garbage collector sees an object of a few bytes; tensors that are dropped instead of disposed would fill the memory.
+        _pressure = ownsMemory ? bytes : 0;
+        if (_pressure > 0)
+        {
+            GC.AddMemoryPressure(_pressure);
+        }
     }
 
     /// <summary>Size in bytes.</summary>
@@ -102,7 +110,7 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
         using HandleScope<ortho_device> owner = device.Borrow();
         ortho_buffer* created;
         NativeMethods.ortho_buffer_create(&created, owner.Pointer, bytes).ThrowOnFailure();
-        return new BufferHandle(created, device, bytes);
+        return new BufferHandle(created, device, bytes, ownsMemory: true);
     }
 
     /// <summary>A buffer of memory that stays the caller's; releasing the handle leaves it alone.</summary>
@@ -111,13 +119,18 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
         using HandleScope<ortho_device> owner = device.Borrow();
         ortho_buffer* created;
         NativeMethods.ortho_buffer_wrap(&created, owner.Pointer, data, bytes).ThrowOnFailure();
-        return new BufferHandle(created, device, bytes);
+        return new BufferHandle(created, device, bytes, ownsMemory: false);
     }
 
     protected override bool ReleaseHandle()
     {
         NativeMethods.ortho_buffer_free(Owned);
         _device.DangerousRelease();
+        if (_pressure > 0)
+        {
+            GC.RemoveMemoryPressure(_pressure);
+        }
+
         return true;
     }
 }

@@ -36,6 +36,18 @@ internal sealed class LeakTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
+    public void Dropped_tensors_prompt_a_collection()
+    {
+        const int count = 4096;
+        for (int i = 0; i < count; i++)
+        {
+            _ = new Tensor(Device, DType.Float32, 1 << 18);
+        }
+
+        Assert.That(SystemInfo.LiveObjects - _before, Is.LessThan(count));
+    }
+
+    [Test]
     public void Objects_that_cannot_be_made_leave_nothing_behind()
     {
         Assert.That(() => new Tensor(Device, DType.Float64, 1L << 45), Throws.TypeOf<OutOfMemoryException>());
