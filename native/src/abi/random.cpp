@@ -44,6 +44,9 @@ template <class T> struct Interval {
     }
 };
 
+/** Box-Muller of numbers of 53 bits goes no further than sqrt(2 · 53 ln 2) from 0. */
+constexpr double largest_deviation = 8.6;
+
 } // namespace
 
 ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint32_t index, double low, double high,
@@ -82,8 +85,7 @@ ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index,
         check_stream(purpose, count, "values", values);
         check::finite("mean", mean);
         check::finite_not_negative("standard_deviation", standard_deviation);
-        // Box-Muller of numbers of 53 bits goes no further than sqrt(2 · 53 ln 2) < 8.6 deviations from the mean.
-        if (!check::finite_in(dtype, std::abs(mean) + 8.6 * standard_deviation))
+        if (!check::finite_in(dtype, std::abs(mean) + largest_deviation * standard_deviation))
             fail(ORTHO_INVALID_ARGUMENT,
                  "mean is %g and standard_deviation is %g; what is drawn must be finite in this dtype", mean,
                  standard_deviation);
@@ -103,7 +105,9 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
         check::device(device);
         check::dtype(dtype);
         check::finite_not_negative("standard_deviation", standard_deviation);
-        check::finite_in(dtype, "standard_deviation", standard_deviation);
+        if (!check::finite_in(dtype, largest_deviation * standard_deviation))
+            fail(ORTHO_INVALID_ARGUMENT, "standard_deviation is %g; what is drawn must be finite in this dtype",
+                 standard_deviation);
         check::at_least("count", count, 1);
         check::not_null("x", x);
         check::not_null("y", y);

@@ -52,11 +52,6 @@ inline bool finite_in(int32_t dtype, double value) {
     return dtype == ORTHO_FLOAT32 ? std::isfinite(static_cast<float>(value)) : std::isfinite(value);
 }
 
-inline void finite_in(int32_t dtype, const char* name, double value) {
-    if (!finite_in(dtype, value))
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %g; it must be finite in this dtype", name, value);
-}
-
 inline void finite_not_negative(const char* name, double value) {
     if (!(std::isfinite(value) && value >= 0))
         fail(ORTHO_INVALID_ARGUMENT, "%s is %g; it must be finite and not negative", name, value);

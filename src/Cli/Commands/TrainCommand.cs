@@ -169,12 +169,12 @@ internal static class TrainCommand
         }
 
         options.Add("--limit", "samples", "Use at most so many training samples",
-            OptionValue.Whole(1L, 1L << 31), (s, v) => s with { Limit = v }, s => s.Limit);
+            OptionValue.Whole(1L, Array.MaxLength), (s, v) => s with { Limit = v }, s => s.Limit);
         options.Add("--out", "folder", $"Where run.json, model.safetensors and loss.png go, in place of older ones; without it runs/{task.Name}-<time>",
             OptionValue.Folder, (s, v) => s with { Out = v }, s => s.Out);
         options.Add("--save-every", "minutes", "Save the run on its way, so that --resume can go on with it even if it is killed; 0: only at its end",
             OptionValue.Number(0, 1e6), (s, v) => s with { SaveEvery = v }, s => s.SaveEvery);
-        options.AddFlag("--resume", "Go on with the run in --out, which was interrupted or killed; the other options must be as they were", s => s with { Resume = true });
+        options.AddFlag("--resume", "Go on with the run in --out, which was interrupted or killed; the other options must be as they were, but for --device, --threads and --data", s => s with { Resume = true });
     }
 
     private static void AddInitialization(SettingOptions<TrainSettings> options, TrainingTask task)

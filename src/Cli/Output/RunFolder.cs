@@ -87,6 +87,12 @@ internal sealed class RunFolder
 
         foreach (string name in files)
         {
+            // Of a run that was killed while it was saved.
+            foreach (string left in Directory.EnumerateFiles(path, $".{name}.*.part*"))
+            {
+                folder.Remove(System.IO.Path.GetFileName(left));
+            }
+
             if (Directory.Exists(System.IO.Path.Combine(path, name)))
             {
                 throw CliException.Failure($"{option}, where {name} is a folder; allowed: a folder in which it is a file or is not");
@@ -185,7 +191,7 @@ internal sealed class RunFolder
         }
     }
 
-    /// <summary>Removes a file of an earlier state, if there is one.</summary>
+    /// <summary>Removes a file that is of no use any more, if there is one.</summary>
     public void Remove(string name)
     {
         try

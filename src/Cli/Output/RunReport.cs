@@ -6,7 +6,7 @@ namespace OrthoNative.Cli.Output;
 
 /// <summary>The content of run.json.</summary>
 /// <param name="Task">Name of the task.</param>
-/// <param name="Status">How the run ended.</param>
+/// <param name="Status">How the run ended, or that it has not.</param>
 /// <param name="Version">Version of this program.</param>
 /// <param name="Started">When it was started.</param>
 /// <param name="Seed">Seed of weights, filter, order and samples.</param>
@@ -14,7 +14,8 @@ namespace OrthoNative.Cli.Output;
 /// <param name="Parameters">Number of trained parameters.</param>
 /// <param name="Machine">Where it ran.</param>
 /// <param name="Epochs">What each epoch gave.</param>
-/// <param name="Result">Result on the test samples; null if the run was interrupted.</param>
+/// <param name="Seconds">Wall time so far, of earlier parts of a resumed run too.</param>
+/// <param name="Result">Result on the test samples; null if the run was interrupted or is still running.</param>
 internal sealed record RunReport(
     string Task,
     RunStatus Status,
@@ -25,6 +26,7 @@ internal sealed record RunReport(
     long Parameters,
     Machine Machine,
     IReadOnlyList<EpochReport> Epochs,
+    double Seconds,
     RunResult? Result)
 {
     /// <summary>Reads the report of a run that is to be gone on with.</summary>
@@ -58,7 +60,7 @@ internal sealed record RunReport(
         return report;
     }
 
-    /// <summary>Refuses to go on with other settings; only the number of threads and where the data are may differ.</summary>
+    /// <summary>Refuses to go on with other settings; only the device, the number of threads and where the data are may differ.</summary>
     /// <param name="folder">Folder of the run.</param>
     /// <param name="settings">Those to go on with.</param>
     /// <exception cref="CliException">They differ.</exception>
@@ -98,6 +100,8 @@ internal sealed record RunResult(string Metric, double Value, double Baseline, d
 
 [JsonSourceGenerationOptions(
     WriteIndented = true,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     Converters = [typeof(CamelCaseEnumConverter<RunStatus>), typeof(CamelCaseEnumConverter<FilterChoice>),
         typeof(CamelCaseEnumConverter<ActivationChoice>), typeof(CamelCaseEnumConverter<OptimizerChoice>),

@@ -16,10 +16,13 @@ internal sealed class Trainer : IDisposable
     private readonly Optimizer _optimizer;
     private readonly long _stepsPerEpoch;
     private readonly List<double> _losses = [];
+    private readonly List<double> _metrics = [];
+    private readonly RecentSteps _recent = new(TaskDefaults.StopWindow);
     private readonly List<EpochReport> _epochs = [];
     private DataLoader.Enumerator _batches;
     private int _pass;
     private long _savedSteps;
+    private double _earlierSeconds;
 
     /// <summary>Loads the data and makes the model.</summary>
     public Trainer(TrainingTask task, TrainSettings settings, Device device)
@@ -90,37 +93,46 @@ internal sealed class Trainer : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         long lastSave = start;
-        var recent = new RecentSteps(TaskDefaults.StopWindow);
-        RunStatus status = RunStatus.Completed;
         long first = _losses.Count;
         long step = first;
+        // An earlier run may have been interrupted in its last test.
+        RunStatus status = IsGoalReached() ? RunStatus.GoalReached : RunStatus.Completed;
         TrainingOutcome Outcome(RunStatus at, double? metric) =>
-            new(at, _losses, _epochs, metric, _baseline, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            new(at, _losses, _metrics, _epochs, metric, _baseline, _earlierSeconds + Stopwatch.GetElapsedTime(start).TotalSeconds);
+        void SaveIfDue()
+        {
+            if (_settings.SaveEvery > 0 && Stopwatch.GetElapsedTime(lastSave).TotalMinutes >= _settings.SaveEvery)
+            {
+                _savedSteps = save(Outcome(RunStatus.Running, null)) ? step : 0;
+                lastSave = Stopwatch.GetTimestamp();
+            }
+        }
+
         while (step < Steps && status == RunStatus.Completed)
         {
-            var epoch = new EpochTally(_epochs.Count + 1);
+            var epoch = new EpochTally((int)(step / _stepsPerEpoch) + 1);
             long end = Math.Min(Steps, ((step / _stepsPerEpoch) + 1) * _stepsPerEpoch);
             while (step < end && status == RunStatus.Completed)
             {
                 StepResult result = Learn(NextBatch(), ++step);
                 _losses.Add(result.Loss);
+                _metrics.Add(result.Metric);
                 epoch.Add(result);
-                recent.Add(result);
+                _recent.Add(result);
                 TimeSpan remaining = Stopwatch.GetElapsedTime(start) / (step - first) * (Steps - step);
                 view.Step(new TrainingProgress(
-                    epoch.Number, Epochs, step, Steps, recent.Loss, recent.Metric, epoch.SamplesPerSecond, remaining));
+                    epoch.Number, Epochs, step, Steps, _recent.Loss, _recent.Metric, epoch.SamplesPerSecond, remaining));
                 if (cancellationToken.IsCancellationRequested)
                 {
                     status = RunStatus.Interrupted;
                 }
-                else if (_settings.StopAt is { } goal && recent.IsFull && _task.Reaches(recent.Metric, goal))
+                else if (IsGoalReached())
                 {
                     status = RunStatus.GoalReached;
                 }
-                else if (step < Steps && _settings.SaveEvery > 0 && Stopwatch.GetElapsedTime(lastSave).TotalMinutes >= _settings.SaveEvery)
+                else if (step < end)
                 {
-                    _savedSteps = save(Outcome(RunStatus.Running, null)) ? step : _savedSteps;
-                    lastSave = Stopwatch.GetTimestamp();
+                    SaveIfDue();
                 }
             }
 
@@ -136,6 +148,10 @@ internal sealed class Trainer : IDisposable
 
             _epochs.Add(report);
             view.Epoch(report);
+            if (step < Steps && status == RunStatus.Completed)
+            {
+                SaveIfDue();
+            }
         }
 
         double? metric = null;
@@ -155,27 +171,33 @@ internal sealed class Trainer : IDisposable
     /// <summary>Takes up a run where it was saved; every step to come is the one that the run would have made.</summary>
     /// <param name="weights">File of the weights.</param>
     /// <param name="optimizer">File of the optimizer's state.</param>
-    /// <param name="losses">Training loss of every step that was done.</param>
+    /// <param name="steps">Training loss and metric of every step that was done.</param>
     /// <param name="epochs">Reports of the epochs; one that was cut short is reported again, of the steps that it lacked.</param>
-    /// <exception cref="InvalidDataException">A file is damaged, of another model, or does not belong to the losses.</exception>
-    public void Resume(string weights, string optimizer, IReadOnlyList<double> losses, IReadOnlyList<EpochReport> epochs)
+    /// <param name="seconds">Wall time that these took.</param>
+    /// <exception cref="InvalidDataException">A file is damaged, of another model, or does not belong to the steps.</exception>
+    public void Resume(
+        string weights, string optimizer, IReadOnlyList<(double Loss, double Metric)> steps, IReadOnlyList<EpochReport> epochs, double seconds)
     {
         Model.Load(weights);
         _optimizer.Load(optimizer);
-        if (_optimizer.StepCount != losses.Count)
+        if (_optimizer.StepCount != steps.Count)
         {
-            throw new InvalidDataException(Texts.Format($"'{optimizer}' is of step {_optimizer.StepCount} and the losses are of {losses.Count} steps."));
+            throw new InvalidDataException(Texts.Format($"'{optimizer}' is of step {_optimizer.StepCount} and the losses are of {steps.Count} steps."));
         }
 
-        _savedSteps = losses.Count;
-        _losses.AddRange(losses);
-        _epochs.AddRange(epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0));
-        _pass = checked((int)(losses.Count / _loader.BatchesPerEpoch));
-        _batches = _loader.Epoch(_pass).GetEnumerator();
-        for (long batch = losses.Count % _loader.BatchesPerEpoch; batch > 0; batch--)
+        _savedSteps = steps.Count;
+        _earlierSeconds = seconds;
+        _losses.AddRange(steps.Select(step => step.Loss));
+        _metrics.AddRange(steps.Select(step => step.Metric));
+        foreach ((double loss, double metric) in steps.TakeLast(TaskDefaults.StopWindow))
         {
-            _batches.MoveNext();
+            _recent.Add(new StepResult(_settings.Batch, loss, metric, 0));
         }
+
+        _epochs.AddRange(epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0));
+        _pass = checked((int)(steps.Count / _loader.BatchesPerEpoch));
+        _batches = _loader.Epoch(_pass).GetEnumerator();
+        _batches.Skip(steps.Count % _loader.BatchesPerEpoch);
     }
 
     public void Dispose()
@@ -345,6 +367,8 @@ internal sealed class Trainer : IDisposable
 
         return _batches.Current;
     }
+
+    private bool IsGoalReached() => _settings.StopAt is { } goal && _recent.IsFull && _task.Reaches(_recent.Metric, goal);
 
     private StepResult Learn(Batch batch, long step)
     {

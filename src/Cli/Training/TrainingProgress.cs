@@ -22,7 +22,7 @@ internal readonly record struct TrainingProgress(
 /// <summary>What an epoch gave; part of run.json.</summary>
 /// <param name="Epoch">Number of the epoch, from 1.</param>
 /// <param name="Step">Training steps since the start of the run.</param>
-/// <param name="Loss">Mean training loss of its steps.</param>
+/// <param name="Loss">Mean training loss of its steps; as all that follows, of those since the run was last taken up.</param>
 /// <param name="Metric">Metric on its training samples, each measured just before it was learnt from.</param>
 /// <param name="TestMetric">Metric on the test samples; null unless it was asked for.</param>
 /// <param name="LearningRate">Learning rate of its last step.</param>
@@ -40,7 +40,7 @@ internal sealed record EpochReport(
     double Seconds,
     double SamplesPerSecond);
 
-/// <summary>How a run ended.</summary>
+/// <summary>How a run ended, or that it has not.</summary>
 internal enum RunStatus
 {
     /// <summary>All planned steps were done.</summary>
@@ -59,13 +59,15 @@ internal enum RunStatus
 /// <summary>What a run gave.</summary>
 /// <param name="Status">How it ended.</param>
 /// <param name="Losses">Training loss of every step.</param>
-/// <param name="Epochs">One report for each epoch that was begun.</param>
-/// <param name="TestMetric">Metric on the test samples after the last step; null if the run was interrupted.</param>
+/// <param name="Metrics">Metric of the batch of every step.</param>
+/// <param name="Epochs">One report for each epoch that was begun; on the way, that was done.</param>
+/// <param name="TestMetric">Metric on the test samples after the last step; null if the run was interrupted or is still running.</param>
 /// <param name="Baseline">The same of a model that has learnt nothing.</param>
 /// <param name="Seconds">Wall time of training and test.</param>
 internal sealed record TrainingOutcome(
     RunStatus Status,
     IReadOnlyList<double> Losses,
+    IReadOnlyList<double> Metrics,
     IReadOnlyList<EpochReport> Epochs,
     double? TestMetric,
     double Baseline,

@@ -46,7 +46,8 @@ internal static class TrainingRun
 
             using var trainer = new Trainer(task, settings, device);
             interruption.Token.ThrowIfCancellationRequested();
-            folder.EnsureRoom(trainer.SavedBytes + (trainer.Steps * LossLog.BytesOfLine) + RoomForReports);
+            // On the way a new state is written beside the one before.
+            folder.EnsureRoom((settings.SaveEvery > 0 ? 2 : 1) * (trainer.SavedBytes + (trainer.Steps * LossLog.BytesOfLine) + RoomForReports));
             Console.Out.WriteLine(Describe(task, trainer.Settings, trainer, device));
             if (settings.Layers is not null)
             {
@@ -62,7 +63,7 @@ internal static class TrainingRun
                 view.Note(Texts.Format($"going on from step {trainer.StepsDone:#,0}"));
             }
 
-            (string Name, Action<string> Write)[] Files(TrainingOutcome at) => FilesOf(task, started, trainer, device, at);
+            (string Name, Action<string> Write)[] Files(TrainingOutcome at) => FilesOf(task, earlier?.Started ?? started, trainer, device, at);
             bool SaveOnTheWay(TrainingOutcome soFar)
             {
                 if (folder.TryWrite(Files(soFar)) is not { } problem)
@@ -89,14 +90,14 @@ internal static class TrainingRun
             Console.Out.WriteLine($"{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}");
             if (!HasEnded(outcome))
             {
-                Console.Out.WriteLine($"the same command with --out {folder.Path} --resume goes on with it");
+                Console.Out.WriteLine($"the same command with --out '{folder.Path}' --resume goes on with it");
             }
 
             return outcome.Status == RunStatus.Interrupted ? interruption.ExitCode : ExitCodes.Success;
         }
         catch (OperationCanceledException)
         {
-            StandardError.WriteLine("interrupted before training; nothing is saved");
+            StandardError.WriteLine("interrupted before training; nothing was saved");
             return interruption.ExitCode;
         }
         finally
@@ -145,6 +146,7 @@ internal static class TrainingRun
             trainer.Model.ParameterData.Count,
             Machine.Describe(device),
             outcome.Epochs,
+            outcome.Seconds,
             outcome.TestMetric is { } value
                 ? new RunResult(task.Metric, value, outcome.Baseline, outcome.Seconds, Machine.PeakBytes())
                 : null);
@@ -158,7 +160,7 @@ internal static class TrainingRun
         if (!HasEnded(outcome))
         {
             files.Add((RunFolder.OptimizerState, trainer.SaveOptimizer));
-            files.Add((RunFolder.Losses, path => LossLog.Save(path, outcome.Losses)));
+            files.Add((RunFolder.Losses, path => LossLog.Save(path, outcome.Losses, outcome.Metrics)));
         }
 
         files.Add((RunFolder.Report, report.Save));
@@ -180,7 +182,8 @@ internal static class TrainingRun
                 folder.PathOf(RunFolder.Weights),
                 folder.PathOf(RunFolder.OptimizerState),
                 LossLog.Load(folder.PathOf(RunFolder.Losses)),
-                earlier.Epochs);
+                earlier.Epochs,
+                earlier.Seconds);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
         {

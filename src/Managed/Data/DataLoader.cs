@@ -263,6 +263,15 @@ public sealed unsafe class DataLoader : IDisposable
         /// <summary>The batch that the last <see cref="MoveNext"/> read; valid until the next one.</summary>
         public readonly Batch Current => _current ?? throw new InvalidOperationException("MoveNext has not been called.");
 
+        /// <summary>Leaves out the next batches, without reading them: to go on within an epoch.</summary>
+        /// <param name="batches">How many, from 0 to those that are left.</param>
+        /// <exception cref="ArgumentOutOfRangeException"><paramref name="batches"/> is out of range.</exception>
+        public void Skip(long batches)
+        {
+            Check.InRange(batches, 0, _loader.BatchesPerEpoch - _next);
+            _next += batches;
+        }
+
         /// <summary>Reads the next batch.</summary>
         /// <returns>False: the epoch is over.</returns>
         public bool MoveNext()

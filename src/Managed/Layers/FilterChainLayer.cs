@@ -142,6 +142,7 @@ public abstract unsafe class FilterChainLayer : Layer
     private IEnumerable<(string Key, string Value)> Settings =>
     [
         (FilterKey, Filter.Matrices is { } matrices ? $"{Filter}, {Digest(matrices)}" : Filter.ToString()),
+        ("filters", Kind.filter_per_layer != 0 ? "one for each layer" : "one"),
         ("activation", Activation.ToString()),
         ("alpha", Text(Alpha)),
         ("beta", Text(Beta)),
@@ -175,9 +176,8 @@ public abstract unsafe class FilterChainLayer : Layer
 
         ulong seed = LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue);
         uint index = (uint)LoadedState.Number(metadata, $"{name}.{IndexKey}", uint.MaxValue);
-        return (seed, index) == (_filterSeed, _filterIndex)
-            ? null
-            : new LoadedFilter(this, MakeChain(Model.Device, Model.DType, seed, index, checkFinite: true), seed, index);
+        bool same = (seed, index) == (_filterSeed, _filterIndex) || !(Filter == Filter.Haar || Filter == Filter.Permutation);
+        return same ? null : new LoadedFilter(this, MakeChain(Model.Device, Model.DType, seed, index, checkFinite: true), seed, index);
     }
 
     private protected override void OnAttach(ulong seed, uint filterIndex)

@@ -6,8 +6,8 @@ namespace OrthoNative;
 /// <summary>Adds independent normal noise to its inputs in training, against overfitting; passes them on unchanged otherwise.</summary>
 /// <remarks>
 /// Inputs and outputs <c>[..., size]</c>, no parameters. Every training pass draws other noise; the n-th pass of a model of the
-/// same seed draws the same, and a model that was saved and loaded goes on counting. The gradient passes through unchanged. While <see cref="Sequential.Training"/> is false the
-/// outputs are the inputs' own tensor.
+/// same seed draws the same, and a model that was saved and loaded goes on counting. The gradient passes through unchanged.
+/// While <see cref="Sequential.Training"/> is false the outputs are the inputs' own tensor.
 /// </remarks>
 public sealed unsafe class GaussianNoise : Layer
 {

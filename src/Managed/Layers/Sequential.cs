@@ -289,8 +289,8 @@ public sealed unsafe class Sequential : IDisposable
     public void ClipGradients(double maximumNorm) => ClipGradients(maximumNorm, null);
 
     /// <summary>
-    /// Saves all parameters by name, and in the file's metadata what they mean nothing without: kind and seed of filters, α, β and φ.
-    /// The file appears, or replaces an older one, once it is written whole.
+    /// Saves all parameters by name, and in the file's metadata what they mean nothing without: kind and seed of filters, α, β and φ, and
+    /// with which noise a <see cref="GaussianNoise"/> goes on. The file appears, or replaces an older one, once it is written whole.
     /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
     /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
@@ -322,7 +322,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <remarks>
     /// Filters are not saved: they follow from their seed. A model of another seed gets the filters of the seed in the file, and
-    /// computes what the saved one did. A file without metadata, as other programs write it, must be of a model of the same seed.
+    /// computes what the saved one did; noise goes on where it was. <see cref="Backward"/> needs a new forward pass. A file without metadata, as other programs write it, must be of a model of the same seed.
     /// </remarks>
     public void Load(string path)
     {
@@ -348,7 +348,7 @@ public sealed unsafe class Sequential : IDisposable
 
             reader.ReadInto([.. Parameters.Select(parameter => (parameter.Name, parameter.Value))]);
             states.ForEach(state => state.Apply());
-            _awaitsBackward &= states.Count == 0;
+            _awaitsBackward = false;
         }
         finally
         {

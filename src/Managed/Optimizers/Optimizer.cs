@@ -122,7 +122,7 @@ public abstract unsafe class Optimizer : IDisposable
         if (!reader.Metadata.TryGetValue(StepCountKey, out string? text) ||
             !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long stepCount) || stepCount == long.MaxValue)
         {
-            throw new InvalidDataException($"'{path}': __metadata__.{StepCountKey} is {(text is null ? "missing" : $"'{text}'")}; a whole number is expected.");
+            throw new InvalidDataException($"'{path}': __metadata__.{StepCountKey} is {(text is null ? "missing" : $"'{text}'")}; a whole number below 2^63 - 1 is expected.");
         }
 
         reader.ReadInto(_state);

@@ -42,7 +42,8 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
 
         // The forward pass that was under way was one with other filters.
         using var gradient = new Tensor(Device, DType.Float32, 6, 4);
-        Make(5).Save(folder.File("third"));
+        using Sequential third = Make(5);
+        third.Save(folder.File("third"));
         again.Load(folder.File("third"));
         Assert.That(() => again.Backward(gradient), Throws.TypeOf<InvalidOperationException>());
 
@@ -67,6 +68,12 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
         AssertRefused(options with { Filter = Filter.Cycle }, "__metadata__.0.filter is 'Cycle'; 'Haar', as in the model, is expected");
         AssertRefused(options with { Filter = Filter.FromMatrix(new double[,] { { 0, 1, 0 }, { 1, 0, 0 }, { 0, 0, 1 } }) }, "__metadata__.0.filter is 'Custom, SHA-256 ");
         AssertRefused(options with { Activation = Activation.Relu }, "__metadata__.0.activation is 'Relu'; 'Tanh', as in the model, is expected");
+        using (Sequential shared = Stack(false), distinct = Stack(true))
+        {
+            shared.Save(path);
+            Assert.That(() => distinct.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("__metadata__.0.filters is 'one'; 'one for each layer', as in the model, is expected"));
+        }
+
         AssertRefused(options with { Alpha = 0.5 }, "__metadata__.0.alpha is '0.5'; '0.9', as in the model, is expected");
         AssertRefused(options with { Beta = [0.1, 0.2, 0.4] }, "__metadata__.0.beta is '3 values, SHA-256 ");
 
@@ -84,6 +91,7 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
             Assert.That(Bytes(model.ParameterData), Is.EqualTo(before));
         }
 
+        Sequential Stack(bool perLayer) => new(Device, 1, new RoaFnn(3, 2, new RoaFnnOptions { FilterPerLayer = perLayer }));
         Sequential Make(RoaRnnOptions layer, ulong seed = 1) => new(Device, seed, new RoaRnn(2, 3, layer));
     }
 
@@ -187,7 +195,7 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
         sgd.Save(path);
         Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("has no tensor 'first_moment'"));
         model.Save(path);
-        Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("step_count is missing; a whole number is expected"));
+        Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("step_count is missing; a whole number below 2^63 - 1 is expected"));
     }
 
     private Sequential Model(ulong seed, DType dtype = DType.Float32) => new(
