@@ -375,7 +375,7 @@ internal sealed class TrainTests
 
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         Assert.That(result.Error.TrimEnd('\n'), Does.Contain("standard output cannot be written").And.Not.Contains("\n"));
-        Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_files));
     }
 
     /// <summary>A filter of 3,000 units takes seconds to draw, and the one line before says that it has begun.</summary>
@@ -392,7 +392,7 @@ internal sealed class TrainTests
         CliResult result = process.Finish();
 
         Assert.That(result.ExitCode, Is.EqualTo(143), result.Error);
-        Assert.That(result.Error, Does.Contain("interrupted before training; nothing is saved"));
+        Assert.That(result.Error, Does.Contain("interrupted before training; nothing was saved"));
         Assert.That(Names(folder.Path), Is.Empty);
     }
 
