@@ -170,7 +170,7 @@ internal static class TrainCommand
 
         options.Add("--limit", "samples", "Use at most so many training samples",
             OptionValue.Whole(1L, Array.MaxLength), (s, v) => s with { Limit = v }, s => s.Limit);
-        options.Add("--out", "folder", $"Where run.json, model.safetensors and loss.png go, in place of older ones; without it runs/{task.Name}-<time>",
+        options.Add("--out", "folder", $"Where run.json, model.safetensors and loss.png go, and until the run has ended what --resume needs, in place of older ones; without it runs/{task.Name}-<time>",
             OptionValue.Folder, (s, v) => s with { Out = v }, s => s.Out);
         options.Add("--save-every", "minutes", "Save the run on its way, so that --resume can go on with it even if it is killed; 0: only at its end",
             OptionValue.Number(0, 1e6), (s, v) => s with { SaveEvery = v }, s => s.SaveEvery);

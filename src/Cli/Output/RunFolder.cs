@@ -78,6 +78,15 @@ internal sealed class RunFolder
             using (new FileStream(probe, FileMode.Create, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
             {
             }
+
+            // Of a run that was killed while it was saved.
+            foreach (string name in files)
+            {
+                foreach (string left in Directory.EnumerateFiles(path, $".{name}.*.part*"))
+                {
+                    folder.Remove(System.IO.Path.GetFileName(left));
+                }
+            }
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {
@@ -87,13 +96,7 @@ internal sealed class RunFolder
 
         foreach (string name in files)
         {
-            // Of a run that was killed while it was saved.
-            foreach (string left in Directory.EnumerateFiles(path, $".{name}.*.part*"))
-            {
-                folder.Remove(System.IO.Path.GetFileName(left));
-            }
-
-            if (Directory.Exists(System.IO.Path.Combine(path, name)))
+            if (Directory.Exists(folder.PathOf(name)))
             {
                 throw CliException.Failure($"{option}, where {name} is a folder; allowed: a folder in which it is a file or is not");
             }
@@ -167,11 +170,11 @@ internal sealed class RunFolder
             // Files are renamed one by one, and the program may be killed in between. The earlier run's record goes first and the new one
             // comes last, so that no record ever stands beside files of another run.
             current = files[^1].Name;
-            File.Delete(System.IO.Path.Combine(Path, current));
+            File.Delete(PathOf(current));
             foreach ((string name, _) in files)
             {
                 current = name;
-                File.Move(Temporary(name), System.IO.Path.Combine(Path, name), overwrite: true);
+                File.Move(Temporary(name), PathOf(name), overwrite: true);
             }
 
             written = true;
@@ -185,7 +188,11 @@ internal sealed class RunFolder
         {
             if (!written)
             {
-                RemoveTemporaries(files);
+                foreach ((string name, _) in files)
+                {
+                    Remove(TemporaryName(name));
+                }
+
                 RemoveIfEmpty();
             }
         }
@@ -200,7 +207,7 @@ internal sealed class RunFolder
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {
-            // It takes room and does no harm.
+            // It takes room and does no harm; what came before is what the user has to know.
         }
     }
 
@@ -228,20 +235,7 @@ internal sealed class RunFolder
         }
     }
 
-    private void RemoveTemporaries(ReadOnlySpan<(string Name, Action<string> Write)> files)
-    {
-        foreach ((string name, _) in files)
-        {
-            try
-            {
-                File.Delete(Temporary(name));
-            }
-            catch (Exception exception) when (FileErrors.Is(exception))
-            {
-                // What ended the writing is what the user has to know.
-            }
-        }
-    }
+    private static string TemporaryName(string name) => $".{name}.{Environment.ProcessId}.part";
 
-    private string Temporary(string name) => System.IO.Path.Combine(Path, $".{name}.{Environment.ProcessId}.part");
+    private string Temporary(string name) => PathOf(TemporaryName(name));
 }

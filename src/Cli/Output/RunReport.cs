@@ -42,7 +42,7 @@ internal sealed record RunReport(
             using FileStream file = File.OpenRead(path);
             report = JsonSerializer.Deserialize(file, RunReportJson.Default.RunReport) ?? throw new JsonException("it is null");
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException)
+        catch (Exception exception) when (FileErrors.Is(exception) || exception is JsonException)
         {
             throw CliException.Failure($"--resume is given, and '{path}' cannot be read ({exception.Message.TrimEnd('.')}); allowed: the --out of a run that was interrupted");
         }

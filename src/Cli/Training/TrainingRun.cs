@@ -185,7 +185,7 @@ internal static class TrainingRun
                 earlier.Epochs,
                 earlier.Seconds);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
+        catch (Exception exception) when (FileErrors.Is(exception) || exception is InvalidDataException)
         {
             throw CliException.Failure($"--resume is given, and the run in '{folder.Path}' cannot be gone on with: {exception.Message.TrimEnd('.')}");
         }

@@ -322,7 +322,8 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <remarks>
     /// Filters are not saved: they follow from their seed. A model of another seed gets the filters of the seed in the file, and
-    /// computes what the saved one did; noise goes on where it was. <see cref="Backward"/> needs a new forward pass. A file without metadata, as other programs write it, must be of a model of the same seed.
+    /// computes what the saved one did; noise goes on where it was. <see cref="Backward"/> needs a new forward pass. A file without
+    /// metadata, as other programs write it, must be of a model of the same seed.
     /// </remarks>
     public void Load(string path)
     {
