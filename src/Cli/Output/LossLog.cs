@@ -5,9 +5,6 @@ namespace OrthoNative.Cli.Output;
 /// <summary>The content of loss.csv: a line for each training step, with its number from 1, its loss and the metric of its batch.</summary>
 internal static class LossLog
 {
-    /// <summary>Bytes of the longest line.</summary>
-    public const int BytesOfLine = 72;
-
     private const string Header = "step,loss,metric";
 
     /// <summary>Writes the file.</summary>

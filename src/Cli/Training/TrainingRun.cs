@@ -46,8 +46,7 @@ internal static class TrainingRun
 
             using var trainer = new Trainer(task, settings, device);
             interruption.Token.ThrowIfCancellationRequested();
-            // On the way a new state is written beside the one before.
-            folder.EnsureRoom((settings.SaveEvery > 0 ? 2 : 1) * (trainer.SavedBytes + (trainer.Steps * LossLog.BytesOfLine) + RoomForReports));
+            folder.EnsureRoom(trainer.SavedBytes + RoomForReports);
             Console.Out.WriteLine(Describe(task, trainer.Settings, trainer, device));
             if (settings.Layers is not null)
             {
