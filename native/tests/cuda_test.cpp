@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
@@ -239,6 +240,47 @@ TEST_P(CudaChain, Inference_gives_the_states_of_training) {
                                                a.db.data(), nullptr, nullptr),
                           ORTHO_INVALID_STATE, "backward needs a forward call"));
     }
+}
+
+// Blocks know by a value alone that it is there: it must never be one that an earlier call or segment left.
+TEST_P(CudaChain, Calls_take_nothing_from_the_calls_before) {
+    const Plan plan(GetParam());
+    for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION})
+        for (const int64_t every : {0, 5}) {
+            Problem p = make_problem({13, 20, 2, 36});
+            p.filter = filter;
+            p.checkpoint_every = every;
+            p.output_steps = 2;
+            fill(p);
+            SCOPED_TRACE(describe(p));
+            const Result expected = run_chain<float>(p);
+            const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+            Problem other = p;
+            for (std::vector<double>* values : {&other.inputs, &other.x0, &other.arriving})
+                std::reverse(values->begin(), values->end());
+            run<float>(other, chain);
+            expect_same_bits(expected, run<float>(p, chain));
+        }
+}
+
+// All bits of this one are set, as in memory that no block has written yet.
+TEST_P(CudaChain, NaN_stays_with_its_sample_whatever_its_bits_are) {
+    const Plan plan(GetParam());
+    Problem p = make_problem({6, 3, 0, 20});
+    fill(p);
+    ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+    options.check_finite = 0;
+    const Result finite = run<float>(p, Chain(cuda(), options));
+    const uint64_t all_bits = ~uint64_t{0};
+    std::memcpy(&p.x0[20 + 7], &all_bits, sizeof all_bits);
+    const Result result = run<float>(p, Chain(cuda(), options));
+    for (size_t i = 0; i < result.outputs.size(); ++i)
+        if (i / 20 == 1)
+            EXPECT_TRUE(std::isnan(result.outputs[i])) << i;
+        else
+            EXPECT_EQ(finite.outputs[i], result.outputs[i]) << i;
+    for (const double gradient : result.weights)
+        EXPECT_TRUE(std::isnan(gradient));
 }
 
 INSTANTIATE_TEST_SUITE_P(Plans, CudaChain, ::testing::Values("steps", "graph", "persistent"),

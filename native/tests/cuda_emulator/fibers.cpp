@@ -54,6 +54,11 @@ constexpr size_t stack_bytes = size_t{64} << 10;
 constexpr unsigned warp_size = 32;
 constexpr unsigned whole_warp = 0xffffffffu;
 
+/** The number after `state` in a sequence that is always the same; its upper bits are like random ones. */
+uint64_t next_random(uint64_t state) {
+    return state * 6364136223846793005u + 1442695040888963407u;
+}
+
 struct Fiber;
 
 struct Warp {
@@ -157,6 +162,15 @@ public:
     void yield() {
         ready_.push_back(current_);
         suspend();
+    }
+
+    void interleave() {
+        // Seldom, but then for so long that the others come as far as they can without this thread.
+        constexpr uint64_t one_in = 256, most_turns = 64;
+        random_ = next_random(random_);
+        if ((random_ >> 33) % one_in == 0)
+            for (uint64_t turns = (random_ >> 41) % most_turns; turns > 0; --turns)
+                yield();
     }
 
     uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane) {
@@ -310,6 +324,7 @@ private:
     std::vector<std::unique_ptr<Fiber>> fibers_;
     std::vector<Fiber*> idle_;
     std::deque<Fiber*> ready_;
+    uint64_t random_ = 1;
     Fiber* current_ = nullptr;
     Context own_;
 #if defined(__SANITIZE_ADDRESS__)
@@ -328,7 +343,7 @@ std::vector<unsigned> scrambled(unsigned count, unsigned seed) {
         order[i] = i;
     uint64_t state = seed * 2654435761u + 1;
     for (unsigned i = count; i > 1; --i) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
+        state = next_random(state);
         std::swap(order[i - 1], order[static_cast<unsigned>(state >> 33) % i]);
     }
     return order;
@@ -370,6 +385,10 @@ void* shared_memory() {
 
 void yield() {
     Scheduler::instance().yield();
+}
+
+void interleave() {
+    Scheduler::instance().interleave();
 }
 
 uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane) {

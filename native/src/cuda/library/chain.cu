@@ -408,18 +408,17 @@ private:
                                              arriving_at_end,
                                              output_steps_ > 0 ? arriving : nullptr,
                                              first - 1 - (steps_ - output_steps_),
-                                             {gradient(current_), gradient(1 - current_)},
-                                             gradient_stride()};
+                                             gradient(current_),
+                                             gradient_stride(),
+                                             {products(), gradient(1 - current_)}};
             const auto shape = persistent_shape();
             const auto rows = layer_rows();
             if (shape)
                 blocks_run_at_once_ = persistent_backward(device, *shape, problem);
             else if (rows)
                 layers_backward(device, *rows, problem, layer_strides());
-            if ((shape && blocks_run_at_once_) || rows) {
-                current_ = (current_ + size) % 2;
+            if ((shape && blocks_run_at_once_) || rows)
                 return;
-            }
         }
         const int64_t start = current_;
         // Where only the last state is an output, all segments but the last are alike.

@@ -118,8 +118,13 @@ inline void copy_on_device(Device& device, void* destination, const void* source
  */
 void copy_to_device(Device& device, void* destination, const void* source, int64_t bytes);
 
+/** Sets each byte, on the device's stream. */
+inline void fill_bytes(Device& device, void* data, int value, int64_t bytes) {
+    check(cudaMemsetAsync(data, value, static_cast<size_t>(bytes), device.stream), "cudaMemsetAsync");
+}
+
 inline void clear(Device& device, void* data, int64_t bytes) {
-    check(cudaMemsetAsync(data, 0, static_cast<size_t>(bytes), device.stream), "cudaMemsetAsync");
+    fill_bytes(device, data, 0, bytes);
 }
 
 } // namespace ortho::cuda

@@ -340,8 +340,7 @@ __global__ void __launch_bounds__(layer_threads<units>)
     // Leaves g at the state before step `step`, or at the end for step = steps, and delta of the step before it.
     const auto finish = [&](int64_t step, int row, float gradient, float a) {
         if (step == 0) {
-            float* const to = p.steps % 2 == 0 ? p.gradients[0] : p.gradients[1];
-            to[(own.first + row) * p.gradient_stride + lane.unit] = gradient;
+            p.gradient[(own.first + row) * p.gradient_stride + lane.unit] = gradient;
             return;
         }
         const float delta = chain_delta(beta, phi_slope(p.nonlinearity, a, 1.0f), gradient);
@@ -353,7 +352,7 @@ __global__ void __launch_bounds__(layer_threads<units>)
     __syncthreads();
 
     own.for_each(lane, [&](int, int row) {
-        float gradient = p.kept ? p.gradients[0][(own.first + row) * p.gradient_stride + lane.unit] : 0.0f;
+        float gradient = p.kept ? p.gradient[(own.first + row) * p.gradient_stride + lane.unit] : 0.0f;
         if (p.arriving_at_end != nullptr)
             gradient += p.arriving_at_end[own.at(row, lane.unit)];
         finish(p.steps, row, gradient, p.activations[last * state_elements + own.at(row, lane.unit)]);

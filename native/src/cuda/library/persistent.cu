@@ -2,6 +2,10 @@
 // blocks of these rows have written, from the second-level cache, and waits for those blocks alone: rows of the batch
 // never depend on each other, so there is no barrier over the whole grid.
 //
+// Nor is there one among the blocks of the same rows: each element that they exchange tells itself whether it is there.
+// A counter that blocks add to and wait for would have to be ordered behind their stores and before their loads, which
+// takes several ways through the second-level cache where this takes one.
+//
 // The sum over the inner dimension is divided among the warps, each with a tile of all rows and outputs of the block in
 // registers; the warps' parts are then added in a fixed order.
 #include "cuda/library/persistent.hpp"
@@ -13,8 +17,6 @@ namespace ortho::cuda {
 namespace {
 
 constexpr int warps = block_threads / warp_size;
-/** Elements between the counters of two groups of rows, so that they lie in different cache lines. */
-constexpr int counter_stride = 32;
 
 /** Floats that are loaded and stored at once. */
 template <int width> struct __align__(4 * width) Pack {
@@ -57,15 +59,19 @@ struct Inner {
     __host__ __device__ int stride() const { return padded() + 4; }
 };
 
-/** Shared memory of a block: weights [padded, outputs], operand [rows, stride], parts [warps, rows, outputs]. */
+/**
+ * Shared memory of a block: weights [padded, outputs], operand [rows, stride], parts [warps, rows, outputs], and behind
+ * them what only backward keeps.
+ */
 struct SharedLayout {
     float* weights;
     float* operand;
     float* parts;
+    float* rest;
 
     __device__ SharedLayout(const Inner& inner, int rows, int outputs)
         : weights(shared_memory<float>()), operand(weights + inner.padded() * outputs),
-          parts(operand + rows * inner.stride()) {}
+          parts(operand + rows * inner.stride()), rest(parts + warps * rows * outputs) {}
 
     static size_t bytes(const Inner& inner, int rows, int outputs) {
         return sizeof(float) * (static_cast<size_t>(inner.padded()) * static_cast<size_t>(outputs) +
@@ -74,57 +80,90 @@ struct SharedLayout {
     }
 };
 
-// __threadfence() orders more than one flag needs, and is sequentially consistent.
+// Exchanged elements are loaded and stored in one piece each, in no order among each other: relaxed, at the scope of
+// the GPU.
 
-/** Adds 1, after what the block wrote before its last __syncthreads(). */
-__device__ __forceinline__ void add_one_release(unsigned* counter) {
-#if defined(ORTHO_CUDA_EMULATOR)
-    atomicAdd(counter, 1u);
-#else
-    asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
-#endif
-}
+/** Bits of a state that is not there yet. No state has them: NaN is written with other ones. */
+constexpr unsigned missing_state = 0xffffffffu;
+constexpr unsigned written_nan = 0x7fffffffu;
 
-/** Reads a counter; what was written before the additions that it shows can be read after the next __syncthreads(). */
-__device__ __forceinline__ unsigned load_acquire(const unsigned* counter) {
-#if defined(ORTHO_CUDA_EMULATOR)
-    return *static_cast<const volatile unsigned*>(counter);
-#else
-    unsigned value;
-    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(counter) : "memory");
-    return value;
-#endif
-}
-
-/** Lets the blocks of a group of rows wait for each other. */
-class GroupBarrier {
-public:
-    __device__ GroupBarrier(unsigned* counters, int group, int blocks)
-        : counter_(counters + group * counter_stride), blocks_(static_cast<unsigned>(blocks)) {}
-
-    /** Says that what the block's threads wrote may be read; to be called by all of them. */
-    __device__ __forceinline__ void arrive() {
-        target_ += blocks_;
-        __syncthreads();
-        if (threadIdx.x == 0)
-            add_one_release(counter_);
-    }
-
-    /** Returns when all blocks of the group have arrived as often as this one. */
-    __device__ __forceinline__ void wait() const {
-        if (threadIdx.x == 0) {
-            for (int polls = 0; static_cast<int>(load_acquire(counter_) - target_) < 0; ++polls)
-                if (polls >= eager_polls)
-                    pause();
-        }
-        __syncthreads();
-    }
-
-private:
-    unsigned* counter_;
-    unsigned blocks_;
-    unsigned target_ = 0;
+/** A gradient and the number of the exchange that it is part of. */
+struct __align__(8) NumberedGradient {
+    float value;
+    unsigned number;
 };
+
+template <int width> __device__ __forceinline__ Pack<width> load_relaxed(const float* from) {
+    static_assert(width == 1 || width == 4, "there are loads for these");
+    Pack<width> pack;
+#if defined(ORTHO_CUDA_EMULATOR)
+    ortho_cuda_emulator::interleave();
+    pack = *reinterpret_cast<const Pack<width>*>(from);
+#else
+    if constexpr (width == 4)
+        asm volatile("ld.relaxed.gpu.global.v4.f32 {%0, %1, %2, %3}, [%4];"
+                     : "=f"(pack.at[0]), "=f"(pack.at[1]), "=f"(pack.at[2]), "=f"(pack.at[3])
+                     : "l"(from)
+                     : "memory");
+    else
+        asm volatile("ld.relaxed.gpu.global.f32 %0, [%1];" : "=f"(pack.at[0]) : "l"(from) : "memory");
+#endif
+    return pack;
+}
+
+__device__ __forceinline__ void store_relaxed(float* to, float value) {
+#if defined(ORTHO_CUDA_EMULATOR)
+    ortho_cuda_emulator::interleave();
+    *to = value;
+#else
+    asm volatile("st.relaxed.gpu.global.f32 [%0], %1;" ::"l"(to), "f"(value) : "memory");
+#endif
+}
+
+template <int width>
+__device__ __forceinline__ void load_relaxed(const NumberedGradient* from, NumberedGradient (&to)[width]) {
+    static_assert(width == 1 || width == 4, "there are loads for these");
+#if defined(ORTHO_CUDA_EMULATOR)
+    ortho_cuda_emulator::interleave();
+    for (int i = 0; i < width; ++i)
+        to[i] = from[i];
+#else
+    const auto unpack = [](uint64_t bits) {
+        return NumberedGradient{__uint_as_float(static_cast<unsigned>(bits)), static_cast<unsigned>(bits >> 32)};
+    };
+    if constexpr (width == 4) {
+#pragma unroll
+        for (int i = 0; i < width; i += 2) {
+            uint64_t first, second;
+            asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];"
+                         : "=l"(first), "=l"(second)
+                         : "l"(from + i)
+                         : "memory");
+            to[i] = unpack(first);
+            to[i + 1] = unpack(second);
+        }
+    } else {
+        uint64_t bits;
+        asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(bits) : "l"(from) : "memory");
+        to[0] = unpack(bits);
+    }
+#endif
+}
+
+__device__ __forceinline__ void store_relaxed(NumberedGradient* to, NumberedGradient gradient) {
+#if defined(ORTHO_CUDA_EMULATOR)
+    ortho_cuda_emulator::interleave();
+    *to = gradient;
+#else
+    const uint64_t bits = static_cast<uint64_t>(gradient.number) << 32 | __float_as_uint(gradient.value);
+    asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(to), "l"(bits) : "memory");
+#endif
+}
+
+/** Units with what is added so that packs of four may lie behind them. */
+__host__ __device__ constexpr int padded_units(int units) {
+    return (units + 3) / 4 * 4;
+}
 
 /** Zeroes the part of the operand that loads leave alone: behind the inner dimension, and behind the batch. */
 template <int rows> __device__ void clear_operand(float* operand, const Inner& inner) {
@@ -132,13 +171,81 @@ template <int rows> __device__ void clear_operand(float* operand, const Inner& i
         operand[i] = 0;
 }
 
-/** Rows [.., units], `stride` apart. */
-struct Rows {
-    const float* data;
-    int64_t stride;
+/** Reads the states before a step into the operand. */
+template <int width> struct StateReader {
+    using Element = Pack<width>;
+
+    const float* states; // [rows, units]
+    int units;
+    bool given; // by what was there before the launch
+    float* operand;
+    int stride;
+
+    __device__ __forceinline__ void load_early(Element&, int, int) const {}
+    __device__ __forceinline__ void load(Element& element, int row, int column) const {
+        element = load_relaxed<width>(states + row * units + column);
+    }
+    __device__ __forceinline__ bool is_there(const Element& element) const {
+        bool there = true;
+#pragma unroll
+        for (int i = 0; i < width; ++i)
+            there = there && __float_as_uint(element.at[i]) != missing_state;
+        return there || given;
+    }
+    __device__ __forceinline__ void store(const Element& element, int row, int column) const {
+        *reinterpret_cast<Element*>(operand + row * stride + column) = element;
+    }
 };
 
-/** Reads rows of the states into the operand, past the first-level cache. Divides once, not at each step. */
+/** Reads the gradients g behind a step into shared memory, and makes that step's deltas of them. */
+template <int width> struct GradientReader {
+    struct Element {
+        NumberedGradient gradients[width];
+        Pack<width> activations;
+    };
+
+    const NumberedGradient* exchanged; // [rows, units]
+    unsigned number;
+    int units;
+    const float* activations; // [rows, units]; null: deltas are not wanted, only to know that the gradients are there
+    Nonlinearity nonlinearity;
+    const float* beta; // [units]
+    float* gradients;  // rows gradient_stride apart
+    int gradient_stride;
+    float* deltas; // rows delta_stride apart
+    int delta_stride;
+
+    __device__ __forceinline__ void load_early(Element& element, int row, int column) const {
+        if (activations != nullptr)
+            element.activations = load_relaxed<width>(activations + row * units + column);
+    }
+    __device__ __forceinline__ void load(Element& element, int row, int column) const {
+        load_relaxed<width>(exchanged + row * units + column, element.gradients);
+    }
+    __device__ __forceinline__ bool is_there(const Element& element) const {
+        bool there = true;
+#pragma unroll
+        for (int i = 0; i < width; ++i)
+            there = there && element.gradients[i].number == number;
+        return there;
+    }
+    __device__ __forceinline__ void store(const Element& element, int row, int column) const {
+        if (activations == nullptr)
+            return;
+        const auto betas = *reinterpret_cast<const Pack<width>*>(beta + column);
+        Pack<width> gradient, delta;
+#pragma unroll
+        for (int i = 0; i < width; ++i) {
+            gradient.at[i] = element.gradients[i].value;
+            delta.at[i] =
+                chain_delta(betas.at[i], phi_slope(nonlinearity, element.activations.at[i], 1.0f), gradient.at[i]);
+        }
+        *reinterpret_cast<Pack<width>*>(gradients + row * gradient_stride + column) = gradient;
+        *reinterpret_cast<Pack<width>*>(deltas + row * delta_stride + column) = delta;
+    }
+};
+
+/** Divides rows among the threads of a block, in packs of 4 units or of one. Divides once, not at each step. */
 class RowLoader {
 public:
     __device__ explicit RowLoader(int units)
@@ -146,34 +253,29 @@ public:
           across_(block_threads % packs_), first_row_(static_cast<int>(threadIdx.x) / packs_),
           first_pack_(static_cast<int>(threadIdx.x) % packs_) {}
 
-    /** Reads `count` rows of each source, one source's columns behind the other's. */
-    template <int sources>
-    __device__ __forceinline__ void load(const Rows (&from)[sources], int count, float* operand, int stride) const {
+    /** Waits for the elements of `count` rows and stores them, by a reader made for the width of a pack. */
+    template <class MakeReader> __device__ __forceinline__ void load(int count, MakeReader&& make_reader) const {
         if (width_ == 4)
-            load_packs<float4>(from, count, operand, stride);
+            load_packs<4>(count, make_reader(std::integral_constant<int, 4>()));
         else
-            load_packs<float>(from, count, operand, stride);
+            load_packs<1>(count, make_reader(std::integral_constant<int, 1>()));
     }
 
 private:
-    template <class Value, int sources>
-    __device__ __forceinline__ void load_packs(const Rows (&from)[sources], int count, float* operand,
-                                               int stride) const {
-        constexpr int width = sizeof(Value) / sizeof(float);
+    template <int width, class Reader>
+    __device__ __forceinline__ void load_packs(int count, const Reader& reader) const {
         // All are asked for before the first is stored: one after the other, each would take the cache's whole latency.
         constexpr int at_once = 8;
         int row = first_row_, pack = first_pack_;
         while (row < count) {
-            Value values[sources][at_once];
-            int to[at_once];
+            typename Reader::Element elements[at_once];
+            int rows[at_once], columns[at_once];
 #pragma unroll
             for (int i = 0; i < at_once; ++i) {
-                to[i] = row < count ? row * (stride / width) + pack : -1;
-#pragma unroll
-                for (int source = 0; source < sources; ++source)
-                    if (row < count)
-                        values[source][i] = __ldcg(reinterpret_cast<const Value*>(
-                            from[source].data + row * from[source].stride + pack * width));
+                rows[i] = row < count ? row : -1;
+                columns[i] = pack * width;
+                if (rows[i] >= 0)
+                    reader.load_early(elements[i], rows[i], columns[i]);
                 row += down_;
                 pack += across_;
                 if (pack >= packs_) {
@@ -181,12 +283,39 @@ private:
                     ++row;
                 }
             }
+            // Asking for all until all are there would keep the cache from what they wait for. When the first one is,
+            // so are most.
+            wait<0, 1>(reader, elements, rows, columns);
+            wait<1, at_once>(reader, elements, rows, columns);
 #pragma unroll
             for (int i = 0; i < at_once; ++i)
+                if (rows[i] >= 0)
+                    reader.store(elements[i], rows[i], columns[i]);
+        }
+    }
+
+    template <int from, int to, class Reader, int count>
+    __device__ __forceinline__ static void wait(const Reader& reader, typename Reader::Element (&elements)[count],
+                                                const int (&rows)[count], const int (&columns)[count]) {
+        bool missing[count];
 #pragma unroll
-                for (int source = 0; source < sources; ++source)
-                    if (to[i] >= 0)
-                        reinterpret_cast<Value*>(operand)[to[i] + source * packs_] = values[source][i];
+        for (int i = from; i < to; ++i)
+            missing[i] = rows[i] >= 0;
+        for (int polls = 0;; ++polls) {
+#pragma unroll
+            for (int i = from; i < to; ++i)
+                if (missing[i])
+                    reader.load(elements[i], rows[i], columns[i]);
+            bool any = false;
+#pragma unroll
+            for (int i = from; i < to; ++i) {
+                missing[i] = missing[i] && !reader.is_there(elements[i]);
+                any = any || missing[i];
+            }
+            if (!any)
+                return;
+            if (polls >= eager_polls)
+                pause();
         }
     }
 
@@ -312,14 +441,13 @@ template <int rows, int units, bool dense> struct OwnMoves {
 
 // Each multiprocessor has one block at most, which may take all of its registers.
 template <int rows, int units, bool dense>
-__global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(PersistentForward p, unsigned* counters) {
+__global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(PersistentForward p) {
     constexpr int outputs = dense ? 2 * units : units;
     constexpr int weighted = outputs - units; // where W's outputs begin
     const int n = static_cast<int>(p.units);
     const Inner inner(n);
     const SharedLayout shared(inner, rows, outputs);
     const OwnPart<rows, units> part(p.batch, p.units);
-    GroupBarrier barrier(counters, static_cast<int>(blockIdx.y), static_cast<int>(gridDim.x));
 
     for (int i = static_cast<int>(threadIdx.x); i < inner.padded() * outputs; i += block_threads) {
         // A warp takes 8 elements of each of 4 rows: whole sectors, and no more than 8 stores to a bank, where 32
@@ -349,37 +477,42 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(Pe
             driven[turn] =
                 bias[turn] + (p.drive != nullptr ? p.drive[step * state_elements + part.at(row, unit)] : 0.0f);
         });
-        if (step > 0)
-            barrier.wait();
-        loader.load<1>({{p.states + step * state_elements + part.first_row * n, n}}, part.row_count, shared.operand,
-                       inner.stride());
+        loader.load(part.row_count, [&](auto width) {
+            return StateReader<decltype(width)::value>{p.states + step * state_elements + part.first_row * n, n,
+                                                       step == 0, shared.operand, inner.stride()};
+        });
         __syncthreads();
+        // Read before the product, after which other threads may be at the next step already.
+        float filtered[turns<rows, units>] = {};
+        if constexpr (!dense)
+            part.for_each([&](int turn, int row, int, int) {
+                filtered[turn] = moves.scale[turn] * shared.operand[row * inner.stride() + moves.source[turn]];
+            });
         multiply_parts<rows, outputs>(shared, inner);
         __syncthreads();
         part.for_each([&](int turn, int row, int own, int unit) {
-            float filtered;
             if constexpr (dense)
-                filtered = sum_parts<rows, outputs>(shared.parts, row, own);
-            else
-                filtered = moves.scale[turn] * shared.operand[row * inner.stride() + moves.source[turn]];
+                filtered[turn] = sum_parts<rows, outputs>(shared.parts, row, own);
             const float a =
                 phi(p.nonlinearity, sum_parts<rows, outputs>(shared.parts, row, weighted + own) + driven[turn]);
+            const float x = chain_state(filtered[turn], beta[turn], a);
+            store_relaxed(p.states + (step + 1) * state_elements + part.at(row, unit),
+                          __float_as_uint(x) == missing_state ? __uint_as_float(written_nan) : x);
             p.activations[step * state_elements + part.at(row, unit)] = a;
-            p.states[(step + 1) * state_elements + part.at(row, unit)] = chain_state(filtered, beta[turn], a);
         });
-        barrier.arrive();
     }
 }
 
 template <int rows, int units, bool dense>
-__global__ void __launch_bounds__(block_threads, 1)
-    persistent_backward_kernel(PersistentBackward p, unsigned* counters) {
+__global__ void __launch_bounds__(block_threads, 1) persistent_backward_kernel(PersistentBackward p) {
     const int n = static_cast<int>(p.units);
     const Inner inner(dense ? 2 * n : n); // [g, delta] or delta
     const SharedLayout shared(inner, rows, units);
     const OwnPart<rows, units> part(p.batch, p.units);
     const int64_t state_elements = p.batch * n;
-    GroupBarrier barrier(counters, static_cast<int>(blockIdx.y), static_cast<int>(gridDim.x));
+    float* const betas = shared.rest;
+    float* const gradients = dense ? shared.operand : shared.rest + padded_units(n);
+    const int gradient_stride = dense ? inner.stride() : n;
 
     for (int i = static_cast<int>(threadIdx.x); i < inner.padded() * units; i += block_threads) {
         const int k = i / units;
@@ -390,28 +523,55 @@ __global__ void __launch_bounds__(block_threads, 1)
         shared.weights[i] = k < inner.size && unit < n ? matrix[static_cast<int64_t>(row) * n + unit] : 0.0f;
     }
     clear_operand<rows>(shared.operand, inner);
+    for (int i = static_cast<int>(threadIdx.x); i < n; i += block_threads)
+        betas[i] = p.beta[i];
     __syncthreads();
 
     float beta[turns<rows, units>] = {};
     OwnMoves<rows, units, dense> moves(part, p.moves);
-    part.for_each([&](int turn, int, int, int unit) { beta[turn] = p.beta[unit]; });
+    part.for_each([&](int turn, int, int, int unit) { beta[turn] = betas[unit]; });
     const RowLoader loader(n);
-    // Writes g at the state before step `step`, or at the end for step = steps, and delta of the step before it.
+    const auto exchange = [&](int64_t step) { return p.exchange[(p.steps - step) % 2]; };
+    const auto number = [&](int64_t step) { return static_cast<unsigned>(p.steps - step + 1); };
+    const auto reader = [&](auto width, int64_t step) {
+        return GradientReader<decltype(width)::value>{
+            reinterpret_cast<const NumberedGradient*>(exchange(step + 1)) + part.first_row * n,
+            number(step + 1),
+            n,
+            step >= 0 ? p.activations + step * state_elements + part.first_row * n : nullptr,
+            p.nonlinearity,
+            betas,
+            gradients,
+            gradient_stride,
+            dense ? shared.operand + n : shared.operand,
+            inner.stride()};
+    };
+
+    // Deltas of a step take the place of its activations once all blocks have read those: when their gradients before
+    // that step are there. Until then they are kept: delta of the step behind, and of the one behind that.
+    float delta[turns<rows, units>] = {};
+    float unwritten[turns<rows, units>] = {};
+    const auto write_deltas = [&](int64_t step) {
+        part.for_each([&](int turn, int row, int, int unit) {
+            store_relaxed(p.activations + step * state_elements + part.at(row, unit), unwritten[turn]);
+        });
+    };
+    // Gives away g at the state before step `step`, or at the end for step = steps, and makes delta of the step before.
     const auto finish = [&](int64_t step, int turn, int row, int unit, float gradient, float activation) {
-        float* const to = (p.steps - step) % 2 == 0 ? p.gradients[0] : p.gradients[1];
-        to[(part.first_row + row) * p.gradient_stride + unit] = gradient;
-        if (step > 0)
-            p.activations[(step - 1) * state_elements + part.at(row, unit)] =
-                chain_delta(beta[turn], phi_slope(p.nonlinearity, activation, 1.0f), gradient);
+        store_relaxed(reinterpret_cast<NumberedGradient*>(exchange(step)) + part.at(row, unit),
+                      {gradient, number(step)});
+        if (step == 0)
+            p.gradient[(part.first_row + row) * p.gradient_stride + unit] = gradient;
+        unwritten[turn] = delta[turn];
+        delta[turn] = chain_delta(beta[turn], phi_slope(p.nonlinearity, activation, 1.0f), gradient);
     };
 
     part.for_each([&](int turn, int row, int, int unit) {
-        float gradient = p.kept ? p.gradients[0][(part.first_row + row) * p.gradient_stride + unit] : 0.0f;
+        float gradient = p.kept ? p.gradient[(part.first_row + row) * p.gradient_stride + unit] : 0.0f;
         if (p.arriving_at_end != nullptr)
             gradient += p.arriving_at_end[part.at(row, unit)];
         finish(p.steps, turn, row, unit, gradient, p.activations[(p.steps - 1) * state_elements + part.at(row, unit)]);
     });
-    barrier.arrive();
 
     for (int64_t step = p.steps - 1; step >= 0; --step) {
         // Read before the wait, so that both take place at once.
@@ -424,26 +584,26 @@ __global__ void __launch_bounds__(block_threads, 1)
                                 : 0.0f;
             activation[turn] = step > 0 ? p.activations[(step - 1) * state_elements + part.at(row, unit)] : 0.0f;
         });
-        barrier.wait();
-        const float* const gradient = (p.steps - 1 - step) % 2 == 0 ? p.gradients[0] : p.gradients[1];
-        const Rows deltas{p.activations + step * state_elements + part.first_row * n, n};
-        if constexpr (dense)
-            loader.load<2>({{gradient + part.first_row * p.gradient_stride, p.gradient_stride}, deltas}, part.row_count,
-                           shared.operand, inner.stride());
-        else
-            loader.load<1>({deltas}, part.row_count, shared.operand, inner.stride());
+        loader.load(part.row_count, [&](auto width) { return reader(width, step); });
         __syncthreads();
+        if (step + 1 < p.steps)
+            write_deltas(step + 1);
+        // Read before the product, after which other threads may be at the next step already.
+        if constexpr (!dense)
+            part.for_each([&](int turn, int row, int, int) {
+                arrived[turn] += moves.scale[turn] * gradients[row * gradient_stride + moves.source[turn]];
+            });
         multiply_parts<rows, units>(shared, inner);
         __syncthreads();
         part.for_each([&](int turn, int row, int own, int unit) {
-            float previous = sum_parts<rows, units>(shared.parts, row, own) + arrived[turn];
-            if constexpr (!dense)
-                previous += moves.scale[turn] *
-                            __ldcg(gradient + (part.first_row + row) * p.gradient_stride + moves.source[turn]);
-            finish(step, turn, row, unit, previous, activation[turn]);
+            finish(step, turn, row, unit, sum_parts<rows, units>(shared.parts, row, own) + arrived[turn],
+                   activation[turn]);
         });
-        barrier.arrive();
     }
+    // No activations are wanted any more, only the certainty that all blocks have read those of the first step.
+    loader.load(part.row_count, [&](auto width) { return reader(width, -1); });
+    __syncthreads();
+    write_deltas(0);
 }
 
 /** Calls body(rows, units) with the sizes of a block as compile-time constants. */
@@ -471,23 +631,23 @@ size_t forward_bytes(const PersistentShape& shape, int64_t units, bool dense) {
 }
 
 size_t backward_bytes(const PersistentShape& shape, int64_t units, bool dense) {
-    return SharedLayout::bytes(Inner(dense ? 2 * units : units), shape.rows, shape.units);
+    // Behind the layout: beta, and g where it is no part of the operand.
+    const int64_t rest = padded_units(static_cast<int>(units)) + (dense ? 0 : shape.rows * units);
+    return SharedLayout::bytes(Inner(dense ? 2 * units : units), shape.rows, shape.units) +
+           sizeof(float) * static_cast<size_t>(rest);
 }
 
-/** Launches a kernel with one counter for each group of rows. @return whether its blocks may all run at once */
+/** Launches a kernel whose blocks wait for each other. @return whether they may all run at once */
 template <class Kernel, class Problem>
 bool launch_persistent(const char* name, Device& device, const PersistentShape& shape, size_t shared, Kernel kernel,
                        const Problem& problem) {
-    const int64_t counters = int64_t{shape.row_blocks} * counter_stride;
-    unsigned* const counter = device.scratch<unsigned>(counters);
-    clear(device, counter, counters * static_cast<int64_t>(sizeof(unsigned)));
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
           "cudaFuncSetAttribute");
     const cudaError_t status =
         try_launch(kernel,
                    {dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(shape.row_blocks)),
                     dim3(block_threads), shared, true},
-                   device.stream, problem, counter);
+                   device.stream, problem);
     // Less of the GPU may be ours than it has, by the Multi-Process Service or a context of some multiprocessors.
     if (status == cudaErrorCooperativeLaunchTooLarge) {
         static_cast<void>(cudaGetLastError());
@@ -529,6 +689,9 @@ std::optional<PersistentShape> choose_persistent_shape(const Device& device, con
 
 bool persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem) {
     const bool dense = problem.filter != nullptr;
+    const int64_t state_elements = problem.batch * problem.units;
+    fill_bytes(device, problem.states + state_elements, missing_state & 0xff,
+               problem.steps * state_elements * static_cast<int64_t>(sizeof(float)));
     return with_sizes(shape, [&](auto rows, auto units) {
         constexpr int r = decltype(rows)::value, u = decltype(units)::value;
         return launch_persistent("persistent_forward", device, shape, forward_bytes(shape, problem.units, dense),
@@ -539,6 +702,8 @@ bool persistent_forward(Device& device, const PersistentShape& shape, const Pers
 
 bool persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem) {
     const bool dense = problem.filter != nullptr;
+    for (float* const exchange : problem.exchange)
+        clear(device, exchange, problem.batch * problem.units * static_cast<int64_t>(sizeof(NumberedGradient)));
     return with_sizes(shape, [&](auto rows, auto units) {
         constexpr int r = decltype(rows)::value, u = decltype(units)::value;
         return launch_persistent(

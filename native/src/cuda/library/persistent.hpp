@@ -60,8 +60,9 @@ struct PersistentBackward {
     const float* arriving_at_end; // gradient that arrives at the last state from outside: [batch, N]; null: none
     const float* arriving;        // gradients that arrive from outside: [.., batch, N]; null: none
     int64_t arriving_offset;      // that at the state before step k is number k + arriving_offset, if not negative
-    float* gradients[2];          // [batch, N], rows gradient_stride apart; they take turns, from 0 on
+    float* gradient;              // g: [batch, N], rows gradient_stride apart
     int64_t gradient_stride;
+    float* exchange[2]; // room for [batch, 2N] each; used where blocks wait for each other
 };
 
 /** @return false if its blocks may not all run at once; nothing was done then */

@@ -154,6 +154,8 @@ namespace ortho_cuda_emulator {
 void* shared_memory();
 /** Lets other threads run. */
 void yield();
+/** The same, now and then: where memory is read or written that other blocks use meanwhile. */
+void interleave();
 /** Gives a lane's 8 bytes to its warp and takes those of another one. */
 uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane);
 
@@ -215,16 +217,18 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int distance) {
     return value;
 }
 
-template <class T> T __ldcg(const T* address) {
-    return *address;
+inline unsigned __float_as_uint(float value) {
+    unsigned bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+inline float __uint_as_float(unsigned bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
 // Fibers change places in known spots only, so that plain operations are atomic.
-template <class T> T atomicAdd(T* address, T value) {
-    const T old = *address;
-    *address += value;
-    return old;
-}
 template <class T> T atomicMax(T* address, T value) {
     const T old = *address;
     *address = old > value ? old : value;
