@@ -229,6 +229,8 @@ measure() {
 }
 shapes=("512 128 784" "256 16 784" "256 128 784" "128 128 784") layers=5000
 if $quick; then shapes=("64 8 100") layers=200; fi
+# Two blocks that do little but wait for each other: the limit of what the steps' latency allows.
+run_stage bench-32-2 30 ours --hidden 32 --batch 2 --steps 784 --seconds 0.5
 for shape in "${shapes[@]}"; do
     read -r hidden batch steps <<<"$shape"
     measure "$hidden-$batch" --hidden "$hidden" --batch "$batch" --steps "$steps"
