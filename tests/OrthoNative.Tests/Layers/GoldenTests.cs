@@ -22,8 +22,7 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
 
     [Test]
     public void Recurrent_layer_gives_the_golden_values(
-        [Values("rnn_scalar", "rnn_convex_tanh", "rnn_relu_cycle", "rnn_per_unit", "rnn_odd_sizes")] string name,
-        [Values] DType dtype)
+        [ValueSource(nameof(RecurrentCases))] string name, [Values] DType dtype)
     {
         var golden = Golden.Load(name);
         (long t, long b, long d, long n) = (golden.Size("T"), golden.Size("B"), golden.Size("D"), golden.Size("N"));
@@ -68,13 +67,14 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void Feedforward_layer_gives_the_golden_values([Values("fnn_shared", "fnn_per_layer")] string name, [Values] DType dtype)
+    public void Feedforward_layer_gives_the_golden_values(
+        [ValueSource(nameof(FeedforwardCases))] string name, [Values] DType dtype)
     {
         var golden = Golden.Load(name);
         (long l, long b, long n) = (golden.Size("L"), golden.Size("B"), golden.Size("N"));
-        bool perLayer = golden.Text("filters") == "per-layer";
-        var filters = new double[perLayer ? l : 1, n, n];
-        Buffer.BlockCopy(golden.Numbers("O"), 0, filters, 0, filters.Length * sizeof(double));
+        double[] drawn = golden.Numbers("O");
+        var filters = new double[drawn.Length / (n * n), n, n];
+        Buffer.BlockCopy(drawn, 0, filters, 0, filters.Length * sizeof(double));
         using var model = new Sequential(
             Device,
             new SequentialOptions { DType = dtype, ComputeInputGradient = true },
@@ -83,7 +83,7 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
                 Alpha = golden.Alpha,
                 Beta = golden.Beta,
                 Activation = golden.Activation,
-                FilterPerLayer = perLayer,
+                FilterPerLayer = filters.GetLength(0) > 1,
                 Filter = Filter.FromMatrices(filters),
             }));
         SetValues(Parameter(model, "0.weight").Value, golden.Numbers("W"));
@@ -105,6 +105,10 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
             AssertClose(model.InputGradient, golden, "dx0", n, reference.InitialBound);
         }
     }
+
+    private static IEnumerable<string> RecurrentCases() => Golden.Names("recurrent");
+
+    private static IEnumerable<string> FeedforwardCases() => Golden.Names("feedforward");
 
     /// <summary>The case in terms of the formulas, for the bounds of either element type.</summary>
     private static ReferenceChain Reference(Golden golden, long n, Matrix<double>? inputWeights) => new()

@@ -7,6 +7,8 @@ internal sealed class Golden
 {
     private const string Variable = "ORTHONATIVE_SHARED";
 
+    private const string NoCase = "none";
+
     private readonly JsonElement _root;
 
     private Golden(JsonElement root) => _root = root;
@@ -17,17 +19,30 @@ internal sealed class Golden
 
     public UnitValues Beta => UnitValues.Create(Numbers("beta"));
 
+    /// <summary>Every case of a model (recurrent or feedforward) in the folder; one that <see cref="Load"/> ignores where there is no folder.</summary>
+    public static IReadOnlyList<string> Names(string model)
+    {
+        if (FindFolder() is not { } folder)
+        {
+            return [NoCase];
+        }
+
+        string[] names = [.. Directory.GetFiles(folder, "*.json").Select(file => Path.GetFileNameWithoutExtension(file)).Order(StringComparer.Ordinal)];
+        return [.. names.Where(name => Read(folder, name).Text("model") is var found && (found is "recurrent" or "feedforward"
+            ? found == model
+            : throw new InvalidDataException($"{name}.json in {folder} is a case of the model '{found}'; there are recurrent and feedforward.")))];
+    }
+
     /// <summary>Loads a case; ignores the running test where there are no golden values.</summary>
     public static Golden Load(string name)
     {
         string? folder = FindFolder();
         if (folder is null)
         {
-            Assert.Ignore($"There is no folder shared/golden beside or above {TestContext.CurrentContext.TestDirectory}; the variable {Variable} may name the folder that has golden/.");
+            Assert.Ignore($"There is no folder shared/golden beside or above {AppContext.BaseDirectory}; the variable {Variable} may name the folder that has golden/.");
         }
 
-        using var stream = File.OpenRead(Path.Combine(folder, $"{name}.json"));
-        return new Golden(JsonDocument.Parse(stream).RootElement);
+        return Read(folder, name);
     }
 
     public string Text(string key) => _root.GetProperty(key).GetString()!;
@@ -57,6 +72,12 @@ internal sealed class Golden
         }
     }
 
+    private static Golden Read(string folder, string name)
+    {
+        using var stream = File.OpenRead(Path.Combine(folder, $"{name}.json"));
+        return new Golden(JsonDocument.Parse(stream).RootElement);
+    }
+
     private static string? FindFolder()
     {
         if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named)
@@ -64,7 +85,7 @@ internal sealed class Golden
             return Path.Combine(named, "golden");
         }
 
-        for (DirectoryInfo? above = new(TestContext.CurrentContext.TestDirectory); above is not null; above = above.Parent)
+        for (DirectoryInfo? above = new(AppContext.BaseDirectory); above is not null; above = above.Parent)
         {
             string folder = Path.Combine(above.FullName, "shared", "golden");
             if (Directory.Exists(folder))
