@@ -262,7 +262,7 @@ TEST(Chain, BadOptionsAreNamed) {
     options.beta = &nan;
     ortho_chain* chain = nullptr;
     EXPECT_EQ(ORTHO_INVALID_ARGUMENT, ortho_chain_create(&chain, device.get(), &options));
-    EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "beta[0] is nan")) << ortho_last_error();
+    EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "beta[0] is NaN")) << ortho_last_error();
     const double beyond_float = -1e39;
     options = good;
     options.alpha = &beyond_float;
@@ -301,9 +301,9 @@ TEST(Chain, BadCallsAreNamedAndLeaveTheChainUsable) {
            ortho_chain_forward(nullptr, 1, 1, 1, 1, w, nullptr, w, nullptr, nullptr, out));
     std::vector<double> spoiled = p.inputs;
     spoiled[5] = std::numeric_limits<double>::quiet_NaN();
-    expect(ORTHO_NOT_FINITE, "inputs[5] is nan", forward(4, 3, 1, w, spoiled.data(), out));
+    expect(ORTHO_NOT_FINITE, "inputs[5] is NaN", forward(4, 3, 1, w, spoiled.data(), out));
     spoiled[5] = std::numeric_limits<double>::infinity();
-    expect(ORTHO_NOT_FINITE, "inputs[5] is inf", forward(4, 3, 1, w, spoiled.data(), out));
+    expect(ORTHO_NOT_FINITE, "inputs[5] is Infinity", forward(4, 3, 1, w, spoiled.data(), out));
     expect_same_bits(expected, run<double>(p, chain));
 }
 

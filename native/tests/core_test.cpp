@@ -1,4 +1,6 @@
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <thread>
 
@@ -27,6 +29,20 @@ TEST(Error, Message_is_one_line_and_cut_to_its_buffer) {
     const std::string text(2 * Error::message_capacity, 'x');
     EXPECT_EQ(std::strlen(Error(ORTHO_INTERNAL, text.c_str()).what()),
               static_cast<size_t>(Error::message_capacity - 1));
+}
+
+TEST(Error, Numbers_are_spelled_as_in_csharp) {
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    EXPECT_STREQ(NumberText(nan).c_str(), "NaN");
+    EXPECT_STREQ(NumberText(std::copysign(nan, -1.0)).c_str(), "NaN");
+    EXPECT_STREQ(NumberText(infinity).c_str(), "Infinity");
+    EXPECT_STREQ(NumberText(-infinity).c_str(), "-Infinity");
+    EXPECT_STREQ(NumberText(0.1).c_str(), "0.1");
+    EXPECT_STREQ(NumberText(1e-6).c_str(), "1e-06");
+    EXPECT_STREQ(NumberText(0.1, 17).c_str(), "0.10000000000000001");
+    // The longest that there is.
+    EXPECT_STREQ(NumberText(-std::numeric_limits<double>::max(), 17).c_str(), "-1.7976931348623157e+308");
 }
 
 TEST(Memory, Ownership_moves) {

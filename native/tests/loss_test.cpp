@@ -181,7 +181,7 @@ TEST(Softmax, Bad_arguments_are_refused_by_name_and_write_nothing) {
     EXPECT_TRUE(is_refused(call(0, int64_t{1} << 60, 10, 0), "rows x classes is"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, 1), "label_smoothing is 1; it must be at least 0 and below 1"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, -0.1), "label_smoothing is -0.1"));
-    EXPECT_TRUE(is_refused(call(0, rows, classes, nan), "label_smoothing is nan"));
+    EXPECT_TRUE(is_refused(call(0, rows, classes, nan), "label_smoothing is NaN"));
     EXPECT_TRUE(is_refused(
         ortho_softmax_cross_entropy(device.get(), 0, 1, 1, 0, nullptr, targets.data(), nullptr, nullptr, nullptr),
         "logits is null"));
@@ -264,7 +264,7 @@ TEST(MeanSquaredError, Bad_arguments_are_refused_by_name_and_write_nothing) {
     EXPECT_TRUE(fails(call(1, count), ORTHO_NOT_FINITE, "predictions[39999] is "));
     predictions[39999] = 0;
     targets[1] = -infinity;
-    EXPECT_TRUE(fails(call(1, count), ORTHO_NOT_FINITE, "targets[1] is -inf"));
+    EXPECT_TRUE(fails(call(1, count), ORTHO_NOT_FINITE, "targets[1] is -Infinity"));
     EXPECT_EQ(loss, 42);
     EXPECT_TRUE(std::all_of(gradients.begin(), gradients.end(), [](double g) { return g == 42; }));
 }

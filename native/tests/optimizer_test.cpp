@@ -219,7 +219,7 @@ TEST(ClipGradientNorm, Bad_arguments_are_refused_by_name_and_write_nothing) {
     EXPECT_TRUE(is_refused(ortho_clip_gradient_norm(device.get(), 1, 2, nullptr, 1, &norm), "gradients is null"));
     EXPECT_TRUE(is_refused(call(0), "max_norm is 0"));
     EXPECT_TRUE(is_refused(call(-1), "max_norm is -1"));
-    EXPECT_TRUE(is_refused(call(nan), "max_norm is nan"));
+    EXPECT_TRUE(is_refused(call(nan), "max_norm is NaN"));
     for (const double wrong : {nan, infinity}) {
         gradients[1] = wrong;
         EXPECT_TRUE(fails(call(1), ORTHO_NOT_FINITE, "norm of gradients is "));
@@ -264,7 +264,7 @@ TEST_F(BadStep, Sgd_refuses_by_name) {
     EXPECT_TRUE(is_refused(ortho_sgd_step(device.get(), 1, 4, p, g, nullptr, 0, 0, nullptr, 1), "groups is null"));
     EXPECT_TRUE(is_refused(ortho_sgd_step(device.get(), 1, 4, p, g, nullptr, 0, 0, &whole, 0), "group_count is 0"));
     EXPECT_TRUE(is_refused(sgd(1, 0, moments.data(), {whole}), "momentum is 1; it must be at least 0 and below 1"));
-    EXPECT_TRUE(is_refused(sgd(nan, 0, moments.data(), {whole}), "momentum is nan"));
+    EXPECT_TRUE(is_refused(sgd(nan, 0, moments.data(), {whole}), "momentum is NaN"));
     EXPECT_TRUE(is_refused(sgd(0.5, 2, moments.data(), {whole}), "nesterov is 2"));
     EXPECT_TRUE(is_refused(sgd(0.5, 0, nullptr, {whole}), "velocity is null"));
 }
@@ -276,7 +276,7 @@ TEST_F(BadStep, Groups_are_refused_by_number_and_name) {
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{4, std::numeric_limits<int64_t>::max(), 0, 0}}), "groups[0] has"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, -1, 0, 0}}), "groups[0] has offset 0 and count -1"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, 4, -0.1, 0}}), "groups[0].learning_rate is -0.1"));
-    EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, 4, infinity, 0}}), "groups[0].learning_rate is inf"));
+    EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, 4, infinity, 0}}), "groups[0].learning_rate is Infinity"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, 4, 0.1, nan}}), "groups[0].weight_decay is "));
     std::vector<float> floats(4, 1.0f);
     const ortho_parameter_group beyond_float{0, 4, 1e39, 0};
@@ -305,7 +305,7 @@ TEST_F(BadStep, Adam_refuses_by_name) {
     EXPECT_TRUE(is_refused(adam(1, 1, 0.999, 1e-8, 0), "beta1 is 1"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, -1, 1e-8, 0), "beta2 is -1"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, 0, 0), "epsilon is 0"));
-    EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, infinity, 0), "epsilon is inf"));
+    EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, infinity, 0), "epsilon is Infinity"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, 1e-8, -1), "decoupled is -1"));
     EXPECT_TRUE(is_refused(ortho_adam_step(device.get(), 1, 4, p, g, m, m, 1, 0.9, 0.999, 1e-8, 0, nullptr, 1),
                            "groups is null"));

@@ -71,7 +71,7 @@ TEST(Random, Noise_refuses_bad_arguments) {
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(nullptr, 0, 1, 0, 1, 1, &x, &x), "device is null"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 2, 1, 0, 1, 1, &x, &x), "dtype is 2"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, -1, 1, &x, &x), "standard_deviation is -1"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, NAN, 1, &x, &x), "standard_deviation is nan"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, NAN, 1, &x, &x), "standard_deviation is NaN"));
     EXPECT_TRUE(
         is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1e39, 1, &x, &x), "standard_deviation is 1e+39"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 0, &x, &x), "count is 0"));
@@ -180,8 +180,8 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     EXPECT_TRUE(is_refused(uniform_call(5, 0, 1, 1, 1), "purpose is 5"));
     EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 2, 1), "dtype is 2; allowed are 0 (float32) and 1 (float64)"));
     EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 1, 0), "count is 0; it must be at least 1"));
-    EXPECT_TRUE(is_refused(uniform_call(0, nan, 1, 1, 1), "low is nan"));
-    EXPECT_TRUE(is_refused(uniform_call(0, 0, infinity, 1, 1), "high is inf"));
+    EXPECT_TRUE(is_refused(uniform_call(0, nan, 1, 1, 1), "low is NaN"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 0, infinity, 1, 1), "high is Infinity"));
     EXPECT_TRUE(is_refused(uniform_call(0, 1, 1, 1, 1), "low is 1 and high is 1"));
     EXPECT_TRUE(is_refused(uniform_call(0, 2, 1, 1, 1), "low must be below high"));
     EXPECT_TRUE(is_refused(uniform_call(0, -1e308, 1e308, 1, 1), "low is -1e+308 and high is 1e+308"));
@@ -195,10 +195,10 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     EXPECT_TRUE(is_refused(normal_call(9, 0, 1, 1, 1), "purpose is 9"));
     EXPECT_TRUE(is_refused(normal_call(0, 0, 1, -1, 1), "dtype is -1"));
     EXPECT_TRUE(is_refused(normal_call(0, 0, 1, 1, -3), "count is -3"));
-    EXPECT_TRUE(is_refused(normal_call(0, infinity, 1, 1, 1), "mean is inf"));
+    EXPECT_TRUE(is_refused(normal_call(0, infinity, 1, 1, 1), "mean is Infinity"));
     EXPECT_TRUE(
         is_refused(normal_call(0, 0, -1, 1, 1), "standard_deviation is -1; it must be finite and not negative"));
-    EXPECT_TRUE(is_refused(normal_call(0, 0, nan, 1, 1), "standard_deviation is nan"));
+    EXPECT_TRUE(is_refused(normal_call(0, 0, nan, 1, 1), "standard_deviation is NaN"));
     EXPECT_TRUE(is_refused(normal_call(0, 0, 1e38, 0, 1), "mean is 0 and standard_deviation is 1e+38"));
     EXPECT_TRUE(is_refused(normal_call(0, 1e39, 0, 0, 1), "mean is 1e+39 and standard_deviation is 0"));
     EXPECT_TRUE(is_refused(ortho_random_normal(1, 0, 0, 0, 1, 1, 1, nullptr), "values is null"));

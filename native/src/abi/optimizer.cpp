@@ -29,7 +29,8 @@ void check_groups(int32_t dtype, const ortho_parameter_group* groups, int64_t gr
         const auto require = [&](const char* name, double value) {
             if (!(check::finite_in(dtype, value) && value >= 0))
                 fail(ORTHO_INVALID_ARGUMENT,
-                     "groups[%" PRId64 "].%s is %g; it must be finite in this dtype and not negative", i, name, value);
+                     "groups[%" PRId64 "].%s is %s; it must be finite in this dtype and not negative", i, name,
+                     NumberText(value).c_str());
         };
         require("learning_rate", group.learning_rate);
         require("weight_decay", group.weight_decay);
@@ -64,7 +65,8 @@ ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64
     return guard([&] {
         check_gradients(device, dtype, count, gradients);
         if (!(max_norm > 0))
-            fail(ORTHO_INVALID_ARGUMENT, "max_norm is %g; it must be above 0, or infinite to measure only", max_norm);
+            fail(ORTHO_INVALID_ARGUMENT, "max_norm is %s; it must be above 0, or infinite to measure only",
+                 NumberText(max_norm).c_str());
         device->clip_gradient_norm(static_cast<ortho_dtype>(dtype), count, gradients, max_norm, norm);
     });
 }
@@ -78,7 +80,8 @@ ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, 
         check::half_open("momentum", momentum, 0, 1);
         check::flag("nesterov", nesterov);
         if (momentum > 0 && velocity == nullptr)
-            fail(ORTHO_INVALID_ARGUMENT, "velocity is null; it is needed where momentum (%g) is not 0", momentum);
+            fail(ORTHO_INVALID_ARGUMENT, "velocity is null; it is needed where momentum (%s) is not 0",
+                 NumberText(momentum).c_str());
         check_groups(dtype, groups, group_count, count);
         device->sgd_step(static_cast<ortho_dtype>(dtype), {count, parameters, gradients, groups, group_count},
                          {velocity, momentum, nesterov == 1});
@@ -100,8 +103,8 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
         dispatch(dtype, [&]<class T>(T*) {
             constexpr double smallest = std::numeric_limits<T>::min();
             if (!(std::isfinite(epsilon) && epsilon >= smallest))
-                fail(ORTHO_INVALID_ARGUMENT, "epsilon is %g; it must be finite and at least %g in this dtype", epsilon,
-                     smallest);
+                fail(ORTHO_INVALID_ARGUMENT, "epsilon is %s; it must be finite and at least %s in this dtype",
+                     NumberText(epsilon).c_str(), NumberText(smallest).c_str());
         });
         check::flag("decoupled", decoupled);
         check_groups(dtype, groups, group_count, count);

@@ -57,17 +57,19 @@ ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint32_t index
         check::finite("low", low);
         check::finite("high", high);
         if (!(low < high))
-            fail(ORTHO_INVALID_ARGUMENT, "low is %g and high is %g; low must be below high", low, high);
+            fail(ORTHO_INVALID_ARGUMENT, "low is %s and high is %s; low must be below high", NumberText(low).c_str(),
+                 NumberText(high).c_str());
         const RandomStream stream(seed, static_cast<ortho_stream>(purpose), index);
         dispatch(dtype, [&]<class T>(T*) {
             constexpr double largest = std::numeric_limits<T>::max();
             if (low < -largest || high > largest || !std::isfinite(high - low))
                 fail(ORTHO_INVALID_ARGUMENT,
-                     "low is %g and high is %g; both and their difference must be finite in dtype", low, high);
+                     "low is %s and high is %s; both and their difference must be finite in dtype",
+                     NumberText(low).c_str(), NumberText(high).c_str());
             const Interval<T> interval(low, high);
             if (interval.first > interval.last)
-                fail(ORTHO_INVALID_ARGUMENT, "low is %.17g and high is %.17g; no value of dtype lies between", low,
-                     high);
+                fail(ORTHO_INVALID_ARGUMENT, "low is %s and high is %s; no value of dtype lies between",
+                     NumberText(low, 17).c_str(), NumberText(high, 17).c_str());
             fill<T>(
                 count, values,
                 [&](uint64_t first, int64_t length, double* drawn) { stream.uniform(first, length, drawn); },
@@ -87,8 +89,8 @@ ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index,
         check::finite_not_negative("standard_deviation", standard_deviation);
         if (!check::finite_in(dtype, std::abs(mean) + largest_deviation * standard_deviation))
             fail(ORTHO_INVALID_ARGUMENT,
-                 "mean is %g and standard_deviation is %g; what is drawn must be finite in this dtype", mean,
-                 standard_deviation);
+                 "mean is %s and standard_deviation is %s; what is drawn must be finite in this dtype",
+                 NumberText(mean).c_str(), NumberText(standard_deviation).c_str());
         const RandomStream stream(seed, static_cast<ortho_stream>(purpose), index);
         dispatch(dtype, [&]<class T>(T*) {
             fill<T>(
@@ -106,8 +108,8 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
         check::dtype(dtype);
         check::finite_not_negative("standard_deviation", standard_deviation);
         if (!check::finite_in(dtype, largest_deviation * standard_deviation))
-            fail(ORTHO_INVALID_ARGUMENT, "standard_deviation is %g; what is drawn must be finite in this dtype",
-                 standard_deviation);
+            fail(ORTHO_INVALID_ARGUMENT, "standard_deviation is %s; what is drawn must be finite in this dtype",
+                 NumberText(standard_deviation).c_str());
         check::at_least("count", count, 1);
         check::not_null("x", x);
         check::not_null("y", y);

@@ -44,7 +44,7 @@ inline void flag(const char* name, int32_t value) {
 
 inline void finite(const char* name, double value) {
     if (!std::isfinite(value))
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %g; it must be finite", name, value);
+        fail(ORTHO_INVALID_ARGUMENT, "%s is %s; it must be finite", name, NumberText(value).c_str());
 }
 
 /** Whether a number stays finite when it is rounded to a checked dtype. */
@@ -54,13 +54,14 @@ inline bool finite_in(int32_t dtype, double value) {
 
 inline void finite_not_negative(const char* name, double value) {
     if (!(std::isfinite(value) && value >= 0))
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %g; it must be finite and not negative", name, value);
+        fail(ORTHO_INVALID_ARGUMENT, "%s is %s; it must be finite and not negative", name, NumberText(value).c_str());
 }
 
 /** lowest <= value < limit */
 inline void half_open(const char* name, double value, double lowest, double limit) {
     if (!(value >= lowest && value < limit))
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %g; it must be at least %g and below %g", name, value, lowest, limit);
+        fail(ORTHO_INVALID_ARGUMENT, "%s is %s; it must be at least %s and below %s", name, NumberText(value).c_str(),
+             NumberText(lowest).c_str(), NumberText(limit).c_str());
 }
 
 inline void dtype(int32_t value) {

@@ -1,5 +1,7 @@
 #include "core/error.hpp"
 
+#include <charconv>
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 
@@ -22,6 +24,15 @@ thread_local char last_message[Error::message_capacity] = "";
 
 Error::Error(ortho_status status, const char* message) noexcept : status_(status) {
     copy_one_line(message_, message);
+}
+
+NumberText::NumberText(double value, int digits) noexcept {
+    if (std::isfinite(value)) {
+        // Room for 17 digits, all that a double has, with sign, point and exponent.
+        *std::to_chars(text_, text_ + sizeof text_ - 1, value, std::chars_format::general, digits).ptr = '\0';
+        return;
+    }
+    std::snprintf(text_, sizeof text_, "%s", std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
 }
 
 void fail(ortho_status status, const char* format, ...) {

@@ -28,7 +28,21 @@ private:
     char message_[message_capacity];
 };
 
-/** Throws Error. The message is one line: the argument, what was given, what is allowed. */
+/**
+ * A number for a message, up to 6 significant digits: "0.1", "1e-06", "NaN", "-Infinity". As C# spells it, whatever the
+ * sign of a NaN, the C library and its locale.
+ */
+class NumberText {
+public:
+    explicit NumberText(double value, int digits = 6) noexcept;
+    const char* c_str() const noexcept { return text_; }
+
+private:
+    char text_[32];
+};
+
+/** Throws Error. Numbers that are not whole are given as NumberText. The message is one line: the argument, what was
+ * given, what is allowed. */
 [[noreturn]] ORTHO_PRINTF_FORMAT(2, 3) void fail(ortho_status status, const char* format, ...);
 
 /** Keeps the message of the calling thread's last failure. @return status */

@@ -371,8 +371,8 @@ private:
         if (!found)
             return;
         const T* first = std::find_if_not(values, values + count, [](T value) { return std::isfinite(value); });
-        fail(ORTHO_NOT_FINITE, "%s[%td] is %g; all values must be finite", name, first - values,
-             static_cast<double>(*first));
+        fail(ORTHO_NOT_FINITE, "%s[%td] is %s; all values must be finite", name, first - values,
+             NumberText(*first).c_str());
     }
 
     int64_t tiles(int64_t tile) const { return divide_up(padded_, tile); }

@@ -28,9 +28,8 @@ template <class T> double clip_gradient_norm(CpuDevice& device, int64_t count, T
         return kernels.sum_of_squares(gradients + begin, end - begin);
     });
     const double norm = std::sqrt(squares);
-    // A NaN may carry a sign, which would be printed.
     if (!std::isfinite(norm))
-        fail(ORTHO_NOT_FINITE, "the norm of gradients is %g; it must be finite", std::abs(norm));
+        fail(ORTHO_NOT_FINITE, "the norm of gradients is %s; it must be finite", NumberText(norm).c_str());
     if (norm > max_norm)
         for_each_block(device.pool, count, flat_block, [&](int64_t begin, int64_t end) {
             kernels.scale(gradients + begin, end - begin, static_cast<T>(max_norm / norm));

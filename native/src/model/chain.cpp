@@ -22,7 +22,8 @@ std::vector<double> one_for_each_unit(ortho_dtype dtype, const char* name, const
              count, units);
     for (int64_t i = 0; i < count; ++i)
         if (!check::finite_in(dtype, values[i]))
-            fail(ORTHO_INVALID_ARGUMENT, "%s[%" PRId64 "] is %g; it must be finite in this dtype", name, i, values[i]);
+            fail(ORTHO_INVALID_ARGUMENT, "%s[%" PRId64 "] is %s; it must be finite in this dtype", name, i,
+                 NumberText(values[i]).c_str());
     if (count == 1)
         return std::vector<double>(static_cast<size_t>(units), values[0]);
     return std::vector<double>(values, values + count);
@@ -97,9 +98,9 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
         const double distance = distance_from_orthogonal(options.filter_matrix + m * size, hidden_size);
         if (!(distance <= 1e-6))
             fail(ORTHO_INVALID_ARGUMENT,
-                 "filter_matrix (number %" PRId64 ") is %g away from orthogonal (largest entry of |O^T O - I|); "
+                 "filter_matrix (number %" PRId64 ") is %s away from orthogonal (largest entry of |O^T O - I|); "
                  "allowed is 1e-6",
-                 m, distance);
+                 m, NumberText(distance).c_str());
     }
     filter_matrix.assign(options.filter_matrix, options.filter_matrix + elements);
 }

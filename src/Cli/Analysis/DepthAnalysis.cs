@@ -32,8 +32,8 @@ internal static class DepthAnalysis
         long start = Stopwatch.GetTimestamp();
         using var interruption = new Interruption();
         StandardOutput.Tolerate();
-        RunFolder folder = RunFolder.Open(settings.Out ?? RunFolder.DefaultPath("depth", started), Gradients, SingularValues, Report);
-        bool saved = false;
+        string[] files = [Gradients, SingularValues, Report];
+        using RunFolder folder = settings.Out is { } path ? RunFolder.Open(path, files) : RunFolder.OpenNew("depth", started, files);
         try
         {
             Console.Out.WriteLine("gradient at the input relative to the output, in double precision, with what the theory allows:");
@@ -58,7 +58,6 @@ internal static class DepthAnalysis
                 (Gradients, path => File.WriteAllBytes(path, gradients)),
                 (SingularValues, path => File.WriteAllBytes(path, singularValues)),
                 (Report, report.Save));
-            saved = true;
             Console.Out.WriteLine($"{Path.Combine(folder.Path, Report)}, {Gradients}, {SingularValues}");
             return ExitCodes.Success;
         }
@@ -66,13 +65,6 @@ internal static class DepthAnalysis
         {
             StandardError.WriteLine("interrupted; nothing is saved");
             return interruption.ExitCode;
-        }
-        finally
-        {
-            if (!saved)
-            {
-                folder.RemoveIfEmpty();
-            }
         }
     }
 

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 namespace OrthoNative.Cli.Output;
 
 /// <summary>The folder that a run leaves its files in: all of them, whole, or none.</summary>
-internal sealed class RunFolder
+internal sealed class RunFolder : IDisposable
 {
     /// <summary>File of settings, metrics and result.</summary>
     public const string Report = "run.json";
@@ -20,90 +20,58 @@ internal sealed class RunFolder
     /// <summary>File of the picture of the loss.</summary>
     public const string Picture = "loss.png";
 
+    /// <summary>File that is held locked while the folder is in use, and goes with its end or at the next use of the folder.</summary>
+    private const string LockFile = ".orthonative.lock";
+
     private readonly string _option;
     private readonly string? _created;
+    private readonly string[] _names;
+    private FileStream? _lock;
+    private DateTime _lockedAt;
 
-    private RunFolder(string path, string option, string? created)
+    private RunFolder(string path, string option, string? created, string[] names)
     {
         Path = path;
         _option = option;
         _created = created;
+        _names = names;
     }
 
     /// <summary>Path of the folder as the user would write it.</summary>
     public string Path { get; }
 
-    /// <summary>A folder of its own for a run that names none: below runs, named after what is run and the time.</summary>
-    public static string DefaultPath(string name, DateTimeOffset started)
+    /// <summary>The commit record: where it is, the other files belong to it.</summary>
+    private string Record => _names[^1];
+
+    /// <summary>Takes a folder of its own for a run that names none: below runs, named after what is run and the time.</summary>
+    /// <param name="name">Name of what is run.</param>
+    /// <param name="started">When it was started.</param>
+    /// <param name="files">As in <see cref="Open"/>.</param>
+    /// <exception cref="CliException">The folder cannot be made or written.</exception>
+    public static RunFolder OpenNew(string name, DateTimeOffset started, params ReadOnlySpan<string> files)
     {
         string path = System.IO.Path.Combine("runs", Texts.Format($"{name}-{started:yyyyMMdd-HHmmss}"));
         string candidate = path;
-        for (int number = 2; System.IO.Path.Exists(candidate); number++)
+        for (int number = 2; ; number++)
         {
+            if (!System.IO.Path.Exists(candidate) && TryOpen(candidate, files) is { } folder)
+            {
+                return folder;
+            }
+
             candidate = Texts.Format($"{path}-{number}");
         }
-
-        return candidate;
     }
 
-    /// <summary>Makes the folder if need be, and makes sure that files can be written into it.</summary>
+    /// <summary>
+    /// Takes the folder until it is disposed of: makes it if need be, makes sure that files can be written into it, and brings to an end what
+    /// a program that was killed had begun.
+    /// </summary>
     /// <param name="path">Path of the folder.</param>
-    /// <param name="files">Names of the files.</param>
-    /// <exception cref="CliException">The folder cannot be made or written, or holds folders of these names.</exception>
-    public static RunFolder Open(string path, params ReadOnlySpan<string> files)
-    {
-        string option = $"--out is '{path}'";
-        string full;
-        try
-        {
-            full = System.IO.Path.GetFullPath(path);
-        }
-        catch (FileNotFoundException)
-        {
-            throw CliException.Failure($"{option}, and the working directory does not exist any more; allowed: a path from the root, or a working directory that exists");
-        }
-
-        // The topmost folder that did not exist, so that a run which ends with nothing leaves nothing.
-        string? created = null;
-        for (string? at = full; at is not null && !Directory.Exists(at); at = System.IO.Path.GetDirectoryName(at))
-        {
-            created = at;
-        }
-
-        var folder = new RunFolder(path, option, created);
-        try
-        {
-            Directory.CreateDirectory(path);
-            string probe = folder.Temporary("probe");
-            using (new FileStream(probe, FileMode.Create, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
-            {
-            }
-
-            // Of a run that was killed while it was saved.
-            foreach (string name in files)
-            {
-                foreach (string left in Directory.EnumerateFiles(path, $".{name}.*.part*"))
-                {
-                    folder.Remove(System.IO.Path.GetFileName(left));
-                }
-            }
-        }
-        catch (Exception exception) when (FileErrors.Is(exception))
-        {
-            folder.RemoveIfEmpty();
-            throw CliException.Failure($"{option}, which cannot be written ({FileErrors.Reason(exception)}); allowed: a folder that can");
-        }
-
-        foreach (string name in files)
-        {
-            if (Directory.Exists(folder.PathOf(name)))
-            {
-                throw CliException.Failure($"{option}, where {name} is a folder; allowed: a folder in which it is a file or is not");
-            }
-        }
-
-        return folder;
-    }
+    /// <param name="files">Names of all files that are ever written there; the last one is the commit record.</param>
+    /// <exception cref="CliException">The folder cannot be made or written, is in use, or holds folders of these names.</exception>
+    public static RunFolder Open(string path, params ReadOnlySpan<string> files) => TryOpen(path, files) ??
+        throw CliException.Failure($"--out is '{path}', where another run goes on; allowed: a folder of its own, or this one once that run has ended");
 
     /// <summary>Makes sure, before work is done, that the disk has room for what it will give.</summary>
     /// <param name="bytes">What will be written.</param>
@@ -118,12 +86,10 @@ internal sealed class RunFolder
     }
 
     /// <summary>Writes files; an earlier run's files of the same names are replaced only once all are on the disk.</summary>
-    /// <param name="files">
-    /// Name, and what writes the file to the path that it is given. The last one is the commit record: where it is, the others belong to it.
-    /// </param>
+    /// <param name="files">Name, and what writes the file to the path that it is given. The last one is the commit record.</param>
     /// <exception cref="CliException">
-    /// A file cannot be written; the folder is then as it was. Or one cannot be replaced; the folder then has no commit record. The files were
-    /// then written into a new folder for temporary files, which the message names, unless that was not possible either.
+    /// A file cannot be written; the folder is then as it was. Or one cannot be replaced; the rest is then done by the next use of the folder.
+    /// The files were then written into a new folder for temporary files, which the message names, unless that was not possible either.
     /// </exception>
     public void Write(params ReadOnlySpan<(string Name, Action<string> Write)> files)
     {
@@ -137,8 +103,10 @@ internal sealed class RunFolder
         try
         {
             string path = Directory.CreateTempSubdirectory("orthonative-").FullName;
-            string? secondProblem = new RunFolder(path, $"its folder is '{path}'", path).TryWrite(files);
-            outcome = secondProblem is null ? $"the run's files were saved in '{path}' instead" : $"the run's files were not saved, nor elsewhere: {secondProblem}";
+            using var second = new RunFolder(path, $"its folder is '{path}'", path, _names);
+            outcome = second.TryWrite(files) is { } secondProblem
+                ? $"the run's files were not saved, nor elsewhere: {secondProblem}"
+                : $"the run's files were saved in '{path}' instead";
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {
@@ -148,36 +116,19 @@ internal sealed class RunFolder
         throw CliException.Failure($"{problem}; {outcome}");
     }
 
-    /// <summary>Writes files as <see cref="Write"/> does, or leaves nothing behind; there is no second place.</summary>
+    /// <summary>Writes files as <see cref="Write"/> does; there is no second place.</summary>
     /// <param name="files">As there.</param>
     /// <returns>What is in the way; null: they are written.</returns>
     public string? TryWrite(params ReadOnlySpan<(string Name, Action<string> Write)> files)
     {
-        string current = files[0].Name;
-        bool written = false;
+        string current = Record;
         try
         {
-            // It may have been removed during the run.
-            Directory.CreateDirectory(Path);
-            foreach ((string name, Action<string> write) in files)
+            foreach (string name in Replace([.. files]))
             {
                 current = name;
-                write(Temporary(name));
-                using SafeFileHandle file = File.OpenHandle(Temporary(name), FileMode.Open, FileAccess.Write);
-                RandomAccess.FlushToDisk(file);
             }
 
-            // Files are renamed one by one, and the program may be killed in between. The earlier run's record goes first and the new one
-            // comes last, so that no record ever stands beside files of another run.
-            current = files[^1].Name;
-            File.Delete(PathOf(current));
-            foreach ((string name, _) in files)
-            {
-                current = name;
-                File.Move(Temporary(name), PathOf(name), overwrite: true);
-            }
-
-            written = true;
             return null;
         }
         catch (Exception exception) when (FileErrors.Is(exception))
@@ -186,15 +137,51 @@ internal sealed class RunFolder
         }
         finally
         {
-            if (!written)
-            {
-                foreach ((string name, _) in files)
-                {
-                    Remove(TemporaryName(name));
-                }
+            RemoveUnfinished();
+        }
+    }
 
-                RemoveIfEmpty();
+    /// <summary>
+    /// The work of <see cref="TryWrite"/>, which ends at any point when the program is killed or the power fails. The new files lie beside the
+    /// old ones until all are on the disk. Renaming the record commits: from then on the next use of the folder can do what is left.
+    /// </summary>
+    /// <returns>Before each change of the disk, the name of the file that it is about.</returns>
+    internal IEnumerable<string> Replace((string Name, Action<string> Write)[] files)
+    {
+        // It may have been removed during the run.
+        Directory.CreateDirectory(Path);
+        if (!TryLock())
+        {
+            throw new IOException("another run goes on there");
+        }
+
+        // A file may have been in the way of the last one.
+        foreach (string name in Complete())
+        {
+            yield return name;
+        }
+
+        foreach ((string name, Action<string> write) in files)
+        {
+            yield return name;
+            if (Directory.Exists(PathOf(name)))
+            {
+                throw new IOException("a folder has this name");
             }
+
+            string path = name == Record ? Uncommitted(name) : Committed(name);
+            write(path);
+            using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Write);
+            RandomAccess.FlushToDisk(file);
+        }
+
+        yield return Record;
+        FolderFlush.ToDisk(Path);
+        yield return Record;
+        File.Move(Uncommitted(Record), Committed(Record), overwrite: true);
+        foreach (string name in Complete())
+        {
+            yield return name;
         }
     }
 
@@ -214,8 +201,177 @@ internal sealed class RunFolder
     /// <summary>Path of a file in the folder.</summary>
     public string PathOf(string name) => System.IO.Path.Combine(Path, name);
 
+    /// <summary>Lets others use the folder, and removes it if this one made it and nothing is in it.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            if (HasLock())
+            {
+                // While it is locked: afterwards it may be another's. Where open files cannot be deleted, closing it does.
+                File.Delete(PathOf(LockFile));
+            }
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            // The next run there takes it over.
+        }
+
+        _lock?.Dispose();
+        RemoveIfEmpty();
+    }
+
+    /// <returns>Null: another run goes on in the folder.</returns>
+    private static RunFolder? TryOpen(string path, ReadOnlySpan<string> files)
+    {
+        string option = $"--out is '{path}'";
+        string full;
+        try
+        {
+            full = System.IO.Path.GetFullPath(path);
+        }
+        catch (FileNotFoundException)
+        {
+            throw CliException.Failure($"{option}, and the working directory does not exist any more; allowed: a path from the root, or a working directory that exists");
+        }
+
+        // The topmost folder that did not exist, so that a run which ends with nothing leaves nothing.
+        string? created = null;
+        for (string? at = full; at is not null && !Directory.Exists(at); at = System.IO.Path.GetDirectoryName(at))
+        {
+            created = at;
+        }
+
+        var folder = new RunFolder(path, option, created, [.. files]);
+        bool opened = false;
+        try
+        {
+            Directory.CreateDirectory(path);
+            if (!folder.TryLock())
+            {
+                return null;
+            }
+
+            foreach (string name in files)
+            {
+                if (Directory.Exists(folder.PathOf(name)))
+                {
+                    throw CliException.Failure($"{option}, where {name} is a folder; allowed: a folder in which it is a file or is not");
+                }
+            }
+
+            foreach (string _ in folder.Complete())
+            {
+            }
+
+            folder.RemoveUnfinished();
+            opened = true;
+            return folder;
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            throw CliException.Failure($"{option}, which cannot be written ({FileErrors.Reason(exception)}); allowed: a folder that can");
+        }
+        finally
+        {
+            if (!opened)
+            {
+                folder.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Puts committed files in their places.</summary>
+    /// <returns>As <see cref="Replace"/>.</returns>
+    private IEnumerable<string> Complete()
+    {
+        if (!File.Exists(Committed(Record)))
+        {
+            yield break;
+        }
+
+        yield return Record;
+        FolderFlush.ToDisk(Path);
+        // No record ever stands beside files of another run.
+        yield return Record;
+        File.Delete(PathOf(Record));
+        foreach (string name in _names[..^1])
+        {
+            if (File.Exists(Committed(name)))
+            {
+                yield return name;
+                File.Move(Committed(name), PathOf(name), overwrite: true);
+            }
+        }
+
+        yield return Record;
+        FolderFlush.ToDisk(Path);
+        yield return Record;
+        File.Move(Committed(Record), PathOf(Record), overwrite: true);
+        yield return Record;
+        FolderFlush.ToDisk(Path);
+    }
+
+    /// <summary>Removes what was written and not committed, unless it is another's.</summary>
+    private void RemoveUnfinished()
+    {
+        try
+        {
+            if (!HasLock() || File.Exists(Committed(Record)))
+            {
+                return;
+            }
+
+            foreach (string name in _names)
+            {
+                foreach (string left in Directory.EnumerateFiles(Path, $".{name}.*"))
+                {
+                    // Writers put endings of their own behind; earlier versions put a number before ".part".
+                    string file = System.IO.Path.GetFileName(left);
+                    if (file.StartsWith(CommittedName(name), StringComparison.Ordinal) || file.Contains(".part", StringComparison.Ordinal))
+                    {
+                        Remove(file);
+                    }
+                }
+            }
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            // As in Remove.
+        }
+    }
+
+    /// <summary>Locks the folder for this process, if it is not locked already; where locks are not supported, as if it were.</summary>
+    /// <returns>False: another one has it.</returns>
+    private bool TryLock()
+    {
+        // More than once: another run's end may remove the file between its being opened and locked here.
+        for (int attempt = 0; attempt < 10 && !HasLock(); attempt++)
+        {
+            _lock?.Dispose();
+            _lock = null;
+            try
+            {
+                _lock = new FileStream(
+                    PathOf(LockFile), FileMode.Create, FileAccess.Write, FileShare.None, 1,
+                    OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None);
+            }
+            catch (IOException exception) when (FileErrors.IsSharingViolation(exception))
+            {
+                return false;
+            }
+
+            _lockedAt = File.GetLastWriteTimeUtc(_lock.SafeFileHandle);
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether the lock file is the one that was locked: with the folder it may have been removed, and be another's by now.</summary>
+    private bool HasLock() => _lock is not null && File.GetLastWriteTimeUtc(PathOf(LockFile)) == _lockedAt;
+
     /// <summary>Removes the folders that <see cref="Open"/> made, unless something is in them.</summary>
-    public void RemoveIfEmpty()
+    private void RemoveIfEmpty()
     {
         if (_created is null)
         {
@@ -235,7 +391,9 @@ internal sealed class RunFolder
         }
     }
 
-    private static string TemporaryName(string name) => $".{name}.{Environment.ProcessId}.part";
+    private static string CommittedName(string name) => $".{name}.new";
 
-    private string Temporary(string name) => PathOf(TemporaryName(name));
+    private string Committed(string name) => PathOf(CommittedName(name));
+
+    private string Uncommitted(string name) => PathOf($".{name}.part");
 }

@@ -108,6 +108,19 @@ internal sealed class Trainer : IDisposable
             }
         }
 
+        // Or in, or just before, that of the epoch that it had done.
+        if (_settings.TestEveryEpoch && _epochs is [.., { TestMetric: null } untested] && untested.Step == step)
+        {
+            EpochReport tested = untested with { TestMetric = Test(step, cancellationToken) };
+            if (tested.TestMetric is null)
+            {
+                status = RunStatus.Interrupted;
+            }
+
+            _epochs[^1] = tested;
+            view.Epoch(tested);
+        }
+
         while (step < Steps && status == RunStatus.Completed)
         {
             var epoch = new EpochTally((int)(step / _stepsPerEpoch) + 1);
@@ -172,7 +185,7 @@ internal sealed class Trainer : IDisposable
     /// <param name="weights">File of the weights.</param>
     /// <param name="optimizer">File of the optimizer's state.</param>
     /// <param name="steps">Training loss and metric of every step that was done.</param>
-    /// <param name="epochs">Reports of the epochs; one that was cut short is reported again, of the steps that it lacked.</param>
+    /// <param name="epochs">Reports of the epochs; one that was cut short by an interruption is reported again, of the steps that it lacked.</param>
     /// <param name="seconds">Wall time that these took.</param>
     /// <exception cref="InvalidDataException">A file is damaged, of another model, or does not belong to the steps.</exception>
     public void Resume(
@@ -189,12 +202,14 @@ internal sealed class Trainer : IDisposable
         _earlierSeconds = seconds;
         _losses.AddRange(steps.Select(step => step.Loss));
         _metrics.AddRange(steps.Select(step => step.Metric));
-        foreach ((double loss, double metric) in steps.TakeLast(TaskDefaults.StopWindow))
+        // All of them: a mean whose terms are in another order may differ in its last bit, and with it the end.
+        foreach ((double loss, double metric) in steps)
         {
             _recent.Add(new StepResult(_settings.Batch, loss, metric, 0));
         }
 
-        _epochs.AddRange(epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0));
+        bool trained = steps.Count == Steps || IsGoalReached();
+        _epochs.AddRange(epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0 || (trained && epoch.Step == steps.Count)));
         _pass = checked((int)(steps.Count / _loader.BatchesPerEpoch));
         _batches = _loader.Epoch(_pass).GetEnumerator();
         _batches.Skip(steps.Count % _loader.BatchesPerEpoch);

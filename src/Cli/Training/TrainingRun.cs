@@ -20,17 +20,17 @@ internal static class TrainingRun
         DateTimeOffset started = DateTimeOffset.Now;
         using var interruption = new Interruption();
         StandardOutput.Tolerate();
-        RunReport? earlier = settings.Resume ? LoadEarlier(task, settings) : null;
-        RunFolder folder = RunFolder.Open(
-            settings.Out ?? RunFolder.DefaultPath(task.Name, started),
-            RunFolder.Weights,
-            RunFolder.Picture,
-            RunFolder.OptimizerState,
-            RunFolder.Losses,
-            RunFolder.Report);
-        bool saved = false;
+        if (settings.Resume && settings.Out is null)
+        {
+            throw CliException.Usage("--resume is given without --out; allowed: with the --out of the run to go on with");
+        }
+
+        string[] files = [RunFolder.Weights, RunFolder.Picture, RunFolder.OptimizerState, RunFolder.Losses, RunFolder.Report];
+        using RunFolder folder = settings.Out is { } path ? RunFolder.Open(path, files) : RunFolder.OpenNew(task.Name, started, files);
         try
         {
+            // In the folder that is taken, where a save that was cut short has been brought to its end.
+            RunReport? earlier = settings.Resume ? RunReport.LoadForResuming(folder.Path, task.Name) : null;
             if (settings.Data is not null)
             {
                 EnsureMnist(settings, interruption.Token);
@@ -85,7 +85,6 @@ internal static class TrainingRun
                 folder.Remove(RunFolder.Losses);
             }
 
-            saved = true;
             Console.Out.WriteLine($"{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}");
             if (!HasEnded(outcome))
             {
@@ -98,13 +97,6 @@ internal static class TrainingRun
         {
             StandardError.WriteLine("interrupted before training; nothing was saved");
             return interruption.ExitCode;
-        }
-        finally
-        {
-            if (!saved)
-            {
-                folder.RemoveIfEmpty();
-            }
         }
     }
 
@@ -168,9 +160,6 @@ internal static class TrainingRun
 
     /// <summary>Whether there is nothing to go on with.</summary>
     private static bool HasEnded(TrainingOutcome outcome) => outcome.Status is RunStatus.Completed or RunStatus.GoalReached;
-
-    private static RunReport LoadEarlier(TrainingTask task, TrainSettings settings) => RunReport.LoadForResuming(
-        settings.Out ?? throw CliException.Usage("--resume is given without --out; allowed: with the --out of the run to go on with"), task.Name);
 
     private static void Resume(RunFolder folder, RunReport earlier, Trainer trainer)
     {

@@ -10,7 +10,7 @@ internal sealed class RunFolderTests
     public void Files_of_an_earlier_run_are_replaced()
     {
         using var folder = new TemporaryFolder();
-        var run = RunFolder.Open(folder.Path);
+        using var run = RunFolder.Open(folder.Path, "weights", "record");
 
         run.Write(Text("weights", "1"), Text("record", "1"));
         run.Write(Text("weights", "2"), Text("record", "2"));
@@ -22,7 +22,7 @@ internal sealed class RunFolderTests
     public void A_file_that_cannot_be_written_leaves_the_folder_as_it_was()
     {
         using var folder = new TemporaryFolder();
-        var run = RunFolder.Open(folder.Path);
+        using var run = RunFolder.Open(folder.Path, "weights", "record");
         run.Write(Text("weights", "1"), Text("record", "1"));
 
         Assert.That(
@@ -33,22 +33,139 @@ internal sealed class RunFolderTests
         Assert.That(Contents(folder.Path), Is.EqualTo((string[])["record 1", "weights 1"]));
     }
 
-    /// <summary>A folder in the place of the picture stands for whatever ends the program between two renamings.</summary>
     [Test]
-    public void Where_only_some_files_are_replaced_there_is_no_record()
+    public void A_folder_in_the_place_of_a_file_leaves_the_files_as_they_were()
     {
         using var folder = new TemporaryFolder();
-        var run = RunFolder.Open(folder.Path);
+        using var run = RunFolder.Open(folder.Path, "weights", "picture", "record");
         run.Write(Text("weights", "1"), Text("record", "1"));
         Directory.CreateDirectory(folder.File("picture"));
 
         string message = Assert.Throws<CliException>(() => run.Write(Text("weights", "2"), Text("picture", "2"), Text("record", "2"))).Message;
 
-        Assert.That(message, Does.Contain("picture cannot be written"));
-        Assert.That(Contents(folder.Path), Is.EqualTo((string[])["weights 2"]));
+        Assert.That(message, Does.Contain("picture cannot be written (a folder has this name)"));
+        Assert.That(Contents(folder.Path), Is.EqualTo((string[])["record 1", "weights 1"]));
         string rescue = message.Split('\'')[^2];
         Assert.That(Contents(rescue), Is.EqualTo((string[])["picture 2", "record 2", "weights 2"]));
         Directory.Delete(rescue, recursive: true);
+    }
+
+    /// <summary>A program that is killed does nothing any more, and its lock is gone.</summary>
+    [Test]
+    public void Whenever_the_program_is_killed_the_next_use_of_the_folder_finds_all_files_of_one_save()
+    {
+        string[] before = ["record 1", "state 1", "weights 1"], after = ["record 2", "state 1", "weights 2"];
+        var found = new List<string[]>();
+        for (bool ended = false; !ended;)
+        {
+            using var folder = new TemporaryFolder();
+            using (var run = RunFolder.Open(folder.Path, "weights", "state", "record"))
+            {
+                run.Write(Text("weights", "1"), Text("state", "1"), Text("record", "1"));
+                IEnumerator<string> changes = run.Replace([Text("weights", "2"), Text("record", "2")]).GetEnumerator();
+                for (int i = 0; i <= found.Count && !ended; i++)
+                {
+                    ended = !changes.MoveNext();
+                }
+            }
+
+            string[] visible = [.. Contents(folder.Path).Where(file => file[0] != '.')];
+            Assert.That(visible, Is.EqualTo(before).Or.EqualTo(after).Or.None.StartsWith("record"));
+
+            using (RunFolder.Open(folder.Path, "weights", "state", "record"))
+            {
+            }
+
+            found.Add(Contents(folder.Path));
+        }
+
+        int saved = found.FindIndex(files => files.SequenceEqual(after));
+        Assert.That(saved, Is.InRange(1, found.Count - 2));
+        Assert.That(found[..saved], Is.All.EqualTo(before));
+        Assert.That(found[saved..], Is.All.EqualTo(after));
+    }
+
+    [Test]
+    public void What_was_committed_waits_until_what_is_in_its_way_is_gone()
+    {
+        using var folder = new TemporaryFolder();
+        using (var run = RunFolder.Open(folder.Path, "weights", "picture", "record"))
+        {
+            void Obstruct(string path)
+            {
+                File.WriteAllText(path, "2");
+                Directory.CreateDirectory(folder.File("picture"));
+            }
+
+            string? first = run.TryWrite(Text("weights", "2"), Text("picture", "2"), ("record", Obstruct));
+            string? second = run.TryWrite(Text("weights", "3"), Text("picture", "3"), Text("record", "3"));
+
+            Assert.That(first, Does.Contain("where picture cannot be written"));
+            Assert.That(second, Does.Contain("where picture cannot be written"));
+        }
+
+        Directory.Delete(folder.File("picture"));
+        using (RunFolder.Open(folder.Path, "weights", "picture", "record"))
+        {
+        }
+
+        Assert.That(Contents(folder.Path), Is.EqualTo((string[])["picture 2", "record 2", "weights 2"]));
+    }
+
+    [Test]
+    public void What_was_left_unfinished_is_removed_and_nothing_else()
+    {
+        using var folder = new TemporaryFolder();
+        string[] unfinished = [".record.part", ".weights.new", ".weights.new.0a.tmp", ".weights.123.part", ".weights.123.part.0a.tmp"];
+        foreach (string name in (string[])[.. unfinished, ".weights.swp", ".other.new"])
+        {
+            File.WriteAllText(folder.File(name), "");
+        }
+
+        using (RunFolder.Open(folder.Path, "weights", "record"))
+        {
+        }
+
+        Assert.That(Contents(folder.Path), Is.EqualTo((string[])[".other.new ", ".weights.swp "]));
+    }
+
+    [Test]
+    public void A_folder_is_taken_by_one_at_a_time()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("run");
+        using (RunFolder.Open(path, "record"))
+        {
+            Assert.That(
+                () => RunFolder.Open(path, "record"),
+                Throws.TypeOf<CliException>().With.Message.StartsWith($"--out is '{path}', where another run goes on; allowed: "));
+        }
+
+        Assert.That(Directory.Exists(path), Is.False);
+        using (RunFolder.Open(path, "record"))
+        {
+            Assert.That(Directory.Exists(path), Is.True);
+        }
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_folder_that_was_removed_and_taken_by_another_is_left_to_it()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("run");
+        using var first = RunFolder.Open(path, "record");
+        Directory.Delete(path, recursive: true);
+        using var second = RunFolder.Open(path, "record");
+        File.WriteAllText(Path.Combine(path, ".record.part"), "2");
+
+        string? problem = first.TryWrite(Text("record", "1"));
+        first.Dispose();
+
+        Assert.That(problem, Does.Contain("record cannot be written (another run goes on there)"));
+        Assert.That(File.Exists(Path.Combine(path, ".record.part")), Is.True);
+        Assert.That(() => RunFolder.Open(path, "record"), Throws.TypeOf<CliException>());
+        Assert.That(second.TryWrite(Text("record", "2")), Is.Null);
     }
 
     /// <summary>A fault in the program, which is not a file's.</summary>
@@ -56,7 +173,7 @@ internal sealed class RunFolderTests
     public void Any_exception_leaves_the_folder_as_it_was()
     {
         using var folder = new TemporaryFolder();
-        var run = RunFolder.Open(folder.Path);
+        using var run = RunFolder.Open(folder.Path, "weights", "record");
         run.Write(Text("weights", "1"), Text("record", "1"));
 
         Assert.That(
@@ -70,11 +187,11 @@ internal sealed class RunFolderTests
     public void The_error_is_told_where_the_folder_vanishes_while_files_are_written()
     {
         using var folder = new TemporaryFolder();
-        var run = RunFolder.Open(folder.File("run"));
+        using var run = RunFolder.Open(folder.File("run"), "record");
 
         void Fail(string path)
         {
-            Directory.Delete(Path.GetDirectoryName(path)!);
+            Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
             throw new IOException("No space left on device");
         }
 
@@ -85,6 +202,10 @@ internal sealed class RunFolderTests
 
     private static (string Name, Action<string> Write) Text(string name, string text) => (name, path => File.WriteAllText(path, text));
 
+    /// <summary>Names and texts, without the lock, whose file may be there or not.</summary>
     private static string[] Contents(string folder) =>
-        [.. Directory.EnumerateFiles(folder).Order().Select(path => $"{Path.GetFileName(path)} {File.ReadAllText(path)}")];
+        [.. Directory.EnumerateFiles(folder)
+            .Where(path => Path.GetFileName(path) != ".orthonative.lock")
+            .OrderBy(Path.GetFileName, StringComparer.Ordinal)
+            .Select(path => $"{Path.GetFileName(path)} {File.ReadAllText(path)}")];
 }

@@ -266,6 +266,43 @@ internal sealed class TrainTests
         Assert.That(EpochSteps(run), Is.EqualTo(EpochSteps(other)));
     }
 
+    [TestCase("run")]
+    [TestCase("run", "--resume")]
+    [TestCase("link")]
+    [Platform("Linux,MacOsX")]
+    public void A_second_run_in_the_folder_of_one_that_goes_on_is_refused(params string[] options)
+    {
+        using var folder = new TemporaryFolder();
+        string[] command = [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--save-every", "0.005"];
+        using var process = CliProcess.Start(folder.Path, [.. command, "--out", "run"]);
+        Assert.That(() => File.Exists(folder.File("run/run.json")), Is.True.After(60_000, 5));
+        Directory.CreateSymbolicLink(folder.File("link"), "run");
+
+        CliResult second = CliProcess.Run(folder.Path, [.. command, "--out", .. options]);
+        process.Send("TERM");
+        CliResult first = process.Finish();
+
+        Assert.That(second.ExitCode, Is.EqualTo(1));
+        Assert.That(second.Output, Is.Empty);
+        Assert.That(second.Error.TrimEnd('\n'), Does.Contain($"--out is '{options[0]}', where another run goes on").And.Not.Contains("\n"));
+        Assert.That(first.ExitCode, Is.EqualTo(143), first.Error);
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
+    }
+
+    /// <summary>They may start within the second that a folder is named after.</summary>
+    [Test]
+    public void Runs_that_name_no_folder_each_have_their_own()
+    {
+        using var folder = new TemporaryFolder();
+        CliProcess[] runs = [.. Enumerable.Range(0, 3).Select(_ => CliProcess.Start(folder.Path, [.. s_shortCopy, "--steps", "100"]))];
+
+        CliResult[] results = Array.ConvertAll(runs, run => run.Finish());
+        Array.ForEach(runs, run => run.Dispose());
+
+        Assert.That(results.Select(result => result.ExitCode), Is.All.Zero);
+        Assert.That(Directory.GetDirectories(folder.File("runs")).Select(Names), Has.Exactly(3).EqualTo(s_files));
+    }
+
     private static int[] EpochSteps(JsonDocument run) =>
         [.. run.RootElement.GetProperty("epochs").EnumerateArray().Select(epoch => epoch.GetProperty("step").GetInt32())];
 
@@ -354,7 +391,7 @@ internal sealed class TrainTests
         using var process = CliProcess.Start(
             folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
         process.WaitForLine("epoch 1/");
-        Directory.Delete(folder.File("run"));
+        Directory.Delete(folder.File("run"), recursive: true);
 
         process.Send("TERM");
         CliResult result = process.Finish();
