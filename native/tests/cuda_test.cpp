@@ -597,6 +597,40 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU) {
         }
 }
 
+TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU_at_the_ends_of_the_range) {
+    using T = TypeParam;
+    constexpr T largest = std::numeric_limits<T>::max();
+    const std::vector<T> one{largest, -largest, 0, -largest, largest / 3, largest};
+    const std::vector<T> other{-largest, largest, largest, -largest, -largest / 5, largest};
+    std::vector<double> losses;
+    Both<T>().expect_close_values("prediction gradients", 8, [&](ortho_device* device) {
+        const DeviceArray<T> predictions(device, one), targets(device, other), gradients(device, one.size(), 0);
+        double loss = 0;
+        EXPECT_TRUE(succeeds(ortho_mean_squared_error(device, dtype_of<T>, 6, predictions.data(), targets.data(), &loss,
+                                                      gradients.data())));
+        losses.push_back(loss);
+        const auto found = gradients.values();
+        EXPECT_TRUE(std::all_of(found.begin(), found.end(), [](T gradient) { return std::isfinite(gradient); }));
+        return found;
+    });
+    const std::vector<int32_t> targets{1, 1};
+    Both<T>().expect_close_values("logit gradients", 8, [&](ortho_device* device) {
+        const DeviceArray<T> logits(device, one), gradients(device, one.size(), 0);
+        double loss = 0;
+        EXPECT_TRUE(succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, 2, 3, 0.1, logits.data(), targets.data(),
+                                                         &loss, nullptr, gradients.data())));
+        losses.push_back(loss);
+        return gradients.values();
+    });
+    for (const size_t i : {0, 2}) {
+        if (sizeof(T) == sizeof(float)) {
+            EXPECT_NEAR(losses[i], losses[i + 1], 16 * rounding<double> * losses[i]); // six terms in double precision
+        } else {
+            EXPECT_EQ(losses[i], losses[i + 1]); // infinite
+        }
+    }
+}
+
 TYPED_TEST(CudaOperations, Logits_that_are_equal_count_as_the_first_of_them) {
     using T = TypeParam;
     const DeviceArray<T> logits(cuda().get(), std::vector<T>(40 * 3, T(1)));

@@ -46,6 +46,14 @@ ORTHO_HOST_DEVICE double square_root(double value) {
 }
 
 /**
+ * factor * (prediction - target) for a factor of at most 2. The difference is that of the halves, whose range is enough
+ * for it and which are as exact but for subnormal numbers.
+ */
+template <class T> ORTHO_HOST_DEVICE T squared_error_gradient(T factor, T prediction, T target) {
+    return 2 * factor * (T(0.5) * prediction - T(0.5) * target);
+}
+
+/**
  * What `count` numbers of type T are to be multiplied by before their squares are summed up again: a power of two where
  * `squares`, the plain sum in double precision, has overflowed or lost digits by underflow; 1 where it is right.
  */
