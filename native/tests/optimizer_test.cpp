@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "support.hpp"
 
@@ -376,11 +377,12 @@ TEST_F(BadStep, Adam_refuses_by_name) {
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, 1e-8, -1), "decoupled is -1"));
     EXPECT_TRUE(is_refused(ortho_adam_step(device.get(), 1, 4, p, g, m, m, 1, 0.9, 0.999, 1e-8, 0, nullptr, 1),
                            "groups is null"));
-    // Above 0 in double precision, 0 in float32.
-    float small = 1;
-    EXPECT_TRUE(is_refused(
-        ortho_adam_step(device.get(), 0, 1, &small, &small, &small, &small, 1, 0.9, 0.999, 1e-60, 0, &whole, 1),
-        "epsilon is 1e-60"));
+    // Above 0 and finite in double precision, 0 or infinite in float32.
+    float value = 1;
+    for (const auto& [epsilon, text] : {std::pair{1e-60, "epsilon is 1e-60"}, {1e39, "epsilon is 1e+39"}})
+        EXPECT_TRUE(is_refused(
+            ortho_adam_step(device.get(), 0, 1, &value, &value, &value, &value, 1, 0.9, 0.999, epsilon, 0, &whole, 1),
+            text));
 }
 
 } // namespace
