@@ -639,6 +639,40 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU) {
         }
 }
 
+TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU_at_the_ends_of_the_range) {
+    using T = TypeParam;
+    constexpr T largest = std::numeric_limits<T>::max();
+    const std::vector<T> one{largest, -largest, 0, -largest, largest / 3, largest};
+    const std::vector<T> other{-largest, largest, largest, -largest, -largest / 5, largest};
+    std::vector<double> losses;
+    Both<T>().expect_close_values("prediction gradients", 8, [&](ortho_device* device) {
+        const DeviceArray<T> predictions(device, one), targets(device, other), gradients(device, one.size(), 0);
+        double loss = 0;
+        EXPECT_TRUE(succeeds(ortho_mean_squared_error(device, dtype_of<T>, 6, predictions.data(), targets.data(), &loss,
+                                                      gradients.data())));
+        losses.push_back(loss);
+        const auto found = gradients.values();
+        EXPECT_TRUE(std::all_of(found.begin(), found.end(), [](T gradient) { return std::isfinite(gradient); }));
+        return found;
+    });
+    const std::vector<int32_t> targets{1, 1};
+    Both<T>().expect_close_values("logit gradients", 8, [&](ortho_device* device) {
+        const DeviceArray<T> logits(device, one), gradients(device, one.size(), 0);
+        double loss = 0;
+        EXPECT_TRUE(succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, 2, 3, 0.1, logits.data(), targets.data(),
+                                                         &loss, nullptr, gradients.data())));
+        losses.push_back(loss);
+        return gradients.values();
+    });
+    for (const size_t i : {0, 2}) {
+        if (sizeof(T) == sizeof(float)) {
+            EXPECT_NEAR(losses[i], losses[i + 1], 16 * rounding<double> * losses[i]); // six terms in double precision
+        } else {
+            EXPECT_EQ(losses[i], losses[i + 1]); // infinite
+        }
+    }
+}
+
 TYPED_TEST(CudaOperations, Logits_that_are_equal_count_as_the_first_of_them) {
     using T = TypeParam;
     const DeviceArray<T> logits(cuda().get(), std::vector<T>(40 * 3, T(1)));
@@ -719,6 +753,49 @@ TYPED_TEST(CudaOperations, Clipping_agrees_with_the_CPU) {
     EXPECT_TRUE(succeeds(ortho_clip_gradient_norm(cuda().get(), dtype_of<T>, 20'000, gradients.data(), 0.5, nullptr)));
     EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, "the norm of gradients"));
     EXPECT_EQ(gradients.values()[0], T(1));
+}
+
+TYPED_TEST(CudaOperations, Clipping_agrees_with_the_CPU_at_the_ends_of_the_range) {
+    using T = TypeParam;
+    using Limits = std::numeric_limits<T>;
+    const Device cpu = make_device(1);
+    constexpr int64_t count = 20'000;
+    for (const T size : {Limits::max() / 1024, Limits::min(), Limits::min() / 1024})
+        for (const double limit : {static_cast<double>(size), 1e-3, static_cast<double>(Limits::denorm_min())}) {
+            auto gradients = normal_values<T>(count, 2);
+            for (T& value : gradients)
+                value *= size;
+            const auto clipped = [&](ortho_device* device, double& norm) {
+                const DeviceArray<T> values(device, gradients);
+                EXPECT_TRUE(
+                    succeeds(ortho_clip_gradient_norm(device, dtype_of<T>, count, values.data(), limit, &norm)));
+                return values.values();
+            };
+            double expected_norm = 0, norm = 0;
+            const auto expected = clipped(cpu.get(), expected_norm), actual = clipped(cuda().get(), norm);
+            // Sums of the same terms in another order, and then the same factors and products but for their roundings;
+            // those of subnormal numbers are of whole units.
+            constexpr double sum_bound = 2 * count * rounding<double>;
+            EXPECT_NEAR(norm, expected_norm, sum_bound * expected_norm + std::numeric_limits<double>::denorm_min());
+            EXPECT_GT(norm, 0);
+            for (size_t i = 0; i < expected.size(); ++i)
+                ASSERT_NEAR(static_cast<double>(actual[i]), static_cast<double>(expected[i]),
+                            (sum_bound + 8 * rounding<T>)*std::abs(static_cast<double>(expected[i])) +
+                                6 * static_cast<double>(Limits::denorm_min()))
+                    << i;
+        }
+    std::vector<T> values(16, Limits::max());
+    const DeviceArray<T> largest(cuda().get(), values);
+    double norm = 42;
+    const ortho_status status = ortho_clip_gradient_norm(cuda().get(), dtype_of<T>, 16, largest.data(), 1, &norm);
+    if (sizeof(T) == sizeof(float)) {
+        EXPECT_TRUE(succeeds(status));
+        EXPECT_NEAR(static_cast<double>(largest.values()[0]), 0.25, 4 * rounding<T> * 0.25);
+    } else {
+        EXPECT_TRUE(fails(status, ORTHO_NOT_FINITE, "the norm of gradients"));
+        EXPECT_EQ(norm, 42);
+        EXPECT_EQ(largest.values(), values);
+    }
 }
 
 TYPED_TEST(CudaOperations, Noise_is_that_of_the_CPU_bit_for_bit) {

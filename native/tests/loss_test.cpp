@@ -148,6 +148,24 @@ TEST(Softmax, Logits_far_apart_neither_overflow_nor_vanish) {
     EXPECT_NEAR(gradients[3], 0.5 / (1 + std::exp(-1.0)), 1e-6);
 }
 
+TEST(Softmax, Float32_logits_at_the_ends_of_the_range_have_their_loss) {
+    const Device device = make_device(1);
+    constexpr float largest = std::numeric_limits<float>::max();
+    const std::vector<float> logits{largest, -largest, 0, -largest, 0, largest};
+    const std::vector<int32_t> targets{1, 1};
+    for (const double smoothing : {0.0, 0.1}) {
+        const Reference expected = softmax_reference(2, 3, smoothing, logits, targets);
+        std::vector<float> gradients(logits.size());
+        double loss = 0;
+        ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, 2, 3, smoothing, logits.data(),
+                                                         targets.data(), &loss, nullptr, gradients.data())));
+        // Sums of six terms in double precision.
+        EXPECT_NEAR(loss, expected.loss, 16 * rounding<double> * expected.loss);
+        for (size_t i = 0; i < gradients.size(); ++i)
+            EXPECT_NEAR(static_cast<double>(gradients[i]), expected.gradients[i], 4 * rounding<float>) << i;
+    }
+}
+
 TEST(Softmax, The_first_of_equal_logits_is_the_prediction) {
     const Device device = make_device(1);
     const std::vector<double> logits{1, 2, 2, 1, 2, 2};
@@ -237,6 +255,51 @@ TEST(MeanSquaredError, Float32_matches_the_definition_on_any_number_of_threads) 
 }
 TEST(MeanSquaredError, Float64_matches_the_definition_on_any_number_of_threads) {
     check_mean_squared_error<double>();
+}
+
+/** Predictions and targets at both ends of the range: gradients where T can hold them, and else infinity. */
+template <class T> void check_mean_squared_error_at_the_end_of_the_range() {
+    constexpr T largest = std::numeric_limits<T>::max();
+    for (const int64_t count : {1, 2, 3, 4, 5, 100, 20'000}) {
+        std::vector<T> predictions, targets;
+        for (int64_t i = 0; i < count; ++i) {
+            predictions.push_back(i % 2 == 0 ? largest : -largest / 3);
+            targets.push_back(i % 3 == 0 ? -largest : largest / 7);
+        }
+        const Device device = make_device(2);
+        std::vector<T> gradients(predictions.size());
+        double loss = 0;
+        ASSERT_TRUE(succeeds(ortho_mean_squared_error(device.get(), dtype_of<T>, count, predictions.data(),
+                                                      targets.data(), &loss, gradients.data())));
+        long double squares = 0; // whose exponents reach far beyond those of double
+        for (size_t i = 0; i < gradients.size(); ++i) {
+            const long double error = static_cast<long double>(predictions[i]) - static_cast<long double>(targets[i]);
+            squares += error * error;
+            const long double exact = 2 * error / static_cast<long double>(count);
+            if (std::abs(exact) > static_cast<long double>(largest)) {
+                EXPECT_EQ(static_cast<double>(gradients[i]), std::copysign(infinity, static_cast<double>(error))) << i;
+            } else {
+                // The factor, the difference and the product are each rounded.
+                ASSERT_NEAR(static_cast<double>(gradients[i]), static_cast<double>(exact),
+                            static_cast<double>(4 * rounding<T> * std::abs(exact)))
+                    << i;
+            }
+        }
+        // The sum is in double precision for either type; a float64 that large has no square.
+        const double expected = static_cast<double>(squares / static_cast<long double>(count));
+        if (std::isinf(expected)) {
+            EXPECT_EQ(loss, infinity);
+        } else {
+            EXPECT_NEAR(loss, expected, static_cast<double>(count + 2) * rounding<double> * expected);
+        }
+    }
+}
+
+TEST(MeanSquaredError, Float32_differences_beyond_the_range_have_gradients_within_it) {
+    check_mean_squared_error_at_the_end_of_the_range<float>();
+}
+TEST(MeanSquaredError, Float64_differences_beyond_the_range_have_gradients_within_it) {
+    check_mean_squared_error_at_the_end_of_the_range<double>();
 }
 
 TEST(MeanSquaredError, Bad_arguments_are_refused_by_name_and_write_nothing) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "support.hpp"
 
@@ -198,12 +199,79 @@ TEST(ClipGradientNorm, Float64_scales_down_what_is_longer) {
     check_clipping<double>();
 }
 
-TEST(ClipGradientNorm, Large_float32_values_do_not_overflow) {
-    const Device device = make_device(1);
-    std::vector<float> gradients(4, 3e38f);
+/** Clips normal numbers of that size in all but every third place, where there are zeros. */
+template <class T> void check_clipping_at(double size, double max_norm) {
+    SCOPED_TRACE(std::to_string(std::log10(size)) + " to " + std::to_string(std::log10(max_norm)));
+    constexpr int64_t count = 20'000; // more than one block of sums
+    auto gradients = normal_values<T>(count, 3);
+    for (size_t i = 0; i < gradients.size(); ++i)
+        gradients[i] = i % 3 == 0 ? T(0) : static_cast<T>(static_cast<double>(gradients[i]) * size);
+    long double squares = 0; // whose exponents reach far beyond those of double
+    for (const T g : gradients)
+        squares += static_cast<long double>(g) * static_cast<long double>(g);
+    const long double exact_norm = std::sqrt(squares);
+    const long double factor = std::min(1.0L, max_norm / exact_norm);
+    double first = 0;
+    for (const int threads : {1, 3}) {
+        const Device device = make_device(threads);
+        auto clipped = gradients;
+        double norm = 0;
+        ASSERT_TRUE(
+            succeeds(ortho_clip_gradient_norm(device.get(), dtype_of<T>, count, clipped.data(), max_norm, &norm)));
+        // The sum is in double precision; a subnormal norm is rounded to whole units.
+        const double norm_bound = static_cast<double>((count + 2) * rounding<double> * exact_norm);
+        EXPECT_NEAR(norm, static_cast<double>(exact_norm), norm_bound + std::numeric_limits<double>::denorm_min());
+        for (size_t i = 0; i < clipped.size(); ++i) {
+            const double exact = static_cast<double>(factor * static_cast<long double>(gradients[i]));
+            // Two factors and two products, each rounded; where what a factor or a product rounds to is subnormal, that
+            // is half a unit of those, and that of the first factor may count four times.
+            const double bound = (count + 4) * rounding<double> * std::abs(exact) + 4 * rounding<T> * std::abs(exact) +
+                                 3 * static_cast<double>(std::numeric_limits<T>::denorm_min());
+            ASSERT_NEAR(static_cast<double>(clipped[i]), exact, bound) << i;
+        }
+        if (threads == 1)
+            first = norm;
+        EXPECT_EQ(norm, first) << threads;
+    }
+}
+
+TEST(ClipGradientNorm, Float64_values_whose_squares_overflow_or_vanish_are_clipped) {
+    for (const double size : {1e153, 1e200, 1e305})
+        for (const double max_norm : {infinity, size, 1.0, 1e-3, 1e-300, 5e-324})
+            check_clipping_at<double>(size, max_norm);
+    for (const double size : {1e-150, 1e-160, 1e-200, 1e-305, 1e-320})
+        for (const double max_norm : {infinity, 1.0, size, size / 8})
+            check_clipping_at<double>(size, max_norm);
+}
+
+TEST(ClipGradientNorm, Float32_values_at_the_ends_of_their_range_are_clipped) {
+    for (const double max_norm : {infinity, 1e38, 1.0, 1e-3, 1e-30, 1e-320})
+        check_clipping_at<float>(5e37, max_norm);
+    for (const double max_norm : {infinity, 1.0, 1e-38, 1e-40})
+        check_clipping_at<float>(1e-38, max_norm);
+}
+
+TEST(ClipGradientNorm, Float64_values_count_beside_others_that_are_far_away) {
+    const Device device = make_device(2);
+    std::vector<double> gradients(40'000, 1e-200);
+    gradients[7] = 3e200;
+    gradients[39'999] = -4e200;
     double norm = 0;
-    ASSERT_TRUE(succeeds(ortho_clip_gradient_norm(device.get(), ORTHO_FLOAT32, 4, gradients.data(), infinity, &norm)));
-    EXPECT_NEAR(norm, 6e38, 1e32);
+    ASSERT_TRUE(succeeds(ortho_clip_gradient_norm(device.get(), 1, 40'000, gradients.data(), 5, &norm)));
+    EXPECT_NEAR(norm, 5e200, 8 * rounding<double> * 5e200);
+    EXPECT_NEAR(gradients[7], 3, 16 * rounding<double> * 3);
+    EXPECT_NEAR(gradients[39'999], -4, 16 * rounding<double> * 4);
+    EXPECT_EQ(gradients[0], 0); // 1e-400
+}
+
+TEST(ClipGradientNorm, A_norm_that_float64_cannot_hold_is_not_finite) {
+    const Device device = make_device(1);
+    std::vector<double> gradients(4, 1.7e308);
+    double norm = 42;
+    EXPECT_TRUE(fails(ortho_clip_gradient_norm(device.get(), ORTHO_FLOAT64, 4, gradients.data(), 1, &norm),
+                      ORTHO_NOT_FINITE, "norm of gradients is inf"));
+    EXPECT_EQ(norm, 42);
+    EXPECT_EQ(gradients, std::vector<double>(4, 1.7e308));
 }
 
 TEST(ClipGradientNorm, Bad_arguments_are_refused_by_name_and_write_nothing) {
@@ -309,11 +377,12 @@ TEST_F(BadStep, Adam_refuses_by_name) {
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, 1e-8, -1), "decoupled is -1"));
     EXPECT_TRUE(is_refused(ortho_adam_step(device.get(), 1, 4, p, g, m, m, 1, 0.9, 0.999, 1e-8, 0, nullptr, 1),
                            "groups is null"));
-    // Above 0 in double precision, 0 in float32.
-    float small = 1;
-    EXPECT_TRUE(is_refused(
-        ortho_adam_step(device.get(), 0, 1, &small, &small, &small, &small, 1, 0.9, 0.999, 1e-60, 0, &whole, 1),
-        "epsilon is 1e-60"));
+    // Above 0 and finite in double precision, 0 or infinite in float32.
+    float value = 1;
+    for (const auto& [epsilon, text] : {std::pair{1e-60, "epsilon is 1e-60"}, {1e39, "epsilon is 1e+39"}})
+        EXPECT_TRUE(is_refused(
+            ortho_adam_step(device.get(), 0, 1, &value, &value, &value, &value, 1, 0.9, 0.999, epsilon, 0, &whole, 1),
+            text));
 }
 
 } // namespace

@@ -83,6 +83,27 @@ internal static class Check
         }
     }
 
+    /// <summary>Text that goes into a file must be text that UTF-8 can hold; a writer would put another character for half of a surrogate pair.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="found">The message's beginning, before the offending half.</param>
+    /// <param name="name">The argument.</param>
+    public static void Utf8(string text, string found, string name)
+    {
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
+            {
+                i++;
+            }
+            else if (char.IsSurrogate(text[i]))
+            {
+                throw new ArgumentException(
+                    string.Create(CultureInfo.InvariantCulture, $"{found} \\u{(int)text[i]:X4} at index {i}, half of a surrogate pair; text that UTF-8 can hold is allowed."),
+                    name);
+            }
+        }
+    }
+
     public static string FormatShape(ReadOnlySpan<long> shape)
     {
         var text = new StringBuilder("[");

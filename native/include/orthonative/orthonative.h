@@ -21,6 +21,8 @@
  *  - Any thread may call. A device does the work of one call at a time: calls on one device, or on objects that were
  *    made on it, may come from several threads, and then wait for each other. A chain is used by one thread at a time.
  *  - `count` is the number of elements of a buffer, at least 1.
+ *  - Numbers are given as double. One that must be finite in dtype is refused if it is NaN or infinite once rounded to
+ *    the type of the buffers: beyond 3.4e38 for ORTHO_FLOAT32.
  *  - Results depend on the problem's shape, the seed and the kind of processor, never on the number of threads.
  *
  * CUDA devices differ in three ways:
@@ -201,7 +203,8 @@ typedef struct ortho_device_options {
     /** CUDA: which GPU; CPU: must be 0. A call makes that GPU the thread's current one, and the one before it current
         again if the process has used it. */
     int32_t index;
-    /** CUDA: ortho_matrix_precision of all products but those with the filter; CPU: must be 0. */
+    /** CUDA: ortho_matrix_precision of all products but those with the filter, and but the gradient of V with up to 4
+        inputs, for which nothing is rounded; CPU: must be 0. */
     int32_t matrix_precision;
     /** CUDA: ortho_matrix_precision of products with the filter; CPU: must be 0. Less than float32 makes the filter a
         little less than orthogonal at each step. */
@@ -384,7 +387,8 @@ ORTHO_API void ortho_staging_free(ortho_staging* staging);
  * @param purpose  ortho_stream
  * @param index    which stream of that purpose
  * @param values   [count], written; every value is drawn in double precision and rounded to dtype
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT unless low < high and both are finite
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT, also unless low < high, both are finite in dtype, their difference is
+ *         finite, and a value of dtype lies in [low, high)
  */
 ORTHO_API ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint32_t index, double low, double high,
                                             int32_t dtype, int64_t count, void* values);
@@ -393,7 +397,9 @@ ORTHO_API ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint
  * Fills a buffer with normal numbers (Box-Muller in double precision).
  * @param purpose             ortho_stream
  * @param index               which stream of that purpose
- * @param standard_deviation  finite, not negative
+ * @param mean                finite
+ * @param standard_deviation  finite, not negative; |mean| + 8.6 standard_deviation, beyond all that can be drawn, must
+ *                            be finite in dtype
  * @param values              [count], written
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
@@ -405,7 +411,7 @@ ORTHO_API ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint3
  * ORTHO_STREAM_NOISE, mean 0 and standard deviation 1; rounded once to dtype.
  * @param device              what draws; the values do not depend on its kind or threads
  * @param index               which stream of that purpose
- * @param standard_deviation  finite, not negative
+ * @param standard_deviation  finite, not negative; 8.6 times it, beyond all that can be drawn, must be finite in dtype
  * @param count               at least 1
  * @param x                   [count]
  * @param y                   [count], written; may be x
@@ -456,9 +462,9 @@ typedef struct ortho_chain_options {
     uint32_t filter_index;
     /** 1: inputs, initial states and output gradients are checked for NaN and infinity; 0: they are not. */
     int32_t check_finite;
-    /** [alpha_count], finite: factor of the filtered state; one for all units or one for each. */
+    /** [alpha_count], finite in dtype: factor of the filtered state; one for all units or one for each. */
     const double* alpha;
-    /** [beta_count], finite: factor of the nonlinearity; one for all units or one for each. */
+    /** [beta_count], finite in dtype: factor of the nonlinearity; one for all units or one for each. */
     const double* beta;
     /** 1 or hidden_size. */
     int64_t alpha_count;
@@ -593,7 +599,8 @@ ORTHO_API ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype,
  * @param label_smoothing   s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere
  * @param logits            [rows, classes], finite
  * @param targets           [rows] in the host's memory, each 0 to classes-1
- * @param loss              written; may be null (CUDA: without it and correct, nothing is waited for)
+ * @param loss              written, infinite if double is too small for the sum over the rows; may be null (CUDA:
+ *                          without it and correct, nothing is waited for)
  * @param correct           written: rows whose largest logit (the first one of equals) is the target; may be null
  * @param logit_gradients   [rows, classes], written: gradient of the mean loss; may be null
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE
@@ -606,8 +613,10 @@ ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t
  * Mean over all elements of (predictions - targets)^2.
  * @param predictions           [count], finite
  * @param targets               [count], finite
- * @param loss                  written; may be null (CUDA: then nothing is waited for)
- * @param prediction_gradients  [count], written: gradient of the mean loss; may be null
+ * @param loss                  written, infinite if double is too small for the sum of squares; may be null (CUDA: then
+ *                              nothing is waited for)
+ * @param prediction_gradients  [count], written: gradient of the mean loss, infinite where dtype cannot hold it; may be
+ *                              null
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE
  */
 ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64_t count,
@@ -623,9 +632,9 @@ typedef struct ortho_parameter_group {
     int64_t offset;
     /** Number of elements; 0 is allowed. */
     int64_t count;
-    /** Learning rate, finite, not negative. */
+    /** Learning rate, finite in dtype, not negative. */
     double learning_rate;
-    /** Weight decay, finite, not negative. */
+    /** Weight decay, finite in dtype, not negative. */
     double weight_decay;
 } ortho_parameter_group;
 
@@ -634,7 +643,8 @@ typedef struct ortho_parameter_group {
  * @param gradients  [count], changed in place
  * @param max_norm   above 0; infinity: measure only
  * @param norm       written: the norm before clipping; may be null (CUDA: then nothing is waited for)
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE if the norm is (gradients are then unchanged)
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE if the norm is NaN or beyond double (gradients are then
+ *         unchanged)
  */
 ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64_t count, void* gradients,
                                                 double max_norm, double* norm);
@@ -667,7 +677,7 @@ ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64
  * @param step           number of this step, from 1
  * @param beta1          0 to 1, 1 excluded
  * @param beta2          0 to 1, 1 excluded
- * @param epsilon        above 0
+ * @param epsilon        finite in dtype, at least its smallest normal number
  * @param decoupled      0: Adam; 1: AdamW
  * @param groups         [group_count] in the host's memory; they lie inside the buffers and do not overlap
  * @param group_count    at least 1

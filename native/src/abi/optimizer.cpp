@@ -102,7 +102,7 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
         check::half_open("beta2", beta2, 0, 1);
         dispatch(dtype, [&]<class T>(T*) {
             constexpr double smallest = std::numeric_limits<T>::min();
-            if (!(std::isfinite(epsilon) && epsilon >= smallest))
+            if (!(check::finite_in(dtype, epsilon) && epsilon >= smallest))
                 fail(ORTHO_INVALID_ARGUMENT, "epsilon is %s; it must be finite and at least %s in this dtype",
                      NumberText(epsilon).c_str(), NumberText(smallest).c_str());
         });

@@ -24,16 +24,30 @@ template <class Body> void for_each_piece(CpuDevice& device, const OptimizerStep
 
 template <class T> double clip_gradient_norm(CpuDevice& device, int64_t count, T* gradients, double max_norm) {
     const VectorKernels<T>& kernels = device.kernels.of<T>().vector;
-    const double squares = sum_blocks<double>(device, count, flat_block, [&](int64_t begin, int64_t end) {
+    double squares = sum_blocks<double>(device, count, flat_block, [&](int64_t begin, int64_t end) {
         return kernels.sum_of_squares(gradients + begin, end - begin);
     });
-    const double norm = std::sqrt(squares);
+    const double scale = square_scale<T>(squares, count);
+    if (scale != 1)
+        squares = sum_blocks<double>(device, count, flat_block, [&](int64_t begin, int64_t end) {
+            double sum = 0;
+            for (int64_t i = begin; i < end; ++i) {
+                const double value = scale * static_cast<double>(gradients[i]);
+                sum += value * value;
+            }
+            return sum;
+        });
+    const double norm = std::sqrt(squares) / scale;
     if (!std::isfinite(norm))
         fail(ORTHO_NOT_FINITE, "the norm of gradients is %s; it must be finite", NumberText(norm).c_str());
-    if (norm > max_norm)
+    if (norm > max_norm) {
+        const ClipFactors<T> factors(max_norm, norm);
         for_each_block(device.pool, count, flat_block, [&](int64_t begin, int64_t end) {
-            kernels.scale(gradients + begin, end - begin, static_cast<T>(max_norm / norm));
+            kernels.scale(gradients + begin, end - begin, factors.first);
+            if (factors.second != 1)
+                kernels.scale(gradients + begin, end - begin, factors.second);
         });
+    }
     return norm;
 }
 

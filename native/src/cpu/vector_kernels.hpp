@@ -128,7 +128,7 @@ template <class T> struct VectorPass {
                                 T* __restrict gradients) {
         if (gradients != nullptr)
             for (int64_t i = 0; i < count; ++i)
-                gradients[i] = factor * (predictions[i] - targets[i]);
+                gradients[i] = squared_error_gradient(factor, predictions[i], targets[i]);
         return sum(count, [predictions, targets](int64_t i, int64_t n) {
             const auto error = D::load_partial(predictions + i, n) - D::load_partial(targets + i, n);
             return error * error;

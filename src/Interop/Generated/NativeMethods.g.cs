@@ -152,7 +152,10 @@ internal unsafe struct ortho_device_options
     /// again if the process has used it.
     /// </summary>
     public int index;
-    /// <summary>CUDA: ortho_matrix_precision of all products but those with the filter; CPU: must be 0.</summary>
+    /// <summary>
+    /// CUDA: ortho_matrix_precision of all products but those with the filter, and but the gradient of V with up to 4
+    /// inputs, for which nothing is rounded; CPU: must be 0.
+    /// </summary>
     public int matrix_precision;
     /// <summary>
     /// CUDA: ortho_matrix_precision of products with the filter; CPU: must be 0. Less than float32 makes the filter a
@@ -238,9 +241,9 @@ internal unsafe struct ortho_chain_options
     public uint filter_index;
     /// <summary>1: inputs, initial states and output gradients are checked for NaN and infinity; 0: they are not.</summary>
     public int check_finite;
-    /// <summary>[alpha_count], finite: factor of the filtered state; one for all units or one for each.</summary>
+    /// <summary>[alpha_count], finite in dtype: factor of the filtered state; one for all units or one for each.</summary>
     public double* alpha;
-    /// <summary>[beta_count], finite: factor of the nonlinearity; one for all units or one for each.</summary>
+    /// <summary>[beta_count], finite in dtype: factor of the nonlinearity; one for all units or one for each.</summary>
     public double* beta;
     /// <summary>1 or hidden_size.</summary>
     public long alpha_count;
@@ -269,9 +272,9 @@ internal unsafe struct ortho_parameter_group
     public long offset;
     /// <summary>Number of elements; 0 is allowed.</summary>
     public long count;
-    /// <summary>Learning rate, finite, not negative.</summary>
+    /// <summary>Learning rate, finite in dtype, not negative.</summary>
     public double learning_rate;
-    /// <summary>Weight decay, finite, not negative.</summary>
+    /// <summary>Weight decay, finite in dtype, not negative.</summary>
     public double weight_decay;
 }
 
@@ -280,7 +283,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "f08bbea90162ae2a1222f68519ba70853097b678dc6c602219ecee45479f242b";
+    public const string HeaderHash = "06b780b02db2f3392523b81af8285d3879fe18c4b2b36f9b138f4301767eab71";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -489,9 +492,10 @@ internal static unsafe partial class NativeMethods
     /// <param name="index">which stream of that purpose</param>
     /// <param name="values">[count], written; every value is drawn in double precision and rounded to dtype</param>
     /// <returns>
-    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT unless low
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT, also unless low
     /// &lt;
-    /// high and both are finite
+    /// high, both are finite in dtype, their difference is
+    /// finite, and a value of dtype lies in [low, high)
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -500,7 +504,11 @@ internal static unsafe partial class NativeMethods
     /// <summary>Fills a buffer with normal numbers (Box-Muller in double precision).</summary>
     /// <param name="purpose">ortho_stream</param>
     /// <param name="index">which stream of that purpose</param>
-    /// <param name="standard_deviation">finite, not negative</param>
+    /// <param name="mean">finite</param>
+    /// <param name="standard_deviation">
+    /// finite, not negative; |mean| + 8.6 standard_deviation, beyond all that can be drawn, must
+    /// be finite in dtype
+    /// </param>
     /// <param name="values">[count], written</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
@@ -513,7 +521,7 @@ internal static unsafe partial class NativeMethods
     /// </summary>
     /// <param name="device">what draws; the values do not depend on its kind or threads</param>
     /// <param name="index">which stream of that purpose</param>
-    /// <param name="standard_deviation">finite, not negative</param>
+    /// <param name="standard_deviation">finite, not negative; 8.6 times it, beyond all that can be drawn, must be finite in dtype</param>
     /// <param name="count">at least 1</param>
     /// <param name="x">[count]</param>
     /// <param name="y">[count], written; may be x</param>
@@ -635,7 +643,10 @@ internal static unsafe partial class NativeMethods
     /// <param name="label_smoothing">s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere</param>
     /// <param name="logits">[rows, classes], finite</param>
     /// <param name="targets">[rows] in the host&apos;s memory, each 0 to classes-1</param>
-    /// <param name="loss">written; may be null (CUDA: without it and correct, nothing is waited for)</param>
+    /// <param name="loss">
+    /// written, infinite if double is too small for the sum over the rows; may be null (CUDA:
+    /// without it and correct, nothing is waited for)
+    /// </param>
     /// <param name="correct">written: rows whose largest logit (the first one of equals) is the target; may be null</param>
     /// <param name="logit_gradients">[rows, classes], written: gradient of the mean loss; may be null</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE</returns>
@@ -646,8 +657,14 @@ internal static unsafe partial class NativeMethods
     /// <summary>Mean over all elements of (predictions - targets)^2.</summary>
     /// <param name="predictions">[count], finite</param>
     /// <param name="targets">[count], finite</param>
-    /// <param name="loss">written; may be null (CUDA: then nothing is waited for)</param>
-    /// <param name="prediction_gradients">[count], written: gradient of the mean loss; may be null</param>
+    /// <param name="loss">
+    /// written, infinite if double is too small for the sum of squares; may be null (CUDA: then
+    /// nothing is waited for)
+    /// </param>
+    /// <param name="prediction_gradients">
+    /// [count], written: gradient of the mean loss, infinite where dtype cannot hold it; may be
+    /// null
+    /// </param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -657,7 +674,10 @@ internal static unsafe partial class NativeMethods
     /// <param name="gradients">[count], changed in place</param>
     /// <param name="max_norm">above 0; infinity: measure only</param>
     /// <param name="norm">written: the norm before clipping; may be null (CUDA: then nothing is waited for)</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE if the norm is (gradients are then unchanged)</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE if the norm is NaN or beyond double (gradients are then
+    /// unchanged)
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_clip_gradient_norm(ortho_device* device, int dtype, long count, void* gradients, double max_norm, double* norm);
@@ -691,7 +711,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="step">number of this step, from 1</param>
     /// <param name="beta1">0 to 1, 1 excluded</param>
     /// <param name="beta2">0 to 1, 1 excluded</param>
-    /// <param name="epsilon">above 0</param>
+    /// <param name="epsilon">finite in dtype, at least its smallest normal number</param>
     /// <param name="decoupled">0: Adam; 1: AdamW</param>
     /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
     /// <param name="group_count">at least 1</param>

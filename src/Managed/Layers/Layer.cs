@@ -12,13 +12,14 @@ public abstract class Layer
     private protected Layer() { }
 
     /// <summary>Name in the model, with which the names of its parameters begin. Default: the layer's index in the model.</summary>
-    /// <exception cref="ArgumentException">The name is empty.</exception>
+    /// <exception cref="ArgumentException">The name is empty, or has half of a surrogate pair.</exception>
     public string? Name
     {
         get;
         init
         {
             ArgumentException.ThrowIfNullOrEmpty(value, nameof(Name));
+            Check.Utf8(value, $"{nameof(Name)} has", nameof(Name));
             field = value;
         }
     }

@@ -23,7 +23,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <summary>Computes the loss, <see cref="Correct"/> and <see cref="Loss.Gradient"/>.</summary>
     /// <param name="logits"><c>[..., classes]</c>; all dimensions but the last count as rows.</param>
     /// <param name="targets">One class, 0 to classes - 1, for each row.</param>
-    /// <returns>The mean over the rows.</returns>
+    /// <returns>The mean over the rows; infinite where a double is too small for their sum.</returns>
     /// <exception cref="ArgumentException">The number of targets is not that of the rows, or a target is not a class.</exception>
     /// <exception cref="InvalidDataException">A logit is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or the logits were disposed.</exception>
@@ -55,7 +55,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <summary>Computes the loss and <see cref="Correct"/> alone, and leaves <see cref="Loss.Gradient"/> as it is.</summary>
     /// <param name="logits"><c>[..., classes]</c>; all dimensions but the last count as rows.</param>
     /// <param name="targets">One class, 0 to classes - 1, for each row.</param>
-    /// <returns>The mean over the rows.</returns>
+    /// <returns>The mean over the rows; infinite where a double is too small for their sum.</returns>
     /// <exception cref="ArgumentException">The number of targets is not that of the rows, or a target is not a class.</exception>
     /// <exception cref="InvalidDataException">A logit is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or the logits were disposed.</exception>

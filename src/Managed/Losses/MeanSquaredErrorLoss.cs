@@ -8,7 +8,7 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
     /// <summary>Computes the loss and <see cref="Loss.Gradient"/>.</summary>
     /// <param name="predictions">Any shape.</param>
     /// <param name="targets">The same shape, element type and device.</param>
-    /// <returns>The mean over all elements.</returns>
+    /// <returns>The mean over all elements; infinite where a double is too small for their sum.</returns>
     /// <exception cref="ArgumentException">Shape, element type or device differ.</exception>
     /// <exception cref="InvalidDataException">A prediction or a target is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
@@ -41,7 +41,7 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
     /// <summary>Computes the loss alone, and leaves <see cref="Loss.Gradient"/> as it is.</summary>
     /// <param name="predictions">Any shape.</param>
     /// <param name="targets">The same shape, element type and device.</param>
-    /// <returns>The mean over all elements.</returns>
+    /// <returns>The mean over all elements; infinite where a double is too small for their sum.</returns>
     /// <exception cref="ArgumentException">Shape, element type or device differ.</exception>
     /// <exception cref="InvalidDataException">A prediction or a target is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>

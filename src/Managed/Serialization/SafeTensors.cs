@@ -28,7 +28,7 @@ public static class SafeTensors
     /// <param name="path">The file.</param>
     /// <param name="tensors">Tensors by name.</param>
     /// <param name="metadata">Texts by name that go with them; null: none.</param>
-    /// <exception cref="ArgumentException">A name is empty, reserved or there twice.</exception>
+    /// <exception cref="ArgumentException">A name is empty, reserved or there twice, or a text has half of a surrogate pair.</exception>
     /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
     /// <exception cref="InvalidDataException">A tensor lies on a GPU whose earlier work met a value that is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">A tensor was disposed.</exception>
@@ -115,6 +115,8 @@ public static class SafeTensors
                 writer.WriteStartObject(MetadataKey);
                 foreach (KeyValuePair<string, string> pair in metadata)
                 {
+                    Check.Utf8(pair.Key, $"{nameof(metadata)} has a key with", nameof(metadata));
+                    Check.Utf8(pair.Value, $"{nameof(metadata)}['{pair.Key}'] has", nameof(metadata));
                     writer.WriteString(pair.Key, pair.Value);
                 }
 
@@ -129,6 +131,7 @@ public static class SafeTensors
                     throw new ArgumentException($"{nameof(tensors)} has the name '{name}'; names that occur once, are not empty and not {MetadataKey} are allowed.", nameof(tensors));
                 }
 
+                Check.Utf8(name, $"{nameof(tensors)} has a name with", nameof(tensors));
                 tensor.ThrowIfDisposed();
                 writer.WriteStartObject(name);
                 writer.WriteString(DTypeKey, NameOf(tensor.DType));

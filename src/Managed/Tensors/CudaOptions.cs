@@ -3,7 +3,10 @@ namespace OrthoNative;
 /// <summary>Options of <see cref="Device.Cuda"/>.</summary>
 public sealed record CudaOptions
 {
-    /// <summary>Precision of all products of float32 matrices but those with the filter O. Default <see cref="MatrixPrecision.Float32"/>.</summary>
+    /// <summary>
+    /// Precision of all products of float32 matrices but those with the filter O, and but the gradient of a recurrent layer's input weights with
+    /// up to 4 inputs, for which nothing is rounded. Default <see cref="MatrixPrecision.Float32"/>.
+    /// </summary>
     public MatrixPrecision MatrixPrecision { get; init; }
 
     /// <summary>

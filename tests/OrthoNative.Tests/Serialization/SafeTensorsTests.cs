@@ -86,7 +86,11 @@ internal sealed class SafeTensorsTests
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 3, "there are 3 bytes of data; 4 are expected")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 5, "there are 5 bytes of data; 4 are expected")]
     [TestCase("""{"__metadata__":{"a":1}}""", 0, "there is a JSON Number; a JSON String is expected")]
-    [TestCase("""{"__metadata__":{"a":"\ud800"}}""", 0, "the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"__metadata__":{"a":"\ud800"}}""", 0, "at offset 29: the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"__metadata__":{"\udc00":"a"}}""", 0, "at offset 25: the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"a\ud800b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "at offset 9: the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"a":{"\ud800\u0041":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "at offset 14: the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"a":{"dtype":"\ud83d","shape":[1],"data_offsets":[0,4]}}""", 4, "at offset 22: the text is not Unicode; valid UTF-8 is expected")]
     [TestCase("""{"__metadata__":{"a":"1","a":"2"}}""", 0, "the name 'a' is there again")]
     public void A_bad_header_is_refused_with_the_offset_and_what_was_expected(string header, int dataBytes, string message)
     {
@@ -94,6 +98,27 @@ internal sealed class SafeTensorsTests
         string path = Write(folder, header, dataBytes);
 
         Assert.That(() => SafeTensors.Load(path, Device.Default), Throws.TypeOf<InvalidDataException>().With.Message.Contains("at offset ").And.Message.Contains(message));
+    }
+
+    [TestCase("""{"__metadata__":{"a":"?"}}""", "at offset 29: the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"__metadata__":{"?":"a"}}""", "at offset 25: the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"?":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", "at offset 9: the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"a":{"?":"F32","shape":[1],"data_offsets":[0,4]}}""", "at offset 14: the text is not Unicode; valid UTF-8 is expected")]
+    [TestCase("""{"a":?{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", "at offset 13")]
+    public void A_header_that_is_not_UTF8_is_refused_with_the_offset(string header, string message)
+    {
+        using var folder = new TemporaryFolder();
+        foreach (byte[] bad in (byte[][])[[0xFF], [0xC3, 0x28], [0xC0, 0xAF], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xE2, 0x82]])
+        {
+            byte[] text = Encoding.UTF8.GetBytes(header);
+            int place = Array.IndexOf(text, (byte)'?');
+            string path = Write(folder, [.. text[..place], .. bad, .. text[(place + 1)..]], 4);
+
+            Assert.That(
+                () => SafeTensors.Load(path, Device.Default),
+                Throws.TypeOf<InvalidDataException>().With.Message.Contains(message),
+                Convert.ToHexString(bad));
+        }
     }
 
     [TestCase(0UL)]
@@ -199,6 +224,48 @@ internal sealed class SafeTensorsTests
             Throws.ArgumentException.With.Message.Contains($"the name '{name}'"));
     }
 
+    // Attributes hold UTF-8, so the surrogates are made here.
+    [TestCase(0xD800, -1, "D800 at index 1")]
+    [TestCase(0xDBFF, 'x', "DBFF at index 1")]
+    [TestCase(0xDC00, 0xD800, "DC00 at index 1")]
+    [TestCase(0xD83D, 0xD83D, "D83D at index 1")]
+    public void Text_with_half_a_surrogate_pair_is_refused_where_it_is_given(int first, int second, string message)
+    {
+        using var folder = new TemporaryFolder();
+        using var tensor = new Tensor(Device.Default, DType.Float32, 3);
+        string text = "a" + (char)first + (second < 0 ? "" : (char)second);
+        string path = folder.File("a.safetensors");
+        void Save(string name, string key, string value) =>
+            SafeTensors.Save(path, [KeyValuePair.Create(name, tensor)], new Dictionary<string, string> { [key] = value });
+        void AssertRefused(Action call, string argument, string start) => Assert.That(
+            call,
+            Throws.TypeOf<ArgumentException>().With.Property(nameof(ArgumentException.ParamName)).EqualTo(argument)
+                .And.Message.StartsWith(start).And.Message.Contains($"\\u{message}, half of a surrogate pair; text that UTF-8 can hold is allowed."));
+
+        AssertRefused(() => Save(text, "key", "value"), "tensors", "tensors has a name with ");
+        AssertRefused(() => Save("name", text, "value"), "metadata", "metadata has a key with ");
+        AssertRefused(() => Save("name", "key", text), "metadata", "metadata['key'] has ");
+        AssertRefused(() => _ = new Dense(1, 1) { Name = text }, "Name", "Name has ");
+        Assert.That(Directory.GetFiles(folder.Path), Is.Empty);
+    }
+
+    [Test]
+    public void Text_with_whole_surrogate_pairs_comes_back_as_it_was()
+    {
+        using var folder = new TemporaryFolder();
+        using var tensor = new Tensor(Device.Default, DType.Float32, 3);
+        const string Text = "\U0001F600a\U00010000\U0010FFFF";
+        string path = folder.File("a.safetensors");
+
+        SafeTensors.Save(path, [KeyValuePair.Create(Text, tensor)], new Dictionary<string, string> { [Text] = Text });
+        Dictionary<string, Tensor> loaded = SafeTensors.Load(path, Device.Default);
+        loaded.Single().Value.Dispose();
+
+        Assert.That(loaded.Keys, Is.EqualTo((string[])[Text]));
+        Assert.That(SafeTensors.LoadMetadata(path), Is.EqualTo(new Dictionary<string, string> { [Text] = Text }));
+        Assert.That(new Dense(1, 1) { Name = Text }.Name, Is.EqualTo(Text));
+    }
+
     private static string SavedFile(TemporaryFolder folder)
     {
         using Tensor first = ToTensor([1, 2, 3], DType.Float32, 3);
@@ -208,9 +275,10 @@ internal sealed class SafeTensorsTests
         return path;
     }
 
-    private static string Write(TemporaryFolder folder, string header, int dataBytes)
+    private static string Write(TemporaryFolder folder, string header, int dataBytes) => Write(folder, Encoding.UTF8.GetBytes(header), dataBytes);
+
+    private static string Write(TemporaryFolder folder, byte[] text, int dataBytes)
     {
-        byte[] text = Encoding.UTF8.GetBytes(header);
         byte[] bytes = new byte[8 + text.Length + dataBytes];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, (ulong)text.Length);
         text.CopyTo(bytes, 8);

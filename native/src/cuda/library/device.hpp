@@ -17,8 +17,9 @@ struct Report {
     unsigned long long finding;
     double value;
     long long count;
-    /** What gradients are to be scaled with. */
-    double scale;
+    /** What gradients are to be scaled with, one after the other: ClipFactors, both 1 where they are short enough. */
+    double first_scale;
+    double second_scale;
 };
 
 /** Tells the host about a value that is not finite. The first one of the first buffer wins, whatever the order. */

@@ -1,5 +1,6 @@
 #include "cuda/library/operations.hpp"
 #include "cuda/library/reductions.hpp"
+#include "model/arithmetic.hpp"
 
 namespace ortho::cuda {
 namespace {
@@ -117,7 +118,7 @@ __global__ void squared_error_kernel(int64_t count, const T* predictions, const 
         if (!(target - target == T(0)))
             report_not_finite(report, Checked::targets, i);
         if (gradients != nullptr)
-            gradients[i] = factor * (prediction - target);
+            gradients[i] = squared_error_gradient(factor, prediction, target);
         const double error = static_cast<double>(prediction) - static_cast<double>(target);
         return error * error;
     });

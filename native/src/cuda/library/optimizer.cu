@@ -14,22 +14,35 @@ template <class T> __global__ void squares_kernel(int64_t count, const T* values
     });
 }
 
-__global__ void norm_kernel(const double* partial, int64_t parts, double max_norm, Report* report) {
-    const double norm = sqrt(sum_of(partial, parts));
+template <class T>
+__global__ void norm_kernel(int64_t count, const T* values, const double* partial, int64_t parts, double max_norm,
+                            Report* report) {
+    double squares = sum_of(partial, parts);
+    const double scale = square_scale<T>(squares, count);
+    // So rare that this one block may take its time over it.
+    if (scale != 1)
+        squares = sum_of_terms(0, count, [&](int64_t i) {
+            const double value = scale * static_cast<double>(values[i]);
+            return value * value;
+        });
+    const double norm = sqrt(squares) / scale;
     if (threadIdx.x != 0)
         return;
     if (!(norm - norm == 0))
         report_not_finite(report, Checked::gradient_norm, 0);
     report->value = norm;
-    report->scale = norm > max_norm ? max_norm / norm : 1;
+    const ClipFactors<T> factors(max_norm, norm);
+    report->first_scale = norm > max_norm ? factors.first : 1;
+    report->second_scale = norm > max_norm ? factors.second : 1;
 }
 
 template <class T> __global__ void scale_kernel(int64_t count, T* values, const Report* report) {
-    if (report->finding != 0 || report->scale == 1)
+    if (report->finding != 0 || (report->first_scale == 1 && report->second_scale == 1))
         return;
-    const T factor = static_cast<T>(report->scale);
+    const T first = static_cast<T>(report->first_scale);
+    const T second = static_cast<T>(report->second_scale);
     for (int64_t i = flat_index(); i < count; i += flat_stride())
-        values[i] *= factor;
+        values[i] = values[i] * first * second;
 }
 
 template <class T>
@@ -66,8 +79,8 @@ template <class T> void clip_gradient_norm(Device& device, int64_t count, T* gra
     const LaunchShape shape = sum_shape(count);
     double* const partial = device.scratch<double>(shape.grid.x);
     launch("squares", squares_kernel<T>, shape, device.stream, count, gradients, partial);
-    launch("norm", norm_kernel, total_shape(), device.stream, partial, static_cast<int64_t>(shape.grid.x), max_norm,
-           device.report());
+    launch("norm", norm_kernel<T>, total_shape(), device.stream, count, gradients, partial,
+           static_cast<int64_t>(shape.grid.x), max_norm, device.report());
     if (std::isfinite(max_norm))
         launch("scale", scale_kernel<T>, flat_shape(count), device.stream, count, gradients, device.report());
     if (norm == nullptr)

@@ -34,24 +34,26 @@ inline LaunchShape total_shape() {
     return {dim3(1), dim3(block_threads), block_threads * sizeof(double), false};
 }
 
+/** Sum of term(begin..end), given to all threads of a block. */
+template <class Term> __device__ double sum_of_terms(int64_t begin, int64_t end, Term&& term) {
+    double sum = 0;
+    for (int64_t i = begin + threadIdx.x; i < end; i += blockDim.x)
+        sum += term(i);
+    return sum_over_block(sum, shared_memory<double>());
+}
+
 /** Sum of a block of terms, written to partial[block]. */
 template <class Term> __device__ void sum_block_of(int64_t count, double* partial, Term&& term) {
     const int64_t begin = static_cast<int64_t>(blockIdx.x) * sum_block;
     const int64_t end = begin + sum_block < count ? begin + sum_block : count;
-    double sum = 0;
-    for (int64_t i = begin + threadIdx.x; i < end; i += blockDim.x)
-        sum += term(i);
-    sum = sum_over_block(sum, shared_memory<double>());
+    const double sum = sum_of_terms(begin, end, term);
     if (threadIdx.x == 0)
         partial[blockIdx.x] = sum;
 }
 
 /** Sum of partial[0..count), given to all threads of the one block. */
 __device__ __forceinline__ double sum_of(const double* partial, int64_t count) {
-    double sum = 0;
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x)
-        sum += partial[i];
-    return sum_over_block(sum, shared_memory<double>());
+    return sum_of_terms(0, count, [partial](int64_t i) { return partial[i]; });
 }
 
 /** Where the columns of matrices are summed, and how many of them there are. */
