@@ -289,12 +289,12 @@ public sealed unsafe class Tensor : IDisposable
     }
 
     /// <summary>
-    /// The tensor for results that change from call to call: made on first use or where device or element type change,
-    /// otherwise resized.
+    /// The tensor for results that change from call to call: made on first use, where device or element type change, or where
+    /// whom it was handed out to disposed it; otherwise resized.
     /// </summary>
     internal static Tensor Ensure([NotNull] ref Tensor? tensor, Device device, DType dtype, ReadOnlySpan<long> shape)
     {
-        if (tensor is not null && tensor.Device == device && tensor.DType == dtype)
+        if (tensor is { IsDisposed: false } && tensor.Device == device && tensor.DType == dtype)
         {
             tensor.Resize(shape);
         }
@@ -358,7 +358,9 @@ public sealed unsafe class Tensor : IDisposable
         return new BufferScope(_buffer, _byteOffset);
     }
 
-    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed || _buffer.IsClosed, this);
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(IsDisposed, this);
+
+    private bool IsDisposed => _disposed || _buffer.IsClosed;
 
     private static long CountOf(ReadOnlySpan<long> shape, DType dtype, [CallerArgumentExpression(nameof(shape))] string name = "")
     {
