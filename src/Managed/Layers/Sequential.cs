@@ -60,6 +60,13 @@ public sealed unsafe class Sequential : IDisposable
     {
     }
 
+    /// <inheritdoc cref="Sequential(Device, ulong, ReadOnlySpan{Layer})"/>
+    /// <remarks>For languages without <c>params</c> spans, as C# 12 is, the default in projects for .NET 8.</remarks>
+    public Sequential(Device device, ulong seed, params Layer[] layers)
+        : this(device, seed, new ReadOnlySpan<Layer>(layers))
+    {
+    }
+
     /// <summary>Makes a model.</summary>
     /// <param name="device">Where the model lies and runs.</param>
     /// <param name="options">Seed, element type and what is computed.</param>
@@ -107,6 +114,13 @@ public sealed unsafe class Sequential : IDisposable
             ParameterData?.Dispose();
             throw;
         }
+    }
+
+    /// <inheritdoc cref="Sequential(Device, SequentialOptions, ReadOnlySpan{Layer})"/>
+    /// <remarks>For languages without <c>params</c> spans, as C# 12 is, the default in projects for .NET 8.</remarks>
+    public Sequential(Device device, SequentialOptions options, params Layer[] layers)
+        : this(device, options, new ReadOnlySpan<Layer>(layers))
+    {
     }
 
     /// <summary>Where the model lies and runs.</summary>
