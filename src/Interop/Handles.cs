@@ -171,6 +171,8 @@ internal sealed unsafe class StagingHandle : NativeHandle<ortho_staging>
 /// <summary>Owns an <c>ortho_chain</c>.</summary>
 internal sealed unsafe class ChainHandle : NativeHandle<ortho_chain>
 {
+    private long _pressure;
+
     private ChainHandle(ortho_chain* created) : base(created) { }
 
     public static ChainHandle Create(DeviceHandle device, ortho_chain_options options)
@@ -182,9 +184,28 @@ internal sealed unsafe class ChainHandle : NativeHandle<ortho_chain>
         return new ChainHandle(created);
     }
 
+    /// <summary>
+    /// Tells the garbage collector what a pass left in memory, which is most of what a model takes: without it, models that are dropped
+    /// instead of disposed would fill the memory.
+    /// </summary>
+    /// <param name="bytes">Of the states of the pass; the chain keeps the most that it ever needed.</param>
+    public void AddStatePressure(long bytes)
+    {
+        if (bytes > _pressure)
+        {
+            GC.AddMemoryPressure(bytes - _pressure);
+            _pressure = bytes;
+        }
+    }
+
     protected override bool ReleaseHandle()
     {
         NativeMethods.ortho_chain_free(Owned);
+        if (_pressure > 0)
+        {
+            GC.RemoveMemoryPressure(_pressure);
+        }
+
         return true;
     }
 }

@@ -25,6 +25,10 @@ internal sealed class ConsumerTests
     [Test]
     public void A_program_with_the_package_trains_ten_steps() => Assert.That(s_losses.Value[^1], Is.LessThan(s_losses.Value[0]));
 
+    [Test]
+    public void The_program_builds_for_NET_8_with_the_language_of_its_time() =>
+        Assert.That(() => Build(Make("net8", framework: "net8.0")), Throws.Nothing);
+
     [TestCaseSource(nameof(Published))]
     public void A_published_program_trains_the_same(string name, string[] options)
     {
@@ -38,7 +42,7 @@ internal sealed class ConsumerTests
     [Test]
     public void A_TorchSharp_program_trains_the_layer()
     {
-        string folder = Make("torch", "OrthoNative.TorchSharp", "TrainTorch.cs", "TorchRuntime.cs");
+        string folder = Make("torch", "OrthoNative.TorchSharp", "TrainTorch.cs", moreFiles: "TorchRuntime.cs");
         // The library of this system, as every TorchSharp program needs one.
         Commands.DotNet(folder, "add", "package", $"libtorch-cpu-{Packages.RuntimeIdentifier}", "--version", LibtorchVersion());
         double[] losses = Train(Commands.Run(Build(folder), "dotnet", Path.Combine("out", "torch.dll")));
@@ -105,16 +109,16 @@ internal sealed class ConsumerTests
     }
 
     /// <summary>Makes a program with a package from the feed.</summary>
-    private static string Make(string name, string package = "OrthoNative", string program = "Train.cs", params string[] moreFiles)
+    private static string Make(string name, string package = "OrthoNative", string program = "Train.cs", string framework = "net10.0", params string[] moreFiles)
     {
         string folder = Packages.NewProgram(name);
         File.WriteAllText(
             Path.Combine(folder, $"{name}.csproj"),
-            """
+            $"""
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup>
                 <OutputType>Exe</OutputType>
-                <TargetFramework>net10.0</TargetFramework>
+                <TargetFramework>{framework}</TargetFramework>
                 <ImplicitUsings>enable</ImplicitUsings>
                 <Nullable>enable</Nullable>
                 <AllowUnsafeBlocks>true</AllowUnsafeBlocks>

@@ -39,9 +39,12 @@ double distance_from_orthogonal(const double* matrix, int64_t n) {
             for (int64_t j = 0; j < n; ++j)
                 row[static_cast<size_t>(j)] += matrix[k * n + i] * matrix[k * n + j];
         row[static_cast<size_t>(i)] -= 1;
-        for (const double value : row)
-            if (!(std::abs(value) <= worst))
-                worst = std::abs(value);
+        for (const double value : row) {
+            // No number that follows may take the place of one that is none.
+            if (std::isnan(value))
+                return value;
+            worst = std::max(worst, std::abs(value));
+        }
     }
     return worst;
 }

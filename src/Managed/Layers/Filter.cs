@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -72,7 +74,10 @@ public sealed class Filter
         }
 
         var values = new double[array.LongLength];
-        Buffer.BlockCopy(array, 0, values, 0, checked((int)(array.LongLength * sizeof(double))));
+
+        // Buffer.BlockCopy counts bytes, which are beyond its range from 16384 units on.
+        ref double first = ref Unsafe.As<byte, double>(ref MemoryMarshal.GetArrayDataReference(array));
+        MemoryMarshal.CreateReadOnlySpan(ref first, values.Length).CopyTo(values);
         return new Filter(ortho_filter_kind.ORTHO_FILTER_CUSTOM, values, count, rows);
     }
 }

@@ -93,6 +93,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         ThrowOnFailure(NativeMethods.ortho_chain_forward(
             chain.Pointer, 0, rows, 1, training ? 1 : 0,
             weight.Address, null, bias.Address, null, initial.Address, x.Address));
+        Chain.AddStatePressure(StateBytes(0, rows, training));
         return outputs;
     }
 

@@ -127,6 +127,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         ThrowOnFailure(NativeMethods.ortho_chain_forward(
             chain.Pointer, steps, batch, outputSteps, training ? 1 : 0,
             weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address));
+        Chain.AddStatePressure(StateBytes(steps, batch, training));
         _startedFromInitialState = InitialState is not null;
         return outputs;
     }

@@ -33,6 +33,8 @@ public sealed record SequentialOptions
 /// </remarks>
 public sealed unsafe class Sequential : IDisposable
 {
+    private const long MaximumTensorBytes = 1L << 48;
+
     private readonly Layer[] _layers;
     private readonly Tensor[] _inputs;
     private readonly bool _computeInputGradient;
@@ -55,6 +57,13 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public Sequential(Device device, ulong seed, params ReadOnlySpan<Layer> layers)
         : this(device, new SequentialOptions { Seed = seed }, layers)
+    {
+    }
+
+    /// <inheritdoc cref="Sequential(Device, ulong, ReadOnlySpan{Layer})"/>
+    /// <remarks>For languages without <c>params</c> spans, as C# 12 is, the default in projects for .NET 8.</remarks>
+    public Sequential(Device device, ulong seed, params Layer[] layers)
+        : this(device, seed, new ReadOnlySpan<Layer>(layers))
     {
     }
 
@@ -105,6 +114,13 @@ public sealed unsafe class Sequential : IDisposable
             ParameterData?.Dispose();
             throw;
         }
+    }
+
+    /// <inheritdoc cref="Sequential(Device, SequentialOptions, ReadOnlySpan{Layer})"/>
+    /// <remarks>For languages without <c>params</c> spans, as C# 12 is, the default in projects for .NET 8.</remarks>
+    public Sequential(Device device, SequentialOptions options, params Layer[] layers)
+        : this(device, options, new ReadOnlySpan<Layer>(layers))
+    {
     }
 
     /// <summary>Where the model lies and runs.</summary>
@@ -248,6 +264,7 @@ public sealed unsafe class Sequential : IDisposable
         Check.AtLeast(batch, 1);
         Check.AtLeast(steps, 1);
         Check.InRange(optimizerValues, 0, 2);
+        ThrowIfBeyondAddresses(steps, batch);
         var layers = new LayerSummary[_layers.Length];
         for (int i = 0; i < layers.Length; i++)
         {
@@ -477,6 +494,19 @@ public sealed unsafe class Sequential : IDisposable
         }
 
         return (long)count;
+    }
+
+    /// <summary>No tensor of a pass may be larger than what 48 bits address, so that no sum of sizes overflows.</summary>
+    private void ThrowIfBeyondAddresses(long steps, long batch)
+    {
+        long widest = _layers.Max(layer => long.Max(layer.InputSize, layer.OutputSize));
+        if ((double)steps * batch * widest * DType.Bytes() > MaximumTensorBytes)
+        {
+#pragma warning disable CA2201 // the standard exception for memory that cannot be had
+            throw new OutOfMemoryException(string.Create(CultureInfo.InvariantCulture,
+                $"{nameof(steps)} is {steps} and {nameof(batch)} is {batch}: tensors of {widest} values for each, up to {ModelSummary.Bytes(MaximumTensorBytes)} are allowed."));
+#pragma warning restore CA2201
+        }
     }
 
     private static string NameOf(Layer layer, int index) =>

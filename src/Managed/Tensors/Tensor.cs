@@ -42,6 +42,13 @@ public sealed unsafe class Tensor : IDisposable
         _buffer = BufferHandle.Create(device.Handle, Count * dtype.Bytes());
     }
 
+    /// <inheritdoc cref="Tensor(Device, DType, ReadOnlySpan{long})"/>
+    /// <remarks>For languages without <c>params</c> spans, as C# 12 is, the default in projects for .NET 8.</remarks>
+    public Tensor(Device device, DType dtype, params long[] shape)
+        : this(device, dtype, Given(shape))
+    {
+    }
+
     private Tensor(Device device, BufferHandle buffer, DType dtype, ReadOnlySpan<long> shape)
     {
         Device = device;
@@ -100,6 +107,11 @@ public sealed unsafe class Tensor : IDisposable
         tensor.CopyFrom(values);
         return tensor;
     }
+
+    /// <inheritdoc cref="From{T}(Device, ReadOnlySpan{T}, ReadOnlySpan{long})"/>
+    /// <remarks>For languages without <c>params</c> spans, as C# 12 is, the default in projects for .NET 8.</remarks>
+    public static Tensor From<T>(Device device, ReadOnlySpan<T> values, params long[] shape) where T : unmanaged =>
+        From(device, values, Given(shape));
 
     /// <summary>All elements, as a span over the native memory itself; on a CPU device alone.</summary>
     /// <typeparam name="T">The .NET type of the element type.</typeparam>
@@ -289,12 +301,12 @@ public sealed unsafe class Tensor : IDisposable
     }
 
     /// <summary>
-    /// The tensor for results that change from call to call: made on first use or where device or element type change,
-    /// otherwise resized.
+    /// The tensor for results that change from call to call: made on first use, where device or element type change, or where
+    /// whom it was handed out to disposed it; otherwise resized.
     /// </summary>
     internal static Tensor Ensure([NotNull] ref Tensor? tensor, Device device, DType dtype, ReadOnlySpan<long> shape)
     {
-        if (tensor is not null && tensor.Device == device && tensor.DType == dtype)
+        if (tensor is { IsDisposed: false } && tensor.Device == device && tensor.DType == dtype)
         {
             tensor.Resize(shape);
         }
@@ -358,7 +370,9 @@ public sealed unsafe class Tensor : IDisposable
         return new BufferScope(_buffer, _byteOffset);
     }
 
-    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed || _buffer.IsClosed, this);
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(IsDisposed, this);
+
+    private bool IsDisposed => _disposed || _buffer.IsClosed;
 
     private static long CountOf(ReadOnlySpan<long> shape, DType dtype, [CallerArgumentExpression(nameof(shape))] string name = "")
     {
@@ -384,6 +398,13 @@ public sealed unsafe class Tensor : IDisposable
         }
 
         return count;
+    }
+
+    /// <summary>Null would otherwise be the shape of a single number.</summary>
+    private static ReadOnlySpan<long> Given(long[] shape)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        return shape;
     }
 
     private void CheckType<T>() where T : unmanaged

@@ -50,6 +50,23 @@ internal sealed class LeakTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
+    public void Dropped_models_prompt_a_collection_by_their_states()
+    {
+        const int count = 64;
+        using var inputs = new Tensor(Device, DType.Float32, 4096, 16, 1);
+        for (int i = 0; i < count; i++)
+        {
+            new Sequential(Device, 1, new RoaRnn(1, 16)).Forward(inputs);
+        }
+
+        GC.WaitForPendingFinalizers();
+        long chains = SystemInfo.LiveObjects - _before;
+
+        // A model has three native objects at least: parameters, gradients and a chain.
+        Assert.That(chains, Is.LessThan(3 * count));
+    }
+
+    [Test]
     public void Objects_that_cannot_be_made_leave_nothing_behind()
     {
         Assert.That(() => new Tensor(Device, DType.Float64, 1L << 45), Throws.TypeOf<OutOfMemoryException>());

@@ -74,6 +74,21 @@ internal sealed class BadInputTests
     }
 
     [Test]
+    [Explicit("takes 4 GiB")]
+    public void Matrices_may_have_more_bytes_than_an_int_counts() =>
+        Assert.That(() => Filter.FromMatrix(new double[16384, 16384]), Throws.Nothing);
+
+    [Test]
+    public void A_matrix_with_a_number_that_is_not_finite_is_refused([Values(double.NaN, double.PositiveInfinity)] double bad, [Values(0, 1)] int row, [Values(0, 1)] int column)
+    {
+        double[,] matrix = { { 1, 0 }, { 0, 1 } };
+        matrix[row, column] = bad;
+        var options = new RoaRnnOptions { Filter = Filter.FromMatrix(matrix) };
+
+        AssertRefused(() => new Sequential(Device.Default, 1, new RoaRnn(1, 2, options)), "away from orthogonal");
+    }
+
+    [Test]
     public void Parameters_beyond_memory_give_an_exception_with_the_arithmetic() =>
         Assert.That(
             () => new Sequential(Device.Default, 1, new RoaFnn(65536, 100_000)),

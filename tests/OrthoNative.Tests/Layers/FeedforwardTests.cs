@@ -109,6 +109,8 @@ internal sealed class FeedforwardTests
         Assert.That(summary.Layers[0].ActivationBytes, Is.EqualTo(((RoaRnn)model.Layers[0]).GetStateBytes(90, 7) + (7 * 16 * 4)));
         Assert.That(summary.Layers[1].ActivationBytes, Is.EqualTo((7 * 3 * 4) + (7 * 16 * 4)));
         Assert.That(() => model.Summary(0), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() => model.Summary(1L << 60), Throws.TypeOf<OutOfMemoryException>().With.Message.Contains("batch is 1152921504606846976"));
+        Assert.That(() => model.Summary(long.MaxValue, long.MaxValue), Throws.TypeOf<OutOfMemoryException>());
     }
 
     [Test]

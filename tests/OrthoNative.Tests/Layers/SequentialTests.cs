@@ -25,6 +25,30 @@ internal sealed class SequentialTests
     }
 
     [Test]
+    public void Outputs_and_gradients_that_their_reader_disposed_are_made_anew()
+    {
+        using var model = new Sequential(
+            Device.Default, new SequentialOptions { ComputeInputGradient = true }, new RoaRnn(2, 3), new RoaFnn(3, 2), new Dense(3, 1));
+        using var loss = new MeanSquaredErrorLoss();
+        using var inputs = new Tensor(Device.Default, DType.Float32, 4, 5, 2);
+        using var targets = new Tensor(Device.Default, DType.Float32, 5, 1);
+        targets.Fill(1);
+
+        double[][] runs = new double[2][];
+        foreach (ref double[] run in runs.AsSpan())
+        {
+            using Tensor outputs = model.Forward(inputs);
+            loss.Forward(outputs, targets);
+            using Tensor gradient = loss.Gradient;
+            model.Backward(gradient);
+            using Tensor inputGradient = model.InputGradient;
+            run = [.. Values(outputs), .. Values(model.GradientData), .. Values(inputGradient)];
+        }
+
+        Assert.That(runs[1], Is.EqualTo(runs[0]));
+    }
+
+    [Test]
     public void Inputs_that_another_model_resized_are_refused_by_the_backward_pass()
     {
         using var first = new Sequential(Device.Default, 1, new Dense(2, 3));
