@@ -108,7 +108,9 @@ public sealed record RoaFnnOptions : FilterChainOptions
     public double TotalBeta { get; init; } = 1;
 
     /// <summary>
-    /// True: each layer has an orthogonal matrix of its own, drawn anew when needed and never stored. Default false: one for all.
+    /// True: each layer has an orthogonal matrix of its own. A CPU draws it again whenever it is needed and never stores it; a GPU keeps all
+    /// of them, L N² elements unless they are structured; matrices of <see cref="Filter.FromMatrices"/> are kept on both. Default false: one
+    /// for all layers.
     /// </summary>
     public bool FilterPerLayer { get; init; }
 
