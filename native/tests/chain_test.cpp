@@ -41,7 +41,7 @@ void check_against_reference(Problem p) {
 constexpr ortho_filter_kind filters[] = {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE, ORTHO_FILTER_PERMUTATION,
                                          ORTHO_FILTER_IDENTITY};
 
-TEST(Chain, EverySizeAgreesWithTheFormulas) {
+TEST(Chain, Every_size_agrees_with_the_formulas) {
     // Sizes below, at and beyond the widths of vectors, tiles, panels and slices.
     constexpr Shape shapes[] = {{1, 1, 1, 1},   {3, 2, 5, 2},   {5, 1, 2, 3},    {2, 3, 1, 5},     {17, 5, 3, 17},
                                 {4, 17, 1, 33}, {3, 33, 17, 8}, {2, 37, 2, 64},  {3, 12, 7, 65},   {2, 50, 33, 100},
@@ -63,7 +63,7 @@ TEST(Chain, EverySizeAgreesWithTheFormulas) {
     }
 }
 
-TEST(Chain, EveryFilterAndActivationAgreesWithTheFormulas) {
+TEST(Chain, Every_filter_and_activation_agrees_with_the_formulas) {
     for (const ortho_filter_kind filter : filters)
         for (const ortho_activation activation : {ORTHO_TANH, ORTHO_RELU})
             for (const bool per_unit : {false, true}) {
@@ -79,7 +79,7 @@ TEST(Chain, EveryFilterAndActivationAgreesWithTheFormulas) {
             }
 }
 
-TEST(Chain, FeedforwardLayersAgreeWithTheFormulas) {
+TEST(Chain, Feedforward_layers_agree_with_the_formulas) {
     for (const ortho_filter_kind filter : filters)
         for (const bool per_layer : {false, true})
             for (const int32_t threads : {1, 2, 3})
@@ -97,7 +97,7 @@ TEST(Chain, FeedforwardLayersAgreeWithTheFormulas) {
                 }
 }
 
-TEST(Chain, ThreadsAndCheckpointsDoNotChangeABit) {
+TEST(Chain, Threads_and_checkpoints_do_not_change_a_bit) {
     for (const Shape shape : {Shape{37, 1, 2, 70}, Shape{23, 9, 1, 33}, Shape{21, 50, 2, 65}, Shape{9, 131, 1, 20}})
         for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE}) {
             Problem p = make_problem(shape);
@@ -120,7 +120,7 @@ TEST(Chain, ThreadsAndCheckpointsDoNotChangeABit) {
         }
 }
 
-TEST(Chain, StatesFitIntoTheMemoryThatIsAllowed) {
+TEST(Chain, States_fit_into_the_memory_that_is_allowed) {
     Problem p = make_problem({1000, 2, 1, 16});
     fill(p);
     const Device device = make_device(2);
@@ -144,7 +144,7 @@ TEST(Chain, StatesFitIntoTheMemoryThatIsAllowed) {
     EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "max_state_bytes is 1000"));
 }
 
-TEST(Chain, GradientsCanBeAddedToWhatIsThere) {
+TEST(Chain, Gradients_can_be_added_to_what_is_there) {
     for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
         Problem p = make_problem({5, 6, 2, 20});
         p.model = model;
@@ -161,7 +161,7 @@ TEST(Chain, GradientsCanBeAddedToWhatIsThere) {
     }
 }
 
-TEST(Chain, InferenceGivesTheStatesOfTraining) {
+TEST(Chain, Inference_gives_the_states_of_training) {
     for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
         Problem p = make_problem({8, 3, 2, 70});
         p.model = model;
@@ -183,7 +183,7 @@ TEST(Chain, InferenceGivesTheStatesOfTraining) {
     }
 }
 
-TEST(Chain, BatchesOfChangingSizeReuseTheMemory) {
+TEST(Chain, Batches_of_changing_size_reuse_the_memory) {
     const Device device = make_device(2);
     Problem p = make_problem({6, 33, 2, 20});
     p.filter = ORTHO_FILTER_PERMUTATION;
@@ -198,7 +198,7 @@ TEST(Chain, BatchesOfChangingSizeReuseTheMemory) {
     }
 }
 
-TEST(Chain, CustomFilterIsUsedAsGiven) {
+TEST(Chain, Custom_filter_is_used_as_given) {
     Problem p = make_problem({4, 3, 2, 5});
     fill(p);
     const Device device = make_device(1);
@@ -219,7 +219,7 @@ TEST(Chain, CustomFilterIsUsedAsGiven) {
     EXPECT_EQ(nullptr, refused);
 }
 
-TEST(Chain, BadOptionsAreNamed) {
+TEST(Chain, Bad_options_are_named) {
     const Device device = make_device(1);
     Problem p = make_problem({4, 3, 2, 5});
     fill(p);
@@ -272,7 +272,7 @@ TEST(Chain, BadOptionsAreNamed) {
         << ortho_last_error();
 }
 
-TEST(Chain, BadCallsAreNamedAndLeaveTheChainUsable) {
+TEST(Chain, Bad_calls_are_named_and_leave_the_chain_usable) {
     const Device device = make_device(1);
     Problem p = make_problem({4, 3, 2, 5});
     fill(p);
@@ -307,7 +307,7 @@ TEST(Chain, BadCallsAreNamedAndLeaveTheChainUsable) {
     expect_same_bits(expected, run<double>(p, chain));
 }
 
-TEST(Chain, StatesBeyondMemoryAreRefusedWithTheArithmetic) {
+TEST(Chain, States_beyond_memory_are_refused_with_the_arithmetic) {
     const Device device = make_device(1);
     Problem p = make_problem({4, 3, 1, 512});
     fill(p);
@@ -361,13 +361,13 @@ TEST(Chain, StatesBeyondMemoryAreRefusedWithTheArithmetic) {
     std::_Exit(refused != ORTHO_OUT_OF_MEMORY ? 1 : served != ORTHO_OK ? 2 : 0);
 }
 
-TEST(Chain, FilterThatCannotBeDrawnIsAnErrorAndLeavesTheChainUsable) {
+TEST(Chain, Filter_that_cannot_be_drawn_is_an_error_and_leaves_the_chain_usable) {
     testing::FLAGS_gtest_death_test_style = "threadsafe";
     EXPECT_EXIT(run_without_room_for_filters(), testing::ExitedWithCode(0), "");
 }
 #endif
 
-TEST(Chain, TwoThreadsInOneChainAreRefusedOrServedNeverMixed) {
+TEST(Chain, Two_threads_in_one_chain_are_refused_or_served_never_mixed) {
     const Device device = make_device(2);
     Problem p = make_problem({200, 8, 1, 40});
     fill(p);
@@ -402,7 +402,7 @@ TEST(Chain, TwoThreadsInOneChainAreRefusedOrServedNeverMixed) {
     EXPECT_GT(served, 0);
 }
 
-TEST(Chain, TanhKeepsItsPromiseOverTheWholeRange) {
+TEST(Chain, Tanh_keeps_its_promise_over_the_whole_range) {
     // One unit, α = 0, β = 1, W = 0: the state after one step is tanh of the input itself.
     const Device device = make_device(2);
     Problem p = make_problem({1, 1, 1, 1});

@@ -111,7 +111,7 @@ internal sealed unsafe class FilterChainFunction : autograd.SingleTensorFunction
         TorchTensor?[] tensors = call.Tensors;
         DType dtype = TensorMemory.DTypeOf(tensors[Weight]!, "weight");
         bool recurrent = call.Steps > 0;
-        // A second backward pass through the same graph: the states are gone and computed anew.
+        // A second backward pass through the same graph: the states are gone and are recomputed.
         bool again = call.Chain is null;
         ChainHandle handle = call.Chain ?? call.Chains.Rent(dtype);
         call.Chain = null;

@@ -17,7 +17,7 @@ public sealed class RoaFnn : FilterChainModule
 
     /// <summary>Makes the layers.</summary>
     /// <param name="hiddenSize">Number of units N of a layer, 1 to 65536.</param>
-    /// <param name="layers">Number of layers L, at least 1.</param>
+    /// <param name="layers">Number of layers L, 1 to 2147483647.</param>
     /// <param name="options">Null: the defaults, β = 1 / L. Learning rate factors are not used: the optimizer is torch's.</param>
     /// <param name="seed">Seed of the filters and the initial weights. Default 0.</param>
     /// <param name="dtype">Element type of the parameters, float32 (default) or float64.</param>

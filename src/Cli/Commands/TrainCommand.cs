@@ -69,15 +69,15 @@ internal static class TrainCommand
             OptionValue.Number(-10, 10), (s, v) => s with { Beta = v, TotalBeta = null }, s => feedforward ? null : s.Beta);
         if (feedforward)
         {
-            options.Add("--total-beta", "c", "beta is c / layers, so that the same c and rate suit any depth",
+            options.Add("--total-beta", "c", "c of beta = c / layers; the same c and learning rate suit any depth",
                 OptionValue.Number(-1000, 1000), (s, v) => s with { TotalBeta = v }, s => s.TotalBeta);
         }
 
         Option<bool> convex = options.AddFlag(
             "--convex",
             feedforward
-                ? "Set alpha to 1 - beta; the input then fades by e^-c, so that a c of about 1 suits"
-                : "Set alpha to 1 - beta, beta to 1 / steps unless --beta is given, and multiply scale and rate of W and of the readout's weights, unless they are given, by what beta falls short of its default, as states do",
+                ? "Set alpha to 1 - beta; the input then fades by e^-c, so choose a c of about 1"
+                : "Set alpha to 1 - beta, and beta to 1 / steps unless --beta is given. States shrink with beta, so the scales and rates of W and of the readout's weights grow by as much, unless they are given",
             s => s);
         options.Add("--filter", "kind", "Orthogonal filter O",
             OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
@@ -122,7 +122,7 @@ internal static class TrainCommand
     private static void AddTraining(SettingOptions<TrainSettings> options, TrainingTask task)
     {
         // Before --epochs, which puts itself back if it is given too: then whichever comes first ends the run.
-        options.Add("--steps", "count", "Training steps, instead of --epochs or at most within them",
+        options.Add("--steps", "count", "Training steps, instead of --epochs; with both, training ends at whichever comes first",
             OptionValue.Whole(1L, 1_000_000_000L), (s, v) => s with { Steps = v, Epochs = null }, s => s.Steps);
         options.Add("--epochs", "count", task.EpochsHelp,
             OptionValue.Whole(1, 1_000_000), (s, v) => s with { Epochs = v }, s => s.Epochs);
@@ -147,7 +147,7 @@ internal static class TrainCommand
             OptionValue.Whole(0, 1024), (s, v) => s with { Threads = v }, s => s.Threads);
         options.Require(threads, s => s.Device.CudaIndex is null, s => $"--threads is {s.Threads} and --device is {s.Device}", "--device cpu");
         Option<MatrixPrecision> precision = options.Add(
-            "--matrix-precision", "kind", "Precision of a GPU's products of matrices, but those with the filter",
+            "--matrix-precision", "kind", "Precision of a GPU's matrix products, except those with the filter",
             OptionValue.Choice<MatrixPrecision>(), (s, v) => s with { MatrixPrecision = v }, s => s.MatrixPrecision);
         options.Require(
             precision,
@@ -168,13 +168,13 @@ internal static class TrainCommand
             options.Require(mirror, s => s.Download, s => $"--mirror is '{s.Mirror}' and nothing is fetched", "--download");
         }
 
-        options.Add("--limit", "samples", "Use at most so many training samples",
+        options.Add("--limit", "samples", "Use at most this many training samples, the first ones",
             OptionValue.Whole(1L, Array.MaxLength), (s, v) => s with { Limit = v }, s => s.Limit);
-        options.Add("--out", "folder", $"Where run.json, model.safetensors and loss.png go, and until the run has ended what --resume needs, in place of older ones; without it runs/{task.Name}-<time>",
+        options.Add("--out", "folder", $"Where run.json, model.safetensors and loss.png are written, and what --resume needs until the run has ended; older files are replaced; by default runs/{task.Name}-<time>",
             OptionValue.Folder, (s, v) => s with { Out = v }, s => s.Out);
-        options.Add("--save-every", "minutes", "Save the run on its way, so that --resume can go on with it even if it is killed; 0: only at its end",
+        options.Add("--save-every", "minutes", "Time between saves during the run, from which --resume can continue even if it is killed; 0: save only at the end",
             OptionValue.Number(0, 1e6), (s, v) => s with { SaveEvery = v }, s => s.SaveEvery);
-        options.AddFlag("--resume", "Go on with the run in --out, which was interrupted or killed; the other options must be as they were, but for --device, --threads and --data", s => s with { Resume = true });
+        options.AddFlag("--resume", "Continue the run in --out that was interrupted or killed; all other options must be as they were, except --device, --threads, --data and --save-every", s => s with { Resume = true });
     }
 
     private static void AddInitialization(SettingOptions<TrainSettings> options, TrainingTask task)
@@ -213,7 +213,7 @@ internal static class TrainCommand
             factor, (s, v) => s with { ReadoutRate = v, ReadoutBiasRate = null }, s => s.ReadoutRate);
         options.Add("--schedule", "kind", "Learning rate over the run",
             OptionValue.Choice<Schedule>(), (s, v) => s with { Schedule = v }, s => s.Schedule);
-        options.Add("--warmup", "steps", "Steps over which the learning rate rises, but at most a tenth of all",
+        options.Add("--warmup", "steps", "Steps over which the learning rate rises, at most a tenth of all",
             OptionValue.Whole(0, 1_000_000), (s, v) => s with { Warmup = v }, s => s.Warmup);
         Option<double> epsilon = options.Add("--epsilon", "value", "Added to the root mean square of gradients by adam and adamw",
             OptionValue.Number(SmallestNormalFloat32, 1), (s, v) => s with { Epsilon = v }, s => s.Epsilon);
@@ -238,8 +238,8 @@ internal static class TrainCommand
         options.Add("--stop-at", task.Metric, Texts.Format($"End training once the {task.Metric} of the latest {TaskDefaults.StopWindow} batches is this good"),
             OptionValue.Number(0, classifies ? 1 : 1000), (s, v) => s with { StopAt = v }, s => s.StopAt);
         options.Add("--checkpoint-every", "steps", IsFeedforward(task)
-                ? Texts.Format($"Keep every so many states and recompute the others, to save memory; 0: keep all; by default every sqrt(L)-th above {RoaFnn.DeepLayers} layers")
-                : "Keep every so many states and recompute the others, to save memory; 0: keep all",
+                ? Texts.Format($"Steps between kept states; the others are recomputed, to save memory; 0: keep all; by default sqrt(L) above {RoaFnn.DeepLayers} layers, else 0")
+                : "Steps between kept states; the others are recomputed, to save memory; 0: keep all",
             OptionValue.Whole(0, LongestSequence), (s, v) => s with { CheckpointEvery = v }, s => s.CheckpointEvery);
         if (task.Generated)
         {

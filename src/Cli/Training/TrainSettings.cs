@@ -139,11 +139,11 @@ internal sealed record TrainSettings
     [JsonIgnore]
     public string? Out { get; init; }
 
-    /// <summary>Minutes between saves of a run on its way; 0: it is saved at its end alone.</summary>
+    /// <summary>Minutes between saves during a run; 0: it is saved only at its end.</summary>
     [JsonIgnore]
     public double SaveEvery { get; init; } = 10;
 
-    /// <summary>Whether the run in <see cref="Out"/> is to be gone on with.</summary>
+    /// <summary>Whether the run in <see cref="Out"/> is to be continued.</summary>
     [JsonIgnore]
     public bool Resume { get; init; }
 

@@ -177,11 +177,11 @@ internal sealed class Trainer : IDisposable
         return Outcome(metric is null ? RunStatus.Interrupted : status, metric);
     }
 
-    /// <summary>Saves what a run needs to be gone on with, besides the weights.</summary>
+    /// <summary>Saves what a resumed run needs besides the weights.</summary>
     /// <param name="path">Path of the file.</param>
     public void SaveOptimizer(string path) => _optimizer.Save(path);
 
-    /// <summary>Takes up a run where it was saved; every step to come is the one that the run would have made.</summary>
+    /// <summary>Continues a run where it was saved; every further step is the one that the run would have made.</summary>
     /// <param name="weights">File of the weights.</param>
     /// <param name="optimizer">File of the optimizer's state.</param>
     /// <param name="steps">Training loss and metric of every step that was done.</param>

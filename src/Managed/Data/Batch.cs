@@ -1,6 +1,6 @@
 namespace OrthoNative;
 
-/// <summary>Samples side by side, in memory that the <see cref="DataLoader"/> owns and fills anew for a later batch.</summary>
+/// <summary>Samples side by side, in memory that the <see cref="DataLoader"/> owns and reuses for later batches.</summary>
 public sealed class Batch
 {
     private readonly int[] _classes;

@@ -49,6 +49,7 @@ public sealed class Mnist
 
     /// <summary>Pixels of one image, row by row, 0 (background) to 255.</summary>
     /// <param name="index">0 to <see cref="Count"/> - 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="index"/> is out of range.</exception>
     public ReadOnlySpan<byte> Image(int index)
     {
         Check.InRange(index, 0, Count - 1);

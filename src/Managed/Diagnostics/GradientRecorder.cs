@@ -7,7 +7,7 @@ public sealed record GradientRecord(long Pass, IReadOnlyList<double> LogNorms);
 
 /// <summary>Records the norm of the gradient at every step or layer of a chain while a model is trained, at chosen intervals.</summary>
 /// <remarks>
-/// What is recorded is the gradient of the first sample of the batch, computed anew in double precision from the model's parameters: a
+/// What is recorded is the gradient of the first sample of the batch, recomputed in double precision from the model's parameters: a
 /// record takes about as long as a few single-threaded passes of one sample, the passes between nothing.
 /// </remarks>
 public sealed class GradientRecorder : IDisposable

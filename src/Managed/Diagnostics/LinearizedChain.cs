@@ -81,17 +81,21 @@ public sealed class LinearizedChain
     public ReadOnlySpan<double> Radii => _radii ??= ComputeRadii();
 
     /// <summary>A feedforward chain at an input.</summary>
-    /// <param name="layer">A layer of a model; of any element type.</param>
+    /// <param name="layer">A layer of a model of either element type.</param>
     /// <param name="input">x_0, <c>[N]</c>, finite.</param>
-    /// <exception cref="ArgumentException">The input has another size or is not finite.</exception>
+    /// <exception cref="ArgumentException">
+    /// The input has another size or is not finite, or N × N or K × N numbers do not fit into an array.
+    /// </exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
     public static LinearizedChain Of(RoaFnn layer, ReadOnlySpan<double> input) => Of(layer, input, CancellationToken.None);
 
     /// <summary>A feedforward chain at an input, whose computations can be cancelled.</summary>
-    /// <param name="layer">A layer of a model; of any element type.</param>
+    /// <param name="layer">A layer of a model of either element type.</param>
     /// <param name="input">x_0, <c>[N]</c>, finite.</param>
     /// <param name="cancellationToken">Ends this call, and any later one that goes through the steps of the chain.</param>
-    /// <exception cref="ArgumentException">The input has another size or is not finite.</exception>
+    /// <exception cref="ArgumentException">
+    /// The input has another size or is not finite, or N × N or K × N numbers do not fit into an array.
+    /// </exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static LinearizedChain Of(RoaFnn layer, ReadOnlySpan<double> input, CancellationToken cancellationToken)
@@ -103,11 +107,13 @@ public sealed class LinearizedChain
     }
 
     /// <summary>A recurrent chain along one sequence.</summary>
-    /// <param name="layer">A layer of a model; of any element type.</param>
+    /// <param name="layer">A layer of a model of either element type.</param>
     /// <param name="inputs">u, <c>[T, D]</c>, finite.</param>
     /// <param name="initialState">x_0, <c>[N]</c>, finite; empty: zeros.</param>
     /// <param name="cancellationToken">Ends this call, and any later one that goes through the steps of the chain.</param>
-    /// <exception cref="ArgumentException">An argument has another size or is not finite.</exception>
+    /// <exception cref="ArgumentException">
+    /// An argument has another size or is not finite, or N × N or K × N numbers do not fit into an array.
+    /// </exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static LinearizedChain Of(
@@ -129,7 +135,7 @@ public sealed class LinearizedChain
         return new LinearizedChain(layer, inputs.Length / layer.InputSize, inputs, initialState, cancellationToken);
     }
 
-    /// <summary>J v, the change of the last state with a change v of the first; infinite where a double is too small for it.</summary>
+    /// <summary>J v, the change of the last state with a change v of the first; infinite where it overflows a double.</summary>
     /// <param name="direction">v, <c>[N]</c>.</param>
     /// <exception cref="ArgumentException">The vector has another size or is not finite.</exception>
     public double[] JacobianVectorProduct(ReadOnlySpan<double> direction)
@@ -139,7 +145,7 @@ public sealed class LinearizedChain
         return Unscaled(result, exponent);
     }
 
-    /// <summary>Jᵀ g, the gradient at the first state where g is that at the last; infinite where a double is too small for it.</summary>
+    /// <summary>Jᵀ g, the gradient at the first state where g is that at the last; infinite where it overflows a double.</summary>
     /// <param name="gradient">g, <c>[N]</c>.</param>
     /// <exception cref="ArgumentException">The vector has another size or is not finite.</exception>
     public double[] VectorJacobianProduct(ReadOnlySpan<double> gradient)
@@ -167,7 +173,7 @@ public sealed class LinearizedChain
         return norms;
     }
 
-    /// <summary>All singular values of the input-output Jacobian in descending order; 0 or infinite where a double is too small for them.</summary>
+    /// <summary>All singular values of the input-output Jacobian in descending order; 0 or infinite where they underflow or overflow a double.</summary>
     /// <remarks>
     /// Cost: K products of N x N matrices. The values come from the product as double precision holds it: those below 10⁻¹⁵ of the largest
     /// are rounding.

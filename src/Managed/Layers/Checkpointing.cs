@@ -1,7 +1,7 @@
 namespace OrthoNative;
 
 /// <summary>
-/// Which states a layer keeps for the backward pass. States between kept ones are computed anew, bit for bit, so the choice
+/// Which states a layer keeps for the backward pass. States between kept ones are recomputed with the same bits, so the choice
 /// changes memory and time but no result. (A GPU multiplies the steps between kept states at once, so there results differ in the last
 /// bits.)
 /// </summary>
@@ -29,7 +29,7 @@ public readonly record struct Checkpointing
         return new Checkpointing(steps, 0);
     }
 
-    /// <summary>Keep as many states as fit, so that the fewest are computed anew.</summary>
+    /// <summary>Keep as many states as fit, so that the fewest are recomputed.</summary>
     /// <param name="maximumBytes">Memory for states in bytes, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumBytes"/> is less than 1.</exception>
     public static Checkpointing Auto(long maximumBytes)

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace OrthoNative;
 
-/// <summary>A part of a <see cref="Sequential"/> model. It describes itself when it is made and gets its memory from the model.</summary>
+/// <summary>A layer of a <see cref="Sequential"/> model. Its constructor only describes it; the model gives it its parameters and memory.</summary>
 /// <remarks>A layer belongs to one model. Not thread-safe, as the model is not.</remarks>
 public abstract class Layer
 {

@@ -11,7 +11,10 @@ namespace OrthoNative;
 public sealed record LayerSummary(string Name, string Description, long Parameters, long ActivationBytes);
 
 /// <summary>What training a model takes: parameters and memory in bytes. Prints as a table.</summary>
-/// <remarks>Not counted: filters, packed weights and sums of gradients, which do not grow with depth, and the batch itself.</remarks>
+/// <remarks>
+/// Not counted: packed weights and sums of gradients, which do not grow with depth, the batch itself, and filters, of which a GPU keeps one for
+/// each layer with <see cref="RoaFnnOptions.FilterPerLayer"/>.
+/// </remarks>
 public sealed class ModelSummary
 {
     internal ModelSummary(IReadOnlyList<LayerSummary> layers, long batch, DType dtype, int optimizerValues)

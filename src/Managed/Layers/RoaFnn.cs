@@ -20,7 +20,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
 
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="hiddenSize">Number of units N, 1 to 65536.</param>
-    /// <param name="layers">Number of layers L, at least 1.</param>
+    /// <param name="layers">Number of layers L, 1 to 2147483647.</param>
     /// <param name="options">Null: the defaults, among them β = 1 / L.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size or an option is outside what is allowed.</exception>
     /// <exception cref="ArgumentException">α, β or a given filter do not match the sizes.</exception>

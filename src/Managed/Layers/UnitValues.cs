@@ -17,6 +17,7 @@ public readonly struct UnitValues : IReadOnlyList<double>, IEquatable<UnitValues
 
     /// <summary>The number of one unit; of all where there is but one.</summary>
     /// <param name="index">From 0 to <see cref="Count"/> - 1.</param>
+    /// <exception cref="IndexOutOfRangeException"><paramref name="index"/> is out of range.</exception>
     public double this[int index] => Span[index];
 
     internal ReadOnlySpan<double> Span => _values;

@@ -1,42 +1,4 @@
-using OrthoNative.Interop;
-
 namespace OrthoNative;
-
-/// <summary>What <see cref="Adam"/> and <see cref="AdamW"/> share.</summary>
-public abstract unsafe class AdamOptimizer : Optimizer
-{
-    private readonly AdamOptions _options;
-    private readonly bool _decoupled;
-
-    private protected AdamOptimizer(Sequential model, double learningRate, AdamOptions options, bool decoupled)
-        : base(model, learningRate, Checked(model, options), "first_moment", "second_moment")
-    {
-        _options = options;
-        _decoupled = decoupled;
-    }
-
-    private static AdamOptions Checked(Sequential model, AdamOptions options)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        Check.Fraction(options.Beta1);
-        Check.Fraction(options.Beta2);
-        Check.Positive(options.Epsilon);
-        // The smallest normal number: added below it, it would vanish where processors flush what is smaller to 0.
-        Check.AtLeast(options.Epsilon, Math.ScaleB(1, model.DType == DType.Float32 ? -126 : -1022));
-        return options;
-    }
-
-    private protected override void Update(long step, void* parameters, void* gradients, ortho_parameter_group* groups, long groupCount)
-    {
-        using BufferScope firstMoment = BorrowState(0);
-        using BufferScope secondMoment = BorrowState(1);
-        using HandleScope<ortho_device> device = Model.Device.Handle.Borrow();
-        NativeMethods.ortho_adam_step(
-            device.Pointer, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients,
-            firstMoment.Address, secondMoment.Address, step,
-            _options.Beta1, _options.Beta2, _options.Epsilon, _decoupled ? 1 : 0, groups, groupCount).ThrowOnFailure();
-    }
-}
 
 /// <summary>
 /// Adam (Kingma and Ba, arXiv 1412.6980) with bias correction. Weight decay is added to the gradient, as an L2 penalty is.
@@ -51,25 +13,6 @@ public sealed class Adam : AdamOptimizer
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Adam(Sequential model, double learningRate = 1e-3, AdamOptions? options = null)
         : base(model, learningRate, options ?? new AdamOptions(), decoupled: false)
-    {
-    }
-}
-
-/// <summary>
-/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101): p ← p - rate·decay·p before each update.
-/// </summary>
-public sealed class AdamW : AdamOptimizer
-{
-    private const double DefaultWeightDecay = 0.01;
-
-    /// <summary>Makes an optimizer.</summary>
-    /// <param name="model">The model whose parameters are changed.</param>
-    /// <param name="learningRate">Learning rate, not negative. Default 0.001.</param>
-    /// <param name="options">Null: the defaults, with a weight decay of 0.01.</param>
-    /// <exception cref="ArgumentException">A number is outside what is allowed, or a group has a parameter that is not the model's.</exception>
-    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public AdamW(Sequential model, double learningRate = 1e-3, AdamOptions? options = null)
-        : base(model, learningRate, options ?? new AdamOptions { WeightDecay = DefaultWeightDecay }, decoupled: true)
     {
     }
 }

@@ -5,7 +5,7 @@ public abstract record OptimizerOptions
 {
     private protected OptimizerOptions() { }
 
-    /// <summary>Weight decay, not negative. Default 0; <see cref="AdamW"/> without options uses 0.01.</summary>
+    /// <summary>Weight decay, not negative. Default 0, for <see cref="AdamW"/> too once it is given options; without any it uses 0.01.</summary>
     public double WeightDecay { get; init; }
 
     /// <summary>Whether <see cref="WeightDecay"/> also applies to biases. Default false.</summary>

@@ -8,9 +8,9 @@ namespace OrthoNative;
 /// A dense, row-major array of <see cref="float"/> or <see cref="double"/> in native memory on a <see cref="Device"/>.
 /// </summary>
 /// <remarks>
-/// New tensors are zero. Where they lie on a GPU, copies to the host wait for its work, and may report what it met: see <see cref="Device"/>. A tensor is not synchronized: it is written by one thread at a time. Tensors that a model, a loss
-/// or an optimizer hands out (outputs, gradients, parameters) belong to it: they are valid until it is disposed, and
-/// outputs change with its next call.
+/// New tensors are zero. Copies from a GPU to the host wait for its work, and throw what that met: see <see cref="Device"/>. A tensor is not
+/// thread-safe: one thread at a time may write it. Tensors that a model, a loss or an optimizer hands out (outputs, gradients,
+/// parameters) belong to it: they are valid until it is disposed, and outputs change with its next call.
 /// </remarks>
 public sealed unsafe class Tensor : IDisposable
 {
@@ -30,6 +30,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1, or <paramref name="dtype"/> is unknown.</exception>
     /// <exception cref="ArgumentException">There are more than 8 sizes, or their product is beyond 64 bits.</exception>
     /// <exception cref="OutOfMemoryException">The memory cannot be had; the message says how much is needed and available.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public Tensor(Device device, DType dtype, params ReadOnlySpan<long> shape)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -92,7 +93,9 @@ public sealed unsafe class Tensor : IDisposable
     /// <exception cref="ArgumentException">
     /// <typeparamref name="T"/> is another type, or the number of elements does not match the shape.
     /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
     /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public static Tensor From<T>(Device device, ReadOnlySpan<T> values, params ReadOnlySpan<long> shape) where T : unmanaged
     {
         DType dtype = DTypes.Of<T>();

@@ -18,7 +18,7 @@ internal static class PlotsCommand
         var inputs = new Argument<FileInfo[]>("results") { Description = "Files that compare wrote (compare.json)", Arity = ArgumentArity.OneOrMore };
         inputs.AcceptExistingOnly();
         var output = new Option<DirectoryInfo>("--output") { Description = "Folder for the pictures", DefaultValueFactory = _ => new DirectoryInfo("docs") };
-        var command = new Command("plots", "Draw time against N, T and threads from results of compare") { inputs, output };
+        var command = new Command("plots", "Draw time against N, B, T and threads from results of compare") { inputs, output };
         command.SetAction(result =>
         {
             ComparisonRow[] rows = [.. result.GetValue(inputs)!.SelectMany(file => Comparison.Load(file.FullName))];

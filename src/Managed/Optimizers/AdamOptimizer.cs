@@ -1,0 +1,39 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>What <see cref="Adam"/> and <see cref="AdamW"/> share.</summary>
+public abstract unsafe class AdamOptimizer : Optimizer
+{
+    private readonly AdamOptions _options;
+    private readonly bool _decoupled;
+
+    private protected AdamOptimizer(Sequential model, double learningRate, AdamOptions options, bool decoupled)
+        : base(model, learningRate, Checked(model, options), "first_moment", "second_moment")
+    {
+        _options = options;
+        _decoupled = decoupled;
+    }
+
+    private static AdamOptions Checked(Sequential model, AdamOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        Check.Fraction(options.Beta1);
+        Check.Fraction(options.Beta2);
+        Check.Positive(options.Epsilon);
+        // The smallest normal number: added below it, it would vanish where processors flush what is smaller to 0.
+        Check.AtLeast(options.Epsilon, Math.ScaleB(1, model.DType == DType.Float32 ? -126 : -1022));
+        return options;
+    }
+
+    private protected override void Update(long step, void* parameters, void* gradients, ortho_parameter_group* groups, long groupCount)
+    {
+        using BufferScope firstMoment = BorrowState(0);
+        using BufferScope secondMoment = BorrowState(1);
+        using HandleScope<ortho_device> device = Model.Device.Handle.Borrow();
+        NativeMethods.ortho_adam_step(
+            device.Pointer, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients,
+            firstMoment.Address, secondMoment.Address, step,
+            _options.Beta1, _options.Beta2, _options.Epsilon, _decoupled ? 1 : 0, groups, groupCount).ThrowOnFailure();
+    }
+}

@@ -1,0 +1,20 @@
+namespace OrthoNative;
+
+/// <summary>
+/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101): p ← p - rate·decay·p before each update.
+/// </summary>
+public sealed class AdamW : AdamOptimizer
+{
+    private const double DefaultWeightDecay = 0.01;
+
+    /// <summary>Makes an optimizer.</summary>
+    /// <param name="model">The model whose parameters are changed.</param>
+    /// <param name="learningRate">Learning rate, not negative. Default 0.001.</param>
+    /// <param name="options">Null: the defaults, with a weight decay of 0.01.</param>
+    /// <exception cref="ArgumentException">A number is outside what is allowed, or a group has a parameter that is not the model's.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public AdamW(Sequential model, double learningRate = 1e-3, AdamOptions? options = null)
+        : base(model, learningRate, options ?? new AdamOptions { WeightDecay = DefaultWeightDecay }, decoupled: true)
+    {
+    }
+}
