@@ -98,6 +98,11 @@ function(ortho_add_emulated_cuda_library target)
     set(cuda_sources ${ORTHO_CUDA_SOURCES})
     list(FILTER cuda_sources INCLUDE REGEX "\\.cu$")
     set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;-Wno-unknown-pragmas")
+    if(ORTHO_SANITIZE MATCHES "thread")
+        # All threads of a kernel are one thread here, on stacks that take turns. Told of thousands of stacks,
+        # ThreadSanitizer takes minutes; not told, it must not see what runs on them.
+        set_property(SOURCE ${cuda_sources} ${emulator}/fibers.cpp APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize=thread)
+    endif()
     ortho_configure_cuda(${target})
     target_include_directories(${target} BEFORE PRIVATE ${emulator}/include)
     target_compile_definitions(${target} PRIVATE ORTHO_CUDA_EMULATOR)

@@ -13,9 +13,6 @@
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(__SANITIZE_THREAD__)
-#include <sanitizer/tsan_interface.h>
-#endif
 
 #if defined(__x86_64__)
 // Saves what a function must preserve, and goes on where the other stack was left. swapcontext would do, but makes a
@@ -125,9 +122,6 @@ struct Fiber {
 #if defined(__SANITIZE_ADDRESS__)
     void* fake_stack = nullptr;
 #endif
-#if defined(__SANITIZE_THREAD__)
-    void* tsan = nullptr;
-#endif
 };
 
 /** Runs one grid after another, or of a grid that is not cooperative one block after another; keeps the fibers. */
@@ -137,6 +131,7 @@ public:
         launch_ = &launch;
         blocks_ = &blocks;
         next_block_ = 0;
+        useless_polls_ = 0;
         for (;;) {
             if (start_next() || resume_next())
                 continue;
@@ -160,17 +155,17 @@ public:
     }
 
     void yield() {
-        ready_.push_back(current_);
+        polling_.push_back(current_);
         suspend();
     }
 
     void interleave() {
-        // Seldom, but then for so long that the others come as far as they can without this thread.
-        constexpr uint64_t one_in = 256, most_turns = 64;
+        constexpr uint64_t one_in = 256;
         random_ = next_random(random_);
-        if ((random_ >> 33) % one_in == 0)
-            for (uint64_t turns = (random_ >> 41) % most_turns; turns > 0; --turns)
-                yield();
+        if ((random_ >> 33) % one_in != 0)
+            return;
+        late_.push_back(current_);
+        suspend();
     }
 
     uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane) {
@@ -226,21 +221,33 @@ private:
             fiber = fibers_.back().get();
             fiber->stack.reset(new char[stack_bytes]);
             fiber->context.start(fiber->stack.get(), &Scheduler::main_of_fiber);
-#if defined(__SANITIZE_THREAD__)
-            fiber->tsan = __tsan_create_fiber(0);
-#endif
         }
         resume(*fiber);
         return true;
     }
 
+    /** Threads that wait for memory come after all others, and those that are late when nobody gets further. */
     bool resume_next() {
-        if (ready_.empty())
+        if (!ready_.empty()) {
+            useless_polls_ = 0;
+            resume(take(ready_));
+        } else if (useless_polls_ < polling_.size()) {
+            Fiber& fiber = take(polling_);
+            resume(fiber);
+            const bool still_waits = !polling_.empty() && polling_.back() == &fiber;
+            useless_polls_ = still_waits ? useless_polls_ + 1 : 0;
+        } else if (!late_.empty()) {
+            ready_.swap(late_);
+        } else {
             return false;
-        Fiber* const fiber = ready_.front();
-        ready_.pop_front();
-        resume(*fiber);
+        }
         return true;
+    }
+
+    static Fiber& take(std::deque<Fiber*>& queue) {
+        Fiber& fiber = *queue.front();
+        queue.pop_front();
+        return fiber;
     }
 
     void resume(Fiber& fiber) {
@@ -249,10 +256,6 @@ private:
 #if defined(__SANITIZE_ADDRESS__)
         void* fake_stack = nullptr;
         __sanitizer_start_switch_fiber(&fake_stack, fiber.stack.get(), stack_bytes);
-#endif
-#if defined(__SANITIZE_THREAD__)
-        own_tsan_ = __tsan_get_current_fiber();
-        __tsan_switch_to_fiber(fiber.tsan, 0);
 #endif
         own_.switch_to(fiber.context);
 #if defined(__SANITIZE_ADDRESS__)
@@ -266,9 +269,6 @@ private:
         Fiber& fiber = *current_;
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_start_switch_fiber(&fiber.fake_stack, own_stack_, own_stack_bytes_);
-#endif
-#if defined(__SANITIZE_THREAD__)
-        __tsan_switch_to_fiber(own_tsan_, 0);
 #endif
         fiber.context.switch_to(own_);
 #if defined(__SANITIZE_ADDRESS__)
@@ -324,15 +324,15 @@ private:
     std::vector<std::unique_ptr<Fiber>> fibers_;
     std::vector<Fiber*> idle_;
     std::deque<Fiber*> ready_;
+    std::deque<Fiber*> polling_;
+    std::deque<Fiber*> late_;
+    size_t useless_polls_ = 0; // one after another
     uint64_t random_ = 1;
     Fiber* current_ = nullptr;
     Context own_;
 #if defined(__SANITIZE_ADDRESS__)
     const void* own_stack_ = nullptr;
     size_t own_stack_bytes_ = 0;
-#endif
-#if defined(__SANITIZE_THREAD__)
-    void* own_tsan_ = nullptr;
 #endif
 };
 

@@ -152,9 +152,12 @@ namespace ortho_cuda_emulator {
 
 /** The running block's dynamic shared memory. */
 void* shared_memory();
-/** Lets other threads run. */
+/** Lets other threads run while this one waits for memory to change. */
 void yield();
-/** The same, now and then: where memory is read or written that other blocks use meanwhile. */
+/**
+ * Now and then lets all others come as far as they can without this thread: where memory is read or written that other
+ * blocks use meanwhile.
+ */
 void interleave();
 /** Gives a lane's 8 bytes to its warp and takes those of another one. */
 uint64_t exchange(unsigned mask, uint64_t value, unsigned from_lane);
