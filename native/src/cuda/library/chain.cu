@@ -410,7 +410,8 @@ private:
                                              first - 1 - (steps_ - output_steps_),
                                              gradient(current_),
                                              gradient_stride(),
-                                             {products(), gradient(1 - current_)}};
+                                             {reinterpret_cast<NumberedGradient*>(products()),
+                                              reinterpret_cast<NumberedGradient*>(gradient(1 - current_))}};
             const auto shape = persistent_shape();
             const auto rows = layer_rows();
             if (shape)

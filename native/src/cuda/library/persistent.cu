@@ -87,18 +87,14 @@ struct SharedLayout {
 constexpr unsigned missing_state = 0xffffffffu;
 constexpr unsigned written_nan = 0x7fffffffu;
 
-/** A gradient and the number of the exchange that it is part of. */
-struct __align__(8) NumberedGradient {
-    float value;
-    unsigned number;
-};
-
 template <int width> __device__ __forceinline__ Pack<width> load_relaxed(const float* from) {
     static_assert(width == 1 || width == 4, "there are loads for these");
     Pack<width> pack;
 #if defined(ORTHO_CUDA_EMULATOR)
-    ortho_cuda_emulator::interleave();
-    pack = *reinterpret_cast<const Pack<width>*>(from);
+    for (int i = 0; i < width; ++i) {
+        ortho_cuda_emulator::interleave();
+        pack.at[i] = from[i];
+    }
 #else
     if constexpr (width == 4)
         asm volatile("ld.relaxed.gpu.global.v4.f32 {%0, %1, %2, %3}, [%4];"
@@ -124,9 +120,10 @@ template <int width>
 __device__ __forceinline__ void load_relaxed(const NumberedGradient* from, NumberedGradient (&to)[width]) {
     static_assert(width == 1 || width == 4, "there are loads for these");
 #if defined(ORTHO_CUDA_EMULATOR)
-    ortho_cuda_emulator::interleave();
-    for (int i = 0; i < width; ++i)
+    for (int i = 0; i < width; ++i) {
+        ortho_cuda_emulator::interleave();
         to[i] = from[i];
+    }
 #else
     const auto unpack = [](uint64_t bits) {
         return NumberedGradient{__uint_as_float(static_cast<unsigned>(bits)), static_cast<unsigned>(bits >> 32)};
@@ -160,6 +157,13 @@ __device__ __forceinline__ void store_relaxed(NumberedGradient* to, NumberedGrad
 #endif
 }
 
+/** Brings what will be read into the second-level cache, where memory takes longer than the steps before. */
+__device__ __forceinline__ void prefetch([[maybe_unused]] const float* from) {
+#if !defined(ORTHO_CUDA_EMULATOR)
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
+#endif
+}
+
 /** Units with what is added so that packs of four may lie behind them. */
 __host__ __device__ constexpr int padded_units(int units) {
     return (units + 3) / 4 * 4;
@@ -171,20 +175,21 @@ template <int rows> __device__ void clear_operand(float* operand, const Inner& i
         operand[i] = 0;
 }
 
+// Readers, for RowLoader: skip() makes an element that is not to be read count as there, load_early() asks for what is
+// there already, load() for what is waited for.
+
 /** Reads the states before a step into the operand. */
 template <int width> struct StateReader {
     using Element = Pack<width>;
 
     const float* states; // [rows, units]
-    int units;
-    bool given; // by what was there before the launch
+    bool given;          // by what was there before the launch
     float* operand;
     int stride;
 
-    __device__ __forceinline__ void load_early(Element&, int, int) const {}
-    __device__ __forceinline__ void load(Element& element, int row, int column) const {
-        element = load_relaxed<width>(states + row * units + column);
-    }
+    __device__ __forceinline__ void skip(Element& element) const { element = {}; }
+    __device__ __forceinline__ void load_early(Element&, int) const {}
+    __device__ __forceinline__ void load(Element& element, int at) const { element = load_relaxed<width>(states + at); }
     __device__ __forceinline__ bool is_there(const Element& element) const {
         bool there = true;
 #pragma unroll
@@ -197,30 +202,23 @@ template <int width> struct StateReader {
     }
 };
 
-/** Reads the gradients g behind a step into shared memory, and makes that step's deltas of them. */
-template <int width> struct GradientReader {
+/** Waits for the gradients g of an exchange, and leaves them where they are. */
+template <int width> struct GradientWait {
     struct Element {
         NumberedGradient gradients[width];
-        Pack<width> activations;
     };
 
     const NumberedGradient* exchanged; // [rows, units]
     unsigned number;
-    int units;
-    const float* activations; // [rows, units]; null: deltas are not wanted, only to know that the gradients are there
-    Nonlinearity nonlinearity;
-    const float* beta; // [units]
-    float* gradients;  // rows gradient_stride apart
-    int gradient_stride;
-    float* deltas; // rows delta_stride apart
-    int delta_stride;
 
-    __device__ __forceinline__ void load_early(Element& element, int row, int column) const {
-        if (activations != nullptr)
-            element.activations = load_relaxed<width>(activations + row * units + column);
+    __device__ __forceinline__ void skip(Element& element) const {
+#pragma unroll
+        for (int i = 0; i < width; ++i)
+            element.gradients[i] = {0, number};
     }
-    __device__ __forceinline__ void load(Element& element, int row, int column) const {
-        load_relaxed<width>(exchanged + row * units + column, element.gradients);
+    __device__ __forceinline__ void load_early(Element&, int) const {}
+    __device__ __forceinline__ void load(Element& element, int at) const {
+        load_relaxed<width>(exchanged + at, element.gradients);
     }
     __device__ __forceinline__ bool is_there(const Element& element) const {
         bool there = true;
@@ -229,9 +227,27 @@ template <int width> struct GradientReader {
             there = there && element.gradients[i].number == number;
         return there;
     }
+    __device__ __forceinline__ void store(const Element&, int, int) const {}
+};
+
+/** Reads the gradients g behind a step into shared memory, and makes that step's deltas of them. */
+template <int width> struct GradientReader : GradientWait<width> {
+    struct Element : GradientWait<width>::Element {
+        Pack<width> activations;
+    };
+
+    const float* activations; // [rows, units]
+    Nonlinearity nonlinearity;
+    const float* beta; // [units]
+    float* gradients;  // rows gradient_stride apart
+    int gradient_stride;
+    float* deltas; // rows delta_stride apart
+    int delta_stride;
+
+    __device__ __forceinline__ void load_early(Element& element, int at) const {
+        element.activations = load_relaxed<width>(activations + at);
+    }
     __device__ __forceinline__ void store(const Element& element, int row, int column) const {
-        if (activations == nullptr)
-            return;
         const auto betas = *reinterpret_cast<const Pack<width>*>(beta + column);
         Pack<width> gradient, delta;
 #pragma unroll
@@ -245,71 +261,78 @@ template <int width> struct GradientReader {
     }
 };
 
-/** Divides rows among the threads of a block, in packs of 4 units or of one. Divides once, not at each step. */
+/** Divides rows, which lie one behind another, among the threads of a block, in packs of 4 units or of one. */
 class RowLoader {
 public:
     __device__ explicit RowLoader(int units)
-        : width_(units % 4 == 0 ? 4 : 1), packs_(units / width_), down_(block_threads / packs_),
-          across_(block_threads % packs_), first_row_(static_cast<int>(threadIdx.x) / packs_),
-          first_pack_(static_cast<int>(threadIdx.x) % packs_) {}
+        : width_(units % 4 == 0 ? 4 : 1), packs_(units / width_),
+          inverse_(0xffffffffu / static_cast<unsigned>(packs_)) {}
 
     /** Waits for the elements of `count` rows and stores them, by a reader made for the width of a pack. */
     template <class MakeReader> __device__ __forceinline__ void load(int count, MakeReader&& make_reader) const {
         if (width_ == 4)
-            load_packs<4>(count, make_reader(std::integral_constant<int, 4>()));
+            load_rows<4>(count * packs_, make_reader(std::integral_constant<int, 4>()));
         else
-            load_packs<1>(count, make_reader(std::integral_constant<int, 1>()));
+            load_rows<1>(count * packs_, make_reader(std::integral_constant<int, 1>()));
     }
 
 private:
     template <int width, class Reader>
-    __device__ __forceinline__ void load_packs(int count, const Reader& reader) const {
+    __device__ __forceinline__ void load_rows(int packs, const Reader& reader) const {
+        constexpr int most_at_once = 8;
+        const int first = static_cast<int>(threadIdx.x);
+        if (packs <= block_threads)
+            load_packs<width, 1>(first, packs, reader);
+        else
+            for (int at = first; at < packs; at += most_at_once * block_threads)
+                load_packs<width, most_at_once>(at, packs, reader);
+    }
+
+    template <int width, int at_once, class Reader>
+    __device__ __forceinline__ void load_packs(int first, int packs, const Reader& reader) const {
         // All are asked for before the first is stored: one after the other, each would take the cache's whole latency.
-        constexpr int at_once = 8;
-        int row = first_row_, pack = first_pack_;
-        while (row < count) {
-            typename Reader::Element elements[at_once];
-            int rows[at_once], columns[at_once];
+        typename Reader::Element elements[at_once];
 #pragma unroll
-            for (int i = 0; i < at_once; ++i) {
-                rows[i] = row < count ? row : -1;
-                columns[i] = pack * width;
-                if (rows[i] >= 0)
-                    reader.load_early(elements[i], rows[i], columns[i]);
-                row += down_;
-                pack += across_;
-                if (pack >= packs_) {
-                    pack -= packs_;
-                    ++row;
-                }
+        for (int i = 0; i < at_once; ++i) {
+            reader.skip(elements[i]);
+            if (first + i * block_threads < packs)
+                reader.load_early(elements[i], (first + i * block_threads) * width);
+        }
+        // Asking for all until all are there would keep the cache from what they wait for. When the first one is,
+        // so are most.
+        wait<0, 1, width>(reader, elements, first, packs);
+        wait<1, at_once, width>(reader, elements, first, packs);
+#pragma unroll
+        for (int i = 0; i < at_once; ++i) {
+            const int pack = first + i * block_threads;
+            if (pack < packs) {
+                // A division: inverse_ + 1 is 2^32 / packs_ and less than 1 more, too little to matter for so few
+                // packs.
+                const int row =
+                    static_cast<int>((static_cast<uint64_t>(pack) * inverse_ + static_cast<unsigned>(pack)) >> 32);
+                reader.store(elements[i], row, (pack - row * packs_) * width);
             }
-            // Asking for all until all are there would keep the cache from what they wait for. When the first one is,
-            // so are most.
-            wait<0, 1>(reader, elements, rows, columns);
-            wait<1, at_once>(reader, elements, rows, columns);
-#pragma unroll
-            for (int i = 0; i < at_once; ++i)
-                if (rows[i] >= 0)
-                    reader.store(elements[i], rows[i], columns[i]);
         }
     }
 
-    template <int from, int to, class Reader, int count>
+    template <int from, int to, int width, class Reader, int count>
     __device__ __forceinline__ static void wait(const Reader& reader, typename Reader::Element (&elements)[count],
-                                                const int (&rows)[count], const int (&columns)[count]) {
+                                                int first, int packs) {
         bool missing[count];
 #pragma unroll
         for (int i = from; i < to; ++i)
-            missing[i] = rows[i] >= 0;
+            missing[i] = first + i * block_threads < packs;
         for (int polls = 0;; ++polls) {
 #pragma unroll
             for (int i = from; i < to; ++i)
                 if (missing[i])
-                    reader.load(elements[i], rows[i], columns[i]);
+                    reader.load(elements[i], (first + i * block_threads) * width);
             bool any = false;
+            // Looked at whether it was missing or not: otherwise ptxas puts what is done to each one together, so that
+            // each load waits for the one before.
 #pragma unroll
             for (int i = from; i < to; ++i) {
-                missing[i] = missing[i] && !reader.is_there(elements[i]);
+                missing[i] = !reader.is_there(elements[i]);
                 any = any || missing[i];
             }
             if (!any)
@@ -321,10 +344,7 @@ private:
 
     int width_;
     int packs_; // of a row
-    int down_;  // rows and packs from one of a thread's packs to its next
-    int across_;
-    int first_row_;
-    int first_pack_;
+    unsigned inverse_;
 };
 
 /**
@@ -471,34 +491,43 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(Pe
     const RowLoader loader(n);
     const int64_t state_elements = p.batch * n;
     for (int64_t step = 0; step < p.steps; ++step) {
-        // Read before the wait, so that both take place at once.
-        float driven[turns<rows, units>] = {};
-        part.for_each([&](int turn, int row, int, int unit) {
-            driven[turn] =
-                bias[turn] + (p.drive != nullptr ? p.drive[step * state_elements + part.at(row, unit)] : 0.0f);
-        });
         loader.load(part.row_count, [&](auto width) {
-            return StateReader<decltype(width)::value>{p.states + step * state_elements + part.first_row * n, n,
-                                                       step == 0, shared.operand, inner.stride()};
+            return StateReader<decltype(width)::value>{p.states + step * state_elements + part.first_row * n, step == 0,
+                                                       shared.operand, inner.stride()};
         });
         __syncthreads();
-        // Read before the product, after which other threads may be at the next step already.
+        // Before the product, which takes the time that reading the drives takes; behind it other threads may write the
+        // operand of the next step. Not before the wait, which would then be for the drives, too.
+        float driven[turns<rows, units>] = {};
         float filtered[turns<rows, units>] = {};
-        if constexpr (!dense)
-            part.for_each([&](int turn, int row, int, int) {
+        part.for_each([&](int turn, int row, int, int unit) {
+            if (p.drive != nullptr)
+                driven[turn] = p.drive[step * state_elements + part.at(row, unit)];
+            if constexpr (!dense)
                 filtered[turn] = moves.scale[turn] * shared.operand[row * inner.stride() + moves.source[turn]];
-            });
+        });
         multiply_parts<rows, outputs>(shared, inner);
         __syncthreads();
-        part.for_each([&](int turn, int row, int own, int unit) {
+        float activation[turns<rows, units>] = {}, state[turns<rows, units>] = {};
+        part.for_each([&](int turn, int row, int own, int) {
             if constexpr (dense)
                 filtered[turn] = sum_parts<rows, outputs>(shared.parts, row, own);
-            const float a =
-                phi(p.nonlinearity, sum_parts<rows, outputs>(shared.parts, row, weighted + own) + driven[turn]);
-            const float x = chain_state(filtered[turn], beta[turn], a);
+            const float weighted_sum = sum_parts<rows, outputs>(shared.parts, row, weighted + own);
+            activation[turn] = phi(p.nonlinearity, weighted_sum + (bias[turn] + driven[turn]));
+            state[turn] = chain_state(filtered[turn], beta[turn], activation[turn]);
+        });
+        // What others wait for comes first.
+        part.for_each([&](int turn, int row, int, int unit) {
             store_relaxed(p.states + (step + 1) * state_elements + part.at(row, unit),
-                          __float_as_uint(x) == missing_state ? __uint_as_float(written_nan) : x);
-            p.activations[step * state_elements + part.at(row, unit)] = a;
+                          __float_as_uint(state[turn]) == missing_state ? __uint_as_float(written_nan) : state[turn]);
+        });
+        part.for_each([&](int turn, int row, int, int unit) {
+            const int64_t at = part.at(row, unit);
+            p.activations[step * state_elements + at] = activation[turn];
+            if (step + 2 <= p.steps)
+                prefetch(p.states + (step + 2) * state_elements + at);
+            if (p.drive != nullptr && step + 1 < p.steps)
+                prefetch(p.drive + (step + 1) * state_elements + at);
         });
     }
 }
@@ -531,79 +560,87 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_backward_kernel(P
     OwnMoves<rows, units, dense> moves(part, p.moves);
     part.for_each([&](int turn, int, int, int unit) { beta[turn] = betas[unit]; });
     const RowLoader loader(n);
-    const auto exchange = [&](int64_t step) { return p.exchange[(p.steps - step) % 2]; };
+    const auto exchange = [&](int64_t step) { return p.exchange[(p.steps - step) % 2] + part.first_row * n; };
     const auto number = [&](int64_t step) { return static_cast<unsigned>(p.steps - step + 1); };
-    const auto reader = [&](auto width, int64_t step) {
-        return GradientReader<decltype(width)::value>{
-            reinterpret_cast<const NumberedGradient*>(exchange(step + 1)) + part.first_row * n,
-            number(step + 1),
-            n,
-            step >= 0 ? p.activations + step * state_elements + part.first_row * n : nullptr,
-            p.nonlinearity,
-            betas,
-            gradients,
-            gradient_stride,
-            dense ? shared.operand + n : shared.operand,
-            inner.stride()};
-    };
 
     // Deltas of a step take the place of its activations once all blocks have read those: when their gradients before
-    // that step are there. Until then they are kept: delta of the step behind, and of the one behind that.
+    // that step are there. Until then they are kept: delta of the step behind, and of the one behind that. There is no
+    // fence: what is overwritten, here and in the exchange, was read by whoever made the gradients that were waited for
+    // out of it, and nothing is stored before what it depends on.
     float delta[turns<rows, units>] = {};
     float unwritten[turns<rows, units>] = {};
-    const auto write_deltas = [&](int64_t step) {
-        part.for_each([&](int turn, int row, int, int unit) {
-            store_relaxed(p.activations + step * state_elements + part.at(row, unit), unwritten[turn]);
-        });
+    float gradient[turns<rows, units>] = {};
+    float activation[turns<rows, units>] = {}; // of the step before
+    const auto write_delta = [&](int64_t step, int turn, int row, int unit) {
+        store_relaxed(p.activations + step * state_elements + part.at(row, unit), unwritten[turn]);
     };
     // Gives away g at the state before step `step`, or at the end for step = steps, and makes delta of the step before.
-    const auto finish = [&](int64_t step, int turn, int row, int unit, float gradient, float activation) {
-        store_relaxed(reinterpret_cast<NumberedGradient*>(exchange(step)) + part.at(row, unit),
-                      {gradient, number(step)});
-        if (step == 0)
-            p.gradient[(part.first_row + row) * p.gradient_stride + unit] = gradient;
-        unwritten[turn] = delta[turn];
-        delta[turn] = chain_delta(beta[turn], phi_slope(p.nonlinearity, activation, 1.0f), gradient);
+    const auto finish = [&](int64_t step) {
+        // What others wait for comes first.
+        part.for_each([&](int turn, int row, int, int unit) {
+            store_relaxed(exchange(step) + row * n + unit, {gradient[turn], number(step)});
+        });
+        part.for_each([&](int turn, int row, int, int unit) {
+            if (step + 1 < p.steps)
+                write_delta(step + 1, turn, row, unit);
+            unwritten[turn] = delta[turn];
+            delta[turn] = chain_delta(beta[turn], phi_slope(p.nonlinearity, activation[turn], 1.0f), gradient[turn]);
+            const int64_t arriving = step - 1 + p.arriving_offset;
+            if (step >= 2)
+                prefetch(p.activations + (step - 2) * state_elements + part.at(row, unit));
+            if (p.arriving != nullptr && arriving >= 0)
+                prefetch(p.arriving + arriving * state_elements + part.at(row, unit));
+        });
     };
 
     part.for_each([&](int turn, int row, int, int unit) {
-        float gradient = p.kept ? p.gradient[(part.first_row + row) * p.gradient_stride + unit] : 0.0f;
+        if (p.kept)
+            gradient[turn] = p.gradient[(part.first_row + row) * p.gradient_stride + unit];
         if (p.arriving_at_end != nullptr)
-            gradient += p.arriving_at_end[part.at(row, unit)];
-        finish(p.steps, turn, row, unit, gradient, p.activations[(p.steps - 1) * state_elements + part.at(row, unit)]);
+            gradient[turn] += p.arriving_at_end[part.at(row, unit)];
+        activation[turn] = p.activations[(p.steps - 1) * state_elements + part.at(row, unit)];
     });
+    finish(p.steps);
 
     for (int64_t step = p.steps - 1; step >= 0; --step) {
-        // Read before the wait, so that both take place at once.
+        loader.load(part.row_count, [&](auto width) {
+            return GradientReader<decltype(width)::value>{{exchange(step + 1), number(step + 1)},
+                                                          p.activations + step * state_elements + part.first_row * n,
+                                                          p.nonlinearity,
+                                                          betas,
+                                                          gradients,
+                                                          gradient_stride,
+                                                          dense ? shared.operand + n : shared.operand,
+                                                          inner.stride()};
+        });
+        __syncthreads();
+        // As in the forward kernel: neither before the wait nor behind the product.
         const int64_t arriving = step + p.arriving_offset;
         float arrived[turns<rows, units>] = {};
-        float activation[turns<rows, units>] = {};
         part.for_each([&](int turn, int row, int, int unit) {
-            arrived[turn] = p.arriving != nullptr && arriving >= 0
-                                ? p.arriving[arriving * state_elements + part.at(row, unit)]
-                                : 0.0f;
-            activation[turn] = step > 0 ? p.activations[(step - 1) * state_elements + part.at(row, unit)] : 0.0f;
-        });
-        loader.load(part.row_count, [&](auto width) { return reader(width, step); });
-        __syncthreads();
-        if (step + 1 < p.steps)
-            write_deltas(step + 1);
-        // Read before the product, after which other threads may be at the next step already.
-        if constexpr (!dense)
-            part.for_each([&](int turn, int row, int, int) {
+            if (p.arriving != nullptr && arriving >= 0)
+                arrived[turn] = p.arriving[arriving * state_elements + part.at(row, unit)];
+            if (step > 0)
+                activation[turn] = p.activations[(step - 1) * state_elements + part.at(row, unit)];
+            if constexpr (!dense)
                 arrived[turn] += moves.scale[turn] * gradients[row * gradient_stride + moves.source[turn]];
-            });
+        });
         multiply_parts<rows, units>(shared, inner);
         __syncthreads();
-        part.for_each([&](int turn, int row, int own, int unit) {
-            finish(step, turn, row, unit, sum_parts<rows, units>(shared.parts, row, own) + arrived[turn],
-                   activation[turn]);
+        part.for_each([&](int turn, int row, int own, int) {
+            gradient[turn] = sum_parts<rows, units>(shared.parts, row, own) + arrived[turn];
         });
+        finish(step);
     }
-    // No activations are wanted any more, only the certainty that all blocks have read those of the first step.
-    loader.load(part.row_count, [&](auto width) { return reader(width, -1); });
+    part.for_each([&](int turn, int row, int, int unit) {
+        p.gradient[(part.first_row + row) * p.gradient_stride + unit] = gradient[turn];
+    });
+    // Nothing is wanted of the last gradients but the certainty that all blocks have read the first activations.
+    loader.load(part.row_count, [&](auto width) {
+        return GradientWait<decltype(width)::value>{exchange(0), number(0)};
+    });
     __syncthreads();
-    write_deltas(0);
+    part.for_each([&](int turn, int row, int, int unit) { write_delta(0, turn, row, unit); });
 }
 
 /** Calls body(rows, units) with the sizes of a block as compile-time constants. */
@@ -702,7 +739,7 @@ bool persistent_forward(Device& device, const PersistentShape& shape, const Pers
 
 bool persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem) {
     const bool dense = problem.filter != nullptr;
-    for (float* const exchange : problem.exchange)
+    for (NumberedGradient* const exchange : problem.exchange)
         clear(device, exchange, problem.batch * problem.units * static_cast<int64_t>(sizeof(NumberedGradient)));
     return with_sizes(shape, [&](auto rows, auto units) {
         constexpr int r = decltype(rows)::value, u = decltype(units)::value;

@@ -42,8 +42,14 @@ struct PersistentForward {
     float* activations;   // [steps, batch, N]
 };
 
-/** @return false if its blocks may not all run at once; nothing was done then */
+/** @return false if its blocks may not all run at once; only states behind the first were overwritten then */
 bool persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem);
+
+/** A gradient and the number of the exchange between blocks that it is part of. */
+struct __align__(8) NumberedGradient {
+    float value;
+    unsigned number;
+};
 
 /** A segment backward: deltas take the place of activations, and g_k of the segment's end becomes that of its start. */
 struct PersistentBackward {
@@ -56,16 +62,16 @@ struct PersistentBackward {
     const float* weights;         // W: [N, N]
     const float* beta;            // [N]
     float* activations;           // [steps, batch, N]
-    bool kept;                    // gradients[0] holds what arrives from the segment behind
+    bool kept;                    // gradient holds what arrives from the segment behind
     const float* arriving_at_end; // gradient that arrives at the last state from outside: [batch, N]; null: none
     const float* arriving;        // gradients that arrive from outside: [.., batch, N]; null: none
     int64_t arriving_offset;      // that at the state before step k is number k + arriving_offset, if not negative
     float* gradient;              // g: [batch, N], rows gradient_stride apart
     int64_t gradient_stride;
-    float* exchange[2]; // room for [batch, 2N] each; used where blocks wait for each other
+    NumberedGradient* exchange[2]; // [batch, N]: room that blocks which wait for each other use
 };
 
-/** @return false if its blocks may not all run at once; nothing was done then */
+/** @return false if its blocks may not all run at once; only the exchange was overwritten then */
 bool persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem);
 
 } // namespace ortho::cuda
