@@ -120,6 +120,37 @@ TEST(Chain, Threads_and_checkpoints_do_not_change_a_bit) {
         }
 }
 
+TEST(Chain, How_many_threads_work_is_worth_does_not_change_a_bit) {
+    const EnvironmentVariable by_work("ORTHONATIVE_CPU_THREADS", "");
+    // Sizes at which none, some or all of the threads take part: too little in all, between two waits, and enough.
+    constexpr Shape shapes[] = {{1, 1, 1, 16}, {20, 9, 1, 128}, {40, 1, 1, 260}, {8, 40, 1, 96}, {60, 200, 0, 16}};
+    for (const Shape& shape : shapes)
+        for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
+            Problem p = make_problem(shape);
+            p.model = model;
+            fill(p);
+            const Device one = make_device(1);
+            const Result expected = run<float>(p, Chain(one, options_of(p, ORTHO_FLOAT32)));
+            for (const int32_t threads : {2, 3, 5}) {
+                SCOPED_TRACE(describe(p) + " threads=" + std::to_string(threads));
+                const Device device = make_device(threads);
+                expect_same_bits(expected, run<float>(p, Chain(device, options_of(p, ORTHO_FLOAT32))));
+            }
+        }
+}
+
+TEST(Chain, Unknown_ways_to_use_threads_are_refused) {
+    const EnvironmentVariable unknown("ORTHONATIVE_CPU_THREADS", "some");
+    Problem p = make_problem({1, 1, 1, 1});
+    fill(p);
+    const Device device = make_device(1);
+    const ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+    ortho_chain* chain = nullptr;
+    EXPECT_TRUE(fails(ortho_chain_create(&chain, device.get(), &options), ORTHO_NOT_SUPPORTED,
+                      "ORTHONATIVE_CPU_THREADS is 'some'; allowed is all"));
+    EXPECT_EQ(chain, nullptr);
+}
+
 TEST(Chain, States_fit_into_the_memory_that_is_allowed) {
     Problem p = make_problem({1000, 2, 1, 16});
     fill(p);

@@ -86,12 +86,9 @@ const Emulator& emulator() {
     GTEST_SKIP() << "this library drives a real GPU, on which faults cannot be made to order"
 
 /** Forces how the steps of chains are run that are made meanwhile. */
-class Plan {
+class Plan : public EnvironmentVariable {
 public:
-    explicit Plan(const char* name) { setenv("ORTHONATIVE_CUDA_CHAIN", name, 1); }
-    ~Plan() { unsetenv("ORTHONATIVE_CUDA_CHAIN"); }
-    Plan(const Plan&) = delete;
-    Plan& operator=(const Plan&) = delete;
+    explicit Plan(const char* name) : EnvironmentVariable("ORTHONATIVE_CUDA_CHAIN", name) {}
 };
 
 constexpr ortho_filter_kind filters[] = {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE, ORTHO_FILTER_PERMUTATION,

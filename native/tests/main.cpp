@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "orthonative/orthonative.h"
 
@@ -13,6 +14,8 @@ int main(int argc, char** argv) {
         std::printf("%s\n", ortho_last_error());
         return skipped;
     }
+    // Problems of tests are so small that one thread would do most of them.
+    setenv("ORTHONATIVE_CPU_THREADS", "all", 0);
     ::testing::InitGoogleTest(&argc, argv);
     return RUN_ALL_TESTS();
 }

@@ -269,7 +269,7 @@ TEST(ClipGradientNorm, A_norm_that_float64_cannot_hold_is_not_finite) {
     std::vector<double> gradients(4, 1.7e308);
     double norm = 42;
     EXPECT_TRUE(fails(ortho_clip_gradient_norm(device.get(), ORTHO_FLOAT64, 4, gradients.data(), 1, &norm),
-                      ORTHO_NOT_FINITE, "norm of gradients is inf"));
+                      ORTHO_NOT_FINITE, "norm of gradients is Infinity"));
     EXPECT_EQ(norm, 42);
     EXPECT_EQ(gradients, std::vector<double>(4, 1.7e308));
 }

@@ -4,6 +4,7 @@
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <utility>
@@ -42,10 +43,20 @@ int64_t slices_of(int64_t batch) {
     return std::min(power_of_two(batch / 16), std::max<int64_t>(4, power_of_two(batch / 64)));
 }
 
+/** What a chain computes in one call, for the number of threads that it is worth. */
+struct Work {
+    int64_t batch;
+    int64_t slices;
+    int64_t steps;
+    int64_t multiply_adds; // of a step
+    bool recurrent;
+};
+
 /**
  * Who does what. Threads form groups; a group owns consecutive slices of the batch and runs all steps of them without
  * waiting for other groups. Inside a group the members share the rows, or where there are few rows the column tiles;
- * only the latter must wait for each other at every step.
+ * only the latter must wait for each other at every step, or in a feedforward chain, whose layers have weights of their
+ * own, all members.
  */
 struct Plan {
     int64_t slices;
@@ -54,19 +65,54 @@ struct Plan {
     int64_t row_parts; // members = row_parts · column_parts
     int64_t column_parts;
 
-    Plan(int64_t batch, int64_t slices_, int64_t threads) : slices(slices_) {
-        constexpr int64_t least_rows = 8; // of a member: below that, reading the weights costs more than using them
+    /** @param all  every thread takes part, however little there is to do */
+    Plan(const Work& work, int64_t threads, bool all) : slices(work.slices) {
+        // Multiply-adds that take as long as it takes to wake a thread, some 50 us.
+        constexpr int64_t least_of_call = int64_t{1} << 21;
+        if (!all && work.multiply_adds < divide_up(least_of_call, work.steps))
+            threads = 1;
         groups = std::min(slices, threads);
         members = threads / groups;
+        divide(work.batch);
+        while (!all && members > 1 && waits_too_often(work)) {
+            --members;
+            divide(work.batch);
+        }
+    }
+
+    int64_t threads() const { return groups * members; }
+
+    Range slices_of_group(int64_t group) const { return part_of({0, slices}, group, groups); }
+    Range rows_of_slice(int64_t slice, int64_t batch) const { return part_of({0, batch}, slice, slices); }
+
+private:
+    /** Divides the members among rows and columns. */
+    void divide(int64_t batch) {
+        constexpr int64_t least_rows = 8; // of a member: below that, reading the weights costs more than using them
         row_parts = members;
         while (row_parts > 1 && (members % row_parts != 0 || batch / groups / row_parts < least_rows))
             --row_parts;
         column_parts = members / row_parts;
     }
 
-    Range slices_of_group(int64_t group) const { return part_of({0, slices}, group, groups); }
-    Range rows_of_slice(int64_t slice, int64_t batch) const { return part_of({0, batch}, slice, slices); }
+    bool waits_too_often(const Work& work) const {
+        // Multiply-adds of a member that take several times as long as waiting for another core, half a microsecond.
+        // With as many, two threads were 1.4 to 1.8 times as fast as one on two free cores; with half as many 1.1
+        // times, and far slower where other programs used the cores; with a quarter no faster.
+        constexpr int64_t least_between_waits = int64_t{1} << 16;
+        return (column_parts > 1 || !work.recurrent) && work.multiply_adds / threads() < least_between_waits;
+    }
 };
+
+/** The environment variable ORTHONATIVE_CPU_THREADS, for tests: `all` lets every thread take part in any work. */
+bool all_threads_of_environment() {
+    const char* const value = std::getenv("ORTHONATIVE_CPU_THREADS");
+    if (value == nullptr || *value == '\0')
+        return false;
+    if (std::strcmp(value, "all") != 0)
+        fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CPU_THREADS is '%s'; allowed is all", value);
+    return true;
+}
 
 /** A filter made ready for the kernels: packed for both directions, or as moves. */
 template <class T> class PreparedFilter {
@@ -220,10 +266,10 @@ public:
         prepare_states(steps, call.batch, call.training);
         output_steps_ = call.output_steps;
 
-        const Plan plan = plan_for(call.batch);
+        const Plan plan = plan_for(steps, call.batch);
         const auto* weights = static_cast<const T*>(call.weights);
         if (spec.recurrent())
-            pack_recurrent(weights, call);
+            pack_recurrent(plan, weights, call);
         if (!spec.filter_per_layer)
             filters_[0].bind(spec, kernels_, layout_);
 
@@ -261,11 +307,11 @@ public:
         if (spec.check_finite)
             require_finite("output_gradients", arriving, output_steps_ * batch * n_);
 
-        const Plan plan = plan_for(batch);
+        const Plan plan = plan_for(segments_.steps, batch);
         prepare_sums(plan);
         const auto* weights = static_cast<const T*>(call.weights);
         if (spec.recurrent()) {
-            for_each_task(cpu_.pool, tiles(kernels_.single_tile), [&](int64_t tile, int) {
+            for_each_task(plan, tiles(kernels_.single_tile), [&](int64_t tile, int) {
                 kernels_.pack_columns(weights, n_, n_, kernels_.single_tile, tile, tile + 1, pack(backward_weights_));
             });
         }
@@ -363,7 +409,7 @@ private:
         constexpr int64_t block = int64_t(1) << 16;
         const auto& all_finite = cpu_.kernels.template of<T>().vector.all_finite;
         std::atomic<bool> found{false};
-        for_each_task(cpu_.pool, divide_up(count, block), [&](int64_t task, int) {
+        ortho::for_each_task(cpu_.pool, divide_up(count, block), [&](int64_t task, int) {
             const int64_t begin = task * block;
             if (!all_finite(values + begin, std::min(count - begin, block)))
                 found = true;
@@ -394,9 +440,12 @@ private:
         return sums_.template as<T>() + plan.slices * sums_of_slice() + group * n_ * rows_of_sum(plan);
     }
 
-    Plan plan_for(int64_t batch) const {
+    Plan plan_for(int64_t steps, int64_t batch) const {
         // A feedforward chain sums over one layer at a time, so its threads meet at every layer anyway.
-        return Plan(batch, spec.recurrent() ? slices_of(batch) : 1, cpu_.pool.threads());
+        const int64_t slices = spec.recurrent() ? slices_of(batch) : 1;
+        const int64_t products = spec.structured() ? 1 : 2;
+        return Plan({batch, slices, steps, products * batch * n_ * n_, spec.recurrent()}, cpu_.pool.threads(),
+                    all_threads_);
     }
 
     int64_t elements_of(const Segments& segments, int64_t size, bool training) const {
@@ -446,6 +495,15 @@ private:
         checkpoints_at_ = gradients_at_ + 2 * layout_.size();
     }
 
+    /** Runs body(task, rank) for each task, on the threads of the device only where the plan wakes them anyway. */
+    template <class Body> void for_each_task(const Plan& plan, int64_t tasks, Body&& body) const {
+        if (plan.threads() > 1)
+            ortho::for_each_task(cpu_.pool, tasks, body);
+        else
+            for (int64_t task = 0; task < tasks; ++task)
+                body(task, 0);
+    }
+
     void prepare_sums(const Plan& plan) {
         const int64_t bytes = checked_product(
             "the sums of weight gradients",
@@ -454,14 +512,14 @@ private:
             sums_ = Memory();
             sums_ = Memory(bytes, "the sums of weight gradients");
         } else if (spec.recurrent()) {
-            for_each_task(cpu_.pool, plan.slices, [&](int64_t slice, int) {
+            for_each_task(plan, plan.slices, [&](int64_t slice, int) {
                 std::memset(weight_sums(slice), 0, static_cast<size_t>(sums_of_slice()) * sizeof(T));
             });
         }
     }
 
-    void pack_recurrent(const T* weights, const ChainForward& call) {
-        for_each_task(cpu_.pool, tiles(forward_tile_), [&](int64_t tile, int) {
+    void pack_recurrent(const Plan& plan, const T* weights, const ChainForward& call) {
+        for_each_task(plan, tiles(forward_tile_), [&](int64_t tile, int) {
             kernels_.pack_rows(weights, n_, n_, forward_tile_, tile, tile + 1, pack(forward_weights_));
             if (d_ > 0)
                 kernels_.pack_rows(static_cast<const T*>(call.input_weights), n_, d_, forward_tile_, tile, tile + 1,
@@ -505,11 +563,15 @@ private:
     template <class Body> void run(const Plan& plan, Body&& body) {
         Barriers barriers(plan);
         failure_ = nullptr;
-        cpu_.pool.run([&](int rank) {
+        const auto part = [&](int rank) {
             const Member member(plan, rank, *this, barriers);
             if (member.works)
                 body(member);
-        });
+        };
+        if (plan.threads() == 1)
+            part(0);
+        else
+            cpu_.pool.run(part);
         if (failure_)
             std::rethrow_exception(std::exchange(failure_, nullptr));
     }
@@ -760,9 +822,8 @@ private:
             }
             return total;
         };
-        for_each_task(cpu_.pool, n_,
-                      [&](int64_t i, int) { write_weights_out(i, call.accumulate, weight_out, add_slices); });
-        for_each_task(cpu_.pool, d_, [&](int64_t d, int) {
+        for_each_task(plan, n_, [&](int64_t i, int) { write_weights_out(i, call.accumulate, weight_out, add_slices); });
+        for_each_task(plan, d_, [&](int64_t d, int) {
             const T* total = add_slices((n_ + d) * sum_stride_, n_);
             for (int64_t i = 0; i < n_; ++i)
                 input_out[i * d_ + d] = call.accumulate ? input_out[i * d_ + d] + total[i] : total[i];
@@ -790,6 +851,7 @@ private:
     StateLayout layout_;
     Segments segments_{};
     int64_t output_steps_ = 0;
+    const bool all_threads_ = all_threads_of_environment();
     bool training_ = false;
     bool ready_for_backward_ = false;
     std::exception_ptr failure_;
