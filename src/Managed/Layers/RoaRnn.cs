@@ -17,6 +17,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     private readonly RoaRnnOptions _options;
     private Tensor? _outputs;
     private Tensor? _initialGradient;
+    private Tensor? _finalState;
     private bool _startedFromInitialState;
 
     /// <summary>Describes a layer; memory comes with the model.</summary>
@@ -46,6 +47,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
 
     /// <summary>
     /// The state before the first step, <c>[B, N]</c>, read at each forward pass; null, the default: zeros. Belongs to the caller.
+    /// It may be <see cref="FinalState"/>.
     /// </summary>
     public Tensor? InitialState { get; set; }
 
@@ -53,6 +55,35 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     /// Gradient at <see cref="InitialState"/> after a backward pass, <c>[B, N]</c>; null where the pass started from zeros.
     /// </summary>
     public Tensor? InitialStateGradient => _startedFromInitialState ? _initialGradient : null;
+
+    /// <summary>
+    /// The state after the last step of the latest forward pass, <c>[B, N]</c>, whatever <see cref="RoaRnnOptions.Output"/> is; null
+    /// before the first pass.
+    /// </summary>
+    /// <remarks>
+    /// Each read copies it into a tensor of the layer's own, which no pass changes. With <c>rnn.InitialState = rnn.FinalState</c> after
+    /// a pass, the next one goes on where it ended: for sequences that arrive step by step, or that are cut for truncated
+    /// backpropagation, whose gradients then end at the cut.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed, or the output of the pass was.</exception>
+    public Tensor? FinalState
+    {
+        get
+        {
+            if (_outputs is null)
+            {
+                return null;
+            }
+
+            using Sequential.Use use = Model.BeginUse();
+            long batch = _outputs.Shape[^2];
+            long count = batch * HiddenSize;
+            Tensor.Ensure(ref _finalState, _outputs.Device, _outputs.DType, [batch, HiddenSize])
+                .CopyFrom(_outputs.View(_outputs.Count - count, [batch, HiddenSize]));
+            return _finalState;
+        }
+    }
 
     internal override IReadOnlyList<ParameterDefinition> Definitions =>
     [
@@ -170,5 +201,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         _outputs = null;
         _initialGradient?.Dispose();
         _initialGradient = null;
+        _finalState?.Dispose();
+        _finalState = null;
     }
 }

@@ -24,7 +24,7 @@ public abstract unsafe class Optimizer : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         model.ThrowIfDisposed();
         Check.NotNegative(learningRate);
-        Check.NotNegative(options.WeightDecay);
+        Check.NotNegative(options.WeightDecay ?? 0, $"{nameof(options)}.{nameof(options.WeightDecay)}");
         ArgumentNullException.ThrowIfNull(options.Groups);
         Model = model;
         LearningRate = learningRate;
@@ -174,7 +174,7 @@ public abstract unsafe class Optimizer : IDisposable
         {
             Parameter parameter = model.Parameters[i];
             ParameterGroup? group = groupOf.GetValueOrDefault(parameter);
-            double decay = parameter.IsBias && !options.DecayBiases ? 0 : options.WeightDecay;
+            double decay = parameter.IsBias && !options.DecayBiases ? 0 : options.WeightDecay ?? 0;
             entries[i] = new Entry(parameter, group?.LearningRateScale ?? 1, group?.WeightDecay ?? decay);
         }
 

@@ -5,8 +5,8 @@ public abstract record OptimizerOptions
 {
     private protected OptimizerOptions() { }
 
-    /// <summary>Weight decay, not negative. Default 0, for <see cref="AdamW"/> too once it is given options; without any it uses 0.01.</summary>
-    public double WeightDecay { get; init; }
+    /// <summary>Weight decay, not negative. Null, the default: 0.01 for <see cref="AdamW"/>, 0 for other optimizers.</summary>
+    public double? WeightDecay { get; init; }
 
     /// <summary>Whether <see cref="WeightDecay"/> also applies to biases. Default false.</summary>
     public bool DecayBiases { get; init; }

@@ -56,6 +56,21 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
+    public void AdamW_decays_weights_by_a_hundredth_unless_told_otherwise([Values] bool hasOptions)
+    {
+        using var model = new Sequential(Device.Default, 1, new Dense(2, 2));
+        Tensor weight = model.Parameters[0].Value;
+        weight.Fill(2);
+        model.GradientData.Fill(0);
+        using var optimizer = new AdamW(model, 0.5, hasOptions ? new AdamOptions { Beta2 = 0.95 } : null);
+
+        optimizer.Step();
+
+        // p - rate · 0.01 · p; gradients of 0 do nothing else.
+        Assert.That(weight.ToArray<float>(), Is.All.EqualTo(1.99f).Within(1).Ulps);
+    }
+
+    [Test]
     public void Groups_and_parameters_have_learning_rates_and_decays_of_their_own()
     {
         using Sequential model = Model();
