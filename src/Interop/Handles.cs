@@ -109,7 +109,16 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
     {
         using HandleScope<ortho_device> owner = device.Borrow();
         ortho_buffer* created;
-        NativeMethods.ortho_buffer_create(&created, owner.Pointer, bytes).ThrowOnFailure();
+        ortho_status status = NativeMethods.ortho_buffer_create(&created, owner.Pointer, bytes);
+        if (status == ortho_status.ORTHO_OUT_OF_MEMORY)
+        {
+            // What is missing may be held by tensors that were dropped and not collected yet.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            status = NativeMethods.ortho_buffer_create(&created, owner.Pointer, bytes);
+        }
+
+        status.ThrowOnFailure();
         return new BufferHandle(created, device, bytes, ownsMemory: true);
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace OrthoNative.Tests.Cuda;
 
 internal sealed class TensorTests : CudaTests
@@ -97,6 +99,16 @@ internal sealed class TensorTests : CudaTests
         Assert.That(() => new Tensor(Device, DType.Float64, 1L << 20, 1L << 25), Throws.TypeOf<OutOfMemoryException>().With.Message.Contains("need"));
 
     [Test]
+    public void Tensors_that_were_dropped_make_room_when_the_memory_is_full()
+    {
+        long elements = Device.FreeMemory / 5 * 2 / sizeof(float);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.That(() => MakeAndDrop(Device, elements), Throws.Nothing);
+        }
+    }
+
+    [Test]
     public void A_disposed_device_makes_no_tensors_but_keeps_those_it_made()
     {
         var device = Device.Cuda();
@@ -118,4 +130,8 @@ internal sealed class TensorTests : CudaTests
         Assert.That(TestData.Bytes(here.ParameterData), Is.EqualTo(TestData.Bytes(there.ParameterData)));
         Assert.That(((RoaRnn)here.Layers[0]).GetFilter(), Is.EqualTo(((RoaRnn)there.Layers[0]).GetFilter()));
     }
+
+    // A method of its own, so that nothing refers to the tensor any more.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void MakeAndDrop(Device device, long elements) => _ = new Tensor(device, DType.Float32, elements);
 }
