@@ -247,17 +247,17 @@ internal sealed class RunFolder : IDisposable
         try
         {
             Directory.CreateDirectory(path);
-            if (!folder.TryLock())
-            {
-                return null;
-            }
-
-            foreach (string name in files)
+            foreach (string name in folder.AllNames())
             {
                 if (Directory.Exists(folder.PathOf(name)))
                 {
                     throw CliException.Failure($"{option}, where {name} is a folder; allowed: a folder in which it is a file or is not");
                 }
+            }
+
+            if (!folder.TryLock())
+            {
+                return null;
             }
 
             foreach (string _ in folder.Complete())
@@ -352,13 +352,22 @@ internal sealed class RunFolder : IDisposable
             _lock = null;
             try
             {
+                // Also for reading: a pipe that is opened for writing alone keeps the program waiting for someone to read it.
                 _lock = new FileStream(
-                    PathOf(LockFile), FileMode.Create, FileAccess.Write, FileShare.None, 1,
+                    PathOf(LockFile), FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1,
                     OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None);
             }
             catch (IOException exception) when (FileErrors.IsSharingViolation(exception))
             {
                 return false;
+            }
+
+            if (!_lock.CanSeek)
+            {
+                // Not to be removed as a lock of ours.
+                _lock.Dispose();
+                _lock = null;
+                throw new IOException($"{LockFile} is a pipe or a device; expected: a file or nothing");
             }
 
             _lockedAt = File.GetLastWriteTimeUtc(_lock.SafeFileHandle);
@@ -391,9 +400,14 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
+    /// <summary>Names of all files that are ever in the folder, for however short a time.</summary>
+    private IEnumerable<string> AllNames() => [LockFile, .. _names, .. _names.Select(CommittedName), UncommittedName(Record)];
+
     private static string CommittedName(string name) => $".{name}.new";
 
     private string Committed(string name) => PathOf(CommittedName(name));
 
-    private string Uncommitted(string name) => PathOf($".{name}.part");
+    private static string UncommittedName(string name) => $".{name}.part";
+
+    private string Uncommitted(string name) => PathOf(UncommittedName(name));
 }

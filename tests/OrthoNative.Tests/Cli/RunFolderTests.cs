@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using OrthoNative.Cli;
 using OrthoNative.Cli.Output;
 using OrthoNative.Tests.Data;
@@ -146,6 +147,41 @@ internal sealed class RunFolderTests
         {
             Assert.That(Directory.Exists(path), Is.True);
         }
+    }
+
+    [TestCase(".orthonative.lock")]
+    [TestCase(".weights.new")]
+    [TestCase(".record.new")]
+    [TestCase(".record.part")]
+    [TestCase("weights")]
+    public void A_folder_in_the_place_of_any_file_is_refused_by_name(string name)
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File(name));
+
+        Assert.That(
+            () => RunFolder.Open(folder.Path, "weights", "record"),
+            Throws.TypeOf<CliException>().With.Message.EndsWith($"where {name} is a folder; allowed: a folder in which it is a file or is not"));
+
+        Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.EqualTo((string[])[folder.File(name)]));
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_pipe_in_the_place_of_the_lock_is_refused_by_name()
+    {
+        using var folder = new TemporaryFolder();
+        using (var make = Process.Start("mkfifo", [folder.File(".orthonative.lock")]))
+        {
+            make.WaitForExit();
+        }
+
+        var open = Task.Run(() => RunFolder.Open(folder.Path, "record"));
+
+        Assert.That(
+            () => open.WaitAsync(TimeSpan.FromSeconds(30)),
+            Throws.TypeOf<CliException>().With.Message.Contains("(.orthonative.lock is a pipe or a device; expected: a file or nothing)"));
+        Assert.That(File.Exists(folder.File(".orthonative.lock")), Is.True);
     }
 
     [Test]
