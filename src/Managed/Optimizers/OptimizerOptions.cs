@@ -21,7 +21,7 @@ public sealed record SgdOptions : OptimizerOptions
     /// <summary>Momentum, 0 to 1, 1 excluded. Default 0.</summary>
     public double Momentum { get; init; }
 
-    /// <summary>Whether momentum is Nesterov's. Default false.</summary>
+    /// <summary>Whether momentum, which must then be above 0, is Nesterov's. Default false.</summary>
     public bool Nesterov { get; init; }
 }
 

@@ -14,7 +14,9 @@ public sealed unsafe class Sgd : Optimizer
     /// <param name="model">The model whose parameters are changed.</param>
     /// <param name="learningRate">Learning rate, not negative.</param>
     /// <param name="options">Null: the defaults.</param>
-    /// <exception cref="ArgumentException">A number is outside what is allowed, or a group has a parameter that is not the model's.</exception>
+    /// <exception cref="ArgumentException">
+    /// A number is outside what is allowed, Nesterov's momentum is asked for without momentum, or a group has a parameter that is not the model's.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Sgd(Sequential model, double learningRate, SgdOptions? options = null)
         : base(model, learningRate, options = Checked(options), options.Momentum > 0 ? ["velocity"] : [])
@@ -26,6 +28,11 @@ public sealed unsafe class Sgd : Optimizer
     {
         options ??= new SgdOptions();
         Check.Fraction(options.Momentum);
+        if (options.Nesterov && options.Momentum == 0)
+        {
+            throw new ArgumentException("options.Nesterov is true and options.Momentum 0; Nesterov's momentum is one above 0.", nameof(options));
+        }
+
         return options;
     }
 

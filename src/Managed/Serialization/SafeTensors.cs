@@ -28,7 +28,7 @@ public static class SafeTensors
     /// <param name="path">The file.</param>
     /// <param name="tensors">Tensors by name.</param>
     /// <param name="metadata">Texts by name that go with them; null: none.</param>
-    /// <exception cref="ArgumentException">A name is empty, reserved or there twice, or a text has half of a surrogate pair.</exception>
+    /// <exception cref="ArgumentException">A name is empty, reserved or there twice, a tensor or text is null, or a text has half of a surrogate pair.</exception>
     /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
     /// <exception cref="InvalidDataException">A tensor lies on a GPU whose earlier work met a value that is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">A tensor was disposed.</exception>
@@ -38,7 +38,9 @@ public static class SafeTensors
         ArgumentNullException.ThrowIfNull(tensors);
 
         // Wider elements first, so that every tensor is aligned to its own.
-        KeyValuePair<string, Tensor>[] ordered = [.. tensors.OrderByDescending(pair => pair.Value.DType.Bytes())];
+        KeyValuePair<string, Tensor>[] ordered = [.. tensors.OrderByDescending(pair => pair.Value is { } tensor
+            ? tensor.DType.Bytes()
+            : throw new ArgumentException($"{nameof(tensors)}['{pair.Key}'] is null.", nameof(tensors)))];
         byte[] header = MakeHeader(ordered, metadata);
 
         string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
@@ -116,6 +118,11 @@ public static class SafeTensors
                 foreach (KeyValuePair<string, string> pair in metadata)
                 {
                     Check.Utf8(pair.Key, $"{nameof(metadata)} has a key with", nameof(metadata));
+                    if (pair.Value is null)
+                    {
+                        throw new ArgumentException($"{nameof(metadata)}['{pair.Key}'] is null.", nameof(metadata));
+                    }
+
                     Check.Utf8(pair.Value, $"{nameof(metadata)}['{pair.Key}'] has", nameof(metadata));
                     writer.WriteString(pair.Key, pair.Value);
                 }

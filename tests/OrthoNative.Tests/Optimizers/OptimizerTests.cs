@@ -162,6 +162,7 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         Refused(() => new Sgd(model, double.NaN), "learningRate is NaN");
         Refused(() => new Sgd(model, 1, new SgdOptions { Momentum = 1 }), "options.Momentum is 1; a number from 0 to 1, 1 excluded, is allowed");
         Refused(() => new Sgd(model, 1, new SgdOptions { WeightDecay = -1 }), "options.WeightDecay is -1");
+        Refused(() => new Sgd(model, 1, new SgdOptions { Nesterov = true }), "options.Nesterov is true and options.Momentum 0");
         Refused(() => new Adam(model, 1, new AdamOptions { Beta1 = 1 }), "options.Beta1 is 1");
         Refused(() => new Adam(model, 1, new AdamOptions { Beta2 = -0.1 }), "options.Beta2 is -0.1");
         Refused(() => new AdamW(model, 1, new AdamOptions { Epsilon = 0 }), "options.Epsilon is 0; a finite number above 0 is allowed");

@@ -224,6 +224,22 @@ internal sealed class SafeTensorsTests
             Throws.ArgumentException.With.Message.Contains($"the name '{name}'"));
     }
 
+    [Test]
+    public void Nothing_in_the_place_of_a_tensor_or_a_text_is_refused_by_name()
+    {
+        using var folder = new TemporaryFolder();
+        using var tensor = new Tensor(Device.Default, DType.Float32, 3);
+        string path = folder.File("a.safetensors");
+
+        Assert.That(
+            () => SafeTensors.Save(path, [KeyValuePair.Create("first", tensor), KeyValuePair.Create("second", (Tensor)null!)]),
+            Throws.ArgumentException.With.Message.StartsWith("tensors['second'] is null."));
+        Assert.That(
+            () => SafeTensors.Save(path, [KeyValuePair.Create("first", tensor)], new Dictionary<string, string> { ["key"] = null! }),
+            Throws.ArgumentException.With.Message.StartsWith("metadata['key'] is null."));
+        Assert.That(Directory.GetFiles(folder.Path), Is.Empty);
+    }
+
     // Attributes hold UTF-8, so the surrogates are made here.
     [TestCase(0xD800, -1, "D800 at index 1")]
     [TestCase(0xDBFF, 'x', "DBFF at index 1")]
