@@ -29,7 +29,7 @@ internal static class LossLog
         {
             if (number > 0)
             {
-                steps.Add(Parse(line, number) ?? throw Wrong("the number of a step, its loss and its metric"));
+                steps.Add(Parse(line, number) ?? throw Wrong("the number of a step, its loss and its metric, both finite"));
             }
             else if (line != Header)
             {
@@ -48,7 +48,8 @@ internal static class LossLog
         string[] fields = line.Split(',');
         return fields.Length == 3 && fields[0] == number.ToString(CultureInfo.InvariantCulture) &&
             double.TryParse(fields[1], NumberStyles.Float, CultureInfo.InvariantCulture, out double loss) &&
-            double.TryParse(fields[2], NumberStyles.Float, CultureInfo.InvariantCulture, out double metric)
+            double.TryParse(fields[2], NumberStyles.Float, CultureInfo.InvariantCulture, out double metric) &&
+            double.IsFinite(loss) && double.IsFinite(metric)
                 ? (loss, metric)
                 : null;
     }

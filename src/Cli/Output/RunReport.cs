@@ -41,6 +41,10 @@ internal sealed record RunReport(
         {
             using FileStream file = File.OpenRead(path);
             report = JsonSerializer.Deserialize(file, RunReportJson.Default.RunReport) ?? throw new JsonException("it is null");
+            if (report.Epochs.Any(epoch => epoch is null))
+            {
+                throw new JsonException("an epoch of it is null");
+            }
         }
         catch (Exception exception) when (FileErrors.Is(exception) || exception is JsonException)
         {

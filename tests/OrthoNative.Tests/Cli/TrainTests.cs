@@ -323,7 +323,14 @@ internal sealed class TrainTests
         CliResult different = CliProcess.Run(folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.5", "--resume", "--out", "run"]);
         CliResult otherTask = CliProcess.Run(folder.Path, "train", "adding", "--resume", "--out", "run");
         File.WriteAllText(folder.File("run/loss.csv"), "step,loss,metric\n1,2.5,0.1\n");
-        CliResult damaged = CliProcess.Run(folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--resume", "--out", "run"]);
+        string[] resumed = [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--resume", "--out", "run"];
+        CliResult damaged = CliProcess.Run(folder.Path, resumed);
+        File.WriteAllText(folder.File("run/loss.csv"), "step,loss,metric\n1,NaN,0.1\n");
+        CliResult notFinite = CliProcess.Run(folder.Path, resumed);
+        string report = File.ReadAllText(folder.File("run/run.json"));
+        int epochs = report.IndexOf('[', report.IndexOf("\"epochs\"", StringComparison.Ordinal));
+        File.WriteAllText(folder.File("run/run.json"), report.Insert(epochs + 1, "null,"));
+        CliResult nullEpoch = CliProcess.Run(folder.Path, resumed);
 
         Assert.That(without.Error, Does.Contain("--resume is given without --out"));
         Assert.That(missing.Error, Does.Contain(Path.Combine("none", "run.json")));
@@ -331,8 +338,11 @@ internal sealed class TrainTests
         Assert.That(different.Error, Does.Contain("learningRate is 0.5").And.Contains("has 1E-05"));
         Assert.That(otherTask.Error, Does.Contain("is of the task copy"));
         Assert.That(damaged.Error, Does.Contain("cannot be gone on with").And.Contains("the losses are of 1 steps"));
+        Assert.That(notFinite.Error, Does.Contain("line 2 is '1,NaN,0.1'; expected: the number of a step, its loss and its metric, both finite"));
+        Assert.That(nullEpoch.Error, Does.Contain("run.json' cannot be read (an epoch of it is null)"));
         Assert.That(
-            new[] { without, missing, different, otherTask, damaged }.Select(result => result.ExitCode), Is.EqualTo((int[])[2, 1, 2, 2, 1]));
+            new[] { without, missing, different, otherTask, damaged, notFinite, nullEpoch }.Select(result => result.ExitCode),
+            Is.EqualTo((int[])[2, 1, 2, 2, 1, 1, 1]));
         Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
     }
 
