@@ -2,6 +2,7 @@
 
 set(ORTHO_CUDA_SOURCES
     src/core/error.cpp
+    src/core/limits.cpp
     src/core/memory.cpp
     src/core/system.cpp
     src/cuda/library/chain.cu

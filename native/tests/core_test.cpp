@@ -2,7 +2,17 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <string>
 #include <thread>
+
+#if defined(__linux__)
+#include <signal.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "fork.hpp"
+#endif
 
 #include "abi/guard.hpp"
 #include "core/live_objects.hpp"
@@ -137,6 +147,87 @@ TEST(ThreadPool, Calls_from_several_threads_do_not_mix) {
         caller.join();
     EXPECT_EQ(mixed, 0);
 }
+
+TEST(ThreadPool, Runs_as_many_ranks_as_are_asked_for) {
+    ThreadPool pool(5);
+    EXPECT_EQ(pool.ready(), 5);
+    for (const int threads : {1, 4, 2, 5, 3, 1}) {
+        std::vector<std::atomic<int>> calls(5);
+        for (int repeat = 0; repeat < 100; ++repeat)
+            pool.run(threads, [&](int rank) { ++calls[static_cast<size_t>(rank)]; });
+        for (int rank = 0; rank < 5; ++rank)
+            EXPECT_EQ(calls[static_cast<size_t>(rank)], rank < threads ? 100 : 0) << rank << " of " << threads;
+    }
+}
+
+#if defined(__linux__) && defined(ORTHO_CAN_FORK)
+
+std::atomic<bool> is_held{false};
+
+/** Keeps the thread that gets the signal from everything else, as if it had no core, until it is let go. */
+void hold(int) {
+    while (is_held)
+        usleep(100);
+}
+
+TEST(ThreadPool, Tasks_are_done_without_a_thread_that_has_no_core) {
+    in_child([] {
+        struct sigaction action {};
+        action.sa_handler = hold;
+        sigaction(SIGUSR1, &action, nullptr);
+        ThreadPool pool(3);
+        std::vector<pthread_t> threads(3);
+        pool.run([&](int rank) { threads[static_cast<size_t>(rank)] = pthread_self(); });
+        for (const size_t held : {size_t{1}, size_t{2}})
+            for (const int64_t tasks : {2, 3, 100}) {
+                is_held = true;
+                pthread_kill(threads[held], SIGUSR1);
+                usleep(20000);
+                std::vector<std::atomic<int>> done(static_cast<size_t>(tasks));
+                for_each_task(pool, tasks, [&](int64_t task, int rank) {
+                    EXPECT_NE(static_cast<size_t>(rank), held);
+                    ++done[static_cast<size_t>(task)];
+                });
+                for (const auto& times : done)
+                    EXPECT_EQ(times, 1);
+                is_held = false;
+                // It comes back, and is there for the next run.
+                std::atomic<int> ranks{0};
+                pool.run([&](int) { ++ranks; });
+                EXPECT_EQ(ranks, 3);
+            }
+    });
+}
+
+/** Whether a thread of this process sleeps. */
+bool sleeps(pid_t thread) {
+    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+    std::string text;
+    std::getline(file, text);
+    const size_t name_end = text.rfind(')');
+    return name_end != std::string::npos && text.compare(name_end + 1, 2, " S") == 0;
+}
+
+TEST(Barrier, Threads_that_wait_long_sleep_and_leave_their_core) {
+    in_child([] {
+        for (const int parties : {2, 3}) {
+            ThreadPool pool(parties);
+            Barrier barrier(parties);
+            std::vector<std::atomic<pid_t>> ids(static_cast<size_t>(parties));
+            pool.run([&](int rank) {
+                ids[static_cast<size_t>(rank)] = gettid();
+                // The last one comes when all others sleep; threads that never do are waited for until the alarm.
+                for (int other = 0; rank == parties - 1 && other < rank; ++other)
+                    while (ids[static_cast<size_t>(other)] == 0 || !sleeps(ids[static_cast<size_t>(other)]))
+                        std::this_thread::yield();
+                barrier.wait();
+            });
+            EXPECT_GT(barrier.slept(), 0);
+        }
+    });
+}
+
+#endif
 
 TEST(ThreadPool, Each_task_is_done_once) {
     ThreadPool pool(3);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "chain_problem.hpp"
+#include "fork.hpp"
 
 namespace ortho::test {
 namespace {
@@ -1193,6 +1194,57 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
         }
     }
 }
+
+#if defined(ORTHO_CAN_FORK)
+
+TEST(CudaFork, Devices_of_the_parent_are_refused_in_the_child_and_go_on_in_the_parent) {
+    Problem p = make_problem({5, 3, 2, 24});
+    fill(p);
+    const int64_t before = ortho_live_objects();
+    Device device = make_cuda_device();
+    ortho_buffer* buffer = nullptr;
+    ASSERT_TRUE(succeeds(ortho_buffer_create(&buffer, device.get(), 400)));
+    ortho_staging* staging = nullptr;
+    ASSERT_TRUE(succeeds(ortho_staging_create(&staging, device.get(), 400)));
+    const ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+    ortho_chain* chain = nullptr;
+    ASSERT_TRUE(succeeds(ortho_chain_create(&chain, device.get(), &options)));
+    std::vector<float> values(100, 3.0f);
+    in_child([&] {
+        const char* const text = "the CUDA device was created before this process was forked";
+        EXPECT_TRUE(fails(ortho_device_synchronize(device.get()), ORTHO_INVALID_STATE, text));
+        EXPECT_TRUE(fails(ortho_copy_to_host(device.get(), values.data(), ortho_buffer_data(buffer), 400),
+                          ORTHO_INVALID_STATE, text));
+        EXPECT_TRUE(fails(ortho_staging_upload(staging, ortho_buffer_data(buffer), 400), ORTHO_INVALID_STATE, text));
+        ortho_buffer* another = nullptr;
+        EXPECT_TRUE(fails(ortho_buffer_create(&another, device.get(), 400), ORTHO_INVALID_STATE, text));
+        ortho_chain* second = nullptr;
+        EXPECT_TRUE(fails(ortho_chain_create(&second, device.get(), &options), ORTHO_INVALID_STATE, text));
+        int64_t bytes = 0;
+        EXPECT_TRUE(fails(ortho_chain_memory(chain, 5, 3, 1, &bytes), ORTHO_INVALID_STATE, text));
+        const ortho_device_options cuda_options = device_options(ORTHO_DEVICE_CUDA, 0);
+        ortho_device* fresh = nullptr;
+        EXPECT_TRUE(fails(ortho_device_create(&fresh, &cuda_options), ORTHO_NOT_SUPPORTED,
+                          "CUDA was in use when this process was forked"));
+        ortho_chain_free(chain);
+        ortho_staging_free(staging);
+        ortho_buffer_free(buffer);
+        device.reset();
+        EXPECT_EQ(ortho_live_objects(), before);
+        // The CPU works.
+        const Device cpu = make_device(2);
+        expect_same_bits(run<float>(p, Chain(cpu, options)), run<float>(p, Chain(cpu, options)));
+    });
+    EXPECT_TRUE(succeeds(ortho_copy_from_host(device.get(), ortho_buffer_data(buffer), values.data(), 400)));
+    std::vector<float> back(100);
+    EXPECT_TRUE(succeeds(ortho_copy_to_host(device.get(), back.data(), ortho_buffer_data(buffer), 400)));
+    EXPECT_EQ(back, values);
+    ortho_chain_free(chain);
+    ortho_staging_free(staging);
+    ortho_buffer_free(buffer);
+}
+
+#endif
 
 } // namespace
 } // namespace ortho::test

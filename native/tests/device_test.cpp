@@ -1,13 +1,6 @@
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
-#include <cstdlib>
 #include <thread>
-
-#if defined(__linux__)
-#include <sys/resource.h>
-#include <unistd.h>
-#endif
 
 #include "support.hpp"
 
@@ -17,6 +10,9 @@ namespace {
 constexpr int64_t gibibyte = int64_t{1} << 30;
 
 TEST(Device, Default_has_a_thread_for_every_core) {
+    const EnvironmentVariable unset("ORTHONATIVE_THREADS", "");
+    // Another library's.
+    const EnvironmentVariable other("OMP_NUM_THREADS", "7");
     ortho_system_info info{};
     info.struct_size = sizeof info;
     ASSERT_TRUE(succeeds(ortho_get_system_info(&info)));
@@ -26,6 +22,37 @@ TEST(Device, Default_has_a_thread_for_every_core) {
     ortho_device_free(device);
     EXPECT_EQ(ortho_device_threads(make_device(0).get()), info.cores);
     EXPECT_EQ(ortho_device_threads(make_device(5).get()), 5);
+}
+
+TEST(Device, Default_number_of_threads_is_that_of_the_environment) {
+    for (const int threads : {1, 3, 7}) {
+        const EnvironmentVariable given("ORTHONATIVE_THREADS", std::to_string(threads).c_str());
+        ortho_device* device = nullptr;
+        ASSERT_TRUE(succeeds(ortho_device_create(&device, nullptr)));
+        EXPECT_EQ(ortho_device_threads(device), threads);
+        ortho_device_free(device);
+        EXPECT_EQ(ortho_device_threads(make_device(0).get()), threads);
+        EXPECT_EQ(ortho_device_threads(make_device(2).get()), 2);
+    }
+}
+
+TEST(Device, Wrong_numbers_of_threads_in_the_environment_are_refused_by_name) {
+    for (const char* value : {"0", "-1", "abc", "2.5", "1025", "99999999999999999999", " 2", "2 ", "+3", "0x2", "1e1",
+                              "2,5", "\xef\xbc\x92"}) {
+        const EnvironmentVariable given("ORTHONATIVE_THREADS", value);
+        ortho_device* device = nullptr;
+        EXPECT_TRUE(fails(ortho_device_create(&device, nullptr), ORTHO_NOT_SUPPORTED,
+                          std::string("ORTHONATIVE_THREADS is '") + value +
+                              "'; it must be a whole number from 1 to 1024, or not set"));
+        EXPECT_EQ(device, nullptr);
+        // Not read where the caller says how many.
+        EXPECT_EQ(ortho_device_threads(make_device(2).get()), 2);
+    }
+    const std::string longest(100000, '7');
+    const EnvironmentVariable given("ORTHONATIVE_THREADS", longest.c_str());
+    ortho_device* device = nullptr;
+    EXPECT_TRUE(fails(ortho_device_create(&device, nullptr), ORTHO_NOT_SUPPORTED, "ORTHONATIVE_THREADS is '777"));
+    EXPECT_EQ(ortho_live_objects(), 0);
 }
 
 TEST(Device, Bad_options_are_refused_by_name) {
@@ -205,48 +232,6 @@ TEST(Device, Calls_from_several_threads_are_served_one_after_the_other) {
         caller.join();
     EXPECT_EQ(wrong, 0);
 }
-
-#if defined(__linux__) && !defined(ORTHO_SANITIZED)
-
-/** Ends the process: with 0 if body succeeds in an address space of what is in use now plus `bytes`. */
-template <class Body> [[noreturn]] void exit_from_little_space(int64_t bytes, Body&& body) {
-    long pages = 0;
-    std::FILE* file = std::fopen("/proc/self/statm", "r");
-    if (file == nullptr || std::fscanf(file, "%ld", &pages) != 1)
-        std::exit(3);
-    std::fclose(file);
-    const rlim_t space = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + bytes);
-    const rlimit limit{space, space};
-    setrlimit(RLIMIT_AS, &limit);
-    const ::testing::AssertionResult result = body();
-    std::fprintf(stderr, "%s\n", result.message());
-    std::exit(result ? 0 : 1);
-}
-
-template <class Body> void succeeds_in_little_space(int64_t bytes, Body&& body) {
-    EXPECT_EXIT(exit_from_little_space(bytes, body), ::testing::ExitedWithCode(0), "");
-}
-
-TEST(Buffer, Memory_that_the_system_refuses_is_reported) {
-    succeeds_in_little_space(int64_t{16} << 20, [] {
-        const Device device = make_device(1);
-        ortho_buffer* buffer = nullptr;
-        return fails(ortho_buffer_create(&buffer, device.get(), int64_t{256} << 20), ORTHO_OUT_OF_MEMORY,
-                     "buffer needs 256.0 MiB");
-    });
-}
-
-TEST(Device, Threads_that_cannot_be_started_are_reported) {
-    succeeds_in_little_space(int64_t{256} << 20, [] {
-        ortho_device* device = nullptr;
-        const ortho_device_options options = device_options(ORTHO_DEVICE_CPU, 1024);
-        const auto result =
-            fails(ortho_device_create(&device, &options), ORTHO_OUT_OF_MEMORY, "threads is 1024; only ");
-        return result && ortho_live_objects() == 0 ? result : ::testing::AssertionFailure() << result.message();
-    });
-}
-
-#endif
 
 } // namespace
 } // namespace ortho::test

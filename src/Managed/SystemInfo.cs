@@ -20,13 +20,16 @@ public static unsafe class SystemInfo
     /// <summary>The highest instruction set that this processor and this build have.</summary>
     public static InstructionSet BestInstructionSet => (InstructionSet)Get().best_instruction_set;
 
-    /// <summary>Processors that this process may use.</summary>
+    /// <summary>Processors that this process may use: its affinity, and its control groups' quota rounded up.</summary>
     public static int Cores => Get().cores;
 
-    /// <summary>Physical memory in bytes, or the control group's limit where that is lower.</summary>
+    /// <summary>Physical memory in bytes, or the control groups' limit where that is lower.</summary>
     public static long TotalMemory => Get().total_memory;
 
-    /// <summary>Memory in bytes that can be had now without swapping.</summary>
+    /// <summary>
+    /// Memory in bytes that can be had now without swapping, with the cache of files that the system would give back: of the
+    /// machine, of the process's control groups, and under its limits of address space and data.
+    /// </summary>
     public static long AvailableMemory => Get().available_memory;
 
     /// <summary>Number of native objects that are not yet freed; for leak tests.</summary>

@@ -21,7 +21,7 @@ public sealed class RoaFnn : FilterChainModule
     /// <param name="options">Null: the defaults, β = 1 / L. Learning rate factors are not used: the optimizer is torch's.</param>
     /// <param name="seed">Seed of the filters and the initial weights. Default 0.</param>
     /// <param name="dtype">Element type of the parameters, float32 (default) or float64.</param>
-    /// <param name="device">Whose threads do the work. Default: as many as there are cores.</param>
+    /// <param name="device">Whose threads do the work; null: <see cref="Device.Default"/>.</param>
     /// <exception cref="ArgumentException">A size, an option or the element type is outside what is allowed.</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="device"/> was disposed.</exception>
     public RoaFnn(

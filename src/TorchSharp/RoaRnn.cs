@@ -24,7 +24,7 @@ public sealed class RoaRnn : FilterChainModule
     /// <param name="seed">Seed of the filter and the initial weights. Default 0.</param>
     /// <param name="batchFirst">Whether the batch is the first dimension. Default false: time is.</param>
     /// <param name="dtype">Element type of the parameters, float32 (default) or float64.</param>
-    /// <param name="device">Whose threads do the work. Default: as many as there are cores.</param>
+    /// <param name="device">Whose threads do the work; null: <see cref="Device.Default"/>.</param>
     /// <exception cref="ArgumentException">A size, an option or the element type is outside what is allowed.</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="device"/> was disposed.</exception>
     public RoaRnn(

@@ -23,7 +23,17 @@
  *  - `count` is the number of elements of a buffer, at least 1.
  *  - Numbers are given as double. One that must be finite in dtype is refused if it is NaN or infinite once rounded to
  *    the type of the buffers: beyond 3.4e38 for ORTHO_FLOAT32.
- *  - Results depend on the problem's shape, the seed and the kind of processor, never on the number of threads.
+ *  - Results depend on the problem's shape, the seed and the kind of processor, never on the number of threads. How many
+ *    threads of a device take part in a call is decided anew for each: no more than its work is worth, and fewer while
+ *    other programs use the processors.
+ *  - After fork, the child has its own copies of all objects. It may use, free and create CPU devices and what lies on
+ *    them, and gets the same results; threads are started again when they are needed, fewer if the system does not start
+ *    as many. A fork waits for no call. A chain that another thread was using at that moment is half changed in the
+ *    child: its calls return ORTHO_INVALID_STATE, and freeing it leaves its memory allocated. What other threads were
+ *    writing into buffers at that moment may be half written. CUDA does not survive fork: calls on what the parent
+ *    created on a CUDA device return ORTHO_INVALID_STATE, freeing it touches no GPU, and creating a CUDA device returns
+ *    ORTHO_NOT_SUPPORTED if the parent had created one. Programs that are started with vfork, posix_spawn or exec are
+ *    not concerned.
  *
  * CUDA devices differ in three ways:
  *  - Buffers lie in the GPU's memory: `const void*` / `void*` arguments are addresses there, which the host must not
@@ -62,13 +72,15 @@ typedef enum ortho_status {
     ORTHO_OK = 0,
     /** An argument is outside what is allowed. */
     ORTHO_INVALID_ARGUMENT = 1,
-    /** The memory that the call needs cannot be had; nothing was changed. */
+    /** The memory that the call needs cannot be had; nothing was changed. The message names the limit that was met
+        (ulimit, control group, overcommit) unless it is the memory of the machine. */
     ORTHO_OUT_OF_MEMORY = 2,
     /** A value is NaN or infinite where finite values are required. */
     ORTHO_NOT_FINITE = 3,
     /** The object is not in a state that allows the call, or another thread is using it. */
     ORTHO_INVALID_STATE = 4,
-    /** This build or this machine cannot do what was asked. */
+    /** This build or this machine cannot do what was asked, or the system does not allow it: a limit that is not one of
+        memory, which the message names, or the value of an environment variable. */
     ORTHO_NOT_SUPPORTED = 5,
     /** A fault inside the library. */
     ORTHO_INTERNAL = 6
@@ -173,11 +185,12 @@ typedef struct ortho_system_info {
     int32_t instruction_set;
     /** ortho_instruction_set, the highest that this processor and this build have. */
     int32_t best_instruction_set;
-    /** Processors that this process may use. */
+    /** Processors that this process may use: its affinity, and its control groups' quota rounded up. */
     int32_t cores;
-    /** Physical memory in bytes (the control group's limit where that is lower). */
+    /** Physical memory in bytes (the control groups' limit where that is lower). */
     int64_t total_memory;
-    /** Memory in bytes that can be had now without swapping. */
+    /** Memory in bytes that can be had now without swapping, with the cache of files that the system would give back:
+        of the machine, of the process's control groups, and under its limits of address space and data. */
     int64_t available_memory;
 } ortho_system_info;
 
@@ -198,7 +211,9 @@ typedef struct ortho_device_options {
     uint32_t struct_size;
     /** ortho_device_kind. */
     int32_t kind;
-    /** CPU: threads that work together, 1 to 1024; 0: as many as there are cores. CUDA: must be 0. */
+    /** CPU: threads that work together, 1 to 1024. 0: as many as the environment variable ORTHONATIVE_THREADS says, from
+        1 to 1024, and where it is not set or empty, as many as the processors that this process may use; fewer if the
+        system does not start as many. OMP_NUM_THREADS is not read. CUDA: must be 0. */
     int32_t threads;
     /** CUDA: which GPU; CPU: must be 0. A call makes that GPU the thread's current one, and the one before it current
         again if the process has used it. */
@@ -222,17 +237,18 @@ typedef struct ortho_device_options {
 /**
  * Makes a device.
  * @param device   written: the new device; free it with ortho_device_free
- * @param options  null: the CPU with as many threads as cores
+ * @param options  null: the CPU with the default number of threads, as threads = 0 gives it
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here (CUDA: the message
- *         says what is missing: the driver, the library orthonative_cuda, or the GPU); ORTHO_OUT_OF_MEMORY if the
- *         threads cannot be started
+ *         says what is missing: the driver, the library orthonative_cuda, or the GPU), if the system does not start so
+ *         many threads (the message names the limit), or if ORTHONATIVE_THREADS is wrong; ORTHO_OUT_OF_MEMORY if memory
+ *         for the threads is missing
  */
 ORTHO_API ortho_status ortho_device_create(ortho_device** device, const ortho_device_options* options);
 
 /** Frees a device once the last object made on it is freed. @param device may be null */
 ORTHO_API void ortho_device_free(ortho_device* device);
 
-/** @return threads that the device works with, the caller's among them; 0 for null and for CUDA. */
+/** @return the most threads that the device works with, the caller's among them; 0 for null and for CUDA. */
 ORTHO_API int32_t ortho_device_threads(const ortho_device* device);
 
 /** @return what the device is called: "cpu", or the GPU's name; valid as long as the device; "" for null. */

@@ -4,6 +4,7 @@
 
 #include "abi/guard.hpp"
 #include "core/check.hpp"
+#include "core/fork.hpp"
 #include "core/memory.hpp"
 
 using namespace ortho;
@@ -14,14 +15,27 @@ namespace {
 class InUse {
 public:
     explicit InUse(ortho_chain& chain) : chain_(chain) {
-        if (chain_.in_use.exchange(true, std::memory_order_acquire))
+        uint64_t user = 0;
+        if (chain_.in_use.compare_exchange_strong(user, this_process(), std::memory_order_acquire))
+            return;
+        if (user == this_process())
             fail(ORTHO_INVALID_STATE, "chain is in use by another thread; give each thread a chain of its own");
+        fail(ORTHO_INVALID_STATE,
+             "chain was in use by another thread when this process was forked, so it is half changed; create another");
     }
-    ~InUse() { chain_.in_use.store(false, std::memory_order_release); }
+    ~InUse() { chain_.in_use.store(0, std::memory_order_release); }
     InUse(const InUse&) = delete;
     InUse& operator=(const InUse&) = delete;
 
+    /** Whether the chain is half changed, by a thread that this process does not have. */
+    static bool is_abandoned(const ortho_chain& chain) {
+        const uint64_t user = chain.in_use.load(std::memory_order_relaxed);
+        return user != 0 && user != this_process();
+    }
+
 private:
+    static uint64_t this_process() noexcept { return uint64_t{1} + forks_so_far(); }
+
     ortho_chain& chain_;
 };
 
@@ -61,7 +75,13 @@ ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, const
 }
 
 void ortho_chain_free(ortho_chain* chain) {
-    delete chain;
+    if (chain == nullptr || !InUse::is_abandoned(*chain)) {
+        delete chain;
+        return;
+    }
+    // Its memory was being changed, so it is left where it is.
+    chain->live.forget();
+    chain->device->release();
 }
 
 ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double* matrix) {

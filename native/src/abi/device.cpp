@@ -1,6 +1,9 @@
 #include "model/device.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
 
 #include "abi/guard.hpp"
 #include "core/check.hpp"
@@ -14,6 +17,22 @@ namespace {
 
 constexpr int32_t largest_thread_count = 1024;
 
+/** The environment variable ORTHONATIVE_THREADS: the number of threads where the caller gives none; 0: it is not set.
+ */
+int32_t threads_of_environment() {
+    constexpr const char* name = "ORTHONATIVE_THREADS";
+    const char* const value = std::getenv(name);
+    if (value == nullptr || *value == '\0')
+        return 0;
+    int32_t threads = 0;
+    const char* const end = value + std::strlen(value);
+    const auto [rest, error] = std::from_chars(value, end, threads);
+    if (error != std::errc() || rest != end || threads < 1 || threads > largest_thread_count)
+        fail(ORTHO_NOT_SUPPORTED, "%s is '%.64s'; it must be a whole number from 1 to %d, or not set", name, value,
+             largest_thread_count);
+    return threads;
+}
+
 ortho_device* make_cpu_device(const ortho_device_options& options) {
     check::range("options->threads", options.threads, 0, largest_thread_count);
     check::range("options->index", options.index, 0, 0);
@@ -21,8 +40,11 @@ ortho_device* make_cpu_device(const ortho_device_options& options) {
     check::range("options->filter_precision", options.filter_precision, 0, 0);
     check::null("options->cuda_stream", options.cuda_stream, "on a CPU");
     check::null("options->cublas_handle", options.cublas_handle, "on a CPU");
-    const int32_t threads = options.threads;
-    return new cpu::CpuDevice(threads > 0 ? threads : std::min(usable_cores(), largest_thread_count));
+    if (options.threads > 0)
+        return new cpu::CpuDevice(options.threads, ThreadPool::IfFewer::refuse);
+    const int32_t wanted = threads_of_environment();
+    return new cpu::CpuDevice(wanted > 0 ? wanted : std::min(usable_cores(), largest_thread_count),
+                              ThreadPool::IfFewer::accept);
 }
 
 ortho_device* make_cuda_device(const ortho_device_options& options) {

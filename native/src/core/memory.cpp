@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/limits.hpp"
 
 #if defined(_WIN32)
 #include <malloc.h>
@@ -53,7 +54,9 @@ void* allocate_large(int64_t bytes) noexcept {
     // Only a kernel that does not know it (before 5.14) says EINVAL; after any other answer, writing would kill the
     // process.
     if (errno != EINVAL) {
+        const int error = errno;
         munmap(data, static_cast<size_t>(wanted));
+        errno = error;
         return nullptr;
     }
 #endif
@@ -104,6 +107,15 @@ void release(void* data, int64_t bytes) noexcept {
         free_small(data);
 }
 
+[[noreturn]] void fail_for_memory(int64_t bytes, const char* what, int64_t available, int error) {
+    const Limit limit = limit_of_memory(bytes, error);
+    if (!limit.known() && bytes <= available)
+        fail(ORTHO_OUT_OF_MEMORY, "%s needs %s, %s are available, but the system refuses it (errno %d)", what,
+             ByteText(bytes).c_str(), ByteText(available).c_str(), error);
+    fail(ORTHO_OUT_OF_MEMORY, "%s needs %s, %s are available%s%s", what, ByteText(bytes).c_str(),
+         ByteText(available).c_str(), limit.known() ? "; " : "", limit.text);
+}
+
 } // namespace
 
 ByteText::ByteText(int64_t bytes) noexcept {
@@ -136,12 +148,15 @@ int64_t checked_product(const char* what, std::initializer_list<int64_t> factors
 Memory::Memory(int64_t bytes, const char* what) {
     if (bytes == 0)
         return;
-    const int64_t available = available_memory();
-    if (bytes <= available)
+    const MemoryState state = memory_state();
+    int error = 0;
+    if (bytes <= state.available_alive) {
+        errno = 0;
         data_ = is_large(bytes) ? allocate_large(bytes) : allocate_small(bytes);
+        error = errno;
+    }
     if (data_ == nullptr)
-        fail(ORTHO_OUT_OF_MEMORY, "%s needs %s, %s are available", what, ByteText(bytes).c_str(),
-             ByteText(available).c_str());
+        fail_for_memory(bytes, what, state.available, error);
     bytes_ = bytes;
 }
 

@@ -1,6 +1,7 @@
 // The filter chain on the CPU: memory, packing, and the order in which threads run the kernels.
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
@@ -11,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "core/orthogonal.hpp"
+#include "core/pace.hpp"
 #include "cpu/chain_types.hpp"
 #include "cpu/device.hpp"
 #include "model/chain.hpp"
@@ -64,6 +66,7 @@ struct Plan {
     int64_t members;   // threads of a group
     int64_t row_parts; // members = row_parts · column_parts
     int64_t column_parts;
+    bool paced = false; // a Pace decided how many threads
 
     /** @param all  every thread takes part, however little there is to do */
     Plan(const Work& work, int64_t threads, bool all) : slices(work.slices) {
@@ -266,14 +269,14 @@ public:
         prepare_states(steps, call.batch, call.training);
         output_steps_ = call.output_steps;
 
-        const Plan plan = plan_for(steps, call.batch);
+        const Plan plan = plan_for(steps, call.batch, forward_pace_);
         const auto* weights = static_cast<const T*>(call.weights);
         if (spec.recurrent())
             pack_recurrent(plan, weights, call);
         if (!spec.filter_per_layer)
             filters_[0].bind(spec, kernels_, layout_);
 
-        run(plan, [&](const Member& member) {
+        run(plan, steps, forward_pace_, [&](const Member& member) {
             const Range rows = member.all_rows_share;
             if (call.initial)
                 kernels_.to_state(layout_, static_cast<const T*>(call.initial), rows.begin, rows.end, state(0));
@@ -307,7 +310,7 @@ public:
         if (spec.check_finite)
             require_finite("output_gradients", arriving, output_steps_ * batch * n_);
 
-        const Plan plan = plan_for(segments_.steps, batch);
+        const Plan plan = plan_for(segments_.steps, batch, backward_pace_);
         prepare_sums(plan);
         const auto* weights = static_cast<const T*>(call.weights);
         if (spec.recurrent()) {
@@ -321,7 +324,7 @@ public:
                                   pack(input_weights_transposed_));
         ready_for_backward_ = false;
 
-        run(plan, [&](const Member& member) { backward_group(member, plan, call); });
+        run(plan, segments_.steps, backward_pace_, [&](const Member& member) { backward_group(member, plan, call); });
         if (spec.recurrent())
             reduce_sums(plan, call);
     }
@@ -347,6 +350,22 @@ private:
         int64_t elements;
     };
 
+    /** Asks for the time only where it is wanted. */
+    class Stopwatch {
+    public:
+        explicit Stopwatch(bool wanted) {
+            if (wanted)
+                begin_ = Clock::now();
+        }
+        int64_t nanoseconds() const {
+            return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin_).count();
+        }
+
+    private:
+        using Clock = std::chrono::steady_clock;
+        Clock::time_point begin_;
+    };
+
     /** One barrier for each group. */
     class Barriers {
     public:
@@ -355,6 +374,12 @@ private:
                 barriers_.push_back(std::make_unique<Barrier>(static_cast<int>(plan.members)));
         }
         Barrier& of(int64_t group) { return *barriers_[static_cast<size_t>(group)]; }
+        int64_t slept() const {
+            int64_t sum = 0;
+            for (const auto& barrier : barriers_)
+                sum += barrier->slept();
+            return sum;
+        }
 
     private:
         std::vector<std::unique_ptr<Barrier>> barriers_;
@@ -440,13 +465,21 @@ private:
         return sums_.template as<T>() + plan.slices * sums_of_slice() + group * n_ * rows_of_sum(plan);
     }
 
-    Plan plan_for(int64_t steps, int64_t batch) const {
+    Plan plan_for(int64_t steps, int64_t batch, Pace& pace) const {
         // A feedforward chain sums over one layer at a time, so its threads meet at every layer anyway.
         const int64_t slices = spec.recurrent() ? slices_of(batch) : 1;
-        const int64_t products = spec.structured() ? 1 : 2;
-        return Plan({batch, slices, steps, products * batch * n_ * n_, spec.recurrent()}, cpu_.pool.threads(),
-                    all_threads_);
+        const Work work{batch, slices, steps, multiply_adds(batch), spec.recurrent()};
+        Plan plan(work, cpu_.pool.ready(), all_threads_);
+        if (all_threads_ || plan.threads() == 1)
+            return plan;
+        if (const int threads = pace.threads(static_cast<int>(plan.threads())); threads < plan.threads())
+            plan = Plan(work, threads, false);
+        plan.paced = true;
+        return plan;
     }
+
+    /** Of a step. */
+    int64_t multiply_adds(int64_t batch) const { return (spec.structured() ? 1 : 2) * batch * n_ * n_; }
 
     int64_t elements_of(const Segments& segments, int64_t size, bool training) const {
         const char* what = "the states";
@@ -560,7 +593,7 @@ private:
     const PreparedFilter<T>& filter_of(int64_t layer) const { return filters_[spec.filter_per_layer ? layer % 2 : 0]; }
 
     /** Runs body(member) on the threads of a plan. */
-    template <class Body> void run(const Plan& plan, Body&& body) {
+    template <class Body> void run(const Plan& plan, int64_t steps, Pace& pace, Body&& body) {
         Barriers barriers(plan);
         failure_ = nullptr;
         const auto part = [&](int rank) {
@@ -568,10 +601,16 @@ private:
             if (member.works)
                 body(member);
         };
-        if (plan.threads() == 1)
+        const int threads = static_cast<int>(plan.threads());
+        const Stopwatch stopwatch(plan.paced);
+        int64_t slept = 0;
+        if (threads == 1)
             part(0);
         else
-            cpu_.pool.run(part);
+            slept = cpu_.pool.run(threads, part);
+        if (plan.paced)
+            pace.record(threads, static_cast<double>(steps) * static_cast<double>(multiply_adds(layout_.batch)),
+                        stopwatch.nanoseconds(), slept + barriers.slept());
         if (failure_)
             std::rethrow_exception(std::exchange(failure_, nullptr));
     }
@@ -851,6 +890,8 @@ private:
     StateLayout layout_;
     Segments segments_{};
     int64_t output_steps_ = 0;
+    Pace forward_pace_;
+    Pace backward_pace_;
     const bool all_threads_ = all_threads_of_environment();
     bool training_ = false;
     bool ready_for_backward_ = false;

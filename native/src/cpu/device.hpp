@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mutex>
+#include <new>
 
 #include "core/memory.hpp"
 #include "core/thread_pool.hpp"
@@ -12,8 +13,13 @@ namespace ortho::cpu {
 
 class CpuDevice final : public ortho_device {
 public:
-    /** @throws Error ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU asks for what is not there */
-    explicit CpuDevice(int threads) : kernels(kernel_table()), pool(threads) {}
+    /**
+     * @throws Error ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU asks for what is not there, or the
+     * system does not start the threads
+     */
+    CpuDevice(int threads, ThreadPool::IfFewer if_fewer)
+        : kernels(kernel_table()), pool(threads, if_fewer),
+          fork_handler_([](void* device) noexcept { static_cast<CpuDevice*>(device)->repair_after_fork(); }, this) {}
 
     /** Scratch memory of the device, held by one call at a time. */
     class Workspace {
@@ -72,8 +78,19 @@ public:
 private:
     ~CpuDevice() override = default;
 
+    /** In the child of a fork: scratch that another thread had is left to it, since it may have been changing it. */
+    void repair_after_fork() noexcept {
+        if (scratch_mutex_.try_lock()) {
+            scratch_mutex_.unlock();
+            return;
+        }
+        new (&scratch_mutex_) std::mutex;
+        new (&scratch_) Memory;
+    }
+
     std::mutex scratch_mutex_;
     Memory scratch_;
+    ForkHandler fork_handler_;
 };
 
 /** @throws Error */

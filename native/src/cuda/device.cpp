@@ -6,6 +6,7 @@
 #include <new>
 
 #include "core/error.hpp"
+#include "core/fork.hpp"
 #include "core/orthogonal.hpp"
 #include "model/chain.hpp"
 
@@ -24,13 +25,19 @@ public:
     /** Calls a function of the backend that can fail. */
     template <class... Parameters, class... Arguments>
     void call(ortho_status (*function)(Parameters...), Arguments... arguments) {
+        if (is_of_parent())
+            fail(ORTHO_INVALID_STATE, "the CUDA device was created before this process was forked, which CUDA does not "
+                                      "survive; use it in the parent");
         const std::lock_guard lock(mutex_);
         Failure failure{};
         if (const ortho_status status = function(arguments..., &failure); status != ORTHO_OK)
             throw Error(status, failure.message);
     }
 
+    /** In the child of a fork, where CUDA cannot be called, what is freed is left to the end of the process. */
     template <class... Arguments> void free(void (*function)(Arguments...), Arguments... arguments) noexcept {
+        if (is_of_parent())
+            return;
         const std::lock_guard lock(mutex_);
         function(arguments...);
     }
@@ -100,11 +107,14 @@ public:
 
 private:
     ~CudaDevice() override {
-        if (device_ != nullptr)
+        if (device_ != nullptr && !is_of_parent())
             backend_.device_free(device_);
     }
 
+    bool is_of_parent() const noexcept { return forks_so_far() != forks_; }
+
     const Backend& backend_;
+    const uint32_t forks_ = forks_so_far();
     std::mutex mutex_;
     Device* device_ = nullptr;
 };

@@ -1,9 +1,11 @@
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <string>
 
 #include "core/error.hpp"
+#include "core/fork.hpp"
 #include "cuda/device.hpp"
 
 #if defined(__linux__)
@@ -73,9 +75,23 @@ const Backend& load() {
 const Backend& backend() {
     static std::mutex mutex;
     static const Backend* loaded = nullptr;
+    /** 1 + forks_so_far() of the process that loads or has loaded the library; 0: none does. */
+    static std::atomic<uint64_t> loader{0};
+    const uint64_t process = uint64_t{1} + forks_so_far();
+    // Before the lock, which a thread that is not in this process may hold.
+    if (const uint64_t user = loader; user != 0 && user != process)
+        fail(ORTHO_NOT_SUPPORTED, "CUDA was in use when this process was forked, which CUDA does not survive; create "
+                                  "CUDA devices in the child alone, or start a new program there");
     const std::lock_guard lock(mutex);
-    if (loaded == nullptr)
+    if (loaded != nullptr)
+        return *loaded;
+    loader = process;
+    try {
         loaded = &load();
+    } catch (...) {
+        loader = 0;
+        throw;
+    }
     return *loaded;
 }
 

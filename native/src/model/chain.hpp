@@ -59,6 +59,7 @@ struct ortho_chain {
 
     ortho::DeviceReference device;
     const ortho::ChainSpec spec;
-    std::atomic<bool> in_use{false};
+    /** 0, or where a thread is using it, 1 + forks_so_far() of the process of that thread. */
+    std::atomic<uint64_t> in_use{0};
     ortho::LiveObject live;
 };

@@ -143,7 +143,7 @@ internal static class TrainCommand
     {
         options.Add("--device", "name", "Device: the CPU, or an NVIDIA GPU by its number",
             OptionValue.Device, (s, v) => s with { Device = v }, s => s.Device);
-        Option<int> threads = options.Add("--threads", "count", "Threads of the CPU; 0: as many as there are cores",
+        Option<int> threads = options.Add("--threads", "count", "Threads of the CPU; 0: what ORTHONATIVE_THREADS says, or as many as there are cores",
             OptionValue.Whole(0, 1024), (s, v) => s with { Threads = v }, s => s.Threads);
         options.Require(threads, s => s.Device.CudaIndex is null, s => $"--threads is {s.Threads} and --device is {s.Device}", "--device cpu");
         Option<MatrixPrecision> precision = options.Add(

@@ -124,7 +124,7 @@ internal sealed record TrainSettings
     /// <summary>Of a GPU's products, but those with the filter.</summary>
     public MatrixPrecision MatrixPrecision { get; init; }
 
-    /// <summary>Of the CPU; 0: as many as there are cores.</summary>
+    /// <summary>Of the CPU; 0: the default of <see cref="OrthoNative.Device.Cpu"/>.</summary>
     public int Threads { get; init; }
 
     /// <summary>Folder of the data; null where samples are generated.</summary>

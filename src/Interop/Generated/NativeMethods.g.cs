@@ -14,13 +14,19 @@ internal enum ortho_status : uint
     ORTHO_OK = 0,
     /// <summary>An argument is outside what is allowed.</summary>
     ORTHO_INVALID_ARGUMENT = 1,
-    /// <summary>The memory that the call needs cannot be had; nothing was changed.</summary>
+    /// <summary>
+    /// The memory that the call needs cannot be had; nothing was changed. The message names the limit that was met
+    /// (ulimit, control group, overcommit) unless it is the memory of the machine.
+    /// </summary>
     ORTHO_OUT_OF_MEMORY = 2,
     /// <summary>A value is NaN or infinite where finite values are required.</summary>
     ORTHO_NOT_FINITE = 3,
     /// <summary>The object is not in a state that allows the call, or another thread is using it.</summary>
     ORTHO_INVALID_STATE = 4,
-    /// <summary>This build or this machine cannot do what was asked.</summary>
+    /// <summary>
+    /// This build or this machine cannot do what was asked, or the system does not allow it: a limit that is not one of
+    /// memory, which the message names, or the value of an environment variable.
+    /// </summary>
     ORTHO_NOT_SUPPORTED = 5,
     /// <summary>A fault inside the library.</summary>
     ORTHO_INTERNAL = 6,
@@ -129,11 +135,14 @@ internal unsafe struct ortho_system_info
     public int instruction_set;
     /// <summary>ortho_instruction_set, the highest that this processor and this build have.</summary>
     public int best_instruction_set;
-    /// <summary>Processors that this process may use.</summary>
+    /// <summary>Processors that this process may use: its affinity, and its control groups&apos; quota rounded up.</summary>
     public int cores;
-    /// <summary>Physical memory in bytes (the control group&apos;s limit where that is lower).</summary>
+    /// <summary>Physical memory in bytes (the control groups&apos; limit where that is lower).</summary>
     public long total_memory;
-    /// <summary>Memory in bytes that can be had now without swapping.</summary>
+    /// <summary>
+    /// Memory in bytes that can be had now without swapping, with the cache of files that the system would give back:
+    /// of the machine, of the process&apos;s control groups, and under its limits of address space and data.
+    /// </summary>
     public long available_memory;
 }
 
@@ -145,7 +154,11 @@ internal unsafe struct ortho_device_options
     public uint struct_size;
     /// <summary>ortho_device_kind.</summary>
     public int kind;
-    /// <summary>CPU: threads that work together, 1 to 1024; 0: as many as there are cores. CUDA: must be 0.</summary>
+    /// <summary>
+    /// CPU: threads that work together, 1 to 1024. 0: as many as the environment variable ORTHONATIVE_THREADS says, from
+    /// 1 to 1024, and where it is not set or empty, as many as the processors that this process may use; fewer if the
+    /// system does not start as many. OMP_NUM_THREADS is not read. CUDA: must be 0.
+    /// </summary>
     public int threads;
     /// <summary>
     /// CUDA: which GPU; CPU: must be 0. A call makes that GPU the thread&apos;s current one, and the one before it current
@@ -283,7 +296,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "06b780b02db2f3392523b81af8285d3879fe18c4b2b36f9b138f4301767eab71";
+    public const string HeaderHash = "94368223ed8f4dc342c61e279976191699ad3cd2198df1ca1a3d789058c900a9";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -329,11 +342,12 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>Makes a device.</summary>
     /// <param name="device">written: the new device; free it with ortho_device_free</param>
-    /// <param name="options">null: the CPU with as many threads as cores</param>
+    /// <param name="options">null: the CPU with the default number of threads, as threads = 0 gives it</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here (CUDA: the message
-    /// says what is missing: the driver, the library orthonative_cuda, or the GPU); ORTHO_OUT_OF_MEMORY if the
-    /// threads cannot be started
+    /// says what is missing: the driver, the library orthonative_cuda, or the GPU), if the system does not start so
+    /// many threads (the message names the limit), or if ORTHONATIVE_THREADS is wrong; ORTHO_OUT_OF_MEMORY if memory
+    /// for the threads is missing
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -345,7 +359,7 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial void ortho_device_free(ortho_device* device);
 
-    /// <returns>threads that the device works with, the caller&apos;s among them; 0 for null and for CUDA.</returns>
+    /// <returns>the most threads that the device works with, the caller&apos;s among them; 0 for null and for CUDA.</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int ortho_device_threads(ortho_device* device);

@@ -489,7 +489,7 @@ public sealed unsafe class Sequential : IDisposable
 #pragma warning disable CA2201 // the standard exception for memory that cannot be had
             throw new OutOfMemoryException(
                 string.Create(CultureInfo.InvariantCulture, $"{count:#,0} parameters (the largest is {largest.Name}, {string.Join(" x ", largest.Shape)}) and as many gradients ") +
-                string.Create(CultureInfo.InvariantCulture, $"of {dtype.Bytes()} bytes each need {ModelSummary.Bytes(bytes)}, {ModelSummary.Bytes(available)} are available."));
+                string.Create(CultureInfo.InvariantCulture, $"of {dtype.Bytes()} bytes each need {ModelSummary.Bytes(bytes)}, {ModelSummary.Bytes(available)} are available{device.LimitThatRefuses(bytes)}."));
 #pragma warning restore CA2201
         }
 

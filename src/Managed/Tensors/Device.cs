@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using OrthoNative.Interop;
 
@@ -7,7 +8,8 @@ namespace OrthoNative;
 /// <remarks>
 /// <para>
 /// Tensors, models, losses and optimizers that work together share one device object. Results do not depend on the number
-/// of threads. Disposing a device ends its use for new work; memory on it stays valid until it is disposed itself.
+/// of threads. How many of them take part in a call is decided anew for each: no more than its work is worth, and fewer
+/// while other programs use the processors. Disposing a device ends its use for new work; memory on it stays valid until it is disposed itself.
 /// </para>
 /// <para>
 /// A GPU is given its work and does it in that order; calls return before it is done, unless they return a number or copy to the host.
@@ -20,7 +22,10 @@ public sealed unsafe class Device : IDisposable
 {
     private const int MaximumThreads = 1024;
 
-    private static readonly Lazy<Device> s_default = new(() => Cpu());
+    private const string ThreadsVariable = "ORTHONATIVE_THREADS";
+
+    // A failure is not kept: the environment and the limits of the system can be put right.
+    private static readonly Lazy<Device> s_default = new(() => Cpu(), LazyThreadSafetyMode.PublicationOnly);
 
     private readonly DeviceHandle _handle;
     private readonly string _description;
@@ -38,7 +43,8 @@ public sealed unsafe class Device : IDisposable
             : $"cuda:{options.index}, {Name}";
     }
 
-    /// <summary>The CPU with as many threads as there are cores. Shared by all; disposing it has no effect.</summary>
+    /// <summary>The CPU with the default number of threads, that of <see cref="Cpu"/>. Shared by all; disposing it has no effect.</summary>
+    /// <exception cref="NotSupportedException">The environment variable <c>ORTHONATIVE_THREADS</c> is not a whole number from 1 to 1024.</exception>
     public static Device Default => s_default.Value;
 
     /// <summary>Whether it is the CPU or a GPU.</summary>
@@ -47,7 +53,7 @@ public sealed unsafe class Device : IDisposable
     /// <summary>What the device is called: <c>cpu</c>, or the GPU's name, <c>NVIDIA H200</c>.</summary>
     public string Name { get; }
 
-    /// <summary>Number of threads that work together, the caller's among them; 0 for a GPU.</summary>
+    /// <summary>The most threads that work together, the caller's among them; 0 for a GPU.</summary>
     public int Threads { get; }
 
     /// <summary>Memory of the device in bytes; for the CPU that of <see cref="SystemInfo.TotalMemory"/>.</summary>
@@ -70,14 +76,57 @@ public sealed unsafe class Device : IDisposable
     }
 
     /// <summary>Makes a CPU device.</summary>
-    /// <param name="threads">Threads that work together, 1 to 1024; 0: as many as there are cores.</param>
+    /// <param name="threads">
+    /// Threads that work together, 1 to 1024. 0: as many as the environment variable <c>ORTHONATIVE_THREADS</c> says, 1 to 1024;
+    /// where it is not set, <see cref="Environment.ProcessorCount"/>, which follows the affinity of the process, the quota of its
+    /// container and <c>DOTNET_PROCESSOR_COUNT</c>; fewer if the system does not start as many. <c>OMP_NUM_THREADS</c> is not read.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="threads"/> is outside 0 to 1024.</exception>
-    /// <exception cref="OutOfMemoryException">The threads cannot be started.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The system does not start so many threads; the message names the limit. Or <c>ORTHONATIVE_THREADS</c> is wrong.
+    /// </exception>
+    /// <exception cref="OutOfMemoryException">Memory for the threads is missing.</exception>
     public static Device Cpu(int threads = 0)
     {
         Check.InRange(threads, 0, MaximumThreads);
-        return new Device(new ortho_device_options { kind = (int)ortho_device_kind.ORTHO_DEVICE_CPU, threads = threads });
+        if (threads > 0)
+        {
+            return OfCpu(threads);
+        }
+
+        int wanted = ThreadsOfEnvironment() ?? int.Min(Environment.ProcessorCount, MaximumThreads);
+        try
+        {
+            return OfCpu(wanted);
+        }
+        catch (Exception exception) when (exception is NotSupportedException or OutOfMemoryException)
+        {
+            // Not so many can be started. Its own default gives as many as can, which are fewer, or fails for the same reason.
+            return OfCpu(0);
+        }
     }
+
+    /// <summary>What ORTHONATIVE_THREADS says; null where it is not set. Read here too, since what .NET sets is not seen by native code.</summary>
+    private static int? ThreadsOfEnvironment()
+    {
+        string? value = Environment.GetEnvironmentVariable(ThreadsVariable);
+        if (string.IsNullOrEmpty(value))
+        {
+            return null;
+        }
+
+        return int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int threads) && threads is >= 1 and <= MaximumThreads
+            ? threads
+            : throw new NotSupportedException(string.Create(CultureInfo.InvariantCulture,
+                $"{ThreadsVariable} is '{Shortened(value)}'; it must be a whole number from 1 to {MaximumThreads}, or not set"));
+    }
+
+    /// <summary>A foreign text for a message: its first characters, without those that control a terminal.</summary>
+    private static string Shortened(string text) =>
+        string.Concat(text.Take(64).Select(c => char.IsControl(c) ? ' ' : c));
+
+    private static Device OfCpu(int threads) =>
+        new(new ortho_device_options { kind = (int)ortho_device_kind.ORTHO_DEVICE_CPU, threads = threads });
 
     /// <summary>Makes a device of an NVIDIA GPU.</summary>
     /// <param name="index">Which GPU, from 0.</param>
@@ -129,6 +178,31 @@ public sealed unsafe class Device : IDisposable
     public override string ToString() => _description;
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    /// <summary>
+    /// The limit of the system that refuses so much memory of the CPU, for the end of a message: "; memory.max of the control group
+    /// ..."; empty if it is the memory of the machine, or of a GPU.
+    /// </summary>
+    internal string LimitThatRefuses(Int128 bytes)
+    {
+        const string Before = " are available";
+        if (Kind != DeviceKind.Cpu)
+        {
+            return "";
+        }
+
+        // The native library knows the limits; asked for memory that there is not, it allocates nothing.
+        try
+        {
+            BufferHandle.Create(Handle, (long)Int128.Min(bytes, long.MaxValue)).Dispose();
+            return "";
+        }
+        catch (OutOfMemoryException exception)
+        {
+            int end = exception.Message.IndexOf(Before, StringComparison.Ordinal);
+            return end < 0 ? "" : exception.Message[(end + Before.Length)..];
+        }
+    }
 
     /// <summary>Facts about the device as they are now.</summary>
     internal ortho_device_info Describe()

@@ -1,0 +1,232 @@
+// What the header promises about the child of a fork. Every child is a process of its own, whose expectations count.
+#include "fork.hpp"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <thread>
+
+#include "chain_problem.hpp"
+
+#if defined(ORTHO_CAN_FORK)
+
+namespace ortho::test {
+namespace {
+
+// Of these the threads share slices of the batch, columns, and in a feedforward chain everything.
+constexpr Shape shapes[] = {{23, 9, 1, 33}, {20, 50, 2, 65}, {12, 1, 1, 260}, {9, 131, 1, 20}};
+
+Problem problem(Shape shape, ortho_chain_model model = ORTHO_RECURRENT) {
+    Problem p = make_problem(shape);
+    p.model = model;
+    fill(p);
+    return p;
+}
+
+Result result_on(const Device& device, const Problem& p) {
+    return run<float>(p, Chain(device, options_of(p, ORTHO_FLOAT32)));
+}
+
+TEST(Fork, Devices_and_chains_of_the_parent_work_in_the_child_with_the_same_bits) {
+    for (const Shape& shape : shapes)
+        for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD})
+            for (const int threads : {1, 2, 3, 5}) {
+                const Problem p = problem(shape, model);
+                SCOPED_TRACE(describe(p) + " threads=" + std::to_string(threads));
+                const Device device = make_device(threads);
+                const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+                const Result expected = run<float>(p, chain);
+                in_child([&] {
+                    expect_same_bits(expected, run<float>(p, chain));
+                    expect_same_bits(expected, run<float>(p, chain));
+                    expect_same_bits(expected, result_on(device, p));
+                    EXPECT_EQ(ortho_device_threads(device.get()), threads);
+                });
+                expect_same_bits(expected, run<float>(p, chain));
+                if (::testing::Test::HasFailure())
+                    return;
+            }
+}
+
+TEST(Fork, Devices_that_did_not_work_before_it_work_in_the_child) {
+    const Problem p = problem(shapes[1]);
+    const Result expected = result_on(make_device(1), p);
+    const Device unused = make_device(3);
+    in_child([&] {
+        expect_same_bits(expected, result_on(unused, p));
+        expect_same_bits(expected, result_on(make_device(2), p));
+    });
+}
+
+TEST(Fork, Other_operations_work_in_the_child) {
+    const Device device = make_device(3);
+    constexpr int64_t count = 300000;
+    const std::vector<float> x = normal_values<float>(count, 1);
+    std::vector<float> expected(x.size());
+    double norm = 0;
+    const auto noise = [&](std::vector<float>& y) {
+        return ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, 5, 0, 0.5, count, x.data(), y.data());
+    };
+    ASSERT_TRUE(succeeds(noise(expected)));
+    ASSERT_TRUE(succeeds(ortho_clip_gradient_norm(device.get(), ORTHO_FLOAT32, count, expected.data(), 1, &norm)));
+    in_child([&] {
+        std::vector<float> y(x.size());
+        double again = 0;
+        EXPECT_TRUE(succeeds(noise(y)));
+        EXPECT_TRUE(succeeds(ortho_clip_gradient_norm(device.get(), ORTHO_FLOAT32, count, y.data(), 1, &again)));
+        EXPECT_TRUE(same_bits(y, expected));
+        EXPECT_EQ(again, norm);
+        ortho_buffer* buffer = nullptr;
+        EXPECT_TRUE(succeeds(ortho_buffer_create(&buffer, device.get(), int64_t{5} << 20)));
+        ortho_buffer_free(buffer);
+    });
+}
+
+TEST(Fork, What_was_made_before_it_is_counted_and_freed_in_the_child) {
+    ASSERT_EQ(ortho_live_objects(), 0);
+    const Problem p = problem(shapes[1]);
+    Device device = make_device(4);
+    const ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+    ortho_chain* chain = nullptr;
+    ASSERT_TRUE(succeeds(ortho_chain_create(&chain, device.get(), &options)));
+    in_child([&] {
+        EXPECT_EQ(ortho_live_objects(), 2);
+        device.reset();
+        EXPECT_EQ(ortho_live_objects(), 2);
+        ortho_chain_free(chain);
+        EXPECT_EQ(ortho_live_objects(), 0);
+    });
+    EXPECT_EQ(ortho_live_objects(), 2);
+    ortho_chain_free(chain);
+}
+
+TEST(Fork, The_message_of_the_last_error_is_that_of_the_thread_that_forked) {
+    EXPECT_TRUE(is_refused(ortho_device_synchronize(nullptr), "device is null"));
+    const std::string before = ortho_last_error();
+    in_child([&] {
+        EXPECT_EQ(ortho_last_error(), before);
+        ortho_buffer* buffer = nullptr;
+        const Device device = make_device(2);
+        EXPECT_TRUE(is_refused(ortho_buffer_create(&buffer, device.get(), 0), "bytes is 0"));
+    });
+    EXPECT_EQ(ortho_last_error(), before);
+}
+
+TEST(Fork, Children_of_children_work) {
+    const Problem p = problem(shapes[1]);
+    const Device device = make_device(3);
+    const Result expected = result_on(device, p);
+    in_child([&] {
+        in_child([&] { expect_same_bits(expected, result_on(device, p)); });
+        expect_same_bits(expected, result_on(device, p));
+        in_child([&] { expect_same_bits(expected, result_on(device, p)); });
+    });
+}
+
+TEST(Fork, A_child_works_whatever_other_threads_were_doing) {
+    const Problem p = problem({20, 33, 2, 40});
+    const Device device = make_device(3);
+    const Result expected = result_on(device, p);
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> others;
+    for (int i = 0; i < 2; ++i)
+        others.emplace_back([&] {
+            constexpr int64_t size = 200;
+            const auto x = normal_values<float>(size * size, 1);
+            std::vector<float> y(size * size);
+            while (!stop) {
+                // Locks: the pool's, that of scratch memory, which is also made anew, and that of the list of pools.
+                run<float>(p, Chain(device, options_of(p, ORTHO_FLOAT32)));
+                EXPECT_TRUE(succeeds(ortho_dense_forward(device.get(), ORTHO_FLOAT32, size, size, size, x.data(),
+                                                         nullptr, x.data(), y.data())));
+                make_device(2);
+            }
+        });
+    for (int repeat = 0; repeat < 40; ++repeat)
+        in_child([&] {
+            expect_same_bits(expected, result_on(device, p));
+            constexpr int64_t size = 150;
+            const auto x = normal_values<float>(size * size, 2);
+            std::vector<float> y(size * size), again(size * size);
+            const Device fresh = make_device(2);
+            for (const auto& [to, on] : {std::pair{&y, &device}, std::pair{&again, &fresh}})
+                EXPECT_TRUE(succeeds(ortho_dense_forward(on->get(), ORTHO_FLOAT32, size, size, size, x.data(), nullptr,
+                                                         x.data(), to->data())));
+            EXPECT_TRUE(same_bits(y, again));
+        });
+    stop = true;
+    for (std::thread& other : others)
+        other.join();
+}
+
+TEST(Fork, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
+    Problem p = problem({20000, 40, 1, 64});
+    p.initial = false;
+    const Device device = make_device(2);
+    ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+    ortho_chain* chain = nullptr;
+    ASSERT_TRUE(succeeds(ortho_chain_create(&chain, device.get(), &options)));
+    const std::vector<float> weights(64 * 64), input_weights(64), bias(64), inputs(20000 * 40);
+    std::vector<float> outputs(40 * 64);
+    const auto forward = [&](int64_t steps) {
+        return ortho_chain_forward(chain, steps, 40, 1, 0, weights.data(), input_weights.data(), bias.data(),
+                                   inputs.data(), nullptr, outputs.data());
+    };
+    bool forked_meanwhile = false;
+    for (int repeat = 0; repeat < 100 && !forked_meanwhile; ++repeat) {
+        std::atomic<bool> begun{false};
+        std::thread other([&] {
+            begun = true;
+            EXPECT_TRUE(succeeds(forward(20000)));
+        });
+        while (!begun)
+            std::this_thread::yield();
+        // Refused calls show that the other thread is inside, and so does one behind the fork.
+        const bool inside = forward(1) == ORTHO_INVALID_STATE;
+        std::fflush(nullptr);
+        if (inside)
+            in_child([&] {
+                std::vector<float> own(40 * 64);
+                const ortho_status status =
+                    ortho_chain_forward(chain, 1, 40, 1, 0, weights.data(), input_weights.data(), bias.data(),
+                                        inputs.data(), nullptr, own.data());
+                if (status == ORTHO_OK)
+                    _exit(0); // it had just ended
+                EXPECT_TRUE(fails(status, ORTHO_INVALID_STATE,
+                                  "chain was in use by another thread when this process "
+                                  "was forked"));
+                EXPECT_EQ(ortho_live_objects(), 2);
+                ortho_chain_free(chain);
+                EXPECT_EQ(ortho_live_objects(), 1);
+                const Problem small = problem(shapes[0]);
+                expect_same_bits(result_on(make_device(1), small), result_on(device, small));
+            });
+        forked_meanwhile = inside;
+        other.join();
+    }
+    EXPECT_TRUE(forked_meanwhile);
+    EXPECT_TRUE(succeeds(forward(3)));
+    ortho_chain_free(chain);
+}
+
+TEST(Fork, A_child_that_cannot_start_threads_works_with_its_own) {
+    const Problem p = problem(shapes[1]);
+    const Device device = make_device(4);
+    const Result expected = result_on(device, p);
+    in_child([&] {
+        const rlimit none{1, 1};
+        ASSERT_EQ(setrlimit(RLIMIT_NPROC, &none), 0);
+        if (geteuid() == 0) {
+            // Root may start as many as it likes; this user has one process, and that is this one.
+            ASSERT_EQ(setuid(65533), 0);
+        }
+        expect_same_bits(expected, result_on(device, p));
+        EXPECT_THROW(std::thread([] {}).detach(), std::system_error);
+    });
+}
+
+} // namespace
+} // namespace ortho::test
+
+#endif
