@@ -85,6 +85,7 @@ void ThreadPool::work(int rank) noexcept {
         wait_for_change(generation_, seen, may_spin_);
         if (stopping_)
             return;
+        environment_.apply();
         call(rank);
         if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1)
             unfinished_.notify_one();
@@ -95,6 +96,7 @@ void ThreadPool::run_erased(Entry entry, void* context) {
     const std::lock_guard lock(run_mutex_);
     entry_ = entry;
     context_ = context;
+    environment_ = FloatingPointEnvironment::current();
     if (threads_ > 1) {
         unfinished_.store(threads_ - 1, std::memory_order_relaxed);
         generation_.fetch_add(1, std::memory_order_release);

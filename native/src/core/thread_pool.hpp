@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/floating_point.hpp"
+
 namespace ortho {
 
 /** Threads that work together on one task at a time; the caller's thread takes part. */
@@ -27,8 +29,8 @@ public:
 
     /**
      * Calls body(rank) for rank 0 to threads()-1 at the same time, rank 0 on the calling thread, and returns when all
-     * are done. Calls from several threads run one after the other; a body must not call run of its own pool. Does
-     * not allocate.
+     * are done. All run in the caller's floating-point environment. Calls from several threads run one after the other;
+     * a body must not call run of its own pool. Does not allocate.
      * @throws what a body threw, that of the lowest rank
      */
     template <class Body> void run(Body&& body) {
@@ -50,6 +52,8 @@ private:
     std::mutex run_mutex_;
     Entry entry_ = nullptr;
     void* context_ = nullptr;
+    /** The caller's, in which the workers run, too. */
+    FloatingPointEnvironment environment_ = FloatingPointEnvironment::standard();
     bool stopping_ = false;
     std::vector<std::exception_ptr> failures_;
     std::vector<std::thread> workers_;

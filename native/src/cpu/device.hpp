@@ -3,6 +3,7 @@
 
 #include <mutex>
 
+#include "core/floating_point.hpp"
 #include "core/memory.hpp"
 #include "core/thread_pool.hpp"
 #include "cpu/kernel_table.hpp"
@@ -74,6 +75,14 @@ private:
 
     std::mutex scratch_mutex_;
     Memory scratch_;
+};
+
+/**
+ * Held while values are computed that may fade from step to step or layer to layer, float and double alike: those below
+ * the smallest normal number are taken for 0, whatever thread computes them.
+ */
+class FlushSubnormals {
+    const FloatingPointScope scope_{FloatingPointEnvironment::without_subnormals()};
 };
 
 /** @throws Error */

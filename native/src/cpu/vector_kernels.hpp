@@ -3,6 +3,8 @@
 // What needs no sum is written as plain loops, which the compiler turns into vectors.
 #pragma once
 
+#include <limits>
+
 #include "cpu/simd.hpp"
 #include "cpu/vector_types.hpp"
 
@@ -97,6 +99,32 @@ template <class T> struct VectorPass {
         for (int l = 0; l < S::width; ++l)
             any |= bad[l];
         return any == 0;
+    }
+
+    static T largest_magnitude(const T* values, int64_t count) {
+        // As whole numbers, the magnitudes of floating-point numbers are in the same order, with infinity and NaN last.
+        using ivec = typename S::ivec;
+        using integer = typename S::integer;
+        constexpr integer magnitude = std::numeric_limits<integer>::max();
+        ivec largest[unroll] = {};
+        const auto take = [&](int which, vec v) {
+            const ivec bits = (ivec)v & magnitude;
+            largest[which] = bits > largest[which] ? bits : largest[which];
+        };
+        int64_t i = 0;
+        for (; i + unroll * S::width <= count; i += unroll * S::width)
+#pragma GCC unroll 4
+            for (int u = 0; u < unroll; ++u)
+                take(u, S::load(values + i + u * S::width));
+        for (; i < count; i += S::width)
+            take(0, S::load_partial(values + i, count - i));
+        integer all = 0;
+        for (int u = 0; u < unroll; ++u)
+            for (int l = 0; l < S::width; ++l)
+                all = largest[u][l] > all ? integer{largest[u][l]} : all;
+        T result;
+        __builtin_memcpy(&result, &all, sizeof result);
+        return result;
     }
 
     /** Sum of term(i, vector of doubles' worth) over a buffer: four running sums hide the latency of the additions. */
@@ -240,14 +268,51 @@ template <class T> struct VectorPass {
             adam_update(factors, own, gradients[i], parameters[i], first[i], second[i]);
     }
 
+    static bool is_finite(T value) {
+        return value - value == 0;
+    }
+
+    static int64_t find_failing_sgd(const StepBuffers<T>& buffers, const SgdFactors<T>& step,
+                                    const GroupFactors<T>& group, FlatRange range) {
+        for (int64_t i = range.begin; i < range.end; ++i) {
+            T parameter = buffers.parameters[i];
+            T velocity = 0;
+            if (buffers.first_moment == nullptr) {
+                sgd_update(group, buffers.gradients[i], parameter);
+            } else {
+                velocity = buffers.first_moment[i];
+                sgd_update(step, group, buffers.gradients[i], parameter, velocity);
+            }
+            if (!is_finite(parameter) || !is_finite(velocity))
+                return i;
+        }
+        return -1;
+    }
+
+    static int64_t find_failing_adam(const StepBuffers<T>& buffers, const AdamFactors<T>& step,
+                                     const GroupFactors<T>& group, FlatRange range) {
+        for (int64_t i = range.begin; i < range.end; ++i) {
+            T parameter = buffers.parameters[i];
+            T first = buffers.first_moment[i];
+            T second = buffers.second_moment[i];
+            adam_update(step, group, buffers.gradients[i], parameter, first, second);
+            if (!is_finite(parameter) || !is_finite(first) || !is_finite(second))
+                return i;
+        }
+        return -1;
+    }
+
     static constexpr VectorKernels<T> table{
         .all_finite = all_finite,
+        .largest_magnitude = largest_magnitude,
         .sum_of_squares = sum_of_squares,
         .scale = scale,
         .squared_error = squared_error,
         .softmax_cross_entropy = softmax_cross_entropy,
         .sgd = sgd,
         .adam = adam,
+        .find_failing_sgd = find_failing_sgd,
+        .find_failing_adam = find_failing_adam,
     };
 };
 
