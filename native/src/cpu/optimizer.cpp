@@ -45,16 +45,22 @@ private:
 template <class T>
 StepMagnitudes measure(CpuDevice& device, const OptimizerStep& step, const StepBuffers<T>& buffers, bool decays) {
     LargestMagnitude gradient, parameter, first_moment;
-    const auto largest = [&](const T* values, FlatRange range) {
-        return static_cast<double>(
-            device.kernels.of<T>().vector.largest_magnitude(values + range.begin, range.end - range.begin));
-    };
     for_each_piece(device, step, [&](const ortho_parameter_group& group, FlatRange range) {
-        gradient.take(largest(buffers.gradients, range));
+        const T* read[3] = {buffers.gradients};
+        LargestMagnitude* of[3] = {&gradient};
+        int count = 1;
+        const auto add = [&](const T* values, LargestMagnitude& largest) {
+            read[count] = values;
+            of[count++] = &largest;
+        };
         if (decays && group.weight_decay != 0)
-            parameter.take(largest(buffers.parameters, range));
+            add(buffers.parameters, parameter);
         if (buffers.first_moment != nullptr)
-            first_moment.take(largest(buffers.first_moment, range));
+            add(buffers.first_moment, first_moment);
+        T largest[3];
+        device.kernels.of<T>().vector.largest_magnitudes(read, count, range, largest);
+        for (int i = 0; i < count; ++i)
+            of[i]->take(static_cast<double>(largest[i]));
     });
     return {gradient.value(), parameter.value(), first_moment.value()};
 }

@@ -101,30 +101,39 @@ template <class T> struct VectorPass {
         return any == 0;
     }
 
-    static T largest_magnitude(const T* values, int64_t count) {
+    /** The buffers are read side by side: memory gives more of several streams than of one after the other. */
+    template <int buffer_count> static void largest_of(const T* const* buffers, FlatRange range, T* largest) {
         // As whole numbers, the magnitudes of floating-point numbers are in the same order, with infinity and NaN last.
         using ivec = typename S::ivec;
         using integer = typename S::integer;
         constexpr integer magnitude = std::numeric_limits<integer>::max();
-        ivec largest[unroll] = {};
-        const auto take = [&](int which, vec v) {
+        ivec found[buffer_count][unroll] = {};
+        const auto take = [&](ivec& most, vec v) {
             const ivec bits = (ivec)v & magnitude;
-            largest[which] = bits > largest[which] ? bits : largest[which];
+            most = bits > most ? bits : most;
         };
-        int64_t i = 0;
-        for (; i + unroll * S::width <= count; i += unroll * S::width)
+        int64_t i = range.begin;
+        for (; i + unroll * S::width <= range.end; i += unroll * S::width)
+#pragma GCC unroll 3
+            for (int b = 0; b < buffer_count; ++b)
 #pragma GCC unroll 4
+                for (int u = 0; u < unroll; ++u)
+                    take(found[b][u], S::load(buffers[b] + i + u * S::width));
+        for (; i < range.end; i += S::width)
+            for (int b = 0; b < buffer_count; ++b)
+                take(found[b][0], S::load_partial(buffers[b] + i, range.end - i));
+        for (int b = 0; b < buffer_count; ++b) {
+            integer all = 0;
             for (int u = 0; u < unroll; ++u)
-                take(u, S::load(values + i + u * S::width));
-        for (; i < count; i += S::width)
-            take(0, S::load_partial(values + i, count - i));
-        integer all = 0;
-        for (int u = 0; u < unroll; ++u)
-            for (int l = 0; l < S::width; ++l)
-                all = largest[u][l] > all ? integer{largest[u][l]} : all;
-        T result;
-        __builtin_memcpy(&result, &all, sizeof result);
-        return result;
+                for (int l = 0; l < S::width; ++l)
+                    all = found[b][u][l] > all ? integer{found[b][u][l]} : all;
+            __builtin_memcpy(largest + b, &all, sizeof all);
+        }
+    }
+
+    static void largest_magnitudes(const T* const* buffers, int buffer_count, FlatRange range, T* largest) {
+        const auto measure = buffer_count == 1 ? largest_of<1> : buffer_count == 2 ? largest_of<2> : largest_of<3>;
+        measure(buffers, range, largest);
     }
 
     /** Sum of term(i, vector of doubles' worth) over a buffer: four running sums hide the latency of the additions. */
@@ -304,7 +313,7 @@ template <class T> struct VectorPass {
 
     static constexpr VectorKernels<T> table{
         .all_finite = all_finite,
-        .largest_magnitude = largest_magnitude,
+        .largest_magnitudes = largest_magnitudes,
         .sum_of_squares = sum_of_squares,
         .scale = scale,
         .squared_error = squared_error,

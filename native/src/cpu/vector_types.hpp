@@ -39,8 +39,8 @@ template <class T> struct StepBuffers {
 
 template <class T> struct VectorKernels {
     bool (*all_finite)(const T* values, int64_t count);
-    /** Largest magnitude of finite values; infinity or NaN if there is one. */
-    T (*largest_magnitude)(const T* values, int64_t count);
+    /** Largest magnitude of the values of each of up to three buffers; infinity or NaN where there is one. */
+    void (*largest_magnitudes)(const T* const* buffers, int buffer_count, FlatRange range, T* largest);
     double (*sum_of_squares)(const T* values, int64_t count);
     void (*scale)(T* values, int64_t count, T factor);
     /** Sum of (predictions - targets)^2; gradients (null: not wanted) = factor * (predictions - targets). */

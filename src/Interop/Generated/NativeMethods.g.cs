@@ -283,7 +283,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "06b780b02db2f3392523b81af8285d3879fe18c4b2b36f9b138f4301767eab71";
+    public const string HeaderHash = "34db52b1078f0bf379beaceaf42aea795e65dcb00533b5e885f422486cb4cf48";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -694,7 +694,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="nesterov">0 or 1</param>
     /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
     /// <param name="group_count">at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_sgd_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* velocity, double momentum, int nesterov, ortho_parameter_group* groups, long group_count);
@@ -711,11 +711,15 @@ internal static unsafe partial class NativeMethods
     /// <param name="step">number of this step, from 1</param>
     /// <param name="beta1">0 to 1, 1 excluded</param>
     /// <param name="beta2">0 to 1, 1 excluded</param>
-    /// <param name="epsilon">finite in dtype, at least its smallest normal number</param>
+    /// <param name="epsilon">
+    /// finite in dtype, at least 2 sqrt(m / (1 - beta2)), m the smallest normal number of dtype (6.9e-18
+    /// for ORTHO_FLOAT32 and a beta2 of 0.999): squares below m are lost, and with this epsilon no
+    /// update is more than 1.71 times too long for it
+    /// </param>
     /// <param name="decoupled">0: Adam; 1: AdamW</param>
     /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
     /// <param name="group_count">at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_adam_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* first_moment, void* second_moment, long step, double beta1, double beta2, double epsilon, int decoupled, ortho_parameter_group* groups, long group_count);
