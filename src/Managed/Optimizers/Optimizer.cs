@@ -142,6 +142,13 @@ public abstract unsafe partial class Optimizer : IDisposable
             throw new InvalidDataException($"'{path}': __metadata__.{StepCountKey} is {(text is null ? "missing" : $"'{text}'")}; a whole number below 2^63 - 1 is expected.");
         }
 
+        reader.Match(_state);
+        foreach ((string name, _) in _state)
+        {
+            // A second moment is a mean of squares.
+            reader.RequireFinite(name, name == "second_moment" ? 0 : double.NegativeInfinity);
+        }
+
         reader.ReadInto(_state);
         StepCount = stepCount;
     }
