@@ -17,7 +17,7 @@ void set_environment(Environment value) {
 }
 constexpr Environment standard = 0x1f80;
 /** Flushing subnormal numbers, the three other roundings, all exceptions trapping, and flags of earlier exceptions. */
-constexpr Environment environments[] = {standard, 0x9fc0, 0x8f80, 0x3f80, 0x5f80, 0x7f80, 0x0000, 0x8040, 0x5fbf};
+constexpr Environment environments[] = {standard, 0x9fc0, 0x3fbf, 0x5f80, 0x7f80, 0x8040};
 #elif defined(__aarch64__)
 using Environment = uint64_t;
 Environment environment() {

@@ -631,13 +631,16 @@ ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dt
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Optimizers, over a flat buffer of all parameters                                                                   */
 
-/* A step is made as a whole or not at all. It is refused with ORTHO_NOT_FINITE if a gradient is NaN or infinite, or if a   */
-/* parameter or a number of the optimizer's state would be: if a square, a weight decay or an update overflows. Nothing    */
-/* is changed then. The message names the first such element by its index in the whole buffers:                            */
-/*     gradients[17] is NaN; it must be finite                                                                             */
-/*     gradients[17] is 1e+21; with it second_moment[17] would not stay finite                                             */
-/* CUDA: the step returns ORTHO_OK and the next call that waits reports it; until then no step changes anything. Parameters */
-/* and state must be finite before, and second moments not negative; CUDA devices check that, too.                         */
+/*
+ * A step is made as a whole or not at all. It is refused with ORTHO_NOT_FINITE if a gradient is NaN or infinite, or if
+ * a parameter or a number of the optimizer's state would be: if a square, a weight decay or an update overflows. Then
+ * nothing is changed. The message names the first such element by its index in the whole buffers:
+ *     gradients[17] is NaN; it must be finite
+ *     gradients[17] is 1e+21; with it second_moment[17] would not stay finite
+ * Before the step, parameters and state must be finite, and second moments not negative. The CPU reads gradients and
+ * first moments before it changes anything, but the others only if these are extreme; CUDA devices check all of them.
+ * CUDA: the step returns ORTHO_OK and the next call that waits reports it; until then no step changes anything.
+ */
 
 /** A range of the parameter buffer with a learning rate of its own. */
 typedef struct ortho_parameter_group {
@@ -690,9 +693,9 @@ ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64
  * @param step           number of this step, from 1
  * @param beta1          0 to 1, 1 excluded
  * @param beta2          0 to 1, 1 excluded
- * @param epsilon        finite in dtype, at least 2 sqrt(m / (1 - beta2)), m the smallest normal number of dtype (6.9e-18
- *                       for ORTHO_FLOAT32 and a beta2 of 0.999): squares below m are lost, and with this epsilon no
- *                       update is more than 1.71 times too long for it
+ * @param epsilon        finite in dtype, at least 2 sqrt(m / (1 - beta2)), m the smallest normal number of dtype
+ * (6.9e-18 for ORTHO_FLOAT32 and a beta2 of 0.999): squares below m are lost, and with this epsilon no update is more
+ * than 1.71 times too long for it
  * @param decoupled      0: Adam; 1: AdamW
  * @param groups         [group_count] in the host's memory; they lie inside the buffers and do not overlap
  * @param group_count    at least 1

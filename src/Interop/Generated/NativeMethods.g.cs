@@ -283,7 +283,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "34db52b1078f0bf379beaceaf42aea795e65dcb00533b5e885f422486cb4cf48";
+    public const string HeaderHash = "9bb38f847c5eaf41aefa17c7e7cd1f66d6cbd6733487c2048d2f0d14bf272430";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -712,9 +712,9 @@ internal static unsafe partial class NativeMethods
     /// <param name="beta1">0 to 1, 1 excluded</param>
     /// <param name="beta2">0 to 1, 1 excluded</param>
     /// <param name="epsilon">
-    /// finite in dtype, at least 2 sqrt(m / (1 - beta2)), m the smallest normal number of dtype (6.9e-18
-    /// for ORTHO_FLOAT32 and a beta2 of 0.999): squares below m are lost, and with this epsilon no
-    /// update is more than 1.71 times too long for it
+    /// finite in dtype, at least 2 sqrt(m / (1 - beta2)), m the smallest normal number of dtype
+    /// (6.9e-18 for ORTHO_FLOAT32 and a beta2 of 0.999): squares below m are lost, and with this epsilon no update is more
+    /// than 1.71 times too long for it
     /// </param>
     /// <param name="decoupled">0: Adam; 1: AdamW</param>
     /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>

@@ -211,7 +211,9 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
         model.GradientData.Fill(0.5);
         adam.Step();
         adam.Save(folder.File("before"));
-        Dictionary<string, Tensor> state = new[] { "first_moment", "second_moment" }.ToDictionary(key => key, _ => new Tensor(Device, DType.Float32, model.ParameterData.Count));
+        using var first = new Tensor(Device, DType.Float32, model.ParameterData.Count);
+        using var second = new Tensor(Device, DType.Float32, model.ParameterData.Count);
+        var state = new Dictionary<string, Tensor> { ["first_moment"] = first, ["second_moment"] = second };
         state[name].CopyFrom<float>(5, [bad]);
         SafeTensors.Save(path, state, new Dictionary<string, string> { ["step_count"] = "7" });
 
@@ -219,10 +221,6 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
 
         adam.Save(folder.File("after"));
         Assert.That(File.ReadAllBytes(folder.File("after")), Is.EqualTo(File.ReadAllBytes(folder.File("before"))));
-        foreach (Tensor tensor in state.Values)
-        {
-            tensor.Dispose();
-        }
     }
 
     private Sequential Model(ulong seed, DType dtype = DType.Float32) => new(
