@@ -139,6 +139,51 @@ TEST(Chain, How_many_threads_work_is_worth_does_not_change_a_bit) {
         }
 }
 
+/** A fading chain, driven by its first state and the gradient at its last one: all its values are 0 or normal numbers.
+ */
+template <class T> void check_fading(ortho_chain_model model, ortho_filter_kind filter, int64_t checkpoint_every) {
+    // tanh(z) < z, and no row of W has a norm above 0.7: as the filter has no part in it, a step leaves at most 0.7
+    // of a state's largest value in each unit. 0.7^300 is below the smallest float, 0.7^2200 below the smallest double.
+    constexpr int64_t steps = sizeof(T) == sizeof(float) ? 300 : 2200, batch = 33, n = 9;
+    Problem p = make_problem({steps, batch, 0, n});
+    p.model = model;
+    p.filter = filter;
+    p.output_steps = steps;
+    p.checkpoint_every = checkpoint_every;
+    fill(p);
+    p.alpha = {0};
+    p.beta = {1};
+    for (int64_t i = 0; i < p.weight_matrices() * n * n; ++i)
+        p.weights[static_cast<size_t>(i)] = i / n % n == i % n ? 0.7 : 0;
+    std::fill(p.bias.begin(), p.bias.end(), 0);
+    std::fill(p.arriving.begin(), p.arriving.end() - batch * n, 0);
+    for (const int32_t threads : {1, 3}) {
+        const Device device = make_device(threads);
+        const Result result = run<T>(p, Chain(device, options_of(p, static_cast<ortho_dtype>(dtype_of<T>))));
+        for (const auto* values : {&result.outputs, &result.weights, &result.bias, &result.initial}) {
+            const auto is_subnormal = [](double value) {
+                return value != 0 && std::abs(value) < static_cast<double>(std::numeric_limits<T>::min());
+            };
+            EXPECT_EQ(std::count_if(values->begin(), values->end(), is_subnormal), 0) << threads;
+        }
+        // Small ones are not lost before they are subnormal, and those behind them are 0.
+        EXPECT_NE(result.outputs[static_cast<size_t>(steps / 2 * batch * n)], 0);
+        EXPECT_EQ(result.outputs.back(), 0);
+        EXPECT_EQ(result.initial.back(), 0);
+    }
+}
+
+TEST(Chain, Float32_values_that_fade_become_zero_and_never_subnormal) {
+    for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD})
+        for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_IDENTITY})
+            for (const int64_t every : {0, 17})
+                check_fading<float>(model, filter, every);
+}
+TEST(Chain, Float64_values_that_fade_become_zero_and_never_subnormal) {
+    check_fading<double>(ORTHO_RECURRENT, ORTHO_FILTER_HAAR, 0);
+    check_fading<double>(ORTHO_FEEDFORWARD, ORTHO_FILTER_CYCLE, 100);
+}
+
 TEST(Chain, Unknown_ways_to_use_threads_are_refused) {
     const EnvironmentVariable unknown("ORTHONATIVE_CPU_THREADS", "some");
     Problem p = make_problem({1, 1, 1, 1});

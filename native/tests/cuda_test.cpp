@@ -731,6 +731,60 @@ TYPED_TEST(CudaOperations, Optimizers_agree_with_the_CPU) {
         });
 }
 
+TYPED_TEST(CudaOperations, Steps_that_do_not_stay_finite_are_reported_and_change_nothing) {
+    using T = TypeParam;
+    constexpr int64_t count = 9'000;
+    constexpr double largest = std::numeric_limits<T>::max();
+    const bool is_float = sizeof(T) == sizeof(float);
+    const ortho_parameter_group groups[] = {{4'000, 5'000, 0.1, 0}, {0, 3'000, 0.2, 0.1}};
+    enum { sgd, momentum, adam, adamw, kinds };
+    struct Case {
+        double gradient, parameter;
+        const char* message;
+        bool adam_alone;
+    };
+    const Case cases[] = {
+        {std::nan(""), 1, "gradients[7000] is NaN or infinite", false},
+        {-std::numeric_limits<double>::infinity(), 1, "gradients[7000] is NaN or infinite", false},
+        {0, std::nan(""), "the optimizer step of parameters[7000] would not stay finite", false},
+        {is_float ? 1e21 : 1e160, 1, "the optimizer step of parameters[7000] would not stay finite", true},
+        {largest, -largest, "the optimizer step of parameters[7000] would not stay finite", false},
+    };
+    for (const Case& c : cases)
+        for (int kind = c.adam_alone ? adam : sgd; kind < kinds; ++kind) {
+            SCOPED_TRACE(std::string(c.message) + ", kind " + std::to_string(kind));
+            std::vector<T> start(count, T(1)), gradient(count, T(1));
+            start[7'000] = static_cast<T>(c.parameter);
+            gradient[7'000] = static_cast<T>(c.gradient);
+            const DeviceArray<T> parameters(cuda().get(), start), bad(cuda().get(), gradient),
+                good(cuda().get(), count, 1), first(cuda().get(), count, 0), second(cuda().get(), count, 0);
+            int64_t number = 0;
+            const auto step = [&](const DeviceArray<T>& gradients) {
+                if (kind < adam) {
+                    EXPECT_TRUE(succeeds(ortho_sgd_step(cuda().get(), dtype_of<T>, count, parameters.data(),
+                                                        gradients.data(), kind == sgd ? nullptr : first.data(),
+                                                        kind == sgd ? 0 : 0.9, 0, groups, 2)));
+                } else {
+                    EXPECT_TRUE(succeeds(ortho_adam_step(cuda().get(), dtype_of<T>, count, parameters.data(),
+                                                         gradients.data(), first.data(), second.data(), ++number, 0.9,
+                                                         0.999, 1e-8, kind == adamw, groups, 2)));
+                }
+            };
+            step(bad);
+            step(good); // waits for the report, too
+            EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, c.message));
+            EXPECT_TRUE(same_bits(parameters.values(), start));
+            EXPECT_EQ(first.values(), std::vector<T>(count, T(0)));
+            EXPECT_EQ(second.values(), std::vector<T>(count, T(0)));
+            if (std::isnan(c.parameter))
+                continue;
+            number = 0;
+            step(good);
+            ASSERT_TRUE(succeeds(ortho_device_synchronize(cuda().get())));
+            EXPECT_LT(parameters.values()[0], T(1));
+        }
+}
+
 TYPED_TEST(CudaOperations, Clipping_agrees_with_the_CPU) {
     using T = TypeParam;
     const auto gradient = normal_values<T>(40'000, 2);

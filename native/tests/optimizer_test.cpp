@@ -296,6 +296,321 @@ TEST(ClipGradientNorm, Bad_arguments_are_refused_by_name_and_write_nothing) {
     EXPECT_EQ(norm, 42);
 }
 
+/** What an optimizer is asked for. */
+struct Options {
+    enum Kind { sgd, momentum, nesterov, adam, adamw } kind;
+    double learning_rate = 0.1;
+    double weight_decay = 0;
+    double momentum_factor = 0.9;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-8;
+};
+constexpr Options::Kind all_kinds[] = {Options::sgd, Options::momentum, Options::nesterov, Options::adam,
+                                       Options::adamw};
+
+/** Parameters, their gradients, and an optimizer's state. */
+template <class T> struct Buffers {
+    explicit Buffers(size_t size) : parameters(size), gradients(size), first(size), second(size) {}
+
+    ortho_status step(ortho_device* device, const Options& o, int64_t number,
+                      std::vector<ortho_parameter_group> groups = {}) {
+        const auto size = static_cast<int64_t>(parameters.size());
+        if (groups.empty())
+            groups = {{0, size, o.learning_rate, o.weight_decay}};
+        const auto group_count = static_cast<int64_t>(groups.size());
+        if (o.kind < Options::adam)
+            return ortho_sgd_step(device, dtype_of<T>, size, parameters.data(), gradients.data(),
+                                  o.kind == Options::sgd ? nullptr : first.data(),
+                                  o.kind == Options::sgd ? 0 : o.momentum_factor, o.kind == Options::nesterov,
+                                  groups.data(), group_count);
+        return ortho_adam_step(device, dtype_of<T>, size, parameters.data(), gradients.data(), first.data(),
+                               second.data(), number, o.beta1, o.beta2, o.epsilon, o.kind == Options::adamw,
+                               groups.data(), group_count);
+    }
+
+    bool are_finite() const {
+        for (const auto* values : {&parameters, &first, &second})
+            if (!std::all_of(values->begin(), values->end(), [](T value) { return std::isfinite(value); }))
+                return false;
+        return true;
+    }
+
+    bool have_same_bits_as(const Buffers& other) const {
+        return same_bits(parameters, other.parameters) && same_bits(first, other.first) &&
+               same_bits(second, other.second);
+    }
+
+    std::vector<T> parameters, gradients, first, second;
+};
+
+template <class T> class OptimizerSteps : public ::testing::Test {};
+using Types = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(OptimizerSteps, Types);
+
+TYPED_TEST(OptimizerSteps, Gradients_that_are_not_finite_are_named_and_change_nothing) {
+    using T = TypeParam;
+    for (const int threads : {1, 3}) {
+        const Device device = make_device(threads);
+        for (const Options::Kind kind : all_kinds) {
+            Buffers<T> b(count);
+            b.parameters = normal_values<T>(count, 1);
+            b.gradients = normal_values<T>(count, 2);
+            ASSERT_TRUE(succeeds(b.step(device.get(), {kind}, 1, groups)));
+            const Buffers<T> before = b;
+            for (const double bad : {nan, infinity, -infinity})
+                for (const size_t at : {size_t{0}, size_t{150}, size_t{17'000}, size_t{39'999}}) {
+                    b.gradients = before.gradients;
+                    b.gradients[at] = static_cast<T>(bad);
+                    const std::string text = "gradients[" + std::to_string(at) + "] is " +
+                                             (std::isnan(bad) ? "NaN"
+                                              : bad > 0       ? "Infinity"
+                                                              : "-Infinity") +
+                                             "; it must be finite";
+                    EXPECT_TRUE(fails(b.step(device.get(), {kind}, 2, groups), ORTHO_NOT_FINITE, text));
+                    EXPECT_TRUE(b.have_same_bits_as(before)) << kind << ", element " << at;
+                }
+            // The first of several is named; those of elements that no group steps do not count.
+            b.gradients[39'000] = b.gradients[33'333] = static_cast<T>(nan);
+            EXPECT_TRUE(fails(b.step(device.get(), {kind}, 2, groups), ORTHO_NOT_FINITE, "gradients[33333] is NaN"));
+            b.gradients = before.gradients;
+            b.gradients[120] = static_cast<T>(nan);
+            EXPECT_TRUE(succeeds(b.step(device.get(), {kind}, 2, groups)));
+            EXPECT_TRUE(b.are_finite());
+        }
+    }
+}
+
+/** Steps until one is refused, which must leave everything as it was, and finite. @return steps made */
+template <class T> int steps_until_refused(Buffers<T>& b, const Options& o, int most, const std::string& text) {
+    const Device device = make_device(2);
+    for (int made = 0; made < most; ++made) {
+        const Buffers<T> before = b;
+        const ortho_status status = b.step(device.get(), o, made + 1);
+        EXPECT_TRUE(b.are_finite()) << text;
+        if (status == ORTHO_OK)
+            continue;
+        EXPECT_TRUE(fails(status, ORTHO_NOT_FINITE, text));
+        EXPECT_TRUE(b.have_same_bits_as(before)) << text;
+        return made;
+    }
+    return most;
+}
+
+TYPED_TEST(OptimizerSteps, A_gradient_whose_square_overflows_changes_nothing) {
+    using T = TypeParam;
+    // (1 - beta2) g^2 at 1e21 or 1e160 is beyond the largest number, at 1e20 or 1e155 it is not.
+    const bool is_float = sizeof(T) == sizeof(float);
+    for (const Options::Kind kind : {Options::adam, Options::adamw})
+        for (const double huge : {is_float ? 1e21 : 1e160, is_float ? -3e38 : -1e308}) {
+            Buffers<T> b(20'000);
+            b.gradients[17'777] = static_cast<T>(huge);
+            EXPECT_EQ(steps_until_refused(b, {kind}, 3, "with it second_moment[17777] would not stay finite"), 0);
+            b.gradients[17'777] = is_float ? T(1e20) : T(1e155);
+            EXPECT_EQ(steps_until_refused(b, {kind}, 3, ""), 3);
+            EXPECT_LT(b.parameters[17'777], 0);
+        }
+}
+
+TYPED_TEST(OptimizerSteps, A_step_that_overflows_anything_changes_nothing) {
+    using T = TypeParam;
+    constexpr double largest = std::numeric_limits<T>::max();
+    const double tiny = 3 * std::sqrt(static_cast<double>(std::numeric_limits<T>::min()));
+    struct Case {
+        Options options;
+        double parameter, gradient;
+        const char* changed;
+        int steps; // that are made before the one that is refused
+    };
+    const Case cases[] = {
+        {{Options::sgd, largest}, 1, 2, "parameters", 0},
+        {{Options::sgd, 1}, -largest, largest / 1024, "parameters", 0},
+        {{Options::sgd, 1}, -largest / 2, largest / 4, "parameters", 2},
+        {{Options::sgd, 1, largest}, 2, 0, "parameters", 0},
+        {{Options::sgd, 3, 1}, largest, 0, "parameters", 0},
+        {{Options::momentum, 0}, 0, largest / 2, "velocity", 2},
+        {{Options::momentum, largest / 4}, 1, 3, "parameters", 1},
+        {{Options::nesterov, largest / 4}, 1, 1, "parameters", 1},
+        {{Options::momentum, 1, largest}, 2, 0, "velocity", 0},
+        {{Options::adam, largest / 16}, 1, 32, "parameters", 0},
+        {{Options::adam, 0.1, largest}, 2, 0, "second_moment", 0},
+        {{Options::adam, 0.1, 1}, largest / 2, 0, "second_moment", 0},
+        {{Options::adamw, 3, 1}, -largest, 0, "parameters", 0},
+        {{Options::adamw, largest / 64, 32}, 3, 0, "parameters", 0},
+        // Without memory of past squares the mean of a large gradient is divided by epsilon alone at the next step.
+        {{Options::adam, largest * tiny, 0, 0, 0.9, 0, tiny}, 0, 100, "parameters", 1},
+    };
+    int number = 0;
+    for (const Case& c : cases) {
+        SCOPED_TRACE(number++);
+        Buffers<T> b(20'000);
+        b.parameters[19'000] = static_cast<T>(c.parameter);
+        b.gradients[19'000] = static_cast<T>(c.gradient);
+        const std::string text = std::string(c.changed) + "[19000] would not stay finite";
+        if (c.options.beta2 == 0) {
+            EXPECT_EQ(steps_until_refused(b, c.options, 1, ""), 1);
+            b.gradients[19'000] = 0;
+            const Device device = make_device(1);
+            const Buffers<T> before = b;
+            EXPECT_TRUE(fails(b.step(device.get(), c.options, 2), ORTHO_NOT_FINITE, text));
+            EXPECT_TRUE(b.have_same_bits_as(before));
+        } else {
+            EXPECT_EQ(steps_until_refused(b, c.options, 9, text), c.steps);
+        }
+    }
+}
+
+/** Exact to the precision and far beyond the range of double. @return whether all numbers stay below `limit` */
+template <class T> bool stays_below(const Buffers<T>& b, const Options& o, int64_t step, long double limit) {
+    using std::abs;
+    for (size_t i = 0; i < b.parameters.size(); ++i) {
+        const long double p = b.parameters[i], g = b.gradients[i], rate = o.learning_rate, decay = o.weight_decay;
+        const long double added = o.kind == Options::adamw ? 0 : decay * p, decayed = g + added;
+        long double largest = std::max(abs(added), abs(decayed)), next = 0;
+        if (o.kind < Options::adam) {
+            const long double factor = o.kind == Options::sgd ? 0 : o.momentum_factor;
+            const long double v = factor * b.first[i] + decayed;
+            const long double direction = o.kind == Options::nesterov ? decayed + factor * v : v;
+            next = p - rate * direction;
+            largest = std::max({largest, abs(v), abs(direction), abs(rate * direction)});
+        } else {
+            const long double beta1 = o.beta1, beta2 = o.beta2, size = rate / (1 - std::pow(beta1, (long double)step));
+            const long double m = beta1 * b.first[i] + (1 - beta1) * decayed;
+            const long double v = beta2 * b.second[i] + (1 - beta2) * decayed * decayed;
+            const long double root = std::sqrt(v / (1 - std::pow(beta2, (long double)step)));
+            const long double scale = o.kind == Options::adamw ? 1 - rate * decay : 1;
+            const long double length = size * m / (root + o.epsilon);
+            next = scale * p - length;
+            largest = std::max({largest, v, abs(m), size, abs(size * m), abs(length), abs(scale), abs(scale * p)});
+        }
+        if (!(std::max(largest, abs(next)) < limit))
+            return false;
+    }
+    return true;
+}
+
+TYPED_TEST(OptimizerSteps, A_step_is_made_where_it_stays_finite_and_refused_where_it_does_not) {
+    using T = TypeParam;
+    constexpr int range = std::numeric_limits<T>::max_exponent10;
+    uint64_t state = 1;
+    const auto draw = [&](int below) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        return static_cast<int>((state >> 33) % static_cast<uint64_t>(below));
+    };
+    const auto magnitude = [&](int least, int most) { return std::pow(10.0, least + draw(most - least + 1)); };
+    // Mostly ordinary numbers, so that each of the others decides now and then.
+    const auto number = [&] {
+        const int kind = draw(8);
+        const double value = kind == 0 ? magnitude(-range, range) : kind == 1 ? 0 : magnitude(-3, 1);
+        return draw(2) == 0 ? value : -value;
+    };
+    const Device device = make_device(1);
+    int made = 0, refused = 0;
+    for (int trial = 0; trial < 20'000; ++trial) {
+        Options o{all_kinds[draw(5)]};
+        o.learning_rate = draw(4) == 0 ? magnitude(-range, range) : 0.01;
+        o.weight_decay = draw(3) == 0 ? magnitude(-range, range) : 0;
+        o.beta1 = draw(3) == 0 ? 1 - magnitude(-15, -1) : draw(3) == 0 ? 0 : 0.9;
+        o.beta2 = draw(3) == 0 ? 1 - magnitude(-15, -1) : draw(3) == 0 ? 0 : 0.999;
+        o.momentum_factor = draw(2) == 0 ? 1 - magnitude(-15, -1) : 0.9;
+        o.epsilon = 2.0001 * std::sqrt(static_cast<double>(std::numeric_limits<T>::min()) / (1 - o.beta2));
+        if (draw(2) == 0)
+            o.epsilon = std::max(o.epsilon, magnitude(-8, draw(2) == 0 ? range : 0));
+        Buffers<T> b(3);
+        for (size_t i = 0; i < 3; ++i) {
+            b.parameters[i] = static_cast<T>(number());
+            b.gradients[i] = static_cast<T>(number());
+            b.first[i] = static_cast<T>(number());
+            b.second[i] = static_cast<T>(std::abs(number()));
+        }
+        const int64_t step = 1 + draw(3) * draw(1000);
+        const Buffers<T> before = b;
+        const ortho_status status = b.step(device.get(), o, step);
+        // Rounding may move a number by far less than a factor of 2.
+        constexpr long double largest = std::numeric_limits<T>::max();
+        if (status == ORTHO_OK) {
+            ++made;
+            EXPECT_TRUE(b.are_finite()) << trial;
+            EXPECT_TRUE(stays_below(before, o, step, 2 * largest)) << trial;
+        } else {
+            ++refused;
+            EXPECT_EQ(status, ORTHO_NOT_FINITE) << ortho_last_error();
+            EXPECT_TRUE(b.have_same_bits_as(before)) << trial;
+            EXPECT_FALSE(stays_below(before, o, step, largest / 2)) << trial << ": " << ortho_last_error();
+        }
+    }
+    EXPECT_GT(made, 1000);
+    EXPECT_GT(refused, 1000);
+}
+
+TYPED_TEST(OptimizerSteps, Adam_takes_gradients_of_every_size_with_the_smallest_epsilon) {
+    using T = TypeParam;
+    constexpr double smallest = std::numeric_limits<T>::min();
+    const Device device = make_device(1);
+    for (const double beta2 : {0.0, 0.9, 0.999, 0.999999})
+        for (int exponent = std::numeric_limits<T>::min_exponent - std::numeric_limits<T>::digits; exponent <= 0;
+             exponent += 1) {
+            Options o{Options::adam, 1e-3};
+            o.beta2 = beta2;
+            o.epsilon = 2.0001 * std::sqrt(smallest / (1 - beta2));
+            Buffers<T> b(1);
+            const double gradient = std::ldexp(1.5, exponent);
+            b.gradients[0] = static_cast<T>(gradient);
+            double before = 0;
+            for (int step = 1; step <= 40; ++step) {
+                ASSERT_TRUE(succeeds(b.step(device.get(), o, step)));
+                // The same gradient at each step: both means are it and its square.
+                const double exact = o.learning_rate * gradient / (gradient + o.epsilon);
+                const double length = before - static_cast<double>(b.parameters[0]);
+                before = static_cast<double>(b.parameters[0]);
+                // The denominator is at most 1.71 times too small (the header's bound). Of the first moment each step
+                // loses less than two of the smallest normal numbers, ten times as much in the long run. A hundred
+                // roundings of numbers up to 40 times the learning rate, and those of 1 - beta2^step.
+                const double lost = o.learning_rate * 20 * smallest / o.epsilon;
+                const double roundings =
+                    100 * rounding<T> * 40 * o.learning_rate + exact * rounding<double> / (1 - beta2);
+                ASSERT_LT(length, 1.71 * exact + roundings) << gradient << ", step " << step;
+                ASSERT_GT(length, exact - lost - roundings) << gradient << ", step " << step;
+            }
+        }
+}
+
+TYPED_TEST(OptimizerSteps, What_fades_becomes_zero_and_never_subnormal) {
+    using T = TypeParam;
+    const Device device = make_device(1);
+    for (const Options::Kind kind : all_kinds) {
+        // Parameters of AdamW and SGD fade by 3/4 at a step, moments by 0.9 at most.
+        Options o{kind, 0.5, kind == Options::adam ? 0 : 0.5};
+        o.beta2 = 0.8;
+        Buffers<T> b(5);
+        b.parameters = b.gradients = std::vector<T>(5, T(1));
+        ASSERT_TRUE(succeeds(b.step(device.get(), o, 1)));
+        std::fill(b.gradients.begin(), b.gradients.end(), T(0));
+        for (int step = 2; step < 15'000; ++step) {
+            ASSERT_TRUE(succeeds(b.step(device.get(), o, step)));
+            for (const auto* values : {&b.parameters, &b.first, &b.second})
+                ASSERT_NE(std::fpclassify((*values)[3]), FP_SUBNORMAL) << kind << ", step " << step;
+        }
+        EXPECT_EQ(b.second[3], 0);
+        if (kind == Options::adam) {
+            EXPECT_EQ(b.first[3], 0);
+        } else {
+            // What is left moves no further: products with it are below the smallest normal number.
+            EXPECT_LT(std::abs(b.first[3]), 100 * std::numeric_limits<T>::min());
+            EXPECT_LT(std::abs(b.parameters[3]), 100 * std::numeric_limits<T>::min());
+        }
+    }
+}
+
+TEST(Sgd, A_learning_rate_above_1_moves_parameters_by_subnormal_gradients) {
+    const Device device = make_device(1);
+    Buffers<float> b(1);
+    b.gradients[0] = 1e-40f;
+    ASSERT_TRUE(succeeds(b.step(device.get(), {Options::sgd, 1e38}, 1)));
+    // A gradient of 17 bits, rounded when it is written down, and one product.
+    EXPECT_NEAR(static_cast<double>(b.parameters[0]), -0.01, 0.01 * (std::ldexp(1.0, -17) + 2 * rounding<float>));
+}
+
 class BadStep : public ::testing::Test {
 protected:
     ~BadStep() override {
@@ -373,6 +688,9 @@ TEST_F(BadStep, Adam_refuses_by_name) {
     EXPECT_TRUE(is_refused(adam(1, 1, 0.999, 1e-8, 0), "beta1 is 1"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, -1, 1e-8, 0), "beta2 is -1"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, 0, 0), "epsilon is 0"));
+    EXPECT_TRUE(is_refused(adam(1, 0.9, 0.99, 2.9e-153, 0),
+                           "epsilon is 2.9e-153; it must be finite and at least 2.98334e-153 in this dtype where beta2 "
+                           "is 0.99"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, infinity, 0), "epsilon is Infinity"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, 1e-8, -1), "decoupled is -1"));
     EXPECT_TRUE(is_refused(ortho_adam_step(device.get(), 1, 4, p, g, m, m, 1, 0.9, 0.999, 1e-8, 0, nullptr, 1),

@@ -40,7 +40,7 @@ catch (OutOfMemoryException exception)
         .Intersect(result.CommandResult.Command.Options.Select(option => option.Name))];
     return End(ExitCodes.Failure, exception.Message.TrimEnd('.') + (sizes.Length == 0 ? "" : $"; how much memory is needed depends on {string.Join(", ", sizes)}"));
 }
-catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException or NotSupportedException)
+catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException or NotFiniteNumberException or NotSupportedException)
 {
     return End(ExitCodes.Failure, exception.Message);
 }

@@ -33,12 +33,13 @@ internal static unsafe class StatusExtensions
 #pragma warning disable CA2201 // the standard exception for memory that cannot be had
         ortho_status.ORTHO_OUT_OF_MEMORY => new OutOfMemoryException(message),
 #pragma warning restore CA2201
-        ortho_status.ORTHO_NOT_FINITE => new InvalidDataException(message),
+        ortho_status.ORTHO_NOT_FINITE => new NotFiniteNumberException(message),
         ortho_status.ORTHO_INVALID_STATE => new InvalidOperationException(message),
         ortho_status.ORTHO_NOT_SUPPORTED => new NotSupportedException(message),
         ortho_status.ORTHO_INTERNAL => new OrthoNativeException(message),
         _ => new OrthoNativeException($"unknown status {(int)status}: {message}"),
     };
 
-    private static string LastError() => Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_last_error()) ?? "";
+    /// <summary>The message of the thread's last failed call.</summary>
+    public static string LastError() => Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_last_error()) ?? "";
 }

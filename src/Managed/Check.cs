@@ -137,8 +137,9 @@ internal static class Check
             {
                 if (!T.IsFinite(values[i]))
                 {
-                    throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture,
-                        $"{name}[{start + i}] is {values[i]}; finite numbers are allowed."));
+                    throw new NotFiniteNumberException(
+                        string.Create(CultureInfo.InvariantCulture, $"{name}[{start + i}] is {values[i]}; finite numbers are allowed."),
+                        double.CreateChecked(values[i]));
                 }
             }
         }

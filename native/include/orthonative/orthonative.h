@@ -34,6 +34,11 @@
  *    created on a CUDA device return ORTHO_INVALID_STATE, freeing it touches no GPU, and creating a CUDA device returns
  *    ORTHO_NOT_SUPPORTED if the parent had created one. Programs that are started with vfork, posix_spawn or exec are
  *    not concerned.
+ *  - A call runs in a floating-point environment of its own, on all of its threads: rounding to nearest, no exception
+ *    traps. That of the calling thread does not matter; when the call returns, it is as it was, flags included.
+ *  - CPU: chains, dense layers and losses take numbers below the smallest normal one (1.2e-38 for ORTHO_FLOAT32,
+ *    2.2e-308 for ORTHO_FLOAT64) for 0, since processors compute with them up to a hundred times more slowly; so do
+ *    optimizer steps, unless a learning rate is above 1. Other functions keep them, and so do CUDA devices.
  *
  * CUDA devices differ in three ways:
  *  - Buffers lie in the GPU's memory: `const void*` / `void*` arguments are addresses there, which the host must not
@@ -642,6 +647,17 @@ ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dt
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Optimizers, over a flat buffer of all parameters                                                                   */
 
+/*
+ * A step is made as a whole or not at all. It is refused with ORTHO_NOT_FINITE if a gradient is NaN or infinite, or if
+ * a parameter or a number of the optimizer's state would be: if a square, a weight decay or an update overflows. Then
+ * nothing is changed. The message names the first such element by its index in the whole buffers:
+ *     gradients[17] is NaN; it must be finite
+ *     gradients[17] is 1e+21; with it second_moment[17] would not stay finite
+ * Before the step, parameters and state must be finite, and second moments not negative. The CPU reads gradients and
+ * first moments before it changes anything, but the others only if these are extreme; CUDA devices check all of them.
+ * CUDA: the step returns ORTHO_OK and the next call that waits reports it; until then no step changes anything.
+ */
+
 /** A range of the parameter buffer with a learning rate of its own. */
 typedef struct ortho_parameter_group {
     /** First element. */
@@ -676,7 +692,7 @@ ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dt
  * @param nesterov     0 or 1
  * @param groups       [group_count] in the host's memory; they lie inside the buffers and do not overlap
  * @param group_count  at least 1
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE
  */
 ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
                                       const void* gradients, void* velocity, double momentum, int32_t nesterov,
@@ -693,11 +709,13 @@ ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64
  * @param step           number of this step, from 1
  * @param beta1          0 to 1, 1 excluded
  * @param beta2          0 to 1, 1 excluded
- * @param epsilon        finite in dtype, at least its smallest normal number
+ * @param epsilon        finite in dtype, at least 2 sqrt(m / (1 - beta2)), m the smallest normal number of dtype
+ * (6.9e-18 for ORTHO_FLOAT32 and a beta2 of 0.999): squares below m are lost, and with this epsilon no update is more
+ * than 1.71 times too long for it
  * @param decoupled      0: Adam; 1: AdamW
  * @param groups         [group_count] in the host's memory; they lie inside the buffers and do not overlap
  * @param group_count    at least 1
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE
  */
 ORTHO_API ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
                                        const void* gradients, void* first_moment, void* second_moment, int64_t step,

@@ -5,11 +5,16 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/floating_point.hpp"
 
 namespace ortho {
 
-/** Runs the body of an entry point of the C interface: what it throws becomes a status and the thread's last error. */
+/**
+ * Runs the body of an entry point of the C interface: what it throws becomes a status and the thread's last error. It
+ * runs in the standard floating-point environment, whatever the caller's is, which is back at the end.
+ */
 template <class Body> ortho_status guard(Body&& body) noexcept {
+    const FloatingPointScope standard(FloatingPointEnvironment::standard());
     try {
         std::forward<Body>(body)();
         return ORTHO_OK;

@@ -3,6 +3,7 @@
 
 #include "abi/guard.hpp"
 #include "core/check.hpp"
+#include "model/arithmetic.hpp"
 #include "model/device.hpp"
 
 using namespace ortho;
@@ -101,10 +102,11 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
         check::half_open("beta1", beta1, 0, 1);
         check::half_open("beta2", beta2, 0, 1);
         dispatch(dtype, [&]<class T>(T*) {
-            constexpr double smallest = std::numeric_limits<T>::min();
+            const double smallest = smallest_epsilon<T>(beta2);
             if (!(check::finite_in(dtype, epsilon) && epsilon >= smallest))
-                fail(ORTHO_INVALID_ARGUMENT, "epsilon is %s; it must be finite and at least %s in this dtype",
-                     NumberText(epsilon).c_str(), NumberText(smallest).c_str());
+                fail(ORTHO_INVALID_ARGUMENT,
+                     "epsilon is %s; it must be finite and at least %s in this dtype where beta2 is %s",
+                     NumberText(epsilon).c_str(), NumberText(smallest).c_str(), NumberText(beta2).c_str());
         });
         check::flag("decoupled", decoupled);
         check_groups(dtype, groups, group_count, count);

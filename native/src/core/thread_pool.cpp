@@ -154,6 +154,7 @@ void ThreadPool::work(int rank) noexcept {
             return;
         if (run % next_run != called || !order.replace(run, run + (working - called)))
             continue;
+        environment_.apply();
         call(rank);
         run += next_run - called;
         order.store(run);
@@ -165,6 +166,7 @@ int64_t ThreadPool::run_erased(int threads, Late late, Entry entry, void* contex
     const std::lock_guard lock(run_mutex_);
     entry_ = entry;
     context_ = context;
+    environment_ = FloatingPointEnvironment::current();
     unfinished_.store(static_cast<uint32_t>(threads - 1));
     for (int rank = 1; rank < threads; ++rank) {
         WaitWord& order = orders_[static_cast<size_t>(rank)];

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/floating_point.hpp"
 #include "core/fork.hpp"
 
 namespace ortho {
@@ -88,8 +89,8 @@ public:
 
     /**
      * Calls body(rank) for rank 0 to threads-1 at the same time, rank 0 on the calling thread, and returns when all
-     * are done. Calls from several threads run one after the other; a body must not call run of its own pool. Does
-     * not allocate.
+     * are done. All run in the caller's floating-point environment. Calls from several threads run one after the other;
+     * a body must not call run of its own pool. Does not allocate.
      * @param threads  1 to what ready() said
      * @return nanoseconds that the caller slept until the others were done
      * @throws what a body threw, that of the lowest rank
@@ -132,6 +133,8 @@ private:
     std::mutex run_mutex_;
     Entry entry_ = nullptr;
     void* context_ = nullptr;
+    /** The caller's, in which the workers run, too. */
+    FloatingPointEnvironment environment_ = FloatingPointEnvironment::standard();
     std::atomic<bool> stopping_{false};
     std::vector<std::exception_ptr> failures_;
     std::vector<std::thread> workers_;

@@ -260,6 +260,7 @@ public:
     }
 
     void forward(const ChainForward& call) override {
+        const FlushSubnormals flush;
         ready_for_backward_ = false;
         const int64_t steps = spec.recurrent() ? call.steps : spec.layers;
         if (spec.check_finite) {
@@ -300,6 +301,7 @@ public:
     }
 
     void backward(const ChainBackward& call) override {
+        const FlushSubnormals flush;
         if (!ready_for_backward_)
             fail(ORTHO_INVALID_STATE, "backward needs a forward call with training = 1 before it, one for each");
         const auto* arriving = static_cast<const T*>(call.output_gradients);

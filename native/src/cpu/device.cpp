@@ -92,6 +92,7 @@ void CpuDevice::add_normal_noise(ortho_dtype dtype, uint64_t seed, uint32_t inde
 
 void CpuDevice::dense_forward(ortho_dtype dtype, const DenseShape& shape, const void* weights, const void* bias,
                               const void* x, void* y) {
+    const FlushSubnormals flush;
     dispatch(dtype, [&]<class T>(T*) {
         cpu::dense_forward(*this, shape, static_cast<const T*>(weights), static_cast<const T*>(bias),
                            static_cast<const T*>(x), static_cast<T*>(y));
@@ -101,6 +102,7 @@ void CpuDevice::dense_forward(ortho_dtype dtype, const DenseShape& shape, const 
 void CpuDevice::dense_backward(ortho_dtype dtype, const DenseShape& shape, bool accumulate, const void* weights,
                                const void* x, const void* y_gradients, void* weight_gradients, void* bias_gradients,
                                void* x_gradients) {
+    const FlushSubnormals flush;
     dispatch(dtype, [&]<class T>(T*) {
         cpu::dense_backward(*this, shape, accumulate, static_cast<const T*>(weights), static_cast<const T*>(x),
                             static_cast<const T*>(y_gradients), static_cast<T*>(weight_gradients),
@@ -110,6 +112,7 @@ void CpuDevice::dense_backward(ortho_dtype dtype, const DenseShape& shape, bool 
 
 void CpuDevice::softmax_cross_entropy(ortho_dtype dtype, const SoftmaxCrossEntropy& call, double* loss,
                                       int64_t* correct) {
+    const FlushSubnormals flush;
     dispatch(dtype, [&]<class T>(T*) {
         const Loss result = cpu::softmax_cross_entropy<T>(*this, call);
         if (loss != nullptr)
@@ -120,6 +123,7 @@ void CpuDevice::softmax_cross_entropy(ortho_dtype dtype, const SoftmaxCrossEntro
 }
 
 void CpuDevice::mean_squared_error(ortho_dtype dtype, const MeanSquaredError& call, double* loss) {
+    const FlushSubnormals flush;
     dispatch(dtype, [&]<class T>(T*) {
         const double mean = cpu::mean_squared_error<T>(*this, call);
         if (loss != nullptr)

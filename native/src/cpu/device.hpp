@@ -4,6 +4,7 @@
 #include <mutex>
 #include <new>
 
+#include "core/floating_point.hpp"
 #include "core/memory.hpp"
 #include "core/thread_pool.hpp"
 #include "cpu/kernel_table.hpp"
@@ -91,6 +92,14 @@ private:
     std::mutex scratch_mutex_;
     Memory scratch_;
     ForkHandler fork_handler_;
+};
+
+/**
+ * Held while values are computed that may fade from step to step or layer to layer, float and double alike: those below
+ * the smallest normal number are taken for 0, whatever thread computes them.
+ */
+class FlushSubnormals {
+    const FloatingPointScope scope_{FloatingPointEnvironment::without_subnormals()};
 };
 
 /** @throws Error */

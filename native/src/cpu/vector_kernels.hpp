@@ -3,6 +3,8 @@
 // What needs no sum is written as plain loops, which the compiler turns into vectors.
 #pragma once
 
+#include <limits>
+
 #include "cpu/simd.hpp"
 #include "cpu/vector_types.hpp"
 
@@ -97,6 +99,41 @@ template <class T> struct VectorPass {
         for (int l = 0; l < S::width; ++l)
             any |= bad[l];
         return any == 0;
+    }
+
+    /** The buffers are read side by side: memory gives more of several streams than of one after the other. */
+    template <int buffer_count> static void largest_of(const T* const* buffers, FlatRange range, T* largest) {
+        // As whole numbers, the magnitudes of floating-point numbers are in the same order, with infinity and NaN last.
+        using ivec = typename S::ivec;
+        using integer = typename S::integer;
+        constexpr integer magnitude = std::numeric_limits<integer>::max();
+        ivec found[buffer_count][unroll] = {};
+        const auto take = [&](ivec& most, vec v) {
+            const ivec bits = (ivec)v & magnitude;
+            most = bits > most ? bits : most;
+        };
+        int64_t i = range.begin;
+        for (; i + unroll * S::width <= range.end; i += unroll * S::width)
+#pragma GCC unroll 3
+            for (int b = 0; b < buffer_count; ++b)
+#pragma GCC unroll 4
+                for (int u = 0; u < unroll; ++u)
+                    take(found[b][u], S::load(buffers[b] + i + u * S::width));
+        for (; i < range.end; i += S::width)
+            for (int b = 0; b < buffer_count; ++b)
+                take(found[b][0], S::load_partial(buffers[b] + i, range.end - i));
+        for (int b = 0; b < buffer_count; ++b) {
+            integer all = 0;
+            for (int u = 0; u < unroll; ++u)
+                for (int l = 0; l < S::width; ++l)
+                    all = found[b][u][l] > all ? integer{found[b][u][l]} : all;
+            __builtin_memcpy(largest + b, &all, sizeof all);
+        }
+    }
+
+    static void largest_magnitudes(const T* const* buffers, int buffer_count, FlatRange range, T* largest) {
+        const auto measure = buffer_count == 1 ? largest_of<1> : buffer_count == 2 ? largest_of<2> : largest_of<3>;
+        measure(buffers, range, largest);
     }
 
     /** Sum of term(i, vector of doubles' worth) over a buffer: four running sums hide the latency of the additions. */
@@ -240,14 +277,51 @@ template <class T> struct VectorPass {
             adam_update(factors, own, gradients[i], parameters[i], first[i], second[i]);
     }
 
+    static bool is_finite(T value) {
+        return value - value == 0;
+    }
+
+    static int64_t find_failing_sgd(const StepBuffers<T>& buffers, const SgdFactors<T>& step,
+                                    const GroupFactors<T>& group, FlatRange range) {
+        for (int64_t i = range.begin; i < range.end; ++i) {
+            T parameter = buffers.parameters[i];
+            T velocity = 0;
+            if (buffers.first_moment == nullptr) {
+                sgd_update(group, buffers.gradients[i], parameter);
+            } else {
+                velocity = buffers.first_moment[i];
+                sgd_update(step, group, buffers.gradients[i], parameter, velocity);
+            }
+            if (!is_finite(parameter) || !is_finite(velocity))
+                return i;
+        }
+        return -1;
+    }
+
+    static int64_t find_failing_adam(const StepBuffers<T>& buffers, const AdamFactors<T>& step,
+                                     const GroupFactors<T>& group, FlatRange range) {
+        for (int64_t i = range.begin; i < range.end; ++i) {
+            T parameter = buffers.parameters[i];
+            T first = buffers.first_moment[i];
+            T second = buffers.second_moment[i];
+            adam_update(step, group, buffers.gradients[i], parameter, first, second);
+            if (!is_finite(parameter) || !is_finite(first) || !is_finite(second))
+                return i;
+        }
+        return -1;
+    }
+
     static constexpr VectorKernels<T> table{
         .all_finite = all_finite,
+        .largest_magnitudes = largest_magnitudes,
         .sum_of_squares = sum_of_squares,
         .scale = scale,
         .squared_error = squared_error,
         .softmax_cross_entropy = softmax_cross_entropy,
         .sgd = sgd,
         .adam = adam,
+        .find_failing_sgd = find_failing_sgd,
+        .find_failing_adam = find_failing_adam,
     };
 };
 

@@ -39,6 +39,8 @@ template <class T> struct StepBuffers {
 
 template <class T> struct VectorKernels {
     bool (*all_finite)(const T* values, int64_t count);
+    /** Largest magnitude of the values of each of up to three buffers; infinity or NaN where there is one. */
+    void (*largest_magnitudes)(const T* const* buffers, int buffer_count, FlatRange range, T* largest);
     double (*sum_of_squares)(const T* values, int64_t count);
     void (*scale)(T* values, int64_t count, T factor);
     /** Sum of (predictions - targets)^2; gradients (null: not wanted) = factor * (predictions - targets). */
@@ -48,6 +50,11 @@ template <class T> struct VectorKernels {
                 FlatRange range);
     void (*adam)(const StepBuffers<T>& buffers, const AdamFactors<T>& step, const GroupFactors<T>& group,
                  FlatRange range);
+    /** First element of which the step would make something NaN or infinite, -1 if there is none; changes nothing. */
+    int64_t (*find_failing_sgd)(const StepBuffers<T>& buffers, const SgdFactors<T>& step, const GroupFactors<T>& group,
+                                FlatRange range);
+    int64_t (*find_failing_adam)(const StepBuffers<T>& buffers, const AdamFactors<T>& step,
+                                 const GroupFactors<T>& group, FlatRange range);
 };
 
 } // namespace ortho::cpu

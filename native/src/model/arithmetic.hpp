@@ -131,6 +131,53 @@ template <class T> struct GroupFactors {
     }
 };
 
+/**
+ * The smallest epsilon that Adam takes. Squares below the smallest normal number of type T are lost, one in each of the
+ * two products and sums of a step, which takes no more than 2 min / (1 - beta2) from the second moment once it is
+ * corrected for its bias. The denominator is too small by the root of that at most: by 1.42 sqrt(min / (1 - beta2)), so
+ * with this epsilon no step is more than 1.71 times as long as it should be.
+ */
+template <class T> double smallest_epsilon(double beta2) {
+    return 2 * std::sqrt(static_cast<double>(std::numeric_limits<T>::min()) / (1 - beta2));
+}
+
+/**
+ * Half of what would round the largest number of type T up to infinity: added to any finite number, an addend below it
+ * gives a finite number, also if it is a bound that was itself rounded.
+ */
+template <class T> constexpr double harmless_addend = sizeof(T) == sizeof(float) ? 0x1p102 : 0x1p969;
+
+/** The largest magnitudes in the buffers of a step; NaN where a buffer holds one. */
+struct StepMagnitudes {
+    double gradient;
+    /** Of the parameters whose decay is added to their gradient. */
+    double parameter;
+    /** SGD: of the velocity, 0 without momentum; Adam: of the first moment. */
+    double first_moment;
+};
+
+/**
+ * Whether a step of stochastic gradient descent gives finite numbers for certain. It may do so even if this is false,
+ * which only the step itself can tell.
+ */
+template <class T> bool sgd_is_finite(const GroupFactors<T>& group, const StepMagnitudes& largest) {
+    const double decayed = largest.gradient + static_cast<double>(group.gradient_decay) * largest.parameter;
+    const double speed = largest.first_moment + 2 * decayed;
+    return speed < harmless_addend<T> && static_cast<double>(group.step_size) * speed < harmless_addend<T>;
+}
+
+/** The same for a step of Adam or AdamW whose second moment is finite and not negative. */
+template <class T>
+bool adam_is_finite(const AdamFactors<T>& step, const GroupFactors<T>& group, const StepMagnitudes& largest) {
+    const double decayed = largest.gradient + static_cast<double>(group.gradient_decay) * largest.parameter;
+    const double moment = largest.first_moment + decayed;
+    const double numerator = static_cast<double>(group.step_size) * moment;
+    return moment < harmless_addend<T> && numerator < harmless_addend<T> &&
+           numerator / static_cast<double>(step.epsilon) < harmless_addend<T> &&
+           static_cast<double>(step.one_minus_beta2) * decayed * decayed < harmless_addend<T> &&
+           group.parameter_scale >= -1;
+}
+
 /** Stochastic gradient descent without momentum. */
 template <class T> ORTHO_HOST_DEVICE void sgd_update(const GroupFactors<T>& group, T gradient, T& parameter) {
     parameter -= group.step_size * (gradient + group.gradient_decay * parameter);

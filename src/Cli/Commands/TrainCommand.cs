@@ -9,8 +9,8 @@ internal static class TrainCommand
 {
     private const int LongestSequence = 1_000_000;
 
-    /// <summary>Below it float32 has no full precision, and at last nothing.</summary>
-    private const double SmallestNormalFloat32 = 1.17549435e-38;
+    /// <summary>What <see cref="AdamOptions.Epsilon"/> allows in float32 with the default β₂, rounded up.</summary>
+    private const double SmallestEpsilon = 7e-18;
 
     public static Command Create()
     {
@@ -216,7 +216,7 @@ internal static class TrainCommand
         options.Add("--warmup", "steps", "Steps over which the learning rate rises, at most a tenth of all",
             OptionValue.Whole(0, 1_000_000), (s, v) => s with { Warmup = v }, s => s.Warmup);
         Option<double> epsilon = options.Add("--epsilon", "value", "Added to the root mean square of gradients by adam and adamw",
-            OptionValue.Number(SmallestNormalFloat32, 1), (s, v) => s with { Epsilon = v }, s => s.Epsilon);
+            OptionValue.Number(SmallestEpsilon, 1), (s, v) => s with { Epsilon = v }, s => s.Epsilon);
         options.Require(epsilon, s => s.Optimizer != OptimizerChoice.Sgd, s => $"--epsilon is {s.Epsilon} and --optimizer is sgd", "--optimizer adam or adamw");
         Option<double> momentum = options.Add("--momentum", "factor", "Momentum of sgd",
             OptionValue.Number(0, 1, below: true), (s, v) => s with { Momentum = v }, s => s.Momentum);

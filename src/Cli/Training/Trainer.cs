@@ -395,7 +395,7 @@ internal sealed class Trainer : IDisposable
             _optimizer.Step();
             return new StepResult(batch.Size, loss, _loss.Metric, norm);
         }
-        catch (InvalidDataException exception)
+        catch (NotFiniteNumberException exception)
         {
             // The library's word for NaN and infinity.
             throw Diverged(exception, step - 1, Texts.Format($"at step {step}"));
@@ -406,7 +406,7 @@ internal sealed class Trainer : IDisposable
     /// <param name="exception">The library's word for it.</param>
     /// <param name="updates">Training steps done before.</param>
     /// <param name="when">When it was found.</param>
-    private CliException Diverged(InvalidDataException exception, long updates, string when)
+    private CliException Diverged(NotFiniteNumberException exception, long updates, string when)
     {
         // Before the first update neither the learning rate nor the clipping has done anything.
         string remedy = updates == 0
@@ -438,7 +438,7 @@ internal sealed class Trainer : IDisposable
 
             return total / _test.Count;
         }
-        catch (InvalidDataException exception)
+        catch (NotFiniteNumberException exception)
         {
             throw Diverged(exception, step, Texts.Format($"by step {step}, seen in testing"));
         }

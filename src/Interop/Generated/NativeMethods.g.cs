@@ -296,7 +296,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "94368223ed8f4dc342c61e279976191699ad3cd2198df1ca1a3d789058c900a9";
+    public const string HeaderHash = "0686ef492b1c3323494477f5c4861dbd34d6e42d0357a82b1ceca9bb7500d66f";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -708,7 +708,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="nesterov">0 or 1</param>
     /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
     /// <param name="group_count">at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_sgd_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* velocity, double momentum, int nesterov, ortho_parameter_group* groups, long group_count);
@@ -725,11 +725,15 @@ internal static unsafe partial class NativeMethods
     /// <param name="step">number of this step, from 1</param>
     /// <param name="beta1">0 to 1, 1 excluded</param>
     /// <param name="beta2">0 to 1, 1 excluded</param>
-    /// <param name="epsilon">finite in dtype, at least its smallest normal number</param>
+    /// <param name="epsilon">
+    /// finite in dtype, at least 2 sqrt(m / (1 - beta2)), m the smallest normal number of dtype
+    /// (6.9e-18 for ORTHO_FLOAT32 and a beta2 of 0.999): squares below m are lost, and with this epsilon no update is more
+    /// than 1.71 times too long for it
+    /// </param>
     /// <param name="decoupled">0: Adam; 1: AdamW</param>
     /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
     /// <param name="group_count">at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_adam_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* first_moment, void* second_moment, long step, double beta1, double beta2, double epsilon, int decoupled, ortho_parameter_group* groups, long group_count);

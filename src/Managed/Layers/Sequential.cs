@@ -172,7 +172,7 @@ public sealed unsafe class Sequential : IDisposable
     /// </param>
     /// <returns>The output of the last layer; belongs to the model and changes with the next call.</returns>
     /// <exception cref="ArgumentException">Shape, element type or device of <paramref name="inputs"/> do not match.</exception>
-    /// <exception cref="InvalidDataException">An input is NaN or infinite; on a GPU the next call that waits says so.</exception>
+    /// <exception cref="NotFiniteNumberException">An input is NaN or infinite; on a GPU the next call that waits says so.</exception>
     /// <exception cref="OutOfMemoryException">The memory for states cannot be had; the message says how much is needed and available.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model or the inputs were disposed.</exception>
@@ -212,7 +212,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="ArgumentException">
     /// Shape, element type or device of <paramref name="outputGradient"/> do not match, or the inputs have another shape by now.
     /// </exception>
-    /// <exception cref="InvalidDataException">A gradient at an output is NaN or infinite; on a GPU the next call that waits says so.</exception>
+    /// <exception cref="NotFiniteNumberException">A gradient at an output is NaN or infinite; on a GPU the next call that waits says so.</exception>
     /// <exception cref="InvalidOperationException">
     /// There was no forward pass in <see cref="Training"/> mode since the last backward pass, or another thread is using the model.
     /// </exception>
@@ -285,7 +285,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <param name="maximumNorm">Above 0; infinity: only measure.</param>
     /// <returns>The norm before clipping, for which a GPU is waited for; <see cref="ClipGradients(double)"/> does not wait.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumNorm"/> is not above 0.</exception>
-    /// <exception cref="InvalidDataException">The norm is NaN or infinite; gradients are then unchanged.</exception>
+    /// <exception cref="NotFiniteNumberException">The norm is NaN or infinite; gradients are then unchanged.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public double ClipGradientNorm(double maximumNorm)
@@ -298,7 +298,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <summary>Scales all gradients down so that their Euclidean norm is at most <paramref name="maximumNorm"/>, without waiting for a GPU.</summary>
     /// <param name="maximumNorm">Above 0; infinity: only check that the norm is finite.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumNorm"/> is not above 0.</exception>
-    /// <exception cref="InvalidDataException">
+    /// <exception cref="NotFiniteNumberException">
     /// The norm is NaN or infinite; gradients are then unchanged. On a GPU the next call that waits says so: see <see cref="OrthoNative.Device"/>.
     /// </exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>

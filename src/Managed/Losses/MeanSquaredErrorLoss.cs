@@ -10,7 +10,7 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
     /// <param name="targets">The same shape, element type and device.</param>
     /// <returns>The mean over all elements; infinite where a double is too small for their sum.</returns>
     /// <exception cref="ArgumentException">Shape, element type or device differ.</exception>
-    /// <exception cref="InvalidDataException">A prediction or a target is NaN or infinite.</exception>
+    /// <exception cref="NotFiniteNumberException">A prediction or a target is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
     public double Forward(Tensor predictions, Tensor targets)
     {
@@ -26,7 +26,7 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
     /// <param name="predictions">Any shape.</param>
     /// <param name="targets">The same shape, element type and device.</param>
     /// <exception cref="ArgumentException">Shape, element type or device differ.</exception>
-    /// <exception cref="InvalidDataException">
+    /// <exception cref="NotFiniteNumberException">
     /// A prediction or a target is NaN or infinite. On a GPU the next call that waits says so: see <see cref="Device"/>.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
@@ -43,7 +43,7 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
     /// <param name="targets">The same shape, element type and device.</param>
     /// <returns>The mean over all elements; infinite where a double is too small for their sum.</returns>
     /// <exception cref="ArgumentException">Shape, element type or device differ.</exception>
-    /// <exception cref="InvalidDataException">A prediction or a target is NaN or infinite.</exception>
+    /// <exception cref="NotFiniteNumberException">A prediction or a target is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
     public double Evaluate(Tensor predictions, Tensor targets)
     {

@@ -21,8 +21,8 @@ public abstract unsafe class AdamOptimizer : Optimizer
         Check.Fraction(options.Beta1);
         Check.Fraction(options.Beta2);
         Check.Positive(options.Epsilon);
-        // The smallest normal number: added below it, it would vanish where processors flush what is smaller to 0.
-        Check.AtLeast(options.Epsilon, Math.ScaleB(1, model.DType == DType.Float32 ? -126 : -1022));
+        // Squares below the smallest normal number are lost; with this epsilon they do not count (smallest_epsilon in the native sources).
+        Check.AtLeast(options.Epsilon, 2 * Math.Sqrt(Math.ScaleB(1, model.DType == DType.Float32 ? -126 : -1022) / (1 - options.Beta2)));
         return options;
     }
 
@@ -31,9 +31,9 @@ public abstract unsafe class AdamOptimizer : Optimizer
         using BufferScope firstMoment = BorrowState(0);
         using BufferScope secondMoment = BorrowState(1);
         using HandleScope<ortho_device> device = Model.Device.Handle.Borrow();
-        NativeMethods.ortho_adam_step(
+        ThrowOnFailure(NativeMethods.ortho_adam_step(
             device.Pointer, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients,
             firstMoment.Address, secondMoment.Address, step,
-            _options.Beta1, _options.Beta2, _options.Epsilon, _decoupled ? 1 : 0, groups, groupCount).ThrowOnFailure();
+            _options.Beta1, _options.Beta2, _options.Epsilon, _decoupled ? 1 : 0, groups, groupCount));
     }
 }

@@ -1,15 +1,23 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
 
 /// <summary>Changes the parameters of a model along their gradients.</summary>
 /// <remarks>
-/// One thread at a time may use an optimizer. <see cref="Step"/> allocates nothing. On a GPU, a step behind values that are not finite leaves
-/// the parameters and the optimizer's state as they are, until the values are reported: see <see cref="Device"/>.
+/// <para>
+/// One thread at a time may use an optimizer. <see cref="Step"/> allocates nothing.
+/// </para>
+/// <para>
+/// A step is made as a whole or not at all. If a gradient is NaN or infinite, or a parameter or a number of the optimizer's state would be
+/// after the step (the square of a gradient overflows, the learning rate is too large), the parameters and the state are left as they
+/// are. On a CPU <see cref="Step"/> then throws; on a GPU the next call that waits does, and until then further steps change nothing either: see
+/// <see cref="Device"/>. Numbers of the state that fade below the smallest normal number of their type become 0 on a CPU.
+/// </para>
 /// </remarks>
-public abstract unsafe class Optimizer : IDisposable
+public abstract unsafe partial class Optimizer : IDisposable
 {
     private const string StepCountKey = "step_count";
 
@@ -60,15 +68,21 @@ public abstract unsafe class Optimizer : IDisposable
     public long StepCount { get; private set; }
 
     /// <summary>Changes all parameters once, by the gradients that the last <see cref="Sequential.Backward"/> left.</summary>
+    /// <exception cref="NotFiniteNumberException">
+    /// A gradient is NaN or infinite, or the step would overflow; the message names the parameter and the element. Nothing is changed. On a GPU
+    /// the next call that waits says so.
+    /// </exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
     public void Step()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         using Sequential.Use use = Model.BeginUse();
+        double learningRate = LearningRate;
         if (Schedule is LearningRateSchedule schedule)
         {
-            LearningRate = schedule.At(StepCount);
+            learningRate = schedule.At(StepCount);
+            Check.NotNegative(learningRate, nameof(LearningRate));
         }
 
         for (int i = 0; i < _entries.Length; i++)
@@ -78,7 +92,7 @@ public abstract unsafe class Optimizer : IDisposable
             {
                 offset = entry.Parameter.Offset,
                 count = entry.Parameter.Value.Count,
-                learning_rate = LearningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale,
+                learning_rate = learningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale,
                 weight_decay = entry.WeightDecay,
             };
         }
@@ -90,6 +104,7 @@ public abstract unsafe class Optimizer : IDisposable
             Update(StepCount + 1, parameters.Address, gradients.Address, groups, _groups.Length);
         }
 
+        LearningRate = learningRate;
         StepCount++;
     }
 
@@ -111,7 +126,9 @@ public abstract unsafe class Optimizer : IDisposable
     /// <summary>Loads a state that <see cref="Save"/> wrote. Nothing changes if the file is not as expected.</summary>
     /// <param name="path">A safetensors file.</param>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    /// <exception cref="InvalidDataException">The file is damaged or of another kind of optimizer or model.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is damaged or of another kind of optimizer or model, or a number in it is NaN, infinite, or negative where there are squares.
+    /// </exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
     public void Load(string path)
@@ -123,6 +140,13 @@ public abstract unsafe class Optimizer : IDisposable
             !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long stepCount) || stepCount == long.MaxValue)
         {
             throw new InvalidDataException($"'{path}': __metadata__.{StepCountKey} is {(text is null ? "missing" : $"'{text}'")}; a whole number below 2^63 - 1 is expected.");
+        }
+
+        reader.Match(_state);
+        foreach ((string name, _) in _state)
+        {
+            // A second moment is a mean of squares.
+            reader.RequireFinite(name, name == "second_moment" ? 0 : double.NegativeInfinity);
         }
 
         reader.ReadInto(_state);
@@ -142,6 +166,40 @@ public abstract unsafe class Optimizer : IDisposable
     }
 
     private protected BufferScope BorrowState(int index) => _state[index].Tensor.Borrow();
+
+    /// <summary>Throws what a refused step stands for; elements of the flat buffers are named as those of parameters.</summary>
+    private protected void ThrowOnFailure(ortho_status status)
+    {
+        if (status == ortho_status.ORTHO_NOT_FINITE)
+        {
+            throw StatusExtensions.ToException(status, FlatElement().Replace(StatusExtensions.LastError(), DescribeElement));
+        }
+
+        status.ThrowOnFailure();
+    }
+
+    [GeneratedRegex(@"\b(gradients|parameters|velocity|first_moment|second_moment)\[([0-9]+)\]", RegexOptions.CultureInvariant)]
+    private static partial Regex FlatElement();
+
+    private string DescribeElement(Match match)
+    {
+        long element = long.Parse(match.Groups[2].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture);
+        Parameter parameter = Model.Parameters.First(parameter => element >= parameter.Offset && element - parameter.Offset < parameter.Value.Count);
+        long left = element - parameter.Offset;
+        long[] indices = new long[parameter.Shape.Length];
+        for (int i = indices.Length - 1; i >= 0; i--)
+        {
+            left = Math.DivRem(left, parameter.Shape[i], out indices[i]);
+        }
+
+        string name = parameter.Name + Check.FormatShape(indices);
+        return match.Groups[1].Value switch
+        {
+            "gradients" => $"the gradient of {name}",
+            "parameters" => name,
+            string state => $"the {state.Replace('_', ' ')} of {name}",
+        };
+    }
 
     private protected abstract void Update(long step, void* parameters, void* gradients, ortho_parameter_group* groups, long groupCount);
 

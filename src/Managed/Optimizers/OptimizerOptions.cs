@@ -34,6 +34,9 @@ public sealed record AdamOptions : OptimizerOptions
     /// <summary>β₂, the decay of the mean of squared gradients, 0 to 1, 1 excluded. Default 0.999.</summary>
     public double Beta2 { get; init; } = 0.999;
 
-    /// <summary>ε, added to the root of the mean of squared gradients, at least the smallest normal number of the model's type (1.2e-38 in float32). Default 1e-8.</summary>
+    /// <summary>
+    /// ε, added to the root of the mean of squared gradients. Default 1e-8. At least 2·√(m / (1 - β₂)), where m is the smallest normal number
+    /// of the model's type: 6.9e-18 in float32 with the default β₂. With less, squares that are too small for the type would count.
+    /// </summary>
     public double Epsilon { get; init; } = 1e-8;
 }

@@ -40,8 +40,8 @@ public sealed unsafe class Sgd : Optimizer
     {
         using BufferScope velocity = _options.Momentum > 0 ? BorrowState(0) : default;
         using HandleScope<ortho_device> device = Model.Device.Handle.Borrow();
-        NativeMethods.ortho_sgd_step(
+        ThrowOnFailure(NativeMethods.ortho_sgd_step(
             device.Pointer, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients, velocity.Address,
-            _options.Momentum, _options.Nesterov ? 1 : 0, groups, groupCount).ThrowOnFailure();
+            _options.Momentum, _options.Nesterov ? 1 : 0, groups, groupCount));
     }
 }

@@ -30,7 +30,7 @@ public static class SafeTensors
     /// <param name="metadata">Texts by name that go with them; null: none.</param>
     /// <exception cref="ArgumentException">A name is empty, reserved or there twice, a tensor or text is null, or a text has half of a surrogate pair.</exception>
     /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
-    /// <exception cref="InvalidDataException">A tensor lies on a GPU whose earlier work met a value that is NaN or infinite.</exception>
+    /// <exception cref="NotFiniteNumberException">A tensor lies on a GPU whose earlier work met a value that is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">A tensor was disposed.</exception>
     public static void Save(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {

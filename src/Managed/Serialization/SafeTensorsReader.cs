@@ -1,4 +1,8 @@
 using System.Buffers.Binary;
+using System.Globalization;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
 
@@ -65,6 +69,16 @@ internal sealed class SafeTensorsReader : IDisposable
     /// <summary>Reads the file's tensors into given ones, which must be the same by name, shape and element type.</summary>
     public void ReadInto(ReadOnlySpan<(string Name, Tensor Tensor)> targets)
     {
+        Match(targets);
+        foreach ((string name, Tensor tensor) in targets)
+        {
+            Read(_entries[name], tensor);
+        }
+    }
+
+    /// <summary>Refuses tensors that are not the same as given ones by name, shape and element type.</summary>
+    public void Match(ReadOnlySpan<(string Name, Tensor Tensor)> targets)
+    {
         foreach ((string name, Tensor tensor) in targets)
         {
             if (!_entries.TryGetValue(name, out Entry entry))
@@ -90,10 +104,19 @@ internal sealed class SafeTensorsReader : IDisposable
             (string extra, Entry entry) = _entries.First(pair => !expected.Contains(pair.Key));
             throw new InvalidDataException($"'{_path}' at offset {entry.HeaderOffset}: there is a tensor '{extra}'; none of this name is expected.");
         }
+    }
 
-        foreach ((string name, Tensor tensor) in targets)
+    /// <summary>Refuses a tensor with a number that is NaN, infinite or, if <paramref name="minimum"/> is 0, negative.</summary>
+    public void RequireFinite(string name, double minimum)
+    {
+        Entry entry = _entries[name];
+        if (entry.DType == DType.Float32)
         {
-            Read(_entries[name], tensor);
+            RequireFinite<float>(name, entry, (float)minimum);
+        }
+        else
+        {
+            RequireFinite<double>(name, entry, minimum);
         }
     }
 
@@ -108,6 +131,29 @@ internal sealed class SafeTensorsReader : IDisposable
             Span<byte> part = chunk.AsSpan(0, (int)long.Min(chunk.Length, bytes - position));
             ReadExactly(part, _dataOffset + entry.Begin + position);
             tensor.Upload<byte>(position, part);
+        }
+    }
+
+    private void RequireFinite<T>(string name, Entry entry, T minimum) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long bytes = entry.End - entry.Begin;
+        byte[] chunk = new byte[long.Min(SafeTensors.ChunkBytes, bytes)];
+        for (long position = 0; position < bytes; position += chunk.Length)
+        {
+            Span<byte> part = chunk.AsSpan(0, (int)long.Min(chunk.Length, bytes - position));
+            ReadExactly(part, _dataOffset + entry.Begin + position);
+            ReadOnlySpan<T> values = MemoryMarshal.Cast<byte, T>(part);
+            for (int i = 0; i < values.Length; i++)
+            {
+                if (!T.IsFinite(values[i]) || values[i] < minimum)
+                {
+                    long offset = position + ((long)i * Unsafe.SizeOf<T>());
+                    throw Invalid(
+                        _dataOffset + entry.Begin + offset,
+                        string.Create(CultureInfo.InvariantCulture, $"{name}[{offset / Unsafe.SizeOf<T>()}] is {values[i]}"),
+                        minimum == T.Zero ? "a finite number, not negative, is expected" : "a finite number is expected");
+                }
+            }
         }
     }
 

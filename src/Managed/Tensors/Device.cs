@@ -14,7 +14,7 @@ namespace OrthoNative;
 /// <para>
 /// A GPU is given its work and does it in that order; calls return before it is done, unless they return a number or copy to the host.
 /// There values are checked while the work is done. What is found not to be finite stops the optimizer steps that follow, which leave the
-/// parameters as they are, and gives an <see cref="InvalidDataException"/> in the next call that waits: <c>Forward</c> or <c>Evaluate</c>
+/// parameters as they are, and gives an <see cref="NotFiniteNumberException"/> in the next call that waits: <c>Forward</c> or <c>Evaluate</c>
 /// of a loss, <see cref="Sequential.ClipGradientNorm"/>, a copy of a tensor to the host, or <see cref="Synchronize"/>.
 /// </para>
 /// </remarks>
@@ -155,7 +155,7 @@ public sealed unsafe class Device : IDisposable
     }
 
     /// <summary>Waits until all work that was given to the device is done; a CPU has always done it.</summary>
-    /// <exception cref="InvalidDataException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
+    /// <exception cref="NotFiniteNumberException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
     /// <exception cref="OrthoNativeException">Earlier work on a GPU failed.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public void Synchronize()

@@ -197,7 +197,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <summary>Copies all elements.</summary>
     /// <param name="destination">As many elements as the tensor has, written in row-major order; not a span of the tensor itself.</param>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type, or the number of elements differs.</exception>
-    /// <exception cref="InvalidDataException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
+    /// <exception cref="NotFiniteNumberException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public void CopyTo<T>(Span<T> destination) where T : unmanaged
     {
@@ -211,7 +211,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <param name="destination">At most as many elements as follow, written; not a span of the tensor itself.</param>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The range lies outside the tensor.</exception>
-    /// <exception cref="InvalidDataException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
+    /// <exception cref="NotFiniteNumberException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public void CopyTo<T>(long start, Span<T> destination) where T : unmanaged
     {
@@ -221,7 +221,7 @@ public sealed unsafe class Tensor : IDisposable
 
     /// <summary>All elements in row-major order, as a new array.</summary>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
-    /// <exception cref="InvalidDataException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
+    /// <exception cref="NotFiniteNumberException">Earlier work on a GPU met a value that is NaN or infinite.</exception>
     /// <exception cref="InvalidOperationException">There are more elements than an array can hold; copy them range by range.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public T[] ToArray<T>() where T : unmanaged

@@ -18,7 +18,7 @@ internal abstract class CudaTests
         {
             Device.Synchronize();
         }
-        catch (InvalidDataException)
+        catch (NotFiniteNumberException)
         {
             // This is what it is called for.
         }

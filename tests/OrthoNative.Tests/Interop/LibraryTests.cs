@@ -92,7 +92,7 @@ internal sealed class LibraryTests
         [
             (1, typeof(ArgumentException)),
             (2, typeof(OutOfMemoryException)),
-            (3, typeof(InvalidDataException)),
+            (3, typeof(NotFiniteNumberException)),
             (4, typeof(InvalidOperationException)),
             (5, typeof(NotSupportedException)),
             (6, typeof(OrthoNativeException)),

@@ -157,9 +157,9 @@ internal sealed class LossTests(DeviceKind kind) : DeviceTests(kind)
         using var entropy = new CrossEntropyLoss();
         using var error = new MeanSquaredErrorLoss();
 
-        Assert.That(() => entropy.Forward(bad, new int[2]), Throws.TypeOf<InvalidDataException>().With.Message.Contains("logits"));
-        Assert.That(() => error.Forward(bad, good), Throws.TypeOf<InvalidDataException>().With.Message.Contains("predictions"));
-        Assert.That(() => error.Forward(good, bad), Throws.TypeOf<InvalidDataException>().With.Message.Contains("targets"));
+        Assert.That(() => entropy.Forward(bad, new int[2]), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("logits"));
+        Assert.That(() => error.Forward(bad, good), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("predictions"));
+        Assert.That(() => error.Forward(good, bad), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("targets"));
     }
 
     [Test]

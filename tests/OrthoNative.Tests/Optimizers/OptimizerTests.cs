@@ -1,3 +1,4 @@
+using OrthoNative.Tests.Data;
 using static OrthoNative.Tests.TestData;
 
 namespace OrthoNative.Tests.Optimizers;
@@ -166,7 +167,7 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         Refused(() => new Adam(model, 1, new AdamOptions { Beta1 = 1 }), "options.Beta1 is 1");
         Refused(() => new Adam(model, 1, new AdamOptions { Beta2 = -0.1 }), "options.Beta2 is -0.1");
         Refused(() => new AdamW(model, 1, new AdamOptions { Epsilon = 0 }), "options.Epsilon is 0; a finite number above 0 is allowed");
-        Refused(() => new Adam(model, 1, new AdamOptions { Epsilon = 1e-310 }), "options.Epsilon is 1E-310; a finite number of at least 2.2250738585072014E-308 is allowed");
+        Refused(() => new Adam(model, 1, new AdamOptions { Epsilon = 1e-310 }), "options.Epsilon is 1E-310; a finite number of at least 9.434");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(other.Parameters)] }), "which is not one of the model");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter), new ParameterGroup(parameter)] }), "options.Groups[1] has the parameter 0.weight [1, 3, 3] again");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter) { LearningRateScale = -1 }] }), "options.Groups[0].LearningRateScale is -1");
@@ -179,6 +180,62 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
 
         static void Refused(Func<object> make, string message) =>
             Assert.That(() => make(), Throws.InstanceOf<ArgumentException>().With.Message.Contains(message));
+    }
+
+    [TestCase(double.NaN, "NaN")]
+    [TestCase(double.PositiveInfinity, "Infinity")]
+    [TestCase(double.NegativeInfinity, "-Infinity")]
+    public void A_gradient_that_is_not_finite_is_named_and_changes_nothing(double bad, string text)
+    {
+        foreach (Func<Sequential, Optimizer> create in AllOptimizers)
+        {
+            using Sequential model = Model();
+            using Optimizer optimizer = create(model);
+            using var folder = new TemporaryFolder();
+            model.GradientData.Fill(0.5);
+            optimizer.Step();
+            optimizer.Schedule = new StepDecaySchedule(7, 1);
+            model.Parameters[2].Gradient.CopyFrom<double>(7, [bad]);
+
+            AssertRefused(model, optimizer, folder, $"the gradient of {model.Parameters[2].Name}[2, 1] is {text}; it must be finite");
+
+            // With good gradients training goes on.
+            optimizer.Schedule = null;
+            model.GradientData.Fill(0.5);
+            optimizer.Step();
+            Device.Synchronize();
+            Assert.That(optimizer.StepCount, Is.EqualTo(Device.Kind == DeviceKind.Cpu ? 2 : 3));
+            Assert.That(Values(model.ParameterData).All(double.IsFinite));
+        }
+    }
+
+    [Test]
+    public void A_step_that_overflows_is_refused_and_changes_nothing([Values] bool decoupled)
+    {
+        using Sequential model = Model();
+        using Optimizer optimizer = decoupled ? new AdamW(model) : new Adam(model);
+        using var folder = new TemporaryFolder();
+        model.GradientData.Fill(0.5);
+        optimizer.Step();
+        model.Parameters[1].Gradient.CopyFrom<double>(2, [-1e160]);
+
+        AssertRefused(
+            model,
+            optimizer,
+            folder,
+            $"the gradient of {model.Parameters[1].Name}[0, 2] is -1e+160; with it the second moment of {model.Parameters[1].Name}[0, 2] would not stay finite");
+    }
+
+    [Test]
+    public void A_learning_rate_that_overflows_parameters_is_refused_and_changes_nothing()
+    {
+        using Sequential model = Model();
+        using var optimizer = new Sgd(model, 1e308);
+        using var folder = new TemporaryFolder();
+        model.Parameters[0].Gradient.Fill(0.5);
+        model.Parameters[3].Gradient.CopyFrom<double>(4, [30]);
+
+        AssertRefused(model, optimizer, folder, $"the gradient of {model.Parameters[3].Name}[4] is 30; with it {model.Parameters[3].Name}[4] would not stay finite");
     }
 
     [Test]
@@ -210,6 +267,40 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         new SequentialOptions { Seed = 1, DType = DType.Float64 },
         new RoaFnn(3, 1, new RoaFnnOptions { WeightScale = 1 }),
         new Dense(3, 11));
+
+    private static Func<Sequential, Optimizer>[] AllOptimizers =>
+    [
+        model => new Sgd(model, 0.1),
+        model => new Sgd(model, 0.1, new SgdOptions { Momentum = 0.9 }),
+        model => new Sgd(model, 0.1, new SgdOptions { Momentum = 0.9, Nesterov = true, WeightDecay = 0.1 }),
+        model => new Adam(model, 0.1, new AdamOptions { WeightDecay = 0.1 }),
+        model => new AdamW(model, 0.1, new AdamOptions { Groups = [new ParameterGroup(model.Parameters[1]) { LearningRateScale = 0 }] }),
+    ];
+
+    /// <summary>The next step is refused with that message and leaves parameters, state and learning rate as they are.</summary>
+    private void AssertRefused(Sequential model, Optimizer optimizer, TemporaryFolder folder, string message)
+    {
+        byte[] parameters = Bytes(model.ParameterData);
+        double learningRate = optimizer.LearningRate;
+        long stepCount = optimizer.StepCount;
+        optimizer.Save(folder.File("before"));
+
+        if (Device.Kind == DeviceKind.Cpu)
+        {
+            Assert.That(optimizer.Step, Throws.TypeOf<NotFiniteNumberException>().With.Message.EqualTo(message));
+            Assert.That(optimizer.StepCount, Is.EqualTo(stepCount));
+            Assert.That(optimizer.LearningRate, Is.EqualTo(learningRate));
+            optimizer.Save(folder.File("after"));
+            Assert.That(File.ReadAllBytes(folder.File("after")), Is.EqualTo(File.ReadAllBytes(folder.File("before"))));
+        }
+        else
+        {
+            optimizer.Step();
+            Assert.That(Device.Synchronize, Throws.TypeOf<NotFiniteNumberException>());
+        }
+
+        Assert.That(Bytes(model.ParameterData), Is.EqualTo(parameters));
+    }
 
     private static double AdamUpdate(State state, int step, double rate, double g)
     {

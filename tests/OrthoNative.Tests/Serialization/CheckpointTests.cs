@@ -198,6 +198,31 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("step_count is missing; a whole number below 2^63 - 1 is expected"));
     }
 
+    [TestCase("first_moment", float.NaN, "first_moment[5] is NaN; a finite number is expected")]
+    [TestCase("first_moment", float.NegativeInfinity, "first_moment[5] is -Infinity; a finite number is expected")]
+    [TestCase("second_moment", float.PositiveInfinity, "second_moment[5] is Infinity; a finite number, not negative, is expected")]
+    [TestCase("second_moment", -1e-3f, "second_moment[5] is -0.001; a finite number, not negative, is expected")]
+    public void A_state_from_which_no_step_can_be_made_is_refused_and_changes_nothing(string name, float bad, string message)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("state");
+        using Sequential model = Model(1);
+        using var adam = new Adam(model);
+        model.GradientData.Fill(0.5);
+        adam.Step();
+        adam.Save(folder.File("before"));
+        using var first = new Tensor(Device, DType.Float32, model.ParameterData.Count);
+        using var second = new Tensor(Device, DType.Float32, model.ParameterData.Count);
+        var state = new Dictionary<string, Tensor> { ["first_moment"] = first, ["second_moment"] = second };
+        state[name].CopyFrom<float>(5, [bad]);
+        SafeTensors.Save(path, state, new Dictionary<string, string> { ["step_count"] = "7" });
+
+        Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains(message));
+
+        adam.Save(folder.File("after"));
+        Assert.That(File.ReadAllBytes(folder.File("after")), Is.EqualTo(File.ReadAllBytes(folder.File("before"))));
+    }
+
     private Sequential Model(ulong seed, DType dtype = DType.Float32) => new(
         Device, new SequentialOptions { Seed = seed, DType = dtype }, new RoaRnn(2, 8) { Name = "rnn" }, new Dense(8, 4));
 

@@ -28,6 +28,10 @@ const char* name_of(Checked checked) {
         return "targets";
     case Checked::gradient_norm:
         return "the norm of gradients";
+    case Checked::gradients:
+        return "gradients";
+    case Checked::step:
+        return "parameters";
     }
     return "a value";
 }
@@ -159,8 +163,11 @@ void Device::wait() {
     const auto checked = static_cast<Checked>(code >> 48);
     if (checked == Checked::gradient_norm)
         fail(ORTHO_NOT_FINITE, "%s is NaN or infinite; it must be finite", name_of(checked));
-    fail(ORTHO_NOT_FINITE, "%s[%llu] is NaN or infinite; all values must be finite", name_of(checked),
-         code & ((1ULL << 48) - 1));
+    const unsigned long long index = code & ((1ULL << 48) - 1);
+    if (checked == Checked::step)
+        fail(ORTHO_NOT_FINITE, "the optimizer step of %s[%llu] would not stay finite; no step was made since",
+             name_of(checked), index);
+    fail(ORTHO_NOT_FINITE, "%s[%llu] is NaN or infinite; all values must be finite", name_of(checked), index);
 }
 
 } // namespace ortho::cuda

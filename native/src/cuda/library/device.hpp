@@ -9,7 +9,18 @@
 namespace ortho::cuda {
 
 /** Values that are checked for NaN and infinity, in the order in which a finding is reported. */
-enum class Checked : int { inputs, initial, output_gradients, logits, predictions, targets, gradient_norm };
+enum class Checked : int {
+    inputs,
+    initial,
+    output_gradients,
+    logits,
+    predictions,
+    targets,
+    gradient_norm,
+    gradients,
+    /** A parameter whose step would make it, or a moment of it, NaN or infinite. */
+    step
+};
 
 /** What kernels leave for the host, in the GPU's memory. */
 struct Report {

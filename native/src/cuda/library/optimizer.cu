@@ -45,6 +45,49 @@ template <class T> __global__ void scale_kernel(int64_t count, T* values, const 
         values[i] = values[i] * first * second;
 }
 
+template <class T> __device__ __forceinline__ bool is_finite(T value) {
+    return value - value == T(0);
+}
+
+/** Reports an element of which a step would make `results` that are not finite, or whose gradient is not. */
+template <class T>
+__device__ __forceinline__ void check_step(Report* report, int64_t element, T gradient, bool results_are_finite) {
+    if (!is_finite(gradient))
+        report_not_finite(report, Checked::gradients, element);
+    else if (!results_are_finite)
+        report_not_finite(report, Checked::step, element);
+}
+
+/** Makes the steps of a group without storing them. @param offset  first element of the group */
+template <class T>
+__global__ void check_sgd_kernel(SgdFactors<T> step, GroupFactors<T> group, int64_t offset, int64_t count,
+                                 const T* gradients, const T* parameters, const T* velocity, Report* report) {
+    for (int64_t i = flat_index(); i < count; i += flat_stride()) {
+        T parameter = parameters[i];
+        T speed = 0;
+        if (velocity != nullptr) {
+            speed = velocity[i];
+            sgd_update(step, group, gradients[i], parameter, speed);
+        } else {
+            sgd_update(group, gradients[i], parameter);
+        }
+        check_step(report, offset + i, gradients[i], is_finite(parameter) && is_finite(speed));
+    }
+}
+
+template <class T>
+__global__ void check_adam_kernel(AdamFactors<T> step, GroupFactors<T> group, int64_t offset, int64_t count,
+                                  const T* gradients, const T* parameters, const T* first_moment,
+                                  const T* second_moment, Report* report) {
+    for (int64_t i = flat_index(); i < count; i += flat_stride()) {
+        T parameter = parameters[i];
+        T first = first_moment[i];
+        T second = second_moment[i];
+        adam_update(step, group, gradients[i], parameter, first, second);
+        check_step(report, offset + i, gradients[i], is_finite(parameter) && is_finite(first) && is_finite(second));
+    }
+}
+
 template <class T>
 __global__ void sgd_kernel(SgdFactors<T> step, GroupFactors<T> group, int64_t count, const T* gradients, T* parameters,
                            T* velocity, const Report* report) {
@@ -92,6 +135,14 @@ template <class T> void clip_gradient_norm(Device& device, int64_t count, T* gra
 template <class T> void sgd_step(Device& device, const OptimizerStep& step, const SgdOptions& options) {
     const SgdFactors<T> factors(options);
     auto* const velocity = options.momentum == 0 ? nullptr : static_cast<T*>(options.velocity);
+    // Of all groups before any of them changes: a step is made as a whole or not at all.
+    for_each_group(step, [&](const ortho_parameter_group& group) {
+        launch("check_sgd", check_sgd_kernel<T>, flat_shape(group.count), device.stream, factors,
+               GroupFactors<T>::of_sgd(group), group.offset, group.count,
+               static_cast<const T*>(step.gradients) + group.offset,
+               static_cast<const T*>(step.parameters) + group.offset,
+               velocity != nullptr ? velocity + group.offset : nullptr, device.report());
+    });
     for_each_group(step, [&](const ortho_parameter_group& group) {
         launch("sgd", sgd_kernel<T>, flat_shape(group.count), device.stream, factors, GroupFactors<T>::of_sgd(group),
                group.count, static_cast<const T*>(step.gradients) + group.offset,
@@ -102,6 +153,14 @@ template <class T> void sgd_step(Device& device, const OptimizerStep& step, cons
 
 template <class T> void adam_step(Device& device, const OptimizerStep& step, const AdamOptions& options) {
     const AdamFactors<T> factors(options);
+    for_each_group(step, [&](const ortho_parameter_group& group) {
+        launch("check_adam", check_adam_kernel<T>, flat_shape(group.count), device.stream, factors,
+               GroupFactors<T>::of_adam(options, group), group.offset, group.count,
+               static_cast<const T*>(step.gradients) + group.offset,
+               static_cast<const T*>(step.parameters) + group.offset,
+               static_cast<const T*>(options.first_moment) + group.offset,
+               static_cast<const T*>(options.second_moment) + group.offset, device.report());
+    });
     for_each_group(step, [&](const ortho_parameter_group& group) {
         launch("adam", adam_kernel<T>, flat_shape(group.count), device.stream, factors,
                GroupFactors<T>::of_adam(options, group), group.count,
