@@ -71,7 +71,7 @@ TEST(Memory, Products_that_overflow_are_refused) {
     EXPECT_TRUE(fails(guard([] {
                           checked_product("states", {int64_t{1} << 32, int64_t{1} << 31});
                       }),
-                      ORTHO_OUT_OF_MEMORY, "states needs more than 8.0 EiB"));
+                      ORTHO_OUT_OF_MEMORY, "out of memory: more than 8.0 EiB needed for states"));
 }
 
 TEST(ThreadPool, Runs_every_rank_once_each_time) {

@@ -1,18 +1,18 @@
 #include "core/memory.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <utility>
 
-#include "core/error.hpp"
-
 #if defined(_WIN32)
 #include <malloc.h>
 #elif defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace ortho {
@@ -104,6 +104,11 @@ void release(void* data, int64_t bytes) noexcept {
         free_small(data);
 }
 
+[[noreturn]] void refuse(int64_t bytes, int64_t available, const char* what) {
+    fail(ORTHO_OUT_OF_MEMORY, "out of memory: %s needed for %s, %s free", ByteText(bytes).c_str(), what,
+         ByteText(available).c_str());
+}
+
 } // namespace
 
 ByteText::ByteText(int64_t bytes) noexcept {
@@ -116,7 +121,9 @@ ByteText::ByteText(int64_t bytes) noexcept {
     int unit = 0;
     for (; value >= 1024 && unit < 5; ++unit)
         value /= 1024;
-    std::snprintf(text_, sizeof text_, "%.1f %s", value, units[unit]);
+    // Not printf, whose decimal point is the locale's.
+    char* const end = std::to_chars(text_, text_ + sizeof text_, value, std::chars_format::fixed, 1).ptr;
+    std::snprintf(end, static_cast<size_t>(text_ + sizeof text_ - end), " %s", units[unit]);
 }
 
 int64_t checked_product(const char* what, std::initializer_list<int64_t> factors) {
@@ -126,11 +133,32 @@ int64_t checked_product(const char* what, std::initializer_list<int64_t> factors
     int64_t product = 1;
     for (const int64_t factor : factors) {
         if (product > std::numeric_limits<int64_t>::max() / factor)
-            fail(ORTHO_OUT_OF_MEMORY, "%s needs more than 8.0 EiB, %s are available", what,
+            fail(ORTHO_OUT_OF_MEMORY, "out of memory: more than 8.0 EiB needed for %s, %s free", what,
                  ByteText(available_memory()).c_str());
         product *= factor;
     }
     return product;
+}
+
+void require_available(int64_t bytes, const char* what) {
+    if (const int64_t available = available_memory(); bytes > available)
+        refuse(bytes, available, what);
+}
+
+bool may_be_memory(const void* data, int64_t bytes) noexcept {
+    const auto begin = reinterpret_cast<uintptr_t>(data);
+    if (static_cast<uint64_t>(bytes) > std::numeric_limits<uintptr_t>::max() - begin)
+        return false;
+#if defined(__linux__)
+    // Asked to write back without waiting, Linux writes nothing and only tells whether there are holes.
+    constexpr int64_t worth_a_system_call = int64_t{64} << 20;
+    if (bytes >= worth_a_system_call) {
+        const uintptr_t start = begin & ~(static_cast<uintptr_t>(sysconf(_SC_PAGESIZE)) - 1);
+        const size_t length = static_cast<size_t>(begin - start) + static_cast<size_t>(bytes);
+        return msync(reinterpret_cast<void*>(start), length, MS_ASYNC) == 0 || errno != ENOMEM;
+    }
+#endif
+    return true;
 }
 
 Memory::Memory(int64_t bytes, const char* what) {
@@ -140,8 +168,7 @@ Memory::Memory(int64_t bytes, const char* what) {
     if (bytes <= available)
         data_ = is_large(bytes) ? allocate_large(bytes) : allocate_small(bytes);
     if (data_ == nullptr)
-        fail(ORTHO_OUT_OF_MEMORY, "%s needs %s, %s are available", what, ByteText(bytes).c_str(),
-             ByteText(available).c_str());
+        refuse(bytes, available, what);
     bytes_ = bytes;
 }
 
