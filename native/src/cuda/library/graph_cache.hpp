@@ -122,7 +122,7 @@ private:
         }
         const cudaError_t ended = cudaStreamEndCapture(device.stream, &captured);
         const Graph graph(captured);
-        if (is_out_of_memory(ended))
+        if (is_out_of_memory(ended) && !is_captured(device.stream))
             return GraphExec();
         check(ended, "cudaStreamEndCapture");
         cudaGraphExec_t executable = nullptr;
