@@ -1,5 +1,9 @@
+#include <algorithm>
 #include <atomic>
+#include <clocale>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -41,6 +45,107 @@ TEST(Error, Message_is_one_line_and_cut_to_its_buffer) {
               static_cast<size_t>(Error::message_capacity - 1));
 }
 
+TEST(Error, Messages_that_are_cut_say_so_and_stay_whole_characters) {
+    const std::string long_text(2 * Error::message_capacity, 'x');
+    const std::string cut = Error(ORTHO_INTERNAL, long_text.c_str()).what();
+    EXPECT_EQ(cut, std::string(Error::message_capacity - 4, 'x') + "...");
+    EXPECT_TRUE(fails(guard([&] { fail(ORTHO_INTERNAL, "%s", long_text.c_str()); }), ORTHO_INTERNAL, cut));
+    // Every position of a character of three bytes at the end.
+    for (int before = 0; before < 3; ++before) {
+        std::string text(static_cast<size_t>(before), 'x');
+        while (text.size() < 2 * Error::message_capacity)
+            text += "\u20ac";
+        const std::string whole = Error(ORTHO_INTERNAL, text.c_str()).what();
+        EXPECT_LT(whole.size(), static_cast<size_t>(Error::message_capacity));
+        EXPECT_GE(whole.size(), static_cast<size_t>(Error::message_capacity - 6));
+        EXPECT_EQ(whole.substr(whole.size() - 6), "\u20ac...");
+        EXPECT_EQ(text.compare(0, whole.size() - 3, whole, 0, whole.size() - 3), 0);
+    }
+    const std::string fits(Error::message_capacity - 1, 'y');
+    EXPECT_EQ(Error(ORTHO_INTERNAL, fits.c_str()).what(), fits);
+}
+
+TEST(Error, Messages_obey_no_control_characters_of_what_is_quoted) {
+    EXPECT_STREQ(Error(ORTHO_INTERNAL, "a\x1b[31mb\x7f\u0085\u202ec\u2028d").what(), "a [31mb   c d");
+    EXPECT_STREQ(Error(ORTHO_INTERNAL, "\xff"
+                                       "a\xc3"
+                                       "b\xe2\x82")
+                     .what(),
+                 "?a?b??");
+    EXPECT_STREQ(Error(ORTHO_INTERNAL, "gr\u00fc\u00dfe \U0001f600").what(), "gr\u00fc\u00dfe \U0001f600");
+}
+
+TEST(Error, Text_from_elsewhere_is_escaped_and_cut) {
+    EXPECT_STREQ(ForeignText("avx\n\t\r\x1b[2J\x7f").c_str(), "avx\\n\\t\\r\\x1b[2J\\x7f");
+    EXPECT_STREQ(ForeignText("\u0085\u202eab \u20ac").c_str(), "\\u0085\\u202eab \u20ac");
+    // No UTF-8: a lone byte, an overlong slash, half a character, a surrogate, beyond the last character.
+    EXPECT_STREQ(ForeignText("\x80|\xc0\xaf|\xe2\x82|\xed\xa0\x80|\xf4\x90\x80\x80").c_str(),
+                 "\\x80|\\xc0\\xaf|\\xe2\\x82|\\xed\\xa0\\x80|\\xf4\\x90\\x80\\x80");
+    const std::string long_text(1 << 20, 'x');
+    EXPECT_EQ(std::string(ForeignText(long_text.c_str()).c_str()), std::string(61, 'x') + "...");
+    EXPECT_EQ(std::string(ForeignText(long_text.c_str(), 300).c_str()), std::string(297, 'x') + "...");
+    EXPECT_EQ(std::strlen(ForeignText(long_text.c_str(), 1 << 20).c_str()), size_t{ForeignText::capacity - 1});
+    EXPECT_STREQ(ForeignText("").c_str(), "");
+}
+
+#if defined(__GLIBC__)
+/** Makes a locale with a decimal comma the process's, and the one before again at the end. */
+class DecimalComma {
+public:
+    DecimalComma() : before_(std::setlocale(LC_ALL, nullptr)) {
+        for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE.utf8", "de_DE"})
+            if (std::setlocale(LC_ALL, name) != nullptr)
+                return;
+        // Few systems have more than C, but all can make one.
+        char folder[] = "/tmp/ortho_localeXXXXXX";
+        if (mkdtemp(folder) == nullptr)
+            return;
+        folder_ = folder;
+        const std::string source = folder_ + "/source";
+        if (std::FILE* const file = std::fopen(source.c_str(), "w")) {
+            std::fputs("LC_NUMERIC\ndecimal_point \"<U002C>\"\nthousands_sep \"\"\ngrouping -1\nEND LC_NUMERIC\n",
+                       file);
+            std::fclose(file);
+        }
+        const std::string command = "localedef -c -i " + source + " -f UTF-8 " + folder_ + "/comma >/dev/null 2>&1";
+        static_cast<void>(!std::system(command.c_str()));
+        setenv("LOCPATH", folder, 1);
+        std::setlocale(LC_NUMERIC, "comma");
+    }
+    ~DecimalComma() {
+        std::setlocale(LC_ALL, before_.c_str());
+        unsetenv("LOCPATH");
+        if (!folder_.empty())
+            static_cast<void>(!std::system(("rm -rf " + folder_).c_str()));
+    }
+    DecimalComma(const DecimalComma&) = delete;
+    DecimalComma& operator=(const DecimalComma&) = delete;
+
+    bool works() const {
+        char text[8];
+        std::snprintf(text, sizeof text, "%.1f", 0.5);
+        return std::strcmp(text, "0,5") == 0;
+    }
+
+private:
+    std::string before_, folder_;
+};
+
+TEST(Error, Numbers_do_not_depend_on_the_locale) {
+    const DecimalComma locale;
+    if (!locale.works())
+        GTEST_SKIP() << "this system has no locale with a decimal comma, and localedef makes none";
+    EXPECT_STREQ(NumberText(0.5).c_str(), "0.5");
+    EXPECT_STREQ(ByteText(1536).c_str(), "1.5 KiB");
+    EXPECT_TRUE(fails(guard([] { Memory(int64_t{3} << 59, "states"); }), ORTHO_OUT_OF_MEMORY,
+                      "out of memory: 1.5 EiB needed for states, "));
+    EXPECT_EQ(std::string(ortho_last_error()).find(','),
+              std::string("out of memory: 1.5 EiB needed for states").size());
+    // No number of what is free, either: the one comma is that of the sentence.
+    EXPECT_EQ(std::count(ortho_last_error(), ortho_last_error() + std::strlen(ortho_last_error()), ','), 1);
+}
+#endif
+
 TEST(Error, Numbers_are_spelled_as_in_csharp) {
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
     constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -81,7 +186,7 @@ TEST(Memory, Products_that_overflow_are_refused) {
     EXPECT_TRUE(fails(guard([] {
                           checked_product("states", {int64_t{1} << 32, int64_t{1} << 31});
                       }),
-                      ORTHO_OUT_OF_MEMORY, "states needs more than 8.0 EiB"));
+                      ORTHO_OUT_OF_MEMORY, "out of memory: more than 8.0 EiB needed for states"));
 }
 
 TEST(ThreadPool, Runs_every_rank_once_each_time) {

@@ -505,7 +505,7 @@ TEST(CudaChainPlans, Unknown_plans_are_refused) {
     const ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
     ortho_chain* chain = nullptr;
     EXPECT_TRUE(fails(ortho_chain_create(&chain, cuda().get(), &options), ORTHO_NOT_SUPPORTED,
-                      "ORTHONATIVE_CUDA_CHAIN is 'fast'; allowed are steps, graph and persistent"));
+                      "ORTHONATIVE_CUDA_CHAIN is 'fast'; it must be 'steps', 'graph' or 'persistent'"));
 }
 
 TEST(CudaChainPrecision, Lower_precision_rounds_the_factors_of_products_and_nothing_else) {
@@ -696,7 +696,7 @@ TYPED_TEST(CudaOperations, Losses_report_what_is_not_finite_and_targets_that_are
     EXPECT_TRUE(
         is_refused(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 4, 3, 0, finite.data(),
                                                std::vector<int32_t>{0, 1, 3, 0}.data(), &loss, nullptr, nullptr),
-                   "targets[2] is 3; allowed are 0 to 2"));
+                   "targets[2] is 3; it must be from 0 to 2"));
     EXPECT_TRUE(
         fails(ortho_mean_squared_error(cuda().get(), dtype_of<T>, 12, finite.data(), infinite.data(), &loss, nullptr),
               ORTHO_NOT_FINITE, "targets[5] is NaN or infinite"));

@@ -241,7 +241,7 @@ TEST(Dense, Bad_arguments_are_refused_by_name) {
         return ortho_dense_backward(device.get(), 1, accumulate, 1, 1, 1, weights, input, gradient, weight_gradients,
                                     nullptr, x_gradients);
     };
-    EXPECT_TRUE(is_refused(backward(2, &w, &x, &x, &y, &y), "accumulate is 2; allowed are 0 and 1"));
+    EXPECT_TRUE(is_refused(backward(2, &w, &x, &x, &y, &y), "accumulate is 2; it must be 0 or 1"));
     EXPECT_TRUE(is_refused(backward(0, nullptr, &x, &x, &y, &y), "weights is null"));
     EXPECT_TRUE(is_refused(backward(0, &w, nullptr, &x, &y, nullptr), "x is null"));
     EXPECT_TRUE(is_refused(backward(0, &w, &x, nullptr, &y, nullptr), "y_gradients is null"));

@@ -65,15 +65,16 @@ TEST(Device, Bad_options_are_refused_by_name) {
     };
     EXPECT_TRUE(is_refused(ortho_device_create(nullptr, nullptr), "device is null"));
     EXPECT_TRUE(is_refused(create(with([](auto& o) { o.struct_size += 4; })), "options->struct_size is 44"));
-    EXPECT_TRUE(is_refused(create(device_options(2, 1)), "options->kind is 2; allowed are 0 to 1"));
-    EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CPU, -1)), "options->threads is -1; allowed are 0 to"));
+    EXPECT_TRUE(is_refused(create(device_options(2, 1)), "options->kind is 2; it must be from 0 to 1"));
+    EXPECT_TRUE(
+        is_refused(create(device_options(ORTHO_DEVICE_CPU, -1)), "options->threads is -1; it must be from 0 to"));
     EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CPU, 1025)), "options->threads is 1025"));
     EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CPU, 1, 1)), "options->index is 1"));
     EXPECT_TRUE(is_refused(create(with([](auto& o) { o.matrix_precision = 1; })), "options->matrix_precision is 1"));
     EXPECT_TRUE(is_refused(create(with([](auto& o) { o.filter_precision = 2; })), "options->filter_precision is 2"));
     EXPECT_TRUE(is_refused(create(with([&](auto& o) { o.cuda_stream = &o; })), "options->cuda_stream is given"));
     EXPECT_TRUE(is_refused(create(with([&](auto& o) { o.cublas_handle = &o; })), "options->cublas_handle is given"));
-    EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CUDA, 1)), "options->threads is 1; allowed are 0 to 0"));
+    EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CUDA, 1)), "options->threads is 1; it must be 0"));
     EXPECT_TRUE(is_refused(create(device_options(ORTHO_DEVICE_CUDA, 0, -1)), "options->index is -1"));
     EXPECT_EQ(device, nullptr);
     EXPECT_EQ(ortho_live_objects(), 0);
@@ -139,7 +140,7 @@ TEST(Buffer, Memory_is_copied_filled_and_uploaded) {
     ASSERT_TRUE(succeeds(ortho_staging_join(staging)));
     ASSERT_TRUE(succeeds(ortho_staging_wait(staging)));
     EXPECT_TRUE(same_bits(values, d));
-    EXPECT_TRUE(is_refused(ortho_staging_upload(staging, d.data(), 401), "bytes is 401; allowed are 1 to 400"));
+    EXPECT_TRUE(is_refused(ortho_staging_upload(staging, d.data(), 401), "bytes is 401; it must be from 1 to 400"));
     ortho_staging_free(staging);
     ortho_staging_free(nullptr);
     EXPECT_TRUE(is_refused(ortho_copy(device.get(), nullptr, a.data(), 8), "destination is null"));
@@ -179,14 +180,14 @@ TEST(Buffer, More_than_there_is_is_refused_with_the_numbers) {
     const Device device = make_device(1);
     ortho_buffer* buffer = nullptr;
     EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), int64_t{1} << 60), ORTHO_OUT_OF_MEMORY,
-                      "buffer needs 1.0 EiB, "));
+                      "out of memory: 1.0 EiB needed for buffer"));
     EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), std::numeric_limits<int64_t>::max()),
-                      ORTHO_OUT_OF_MEMORY, "buffer needs 8.0 EiB, "));
+                      ORTHO_OUT_OF_MEMORY, "out of memory: 8.0 EiB needed for buffer"));
     ortho_system_info info{};
     info.struct_size = sizeof info;
     ASSERT_TRUE(succeeds(ortho_get_system_info(&info)));
     EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), info.total_memory + gibibyte), ORTHO_OUT_OF_MEMORY,
-                      "GiB are available"));
+                      "GiB free"));
     EXPECT_EQ(buffer, nullptr);
     EXPECT_EQ(ortho_live_objects(), 1);
 }

@@ -195,7 +195,8 @@ TEST(Softmax, Bad_arguments_are_refused_by_name_and_write_nothing) {
     EXPECT_TRUE(is_refused(call(3, rows, classes, 0), "dtype is 3"));
     EXPECT_TRUE(is_refused(call(0, 0, classes, 0), "rows is 0"));
     EXPECT_TRUE(is_refused(call(0, rows, 0, 0), "classes is 0"));
-    EXPECT_TRUE(is_refused(call(0, rows, int64_t{1} << 31, 0), "classes is 2147483648; allowed are 1 to 2147483647"));
+    EXPECT_TRUE(
+        is_refused(call(0, rows, int64_t{1} << 31, 0), "classes is 2147483648; it must be from 1 to 2147483647"));
     EXPECT_TRUE(is_refused(call(0, int64_t{1} << 60, 10, 0), "rows x classes is"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, 1), "label_smoothing is 1; it must be at least 0 and below 1"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, -0.1), "label_smoothing is -0.1"));
@@ -209,7 +210,7 @@ TEST(Softmax, Bad_arguments_are_refused_by_name_and_write_nothing) {
     for (const int32_t wrong : {-1, 10, std::numeric_limits<int32_t>::min()}) {
         targets[3999] = wrong;
         EXPECT_TRUE(is_refused(call(0, rows, classes, 0),
-                               "targets[3999] is " + std::to_string(wrong) + "; allowed are 0 to 9"));
+                               "targets[3999] is " + std::to_string(wrong) + "; it must be from 0 to 9"));
     }
     targets[3999] = 0;
     for (const double wrong : {nan, infinity, -infinity}) {
@@ -318,7 +319,8 @@ TEST(MeanSquaredError, Bad_arguments_are_refused_by_name_and_write_nothing) {
                    "device is null"));
     EXPECT_TRUE(is_refused(call(-4, count), "dtype is -4"));
     EXPECT_TRUE(is_refused(call(1, 0), "count is 0"));
-    EXPECT_TRUE(is_refused(call(1, std::numeric_limits<int64_t>::max()), "more than can be addressed"));
+    EXPECT_TRUE(is_refused(call(1, std::numeric_limits<int64_t>::max()),
+                           "count is 9223372036854775807; it must be from 1 to 9007199254740992"));
     EXPECT_TRUE(is_refused(ortho_mean_squared_error(device.get(), 1, 1, nullptr, targets.data(), nullptr, nullptr),
                            "predictions is null"));
     EXPECT_TRUE(is_refused(ortho_mean_squared_error(device.get(), 1, 1, predictions.data(), nullptr, nullptr, nullptr),

@@ -176,9 +176,9 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     const auto uniform_call = [&](int32_t purpose, double low, double high, int32_t dtype, int64_t count) {
         return ortho_random_uniform(1, purpose, 0, low, high, dtype, count, &value);
     };
-    EXPECT_TRUE(is_refused(uniform_call(-1, 0, 1, 1, 1), "purpose is -1; allowed are 0 to 4"));
+    EXPECT_TRUE(is_refused(uniform_call(-1, 0, 1, 1, 1), "purpose is -1; it must be from 0 to 4"));
     EXPECT_TRUE(is_refused(uniform_call(5, 0, 1, 1, 1), "purpose is 5"));
-    EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 2, 1), "dtype is 2; allowed are 0 (float32) and 1 (float64)"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 2, 1), "dtype is 2; it must be 0 (float32) or 1 (float64)"));
     EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 1, 0), "count is 0; it must be at least 1"));
     EXPECT_TRUE(is_refused(uniform_call(0, nan, 1, 1, 1), "low is NaN"));
     EXPECT_TRUE(is_refused(uniform_call(0, 0, infinity, 1, 1), "high is Infinity"));

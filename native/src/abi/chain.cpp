@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 #include "core/fork.hpp"
@@ -48,8 +49,8 @@ void check_chain(const ortho_chain* chain) {
 void check_given(const char* name, const void* pointer, bool needed) {
     if (needed)
         check::not_null(name, pointer);
-    else if (pointer != nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is given; it must be null where input_size is 0", name);
+    else
+        check::null(name, pointer, "where input_size is 0");
 }
 
 void check_steps(const ChainSpec& spec, int64_t steps, int64_t batch) {
@@ -88,9 +89,9 @@ ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double*
     return guard([&] {
         check_chain(chain);
         check::range("layer", layer, 0, chain->spec.filter_per_layer ? chain->spec.layers - 1 : 0);
-        check::not_null("matrix", matrix);
-        const std::vector<double> filter = chain->spec.matrix(layer);
-        std::copy(filter.begin(), filter.end(), matrix);
+        const int64_t units = chain->spec.hidden_size;
+        check::memory("matrix", matrix, units * units * static_cast<int64_t>(sizeof *matrix));
+        chain->spec.write_matrix(layer, matrix);
     });
 }
 
@@ -114,12 +115,17 @@ ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batc
         check_steps(spec, steps, batch);
         check::range("output_steps", output_steps, 0, spec.recurrent() ? steps : spec.layers);
         check::flag("training", training);
-        check::not_null("weights", weights);
+        const check::Arrays arrays(*chain->device, spec.dtype);
+        const int64_t units = spec.hidden_size, matrices = std::max<int64_t>(1, spec.layers);
+        arrays.needed("weights", weights, matrices * units * units);
         check_given("input_weights", input_weights, spec.input_size > 0);
-        check::not_null("bias", bias);
+        arrays.optional("input_weights", input_weights, units * spec.input_size);
+        arrays.needed("bias", bias, matrices * units);
         check_given("inputs", inputs, spec.input_size > 0);
+        arrays.optional("inputs", inputs, steps * batch * spec.input_size);
+        arrays.optional("initial", initial, batch * units);
         if (output_steps > 0)
-            check::not_null("outputs", outputs);
+            arrays.needed("outputs", outputs, output_steps * batch * units);
         const InUse in_use(*chain);
         chain->forward({steps, batch, output_steps, training == 1, weights, input_weights, bias, inputs, initial,
                         output_steps > 0 ? outputs : nullptr});

@@ -1,6 +1,6 @@
+#include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
-#include "model/device.hpp"
 
 using namespace ortho;
 
@@ -24,9 +24,11 @@ ortho_status ortho_dense_forward(ortho_device* device, int32_t dtype, int64_t ro
                                  const void* weights, const void* bias, const void* x, void* y) {
     return guard([&] {
         const DenseShape shape = check_shape(device, dtype, rows, inputs, outputs);
-        check::not_null("weights", weights);
-        check::not_null("x", x);
-        check::not_null("y", y);
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("weights", weights, outputs * inputs);
+        arrays.optional("bias", bias, outputs);
+        arrays.needed("x", x, rows * inputs);
+        arrays.needed("y", y, rows * outputs);
         device->dense_forward(static_cast<ortho_dtype>(dtype), shape, weights, bias, x, y);
     });
 }
@@ -39,9 +41,13 @@ ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, int32_t a
         check::flag("accumulate", accumulate);
         if (x_gradients != nullptr && weights == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, "weights is null; it is needed where x_gradients is not null");
-        check::not_null("x", x);
-        check::not_null("y_gradients", y_gradients);
-        check::not_null("weight_gradients", weight_gradients);
+        const check::Arrays arrays(*device, dtype);
+        arrays.optional("weights", weights, outputs * inputs);
+        arrays.needed("x", x, rows * inputs);
+        arrays.needed("y_gradients", y_gradients, rows * outputs);
+        arrays.needed("weight_gradients", weight_gradients, outputs * inputs);
+        arrays.optional("bias_gradients", bias_gradients, outputs);
+        arrays.optional("x_gradients", x_gradients, rows * inputs);
         device->dense_backward(static_cast<ortho_dtype>(dtype), shape, accumulate == 1, weights, x, y_gradients,
                                weight_gradients, bias_gradients, x_gradients);
     });

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 #include "core/system.hpp"
@@ -61,11 +62,24 @@ void check_buffer(const ortho_buffer* const* buffer, const ortho_device* device,
     check::at_least("bytes", bytes, 1);
 }
 
-void check_copy(const ortho_device* device, const void* destination, const void* source, int64_t bytes) {
+/** Where one end of a copy lies. */
+enum class Side { host, device };
+
+void check_end(const ortho_device& device, Side side, const char* name, const void* memory, int64_t bytes) {
+    if (side == Side::host)
+        check::memory(name, memory, bytes);
+    else
+        check::bytes(device, name, memory, bytes);
+}
+
+void check_copy(const ortho_device* device, Side to, const void* destination, Side from, const void* source,
+                int64_t bytes) {
     check::device(device);
     check::not_null("destination", destination);
     check::not_null("source", source);
     check::at_least("bytes", bytes, 1);
+    check_end(*device, to, "destination", destination, bytes);
+    check_end(*device, from, "source", source, bytes);
 }
 
 void check_staging(const ortho_staging* staging) {
@@ -130,7 +144,7 @@ ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, in
 ortho_status ortho_buffer_wrap(ortho_buffer** buffer, ortho_device* device, void* data, int64_t bytes) {
     return guard([&] {
         check_buffer(buffer, device, bytes);
-        check::not_null("data", data);
+        check::bytes(*device, "data", data, bytes);
         *buffer = device->wrap(data, bytes).release();
     });
 }
@@ -149,21 +163,21 @@ void ortho_buffer_free(ortho_buffer* buffer) {
 
 ortho_status ortho_copy_from_host(ortho_device* device, void* destination, const void* source, int64_t bytes) {
     return guard([&] {
-        check_copy(device, destination, source, bytes);
+        check_copy(device, Side::device, destination, Side::host, source, bytes);
         device->copy_from_host(destination, source, bytes);
     });
 }
 
 ortho_status ortho_copy_to_host(ortho_device* device, void* destination, const void* source, int64_t bytes) {
     return guard([&] {
-        check_copy(device, destination, source, bytes);
+        check_copy(device, Side::host, destination, Side::device, source, bytes);
         device->copy_to_host(destination, source, bytes);
     });
 }
 
 ortho_status ortho_copy(ortho_device* device, void* destination, const void* source, int64_t bytes) {
     return guard([&] {
-        check_copy(device, destination, source, bytes);
+        check_copy(device, Side::device, destination, Side::device, source, bytes);
         device->copy(destination, source, bytes);
     });
 }
@@ -172,9 +186,8 @@ ortho_status ortho_fill(ortho_device* device, int32_t dtype, int64_t count, void
     return guard([&] {
         check::device(device);
         check::dtype(dtype);
-        check::at_least("count", count, 1);
-        check::addressable("count", count, 1);
-        check::not_null("values", values);
+        check::count("count", count);
+        check::Arrays(*device, dtype).needed("values", values, count);
         device->fill(static_cast<ortho_dtype>(dtype), count, values, value);
     });
 }
@@ -197,6 +210,7 @@ ortho_status ortho_staging_upload(ortho_staging* staging, void* destination, int
         check_staging(staging);
         check::not_null("destination", destination);
         check::range("bytes", bytes, 1, staging->bytes);
+        check::bytes(*staging->device, "destination", destination, bytes);
         staging->upload(destination, bytes);
     });
 }

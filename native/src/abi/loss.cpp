@@ -1,6 +1,6 @@
+#include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
-#include "model/device.hpp"
 
 using namespace ortho;
 
@@ -14,11 +14,13 @@ ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, in
         check::range("classes", classes, 1, std::numeric_limits<int32_t>::max());
         check::addressable("rows x classes", rows, classes);
         check::half_open("label_smoothing", label_smoothing, 0, 1);
-        check::not_null("logits", logits);
-        check::not_null("targets", targets);
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("logits", logits, rows * classes);
+        check::memory("targets", targets, rows * static_cast<int64_t>(sizeof *targets));
+        arrays.optional("logit_gradients", logit_gradients, rows * classes);
         for (int64_t i = 0; i < rows; ++i)
             if (targets[i] < 0 || targets[i] >= classes)
-                fail(ORTHO_INVALID_ARGUMENT, "targets[%" PRId64 "] is %" PRId32 "; allowed are 0 to %" PRId64, i,
+                fail(ORTHO_INVALID_ARGUMENT, "targets[%" PRId64 "] is %" PRId32 "; it must be from 0 to %" PRId64, i,
                      targets[i], classes - 1);
         device->softmax_cross_entropy(static_cast<ortho_dtype>(dtype),
                                       {rows, classes, label_smoothing, logits, targets, logit_gradients}, loss,
@@ -31,10 +33,11 @@ ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64
     return guard([&] {
         check::device(device);
         check::dtype(dtype);
-        check::at_least("count", count, 1);
-        check::addressable("count", count, 1);
-        check::not_null("predictions", predictions);
-        check::not_null("targets", targets);
+        check::count("count", count);
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("predictions", predictions, count);
+        arrays.needed("targets", targets, count);
+        arrays.optional("prediction_gradients", prediction_gradients, count);
         device->mean_squared_error(static_cast<ortho_dtype>(dtype), {count, predictions, targets, prediction_gradients},
                                    loss);
     });

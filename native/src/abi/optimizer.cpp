@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 #include "model/arithmetic.hpp"
-#include "model/device.hpp"
 
 using namespace ortho;
 
@@ -13,14 +13,15 @@ namespace {
 void check_gradients(const ortho_device* device, int32_t dtype, int64_t count, const void* gradients) {
     check::device(device);
     check::dtype(dtype);
-    check::at_least("count", count, 1);
-    check::addressable("count", count, 1);
-    check::not_null("gradients", gradients);
+    check::count("count", count);
+    check::Arrays(*device, dtype).needed("gradients", gradients, count);
 }
 
 void check_groups(int32_t dtype, const ortho_parameter_group* groups, int64_t group_count, int64_t count) {
+    constexpr int64_t group_bytes = sizeof *groups;
     check::at_least("group_count", group_count, 1);
-    check::not_null("groups", groups);
+    check::range("group_count", group_count, 1, check::largest_address_space / group_bytes);
+    check::memory("groups", groups, group_count * group_bytes);
     for (int64_t i = 0; i < group_count; ++i) {
         const ortho_parameter_group& group = groups[i];
         if (group.offset < 0 || group.count < 0 || group.offset > count || group.count > count - group.offset)
@@ -77,12 +78,14 @@ ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, 
                             int64_t group_count) {
     return guard([&] {
         check_gradients(device, dtype, count, gradients);
-        check::not_null("parameters", parameters);
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("parameters", parameters, count);
         check::half_open("momentum", momentum, 0, 1);
         check::flag("nesterov", nesterov);
         if (momentum > 0 && velocity == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, "velocity is null; it is needed where momentum (%s) is not 0",
                  NumberText(momentum).c_str());
+        arrays.optional("velocity", momentum > 0 ? velocity : nullptr, count);
         check_groups(dtype, groups, group_count, count);
         device->sgd_step(static_cast<ortho_dtype>(dtype), {count, parameters, gradients, groups, group_count},
                          {velocity, momentum, nesterov == 1});
@@ -95,9 +98,10 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
                              int64_t group_count) {
     return guard([&] {
         check_gradients(device, dtype, count, gradients);
-        check::not_null("parameters", parameters);
-        check::not_null("first_moment", first_moment);
-        check::not_null("second_moment", second_moment);
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("parameters", parameters, count);
+        arrays.needed("first_moment", first_moment, count);
+        arrays.needed("second_moment", second_moment, count);
         check::at_least("step", step, 1);
         check::half_open("beta1", beta1, 0, 1);
         check::half_open("beta2", beta2, 0, 1);

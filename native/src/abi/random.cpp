@@ -2,19 +2,19 @@
 #include <cmath>
 #include <limits>
 
+#include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 #include "core/random.hpp"
-#include "model/device.hpp"
 
 using namespace ortho;
 
 namespace {
 
-void check_stream(int32_t purpose, int64_t count, const char* name, const void* values) {
+void check_stream(int32_t purpose, int64_t count, int64_t element_bytes, const char* name, const void* values) {
     check::range("purpose", purpose, ORTHO_STREAM_FILTER, ORTHO_STREAM_NOISE);
-    check::at_least("count", count, 1);
-    check::not_null(name, values);
+    check::count("count", count);
+    check::memory(name, values, count * element_bytes);
 }
 
 /** Draws in double precision, chunk by chunk, and stores convert(value). */
@@ -53,7 +53,7 @@ ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint32_t index
                                   int32_t dtype, int64_t count, void* values) {
     return guard([&] {
         check::dtype(dtype);
-        check_stream(purpose, count, "values", values);
+        check_stream(purpose, count, check::element_bytes(dtype), "values", values);
         check::finite("low", low);
         check::finite("high", high);
         if (!(low < high))
@@ -84,7 +84,7 @@ ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index,
                                  int32_t dtype, int64_t count, void* values) {
     return guard([&] {
         check::dtype(dtype);
-        check_stream(purpose, count, "values", values);
+        check_stream(purpose, count, check::element_bytes(dtype), "values", values);
         check::finite("mean", mean);
         check::finite_not_negative("standard_deviation", standard_deviation);
         if (!check::finite_in(dtype, std::abs(mean) + largest_deviation * standard_deviation))
@@ -110,9 +110,10 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
         if (!check::finite_in(dtype, largest_deviation * standard_deviation))
             fail(ORTHO_INVALID_ARGUMENT, "standard_deviation is %s; what is drawn must be finite in this dtype",
                  NumberText(standard_deviation).c_str());
-        check::at_least("count", count, 1);
-        check::not_null("x", x);
-        check::not_null("y", y);
+        check::count("count", count);
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("x", x, count);
+        arrays.needed("y", y, count);
         device->add_normal_noise(static_cast<ortho_dtype>(dtype), seed, index, standard_deviation, count, x, y);
     });
 }
@@ -120,7 +121,7 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
 ortho_status ortho_random_permutation(uint64_t seed, int32_t purpose, uint32_t index, int64_t count,
                                       int64_t* permutation) {
     return guard([&] {
-        check_stream(purpose, count, "permutation", permutation);
+        check_stream(purpose, count, sizeof *permutation, "permutation", permutation);
         RandomReader(RandomStream(seed, static_cast<ortho_stream>(purpose), index)).permutation(count, permutation);
     });
 }

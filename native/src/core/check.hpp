@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "core/memory.hpp"
 
 // Checks of arguments. Each throws Error ORTHO_INVALID_ARGUMENT, which names the argument as the header does.
 
@@ -27,9 +28,14 @@ inline void device(const ortho_device* device) {
 }
 
 inline void range(const char* name, int64_t value, int64_t lowest, int64_t highest) {
-    if (value < lowest || value > highest)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; allowed are %" PRId64 " to %" PRId64, name, value, lowest,
-             highest);
+    if (value >= lowest && value <= highest)
+        return;
+    if (lowest == highest)
+        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; it must be %" PRId64, name, value, lowest);
+    if (highest == std::numeric_limits<int64_t>::max())
+        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; it must be at least %" PRId64, name, value, lowest);
+    fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; it must be from %" PRId64 " to %" PRId64, name, value, lowest,
+         highest);
 }
 
 inline void at_least(const char* name, int64_t value, int64_t lowest) {
@@ -39,7 +45,7 @@ inline void at_least(const char* name, int64_t value, int64_t lowest) {
 
 inline void flag(const char* name, int32_t value) {
     if (value != 0 && value != 1)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId32 "; allowed are 0 and 1", name, value);
+        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId32 "; it must be 0 or 1", name, value);
 }
 
 inline void finite(const char* name, double value) {
@@ -66,20 +72,40 @@ inline void half_open(const char* name, double value, double lowest, double limi
 
 inline void dtype(int32_t value) {
     if (value != ORTHO_FLOAT32 && value != ORTHO_FLOAT64)
-        fail(ORTHO_INVALID_ARGUMENT, "dtype is %" PRId32 "; allowed are %d (float32) and %d (float64)", value,
+        fail(ORTHO_INVALID_ARGUMENT, "dtype is %" PRId32 "; it must be %d (float32) or %d (float64)", value,
              ORTHO_FLOAT32, ORTHO_FLOAT64);
 }
 
 inline void struct_size(const char* name, uint32_t given, size_t expected) {
     if (given != expected)
-        fail(ORTHO_INVALID_ARGUMENT, "%s->struct_size is %" PRIu32 "; this library knows %zu", name, given, expected);
+        fail(ORTHO_INVALID_ARGUMENT, "%s->struct_size is %" PRIu32 "; it must be %zu", name, given, expected);
 }
 
-/** rows * columns elements of 8 bytes must be addressable; both are at least 1. */
+/** No processor gives a process a larger address space: x86-64 with five levels of page tables has this one. */
+constexpr int64_t largest_address_space = int64_t{1} << 56;
+
+/** An array of rows * columns elements of at most 8 bytes must fit into an address space; both are at least 1. */
 inline void addressable(const char* names, int64_t rows, int64_t columns) {
-    if (rows > std::numeric_limits<int64_t>::max() / 8 / columns)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 " x %" PRId64 "; that is more than can be addressed", names, rows,
-             columns);
+    if (rows > largest_address_space / 8 / columns)
+        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 " x %" PRId64 "; it must be at most %" PRId64, names, rows,
+             columns, largest_address_space / 8);
+}
+
+/** The number of elements of an array. */
+inline void count(const char* name, int64_t value) {
+    at_least(name, value, 1);
+    range(name, value, 1, largest_address_space / 8);
+}
+
+inline void too_small(const char* name, int64_t bytes) {
+    fail(ORTHO_INVALID_ARGUMENT, "%s is smaller than the sizes say; it must hold %s", name, ByteText(bytes).c_str());
+}
+
+/** An array in the host's memory: given, and where the system can tell, all there. */
+inline void memory(const char* name, const void* pointer, int64_t bytes) {
+    not_null(name, pointer);
+    if (!may_be_memory(pointer, bytes))
+        too_small(name, bytes);
 }
 
 } // namespace ortho::check

@@ -22,7 +22,8 @@ ortho_instruction_set choose() {
                      wanted, names[best]);
             return static_cast<ortho_instruction_set>(isa);
         }
-    fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CPU is '%.64s'; allowed are 'baseline', 'avx2' and 'avx512'", wanted);
+    fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CPU is '%s'; it must be 'baseline', 'avx2' or 'avx512'",
+         ForeignText(wanted).c_str());
 }
 
 } // namespace

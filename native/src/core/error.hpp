@@ -17,7 +17,10 @@ class Error final : public std::exception {
 public:
     static constexpr int message_capacity = 512;
 
-    /** @param message copied; cut to message_capacity - 1 bytes, control characters become spaces */
+    /**
+     * @param message  copied as one line of UTF-8: control characters become spaces, bytes that are no UTF-8 become
+     * '?', and what is longer than message_capacity - 1 bytes ends in "..."
+     */
     Error(ortho_status status, const char* message) noexcept;
 
     ortho_status status() const noexcept { return status_; }
@@ -41,8 +44,24 @@ private:
     char text_[32];
 };
 
-/** Throws Error. Numbers that are not whole are given as NumberText. The message is one line: the argument, what was
- * given, what is allowed. */
+/**
+ * Text from elsewhere for a message: file names, environment variables, what other libraries say. Control characters
+ * and bytes that are no UTF-8 are escaped (\n, \x1b, \u202e), so that the terminal shows them instead of obeying them.
+ */
+class ForeignText {
+public:
+    static constexpr int capacity = 400;
+
+    /** @param longest  bytes, below capacity; what is longer ends in "..." */
+    explicit ForeignText(const char* text, int longest = 64) noexcept;
+    const char* c_str() const noexcept { return text_; }
+
+private:
+    char text_[capacity];
+};
+
+/** Throws Error. Numbers that are not whole are given as NumberText, text from elsewhere as ForeignText. The message is
+ * one line: "NAME is VALUE; it must be ...". */
 [[noreturn]] ORTHO_PRINTF_FORMAT(2, 3) void fail(ortho_status status, const char* format, ...);
 
 /** Keeps the message of the calling thread's last failure. @return status */

@@ -1,6 +1,7 @@
 #include "core/memory.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <malloc.h>
 #elif defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace ortho {
@@ -107,12 +109,12 @@ void release(void* data, int64_t bytes) noexcept {
         free_small(data);
 }
 
-[[noreturn]] void fail_for_memory(int64_t bytes, const char* what, int64_t available, int error) {
+[[noreturn]] void refuse(int64_t bytes, int64_t available, const char* what, int error) {
     const Limit limit = limit_of_memory(bytes, error);
     if (!limit.known() && bytes <= available)
-        fail(ORTHO_OUT_OF_MEMORY, "%s needs %s, %s are available, but the system refuses it (errno %d)", what,
-             ByteText(bytes).c_str(), ByteText(available).c_str(), error);
-    fail(ORTHO_OUT_OF_MEMORY, "%s needs %s, %s are available%s%s", what, ByteText(bytes).c_str(),
+        fail(ORTHO_OUT_OF_MEMORY, "out of memory: %s needed for %s, %s free, but the system refuses it (errno %d)",
+             ByteText(bytes).c_str(), what, ByteText(available).c_str(), error);
+    fail(ORTHO_OUT_OF_MEMORY, "out of memory: %s needed for %s, %s free%s%s", ByteText(bytes).c_str(), what,
          ByteText(available).c_str(), limit.known() ? "; " : "", limit.text);
 }
 
@@ -128,7 +130,9 @@ ByteText::ByteText(int64_t bytes) noexcept {
     int unit = 0;
     for (; value >= 1024 && unit < 5; ++unit)
         value /= 1024;
-    std::snprintf(text_, sizeof text_, "%.1f %s", value, units[unit]);
+    // Not printf, whose decimal point is the locale's.
+    char* const end = std::to_chars(text_, text_ + sizeof text_, value, std::chars_format::fixed, 1).ptr;
+    std::snprintf(end, static_cast<size_t>(text_ + sizeof text_ - end), " %s", units[unit]);
 }
 
 int64_t checked_product(const char* what, std::initializer_list<int64_t> factors) {
@@ -138,11 +142,32 @@ int64_t checked_product(const char* what, std::initializer_list<int64_t> factors
     int64_t product = 1;
     for (const int64_t factor : factors) {
         if (product > std::numeric_limits<int64_t>::max() / factor)
-            fail(ORTHO_OUT_OF_MEMORY, "%s needs more than 8.0 EiB, %s are available", what,
+            fail(ORTHO_OUT_OF_MEMORY, "out of memory: more than 8.0 EiB needed for %s, %s free", what,
                  ByteText(available_memory()).c_str());
         product *= factor;
     }
     return product;
+}
+
+void require_available(int64_t bytes, const char* what) {
+    if (const int64_t available = available_memory(); bytes > available)
+        refuse(bytes, available, what, 0);
+}
+
+bool may_be_memory(const void* data, int64_t bytes) noexcept {
+    const auto begin = reinterpret_cast<uintptr_t>(data);
+    if (static_cast<uint64_t>(bytes) > std::numeric_limits<uintptr_t>::max() - begin)
+        return false;
+#if defined(__linux__)
+    // Asked to write back without waiting, Linux writes nothing and only tells whether there are holes.
+    constexpr int64_t worth_a_system_call = int64_t{64} << 20;
+    if (bytes >= worth_a_system_call) {
+        const uintptr_t start = begin & ~(static_cast<uintptr_t>(sysconf(_SC_PAGESIZE)) - 1);
+        const size_t length = static_cast<size_t>(begin - start) + static_cast<size_t>(bytes);
+        return msync(reinterpret_cast<void*>(start), length, MS_ASYNC) == 0 || errno != ENOMEM;
+    }
+#endif
+    return true;
 }
 
 Memory::Memory(int64_t bytes, const char* what) {
@@ -156,7 +181,7 @@ Memory::Memory(int64_t bytes, const char* what) {
         error = errno;
     }
     if (data_ == nullptr)
-        fail_for_memory(bytes, what, state.available, error);
+        refuse(bytes, state.available, what, error);
     bytes_ = bytes;
 }
 

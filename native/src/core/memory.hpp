@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "core/error.hpp"
 #include "core/system.hpp"
 
 namespace ortho {
@@ -23,6 +24,19 @@ private:
  * @throws Error ORTHO_OUT_OF_MEMORY if the product does not fit into 63 bits
  */
 int64_t checked_product(const char* what, std::initializer_list<int64_t> factors);
+
+/**
+ * Refuses what cannot be had, before anything is allocated or touched.
+ * @param what  named in the error
+ * @throws Error ORTHO_OUT_OF_MEMORY if more than available_memory() is asked for
+ */
+void require_available(int64_t bytes, const char* what);
+
+/**
+ * Whether [data, data + bytes) can be memory of this process, as far as the system tells without anything being read.
+ * Large ranges alone are looked up, so that calls on small ones cost nothing.
+ */
+bool may_be_memory(const void* data, int64_t bytes) noexcept;
 
 /**
  * Owner of zeroed memory: aligned to 64 bytes; from 4 MiB on to 2 MiB and backed by huge pages where the system has

@@ -21,13 +21,30 @@ struct SignedPermutation {
     std::vector<double> sign;
 };
 
+/** What drawing a Haar-distributed matrix takes beside the matrix itself; can be used again and again. */
+struct HaarScratch {
+    /** @param size  the largest matrix */
+    explicit HaarScratch(int64_t size);
+
+    std::vector<double> signs;
+    std::vector<double> gaussian;
+    std::vector<double> vectors;
+    std::vector<double> factor;
+};
+
 /**
- * A Haar-distributed orthogonal matrix [N, N], row-major; the same bits on every machine.
+ * Draws a Haar-distributed orthogonal matrix [N, N], row-major; the same bits on every machine.
  * @param spec  kind must be ORTHO_FILTER_HAAR
  */
+void haar_matrix(const FilterSpec& spec, HaarScratch& scratch, double* matrix) noexcept;
 std::vector<double> haar_matrix(const FilterSpec& spec);
 
-/** A filter that moves values. @param spec kind must be ORTHO_FILTER_CYCLE, _PERMUTATION or _IDENTITY */
+/**
+ * Draws a filter that moves values.
+ * @param spec    kind must be ORTHO_FILTER_CYCLE, _PERMUTATION or _IDENTITY
+ * @param filter  of the spec's size, written
+ */
+void structured_filter(const FilterSpec& spec, SignedPermutation& filter) noexcept;
 SignedPermutation structured_filter(const FilterSpec& spec);
 
 } // namespace ortho

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
+#include <optional>
 #include <utility>
 
 #include "core/error.hpp"
@@ -113,52 +113,75 @@ bool all_threads_of_environment() {
     if (value == nullptr || *value == '\0')
         return false;
     if (std::strcmp(value, "all") != 0)
-        fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CPU_THREADS is '%s'; allowed is all", value);
+        fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CPU_THREADS is '%s'; it must be 'all'", ForeignText(value).c_str());
     return true;
 }
+
+/** What drawing a dense filter takes beside the packed one; of a structured filter nothing. */
+template <class T> struct FilterScratch {
+    explicit FilterScratch(const ChainSpec& spec)
+        : matrix(spec.filter == ORTHO_FILTER_HAAR ? elements(spec) * static_cast<int64_t>(sizeof(double)) : 0,
+                 "the filter"),
+          scaled(spec.structured() ? 0 : elements(spec) * static_cast<int64_t>(sizeof(T)), "the filter"),
+          haar(spec.filter == ORTHO_FILTER_HAAR ? spec.hidden_size : 0) {}
+
+    Memory matrix;
+    Memory scaled;
+    HaarScratch haar;
+
+private:
+    static int64_t elements(const ChainSpec& spec) { return spec.hidden_size * spec.hidden_size; }
+};
 
 /** A filter made ready for the kernels: packed for both directions, or as moves. */
 template <class T> class PreparedFilter {
 public:
-    /** Draws or reads the filter of a layer. */
-    void prepare(const ChainSpec& spec, const ChainKernels<T>& kernels, int64_t layer) {
-        ready_ = false;
+    /** Takes all the memory that the filter needs: what follows cannot fail. */
+    void allocate(const ChainSpec& spec, const ChainKernels<T>& kernels) {
         const int64_t n = spec.hidden_size;
-        if (!spec.structured()) {
-            const std::vector<double> matrix = spec.matrix(layer);
-            std::vector<T> scaled(matrix.size());
-            for (int64_t i = 0; i < n; ++i)
-                for (int64_t j = 0; j < n; ++j)
-                    scaled[i * n + j] = static_cast<T>(spec.alpha[i] * matrix[i * n + j]);
-            const int64_t padded = StateLayout(n, 1, sizeof(T)).padded;
-            const int64_t bytes = padded * n * static_cast<int64_t>(sizeof(T));
-            if (forward_.bytes() == 0) {
-                Memory forward(bytes, "the packed filter");
-                backward_ = Memory(bytes, "the packed filter");
-                forward_ = std::move(forward);
-            }
-            kernels.pack_rows(scaled.data(), n, n, kernels.dual_tile, 0, divide_up(padded, kernels.dual_tile),
-                              forward_.template as<T>());
-            kernels.pack_columns(scaled.data(), n, n, kernels.single_tile, 0, divide_up(padded, kernels.single_tile),
-                                 backward_.template as<T>());
+        const int64_t padded = StateLayout(n, 1, sizeof(T)).padded;
+        if (spec.structured()) {
+            moves_.source.resize(static_cast<size_t>(n));
+            moves_.sign.resize(static_cast<size_t>(n));
+            forward_moves_.resize(padded, kernels.lanes);
+            backward_moves_.resize(padded, kernels.lanes);
         } else {
-            moves_ = spec.moves(layer);
-            batch_ = 0;
+            const int64_t bytes = padded * n * static_cast<int64_t>(sizeof(T));
+            forward_ = Memory(bytes, "the packed filter");
+            backward_ = Memory(bytes, "the packed filter");
         }
-        ready_ = true;
     }
 
-    /** False after a preparation that failed. */
-    bool ready() const { return ready_; }
-    void discard() { ready_ = false; }
+    /** Draws or reads the filter of a layer. */
+    void prepare(const ChainSpec& spec, const ChainKernels<T>& kernels, int64_t layer,
+                 FilterScratch<T>& scratch) noexcept {
+        const int64_t n = spec.hidden_size;
+        if (spec.structured()) {
+            structured_filter(spec.filter_of(layer), moves_);
+            batch_ = 0;
+            return;
+        }
+        const double* matrix = scratch.matrix.template as<double>();
+        if (spec.filter == ORTHO_FILTER_CUSTOM)
+            matrix = spec.custom_matrix(layer);
+        else
+            haar_matrix(spec.filter_of(layer), scratch.haar, scratch.matrix.template as<double>());
+        T* const scaled = scratch.scaled.template as<T>();
+        for (int64_t i = 0; i < n; ++i)
+            for (int64_t j = 0; j < n; ++j)
+                scaled[i * n + j] = static_cast<T>(spec.alpha[i] * matrix[i * n + j]);
+        const int64_t padded = StateLayout(n, 1, sizeof(T)).padded;
+        kernels.pack_rows(scaled, n, n, kernels.dual_tile, 0, divide_up(padded, kernels.dual_tile),
+                          forward_.template as<T>());
+        kernels.pack_columns(scaled, n, n, kernels.single_tile, 0, divide_up(padded, kernels.single_tile),
+                             backward_.template as<T>());
+    }
 
     /** Turns units into offsets for a batch. */
-    void bind(const ChainSpec& spec, const ChainKernels<T>& kernels, const StateLayout& layout) {
+    void bind(const ChainSpec& spec, const ChainKernels<T>& kernels, const StateLayout& layout) noexcept {
         if (!spec.structured() || batch_ == layout.batch)
             return;
         const int64_t n = spec.hidden_size;
-        forward_moves_.resize(layout.padded);
-        backward_moves_.resize(layout.padded);
         for (int64_t i = 0; i < n; ++i) {
             const int64_t source = moves_.source[i];
             const T scale = static_cast<T>(spec.alpha[i] * moves_.sign[i]);
@@ -185,9 +208,10 @@ private:
         std::vector<T> scale;
         std::vector<uint8_t> run;
 
-        void resize(int64_t padded) {
+        void resize(int64_t padded, int64_t lanes) {
             source.resize(padded);
             scale.resize(padded);
+            run.resize(padded / lanes);
         }
         void set(int64_t unit, int64_t offset, T factor) {
             source[unit] = static_cast<int32_t>(offset);
@@ -195,7 +219,7 @@ private:
         }
         /** Only the unit's own row is read: its neighbours may belong to another thread. */
         void find_runs(int64_t lanes, int64_t width) {
-            run.assign(source.size() / lanes, GatherRun::scattered);
+            std::fill(run.begin(), run.end(), GatherRun::scattered);
             for (size_t v = 0; v < run.size(); ++v) {
                 const int32_t* s = source.data() + v * lanes;
                 const auto in_row = [&](int64_t offset) { return offset >= 0 && offset % width + lanes <= width; };
@@ -222,7 +246,6 @@ private:
     Moves forward_moves_;
     Moves backward_moves_;
     int64_t batch_ = 0;
-    bool ready_ = false;
 };
 
 template <class T> class CpuChain final : public ortho_chain {
@@ -249,9 +272,13 @@ public:
         packs_ = Memory(checked_product("the packed weights", {sizes.total(), element}), "the packed weights");
         for (int64_t i = 0; i < n_; ++i)
             packs_.as<T>()[beta_ + i] = static_cast<T>(spec.beta[i]);
-        if (spec.filter_per_layer)
-            return;
-        filters_[0].prepare(spec, kernels_, 0);
+        filters_[0].allocate(spec, kernels_);
+        if (!spec.filter_per_layer) {
+            FilterScratch<T> scratch(spec);
+            filters_[0].prepare(spec, kernels_, 0, scratch);
+        } else if (spec.layers > 1) {
+            filters_[1].allocate(spec, kernels_);
+        }
     }
 
     int64_t state_bytes(int64_t steps, int64_t batch, bool training) const override {
@@ -261,23 +288,27 @@ public:
 
     void forward(const ChainForward& call) override {
         const FlushSubnormals flush;
-        ready_for_backward_ = false;
         const int64_t steps = spec.recurrent() ? call.steps : spec.layers;
+        // What can fail comes first, so that a call that fails leaves the forward pass before as it was.
+        const States states = states_for(steps, call.batch, call.training);
+        Memory grown = memory_beyond_states(states, steps, call);
+        const Plan plan = plan_for(steps, call.batch, forward_pace_);
+        Barriers barriers(plan);
+        const FilterScratchUse filter_scratch(*this);
         if (spec.check_finite) {
             require_finite("inputs", static_cast<const T*>(call.inputs), steps * call.batch * d_);
             require_finite("initial", static_cast<const T*>(call.initial), call.batch * n_);
         }
-        prepare_states(steps, call.batch, call.training);
-        output_steps_ = call.output_steps;
 
-        const Plan plan = plan_for(steps, call.batch, forward_pace_);
+        ready_for_backward_ = false;
+        use_states(states, std::move(grown), call);
         const auto* weights = static_cast<const T*>(call.weights);
         if (spec.recurrent())
             pack_recurrent(plan, weights, call);
         if (!spec.filter_per_layer)
             filters_[0].bind(spec, kernels_, layout_);
 
-        run(plan, steps, forward_pace_, [&](const Member& member) {
+        run(plan, barriers, steps, forward_pace_, [&](const Member& member) {
             const Range rows = member.all_rows_share;
             if (call.initial)
                 kernels_.to_state(layout_, static_cast<const T*>(call.initial), rows.begin, rows.end, state(0));
@@ -292,9 +323,8 @@ public:
                 }
                 if (segments_.count() > 1)
                     copy_rows(state(0), checkpoint(segment), rows);
-                if (!run_segment(member, segment, weights, static_cast<const T*>(call.bias),
-                                 static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs)))
-                    return;
+                run_segment(member, segment, weights, static_cast<const T*>(call.bias),
+                            static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs));
             }
         });
         ready_for_backward_ = call.training;
@@ -312,7 +342,10 @@ public:
         if (spec.check_finite)
             require_finite("output_gradients", arriving, output_steps_ * batch * n_);
 
+        // What can fail comes first, so that backward can be called again.
         const Plan plan = plan_for(segments_.steps, batch, backward_pace_);
+        Barriers barriers(plan);
+        const FilterScratchUse filter_scratch(*this);
         prepare_sums(plan);
         const auto* weights = static_cast<const T*>(call.weights);
         if (spec.recurrent()) {
@@ -326,7 +359,8 @@ public:
                                   pack(input_weights_transposed_));
         ready_for_backward_ = false;
 
-        run(plan, segments_.steps, backward_pace_, [&](const Member& member) { backward_group(member, plan, call); });
+        run(plan, barriers, segments_.steps, backward_pace_,
+            [&](const Member& member) { backward_group(member, plan, call); });
         if (spec.recurrent())
             reduce_sums(plan, call);
     }
@@ -385,6 +419,21 @@ private:
 
     private:
         std::vector<std::unique_ptr<Barrier>> barriers_;
+    };
+
+    /** Holds what drawing each layer's own filter takes, for the time of a call. */
+    class FilterScratchUse {
+    public:
+        explicit FilterScratchUse(CpuChain& chain) : chain_(chain) {
+            if (chain.spec.filter_per_layer)
+                chain.filter_scratch_.emplace(chain.spec);
+        }
+        ~FilterScratchUse() { chain_.filter_scratch_.reset(); }
+        FilterScratchUse(const FilterScratchUse&) = delete;
+        FilterScratchUse& operator=(const FilterScratchUse&) = delete;
+
+    private:
+        CpuChain& chain_;
     };
 
     /** A thread's part in a plan. */
@@ -504,26 +553,35 @@ private:
         return {segments, elements_of(segments, layout.size(), training)};
     }
 
-    void prepare_states(int64_t steps, int64_t batch, bool training) {
-        const States states = states_for(steps, batch, training);
-        layout_ = StateLayout(n_, batch, sizeof(T));
-        if (spec.structured() && layout_.size() > INT32_MAX)
+    /** What the states need instead of the memory that they have; nothing where that is enough. */
+    Memory memory_beyond_states(const States& states, int64_t steps, const ChainForward& call) {
+        if (spec.structured() && StateLayout(n_, call.batch, sizeof(T)).size() > INT32_MAX)
             fail(ORTHO_INVALID_ARGUMENT,
-                 "batch x hidden_size is %" PRId64 " x %" PRId64 "; a structured filter takes up to 2^31 - 1 states",
-                 batch, n_);
-        segments_ = states.segments;
-        training_ = training;
+                 "batch x hidden_size is %" PRId64 " x %" PRId64
+                 "; with a structured filter it must be at most 2^31 - 1",
+                 call.batch, n_);
         const int64_t bytes = states.elements * static_cast<int64_t>(sizeof(T));
-        if (bytes > states_.bytes()) {
-            char what[160];
-            std::snprintf(what, sizeof what,
-                          "%" PRId64 " steps x batch %" PRId64 " x %" PRId64 " units of float%d states (%s)", steps,
-                          batch, n_, static_cast<int>(8 * sizeof(T)),
-                          training ? "fewer with checkpointing or a smaller batch" : "fewer with a smaller batch");
+        if (bytes <= states_.bytes())
+            return Memory();
+        // First, so that both need not fit at once, unless backward may still want what is there.
+        if (!ready_for_backward_)
             states_ = Memory();
-            states_ = Memory(bytes, what);
-        }
-        if (!training)
+        char what[160];
+        std::snprintf(what, sizeof what,
+                      "%" PRId64 " steps x batch %" PRId64 " x %" PRId64 " units of float%d states (%s)", steps,
+                      call.batch, n_, static_cast<int>(8 * sizeof(T)),
+                      call.training ? "fewer with checkpointing or a smaller batch" : "fewer with a smaller batch");
+        return Memory(bytes, what);
+    }
+
+    void use_states(const States& states, Memory grown, const ChainForward& call) noexcept {
+        if (grown.bytes() > 0)
+            states_ = std::move(grown);
+        layout_ = StateLayout(n_, call.batch, sizeof(T));
+        segments_ = states.segments;
+        output_steps_ = call.output_steps;
+        training_ = call.training;
+        if (!training_)
             return;
         activations_at_ = (segments_.length + 1) * layout_.size();
         gradients_at_ = activations_at_ + segments_.length * layout_.size();
@@ -576,28 +634,18 @@ private:
         }
     }
 
-    /**
-     * Makes a layer's own filter ready, on the group's first member. Running out of memory must not leave the others
-     * waiting: it is kept, and thrown when all have seen, behind the next barrier, that the filter is not ready.
-     */
-    void prepare_filter(const Member& member, int64_t layer) {
+    /** Makes a layer's own filter ready, on the group's first member: threads of a feedforward chain form one group. */
+    void prepare_filter(const Member& member, int64_t layer) noexcept {
         if (!spec.filter_per_layer || member.index != 0)
             return;
-        try {
-            filters_[layer % 2].prepare(spec, kernels_, layer);
-            filters_[layer % 2].bind(spec, kernels_, layout_);
-        } catch (...) {
-            filters_[layer % 2].discard();
-            failure_ = std::current_exception();
-        }
+        filters_[layer % 2].prepare(spec, kernels_, layer, *filter_scratch_);
+        filters_[layer % 2].bind(spec, kernels_, layout_);
     }
 
     const PreparedFilter<T>& filter_of(int64_t layer) const { return filters_[spec.filter_per_layer ? layer % 2 : 0]; }
 
     /** Runs body(member) on the threads of a plan. */
-    template <class Body> void run(const Plan& plan, int64_t steps, Pace& pace, Body&& body) {
-        Barriers barriers(plan);
-        failure_ = nullptr;
+    template <class Body> void run(const Plan& plan, Barriers& barriers, int64_t steps, Pace& pace, Body&& body) {
         const auto part = [&](int rank) {
             const Member member(plan, rank, *this, barriers);
             if (member.works)
@@ -613,8 +661,6 @@ private:
         if (plan.paced)
             pace.record(threads, static_cast<double>(steps) * static_cast<double>(multiply_adds(layout_.batch)),
                         stopwatch.nanoseconds(), slept + barriers.slept());
-        if (failure_)
-            std::rethrow_exception(std::exchange(failure_, nullptr));
     }
 
     /** Packs a member's share of a layer's weights; the two buffers take turns, so that one barrier a layer is enough.
@@ -627,11 +673,8 @@ private:
             std::memcpy(pack(bias_) + (layer % 2) * padded_, bias + layer * n_, static_cast<size_t>(n_) * sizeof(T));
     }
 
-    /**
-     * Forward through the steps of a segment, from state(0) to state(size).
-     * @return false, to all members of a group alike, if a layer's filter could not be made ready
-     */
-    bool run_segment(const Member& member, int64_t segment, const T* weights, const T* bias, const T* inputs,
+    /** Forward through the steps of a segment, from state(0) to state(size). */
+    void run_segment(const Member& member, int64_t segment, const T* weights, const T* bias, const T* inputs,
                      T* outputs) {
         const int64_t first = segments_.first(segment);
         const int64_t batch = layout_.batch;
@@ -645,8 +688,6 @@ private:
                 member.wait();
             }
             const PreparedFilter<T>& filter = filter_of(step);
-            if (!filter.ready())
-                return false;
             const int64_t output = step - (segments_.steps - output_steps_);
             const ForwardStep<T> forward{
                 .layout = layout_,
@@ -671,7 +712,6 @@ private:
         }
         if (!spec.recurrent())
             member.wait();
-        return true;
     }
 
     /** Steps go through the tiles there and back: the weights that one ends with are in the cache for the next. */
@@ -712,8 +752,7 @@ private:
             if (!last) {
                 copy_rows(checkpoint(segment), state(0), share);
                 member.wait();
-                if (!run_segment(member, segment, weights, static_cast<const T*>(call.bias), inputs, nullptr))
-                    return;
+                run_segment(member, segment, weights, static_cast<const T*>(call.bias), inputs, nullptr);
             }
             member.wait();
             BackwardStep<T> step{
@@ -756,8 +795,6 @@ private:
                     summed = local;
                 }
                 const PreparedFilter<T>& filter = filter_of(layer);
-                if (!filter.ready())
-                    return;
                 step.descending = descending(layer);
                 step.filter = filter.backward();
                 step.structured = filter.backward_moves();
@@ -897,7 +934,7 @@ private:
     const bool all_threads_ = all_threads_of_environment();
     bool training_ = false;
     bool ready_for_backward_ = false;
-    std::exception_ptr failure_;
+    std::optional<FilterScratch<T>> filter_scratch_; // during calls on chains that draw their filters anew
 };
 
 } // namespace

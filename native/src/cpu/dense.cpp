@@ -65,34 +65,42 @@ template <class T> void run_tiles(CpuDevice& device, const Product<T>& product, 
           [&](int64_t task, int rank) { kernels.multiply(product, tiling[task], scratch + rank * tile_scratch); });
 }
 
+/** Elements of a product's packed B; a multiple of 64 bytes, which keeps aligned what follows it. */
+template <class T> int64_t packed_size(const CpuDevice& device, const Product<T>& product) {
+    return round_up(device.kernels.of<T>().dense.packed_size(product.n, product.k), 64);
+}
+
+/** Elements of scratch for multiply_rows. */
+template <class T> int64_t rows_scratch(const CpuDevice& device, const Product<T>& product) {
+    return packed_size(device, product) + device.pool.threads() * device.kernels.of<T>().dense.tile_scratch(tile_rows);
+}
+
 /** A product with many rows, whose B (the weights) is packed once for all tiles. */
-template <class T> void multiply_rows(CpuDevice& device, Product<T> product) {
+template <class T> void multiply_rows(CpuDevice& device, Product<T> product, T* scratch) {
     const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
     const Tiling tiling{product.m, product.n, tile_rows, round_up(tile_columns, kernels.panel_width)};
-    // Packed panels of 64 bytes' multiples keep what follows them aligned.
-    const int64_t packed_size = round_up(kernels.packed_size(product.n, product.k), 64);
-    const int64_t elements =
-        checked_product("dense scratch", {packed_size + device.pool.threads() * kernels.tile_scratch(tile_rows),
-                                          static_cast<int64_t>(sizeof(T))});
-    auto workspace = device.workspace();
-    T* const packed = static_cast<T*>(workspace.reserve(elements, "dense scratch"));
     share(device, multiply_adds(product), quotient(product.n, kernels.panel_width),
-          [&](int64_t panel, int) { kernels.pack(product, panel, packed); });
-    product.packed = packed;
-    run_tiles(device, product, tiling, packed + packed_size);
+          [&](int64_t panel, int) { kernels.pack(product, panel, scratch); });
+    product.packed = scratch;
+    run_tiles(device, product, tiling, scratch + packed_size(device, product));
+}
+
+/** Elements of scratch for multiply_long. */
+template <class T> int64_t long_scratch(const CpuDevice& device) {
+    return device.pool.threads() * device.kernels.of<T>().dense.tile_scratch(long_tile_rows);
 }
 
 /** A product with a long sum, each tile of which packs what it needs. */
-template <class T> void multiply_long(CpuDevice& device, const Product<T>& product) {
+template <class T> void multiply_long(CpuDevice& device, const Product<T>& product, T* scratch) {
     const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
     // Few rows of C: narrower tiles, so that there are some to share.
     const int64_t wanted = product.m > long_tile_rows ? long_tile_columns : smallest_tile_columns;
-    const Tiling tiling{product.m, product.n, long_tile_rows, round_up(wanted, kernels.panel_width)};
-    auto workspace = device.workspace();
-    T* const scratch = static_cast<T*>(workspace.reserve(device.pool.threads() * kernels.tile_scratch(long_tile_rows) *
-                                                             static_cast<int64_t>(sizeof(T)),
-                                                         "dense scratch"));
-    run_tiles(device, product, tiling, scratch);
+    run_tiles(device, product, {product.m, product.n, long_tile_rows, round_up(wanted, kernels.panel_width)}, scratch);
+}
+
+template <class T> T* reserve(CpuDevice::Workspace& workspace, int64_t elements) {
+    constexpr const char* what = "the scratch of a dense layer";
+    return static_cast<T*>(workspace.reserve(checked_product(what, {elements, static_cast<int64_t>(sizeof(T))}), what));
 }
 
 template <class T> void multiply_narrow(CpuDevice& device, const Product<T>& product) {
@@ -116,38 +124,46 @@ void dense_forward(CpuDevice& device, const DenseShape& shape, const T* weights,
         .c = y,
         .accumulate = false,
     };
-    if (shape.outputs <= narrow_columns || shape.rows <= narrow_rows)
+    if (shape.outputs <= narrow_columns || shape.rows <= narrow_rows) {
         multiply_narrow(device, product);
-    else
-        multiply_rows(device, product);
+        return;
+    }
+    auto workspace = device.workspace();
+    multiply_rows(device, product, reserve<T>(workspace, rows_scratch(device, product)));
 }
 
 template <class T>
 void dense_backward(CpuDevice& device, const DenseShape& shape, bool accumulate, const T* weights, const T* x,
                     const T* y_gradients, T* weight_gradients, T* bias_gradients, T* x_gradients) {
+    const Product<T> to_x{
+        .m = shape.rows,
+        .n = shape.inputs,
+        .k = shape.outputs,
+        .a = {y_gradients, shape.outputs, 1},
+        .b = {weights, shape.inputs, 1},
+        .packed = nullptr,
+        .bias = nullptr,
+        .c = x_gradients,
+        .accumulate = false,
+    };
+    const Product<T> to_weights{
+        .m = shape.outputs,
+        .n = shape.inputs,
+        .k = shape.rows,
+        .a = {y_gradients, 1, shape.outputs},
+        .b = {x, shape.inputs, 1},
+        .packed = nullptr,
+        .bias = nullptr,
+        .c = weight_gradients,
+        .accumulate = accumulate,
+    };
+    // For both products at once, so that a call without enough memory writes nothing.
+    auto workspace = device.workspace();
+    T* const scratch = reserve<T>(
+        workspace, std::max(x_gradients != nullptr ? rows_scratch(device, to_x) : 0, long_scratch<T>(device)));
     if (x_gradients != nullptr)
-        multiply_rows(device, Product<T>{
-                                  .m = shape.rows,
-                                  .n = shape.inputs,
-                                  .k = shape.outputs,
-                                  .a = {y_gradients, shape.outputs, 1},
-                                  .b = {weights, shape.inputs, 1},
-                                  .packed = nullptr,
-                                  .bias = nullptr,
-                                  .c = x_gradients,
-                                  .accumulate = false,
-                              });
-    multiply_long(device, Product<T>{
-                              .m = shape.outputs,
-                              .n = shape.inputs,
-                              .k = shape.rows,
-                              .a = {y_gradients, 1, shape.outputs},
-                              .b = {x, shape.inputs, 1},
-                              .packed = nullptr,
-                              .bias = nullptr,
-                              .c = weight_gradients,
-                              .accumulate = accumulate,
-                          });
+        multiply_rows(device, to_x, scratch);
+    multiply_long(device, to_weights, scratch);
     if (bias_gradients != nullptr)
         share(device, static_cast<double>(shape.rows) * static_cast<double>(shape.outputs),
               quotient(shape.outputs, bias_columns), [&](int64_t task, int) {

@@ -48,6 +48,7 @@ public:
     int threads() const noexcept override { return pool.threads(); }
     void describe(ortho_device_info& info) override;
     void synchronize() override {}
+    bool may_hold(const void* data, int64_t bytes) const noexcept override { return may_be_memory(data, bytes); }
 
     std::unique_ptr<ortho_buffer> make_buffer(int64_t bytes) override;
     std::unique_ptr<ortho_buffer> wrap(void* data, int64_t bytes) override;

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/fork.hpp"
+#include "core/memory.hpp"
 #include "core/orthogonal.hpp"
 #include "model/chain.hpp"
 
@@ -18,8 +19,12 @@ static_assert(sizeof(Failure::message) == Error::message_capacity);
 /** A GPU. Its calls are made one after another, whatever threads they come from. */
 class CudaDevice final : public ortho_device {
 public:
-    CudaDevice(const Backend& backend, const ortho_device_options& options) : backend_(backend) {
+    CudaDevice(const Backend& backend, const ortho_device_options& options) : CudaDevice(backend) {
         call(backend_.device_create, &device_, &options);
+        ortho_device_info info{};
+        call(backend_.device_describe, device_, &info);
+        // Managed memory may lie in that of the host.
+        all_memory_ = info.total_memory + total_memory();
     }
 
     /** Calls a function of the backend that can fail. */
@@ -52,6 +57,7 @@ public:
         call(backend_.device_describe, device_, &info);
     }
     void synchronize() override { call(backend_.device_synchronize, device_); }
+    bool may_hold(const void*, int64_t bytes) const noexcept override { return bytes <= all_memory_; }
 
     std::unique_ptr<ortho_buffer> make_buffer(int64_t bytes) override;
     std::unique_ptr<ortho_buffer> wrap(void* data, int64_t bytes) override {
@@ -106,6 +112,8 @@ public:
     }
 
 private:
+    /** Whole from here on, so that what the other constructor made is freed if it fails afterwards. */
+    explicit CudaDevice(const Backend& backend) noexcept : backend_(backend) {}
     ~CudaDevice() override {
         if (device_ != nullptr && !is_of_parent())
             backend_.device_free(device_);
@@ -117,6 +125,7 @@ private:
     const uint32_t forks_ = forks_so_far();
     std::mutex mutex_;
     Device* device_ = nullptr;
+    int64_t all_memory_ = 0;
 };
 
 struct CudaBuffer final : ortho_buffer {
@@ -153,7 +162,7 @@ template <class Body> ortho_status between_calls(Failure* failure, Body&& body) 
     } catch (const Error& error) {
         return failed(error);
     } catch (const std::bad_alloc&) {
-        return failed(Error(ORTHO_OUT_OF_MEMORY, "memory of the host for the filter is used up"));
+        return failed(Error(ORTHO_OUT_OF_MEMORY, "out of memory: drawing the filter needs memory of the host"));
     } catch (...) {
         return failed(Error(ORTHO_INTERNAL, "the filter could not be drawn"));
     }
@@ -178,14 +187,12 @@ public:
         parameters.beta = spec.beta.data();
         parameters.context = const_cast<ChainSpec*>(&spec);
         parameters.read_matrix = [](void* context, int64_t layer, double* matrix, Failure* failure) {
-            return between_calls(failure, [&] {
-                const std::vector<double> filter = static_cast<const ChainSpec*>(context)->matrix(layer);
-                std::copy(filter.begin(), filter.end(), matrix);
-            });
+            return between_calls(failure, [&] { static_cast<const ChainSpec*>(context)->write_matrix(layer, matrix); });
         };
         parameters.read_moves = [](void* context, int64_t layer, int32_t* source, double* sign, Failure* failure) {
             return between_calls(failure, [&] {
-                const SignedPermutation moves = static_cast<const ChainSpec*>(context)->moves(layer);
+                const auto* const chain_spec = static_cast<const ChainSpec*>(context);
+                const SignedPermutation moves = structured_filter(chain_spec->filter_of(layer));
                 std::copy(moves.source.begin(), moves.source.end(), source);
                 std::copy(moves.sign.begin(), moves.sign.end(), sign);
             });

@@ -18,8 +18,8 @@ std::vector<double> one_for_each_unit(ortho_dtype dtype, const char* name, const
     if (values == nullptr)
         fail(ORTHO_INVALID_ARGUMENT, "%s is null; it must hold one factor or one for each unit", name);
     if (count != 1 && count != units)
-        fail(ORTHO_INVALID_ARGUMENT, "%s_count is %" PRId64 "; allowed are 1 and hidden_size (%" PRId64 ")", name,
-             count, units);
+        fail(ORTHO_INVALID_ARGUMENT, "%s_count is %" PRId64 "; it must be 1 or hidden_size (%" PRId64 ")", name, count,
+             units);
     for (int64_t i = 0; i < count; ++i)
         if (!check::finite_in(dtype, values[i]))
             fail(ORTHO_INVALID_ARGUMENT, "%s[%" PRId64 "] is %s; it must be finite in this dtype", name, i,
@@ -64,6 +64,8 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     check::range("layers", options.layers, is_recurrent ? 0 : 1, is_recurrent ? 0 : INT32_MAX);
     check::range("checkpoint_every", options.checkpoint_every, 0, INT64_MAX);
     check::range("max_state_bytes", options.max_state_bytes, 0, INT64_MAX);
+    check::addressable("layers x hidden_size^2", std::max<int64_t>(1, options.layers),
+                       options.hidden_size * options.hidden_size);
     if (options.checkpoint_every > 0 && options.max_state_bytes > 0)
         fail(ORTHO_INVALID_ARGUMENT,
              "checkpoint_every is %" PRId64 " and max_state_bytes is %" PRId64 "; one of them must be 0",
@@ -95,36 +97,35 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
         fail(ORTHO_INVALID_ARGUMENT, "filter_matrix is null; filter %d (custom) needs an orthogonal matrix",
              static_cast<int>(ORTHO_FILTER_CUSTOM));
     const int64_t matrices = filter_per_layer ? layers : 1;
-    const int64_t size = checked_product("filter_matrix", {hidden_size, hidden_size});
-    const int64_t elements = checked_product("filter_matrix", {matrices, size, 8}) / 8;
+    const int64_t size = hidden_size * hidden_size;
+    const int64_t elements = matrices * size;
+    const int64_t bytes = elements * static_cast<int64_t>(sizeof(double));
+    check::memory("filter_matrix", options.filter_matrix, bytes);
+    require_available(bytes, "filter_matrix");
     for (int64_t m = 0; m < matrices; ++m) {
         const double distance = distance_from_orthogonal(options.filter_matrix + m * size, hidden_size);
         if (!(distance <= 1e-6))
             fail(ORTHO_INVALID_ARGUMENT,
                  "filter_matrix (number %" PRId64 ") is %s away from orthogonal (largest entry of |O^T O - I|); "
-                 "allowed is 1e-6",
+                 "it must be at most 1e-6",
                  m, NumberText(distance).c_str());
     }
     filter_matrix.assign(options.filter_matrix, options.filter_matrix + elements);
 }
 
-std::vector<double> ChainSpec::matrix(int64_t layer) const {
-    const auto size = static_cast<size_t>(hidden_size) * static_cast<size_t>(hidden_size);
+void ChainSpec::write_matrix(int64_t layer, double* matrix) const {
+    const int64_t size = hidden_size * hidden_size;
     if (filter == ORTHO_FILTER_CUSTOM) {
-        const auto first = filter_matrix.begin() + static_cast<ptrdiff_t>(static_cast<size_t>(layer) * size);
-        return {first, first + static_cast<ptrdiff_t>(size)};
+        std::copy_n(custom_matrix(layer), size, matrix);
+    } else if (filter == ORTHO_FILTER_HAAR) {
+        HaarScratch scratch(hidden_size);
+        haar_matrix(filter_of(layer), scratch, matrix);
+    } else {
+        const SignedPermutation moves = structured_filter(filter_of(layer));
+        std::fill_n(matrix, size, 0.0);
+        for (int64_t i = 0; i < hidden_size; ++i)
+            matrix[i * hidden_size + moves.source[static_cast<size_t>(i)]] = moves.sign[static_cast<size_t>(i)];
     }
-    if (filter == ORTHO_FILTER_HAAR)
-        return haar_matrix({filter, hidden_size, seed, filter_index + static_cast<uint32_t>(layer)});
-    const SignedPermutation moved = moves(layer);
-    std::vector<double> dense(size, 0.0);
-    for (size_t i = 0; i < moved.source.size(); ++i)
-        dense[i * static_cast<size_t>(hidden_size) + static_cast<size_t>(moved.source[i])] = moved.sign[i];
-    return dense;
-}
-
-SignedPermutation ChainSpec::moves(int64_t layer) const {
-    return structured_filter({filter, hidden_size, seed, filter_index + static_cast<uint32_t>(layer)});
 }
 
 } // namespace ortho

@@ -38,10 +38,16 @@ struct ChainSpec {
     bool recurrent() const noexcept { return model == ORTHO_RECURRENT; }
     bool structured() const noexcept { return filter != ORTHO_FILTER_HAAR && filter != ORTHO_FILTER_CUSTOM; }
 
-    /** Filter of a layer as a dense matrix [N, N]. */
-    std::vector<double> matrix(int64_t layer) const;
-    /** Structured filter of a layer. */
-    SignedPermutation moves(int64_t layer) const;
+    /** What the filter of a layer is drawn from. */
+    FilterSpec filter_of(int64_t layer) const noexcept {
+        return {filter, hidden_size, seed, filter_index + static_cast<uint32_t>(layer)};
+    }
+    /** Writes the filter of a layer as a dense matrix [N, N]. What it throws it throws before it writes. */
+    void write_matrix(int64_t layer, double* matrix) const;
+    /** Filter of a layer as the caller gave it, [N, N]; custom filters only. */
+    const double* custom_matrix(int64_t layer) const noexcept {
+        return filter_matrix.data() + layer * hidden_size * hidden_size;
+    }
 };
 
 } // namespace ortho

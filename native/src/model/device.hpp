@@ -35,6 +35,8 @@ struct ortho_device {
     /** Fills in all but struct_size. */
     virtual void describe(ortho_device_info& info) = 0;
     virtual void synchronize() = 0;
+    /** Whether a buffer of so many bytes can lie there, as far as can be told without reading it. */
+    virtual bool may_hold(const void* data, int64_t bytes) const noexcept = 0;
 
     virtual std::unique_ptr<ortho_buffer> make_buffer(int64_t bytes) = 0;
     /** A buffer of memory that is the caller's. */

@@ -9,6 +9,7 @@ EXPORT void ortho_cuda_emulator_set_device_count(int count);
 EXPORT void ortho_cuda_emulator_set_multiprocessors(int count);
 EXPORT void ortho_cuda_emulator_set_host_page_tables(int used);
 EXPORT void ortho_cuda_emulator_fail_next(const char* function, int status, int skip);
+EXPORT int ortho_cuda_emulator_forget_failures(void);
 EXPORT void* ortho_cuda_emulator_blas_stream(void* handle);
 EXPORT void ortho_cuda_emulator_begin_capture(void* stream);
 /** @return what was captured, to be replayed and discarded */
@@ -30,6 +31,9 @@ void ortho_cuda_emulator_set_host_page_tables(int used) {
 }
 void ortho_cuda_emulator_fail_next(const char* function, int status, int skip) {
     ortho_cuda_emulator::fail_next(function, status, skip);
+}
+int ortho_cuda_emulator_forget_failures(void) {
+    return ortho_cuda_emulator::forget_failures();
 }
 void* ortho_cuda_emulator_blas_stream(void* handle) {
     cudaStream_t stream = nullptr;

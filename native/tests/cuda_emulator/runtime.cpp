@@ -241,6 +241,12 @@ void fail_next(const char* function, int status, int skip) {
     const std::lock_guard<std::recursive_mutex> lock(emulator().mutex);
     emulator().injections.push_back({function, status, skip});
 }
+int forget_failures() {
+    const std::lock_guard<std::recursive_mutex> lock(emulator().mutex);
+    const int left = static_cast<int>(emulator().injections.size());
+    emulator().injections.clear();
+    return left;
+}
 
 cudaError_t set_shared_limit(const void* kernel, int bytes) {
     return api("cudaFuncSetAttribute", [&] {

@@ -185,7 +185,7 @@ public sealed unsafe class Device : IDisposable
     /// </summary>
     internal string LimitThatRefuses(Int128 bytes)
     {
-        const string Before = " are available";
+        const string Before = " free; ";
         if (Kind != DeviceKind.Cpu)
         {
             return "";
@@ -200,7 +200,7 @@ public sealed unsafe class Device : IDisposable
         catch (OutOfMemoryException exception)
         {
             int end = exception.Message.IndexOf(Before, StringComparison.Ordinal);
-            return end < 0 ? "" : exception.Message[(end + Before.Length)..];
+            return end < 0 ? "" : $"; {exception.Message[(end + Before.Length)..]}";
         }
     }
 

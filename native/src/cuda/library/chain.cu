@@ -47,7 +47,8 @@ LoopPlan plan_of_environment() {
         return LoopPlan::graph;
     if (std::strcmp(name, "persistent") == 0)
         return LoopPlan::persistent;
-    fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CUDA_CHAIN is '%s'; allowed are steps, graph and persistent", name);
+    fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CUDA_CHAIN is '%s'; it must be 'steps', 'graph' or 'persistent'",
+         ForeignText(name).c_str());
 }
 
 template <class T> class CudaChain final : public Chain {
@@ -81,10 +82,8 @@ public:
     }
 
     void forward(const ChainForward& call) override {
-        ready_for_backward_ = false;
-        steps_ = call.steps;
-        batch_ = call.batch;
-        output_steps_ = call.output_steps;
+        // What can fail for want of memory comes first, so that the forward pass before stays as it was.
+        prepare_states(call);
         const auto* inputs = static_cast<const T*>(call.inputs);
         const auto* initial = static_cast<const T*>(call.initial);
         if (p_.check_finite) {
@@ -93,7 +92,6 @@ public:
             if (initial != nullptr)
                 check_finite(device, Checked::initial, batch_ * n_, initial);
         }
-        prepare_states(call.training);
         if (recurrent_) {
             copy_on_device(device, weights_copy(), call.weights, size_of(n_ * n_));
             copy_on_device(device, bias_copy(), call.bias, size_of(n_));
@@ -124,8 +122,11 @@ public:
                  output_steps_);
         if (p_.check_finite && output_steps_ > 0)
             check_finite(device, Checked::output_gradients, output_steps_ * batch_ * n_, arriving);
+        device.reserve_scratch(sum_scratch());
+        // They are there: this tells whether a caller captures their use by this call.
+        states_.use(device.stream, DeviceMemory());
+        work_.use(device.stream, DeviceMemory());
         ready_for_backward_ = false;
-        prepare_states(true); // which are there: this tells whether a caller captures their use by this call
 
         current_ = 0;
         for (int64_t segment = segments_.count() - 1; segment >= 0; --segment) {
@@ -160,6 +161,7 @@ private:
         const int64_t matrix = checked_product("the filters", {n_, n_});
         filters_ = DeviceMemory(checked_product("the filters", {matrices + (recurrent_ ? 1 : 0), matrix, size_of(1)}),
                                 "the filters");
+        require_available(matrix * static_cast<int64_t>(sizeof(double) + sizeof(T)), "drawing the filters");
         std::vector<double> drawn(static_cast<size_t>(matrix));
         std::vector<T> scaled(static_cast<size_t>(matrix));
         for (int64_t layer = 0; layer < matrices; ++layer) {
@@ -252,20 +254,35 @@ private:
         return {steps, std::clamp<int64_t>(inference_window_bytes / of_step, 1, steps)};
     }
 
-    void prepare_states(bool training) {
-        segments_ = segments_for(steps_, batch_, training);
-        const int64_t work = size_of(6 * state_elements());
-        const int64_t states = bytes_of(segments_, batch_, training) - work;
+    void prepare_states(const ChainForward& call) {
+        const Segments segments = segments_for(call.steps, call.batch, call.training);
+        const int64_t work = size_of(6 * call.batch * n_);
+        const int64_t states = bytes_of(segments, call.batch, call.training) - work;
         char what[160];
         std::snprintf(what, sizeof what,
-                      "%" PRId64 " steps x batch %" PRId64 " x %" PRId64 " units of float%d states (%s)", steps_,
-                      batch_, n_, static_cast<int>(8 * sizeof(T)),
-                      training ? "fewer with checkpointing or a smaller batch" : "fewer with a smaller batch");
+                      "%" PRId64 " steps x batch %" PRId64 " x %" PRId64 " units of float%d states (%s)", call.steps,
+                      call.batch, n_, static_cast<int>(8 * sizeof(T)),
+                      call.training ? "fewer with checkpointing or a smaller batch" : "fewer with a smaller batch");
         // A captured loop uses both.
         if (states > states_.bytes() || work > work_.bytes())
             graphs_.clear();
-        states_.reserve(device.stream, states, what);
-        work_.reserve(device.stream, work, what);
+        // What is there goes first, so that both need not fit at once, unless backward may still want it.
+        DeviceMemory more_states = states_.beyond(device.stream, states, what, ready_for_backward_);
+        DeviceMemory more_work = work_.beyond(device.stream, work, what, ready_for_backward_);
+        states_.use(device.stream, std::move(more_states));
+        work_.use(device.stream, std::move(more_work));
+        segments_ = segments;
+        steps_ = call.steps;
+        batch_ = call.batch;
+        output_steps_ = call.output_steps;
+        ready_for_backward_ = false;
+    }
+
+    /** Bytes of scratch memory for the sums of a backward pass. */
+    int64_t sum_scratch() const {
+        if (!recurrent_)
+            return sum_columns_scratch<T>({batch_, n_, segments_.length, state_elements()});
+        return sum_columns_scratch<T>({segments_.length * batch_, n_, 1, 0}, d_ <= most_factors ? d_ : 0);
     }
 
     LoopPlan plan_for(int64_t steps) const {

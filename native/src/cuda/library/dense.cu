@@ -24,13 +24,16 @@ void dense_forward(Device& device, const DenseShape& shape, const T* weights, co
 template <class T>
 void dense_backward(Device& device, const DenseShape& shape, bool accumulate, const T* weights, const T* x,
                     const T* y_gradients, T* weight_gradients, T* bias_gradients, T* x_gradients) {
+    const ColumnSums sums{shape.rows, shape.outputs, 1, 0};
+    if (bias_gradients != nullptr)
+        device.reserve_scratch(sum_columns_scratch<T>(sums));
     if (x_gradients != nullptr)
         multiply<T>(device, device.matrix_precision, {shape.rows, shape.inputs, shape.outputs},
                     {y_gradients, shape.outputs}, {weights, shape.inputs}, false, {x_gradients, shape.inputs});
     multiply<T>(device, device.matrix_precision, {shape.outputs, shape.inputs, shape.rows},
                 {y_gradients, shape.outputs, true}, {x, shape.inputs}, accumulate, {weight_gradients, shape.inputs});
     if (bias_gradients != nullptr)
-        sum_columns(device, {shape.rows, shape.outputs, 1, 0}, y_gradients, accumulate, bias_gradients);
+        sum_columns(device, sums, y_gradients, accumulate, bias_gradients);
 }
 
 template void dense_forward(Device&, const DenseShape&, const float*, const float*, const float*, float*);

@@ -66,9 +66,11 @@ struct Device {
 
     /** Scratch memory for one call; what it held before is lost. */
     template <class T> T* scratch(int64_t elements) {
-        scratch_.reserve(stream, elements * static_cast<int64_t>(sizeof(T)), "scratch");
+        reserve_scratch(elements * static_cast<int64_t>(sizeof(T)));
         return scratch_.as<T>();
     }
+    /** Makes sure of scratch memory before a call has changed anything. */
+    void reserve_scratch(int64_t bytes) { scratch_.reserve(stream, bytes, "scratch"); }
 
     int index;
     cudaDeviceProp properties;

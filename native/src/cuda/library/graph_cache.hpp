@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <list>
+#include <new>
 
 #include "cuda/library/device.hpp"
 
@@ -37,17 +38,13 @@ public:
             entries_.splice(entries_.begin(), entries_, entry);
             if (entry->graph.get() == nullptr)
                 entry->graph = capture(device, body);
-            if (entry->graph.get() != nullptr)
-                check(cudaGraphLaunch(entry->graph.get(), device.stream), "cudaGraphLaunch");
-            else
+            if (entry->graph.get() == nullptr || !launch_graph(device, *entry))
                 body();
             return;
         }
         // A loop that is run once is not worth capturing, which takes longer than the loop itself.
         body();
-        entries_.push_front(Entry{key, GraphExec()});
-        if (entries_.size() > most_entries)
-            entries_.pop_back();
+        remember(key);
     }
 
     /** Forgets all loops, since memory that they use is about to be freed. */
@@ -61,7 +58,41 @@ private:
         GraphExec graph;
     };
 
-    /** @return none if the stream cannot be captured: the default stream, or one that its owner is capturing */
+    // A graph only saves time. Where there is no memory for it, loops run as they are: part of a call has been done, so
+    // that it must not fail for want of memory any more.
+
+    void remember(const LoopKey& key) noexcept {
+        try {
+            entries_.push_front(Entry{key, GraphExec()});
+        } catch (const std::bad_alloc&) {
+            return;
+        }
+        if (entries_.size() > most_entries)
+            entries_.pop_back();
+    }
+
+    /** @return false, having done nothing, if there is no memory for it */
+    static bool launch_graph(Device& device, Entry& entry) {
+        const cudaError_t launched = cudaGraphLaunch(entry.graph.get(), device.stream);
+        if (is_out_of_memory(launched)) {
+            entry.graph = GraphExec();
+            return false;
+        }
+        check(launched, "cudaGraphLaunch");
+        return true;
+    }
+
+    static bool is_out_of_memory(cudaError_t status) {
+        if (status != cudaErrorMemoryAllocation)
+            return false;
+        static_cast<void>(cudaGetLastError());
+        return true;
+    }
+
+    /**
+     * @return none if there is no memory for it, or if the stream cannot be captured: the default stream, or one that
+     *         its owner is capturing
+     */
     template <class Body> static GraphExec capture(Device& device, Body&& body) {
         if (is_captured(device.stream))
             return GraphExec();
@@ -70,6 +101,8 @@ private:
             static_cast<void>(cudaGetLastError());
             return GraphExec();
         }
+        if (is_out_of_memory(begun))
+            return GraphExec();
         check(begun, "cudaStreamBeginCapture");
         cudaGraph_t captured = nullptr;
         try {
@@ -79,12 +112,24 @@ private:
             static_cast<void>(cudaStreamEndCapture(device.stream, &captured));
             static_cast<void>(cudaGetLastError());
             const Graph discarded(captured);
-            throw;
+            try {
+                throw;
+            } catch (const Error& error) {
+                if (error.status() == ORTHO_OUT_OF_MEMORY)
+                    return GraphExec();
+                throw;
+            }
         }
-        check(cudaStreamEndCapture(device.stream, &captured), "cudaStreamEndCapture");
+        const cudaError_t ended = cudaStreamEndCapture(device.stream, &captured);
         const Graph graph(captured);
+        if (is_out_of_memory(ended) && !is_captured(device.stream))
+            return GraphExec();
+        check(ended, "cudaStreamEndCapture");
         cudaGraphExec_t executable = nullptr;
-        check(cudaGraphInstantiateWithFlags(&executable, graph.get(), 0), "cudaGraphInstantiateWithFlags");
+        const cudaError_t instantiated = cudaGraphInstantiateWithFlags(&executable, graph.get(), 0);
+        if (is_out_of_memory(instantiated))
+            return GraphExec();
+        check(instantiated, "cudaGraphInstantiateWithFlags");
         return GraphExec(executable);
     }
 

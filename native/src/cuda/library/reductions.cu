@@ -60,17 +60,27 @@ void launch_sums(Device& device, const ColumnSums& sums, int64_t parts, const T*
            part_rows, matrices, accumulate, out, products);
 }
 
+int64_t parts_of(const ColumnSums& sums) {
+    return std::clamp<int64_t>(sums.rows / rows_of_part, 1, 1024);
+}
+
 } // namespace
+
+template <class T> int64_t sum_columns_scratch(const ColumnSums& sums, int64_t products) {
+    const int64_t parts = parts_of(sums);
+    return parts == 1 ? 0 : sums.matrices * parts * sums.columns * (1 + products) * static_cast<int64_t>(sizeof(T));
+}
 
 template <class T>
 void sum_columns(Device& device, const ColumnSums& sums, const T* matrices, bool accumulate, T* out,
                  const FactorProducts<T>& products) {
-    const int64_t parts = std::clamp<int64_t>(sums.rows / rows_of_part, 1, 1024);
+    const int64_t parts = parts_of(sums);
     if (parts == 1) {
         launch_sums(device, sums, 1, matrices, accumulate, out, products);
         return;
     }
-    T* const partial = device.scratch<T>(sums.matrices * parts * sums.columns * (1 + products.count));
+    T* const partial =
+        device.scratch<T>(sum_columns_scratch<T>(sums, products.count) / static_cast<int64_t>(sizeof(T)));
     T* const partial_products = partial + sums.matrices * parts * sums.columns;
     launch_sums(device, sums, parts, matrices, false, partial, {products.count, products.factors, partial_products});
     const auto add_up = [&](int64_t columns, const T* from, T* to) {
@@ -81,6 +91,8 @@ void sum_columns(Device& device, const ColumnSums& sums, const T* matrices, bool
         add_up(sums.columns * products.count, partial_products, products.out);
 }
 
+template int64_t sum_columns_scratch<float>(const ColumnSums&, int64_t);
+template int64_t sum_columns_scratch<double>(const ColumnSums&, int64_t);
 template void sum_columns(Device&, const ColumnSums&, const float*, bool, float*, const FactorProducts<float>&);
 template void sum_columns(Device&, const ColumnSums&, const double*, bool, double*, const FactorProducts<double>&);
 

@@ -75,6 +75,9 @@ template <class T> struct FactorProducts {
     T* out = nullptr;           // [matrices, columns, count]
 };
 
+/** Bytes of scratch memory that sum_columns takes. */
+template <class T> int64_t sum_columns_scratch(const ColumnSums& sums, int64_t products = 0);
+
 /** out[matrix, column] = sum of the column, or += it, and likewise the products; matrices are row-major and dense. */
 template <class T>
 void sum_columns(Device& device, const ColumnSums& sums, const T* matrices, bool accumulate, T* out,

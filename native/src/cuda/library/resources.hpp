@@ -73,8 +73,8 @@ public:
             static_cast<void>(cudaGetLastError());
             size_t free = 0, total = 0;
             check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-            fail(ORTHO_OUT_OF_MEMORY, "%s needs %s of the GPU's memory, %s of %s are free", what,
-                 ByteText(bytes).c_str(), ByteText(static_cast<int64_t>(free)).c_str(),
+            fail(ORTHO_OUT_OF_MEMORY, "out of memory: %s of the GPU's memory needed for %s, %s of %s free",
+                 ByteText(bytes).c_str(), what, ByteText(static_cast<int64_t>(free)).c_str(),
                  ByteText(static_cast<int64_t>(total)).c_str());
         }
         check(status, "cudaMalloc");
@@ -117,21 +117,37 @@ public:
      * @throws Error ORTHO_INVALID_STATE if it would have to grow while the stream is captured
      */
     void reserve(cudaStream_t stream, int64_t bytes, const char* what) {
-        const bool captured = is_captured(stream);
-        if (bytes <= memory_.bytes()) {
-            captured_ = captured_ || captured;
-            return;
-        }
-        if (captured)
+        DeviceMemory grown = beyond(stream, bytes, what, false);
+        use(stream, std::move(grown));
+    }
+
+    /**
+     * The first half of reserve: what can fail.
+     * @param keep  what is there stays as it is; otherwise it may go first, so that both need not fit at once
+     * @return memory that takes the place of what is there; none where that is enough
+     */
+    DeviceMemory beyond(cudaStream_t stream, int64_t bytes, const char* what, bool keep) {
+        if (bytes <= memory_.bytes())
+            return DeviceMemory();
+        if (is_captured(stream))
             fail(ORTHO_INVALID_STATE,
                  "%s needs memory, which is not to be had while the stream is captured; make the same call once before",
                  what);
-        DeviceMemory outgrown = std::exchange(memory_, DeviceMemory());
+        kept_.reserve(kept_.size() + 1);
+        if (!keep && !captured_)
+            memory_ = DeviceMemory();
+        return DeviceMemory(bytes, what);
+    }
+
+    /** The second half of reserve. */
+    void use(cudaStream_t stream, DeviceMemory grown) {
+        if (grown.bytes() == 0) {
+            captured_ = captured_ || is_captured(stream);
+            return;
+        }
+        std::swap(memory_, grown);
         if (std::exchange(captured_, false))
-            kept_.push_back(std::move(outgrown));
-        else
-            outgrown = DeviceMemory(); // first, so that both need not fit at once
-        memory_ = DeviceMemory(bytes, what);
+            kept_.push_back(std::move(grown)); // for which there is room
     }
 
     template <class T> T* as() const noexcept { return memory_.as<T>(); }
@@ -147,12 +163,14 @@ private:
 class PinnedMemory {
 public:
     explicit PinnedMemory(int64_t bytes) {
+        // The system may end the process instead of refusing what it does not have.
+        require_available(bytes, "page-locked memory");
         void* data = nullptr;
         const cudaError_t status = cudaMallocHost(&data, static_cast<size_t>(bytes));
         if (status == cudaErrorMemoryAllocation) {
             static_cast<void>(cudaGetLastError());
-            fail(ORTHO_OUT_OF_MEMORY, "page-locked memory needs %s, %s are available", ByteText(bytes).c_str(),
-                 ByteText(available_memory()).c_str());
+            fail(ORTHO_OUT_OF_MEMORY, "out of memory: %s needed for page-locked memory, %s free",
+                 ByteText(bytes).c_str(), ByteText(available_memory()).c_str());
         }
         check(status, "cudaMallocHost");
         data_ = Owned<void*, cudaFreeHost>(data);

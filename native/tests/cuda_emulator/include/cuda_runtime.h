@@ -200,6 +200,8 @@ void set_multiprocessors(int count);
 void set_host_page_tables(bool used);
 /** The call of that name after `skip` others fails with this status, once. */
 void fail_next(const char* function, int status, int skip);
+/** @return how many calls were still to fail, which now they are not */
+int forget_failures();
 
 } // namespace ortho_cuda_emulator
 

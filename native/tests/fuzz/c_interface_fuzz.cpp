@@ -1,0 +1,939 @@
+// Random sequences of calls of the C interface, with valid, extreme and wrong arguments, on one thread and on several.
+//
+//     orthonative_fuzz [--seconds S] [--seed N] [--cases N] [--verbose]
+//
+// A case is a sequence of calls that its seed determines. Each is run three times: on a device of its own, again on
+// devices with other numbers of threads, and beside other cases on threads that share a device. It must hold that
+//  - a call with valid arguments succeeds or says what is not finite, and a call with a wrong one fails;
+//  - a status is one that the header names for the function, and never ORTHO_INTERNAL;
+//  - a call that fails leaves a message of one line, and all memory of the caller as it was;
+//  - all three runs give the same statuses and the same bits;
+//  - nothing is left alive at the end.
+// Whatever else is wrong (memory, races, undefined behaviour) is for the sanitizers to find: presets asan and tsan.
+// A case that fails is run again call by call to find the shortest sequence that fails, which is printed. After a
+// crash,
+// `--seed N --cases 1 --verbose`, with the seed that was printed, prints each call before it is made.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cinttypes>
+#include <cmath>
+#include <csignal>
+#include <cstdarg>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "orthonative/orthonative.h"
+
+namespace {
+
+/** SplitMix64. */
+class Random {
+public:
+    explicit Random(uint64_t seed) : state_(seed) {}
+    uint64_t next() {
+        uint64_t z = state_ += 0x9e3779b97f4a7c15u;
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+        return z ^ (z >> 31);
+    }
+    int64_t below(int64_t bound) { return static_cast<int64_t>(next() % static_cast<uint64_t>(bound)); }
+    int64_t from(int64_t low, int64_t high) { return low + below(high - low + 1); }
+    bool one_in(int64_t n) { return below(n) == 0; }
+    template <class T, size_t count> T of(const std::array<T, count>& values) {
+        return values[static_cast<size_t>(below(count))];
+    }
+
+private:
+    uint64_t state_;
+};
+
+std::atomic<uint64_t> seed_under_way{0};
+
+void tell_seed(int signal) {
+    // Only what a signal handler may do.
+    char text[] = "\northonative_fuzz: died in the case of seed 00000000000000000000\n";
+    uint64_t seed = seed_under_way.load();
+    for (size_t i = sizeof text - 3; text[i] == '0'; --i, seed /= 10)
+        text[i] = static_cast<char>('0' + seed % 10);
+    static_cast<void>(!write(STDERR_FILENO, text, sizeof text - 1));
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+}
+
+constexpr size_t slots = 14, slot_elements = 2048;
+
+/** How a case is run. */
+struct Run {
+    uint64_t seed;
+    /** Calls after this one are not made. */
+    int64_t calls;
+    /** Added to the number of threads of each device. */
+    int more_threads;
+    /** Taken by cases that share a device; null: none. */
+    ortho_device* shared;
+    bool verbose;
+};
+
+/** A case: the objects and the memory that its calls work on. */
+class Case {
+public:
+    explicit Case(const Run& run) : run_(run), random_(run.seed) {
+        for (size_t i = 0; i < floats_.size(); ++i) {
+            const double value = random_value();
+            floats_[i] = static_cast<float>(value);
+            doubles_[i] = value;
+        }
+        for (int32_t& target : targets_)
+            target = static_cast<int32_t>(random_.below(4));
+        if (run.shared != nullptr)
+            devices_[0] = run.shared;
+    }
+    ~Case() {
+        for (Chain& chain : chains_)
+            ortho_chain_free(chain.handle);
+        for (Memory<ortho_buffer>& buffer : buffers_)
+            ortho_buffer_free(buffer.handle);
+        for (Memory<ortho_staging>& staging : stagings_)
+            ortho_staging_free(staging.handle);
+        for (ortho_device* const device : devices_)
+            if (device != run_.shared)
+                ortho_device_free(device);
+    }
+    Case(const Case&) = delete;
+    Case& operator=(const Case&) = delete;
+
+    void play() {
+        for (int64_t i = 0; i < run_.calls && problem_.empty(); ++i)
+            make_a_call();
+    }
+
+    /** What did not hold; empty if all did. */
+    const std::string& problem() const { return problem_; }
+    /** The calls, a line each. */
+    const std::string& text() const { return text_; }
+    /** Of all statuses and of all memory after each call. */
+    uint64_t digest() const { return digest_; }
+    int64_t calls() const { return calls_; }
+    int64_t succeeded() const { return succeeded_; }
+
+private:
+    static constexpr unsigned ok = 1u << ORTHO_OK, argument = 1u << ORTHO_INVALID_ARGUMENT,
+                              memory = 1u << ORTHO_OUT_OF_MEMORY, not_finite = 1u << ORTHO_NOT_FINITE,
+                              state = 1u << ORTHO_INVALID_STATE, not_supported = 1u << ORTHO_NOT_SUPPORTED;
+
+    template <class Handle> struct Memory {
+        Handle* handle = nullptr;
+        int64_t bytes = 0;
+    };
+    struct Chain {
+        ortho_chain* handle = nullptr;
+        ortho_chain_options options{};
+        /** Of the forward pass that waits for its backward pass. */
+        int64_t batch = 0, output_steps = 0;
+        bool waits = false;
+        bool recurrent() const { return options.model == ORTHO_RECURRENT; }
+    };
+
+    double random_value() {
+        static constexpr std::array<double, 8> extremes = {0,
+                                                           -0.0,
+                                                           1e-45,
+                                                           1e-310,
+                                                           3e38,
+                                                           -1e300,
+                                                           std::numeric_limits<double>::infinity(),
+                                                           std::numeric_limits<double>::quiet_NaN()};
+        if (random_.one_in(4096))
+            return random_.of(extremes);
+        return static_cast<double>(random_.from(-1000, 1000)) / 1500;
+    }
+
+    // Arguments. One of a call's may be chosen to be wrong: `wrong_` counts down to it.
+
+    bool is_wrong() {
+        if (wrong_ < 0 || wrong_-- != 0)
+            return false;
+        has_wrong_ = true;
+        return true;
+    }
+    /** @param least  the smallest size that is allowed */
+    int64_t size(int64_t least, int64_t most) {
+        static constexpr std::array<int64_t, 12> absurd = {
+            INT64_MAX,        INT64_MAX / 2,    INT64_MAX / 8 + 1,   INT64_MAX / 16,
+            int64_t{1} << 60, int64_t{1} << 56, int64_t{1} << 50,    -1,
+            INT64_MIN,        INT64_MIN / 8,    -(int64_t{1} << 32), INT32_MIN};
+        if (is_wrong())
+            return random_.one_in(4) ? least - 1 : random_.of(absurd);
+        return random_.one_in(5) ? least : random_.from(least, most);
+    }
+    int32_t choice(int32_t first, int32_t last) {
+        const std::array<int32_t, 4> others = {first - 1, last + 1, INT32_MAX, INT32_MIN};
+        return is_wrong() ? random_.of(others) : static_cast<int32_t>(random_.from(first, last));
+    }
+    int32_t flag() { return choice(0, 1); }
+    /** A number in [0, below). */
+    double number(double below) {
+        static constexpr std::array<double, 4> others = {-0.5, std::numeric_limits<double>::infinity(),
+                                                         -std::numeric_limits<double>::infinity(),
+                                                         std::numeric_limits<double>::quiet_NaN()};
+        if (is_wrong())
+            return random_.of(others);
+        return below * static_cast<double>(random_.below(1000)) / 1000;
+    }
+    /** Memory of its own for each array of a call. */
+    void* slot(int32_t dtype) {
+        if (is_wrong())
+            return nullptr;
+        const size_t at = order_[next_slot_++ % slots] * slot_elements;
+        return dtype == ORTHO_FLOAT64 ? static_cast<void*>(doubles_.data() + at)
+                                      : static_cast<void*>(floats_.data() + at);
+    }
+    void* slot_or_null(int32_t dtype) { return random_.one_in(3) ? nullptr : slot(dtype); }
+    double* number_or_null() { return random_.one_in(3) ? nullptr : &number_; }
+    ortho_device* device() {
+        ortho_device* chosen = any(devices_);
+        if (chosen == nullptr)
+            chosen = devices_[0];
+        return needed(chosen);
+    }
+    template <class Object, size_t count> Object& any(std::array<Object, count>& objects) {
+        return objects[static_cast<size_t>(random_.below(count))];
+    }
+    /** One that has been created, where there is one of a few that are picked. */
+    Chain& any_chain() {
+        for (int i = 0; i < 5; ++i)
+            if (Chain& chosen = any(chains_); chosen.handle != nullptr)
+                return chosen;
+        return chains_[0];
+    }
+    template <class Handle> Handle* needed(Handle* handle) {
+        if (is_wrong())
+            handle = nullptr;
+        has_wrong_ = has_wrong_ || handle == nullptr;
+        return handle;
+    }
+
+    /** Writes the call down before it is made. */
+    __attribute__((format(printf, 2, 3))) void say(const char* format, ...) {
+        char line[512];
+        va_list arguments;
+        va_start(arguments, format);
+        std::vsnprintf(line, sizeof line, format, arguments);
+        va_end(arguments);
+        text_ += line;
+        text_ += '\n';
+        if (run_.verbose)
+            std::fprintf(stderr, "%s\n", line);
+    }
+
+    void wrong(const std::string& what) {
+        if (problem_.empty())
+            problem_ = what;
+    }
+
+    /** Checks a call against what the header says of its function, `allowed`, and of all functions. */
+    void returned(ortho_status status, unsigned allowed) {
+        digest_ = mixed(digest_, static_cast<uint64_t>(status));
+        ++calls_;
+        succeeded_ += status == ORTHO_OK;
+        const std::string message = ortho_last_error();
+        if (status < ORTHO_OK || status > ORTHO_INTERNAL || (allowed >> status & 1) == 0)
+            return wrong("status " + std::to_string(status) + " is not one of the function's: " + message);
+        if (status == ORTHO_OK && has_wrong_)
+            return wrong("a wrong argument was taken");
+        if (status != ORTHO_OK && status != ORTHO_NOT_FINITE && !has_wrong_)
+            return wrong("valid arguments were refused: " + message);
+        const uint64_t contents = contents_digest();
+        if (status != ORTHO_OK) {
+            if (message.empty() || message.size() >= 512)
+                return wrong("a message of " + std::to_string(message.size()) + " bytes");
+            for (const char c : message)
+                if (static_cast<unsigned char>(c) < 0x20)
+                    return wrong("a control character in a message: " + message);
+            if (contents != contents_)
+                return wrong("a call that failed has written: " + message);
+        }
+        contents_ = contents;
+        digest_ = mixed(digest_, contents);
+    }
+
+    static uint64_t mixed(uint64_t digest, uint64_t value) {
+        digest = (digest ^ value) * 0x9fb21c651e98df25u;
+        return digest ^ (digest >> 29);
+    }
+    /** NaN counts as one value. */
+    template <class T> static uint64_t bits(T value) {
+        uint64_t all = 0;
+        if (value == value)
+            std::memcpy(&all, &value, sizeof value);
+        else
+            all = 1;
+        return all;
+    }
+    uint64_t contents_digest() const {
+        uint64_t digest = 1;
+        for (const float value : floats_)
+            digest = mixed(digest, bits(value));
+        for (const double value : doubles_)
+            digest = mixed(digest, bits(value));
+        for (const int64_t value : permutation_)
+            digest = mixed(digest, static_cast<uint64_t>(value));
+        return mixed(mixed(digest, bits(number_)), static_cast<uint64_t>(count_));
+    }
+
+    void make_a_call() {
+        for (size_t i = slots; i > 1; --i)
+            std::swap(order_[i - 1], order_[static_cast<size_t>(random_.below(static_cast<int64_t>(i)))]);
+        next_slot_ = 0;
+        has_wrong_ = false;
+        wrong_ = random_.one_in(3) ? random_.below(10) : -1;
+        if (contents_ == 0)
+            contents_ = contents_digest();
+        switch (random_.below(24)) {
+        case 0:
+            return library_facts();
+        case 1:
+            return create_device();
+        case 2:
+            return random_.one_in(4) ? free_something() : describe_device();
+        case 3:
+            return create_buffer();
+        case 4:
+            return create_staging();
+        case 5:
+            return use_staging();
+        case 6:
+            return copy();
+        case 7:
+            return fill();
+        case 8:
+            return draw();
+        case 9:
+            return permute();
+        case 10:
+            return add_noise();
+        case 11:
+        case 12:
+            return create_chain();
+        case 13:
+            return ask_chain();
+        case 14:
+        case 15:
+        case 16:
+            return run_chain_forward();
+        case 17:
+        case 18:
+            return run_chain_backward();
+        case 19:
+            return run_dense();
+        case 20:
+            return cross_entropy();
+        case 21:
+            return squared_error();
+        case 22:
+            return clip();
+        default:
+            return step();
+        }
+    }
+
+    void library_facts() {
+        say("ortho_get_system_info, ortho_layout and others");
+        if (ortho_abi_version() != ORTHO_ABI_VERSION || ortho_version()[0] == '\0' ||
+            std::strlen(ortho_header_hash()) != 64 || ortho_live_objects() < 0 ||
+            ortho_layout("ortho_chain_options") != sizeof(ortho_chain_options) || ortho_layout("no such") != -1 ||
+            ortho_layout(nullptr) != -1)
+            wrong("a fact about the library is wrong");
+        ortho_system_info info{};
+        info.struct_size = static_cast<uint32_t>(is_wrong() ? random_.next() << 8 : sizeof info);
+        ortho_system_info* const target = needed(&info);
+        returned(ortho_get_system_info(target), ok | argument | not_supported);
+    }
+
+    void create_device() {
+        ortho_device*& place = devices_[1 + static_cast<size_t>(random_.below(devices_.size() - 1))];
+        ortho_device* made = nullptr;
+        ortho_device_options options{};
+        options.struct_size = static_cast<uint32_t>(is_wrong() ? random_.next() << 8 : sizeof options);
+        options.kind = is_wrong() ? (random_.one_in(2) ? -1 : 2) : ORTHO_DEVICE_CPU;
+        options.threads = is_wrong() ? (random_.one_in(2) ? -1 : 1025) : 1 + (random_.below(4) + run_.more_threads) % 4;
+        options.index = is_wrong() ? 1 : 0;
+        options.cuda_stream = is_wrong() ? &made : nullptr;
+        ortho_device** const target = needed(&made);
+        say("ortho_device_create(%s, {size %u, kind %d, threads %d, index %d})", target != nullptr ? "device" : "null",
+            options.struct_size, options.kind, options.threads, options.index);
+        returned(ortho_device_create(target, &options), ok | argument | memory | not_supported);
+        if (made == nullptr)
+            return;
+        if (ortho_device_threads(made) != options.threads)
+            wrong("a device has another number of threads");
+        ortho_device_free(place); // what was made on it keeps it alive
+        place = made;
+    }
+
+    void describe_device() {
+        ortho_device* const chosen = device();
+        ortho_device_info info{};
+        info.struct_size = static_cast<uint32_t>(is_wrong() ? 3 : sizeof info);
+        ortho_device_info* const target = needed(&info);
+        say("ortho_device_get_info and ortho_device_synchronize(%s)", chosen != nullptr ? "device" : "null");
+        if (std::strcmp(ortho_device_name(chosen), chosen != nullptr ? "cpu" : "") != 0)
+            wrong("a device has another name");
+        returned(ortho_device_get_info(chosen, target), ok | argument);
+        has_wrong_ = chosen == nullptr;
+        returned(ortho_device_synchronize(chosen), ok | argument);
+    }
+
+    void free_something() {
+        switch (random_.below(4)) {
+        case 0: {
+            say("ortho_device_free");
+            ortho_device*& place = devices_[1 + static_cast<size_t>(random_.below(devices_.size() - 1))];
+            ortho_device_free(std::exchange(place, nullptr));
+            break;
+        }
+        case 1: {
+            say("ortho_buffer_free");
+            ortho_buffer_free(std::exchange(any(buffers_), {}).handle);
+            break;
+        }
+        case 2: {
+            say("ortho_staging_free");
+            ortho_staging_free(std::exchange(any(stagings_), {}).handle);
+            break;
+        }
+        default: {
+            say("ortho_chain_free");
+            ortho_chain_free(std::exchange(any(chains_), {}).handle);
+            break;
+        }
+        }
+    }
+
+    void create_buffer() {
+        Memory<ortho_buffer>& place = any(buffers_);
+        ortho_device* const on = device();
+        const int64_t bytes = random_.one_in(50) ? int64_t{5} << 20 : size(1, 5000);
+        const bool wraps = random_.one_in(3);
+        void* const lent = wraps ? slot(ORTHO_FLOAT32) : nullptr;
+        ortho_buffer* made = nullptr;
+        say("ortho_buffer_%s(%s, %" PRId64 ")", wraps ? "wrap" : "create", on != nullptr ? "device" : "null", bytes);
+        has_wrong_ = has_wrong_ || (wraps && bytes > static_cast<int64_t>(slot_elements * sizeof(float)));
+        if (wraps && bytes > static_cast<int64_t>(slot_elements * sizeof(float)) && bytes < int64_t{1} << 40)
+            return;
+        const ortho_status status =
+            wraps ? ortho_buffer_wrap(&made, on, lent, bytes) : ortho_buffer_create(&made, on, bytes);
+        returned(status, ok | argument | memory);
+        if (made == nullptr)
+            return;
+        if (ortho_buffer_bytes(made) != bytes || ortho_buffer_data(made) == nullptr)
+            wrong("a buffer is not what was asked for");
+        if (!wraps) {
+            const auto* const data = static_cast<const char*>(ortho_buffer_data(made));
+            if (std::any_of(data, data + bytes, [](char c) { return c != 0; }))
+                wrong("a new buffer is not zero");
+        }
+        ortho_buffer_free(place.handle);
+        place = {made, bytes};
+    }
+
+    void create_staging() {
+        Memory<ortho_staging>& place = any(stagings_);
+        ortho_device* const on = device();
+        const int64_t bytes = size(1, 5000);
+        ortho_staging* made = nullptr;
+        ortho_staging** const target = needed(&made);
+        say("ortho_staging_create(%s, %" PRId64 ")", on != nullptr ? "device" : "null", bytes);
+        returned(ortho_staging_create(target, on, bytes), ok | argument | memory);
+        if (made == nullptr)
+            return;
+        ortho_staging_free(place.handle);
+        place = {made, bytes};
+    }
+
+    void use_staging() {
+        const Memory<ortho_staging> chosen = any(stagings_);
+        ortho_staging* const staging = needed(chosen.handle);
+        const int64_t bytes = size(1, std::max<int64_t>(1, chosen.bytes));
+        void* const target = slot(ORTHO_FLOAT32);
+        say("ortho_staging_upload(%s, %" PRId64 "), join and wait", staging != nullptr ? "staging" : "null", bytes);
+        if (staging != nullptr)
+            std::memset(ortho_staging_data(staging), 1, static_cast<size_t>(chosen.bytes));
+        returned(ortho_staging_upload(staging, target, bytes), ok | argument);
+        has_wrong_ = staging == nullptr;
+        returned(ortho_staging_join(staging), ok | argument);
+        returned(ortho_staging_wait(staging), ok | argument);
+    }
+
+    void copy() {
+        ortho_device* const on = device();
+        void* const to = slot(ORTHO_FLOAT32);
+        const void* const from = slot(ORTHO_FLOAT32);
+        const int64_t bytes = size(1, slot_elements * sizeof(float));
+        const int64_t which = random_.below(3);
+        say("ortho_copy %d (%s, %" PRId64 ")", static_cast<int>(which), on != nullptr ? "device" : "null", bytes);
+        returned(which == 0   ? ortho_copy(on, to, from, bytes)
+                 : which == 1 ? ortho_copy_from_host(on, to, from, bytes)
+                              : ortho_copy_to_host(on, to, from, bytes),
+                 ok | argument);
+    }
+
+    void fill() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t count = size(1, slot_elements);
+        void* const values = slot(dtype);
+        say("ortho_fill(%s, %d, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, count);
+        returned(ortho_fill(on, dtype, count, values, random_value()), ok | argument);
+    }
+
+    void draw() {
+        const int32_t purpose = choice(0, 4), dtype = choice(0, 1);
+        const int64_t count = size(1, slot_elements);
+        const bool normal = random_.one_in(2);
+        const double deviation = number(2);
+        void* const values = slot(dtype);
+        say("ortho_random_%s(%d, %g, %d, %" PRId64 ")", normal ? "normal" : "uniform", purpose, deviation, dtype,
+            count);
+        const auto index = static_cast<uint32_t>(random_.next());
+        if (!normal)
+            has_wrong_ = has_wrong_ || !(deviation > -1);
+        returned(normal ? ortho_random_normal(random_.next(), purpose, index, 0.5, deviation, dtype, count, values)
+                        : ortho_random_uniform(random_.next(), purpose, index, -1,
+                                               std::isfinite(deviation) && deviation < 0 ? -2 : deviation, dtype, count,
+                                               values),
+                 ok | argument);
+    }
+
+    void permute() {
+        const int32_t purpose = choice(0, 4);
+        const int64_t count = size(1, static_cast<int64_t>(permutation_.size()));
+        int64_t* const target = needed(permutation_.data());
+        say("ortho_random_permutation(%d, %" PRId64 ")", purpose, count);
+        returned(ortho_random_permutation(random_.next(), purpose, 1, count, target), ok | argument);
+    }
+
+    void add_noise() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t count = size(1, slot_elements);
+        const double deviation = number(2);
+        const void* const x = slot(dtype);
+        void* const y = slot(dtype);
+        say("ortho_add_normal_noise(%s, %d, %g, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, deviation,
+            count);
+        returned(ortho_add_normal_noise(on, dtype, random_.next(), 3, deviation, count, x, y), ok | argument);
+    }
+
+    void create_chain() {
+        Chain& place = any(chains_);
+        ortho_device* const on = device();
+        ortho_chain_options o{};
+        o.struct_size = static_cast<uint32_t>(is_wrong() ? 7 : sizeof o);
+        o.dtype = choice(0, 1);
+        o.model = choice(0, 1);
+        o.activation = choice(0, 1);
+        o.filter = choice(0, 3);
+        const bool recurrent = o.model == ORTHO_RECURRENT;
+        o.filter_per_layer = recurrent ? (is_wrong() ? 1 : 0) : flag();
+        o.hidden_size = size(1, random_.one_in(3) ? 22 : 9);
+        // Absurd numbers of layers are allowed where one filter serves all; only a forward call is then refused.
+        o.layers = recurrent ? (is_wrong() ? 1 : 0) : size(1, 4);
+        o.input_size = recurrent ? size(0, 5) : (is_wrong() ? 1 : 0);
+        o.seed = random_.next();
+        o.filter_index = static_cast<uint32_t>(random_.next());
+        o.check_finite = flag();
+        const double alpha = number(1), beta = number(1);
+        o.alpha = needed(&alpha);
+        o.beta = needed(&beta);
+        has_wrong_ = has_wrong_ || !std::isfinite(alpha) || !std::isfinite(beta);
+        if (std::isfinite(alpha) && std::isfinite(beta) && (alpha < 0 || beta < 0))
+            return; // negative factors are allowed
+        o.alpha_count = is_wrong() ? random_.from(23, 99) : 1;
+        o.beta_count = is_wrong() ? -1 : 1;
+        o.checkpoint_every = random_.one_in(2) ? 0 : (is_wrong() ? -1 : random_.from(1, 9));
+        if (has_wrong_ && o.layers > INT32_MAX)
+            o.layers = INT64_MAX;
+        ortho_chain* made = nullptr;
+        ortho_chain** const target = needed(&made);
+        say("ortho_chain_create(%s, {size %u, dtype %d, model %d, activation %d, filter %d, per layer %d, N %" PRId64
+            ", L %" PRId64 ", D %" PRId64 ", finite %d, every %" PRId64 "})",
+            on != nullptr ? "device" : "null", o.struct_size, o.dtype, o.model, o.activation, o.filter,
+            o.filter_per_layer, o.hidden_size, o.layers, o.input_size, o.check_finite, o.checkpoint_every);
+        returned(ortho_chain_create(target, on, &o), ok | argument | memory);
+        if (made == nullptr)
+            return;
+        ortho_chain_free(place.handle);
+        place = {made, o, 0, 0, false};
+    }
+
+    void ask_chain() {
+        const Chain& chosen = any_chain();
+        ortho_chain* const chain = needed(chosen.handle);
+        const ortho_chain_options& o = chosen.options;
+        if (random_.one_in(2)) {
+            const int64_t layer = o.filter_per_layer == 1 ? size(0, o.layers - 1) : size(0, 0);
+            auto* const matrix = static_cast<double*>(slot(ORTHO_FLOAT64));
+            say("ortho_chain_filter(%s, %" PRId64 ")", chain != nullptr ? "chain" : "null", layer);
+            returned(ortho_chain_filter(chain, layer, matrix), ok | argument | memory);
+        } else {
+            const int64_t steps = chosen.recurrent() ? size(1, 1000) : (is_wrong() ? 1 : 0);
+            const int64_t batch = size(1, 1000);
+            const int32_t training = flag();
+            int64_t* const bytes = needed(&count_);
+            say("ortho_chain_memory(%s, %" PRId64 ", %" PRId64 ", %d)", chain != nullptr ? "chain" : "null", steps,
+                batch, training);
+            returned(ortho_chain_memory(chain, steps, batch, training, bytes), ok | argument | memory);
+        }
+    }
+
+    void run_chain_forward() {
+        Chain& chosen = any_chain();
+        ortho_chain* const chain = needed(chosen.handle);
+        const ortho_chain_options& o = chosen.options;
+        const int64_t units = std::max<int64_t>(1, o.hidden_size);
+        // All arrays fit into slots: up to 5 inputs and 22 units.
+        const int64_t most_steps = random_.one_in(4) ? 40 : 6;
+        const int64_t most_batch = static_cast<int64_t>(slot_elements) / (most_steps * std::max(units, int64_t{5}));
+        const int64_t steps = chosen.recurrent() ? size(1, most_steps) : (is_wrong() ? 1 : 0);
+        const int64_t batch = size(1, std::max<int64_t>(1, most_batch));
+        const int64_t all_steps = chosen.recurrent() ? steps : o.layers;
+        const int64_t output_steps = size(0, std::clamp<int64_t>(all_steps, 0, most_steps));
+        const int32_t training = flag();
+        const bool driven = o.input_size > 0;
+        const void* const weights = slot(o.dtype);
+        const void* const input_weights = driven ? slot(o.dtype) : (is_wrong() ? floats_.data() : nullptr);
+        const void* const bias = slot(o.dtype);
+        const void* const inputs = driven ? slot(o.dtype) : (is_wrong() ? floats_.data() : nullptr);
+        const void* const initial = random_.one_in(2) ? nullptr : any_slot(o.dtype);
+        void* const outputs = output_steps != 0 ? slot(o.dtype) : nullptr;
+        say("ortho_chain_forward(%s, T %" PRId64 ", B %" PRId64 ", K %" PRId64 ", training %d)",
+            chain != nullptr ? "chain" : "null", steps, batch, output_steps, training);
+        const ortho_status status = ortho_chain_forward(chain, steps, batch, output_steps, training, weights,
+                                                        input_weights, bias, inputs, initial, outputs);
+        returned(status, ok | argument | memory | (o.check_finite == 1 ? not_finite : 0u));
+        // A call that failed has left the pass before as it was.
+        if (status == ORTHO_OK) {
+            chosen.waits = training == 1;
+            chosen.batch = batch;
+            chosen.output_steps = output_steps;
+        }
+    }
+
+    /** Memory that cannot be left out by mistake. */
+    void* any_slot(int32_t dtype) {
+        const int64_t kept = std::exchange(wrong_, -1);
+        void* const memory_of_slot = slot(dtype);
+        wrong_ = kept;
+        return memory_of_slot;
+    }
+
+    void run_chain_backward() {
+        Chain& chosen = any_chain();
+        ortho_chain* const chain = needed(chosen.handle);
+        const ortho_chain_options& o = chosen.options;
+        const int32_t accumulate = flag();
+        const bool driven = o.input_size > 0;
+        const void* const weights = slot(o.dtype);
+        const void* const input_weights = driven ? slot(o.dtype) : nullptr;
+        const void* const bias = slot(o.dtype);
+        const void* const inputs = driven ? slot(o.dtype) : nullptr;
+        const void* const arriving = chosen.output_steps > 0 ? slot(o.dtype) : nullptr;
+        void* const weight_gradients = slot(o.dtype);
+        void* const input_weight_gradients = driven ? slot(o.dtype) : nullptr;
+        void* const bias_gradients = slot(o.dtype);
+        void* const input_gradients = driven && random_.one_in(2) ? any_slot(o.dtype) : nullptr;
+        void* const initial_gradients = random_.one_in(2) ? any_slot(o.dtype) : nullptr;
+        const bool waits = chosen.waits;
+        has_wrong_ = has_wrong_ || !waits;
+        say("ortho_chain_backward(%s, accumulate %d)", chain != nullptr ? "chain" : "null", accumulate);
+        const ortho_status status =
+            ortho_chain_backward(chain, accumulate, weights, input_weights, bias, inputs, arriving, weight_gradients,
+                                 input_weight_gradients, bias_gradients, input_gradients, initial_gradients);
+        returned(status, ok | argument | memory | (waits ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
+        if (status == ORTHO_OK)
+            chosen.waits = false;
+    }
+
+    void run_dense() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t rows = size(1, random_.one_in(3) ? 50 : 8), inputs = size(1, 40), outputs = size(1, 40);
+        const bool forward = random_.one_in(2);
+        const void* const weights = slot(dtype);
+        const void* const x = slot(dtype);
+        say("ortho_dense_%s(%s, %d, %" PRId64 " x %" PRId64 " x %" PRId64 ")", forward ? "forward" : "backward",
+            on != nullptr ? "device" : "null", dtype, rows, inputs, outputs);
+        if (forward) {
+            const void* const bias = random_.one_in(2) ? any_slot(dtype) : nullptr;
+            void* const y = slot(dtype);
+            return returned(ortho_dense_forward(on, dtype, rows, inputs, outputs, weights, bias, x, y),
+                            ok | argument | memory);
+        }
+        const int32_t accumulate = flag();
+        const void* const y_gradients = slot(dtype);
+        void* const weight_gradients = slot(dtype);
+        void* const bias_gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
+        void* const x_gradients = weights != nullptr && random_.one_in(3) ? nullptr : any_slot(dtype);
+        returned(ortho_dense_backward(on, dtype, accumulate, rows, inputs, outputs, weights, x, y_gradients,
+                                      weight_gradients, bias_gradients, x_gradients),
+                 ok | argument | memory);
+    }
+
+    void cross_entropy() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t rows = size(1, static_cast<int64_t>(targets_.size())), classes = size(1, 50);
+        const double smoothing = number(1);
+        const void* const logits = slot(dtype);
+        const int32_t* const targets = needed(targets_.data());
+        void* const gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
+        // Targets are classes 0 to 3.
+        if (classes > 0 && classes < 4 && rows > 0 && rows <= static_cast<int64_t>(targets_.size()))
+            has_wrong_ = has_wrong_ || std::any_of(targets_.begin(), targets_.begin() + rows,
+                                                   [&](int32_t target) { return target >= classes; });
+        say("ortho_softmax_cross_entropy(%s, %d, %" PRId64 " x %" PRId64 ", %g)", on != nullptr ? "device" : "null",
+            dtype, rows, classes, smoothing);
+        returned(ortho_softmax_cross_entropy(on, dtype, rows, classes, smoothing, logits, targets, number_or_null(),
+                                             random_.one_in(2) ? nullptr : &count_, gradients),
+                 ok | argument | memory | not_finite);
+    }
+
+    void squared_error() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t count = size(1, slot_elements);
+        const void* const predictions = slot(dtype);
+        const void* const targets = slot(dtype);
+        void* const gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
+        say("ortho_mean_squared_error(%s, %d, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, count);
+        returned(ortho_mean_squared_error(on, dtype, count, predictions, targets, number_or_null(), gradients),
+                 ok | argument | memory | not_finite);
+    }
+
+    void clip() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t count = size(1, slot_elements);
+        static constexpr std::array<double, 4> others = {0, -1, -std::numeric_limits<double>::infinity(),
+                                                         std::numeric_limits<double>::quiet_NaN()};
+        const double largest = is_wrong()          ? random_.of(others)
+                               : random_.one_in(4) ? std::numeric_limits<double>::infinity()
+                                                   : 0.5 + static_cast<double>(random_.below(100));
+        void* const gradients = slot(dtype);
+        say("ortho_clip_gradient_norm(%s, %d, %" PRId64 ", %g)", on != nullptr ? "device" : "null", dtype, count,
+            largest);
+        returned(ortho_clip_gradient_norm(on, dtype, count, gradients, largest, number_or_null()),
+                 ok | argument | memory | not_finite);
+    }
+
+    void step() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t count = size(1, slot_elements);
+        void* const parameters = slot(dtype);
+        const void* const gradients = slot(dtype);
+        void* const first = slot(dtype);
+        const bool adam = random_.one_in(2);
+        void* const second = adam ? slot(dtype) : nullptr;
+        const int64_t half = std::clamp<int64_t>(count / 2, 0, slot_elements);
+        std::array<ortho_parameter_group, 2> groups = {
+            {{half, std::clamp<int64_t>(count, 0, slot_elements) - half, number(0.1), number(0.1)},
+             {0, half, number(0.1), number(0.1)}}};
+        if (random_.one_in(2))
+            std::swap(groups[0], groups[1]);
+        if (is_wrong())
+            groups[1].count = random_.one_in(2) ? INT64_MAX : slot_elements + 1;
+        else if (half > 1 && is_wrong())
+            groups[0].offset = groups[1].offset; // they overlap
+        const int64_t group_count = is_wrong() ? (random_.one_in(2) ? 0 : INT64_MAX) : 2;
+        const double decay = number(0.9);
+        const int32_t option = flag();
+        if (!adam) {
+            say("ortho_sgd_step(%s, %d, %" PRId64 ", %g)", on != nullptr ? "device" : "null", dtype, count, decay);
+            if (decay == 0 && first == nullptr)
+                return; // which is allowed
+            return returned(ortho_sgd_step(on, dtype, count, parameters, gradients, first, decay, option, groups.data(),
+                                           group_count),
+                            ok | argument | memory | not_finite);
+        }
+        const int64_t number_of_step = size(1, 1000);
+        if (number_of_step > 1000)
+            return; // which is allowed
+        say("ortho_adam_step(%s, %d, %" PRId64 ", step %" PRId64 ", %g)", on != nullptr ? "device" : "null", dtype,
+            count, number_of_step, decay);
+        returned(ortho_adam_step(on, dtype, count, parameters, gradients, first, second, number_of_step, decay, 0.99,
+                                 1e-8, option, groups.data(), group_count),
+                 ok | argument | memory | not_finite);
+    }
+
+    const Run run_;
+    Random random_;
+    std::vector<float> floats_ = std::vector<float>(slots * slot_elements);
+    std::vector<double> doubles_ = std::vector<double>(slots * slot_elements);
+    std::array<int32_t, 40> targets_{};
+    std::array<int64_t, 200> permutation_{};
+    double number_ = 0.5;
+    int64_t count_ = 5;
+    std::array<ortho_device*, 3> devices_{};
+    std::array<Memory<ortho_buffer>, 3> buffers_{};
+    std::array<Memory<ortho_staging>, 2> stagings_{};
+    std::array<Chain, 4> chains_{};
+
+    std::array<size_t, slots> order_ = [] {
+        std::array<size_t, slots> order{};
+        for (size_t i = 0; i < slots; ++i)
+            order[i] = i;
+        return order;
+    }();
+    size_t next_slot_ = 0;
+    int64_t wrong_ = -1;
+    bool has_wrong_ = false;
+    std::string text_, problem_;
+    uint64_t digest_ = 1, contents_ = 0;
+    int64_t calls_ = 0, succeeded_ = 0;
+};
+
+constexpr int64_t calls_of_case = 60;
+
+struct Outcome {
+    std::string problem;
+    std::string text;
+    uint64_t digest = 0;
+    int64_t calls = 0;
+    int64_t succeeded = 0;
+};
+
+Outcome play(const Run& run) {
+    Case one(run);
+    one.play();
+    return {one.problem(), one.text(), one.digest(), one.calls(), one.succeeded()};
+}
+
+ortho_device* make_device(int threads) {
+    ortho_device_options options{};
+    options.struct_size = sizeof options;
+    options.threads = threads;
+    ortho_device* device = nullptr;
+    if (ortho_device_create(&device, &options) != ORTHO_OK) {
+        std::fprintf(stderr, "no device: %s\n", ortho_last_error());
+        std::exit(2);
+    }
+    return device;
+}
+
+/** A case twice alone, on a device that it has for itself. */
+Outcome play_alone(uint64_t seed, int64_t calls, bool verbose) {
+    Outcome first;
+    for (int more_threads = 0; more_threads < 2; ++more_threads) {
+        ortho_device* const device = make_device(1 + 2 * more_threads);
+        Outcome outcome = play({seed, calls, more_threads, device, verbose});
+        ortho_device_free(device);
+        if (ortho_live_objects() != 0 && outcome.problem.empty())
+            outcome.problem = std::to_string(ortho_live_objects()) + " objects are left alive";
+        if (more_threads == 1 && outcome.problem.empty() && outcome.digest != first.digest)
+            outcome.problem = "other bits or statuses with another number of threads";
+        if (!outcome.problem.empty())
+            return outcome;
+        first = std::move(outcome);
+    }
+    return first;
+}
+
+/** Cases on threads of their own that share a device. @return those that had another outcome than alone */
+std::string play_together(uint64_t seed, const std::vector<Outcome>& alone) {
+    ortho_device* const device = make_device(2);
+    std::vector<Outcome> together(alone.size());
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < alone.size(); ++i)
+        threads.emplace_back([&, i] { together[i] = play({seed + i, calls_of_case, 0, device, false}); });
+    for (std::thread& thread : threads)
+        thread.join();
+    ortho_device_free(device);
+    std::string problems;
+    for (size_t i = 0; i < alone.size(); ++i)
+        if (!together[i].problem.empty() || together[i].digest != alone[i].digest)
+            problems += "seed " + std::to_string(seed + i) + " beside others: " +
+                        (together[i].problem.empty() ? "other bits or statuses than alone" : together[i].problem) +
+                        "\n" + together[i].text;
+    if (ortho_live_objects() != 0)
+        problems += std::to_string(ortho_live_objects()) + " objects are left alive\n";
+    return problems;
+}
+
+/** Prints the shortest beginning of a case that fails. */
+void report(uint64_t seed) {
+    for (int64_t calls = 1; calls <= calls_of_case; ++calls)
+        if (const Outcome outcome = play_alone(seed, calls, false); !outcome.problem.empty()) {
+            std::fprintf(stderr, "seed %" PRIu64 ", call %" PRId64 ": %s\n%s", seed, calls, outcome.problem.c_str(),
+                         outcome.text.c_str());
+            return;
+        }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    double seconds = 3;
+    uint64_t seed = 1;
+    int64_t cases = INT64_MAX;
+    bool verbose = false;
+    for (int i = 1; i < argc; ++i) {
+        const std::string option = argv[i];
+        const char* const value = i + 1 < argc ? argv[i + 1] : nullptr;
+        if (option == "--verbose")
+            verbose = true;
+        else if (value != nullptr && option == "--seconds")
+            seconds = std::atof(argv[++i]);
+        else if (value != nullptr && option == "--seed")
+            seed = std::strtoull(argv[++i], nullptr, 10);
+        else if (value != nullptr && option == "--cases")
+            cases = std::atoll(argv[++i]);
+        else {
+            std::fprintf(stderr, "usage: %s [--seconds S] [--seed N] [--cases N] [--verbose]\n", argv[0]);
+            return 2;
+        }
+    }
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
+        std::signal(signal, tell_seed);
+    // Problems are so small that one thread would do most of them.
+    setenv("ORTHONATIVE_CPU_THREADS", "all", 0);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+    constexpr int64_t beside = 3;
+    int64_t played = 0, calls = 0, succeeded = 0;
+    while (played < cases && std::chrono::steady_clock::now() < end) {
+        std::vector<Outcome> alone;
+        for (int64_t i = 0; i < beside && played < cases; ++i, ++played) {
+            const uint64_t own = seed + static_cast<uint64_t>(played);
+            seed_under_way = own;
+            alone.push_back(play_alone(own, calls_of_case, verbose));
+            calls += alone.back().calls;
+            succeeded += alone.back().succeeded;
+            if (!alone.back().problem.empty()) {
+                report(own);
+                return 1;
+            }
+        }
+        const uint64_t first = seed + static_cast<uint64_t>(played) - alone.size();
+        seed_under_way = first;
+        if (const std::string problems = play_together(first, alone); !problems.empty()) {
+            std::fputs(problems.c_str(), stderr);
+            return 1;
+        }
+    }
+    std::printf("%" PRId64 " cases, nothing found; %" PRId64 " of %" PRId64
+                " calls succeeded, each made three times; the next seed is %" PRIu64 "\n",
+                played, succeeded, calls, seed + static_cast<uint64_t>(played));
+    return 0;
+}
