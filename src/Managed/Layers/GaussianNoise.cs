@@ -50,6 +50,17 @@ public sealed unsafe class GaussianNoise : Layer
 
     internal override IReadOnlyList<ParameterDefinition> Definitions => [];
 
+    internal override void CheckFor(DType dtype, string name)
+    {
+        // No normal number that is drawn lies farther from 0 than 8.6.
+        const double Farthest = 8.6;
+        if (!Check.IsFinite(Farthest * StandardDeviation, dtype))
+        {
+            throw new ArgumentException(
+                FormattableString.Invariant($"{name}.{nameof(StandardDeviation)} is {StandardDeviation}; noise that is finite in {dtype} is allowed."), Check.Parameter(name));
+        }
+    }
+
     /// <summary>The layer in a few words: <c>GaussianNoise 0.3</c>.</summary>
     public override string ToString() => FormattableString.Invariant($"{nameof(GaussianNoise)} {StandardDeviation}");
 
@@ -61,13 +72,13 @@ public sealed unsafe class GaussianNoise : Layer
             return inputs;
         }
 
-        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape);
+        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape, source: inputs);
         using BufferScope x = inputs.Borrow();
-        using BufferScope y = outputs.Borrow();
+        using BufferScope y = outputs.BorrowToWrite();
         using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_add_normal_noise(
             device.Pointer, inputs.DType.ToNative(), _seed, _source, _passes, StandardDeviation, inputs.Count, x.Address, y.Address)
-            .ThrowOnFailure();
+            .ThrowOnFailure(nameof(inputs));
         _passes = (_passes + 1) & MaximumPasses;
         return outputs;
     }

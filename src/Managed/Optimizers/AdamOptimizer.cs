@@ -22,6 +22,7 @@ public abstract unsafe class AdamOptimizer : Optimizer
         Check.Fraction(options.Beta2);
         Check.Positive(options.Epsilon);
         // The smallest normal number: added below it, it would vanish where processors flush what is smaller to 0.
+        Check.Finite(options.Epsilon, model.DType);
         Check.AtLeast(options.Epsilon, Math.ScaleB(1, model.DType == DType.Float32 ? -126 : -1022));
         return options;
     }

@@ -25,7 +25,8 @@ public abstract unsafe class Optimizer : IDisposable
         model.ThrowIfDisposed();
         Check.NotNegative(learningRate);
         Check.NotNegative(options.WeightDecay ?? 0, $"{nameof(options)}.{nameof(options.WeightDecay)}");
-        ArgumentNullException.ThrowIfNull(options.Groups);
+        Check.NotNull(options.Groups);
+        Check.Finite(options.WeightDecay ?? 0, model.DType, $"{nameof(options)}.{nameof(options.WeightDecay)}");
         Model = model;
         LearningRate = learningRate;
         _options = options;
@@ -74,16 +75,23 @@ public abstract unsafe class Optimizer : IDisposable
         for (int i = 0; i < _entries.Length; i++)
         {
             Entry entry = _entries[i];
+            double learningRate = LearningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale;
+            if (!Check.IsFinite(learningRate, Model.DType))
+            {
+                throw new InvalidOperationException(FormattableString.Invariant(
+                    $"The learning rate of parameter {entry.Parameter.Name}, {nameof(LearningRate)} times its scales, is {learningRate}; a number that is finite in {Model.DType} is allowed."));
+            }
+
             _groups[i] = new ortho_parameter_group
             {
                 offset = entry.Parameter.Offset,
                 count = entry.Parameter.Value.Count,
-                learning_rate = LearningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale,
+                learning_rate = learningRate,
                 weight_decay = entry.WeightDecay,
             };
         }
 
-        using BufferScope parameters = Model.ParameterData.Borrow();
+        using BufferScope parameters = Model.ParameterData.BorrowToWrite();
         using BufferScope gradients = Model.GradientData.Borrow();
         fixed (ortho_parameter_group* groups = _groups)
         {
@@ -152,9 +160,10 @@ public abstract unsafe class Optimizer : IDisposable
         {
             ParameterGroup group = options.Groups[i];
             string argument = $"options.Groups[{i}]";
-            ArgumentNullException.ThrowIfNull(group, argument);
+            Check.NotNull(group, argument);
             Check.NotNegative(group.LearningRateScale, $"{argument}.{nameof(group.LearningRateScale)}");
             Check.NotNegative(group.WeightDecay ?? 0, $"{argument}.{nameof(group.WeightDecay)}");
+            Check.Finite(group.WeightDecay ?? 0, model.DType, $"{argument}.{nameof(group.WeightDecay)}");
             foreach (Parameter parameter in group.Parameters)
             {
                 if (!model.Parameters.Contains(parameter))
