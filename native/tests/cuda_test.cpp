@@ -856,8 +856,8 @@ TYPED_TEST(CudaOperations, Noise_is_that_of_the_CPU_bit_for_bit) {
     const auto x = normal_values<T>(1001, 1);
     const auto noisy = [&](ortho_device* device) {
         const DeviceArray<T> values(device, x);
-        EXPECT_TRUE(succeeds(ortho_add_normal_noise(device, dtype_of<T>, 0x123456789abcdef, 3, 0.25, 1001,
-                                                    values.data(), values.data())));
+        EXPECT_TRUE(succeeds(ortho_add_normal_noise(device, dtype_of<T>, 0x123456789abcdef, 2, (uint64_t{1} << 40) + 3,
+                                                    0.25, 1001, values.data(), values.data())));
         return values.values();
     };
     EXPECT_TRUE(same_bits(noisy(cpu.get()), noisy(cuda().get())));

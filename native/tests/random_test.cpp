@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "support.hpp"
@@ -55,28 +56,63 @@ TEST(Random, Noise_is_that_of_its_stream_for_any_number_of_threads) {
         const Device device = make_device(threads);
         std::vector<float> y(count);
         ASSERT_TRUE(
-            succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, seed, 9, 0.25, count, x.data(), y.data())));
+            succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, seed, 0, 9, 0.25, count, x.data(), y.data())));
         for (size_t i = 0; i < y.size(); ++i)
             ASSERT_EQ(y[i], static_cast<float>(static_cast<double>(x[i]) + 0.25 * z[i])) << i;
         auto in_place = x;
-        ASSERT_TRUE(succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, seed, 9, 0.25, count, in_place.data(),
-                                                    in_place.data())));
+        ASSERT_TRUE(succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, seed, 0, 9, 0.25, count,
+                                                    in_place.data(), in_place.data())));
         EXPECT_TRUE(same_bits(in_place, y));
     }
+}
+
+TEST(Random, Noise_of_another_source_or_index_is_that_of_no_other_seed) {
+    constexpr int64_t count = 1000;
+    const Device device = make_device(1);
+    const std::vector<double> zero(count);
+    const auto noise = [&](uint64_t s, uint32_t source, uint64_t index) {
+        std::vector<double> values(count);
+        EXPECT_TRUE(succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT64, s, source, index, 1, count,
+                                                    zero.data(), values.data())));
+        std::sort(values.begin(), values.end());
+        return values;
+    };
+    // Seeds that differ in one bit, at the ends and the middle; sources and indices at both ends of their range.
+    std::vector<std::vector<double>> drawn;
+    for (const uint64_t flipped : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, uint64_t{2} << 32, uint64_t{1} << 63})
+        for (const uint32_t source : {0u, 1u, 2u, (1u << 24) - 1})
+            for (const uint64_t index : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, (uint64_t{1} << 48) - 1})
+                drawn.push_back(noise(seed ^ flipped, source, index));
+    for (size_t a = 0; a < drawn.size(); ++a)
+        for (size_t b = 0; b < a; ++b) {
+            std::vector<double> shared;
+            std::set_intersection(drawn[a].begin(), drawn[a].end(), drawn[b].begin(), drawn[b].end(),
+                                  std::back_inserter(shared));
+            // Two of 80,000 numbers with 53 random bits are the same once in about 3 million runs.
+            EXPECT_TRUE(shared.empty()) << a << " and " << b;
+        }
 }
 
 TEST(Random, Noise_refuses_bad_arguments) {
     const Device device = make_device(1);
     float x = 0;
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(nullptr, 0, 1, 0, 1, 1, &x, &x), "device is null"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 2, 1, 0, 1, 1, &x, &x), "dtype is 2"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, -1, 1, &x, &x), "standard_deviation is -1"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, NAN, 1, &x, &x), "standard_deviation is NaN"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(nullptr, 0, 1, 0, 0, 1, 1, &x, &x), "device is null"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 2, 1, 0, 0, 1, 1, &x, &x), "dtype is 2"));
     EXPECT_TRUE(
-        is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1e39, 1, &x, &x), "standard_deviation is 1e+39"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 0, &x, &x), "count is 0"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 1, nullptr, &x), "x is null"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 1, 1, &x, nullptr), "y is null"));
+        is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, -1, 1, &x, &x), "standard_deviation is -1"));
+    EXPECT_TRUE(
+        is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, NAN, 1, &x, &x), "standard_deviation is NaN"));
+    EXPECT_TRUE(
+        is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1e39, 1, &x, &x), "standard_deviation is 1e+39"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, 0, &x, &x), "count is 0"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 1u << 24, 0, 1, 1, &x, &x),
+                           "source is 16777216; allowed are 0 to 16777215"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, uint64_t{1} << 48, 1, 1, &x, &x),
+                           "index is 281474976710656; allowed are 0 to 281474976710655"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, (int64_t{1} << 48) + 1, &x, &x),
+                           "count is 281474976710657"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, 1, nullptr, &x), "x is null"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, 1, &x, nullptr), "y is null"));
 }
 
 // Bounds: six standard deviations of the mean of so many values.

@@ -48,8 +48,7 @@ internal sealed unsafe class DeviceHandle : NativeHandle<ortho_device>
         options.struct_size = (uint)sizeof(ortho_device_options);
         ortho_device* created;
 
-        // The caller knows the fields as arguments or options of its own.
-        NativeMethods.ortho_device_create(&created, &options).ThrowOnFailure("options->", "");
+        NativeMethods.ortho_device_create(&created, &options).ThrowOnFailure();
         return new DeviceHandle(created);
     }
 
@@ -127,7 +126,7 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
     {
         using HandleScope<ortho_device> owner = device.Borrow();
         ortho_buffer* created;
-        NativeMethods.ortho_buffer_wrap(&created, owner.Pointer, data, bytes).ThrowOnFailure();
+        NativeMethods.ortho_buffer_wrap(&created, owner.Pointer, data, bytes).ThrowOnFailure("address");
         return new BufferHandle(created, device, bytes, ownsMemory: false);
     }
 
@@ -184,12 +183,16 @@ internal sealed unsafe class ChainHandle : NativeHandle<ortho_chain>
 
     private ChainHandle(ortho_chain* created) : base(created) { }
 
-    public static ChainHandle Create(DeviceHandle device, ortho_chain_options options)
+    /// <param name="device">Where it runs.</param>
+    /// <param name="options">What it is; all sizes have been checked.</param>
+    /// <param name="argument">The public method's argument that the options come from.</param>
+    /// <param name="prefix">Says which part of it.</param>
+    public static ChainHandle Create(DeviceHandle device, ortho_chain_options options, string argument, string prefix)
     {
         options.struct_size = (uint)sizeof(ortho_chain_options);
         using HandleScope<ortho_device> owner = device.Borrow();
         ortho_chain* created;
-        NativeMethods.ortho_chain_create(&created, owner.Pointer, &options).ThrowOnFailure();
+        NativeMethods.ortho_chain_create(&created, owner.Pointer, &options).ThrowOnFailure(argument, prefix);
         return new ChainHandle(created);
     }
 

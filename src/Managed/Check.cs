@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Numerics;
 using System.Runtime.CompilerServices;
@@ -5,14 +6,17 @@ using System.Text;
 
 namespace OrthoNative;
 
-/// <summary>Argument checks whose messages name the argument, what was given and what is allowed.</summary>
+/// <summary>
+/// Argument checks whose messages name the argument, what was given and what is allowed. A name may be a part of an argument,
+/// <c>options.Beta1</c> or <c>layers[2]</c>: the message has it whole, <see cref="ArgumentException.ParamName"/> is the argument.
+/// </summary>
 internal static class Check
 {
     public static void InRange(long value, long minimum, long maximum, [CallerArgumentExpression(nameof(value))] string name = "")
     {
         if (value < minimum || value > maximum)
         {
-            throw new ArgumentOutOfRangeException(name, maximum == long.MaxValue
+            throw new ArgumentOutOfRangeException(Parameter(name), Actual(value), maximum == long.MaxValue
                 ? string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; at least {minimum} is allowed.")
                 : string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; {minimum} to {maximum} is allowed."));
         }
@@ -41,19 +45,52 @@ internal static class Check
     {
         if (!Enum.IsDefined(value))
         {
-            throw new ArgumentOutOfRangeException(name, string.Create(CultureInfo.InvariantCulture,
-                $"{name} is {value}; {string.Join(", ", Enum.GetNames<T>())} are allowed."));
+            long number = Convert.ToInt64(value, CultureInfo.InvariantCulture);
+            throw new ArgumentOutOfRangeException(Parameter(name), number < 0 ? Actual(number) : value, string.Create(CultureInfo.InvariantCulture,
+                $"{name} is {number}; {string.Join(", ", Enum.GetNames<T>())} are allowed."));
         }
+    }
+
+    /// <summary>A part of an argument must be given.</summary>
+    public static void NotNull([NotNull] object? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (value is null)
+        {
+            throw new ArgumentNullException(Parameter(name), $"{name} is null; it must be given.");
+        }
+    }
+
+    /// <summary>Whether a number stays finite when it is rounded to an element type.</summary>
+    public static bool IsFinite(double value, DType dtype) => dtype == DType.Float32 ? float.IsFinite((float)value) : double.IsFinite(value);
+
+    /// <summary>A number that is computed with in an element type must be finite there.</summary>
+    public static void Finite(double value, DType dtype, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        That(IsFinite(value, dtype), value, $"a number that is finite in {dtype}", name);
+
+    /// <summary>A buffer must have so many elements.</summary>
+    public static void Length(int length, long expected, string name)
+    {
+        if (length != expected)
+        {
+            throw new ArgumentException($"{name} has {length} elements; {expected} are allowed.", name);
+        }
+    }
+
+    /// <summary>The argument that a name is a part of.</summary>
+    public static string Parameter(string name)
+    {
+        int end = name.AsSpan().IndexOfAny('.', '[');
+        return end < 0 ? name : name[..end];
     }
 
     /// <summary>A tensor that works together with others must lie on their device and have their element type.</summary>
     public static void Compatible(Tensor tensor, Device device, DType dtype, [CallerArgumentExpression(nameof(tensor))] string name = "")
     {
-        ArgumentNullException.ThrowIfNull(tensor, name);
+        NotNull(tensor, name);
         tensor.ThrowIfDisposed();
         if (tensor.DType != dtype)
         {
-            throw new ArgumentException($"{name} has element type {tensor.DType}; {dtype} is allowed.", name);
+            throw new ArgumentException($"{name} has element type {tensor.DType}; {dtype} is allowed.", Parameter(name));
         }
 
         if (tensor.Device != device)
@@ -120,7 +157,7 @@ internal static class Check
         const int Chunk = 1 << 20;
         for (long start = 0; start < tensor.Count; start += Chunk)
         {
-            ReadOnlySpan<T> values = tensor.AsSpan<T>(start, (int)long.Min(Chunk, tensor.Count - start));
+            ReadOnlySpan<T> values = tensor.Read<T>(start, (int)long.Min(Chunk, tensor.Count - start));
             int i = 0;
 
             // x - x is 0 for finite x alone.
@@ -145,11 +182,22 @@ internal static class Check
         }
     }
 
-    private static void That(bool condition, double value, string allowed, string name)
+    /// <summary>
+    /// A number for <see cref="ArgumentOutOfRangeException.ActualValue"/>, which the exception appends to its message in the current culture: where
+    /// that would spell it differently, the text takes its place.
+    /// </summary>
+    private static object Actual<T>(T value) where T : struct, INumber<T>
+    {
+        string text = value.ToString(null, CultureInfo.InvariantCulture);
+        return value.ToString(null, CultureInfo.CurrentCulture) == text ? value : text;
+    }
+
+    public static void That(bool condition, double value, string allowed, string name)
     {
         if (!condition)
         {
-            throw new ArgumentOutOfRangeException(name, string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; {allowed} is allowed."));
+            throw new ArgumentOutOfRangeException(
+                Parameter(name), Actual(value), string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; {allowed} is allowed."));
         }
     }
 }

@@ -98,11 +98,11 @@ internal sealed unsafe class FilterChainFunction : autograd.SingleTensorFunction
     private static void RunForward(ChainCall call, ChainHandle handle, TorchTensor?[] tensors, TorchTensor? output)
     {
         using HandleScope<ortho_chain> chain = handle.Borrow();
-        FilterChainLayer.ThrowOnFailure(NativeMethods.ortho_chain_forward(
+        NativeMethods.ortho_chain_forward(
             chain.Pointer, call.Steps, call.Rows, call.OutputSteps, call.KeepsStates ? 1 : 0,
             TensorMemory.Address(tensors[Weight]), TensorMemory.Address(tensors[InputWeight]), TensorMemory.Address(tensors[Bias]),
             call.Steps > 0 ? TensorMemory.Address(tensors[Inputs]) : null,
-            TensorMemory.Address(tensors[call.Steps > 0 ? Initial : Inputs]), TensorMemory.Address(output)));
+            TensorMemory.Address(tensors[call.Steps > 0 ? Initial : Inputs]), TensorMemory.Address(output)).ThrowOnFailure("input");
         GC.KeepAlive(tensors);
     }
 

@@ -429,17 +429,19 @@ ORTHO_API ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint3
 
 /**
  * Adds independent normal noise: y = x + standard_deviation z, z those of ortho_random_normal with purpose
- * ORTHO_STREAM_NOISE, mean 0 and standard deviation 1; rounded once to dtype.
+ * ORTHO_STREAM_NOISE, mean 0 and standard deviation 1, where source is 0 and index below 2^32; rounded once to dtype.
  * @param device              what draws; the values do not depend on its kind or threads
- * @param index               which stream of that purpose
+ * @param source              who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number
+ * @param index               which stream of that source, 0 to 2^48 - 1
  * @param standard_deviation  finite, not negative; 8.6 times it, beyond all that can be drawn, must be finite in dtype
- * @param count               at least 1
+ * @param count               at least 1, at most 2^48
  * @param x                   [count]
  * @param y                   [count], written; may be x
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
-ORTHO_API ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t index,
-                                              double standard_deviation, int64_t count, const void* x, void* y);
+ORTHO_API ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source,
+                                              uint64_t index, double standard_deviation, int64_t count, const void* x,
+                                              void* y);
 
 /**
  * Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).

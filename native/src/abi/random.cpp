@@ -101,11 +101,15 @@ ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index,
     });
 }
 
-ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t index,
+ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source, uint64_t index,
                                     double standard_deviation, int64_t count, const void* x, void* y) {
     return guard([&] {
         check::device(device);
         check::dtype(dtype);
+        check::range("source", source, 0, largest_random_source);
+        if (index > largest_random_index)
+            fail(ORTHO_INVALID_ARGUMENT, "index is %" PRIu64 "; allowed are 0 to %" PRIu64, index,
+                 largest_random_index);
         check::finite_not_negative("standard_deviation", standard_deviation);
         if (!check::finite_in(dtype, largest_deviation * standard_deviation))
             fail(ORTHO_INVALID_ARGUMENT, "standard_deviation is %s; what is drawn must be finite in this dtype",
@@ -114,7 +118,8 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
         const check::Arrays arrays(*device, dtype);
         arrays.needed("x", x, count);
         arrays.needed("y", y, count);
-        device->add_normal_noise(static_cast<ortho_dtype>(dtype), seed, index, standard_deviation, count, x, y);
+        device->add_normal_noise(static_cast<ortho_dtype>(dtype), {seed, source, index}, standard_deviation, count, x,
+                                 y);
     });
 }
 

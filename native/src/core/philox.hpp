@@ -27,6 +27,20 @@ ORTHO_HOST_DEVICE std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> cou
     return counter;
 }
 
+/** Numbers of a block take 48 bits of a counter, so that an index may take as many. */
+constexpr uint64_t largest_random_index = (uint64_t{1} << 48) - 1;
+constexpr uint32_t largest_random_source = (uint32_t{1} << 24) - 1;
+
+/**
+ * The counter of a block: 48 bits of its number, 48 of the index, 24 of the source, 8 of the purpose. Each of them has
+ * bits of its own, so that no two streams share a block.
+ */
+ORTHO_HOST_DEVICE std::array<uint32_t, 4> random_counter(uint32_t purpose, uint32_t source, uint64_t index,
+                                                         uint64_t block) noexcept {
+    return {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32) | static_cast<uint32_t>(index >> 32) << 16,
+            static_cast<uint32_t>(index), purpose | source << 8};
+}
+
 namespace random_arithmetic {
 
 ORTHO_HOST_DEVICE uint64_t bits_of(double value) noexcept {

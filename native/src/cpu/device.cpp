@@ -74,9 +74,9 @@ void CpuDevice::fill(ortho_dtype dtype, int64_t count, void* values, double valu
     dispatch(dtype, [&]<class T>(T*) { std::fill_n(static_cast<T*>(values), count, static_cast<T>(value)); });
 }
 
-void CpuDevice::add_normal_noise(ortho_dtype dtype, uint64_t seed, uint32_t index, double standard_deviation,
+void CpuDevice::add_normal_noise(ortho_dtype dtype, const NoiseStream& noise_stream, double standard_deviation,
                                  int64_t count, const void* x, void* y) {
-    const RandomStream stream(seed, ORTHO_STREAM_NOISE, index);
+    const RandomStream stream(noise_stream.seed, ORTHO_STREAM_NOISE, noise_stream.index, noise_stream.source);
     dispatch(dtype, [&]<class T>(T*) {
         constexpr int64_t chunk = 1024;
         for_each_block(pool, count, chunk, [&](int64_t begin, int64_t end) {

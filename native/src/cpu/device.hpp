@@ -60,7 +60,7 @@ public:
     void copy(void* destination, const void* source, int64_t bytes) override;
     void fill(ortho_dtype dtype, int64_t count, void* values, double value) override;
 
-    void add_normal_noise(ortho_dtype dtype, uint64_t seed, uint32_t index, double standard_deviation, int64_t count,
+    void add_normal_noise(ortho_dtype dtype, const NoiseStream& stream, double standard_deviation, int64_t count,
                           const void* x, void* y) override;
     void dense_forward(ortho_dtype dtype, const DenseShape& shape, const void* weights, const void* bias, const void* x,
                        void* y) override;

@@ -73,7 +73,7 @@ struct Backend {
     ortho_status (*staging_join)(Staging* staging, Failure* failure);
     ortho_status (*staging_wait)(Staging* staging, Failure* failure);
 
-    ortho_status (*add_normal_noise)(Device* device, ortho_dtype dtype, uint64_t seed, uint32_t index,
+    ortho_status (*add_normal_noise)(Device* device, ortho_dtype dtype, const NoiseStream* stream,
                                      double standard_deviation, int64_t count, const void* x, void* y,
                                      Failure* failure);
     ortho_status (*dense_forward)(Device* device, ortho_dtype dtype, const DenseShape* shape, const void* weights,

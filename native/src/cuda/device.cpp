@@ -80,9 +80,9 @@ public:
         call(backend_.fill, device_, dtype, count, values, value);
     }
 
-    void add_normal_noise(ortho_dtype dtype, uint64_t seed, uint32_t index, double standard_deviation, int64_t count,
+    void add_normal_noise(ortho_dtype dtype, const NoiseStream& stream, double standard_deviation, int64_t count,
                           const void* x, void* y) override {
-        call(backend_.add_normal_noise, device_, dtype, seed, index, standard_deviation, count, x, y);
+        call(backend_.add_normal_noise, device_, dtype, &stream, standard_deviation, count, x, y);
     }
     void dense_forward(ortho_dtype dtype, const DenseShape& shape, const void* weights, const void* bias, const void* x,
                        void* y) override {

@@ -7,6 +7,13 @@
 
 namespace ortho {
 
+/** Which normal numbers noise is made of. */
+struct NoiseStream {
+    uint64_t seed;
+    uint32_t source;
+    uint64_t index;
+};
+
 /** The sizes of a dense layer's call, all at least 1 and with addressable products. */
 struct DenseShape {
     int64_t rows;

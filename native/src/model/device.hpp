@@ -49,7 +49,7 @@ struct ortho_device {
     virtual void copy(void* destination, const void* source, int64_t bytes) = 0;
     virtual void fill(ortho_dtype dtype, int64_t count, void* values, double value) = 0;
 
-    virtual void add_normal_noise(ortho_dtype dtype, uint64_t seed, uint32_t index, double standard_deviation,
+    virtual void add_normal_noise(ortho_dtype dtype, const ortho::NoiseStream& stream, double standard_deviation,
                                   int64_t count, const void* x, void* y) = 0;
     /** bias may be null. */
     virtual void dense_forward(ortho_dtype dtype, const ortho::DenseShape& shape, const void* weights, const void* bias,

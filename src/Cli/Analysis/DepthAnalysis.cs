@@ -84,9 +84,7 @@ internal static class DepthAnalysis
         });
         using var model = new Sequential(
             Device.Default, new SequentialOptions { Seed = settings.Seed, ComputeInputGradient = true }, layer);
-        var random = new Random(unchecked((int)settings.Seed));
-        double[] input = Normal(random, settings.Hidden);
-        double[] gradient = Normal(random, settings.Hidden);
+        (double[] input, double[] gradient) = Draw(settings.Seed, settings.Hidden);
 
         var chain = LinearizedChain.Of(layer, input, cancellationToken);
         double[] norms = chain.LogGradientNorms(gradient);
@@ -161,6 +159,25 @@ internal static class DepthAnalysis
 
     private static double Norm(double[] values) => Math.Sqrt(values.Sum(value => value * value));
 
-    private static double[] Normal(Random random, int count) =>
-        [.. Enumerable.Range(0, count).Select(_ => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()))];
+    /// <summary>An input and a gradient of normal numbers, which every bit of the seed changes.</summary>
+    internal static (double[] Input, double[] Gradient) Draw(ulong seed, int count)
+    {
+        // .NET's generator takes 31 bits, and has drawn these numbers from the beginning; larger seeds take the streams of the library.
+        Func<double> next = seed <= int.MaxValue ? new Random((int)seed).NextDouble : Uniform(seed, 4 * count);
+        return (Normal(next, count), Normal(next, count));
+    }
+
+    private static double[] Normal(Func<double> next, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => Math.Sqrt(-2 * Math.Log(1 - next())) * Math.Cos(2 * Math.PI * next()))];
+
+    /// <summary>Numbers uniform in [0, 1): those of a sample of the adding problem.</summary>
+    private static Func<double> Uniform(ulong seed, int count)
+    {
+        float[] steps = new float[2 * count];
+        new AddingProblem(count, 1, seed).Read([0], steps, [], new float[1]);
+        int drawn = 0;
+
+        // Rounding to float32 may have led to 1.
+        return () => Math.Min(steps[2 * drawn++], MathF.BitDecrement(1));
+    }
 }

@@ -296,7 +296,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "0686ef492b1c3323494477f5c4861dbd34d6e42d0357a82b1ceca9bb7500d66f";
+    public const string HeaderHash = "e64e4c5c09f58875df53a2877580883e3702d1cb61ab123db5847be475d9df08";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -531,18 +531,19 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>
     /// Adds independent normal noise: y = x + standard_deviation z, z those of ortho_random_normal with purpose
-    /// ORTHO_STREAM_NOISE, mean 0 and standard deviation 1; rounded once to dtype.
+    /// ORTHO_STREAM_NOISE, mean 0 and standard deviation 1, where source is 0 and index below 2^32; rounded once to dtype.
     /// </summary>
     /// <param name="device">what draws; the values do not depend on its kind or threads</param>
-    /// <param name="index">which stream of that purpose</param>
+    /// <param name="source">who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number</param>
+    /// <param name="index">which stream of that source, 0 to 2^48 - 1</param>
     /// <param name="standard_deviation">finite, not negative; 8.6 times it, beyond all that can be drawn, must be finite in dtype</param>
-    /// <param name="count">at least 1</param>
+    /// <param name="count">at least 1, at most 2^48</param>
     /// <param name="x">[count]</param>
     /// <param name="y">[count], written; may be x</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_add_normal_noise(ortho_device* device, int dtype, ulong seed, uint index, double standard_deviation, long count, void* x, void* y);
+    public static partial ortho_status ortho_add_normal_noise(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double standard_deviation, long count, void* x, void* y);
 
     /// <summary>Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).</summary>
     /// <param name="purpose">ortho_stream</param>

@@ -65,6 +65,7 @@ public sealed class AddingProblem : Dataset
     /// <inheritdoc/>
     public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
     {
+        CheckBuffers(samples, inputs, classes, values);
         int steps = (int)Steps;
         int half = steps / 2;
         double[] rented = ArrayPool<double>.Shared.Rent(steps + 2);

@@ -70,6 +70,7 @@ public sealed class CopyingMemory : Dataset
     /// <inheritdoc/>
     public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
     {
+        CheckBuffers(samples, inputs, classes, values);
         int batch = samples.Length;
         int go = (int)Steps - Recalled - 1;
         inputs.Clear();

@@ -9,6 +9,9 @@ namespace OrthoNative;
 /// depends on the seed and the epoch's number alone. A loader is used by one thread at a time.
 /// </para>
 /// <para>
+/// An exception of <see cref="Dataset.Read"/> ends the call, not the epoch: the next <see cref="Enumerator.MoveNext"/> reads that batch again.
+/// </para>
+/// <para>
 /// Where the batches lie on a GPU, each one is read while the GPU works on the one before it, and travels there meanwhile. An exception of
 /// <see cref="Dataset.Read"/> is thrown when the batch that it concerns is asked for.
 /// </para>
@@ -172,22 +175,26 @@ public sealed unsafe class DataLoader : IDisposable
         return ++_enumeration;
     }
 
-    private Batch Load(long enumeration, long index)
+    private void ThrowUnlessCurrent(long enumeration)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (enumeration != _enumeration)
         {
             throw new InvalidOperationException("Another epoch of this data loader was begun; its batches share one memory.");
         }
+    }
 
+    private Batch Load(long enumeration, long index)
+    {
+        ThrowUnlessCurrent(enumeration);
         if (_uploaded is not null)
         {
             return _uploaded.Take(index);
         }
 
         Batch batch = index < _fullBatches ? _full! : _rest!;
-        using BufferScope inputs = batch.Inputs.Borrow();
-        using BufferScope values = Tensor.Borrow(batch.Values);
+        using BufferScope inputs = batch.Inputs.BorrowToWrite();
+        using BufferScope values = Tensor.BorrowToWrite(batch.Values);
         Read(index, batch, inputs.Address, values.Address);
         return batch;
     }
@@ -260,8 +267,19 @@ public sealed unsafe class DataLoader : IDisposable
             _enumeration = enumeration;
         }
 
-        /// <summary>The batch that the last <see cref="MoveNext"/> read; valid until the next one.</summary>
-        public readonly Batch Current => _current ?? throw new InvalidOperationException("MoveNext has not been called.");
+        /// <summary>The batch that the last <see cref="MoveNext"/> read; valid until the next one, and until another epoch is begun.</summary>
+        /// <exception cref="InvalidOperationException">
+        /// There is none: <see cref="MoveNext"/> has not been called, has failed or has returned false, or another epoch was begun.
+        /// </exception>
+        /// <exception cref="ObjectDisposedException">The loader was disposed.</exception>
+        public readonly Batch Current
+        {
+            get
+            {
+                _loader.ThrowUnlessCurrent(_enumeration);
+                return _current ?? throw new InvalidOperationException("There is no batch: MoveNext has not been called, has failed, or has reached the end of the epoch.");
+            }
+        }
 
         /// <summary>Leaves out the next batches, without reading them: to go on within an epoch.</summary>
         /// <param name="batches">How many, from 0 to those that are left.</param>
@@ -272,16 +290,20 @@ public sealed unsafe class DataLoader : IDisposable
             _next += batches;
         }
 
-        /// <summary>Reads the next batch.</summary>
+        /// <summary>Reads the next batch. Where <see cref="Dataset.Read"/> throws, the next call reads the same batch again.</summary>
         /// <returns>False: the epoch is over.</returns>
+        /// <exception cref="InvalidOperationException">Another epoch of the loader was begun.</exception>
+        /// <exception cref="ObjectDisposedException">The loader was disposed.</exception>
         public bool MoveNext()
         {
+            _current = null;
             if (_next == _loader.BatchesPerEpoch)
             {
                 return false;
             }
 
-            _current = _loader.Load(_enumeration, _next++);
+            _current = _loader.Load(_enumeration, _next);
+            _next++;
             return true;
         }
     }

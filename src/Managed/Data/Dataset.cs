@@ -30,5 +30,16 @@ public abstract class Dataset
     /// <param name="inputs">[T, B, D]; every element must be written.</param>
     /// <param name="classes">[K, B], to be written if targets are classes; empty otherwise.</param>
     /// <param name="values">[K, B, C], to be written if targets are values; empty otherwise.</param>
+    /// <exception cref="ArgumentException">A buffer has another size.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
     public abstract void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values);
+
+    /// <summary>Refuses buffers of another size than <see cref="Read"/> is described to take.</summary>
+    private protected void CheckBuffers(ReadOnlySpan<long> samples, ReadOnlySpan<float> inputs, ReadOnlySpan<int> classes, ReadOnlySpan<float> values)
+    {
+        long targets = TargetSteps * samples.Length;
+        Check.Length(inputs.Length, Steps * samples.Length * Features, nameof(inputs));
+        Check.Length(classes.Length, IsClassification ? targets : 0, nameof(classes));
+        Check.Length(values.Length, IsClassification ? 0 : targets * Outputs, nameof(values));
+    }
 }

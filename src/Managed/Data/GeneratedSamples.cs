@@ -25,7 +25,7 @@ internal sealed class GeneratedSamples
     /// <summary>Fills a buffer with the numbers of one sample, uniform in [0, 1).</summary>
     public void Draw(long sample, Span<double> uniform)
     {
-        Check.InRange(sample, 0, Count - 1);
+        Check.InRange(sample, 0, Count - 1, "samples");
         RandomNumbers.Uniform(_seed, ortho_stream.ORTHO_STREAM_DATA, _firstStream + (uint)sample, 0, 1, uniform);
     }
 }

@@ -35,14 +35,15 @@ public sealed class PixelSequence : Dataset
         Check.Positive(options.StandardDeviation);
         if (options.Limit is { } limit)
         {
-            Check.AtLeast(limit, 1, "options.Limit");
+            Check.AtLeast(limit, 1, $"{nameof(options)}.{nameof(options.Limit)}");
         }
 
         int pixels = images.Rows * images.Columns;
-        if (options.PixelsPerStep < 1 || pixels % options.PixelsPerStep != 0)
+        Check.InRange(options.PixelsPerStep, 1, pixels);
+        if (pixels % options.PixelsPerStep != 0)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(options), $"options.PixelsPerStep is {options.PixelsPerStep}; a divisor of {pixels}, the pixels of an image, is allowed.");
+                nameof(options), options.PixelsPerStep, $"options.PixelsPerStep is {options.PixelsPerStep}; a divisor of {pixels}, the pixels of an image, is allowed.");
         }
 
         _images = images;
@@ -106,10 +107,12 @@ public sealed class PixelSequence : Dataset
     /// <inheritdoc/>
     public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
     {
+        CheckBuffers(samples, inputs, classes, values);
         int batch = samples.Length;
         for (int row = 0; row < batch; row++)
         {
-            int sample = checked((int)samples[row]);
+            Check.InRange(samples[row], 0, Count - 1, nameof(samples));
+            int sample = (int)samples[row];
             ReadOnlySpan<byte> image = _images.Image(sample);
             for (int i = 0; i < _order.Length; i++)
             {

@@ -174,7 +174,7 @@ internal sealed unsafe class UploadedBatches : IDisposable
         private static void Upload(StagingHandle staging, Tensor tensor)
         {
             using HandleScope<ortho_staging> scope = staging.Borrow();
-            using BufferScope memory = tensor.Borrow();
+            using BufferScope memory = tensor.BorrowToWrite();
             NativeMethods.ortho_staging_upload(scope.Pointer, memory.Address, tensor.Count * tensor.DType.Bytes()).ThrowOnFailure();
         }
 

@@ -152,7 +152,7 @@ internal static class DenseMath
 
         if (source.Device.Kind == DeviceKind.Cpu)
         {
-            Widen(source.AsSpan<float>(start, target.Length), target);
+            Widen(source.Read<float>(start, target.Length), target);
             return;
         }
 

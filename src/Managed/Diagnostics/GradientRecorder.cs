@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace OrthoNative.Diagnostics;
 
 /// <summary>Gradient norms along a chain in one step of training.</summary>
@@ -8,7 +10,8 @@ public sealed record GradientRecord(long Pass, IReadOnlyList<double> LogNorms);
 /// <summary>Records the norm of the gradient at every step or layer of a chain while a model is trained, at chosen intervals.</summary>
 /// <remarks>
 /// What is recorded is the gradient of the first sample of the batch, recomputed in double precision from the model's parameters: a
-/// record takes about as long as a few single-threaded passes of one sample, the passes between nothing.
+/// record takes about as long as a few single-threaded passes of one sample, the passes between nothing. A pass is counted if the recording
+/// began before its forward half.
 /// </remarks>
 public sealed class GradientRecorder : IDisposable
 {
@@ -16,6 +19,9 @@ public sealed class GradientRecorder : IDisposable
     private readonly FilterChainLayer _layer;
     private readonly long _interval;
     private readonly List<GradientRecord> _records = [];
+    private readonly ReadOnlyCollection<GradientRecord> _readOnlyRecords;
+    private double[] _initialState = [];
+    private bool _forwardWasSeen;
     private long _passes;
 
     /// <summary>Begins to record.</summary>
@@ -37,18 +43,42 @@ public sealed class GradientRecorder : IDisposable
         _model = model;
         _layer = layer;
         _interval = interval;
+        _readOnlyRecords = _records.AsReadOnly();
+        model.LayerForward += ObserveForward;
         model.LayerBackward += Observe;
     }
 
     /// <summary>What was recorded, oldest first.</summary>
-    public IReadOnlyList<GradientRecord> Records => _records;
+    public IReadOnlyList<GradientRecord> Records => _readOnlyRecords;
 
     /// <summary>Ends the recording; what was recorded stays.</summary>
-    public void Dispose() => _model.LayerBackward -= Observe;
+    public void Dispose()
+    {
+        _model.LayerForward -= ObserveForward;
+        _model.LayerBackward -= Observe;
+    }
+
+    /// <summary>The initial state is the caller's, who may write or replace it before the backward pass.</summary>
+    private void ObserveForward(Layer layer)
+    {
+        if (layer != _layer)
+        {
+            return;
+        }
+
+        _forwardWasSeen = true;
+        _initialState = _passes % _interval == 0 && layer is RoaRnn { InitialState: { } state } ? FirstSample(state, hasTime: false) : [];
+    }
 
     private void Observe(Layer layer, Tensor inputs, Tensor outputGradient)
     {
-        if (layer != _layer || _passes++ % _interval != 0)
+        if (layer != _layer || !_forwardWasSeen)
+        {
+            return;
+        }
+
+        _forwardWasSeen = false;
+        if (_passes++ % _interval != 0)
         {
             return;
         }
@@ -58,7 +88,7 @@ public sealed class GradientRecorder : IDisposable
             : LinearizedChain.Of(
                 (RoaRnn)layer,
                 FirstSample(inputs, hasTime: true),
-                ((RoaRnn)layer).InitialState is { } state ? FirstSample(state, hasTime: false) : []);
+                _initialState);
         bool outputHasTime = layer is RoaRnn && outputGradient.Rank == 3;
         _records.Add(new GradientRecord(_passes, chain.LogGradientNorms(FirstSample(outputGradient, outputHasTime))));
     }

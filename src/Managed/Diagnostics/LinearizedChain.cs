@@ -12,7 +12,8 @@ namespace OrthoNative.Diagnostics;
 /// </para>
 /// <para>
 /// Numbers over thousands of steps may leave the range of a double, so norms and singular values are also given as decimal
-/// logarithms: -3000 is 10⁻³⁰⁰⁰. The layer's parameters are read when they are needed: they must not change meanwhile.
+/// logarithms: -3000 is 10⁻³⁰⁰⁰. The parameters of a <see cref="RoaFnn"/> are read when they are needed: once a step of an optimizer, a loaded file
+/// or another copy has changed them, these computations throw an <see cref="InvalidOperationException"/>. Writes through a span are not noticed.
 /// A chain may be used by one thread at a time; it uses all cores.
 /// </para>
 /// </remarks>
@@ -32,6 +33,7 @@ public sealed class LinearizedChain
     private readonly double[] _saturation;
     private readonly double[] _state;
     private readonly CancellationToken _cancellationToken;
+    private readonly long _parameterWrites;
     private double[]? _radii;
 
     private LinearizedChain(
@@ -43,9 +45,15 @@ public sealed class LinearizedChain
             throw new ArgumentException($"{nameof(layer)} has {layer.HiddenSize} units; up to {(long)Math.Sqrt(Array.MaxLength)} are allowed here.", nameof(layer));
         }
 
-        Check.InRange(steps, 1, Array.MaxLength / layer.HiddenSize);
+        if (steps > Array.MaxLength / layer.HiddenSize)
+        {
+            string argument = layer is RoaRnn ? nameof(inputs) : nameof(layer);
+            throw new ArgumentException($"{argument} has {steps} steps; up to {Array.MaxLength / layer.HiddenSize} are allowed here.", argument);
+        }
+
         _layer = layer;
         _cancellationToken = cancellationToken;
+        _parameterWrites = layer.Parameters[0].Value.Watch.Writes;
         _n = checked((int)layer.HiddenSize);
         _steps = (int)steps;
         _slopes = new double[steps * _n];
@@ -122,7 +130,7 @@ public sealed class LinearizedChain
         ArgumentNullException.ThrowIfNull(layer);
         if (inputs.IsEmpty || inputs.Length % layer.InputSize != 0)
         {
-            throw new ArgumentException($"inputs has {inputs.Length} elements; a multiple of {layer.InputSize}, the inputs of a step, is allowed.", nameof(inputs));
+            throw new ArgumentException($"{nameof(inputs)} has {inputs.Length} elements; a multiple of {layer.InputSize}, the inputs of a step, is allowed.", nameof(inputs));
         }
 
         CheckVector(inputs, inputs.Length, nameof(inputs));
@@ -242,6 +250,7 @@ public sealed class LinearizedChain
     public double[] GetWeightNorms(int every = 1)
     {
         Check.AtLeast(every, 1);
+        ThrowIfParametersChanged();
         var norms = new double[_sharedWeights is null ? ((_steps - 1) / every) + 1 : 1];
         Parallel.For(0, norms.Length, Cancellable, () => new double[_n * _n], (i, _, buffer) =>
         {
@@ -284,6 +293,15 @@ public sealed class LinearizedChain
     }
 
     private ParallelOptions Cancellable => new() { CancellationToken = _cancellationToken };
+
+    /// <summary>The states that were kept are those of the parameters as they were.</summary>
+    private void ThrowIfParametersChanged()
+    {
+        if (_sharedWeights is null && _layer.Parameters[0].Value.Watch.Writes != _parameterWrites)
+        {
+            throw new InvalidOperationException("The layer's parameters changed since the chain was made. Make a new one.");
+        }
+    }
 
     private static void RequireModel(Layer layer)
     {
@@ -428,6 +446,7 @@ public sealed class LinearizedChain
 
     private double[] ComputeRadii()
     {
+        ThrowIfParametersChanged();
         var radii = new double[_steps];
         Parallel.For(0, _steps, Cancellable, () => new double[_n * _n], (k, _, buffer) =>
         {
@@ -441,6 +460,7 @@ public sealed class LinearizedChain
     /// <summary>J v as numbers and a power of two.</summary>
     private (double[] Values, long Exponent) Push(ReadOnlySpan<double> direction)
     {
+        ThrowIfParametersChanged();
         double[] current = direction.ToArray();
         double[] next = new double[_n];
         double[] matrix = new double[_n * _n];
@@ -459,6 +479,7 @@ public sealed class LinearizedChain
     /// <summary>Jᵀ g as numbers and a power of two, with what arrives at states before the last one; and the norms on the way.</summary>
     private (double[] Values, long Exponent) Pull(ReadOnlySpan<double> gradients, double[]? logNorms)
     {
+        ThrowIfParametersChanged();
         int arriving = gradients.Length / _n;
         double[] current = gradients[^_n..].ToArray();
         double[] next = new double[_n];
@@ -496,6 +517,7 @@ public sealed class LinearizedChain
     /// <summary>J as a matrix and a power of two: products of parts, whose number depends on the shape alone, side by side.</summary>
     private (double[] Values, long Exponent) Product()
     {
+        ThrowIfParametersChanged();
         int parts = Math.Clamp(_steps / 32, 1, 16);
         var products = new (double[] Values, long Exponent)[parts];
         Parallel.For(0, parts, Cancellable, part =>

@@ -44,9 +44,9 @@ public sealed unsafe class Dense : Layer
         get
         {
             double unit = 1 / Math.Sqrt(InputSize);
-            var weight = ParameterDefinition.Uniform("weight", [OutputSize, InputSize], 0, _options.WeightScale * unit, _options.WeightLearningRateScale);
+            var weight = ParameterDefinition.Uniform("weight", [OutputSize, InputSize], 0, _options.WeightScale * unit, _options.WeightLearningRateScale, nameof(DenseOptions.WeightScale));
             return _options.Bias
-                ? [weight, ParameterDefinition.Uniform("bias", [OutputSize], 0, _options.BiasScale * unit, _options.BiasLearningRateScale) with { IsBias = true }]
+                ? [weight, ParameterDefinition.Uniform("bias", [OutputSize], 0, _options.BiasScale * unit, _options.BiasLearningRateScale, nameof(DenseOptions.BiasScale)) with { IsBias = true }]
                 : [weight];
         }
     }
@@ -64,32 +64,34 @@ public sealed unsafe class Dense : Layer
         Span<long> shape = stackalloc long[inputs.Rank];
         inputs.Shape.CopyTo(shape);
         shape[^1] = OutputSize;
-        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, shape);
+        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, shape, source: inputs);
 
         using BufferScope weight = Weight.Value.Borrow();
         using BufferScope bias = Tensor.Borrow(Bias?.Value);
         using BufferScope x = inputs.Borrow();
-        using BufferScope y = outputs.Borrow();
+        using BufferScope y = outputs.BorrowToWrite();
         using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_dense_forward(
             device.Pointer, inputs.DType.ToNative(), rows, InputSize, OutputSize,
-            weight.Address, bias.Address, x.Address, y.Address).ThrowOnFailure();
+            weight.Address, bias.Address, x.Address, y.Address).ThrowOnFailure(nameof(inputs));
         return outputs;
     }
+
+    internal override bool ReadsInputsAgain => true;
 
     internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
     {
         using BufferScope weight = Weight.Value.Borrow();
         using BufferScope x = inputs.Borrow();
         using BufferScope yGradient = outputGradient.Borrow();
-        using BufferScope weightGradient = Weight.Gradient.Borrow();
-        using BufferScope biasGradient = Tensor.Borrow(Bias?.Gradient);
-        using BufferScope xGradient = Tensor.Borrow(inputGradient);
+        using BufferScope weightGradient = Weight.Gradient.BorrowToWrite();
+        using BufferScope biasGradient = Tensor.BorrowToWrite(Bias?.Gradient);
+        using BufferScope xGradient = Tensor.BorrowToWrite(inputGradient);
         using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_dense_backward(
             device.Pointer, inputs.DType.ToNative(), accumulate ? 1 : 0, RowsOf(inputs), InputSize, OutputSize,
             weight.Address, x.Address, yGradient.Address, weightGradient.Address, biasGradient.Address, xGradient.Address)
-            .ThrowOnFailure();
+            .ThrowOnFailure(nameof(outputGradient));
     }
 
     internal override long ActivationBytes(long steps, long batch) => steps * batch * OutputSize * Model.DType.Bytes();

@@ -31,7 +31,7 @@ public abstract unsafe class FilterChainLayer : Layer
         Check.Finite(options.BiasOffset);
         Check.NotNegative(options.WeightLearningRateScale);
         Check.NotNegative(options.BiasLearningRateScale);
-        ArgumentNullException.ThrowIfNull(options.Filter);
+        Check.NotNull(options.Filter);
         if (options.Filter.Matrices is not null && options.Filter.Size != hiddenSize)
         {
             throw new ArgumentException($"options.Filter has matrices of size {options.Filter.Size}; {hiddenSize}, the {nameof(hiddenSize)}, is allowed.", nameof(options));
@@ -74,6 +74,24 @@ public abstract unsafe class FilterChainLayer : Layer
 
     private protected Parameter Bias => Parameters[1];
 
+    internal override void CheckFor(DType dtype, string name)
+    {
+        CheckFactors(Alpha, nameof(Alpha));
+        CheckFactors(Beta, nameof(Beta));
+
+        void CheckFactors(UnitValues values, string property)
+        {
+            for (int i = 0; i < values.Count; i++)
+            {
+                if (!Check.IsFinite(values[i], dtype))
+                {
+                    throw new ArgumentException(
+                        FormattableString.Invariant($"{name}.{property}[{i}] is {values[i]}; a number that is finite in {dtype} is allowed."), Check.Parameter(name));
+                }
+            }
+        }
+    }
+
     private protected double[,] CopyFilter(long layer)
     {
         var matrix = new double[HiddenSize, HiddenSize];
@@ -90,19 +108,17 @@ public abstract unsafe class FilterChainLayer : Layer
     {
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         long bytes;
-        ThrowOnFailure(NativeMethods.ortho_chain_memory(chain.Pointer, steps, batch, training ? 1 : 0, &bytes));
+        NativeMethods.ortho_chain_memory(chain.Pointer, steps, batch, training ? 1 : 0, &bytes).ThrowOnFailure();
         return bytes;
     }
-
-    /// <summary>Only native code knows how much memory states take, so it is what refuses a limit that is too low for them.</summary>
-    internal static void ThrowOnFailure(ortho_status status) =>
-        status.ThrowOnFailure(nameof(ortho_chain_options.max_state_bytes), "maximumBytes");
 
     /// <summary>W and b, the first two parameters of every chain; [count, ...] for several layers.</summary>
     private protected ParameterDefinition[] ChainDefinitions(ReadOnlySpan<long> weightShape, ReadOnlySpan<long> biasShape) =>
     [
-        ParameterDefinition.Normal("weight", weightShape.ToArray(), _options.WeightScale / Math.Sqrt(HiddenSize), _options.WeightLearningRateScale),
-        ParameterDefinition.Uniform("bias", biasShape.ToArray(), _options.BiasOffset, _options.BiasScale, _options.BiasLearningRateScale) with { IsBias = true },
+        ParameterDefinition.Normal("weight", weightShape.ToArray(), _options.WeightScale / Math.Sqrt(HiddenSize), _options.WeightLearningRateScale, nameof(FilterChainOptions.WeightScale)),
+        ParameterDefinition.Uniform(
+            "bias", biasShape.ToArray(), _options.BiasOffset, _options.BiasScale, _options.BiasLearningRateScale,
+            $"{nameof(FilterChainOptions.BiasOffset)} and {nameof(FilterChainOptions.BiasScale)}") with { IsBias = true },
     ];
 
     /// <summary>What the derived layer is to the native chain: model and sizes.</summary>
@@ -114,7 +130,8 @@ public abstract unsafe class FilterChainLayer : Layer
     /// <param name="seed">Seed of the filter.</param>
     /// <param name="filterIndex">Random stream of the filter.</param>
     /// <param name="checkFinite">Whether inputs and gradients are checked for NaN and infinity.</param>
-    internal ChainHandle MakeChain(Device device, DType dtype, ulong seed, uint filterIndex, bool checkFinite)
+    /// <param name="name">What the caller calls the layer's options.</param>
+    internal ChainHandle MakeChain(Device device, DType dtype, ulong seed, uint filterIndex, bool checkFinite, string name = "options")
     {
         ortho_chain_options options = Kind;
         fixed (double* alpha = _options.Alpha.Span, beta = _options.Beta.Span, matrices = _options.Filter.Matrices)
@@ -134,7 +151,7 @@ public abstract unsafe class FilterChainLayer : Layer
             Checkpointing checkpointing = _options.Checkpointing ?? Checkpointing.None;
             options.checkpoint_every = checkpointing.Interval;
             options.max_state_bytes = checkpointing.MaximumBytes;
-            return ChainHandle.Create(device.Handle, options);
+            return ChainHandle.Create(device.Handle, options, Check.Parameter(name), $"{name}.");
         }
     }
 
@@ -182,7 +199,7 @@ public abstract unsafe class FilterChainLayer : Layer
 
     private protected override void OnAttach(ulong seed, uint filterIndex)
     {
-        _chain = MakeChain(Model.Device, Model.DType, seed, filterIndex, checkFinite: true);
+        _chain = MakeChain(Model.Device, Model.DType, seed, filterIndex, checkFinite: true, $"layers[{LayerIndex}]");
         (_filterSeed, _filterIndex) = (seed, filterIndex);
     }
 
@@ -220,12 +237,12 @@ public abstract unsafe class FilterChainLayer : Layer
     {
         if (values.Count != 1 && values.Count != hiddenSize)
         {
-            throw new ArgumentException($"{name} has {values.Count} values; 1 or {hiddenSize}, one for each unit, are allowed.", name);
+            throw new ArgumentException($"{name} has {values.Count} values; 1 or {hiddenSize}, one for each unit, are allowed.", Check.Parameter(name));
         }
 
-        foreach (double value in values.Span)
+        for (int i = 0; i < values.Count; i++)
         {
-            Check.Finite(value, name);
+            Check.Finite(values[i], values.Count == 1 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}[{i}]"));
         }
     }
 }

@@ -45,10 +45,7 @@ public abstract record FilterChainOptions
     {
         foreach (double value in beta.Span)
         {
-            if (!(value is >= 0 and <= 1))
-            {
-                throw new ArgumentOutOfRangeException(nameof(beta), FormattableString.Invariant($"{nameof(beta)} is {value}; 0 to 1 is allowed."));
-            }
+            Check.That(value is >= 0 and <= 1, value, "0 to 1", nameof(beta));
         }
 
         return beta.Complement();

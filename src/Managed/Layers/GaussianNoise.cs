@@ -6,19 +6,26 @@ namespace OrthoNative;
 /// <summary>Adds independent normal noise to its inputs in training, against overfitting; passes them on unchanged otherwise.</summary>
 /// <remarks>
 /// Inputs and outputs <c>[..., size]</c>, no parameters. Every training pass draws other noise; the n-th pass of a model of the
-/// same seed draws the same, and a model that was saved and loaded goes on counting. The gradient passes through unchanged.
+/// same seed draws the same, and a model that was saved and loaded goes on counting. Layers of different index in their model, and
+/// models of different seed, draw different noise. The gradient passes through unchanged.
 /// While <see cref="Sequential.Training"/> is false the outputs are the inputs' own tensor.
 /// </remarks>
 public sealed unsafe class GaussianNoise : Layer
 {
     private const long MaximumSize = 1 << 20;
 
+    /// <summary>What the counter of the random numbers has bits for.</summary>
+    private const ulong MaximumPasses = (1UL << 48) - 1;
+    private const ulong MaximumSource = (1UL << 24) - 1;
+
     private const string SeedKey = "seed";
+    private const string SourceKey = "source";
     private const string PassesKey = "training_passes";
 
     private Tensor? _outputs;
     private ulong _seed;
-    private uint _passes;
+    private uint _source;
+    private ulong _passes;
 
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="size">Size of the last dimension, 1 to 1048576.</param>
@@ -43,6 +50,17 @@ public sealed unsafe class GaussianNoise : Layer
 
     internal override IReadOnlyList<ParameterDefinition> Definitions => [];
 
+    internal override void CheckFor(DType dtype, string name)
+    {
+        // No normal number that is drawn lies farther from 0 than 8.6.
+        const double Farthest = 8.6;
+        if (!Check.IsFinite(Farthest * StandardDeviation, dtype))
+        {
+            throw new ArgumentException(
+                FormattableString.Invariant($"{name}.{nameof(StandardDeviation)} is {StandardDeviation}; noise that is finite in {dtype} is allowed."), Check.Parameter(name));
+        }
+    }
+
     /// <summary>The layer in a few words: <c>GaussianNoise 0.3</c>.</summary>
     public override string ToString() => FormattableString.Invariant($"{nameof(GaussianNoise)} {StandardDeviation}");
 
@@ -54,14 +72,14 @@ public sealed unsafe class GaussianNoise : Layer
             return inputs;
         }
 
-        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape);
+        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape, source: inputs);
         using BufferScope x = inputs.Borrow();
-        using BufferScope y = outputs.Borrow();
+        using BufferScope y = outputs.BorrowToWrite();
         using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_add_normal_noise(
-            device.Pointer, inputs.DType.ToNative(), _seed, _passes, StandardDeviation, inputs.Count, x.Address, y.Address)
-            .ThrowOnFailure();
-        _passes = unchecked(_passes + 1);
+            device.Pointer, inputs.DType.ToNative(), _seed, _source, _passes, StandardDeviation, inputs.Count, x.Address, y.Address)
+            .ThrowOnFailure(nameof(inputs));
+        _passes = (_passes + 1) & MaximumPasses;
         return outputs;
     }
 
@@ -73,6 +91,7 @@ public sealed unsafe class GaussianNoise : Layer
     internal override void SaveState(IDictionary<string, string> metadata, string name)
     {
         metadata[$"{name}.{SeedKey}"] = _seed.ToString(CultureInfo.InvariantCulture);
+        metadata[$"{name}.{SourceKey}"] = _source.ToString(CultureInfo.InvariantCulture);
         metadata[$"{name}.{PassesKey}"] = _passes.ToString(CultureInfo.InvariantCulture);
     }
 
@@ -81,11 +100,12 @@ public sealed unsafe class GaussianNoise : Layer
             ? new Noise(
                 this,
                 LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue),
-                (uint)LoadedState.Number(metadata, $"{name}.{PassesKey}", uint.MaxValue))
+                // Version 0.1 told layers apart by their seeds alone.
+                metadata.ContainsKey($"{name}.{SourceKey}") ? (uint)LoadedState.Number(metadata, $"{name}.{SourceKey}", MaximumSource) : 0,
+                LoadedState.Number(metadata, $"{name}.{PassesKey}", MaximumPasses))
             : null;
 
-    // Two noise layers of a model must not draw the same numbers: the high half of the seed tells them apart.
-    private protected override void OnAttach(ulong seed, uint filterIndex) => _seed = seed ^ ((ulong)LayerIndex << 32);
+    private protected override void OnAttach(ulong seed, uint filterIndex) => (_seed, _source, _passes) = (seed, (uint)LayerIndex, 0);
 
     private protected override void OnDispose()
     {
@@ -93,8 +113,8 @@ public sealed unsafe class GaussianNoise : Layer
         _outputs = null;
     }
 
-    private sealed class Noise(GaussianNoise layer, ulong seed, uint passes) : LoadedState
+    private sealed class Noise(GaussianNoise layer, ulong seed, uint source, ulong passes) : LoadedState
     {
-        public override void Apply() => (layer._seed, layer._passes) = (seed, passes);
+        public override void Apply() => (layer._seed, layer._source, layer._passes) = (seed, source, passes);
     }
 }

@@ -36,11 +36,19 @@ public abstract class Layer
     /// <summary>What the layer trains, in the order of its parameters.</summary>
     internal abstract IReadOnlyList<ParameterDefinition> Definitions { get; }
 
+    /// <summary>Refuses what the layer's element type, which its model decides, cannot hold.</summary>
+    /// <param name="dtype">The element type.</param>
+    /// <param name="name">What the caller calls the layer.</param>
+    internal virtual void CheckFor(DType dtype, string name) { }
+
     /// <summary>Number of random filter streams that the layer draws from.</summary>
     internal virtual long FilterStreams => 0;
 
     /// <summary>Whether the native code checks the layer's inputs for NaN and infinity, and calls them inputs.</summary>
     internal virtual bool ChecksInputs => false;
+
+    /// <summary>Whether the backward pass reads the inputs of the forward pass once more.</summary>
+    internal virtual bool ReadsInputsAgain => false;
 
     /// <summary>Whether the native code checks the gradients at the layer's outputs for NaN and infinity.</summary>
     internal virtual bool ChecksOutputGradients => false;
@@ -55,6 +63,9 @@ public abstract class Layer
             return model;
         }
     }
+
+    /// <summary>Whether there is a model, disposed or not.</summary>
+    private protected bool HasModel => _model is not null;
 
     /// <summary>Place in the model, from 0 on.</summary>
     private protected int LayerIndex { get; private set; }
@@ -80,11 +91,14 @@ public abstract class Layer
         Parameters = [];
     }
 
+    /// <summary>Reads of what a model left are refused once it is disposed.</summary>
+    private protected void ThrowIfModelDisposed() => _model?.ThrowIfDisposed();
+
     internal void ThrowIfAttached(string name)
     {
         if (_model is not null)
         {
-            throw new ArgumentException($"{name} is part of a model already; a layer belongs to one model.", name);
+            throw new ArgumentException($"{name} is part of a model already; a layer belongs to one model.", Check.Parameter(name));
         }
     }
 
@@ -105,8 +119,10 @@ public abstract class Layer
     internal virtual long OutputSteps(long steps) => steps;
 
     /// <summary>Memory for the gradient at the inputs.</summary>
-    internal Tensor InputGradientFor(Tensor inputs) =>
-        Tensor.Ensure(ref _inputGradient, inputs.Device, inputs.DType, inputs.Shape);
+    /// <param name="inputs">The inputs, which have its shape.</param>
+    /// <param name="outputGradient">What it is computed from.</param>
+    internal Tensor InputGradientFor(Tensor inputs, Tensor outputGradient) =>
+        Tensor.Ensure(ref _inputGradient, inputs.Device, inputs.DType, inputs.Shape, source: outputGradient);
 
     /// <summary>Writes down what the parameters mean nothing without, and what training goes on from.</summary>
     /// <param name="metadata">Of the file; keys begin with <paramref name="name"/>.</param>

@@ -83,16 +83,17 @@ public sealed unsafe class RoaFnn : FilterChainLayer
     internal override Tensor Forward(Tensor inputs, bool training)
     {
         long rows = RowsOf(inputs);
-        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape);
+        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape, source: inputs);
 
         using BufferScope weight = Weight.Value.Borrow();
         using BufferScope bias = Bias.Value.Borrow();
         using BufferScope initial = inputs.Borrow();
-        using BufferScope x = outputs.Borrow();
+        using BufferScope x = outputs.BorrowToWrite();
         using HandleScope<ortho_chain> chain = Chain.Borrow();
-        ThrowOnFailure(NativeMethods.ortho_chain_forward(
+        NativeMethods.ortho_chain_forward(
             chain.Pointer, 0, rows, 1, training ? 1 : 0,
-            weight.Address, null, bias.Address, null, initial.Address, x.Address));
+            weight.Address, null, bias.Address, null, initial.Address, x.Address)
+            .ThrowOnFailure(nameof(inputs));
         Chain.AddStatePressure(StateBytes(0, rows, training));
         return outputs;
     }
@@ -102,15 +103,15 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         using BufferScope weight = Weight.Value.Borrow();
         using BufferScope bias = Bias.Value.Borrow();
         using BufferScope xGradient = outputGradient.Borrow();
-        using BufferScope weightGradient = Weight.Gradient.Borrow();
-        using BufferScope biasGradient = Bias.Gradient.Borrow();
-        using BufferScope initialGradient = Tensor.Borrow(inputGradient);
+        using BufferScope weightGradient = Weight.Gradient.BorrowToWrite();
+        using BufferScope biasGradient = Bias.Gradient.BorrowToWrite();
+        using BufferScope initialGradient = Tensor.BorrowToWrite(inputGradient);
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         NativeMethods.ortho_chain_backward(
             chain.Pointer, accumulate ? 1 : 0,
             weight.Address, null, bias.Address, null, xGradient.Address,
             weightGradient.Address, null, biasGradient.Address, null, initialGradient.Address)
-            .ThrowOnFailure();
+            .ThrowOnFailure(nameof(outputGradient));
     }
 
     internal override long ActivationBytes(long steps, long batch) =>

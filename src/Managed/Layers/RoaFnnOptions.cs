@@ -43,7 +43,7 @@ public sealed record RoaFnnOptions : FilterChainOptions
     /// <summary>The options with everything filled in that follows from the depth.</summary>
     internal RoaFnnOptions For(long layers)
     {
-        Check.Finite(TotalBeta);
+        Check.Finite(TotalBeta, $"options.{nameof(TotalBeta)}");
         return this with
         {
             Beta = Beta.Count == 0 ? TotalBeta / layers : Beta,

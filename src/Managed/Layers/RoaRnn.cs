@@ -18,7 +18,9 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     private Tensor? _outputs;
     private Tensor? _initialGradient;
     private Tensor? _finalState;
+    private bool _finalStateIsCurrent;
     private bool _startedFromInitialState;
+    private bool _hasInitialGradient;
 
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="inputSize">Number of inputs D at a step, 1 to 1048576.</param>
@@ -46,54 +48,78 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     public override long InputSize { get; }
 
     /// <summary>
-    /// The state before the first step, <c>[B, N]</c>, read at each forward pass; null, the default: zeros. Belongs to the caller.
-    /// It may be <see cref="FinalState"/>.
+    /// The state before the first step, <c>[B, N]</c>, copied at each forward pass; null, the default: zeros. Belongs to the caller, who may
+    /// write or replace it once the forward pass is done. It may be <see cref="FinalState"/>.
     /// </summary>
     public Tensor? InitialState { get; set; }
 
     /// <summary>
-    /// Gradient at <see cref="InitialState"/> after a backward pass, <c>[B, N]</c>; null where the pass started from zeros.
+    /// Gradient at the initial state of the latest backward pass, <c>[B, N]</c>; null where that started from zeros or failed, and before the first
+    /// one. Belongs to the layer and changes with the next backward pass.
     /// </summary>
-    public Tensor? InitialStateGradient => _startedFromInitialState ? _initialGradient : null;
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public Tensor? InitialStateGradient
+    {
+        get
+        {
+            ThrowIfModelDisposed();
+            return _hasInitialGradient ? _initialGradient : null;
+        }
+    }
 
     /// <summary>
     /// The state after the last step of the latest forward pass, <c>[B, N]</c>, whatever <see cref="RoaRnnOptions.Output"/> is; null
     /// before the first pass.
     /// </summary>
     /// <remarks>
-    /// Each read copies it into a tensor of the layer's own, which no pass changes. With <c>rnn.InitialState = rnn.FinalState</c> after
-    /// a pass, the next one goes on where it ended: for sequences that arrive step by step, or that are cut for truncated
-    /// backpropagation, whose gradients then end at the cut.
+    /// The first read after a pass copies it into a new tensor, which is the caller's: no later pass or read changes it, and it outlives the model.
+    /// With <c>rnn.InitialState = rnn.FinalState</c> after a pass, the next one goes on where it ended: for sequences that arrive step by step, or that
+    /// are cut for truncated backpropagation, whose gradients then end at the cut.
     /// </remarks>
-    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="InvalidOperationException">The latest forward pass failed, or another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed, or the output of the pass was.</exception>
     public Tensor? FinalState
     {
         get
         {
-            if (_outputs is null)
+            if (!HasModel)
             {
                 return null;
             }
 
             using Sequential.Use use = Model.BeginUse();
+            if (Model.PassFailed)
+            {
+                throw new InvalidOperationException($"The latest forward pass failed, so there is no {nameof(FinalState)}. Run {nameof(Sequential.Forward)} again.");
+            }
+
+            if (_outputs is null || (_finalStateIsCurrent && !_finalState!.IsDisposed))
+            {
+                return _finalState;
+            }
+
             long batch = _outputs.Shape[^2];
             long count = batch * HiddenSize;
-            Tensor.Ensure(ref _finalState, _outputs.Device, _outputs.DType, [batch, HiddenSize])
-                .CopyFrom(_outputs.View(_outputs.Count - count, [batch, HiddenSize]));
-            return _finalState;
+            var state = new Tensor(_outputs.Device, _outputs.DType, [batch, HiddenSize]);
+            state.CopyFrom(_outputs.View(_outputs.Count - count, [batch, HiddenSize]));
+            (_finalState, _finalStateIsCurrent) = (state, true);
+            return state;
         }
     }
 
     internal override IReadOnlyList<ParameterDefinition> Definitions =>
     [
         .. ChainDefinitions([HiddenSize, HiddenSize], [HiddenSize]),
-        ParameterDefinition.Uniform("input_weight", [HiddenSize, InputSize], _options.InputOffset, _options.InputScale, _options.InputLearningRateScale),
+        ParameterDefinition.Uniform(
+            "input_weight", [HiddenSize, InputSize], _options.InputOffset, _options.InputScale, _options.InputLearningRateScale,
+            $"{nameof(RoaRnnOptions.InputOffset)} and {nameof(RoaRnnOptions.InputScale)}"),
     ];
 
     internal override long FilterStreams => 1;
 
     internal override bool ChecksInputs => true;
+
+    internal override bool ReadsInputsAgain => true;
 
     internal SequenceOutput Output => _options.Output;
 
@@ -138,6 +164,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
             throw new ArgumentException($"{InputName} has {steps} time steps; at least {outputSteps} are allowed for the output {_options.Output}.", nameof(inputs));
         }
 
+        _finalStateIsCurrent = false;
         if (InitialState is Tensor state)
         {
             Check.Compatible(state, inputs.Device, inputs.DType, nameof(InitialState));
@@ -145,19 +172,20 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         }
 
         Tensor outputs = _options.Output.HasTime
-            ? Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, [outputSteps, batch, HiddenSize])
-            : Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, [batch, HiddenSize]);
+            ? Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, [outputSteps, batch, HiddenSize], source: inputs)
+            : Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, [batch, HiddenSize], source: inputs);
 
         using BufferScope weight = Weight.Value.Borrow();
         using BufferScope inputWeight = InputWeight.Value.Borrow();
         using BufferScope bias = Bias.Value.Borrow();
         using BufferScope u = inputs.Borrow();
         using BufferScope initial = Tensor.Borrow(InitialState);
-        using BufferScope x = outputs.Borrow();
+        using BufferScope x = outputs.BorrowToWrite();
         using HandleScope<ortho_chain> chain = Chain.Borrow();
-        ThrowOnFailure(NativeMethods.ortho_chain_forward(
+        NativeMethods.ortho_chain_forward(
             chain.Pointer, steps, batch, outputSteps, training ? 1 : 0,
-            weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address));
+            weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address)
+            .ThrowOnFailure(nameof(inputs));
         Chain.AddStatePressure(StateBytes(steps, batch, training));
         _startedFromInitialState = InitialState is not null;
         return outputs;
@@ -165,6 +193,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
 
     internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
     {
+        _hasInitialGradient = false;
         Tensor? initialStateGradient = _startedFromInitialState
             ? Tensor.Ensure(ref _initialGradient, inputs.Device, inputs.DType, [inputs.Shape[1], HiddenSize])
             : null;
@@ -174,17 +203,18 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         using BufferScope bias = Bias.Value.Borrow();
         using BufferScope u = inputs.Borrow();
         using BufferScope xGradient = outputGradient.Borrow();
-        using BufferScope weightGradient = Weight.Gradient.Borrow();
-        using BufferScope inputWeightGradient = InputWeight.Gradient.Borrow();
-        using BufferScope biasGradient = Bias.Gradient.Borrow();
-        using BufferScope uGradient = Tensor.Borrow(inputGradient);
-        using BufferScope initialGradient = Tensor.Borrow(initialStateGradient);
+        using BufferScope weightGradient = Weight.Gradient.BorrowToWrite();
+        using BufferScope inputWeightGradient = InputWeight.Gradient.BorrowToWrite();
+        using BufferScope biasGradient = Bias.Gradient.BorrowToWrite();
+        using BufferScope uGradient = Tensor.BorrowToWrite(inputGradient);
+        using BufferScope initialGradient = Tensor.BorrowToWrite(initialStateGradient);
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         NativeMethods.ortho_chain_backward(
             chain.Pointer, accumulate ? 1 : 0,
             weight.Address, inputWeight.Address, bias.Address, u.Address, xGradient.Address,
             weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, uGradient.Address, initialGradient.Address)
-            .ThrowOnFailure();
+            .ThrowOnFailure(nameof(outputGradient));
+        _hasInitialGradient = _startedFromInitialState;
     }
 
     internal override long ActivationBytes(long steps, long batch) =>
@@ -201,7 +231,5 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         _outputs = null;
         _initialGradient?.Dispose();
         _initialGradient = null;
-        _finalState?.Dispose();
-        _finalState = null;
     }
 }

@@ -42,6 +42,9 @@ public sealed unsafe class Sequential : IDisposable
     private Tensor? _outputs;
     private Tensor? _inputGradient;
     private bool _awaitsBackward;
+    private bool _passFailed;
+    private long _inputMark;
+    private long _parameterMark;
     private bool _disposed;
     private int _inUse;
 
@@ -83,7 +86,7 @@ public sealed unsafe class Sequential : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         device.ThrowIfDisposed();
         Check.Defined(options.DType);
-        CheckLayers(layers);
+        CheckLayers(layers, options.DType);
         Device = device;
         DType = options.DType;
         _computeInputGradient = options.ComputeInputGradient;
@@ -101,7 +104,7 @@ public sealed unsafe class Sequential : IDisposable
         {
             ParameterData = new Tensor(device, DType, count);
             GradientData = new Tensor(device, DType, count);
-            Parameters = AttachLayers(definitions, options.Seed);
+            Parameters = AttachLayers(layers, definitions, options.Seed);
         }
         catch
         {
@@ -146,9 +149,9 @@ public sealed unsafe class Sequential : IDisposable
     /// </summary>
     public bool Training { get; set; } = true;
 
-    /// <summary>Gradient at the inputs after <see cref="Backward"/>, shaped as they were.</summary>
+    /// <summary>Gradient at the inputs after <see cref="Backward"/>, shaped as they were. Changes with the next backward pass.</summary>
     /// <exception cref="InvalidOperationException">
-    /// The model was made without <see cref="SequentialOptions.ComputeInputGradient"/>, or there was no backward pass yet.
+    /// The model was made without <see cref="SequentialOptions.ComputeInputGradient"/>, there was no backward pass yet, or the last one failed.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Tensor InputGradient
@@ -157,10 +160,16 @@ public sealed unsafe class Sequential : IDisposable
         {
             ThrowIfDisposed();
             return _inputGradient ?? throw new InvalidOperationException(_computeInputGradient
-                ? "There was no backward pass yet."
+                ? "There was no backward pass yet, or the last one failed."
                 : $"The model was made without {nameof(SequentialOptions)}.{nameof(SequentialOptions.ComputeInputGradient)}.");
         }
     }
+
+    /// <summary>Whether the last forward pass began and failed, so that layers hold parts of it.</summary>
+    internal bool PassFailed => _passFailed;
+
+    /// <summary>Before each layer's forward pass in training.</summary>
+    internal event Action<Layer>? LayerForward;
 
     /// <summary>Before each layer's backward pass: the layer, its inputs and the gradient at its outputs.</summary>
     internal event Action<Layer, Tensor, Tensor>? LayerBackward;
@@ -168,7 +177,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <summary>Runs the model.</summary>
     /// <param name="inputs">
     /// What the first layer takes: <c>[T, B, D]</c> for <see cref="RoaRnn"/>, otherwise <c>[..., inputs]</c>. Must stay as it is
-    /// until the backward pass is done.
+    /// until the backward pass is done: <see cref="Backward"/> refuses inputs that were written since.
     /// </param>
     /// <returns>The output of the last layer; belongs to the model and changes with the next call.</returns>
     /// <exception cref="ArgumentException">Shape, element type or device of <paramref name="inputs"/> do not match.</exception>
@@ -187,22 +196,46 @@ public sealed unsafe class Sequential : IDisposable
             Check.AllFinite(inputs);
         }
 
-        _awaitsBackward = false;
+        EndPass();
         if (_inputShape.Length != inputs.Shape.Length)
         {
             _inputShape = new long[inputs.Shape.Length];
         }
 
         inputs.Shape.CopyTo(_inputShape);
+        bool training = Training;
         Tensor current = inputs;
-        for (int i = 0; i < _layers.Length; i++)
+        _inputs[0] = inputs;
+        _passFailed = true;
+        if (training)
         {
-            _inputs[i] = current;
-            current = _layers[i].Forward(current, Training);
+            BeginPass(inputs);
+        }
+
+        try
+        {
+            for (int i = 0; i < _layers.Length; i++)
+            {
+                _inputs[i] = current;
+                if (training)
+                {
+                    LayerForward?.Invoke(_layers[i]);
+                }
+
+                current = _layers[i].Forward(current, training);
+            }
+
+            _passFailed = false;
+        }
+        finally
+        {
+            if (_passFailed)
+            {
+                EndPass();
+            }
         }
 
         _outputs = current;
-        _awaitsBackward = Training;
         return current;
     }
 
@@ -214,12 +247,19 @@ public sealed unsafe class Sequential : IDisposable
     /// </exception>
     /// <exception cref="NotFiniteNumberException">A gradient at an output is NaN or infinite; on a GPU the next call that waits says so.</exception>
     /// <exception cref="InvalidOperationException">
-    /// There was no forward pass in <see cref="Training"/> mode since the last backward pass, or another thread is using the model.
+    /// There was no forward pass in <see cref="Training"/> mode since the last backward pass, or the last one failed; the inputs, where a layer
+    /// reads them again, or the parameters changed since; or another thread is using the model.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model, the inputs or the gradient were disposed.</exception>
+    /// <remarks>
+    /// Every write by this library is noticed: a copy, a step of an optimizer, a loaded file, the next batch of a <see cref="DataLoader"/>. So is a
+    /// write through a span that was taken after <see cref="Forward"/>. Writes through older spans and by other code that shares the memory are not.
+    /// Where the call fails halfway, <see cref="GradientData"/> holds parts of both passes.
+    /// </remarks>
     public void Backward(Tensor outputGradient, bool accumulate = false)
     {
         using Use use = BeginUse();
+        ArgumentNullException.ThrowIfNull(outputGradient);
         if (!_awaitsBackward)
         {
             throw new InvalidOperationException(
@@ -230,22 +270,42 @@ public sealed unsafe class Sequential : IDisposable
         Check.Shape(outputGradient, _outputs!.Shape);
 
         // They may be another model's output, which that model's next forward pass resizes.
-        Check.Shape(_inputs[0], _inputShape, "inputs");
+        Tensor inputs = _inputs[0];
+        inputs.ThrowIfDisposed();
+        if (!inputs.Shape.SequenceEqual(_inputShape))
+        {
+            throw new ArgumentException(
+                $"{nameof(outputGradient)} is that of a pass whose inputs has shape {Check.FormatShape(inputs.Shape)}; {Check.FormatShape(_inputShape)} is allowed, as in {nameof(Forward)}.",
+                nameof(outputGradient));
+        }
+
         if (!_layers[^1].ChecksOutputGradients)
         {
             CheckFinite(outputGradient);
         }
 
-        _awaitsBackward = false;
+        (bool sameInputs, bool sameParameters) = EndPass();
+        if (!sameInputs && ReadsInputsAgain())
+        {
+            throw Changed($"inputs, {inputs},");
+        }
+
+        if (!sameParameters)
+        {
+            throw Changed($"{nameof(ParameterData)}, the parameters,");
+        }
+
+        _inputGradient = null;
         Tensor gradient = outputGradient;
         for (int i = _layers.Length - 1; i >= 0; i--)
         {
-            Tensor? inputGradient = i > 0 || _computeInputGradient ? _layers[i].InputGradientFor(_inputs[i]) : null;
+            Tensor? inputGradient = i > 0 || _computeInputGradient ? _layers[i].InputGradientFor(_inputs[i], gradient) : null;
             LayerBackward?.Invoke(_layers[i], _inputs[i], gradient);
             _layers[i].Backward(_inputs[i], gradient, inputGradient, accumulate);
-            _inputGradient = inputGradient;
             gradient = inputGradient!;
         }
+
+        _inputGradient = gradient;
     }
 
     /// <summary>Tells what training takes, before it begins: parameters and memory.</summary>
@@ -366,7 +426,7 @@ public sealed unsafe class Sequential : IDisposable
 
             reader.ReadInto([.. Parameters.Select(parameter => (parameter.Name, parameter.Value))]);
             states.ForEach(state => state.Apply());
-            _awaitsBackward = false;
+            EndPass();
         }
         finally
         {
@@ -382,6 +442,7 @@ public sealed unsafe class Sequential : IDisposable
             return;
         }
 
+        EndPass();
         _disposed = true;
         foreach (Layer layer in _layers)
         {
@@ -406,6 +467,44 @@ public sealed unsafe class Sequential : IDisposable
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
+    /// <summary>Remembers what the backward pass needs as the forward pass found it.</summary>
+    private void BeginPass(Tensor inputs)
+    {
+        _inputMark = inputs.Watch.BeginPass();
+        _parameterMark = ParameterData.Watch.BeginPass();
+        _awaitsBackward = true;
+    }
+
+    /// <summary>Ends what <see cref="BeginPass"/> began, if that was not done yet.</summary>
+    /// <returns>What is as the forward pass found it.</returns>
+    private (bool Inputs, bool Parameters) EndPass()
+    {
+        if (!_awaitsBackward)
+        {
+            return (true, true);
+        }
+
+        _awaitsBackward = false;
+        return (_inputs[0].Watch.EndPass(_inputMark), ParameterData.Watch.EndPass(_parameterMark));
+    }
+
+    /// <summary>Whether a layer that takes the model's inputs, passed on by others or not, reads them in its backward pass.</summary>
+    private bool ReadsInputsAgain()
+    {
+        for (int i = 0; i < _layers.Length && _inputs[i] == _inputs[0]; i++)
+        {
+            if (_layers[i].ReadsInputsAgain)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static InvalidOperationException Changed(string what) => new(
+        $"{what} changed since {nameof(Forward)}; {nameof(Backward)} needs it as {nameof(Forward)} found it. Run {nameof(Forward)} again.");
+
     /// <summary>No element of a gradient may be NaN or infinite; a GPU finds out by its norm, which nothing waits for.</summary>
     private void CheckFinite(Tensor outputGradient)
     {
@@ -423,8 +522,7 @@ public sealed unsafe class Sequential : IDisposable
     {
         if (!(maximumNorm > 0))
         {
-            throw new ArgumentOutOfRangeException(nameof(maximumNorm), FormattableString.Invariant(
-                $"{nameof(maximumNorm)} is {maximumNorm}; a number above 0, or infinity, is allowed."));
+            Check.That(false, maximumNorm, "a number above 0, or infinity,", nameof(maximumNorm));
         }
 
         using Use use = BeginUse();
@@ -436,12 +534,12 @@ public sealed unsafe class Sequential : IDisposable
     /// <param name="norm">Written; null: not wanted.</param>
     private void Clip(Tensor gradients, double maximumNorm, double* norm)
     {
-        using BufferScope memory = gradients.Borrow();
+        using BufferScope memory = double.IsPositiveInfinity(maximumNorm) ? gradients.Borrow() : gradients.BorrowToWrite();
         using HandleScope<ortho_device> device = Device.Handle.Borrow();
         NativeMethods.ortho_clip_gradient_norm(device.Pointer, DType.ToNative(), gradients.Count, memory.Address, maximumNorm, norm).ThrowOnFailure();
     }
 
-    private static void CheckLayers(ReadOnlySpan<Layer> layers)
+    private static void CheckLayers(ReadOnlySpan<Layer> layers, DType dtype)
     {
         if (layers.IsEmpty)
         {
@@ -452,8 +550,9 @@ public sealed unsafe class Sequential : IDisposable
         for (int i = 0; i < layers.Length; i++)
         {
             string argument = $"{nameof(layers)}[{i}]";
-            ArgumentNullException.ThrowIfNull(layers[i], argument);
+            Check.NotNull(layers[i], argument);
             layers[i].ThrowIfAttached(argument);
+            layers[i].CheckFor(dtype, argument);
             for (int k = 0; k < i; k++)
             {
                 if (layers[k] == layers[i])
@@ -512,12 +611,12 @@ public sealed unsafe class Sequential : IDisposable
     private static string NameOf(Layer layer, int index) =>
         layer.Name ?? index.ToString(CultureInfo.InvariantCulture);
 
-    private Parameter[] AttachLayers(IReadOnlyList<ParameterDefinition>[] definitions, ulong seed)
+    private Parameter[] AttachLayers(ReadOnlySpan<Layer> layers, IReadOnlyList<ParameterDefinition>[] definitions, ulong seed)
     {
         var all = new List<Parameter>();
         long offset = 0;
         uint filterIndex = 0;
-        for (int i = 0; i < _layers.Length; i++)
+        for (int i = 0; i < layers.Length; i++)
         {
             var parameters = new Parameter[definitions[i].Count];
             for (int k = 0; k < parameters.Length; k++)
@@ -525,15 +624,26 @@ public sealed unsafe class Sequential : IDisposable
                 ParameterDefinition definition = definitions[i][k];
                 Tensor value = ParameterData.View(offset, definition.Shape);
                 Tensor gradient = GradientData.View(offset, definition.Shape);
-                definition.Initialize(value, seed, (uint)all.Count);
+                try
+                {
+                    definition.Initialize(value, seed, (uint)all.Count);
+                }
+                catch (ArgumentException exception)
+                {
+                    throw new ArgumentException(
+                        $"{nameof(layers)}[{i}] has {definition.Options} that {DType} cannot hold; options whose initial values are finite in it, and at least one of them, are allowed.",
+                        nameof(layers),
+                        exception);
+                }
+
                 parameters[k] = new Parameter(
-                    $"{NameOf(_layers[i], i)}.{definition.Name}", value, gradient, offset, definition.IsBias, definition.LearningRateScale);
+                    $"{NameOf(layers[i], i)}.{definition.Name}", value, gradient, offset, definition.IsBias, definition.LearningRateScale);
                 all.Add(parameters[k]);
                 offset += value.Count;
             }
 
-            _layers[i].Attach(this, i, parameters, seed, filterIndex);
-            filterIndex = checked(filterIndex + (uint)_layers[i].FilterStreams);
+            layers[i].Attach(this, i, parameters, seed, filterIndex);
+            filterIndex = checked(filterIndex + (uint)layers[i].FilterStreams);
         }
 
         return [.. all];

@@ -29,6 +29,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <exception cref="ObjectDisposedException">The loss or the logits were disposed.</exception>
     public double Forward(Tensor logits, ReadOnlySpan<int> targets)
     {
+        ForgetGradient();
         CheckArguments(logits, targets);
         using BufferScope gradient = BeginGradient(logits);
         double loss = Measure(logits, targets, gradient.Address);
@@ -46,6 +47,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <exception cref="ObjectDisposedException">The loss or the logits were disposed.</exception>
     public void Differentiate(Tensor logits, ReadOnlySpan<int> targets)
     {
+        ForgetGradient();
         CheckArguments(logits, targets);
         using BufferScope gradient = BeginGradient(logits);
         Run(logits, targets, null, null, gradient.Address);
@@ -98,7 +100,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
         {
             NativeMethods.ortho_softmax_cross_entropy(
                 device.Pointer, logits.DType.ToNative(), targets.Length, logits.Shape[^1], LabelSmoothing,
-                logitValues.Address, classOfRow, loss, correct, gradient).ThrowOnFailure();
+                logitValues.Address, classOfRow, loss, correct, gradient).ThrowOnFailure(nameof(targets));
         }
     }
 }

@@ -15,7 +15,10 @@ public abstract class Loss : IDisposable
 
     private protected Loss() { }
 
-    /// <summary>Gradient of the loss at the outputs of the last <c>Forward</c> or <c>Differentiate</c>, shaped as they were. Belongs to the loss.</summary>
+    /// <summary>
+    /// Gradient of the loss at the outputs of the last <c>Forward</c> or <c>Differentiate</c>, shaped as they were. Belongs to the loss and changes
+    /// with the next such call.
+    /// </summary>
     /// <exception cref="InvalidOperationException">There was no such call yet, or the last one failed.</exception>
     /// <exception cref="ObjectDisposedException">The loss was disposed.</exception>
     public Tensor Gradient
@@ -35,12 +38,12 @@ public abstract class Loss : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>A call that computes the gradient begins: where it fails, no older gradient stands for its own.</summary>
+    private protected void ForgetGradient() => _gradientIsValid = false;
+
     /// <summary>Memory for a gradient that is about to be computed.</summary>
-    private protected BufferScope BeginGradient(Tensor outputs)
-    {
-        _gradientIsValid = false;
-        return Tensor.Ensure(ref _gradient, outputs.Device, outputs.DType, outputs.Shape).Borrow();
-    }
+    private protected BufferScope BeginGradient(Tensor outputs) =>
+        Tensor.Ensure(ref _gradient, outputs.Device, outputs.DType, outputs.Shape, source: outputs).BorrowToWrite();
 
     private protected void EndGradient() => _gradientIsValid = true;
 

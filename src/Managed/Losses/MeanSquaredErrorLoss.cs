@@ -14,6 +14,7 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
     /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
     public double Forward(Tensor predictions, Tensor targets)
     {
+        ForgetGradient();
         CheckArguments(predictions, targets);
         using BufferScope gradient = BeginGradient(predictions);
         double loss;
@@ -32,6 +33,7 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
     /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
     public void Differentiate(Tensor predictions, Tensor targets)
     {
+        ForgetGradient();
         CheckArguments(predictions, targets);
         using BufferScope gradient = BeginGradient(predictions);
         Run(predictions, targets, null, gradient.Address);
@@ -68,6 +70,6 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
         using HandleScope<ortho_device> device = predictions.Device.Handle.Borrow();
         NativeMethods.ortho_mean_squared_error(
             device.Pointer, predictions.DType.ToNative(), predictions.Count,
-            predictionValues.Address, targetValues.Address, loss, gradient).ThrowOnFailure();
+            predictionValues.Address, targetValues.Address, loss, gradient).ThrowOnFailure(nameof(predictions));
     }
 }

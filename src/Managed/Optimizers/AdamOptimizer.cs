@@ -21,6 +21,7 @@ public abstract unsafe class AdamOptimizer : Optimizer
         Check.Fraction(options.Beta1);
         Check.Fraction(options.Beta2);
         Check.Positive(options.Epsilon);
+        Check.Finite(options.Epsilon, model.DType);
         // Squares below the smallest normal number are lost; with this epsilon they do not count (smallest_epsilon in the native sources).
         Check.AtLeast(options.Epsilon, 2 * Math.Sqrt(Math.ScaleB(1, model.DType == DType.Float32 ? -126 : -1022) / (1 - options.Beta2)));
         return options;

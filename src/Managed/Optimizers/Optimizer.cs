@@ -33,7 +33,8 @@ public abstract unsafe partial class Optimizer : IDisposable
         model.ThrowIfDisposed();
         Check.NotNegative(learningRate);
         Check.NotNegative(options.WeightDecay ?? 0, $"{nameof(options)}.{nameof(options.WeightDecay)}");
-        ArgumentNullException.ThrowIfNull(options.Groups);
+        Check.NotNull(options.Groups);
+        Check.Finite(options.WeightDecay ?? 0, model.DType, $"{nameof(options)}.{nameof(options.WeightDecay)}");
         Model = model;
         LearningRate = learningRate;
         _options = options;
@@ -88,16 +89,23 @@ public abstract unsafe partial class Optimizer : IDisposable
         for (int i = 0; i < _entries.Length; i++)
         {
             Entry entry = _entries[i];
+            double rate = learningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale;
+            if (!Check.IsFinite(rate, Model.DType))
+            {
+                throw new InvalidOperationException(FormattableString.Invariant(
+                    $"The learning rate of parameter {entry.Parameter.Name}, {nameof(LearningRate)} times its scales, is {rate}; it must be finite in {Model.DType}."));
+            }
+
             _groups[i] = new ortho_parameter_group
             {
                 offset = entry.Parameter.Offset,
                 count = entry.Parameter.Value.Count,
-                learning_rate = learningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale,
+                learning_rate = rate,
                 weight_decay = entry.WeightDecay,
             };
         }
 
-        using BufferScope parameters = Model.ParameterData.Borrow();
+        using BufferScope parameters = Model.ParameterData.BorrowToWrite();
         using BufferScope gradients = Model.GradientData.Borrow();
         fixed (ortho_parameter_group* groups = _groups)
         {
@@ -210,9 +218,10 @@ public abstract unsafe partial class Optimizer : IDisposable
         {
             ParameterGroup group = options.Groups[i];
             string argument = $"options.Groups[{i}]";
-            ArgumentNullException.ThrowIfNull(group, argument);
+            Check.NotNull(group, argument);
             Check.NotNegative(group.LearningRateScale, $"{argument}.{nameof(group.LearningRateScale)}");
             Check.NotNegative(group.WeightDecay ?? 0, $"{argument}.{nameof(group.WeightDecay)}");
+            Check.Finite(group.WeightDecay ?? 0, model.DType, $"{argument}.{nameof(group.WeightDecay)}");
             foreach (Parameter parameter in group.Parameters)
             {
                 if (!model.Parameters.Contains(parameter))

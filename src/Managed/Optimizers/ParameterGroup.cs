@@ -5,10 +5,15 @@ public sealed record ParameterGroup
 {
     /// <summary>Names the parameters of the group.</summary>
     /// <param name="parameters">Parameters of the optimizer's model, each in one group at most. Copied.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="parameters"/> or one of them is null.</exception>
     public ParameterGroup(params IEnumerable<Parameter> parameters)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         Parameters = [.. parameters];
+        for (int i = 0; i < Parameters.Count; i++)
+        {
+            Check.NotNull(Parameters[i], $"{nameof(parameters)}[{i}]");
+        }
     }
 
     /// <summary>The parameters.</summary>

@@ -80,7 +80,7 @@ public static class CudaInterop
         if (address == 0 || address % dtype.Bytes() != 0)
         {
             throw new ArgumentException(
-                $"{nameof(address)} is {address}; that of memory of the GPU is allowed, a multiple of {dtype.Bytes()}.", nameof(address));
+                $"{nameof(address)} is 0x{(nuint)address:x}; that of memory of the GPU is allowed, a multiple of {dtype.Bytes()}.", nameof(address));
         }
 
         return Tensor.Wrap(device, address, dtype, shape);

@@ -10,10 +10,12 @@ namespace OrthoNative;
 internal static unsafe class RandomNumbers
 {
     /// <summary>Uniform in [low, high); low everywhere where both are the same.</summary>
+    /// <exception cref="ArgumentException">The element type cannot hold such numbers.</exception>
     public static void Uniform(ulong seed, ortho_stream purpose, uint index, double low, double high, Tensor values)
     {
         if (low == high)
         {
+            Check.Finite(low, values.DType);
             values.Fill(low);
             return;
         }
@@ -50,7 +52,7 @@ internal static unsafe class RandomNumbers
     {
         if (values.Device.Kind == DeviceKind.Cpu)
         {
-            using BufferScope memory = values.Borrow();
+            using BufferScope memory = values.BorrowToWrite();
             draw((nint)memory.Address).ThrowOnFailure();
             return;
         }

@@ -19,6 +19,7 @@ public sealed unsafe class Tensor : IDisposable
 
     private readonly long _byteOffset;
     private readonly bool _isView;
+    private readonly ContentWatch _watch;
     private long[] _shape;
     private BufferHandle _buffer;
     private bool _disposed;
@@ -41,6 +42,7 @@ public sealed unsafe class Tensor : IDisposable
         Count = CountOf(shape, dtype);
         _shape = shape.ToArray();
         _buffer = BufferHandle.Create(device.Handle, Count * dtype.Bytes());
+        _watch = new ContentWatch(this);
     }
 
     /// <inheritdoc cref="Tensor(Device, DType, ReadOnlySpan{long})"/>
@@ -57,6 +59,7 @@ public sealed unsafe class Tensor : IDisposable
         Count = CountOf(shape, dtype);
         _shape = shape.ToArray();
         _buffer = buffer;
+        _watch = new ContentWatch(this);
     }
 
     private Tensor(Tensor whole, long offset, ReadOnlySpan<long> shape)
@@ -68,6 +71,7 @@ public sealed unsafe class Tensor : IDisposable
         _buffer = whole._buffer;
         _byteOffset = whole._byteOffset + (offset * DType.Bytes());
         _isView = true;
+        _watch = whole._watch;
     }
 
     /// <summary>Where the tensor lies.</summary>
@@ -76,7 +80,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <summary>Element type.</summary>
     public DType DType { get; }
 
-    /// <summary>Sizes, outermost first.</summary>
+    /// <summary>Sizes, outermost first. Those of an output or a gradient change with the tensor.</summary>
     public ReadOnlySpan<long> Shape => _shape;
 
     /// <summary>Number of dimensions.</summary>
@@ -84,6 +88,11 @@ public sealed unsafe class Tensor : IDisposable
 
     /// <summary>Number of elements: the product of the sizes.</summary>
     public long Count { get; private set; }
+
+    /// <summary>Tells whether the content was changed; shared by all views of the same memory.</summary>
+    internal ContentWatch Watch => _watch;
+
+    internal bool IsDisposed => _disposed || _buffer.IsClosed;
 
     /// <summary>Makes a tensor with the elements given.</summary>
     /// <typeparam name="T">float or double; decides the element type.</typeparam>
@@ -119,6 +128,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <summary>All elements, as a span over the native memory itself; on a CPU device alone.</summary>
     /// <typeparam name="T">The .NET type of the element type.</typeparam>
     /// <returns>A span that is valid while the tensor is alive: keep a reference to the tensor, and do not dispose it, for as long as the span is used.</returns>
+    /// <remarks>Take a new span for each use: what is written through one that was taken before a forward pass is not noticed by <see cref="Sequential.Backward"/>.</remarks>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
     /// <exception cref="InvalidOperationException">
     /// The tensor lies on a GPU; copy it instead. Or there are more elements than a span can hold; use the overload with a range.
@@ -139,6 +149,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <param name="start">First element.</param>
     /// <param name="length">Number of elements.</param>
     /// <returns>A span that is valid while the tensor is alive: keep a reference to the tensor, and do not dispose it, for as long as the span is used.</returns>
+    /// <remarks>Take a new span for each use: what is written through one that was taken before a forward pass is not noticed by <see cref="Sequential.Backward"/>.</remarks>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The range lies outside the tensor.</exception>
     /// <exception cref="InvalidOperationException">The tensor lies on a GPU; copy it instead.</exception>
@@ -146,6 +157,22 @@ public sealed unsafe class Tensor : IDisposable
     public Span<T> AsSpan<T>(long start, int length) where T : unmanaged
     {
         CheckRange<T>(start, length);
+        _watch.Lend();
+        return Elements<T>(start, length);
+    }
+
+    /// <summary>A range of the elements to be read.</summary>
+    internal ReadOnlySpan<T> Read<T>(long start, int length) where T : unmanaged
+    {
+        CheckRange<T>(start, length);
+        return Elements<T>(start, length);
+    }
+
+    /// <summary>A range of the memory, to be read.</summary>
+    internal ReadOnlySpan<byte> Bytes(long start, int length) => new((byte*)_buffer.Data + _byteOffset + start, length);
+
+    private Span<T> Elements<T>(long start, int length) where T : unmanaged
+    {
         if (Device.Kind != DeviceKind.Cpu)
         {
             throw new InvalidOperationException(
@@ -189,7 +216,7 @@ public sealed unsafe class Tensor : IDisposable
         Check.Compatible(source, Device, DType);
         Check.Shape(source, _shape);
         using BufferScope from = source.Borrow();
-        using BufferScope to = Borrow();
+        using BufferScope to = BorrowToWrite();
         using HandleScope<ortho_device> device = _buffer.BorrowDevice();
         NativeMethods.ortho_copy(device.Pointer, to.Address, from.Address, Count * DType.Bytes()).ThrowOnFailure();
     }
@@ -242,7 +269,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public void Fill(double value)
     {
-        using BufferScope memory = Borrow();
+        using BufferScope memory = BorrowToWrite();
         using HandleScope<ortho_device> device = _buffer.BorrowDevice();
         NativeMethods.ortho_fill(device.Pointer, DType.ToNative(), Count, memory.Address, value).ThrowOnFailure();
     }
@@ -282,6 +309,7 @@ public sealed unsafe class Tensor : IDisposable
             return;
         }
 
+        _watch.NoteWrite();
         long count = CountOf(shape, DType);
         long bytes = count * DType.Bytes();
         if (bytes > _buffer.Bytes)
@@ -307,9 +335,18 @@ public sealed unsafe class Tensor : IDisposable
     /// The tensor for results that change from call to call: made on first use, where device or element type change, or where
     /// whom it was handed out to disposed it; otherwise resized.
     /// </summary>
-    internal static Tensor Ensure([NotNull] ref Tensor? tensor, Device device, DType dtype, ReadOnlySpan<long> shape)
+    /// <param name="tensor">The tensor of the last call.</param>
+    /// <param name="device">Where it lies.</param>
+    /// <param name="dtype">Element type.</param>
+    /// <param name="shape">Sizes.</param>
+    /// <param name="source">What the results are computed from. It may be the results of the last call, which then stay with their reader.</param>
+    internal static Tensor Ensure([NotNull] ref Tensor? tensor, Device device, DType dtype, ReadOnlySpan<long> shape, Tensor? source = null)
     {
-        if (tensor is { IsDisposed: false } && tensor.Device == device && tensor.DType == dtype)
+        if (tensor is not null && tensor == source)
+        {
+            tensor = new Tensor(device, dtype, shape);
+        }
+        else if (tensor is { IsDisposed: false } && tensor.Device == device && tensor.DType == dtype)
         {
             tensor.Resize(shape);
         }
@@ -326,10 +363,13 @@ public sealed unsafe class Tensor : IDisposable
     /// <summary>Keeps the memory of a tensor alive during a native call and gives its address on the device; null where there is none.</summary>
     internal static BufferScope Borrow(Tensor? tensor) => tensor is null ? default : tensor.Borrow();
 
+    /// <summary>The same for a call that writes the tensor.</summary>
+    internal static BufferScope BorrowToWrite(Tensor? tensor) => tensor is null ? default : tensor.BorrowToWrite();
+
     /// <summary>Copies bytes from the host's memory into the elements.</summary>
     internal void CopyFromHost(long byteOffset, void* source, long bytes)
     {
-        using BufferScope memory = Borrow();
+        using BufferScope memory = BorrowToWrite();
         using HandleScope<ortho_device> device = _buffer.BorrowDevice();
         NativeMethods.ortho_copy_from_host(device.Pointer, (byte*)memory.Address + byteOffset, source, bytes).ThrowOnFailure();
     }
@@ -366,16 +406,22 @@ public sealed unsafe class Tensor : IDisposable
         }
     }
 
-    /// <summary>Keeps the memory alive during a native call and gives its address on the device.</summary>
+    /// <summary>Keeps the memory alive during a native call that reads it, and gives its address on the device.</summary>
     internal BufferScope Borrow()
     {
         ThrowIfDisposed();
         return new BufferScope(_buffer, _byteOffset);
     }
 
-    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(IsDisposed, this);
+    /// <summary>The same for a call that writes the tensor.</summary>
+    internal BufferScope BorrowToWrite()
+    {
+        ThrowIfDisposed();
+        _watch.NoteWrite();
+        return new BufferScope(_buffer, _byteOffset);
+    }
 
-    private bool IsDisposed => _disposed || _buffer.IsClosed;
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(IsDisposed, this);
 
     private static long CountOf(ReadOnlySpan<long> shape, DType dtype, [CallerArgumentExpression(nameof(shape))] string name = "")
     {

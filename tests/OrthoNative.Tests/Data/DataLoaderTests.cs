@@ -173,7 +173,11 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
         {
             if (failing - first is 0 or 1)
             {
+                // It is the same batch that is asked for again; to go on without it is the caller's choice.
                 Assert.That(() => batches.MoveNext(), Throws.TypeOf<IOException>().With.Message.EqualTo($"sample {failing}"));
+                Assert.That(() => batches.MoveNext(), Throws.TypeOf<IOException>().With.Message.EqualTo($"sample {failing}"));
+                Assert.That(() => batches.Current, Throws.InvalidOperationException);
+                batches.Skip(1);
             }
             else
             {
@@ -184,6 +188,55 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
         }
 
         Assert.That(batches.MoveNext(), Is.False);
+    }
+
+    [TestCase(0, 1)]
+    [TestCase(4, 1)]
+    [TestCase(4, 3)]
+    [TestCase(8, 2)]
+    public void A_batch_that_could_not_be_read_is_read_by_the_next_call(int failing, int times)
+    {
+        using var loader = new DataLoader(new Numbers(9, failing, times), 2, shuffle: true, seed: 3, device: Device);
+        using var healthy = new DataLoader(new Numbers(9), 2, shuffle: true, seed: 3, device: Device);
+        DataLoader.Enumerator expected = healthy.Epoch(1).GetEnumerator();
+        DataLoader.Enumerator batches = loader.Epoch(1).GetEnumerator();
+        int failures = 0;
+        while (expected.MoveNext())
+        {
+            while (true)
+            {
+                try
+                {
+                    Assert.That(batches.MoveNext(), Is.True);
+                    break;
+                }
+                catch (IOException)
+                {
+                    failures++;
+                }
+            }
+
+            Assert.That(batches.Current.Classes.ToArray(), Is.EqualTo(expected.Current.Classes.ToArray()));
+            Assert.That(batches.Current.Inputs.ToArray<float>(), Is.EqualTo(expected.Current.Inputs.ToArray<float>()));
+        }
+
+        Assert.That(batches.MoveNext(), Is.False);
+        Assert.That(failures, Is.EqualTo(times));
+    }
+
+    [Test]
+    public void A_batch_of_an_epoch_that_was_overtaken_or_of_a_disposed_loader_is_handed_out_no_more()
+    {
+        var loader = new DataLoader(new Numbers(10), 2, device: Device);
+        DataLoader.Enumerator first = loader.Epoch(0).GetEnumerator();
+        first.MoveNext();
+        DataLoader.Enumerator second = loader.Epoch(1).GetEnumerator();
+        second.MoveNext();
+
+        Assert.That(() => first.Current, Throws.InvalidOperationException.With.Message.Contains("Another epoch"));
+        Assert.That(second.Current.Size, Is.EqualTo(2));
+        loader.Dispose();
+        Assert.That(() => second.Current, Throws.TypeOf<ObjectDisposedException>());
     }
 
     [Test]
@@ -302,9 +355,11 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
         static void Assume(bool condition) => ArgumentOutOfRangeException.ThrowIfEqual(condition, false);
     }
 
-    /// <summary>Samples whose class and inputs are their own number; one of them may be unreadable.</summary>
-    private sealed class Numbers(long count, long? failing = null) : Dataset
+    /// <summary>Samples whose class and inputs are their own number; one of them may be unreadable, for some times or for ever.</summary>
+    private sealed class Numbers(long count, long? failing = null, int times = int.MaxValue) : Dataset
     {
+        private int _failures;
+
         public override long Count => count;
 
         public override long Steps => 3;
@@ -321,7 +376,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
         {
             for (int row = 0; row < samples.Length; row++)
             {
-                if (samples[row] == failing)
+                if (samples[row] == failing && _failures++ < times)
                 {
                     throw new IOException($"sample {failing}");
                 }

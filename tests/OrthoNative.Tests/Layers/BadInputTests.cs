@@ -171,7 +171,7 @@ internal sealed class BadInputTests
         gradient.AsSpan<float>()[3] = float.NaN;
         model.Forward(inputs);
 
-        Assert.That(() => model.Backward(gradient), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("output_gradients"));
+        Assert.That(() => model.Backward(gradient), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("outputGradient["));
 
         using var dense = new Sequential(Device.Default, 1, new RoaRnn(3, 4), new Dense(4, 4));
         dense.Forward(inputs);
@@ -179,7 +179,7 @@ internal sealed class BadInputTests
 
         state.AsSpan<float>()[7] = float.NaN;
         rnn.InitialState = state;
-        Assert.That(() => model.Forward(inputs), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("initial"));
+        Assert.That(() => model.Forward(inputs), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("InitialState[7]"));
     }
 
     [Test]

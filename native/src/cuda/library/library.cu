@@ -190,13 +190,12 @@ ortho_status staging_wait(Staging* staging, Failure* failure) {
                  [&] { check(cudaEventSynchronize(staging->uploaded.get()), "cudaEventSynchronize"); });
 }
 
-ortho_status noise(Device* device, ortho_dtype dtype, uint64_t seed, uint32_t index, double standard_deviation,
+ortho_status noise(Device* device, ortho_dtype dtype, const NoiseStream* stream, double standard_deviation,
                    int64_t count, const void* x, void* y, Failure* failure) {
     return guard(device, failure, [&] {
         dispatch(dtype, [&](auto* type) {
             using T = std::remove_pointer_t<decltype(type)>;
-            add_normal_noise(*device, seed, index, standard_deviation, count, static_cast<const T*>(x),
-                             static_cast<T*>(y));
+            add_normal_noise(*device, *stream, standard_deviation, count, static_cast<const T*>(x), static_cast<T*>(y));
         });
     });
 }

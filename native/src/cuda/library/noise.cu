@@ -7,16 +7,12 @@ namespace ortho::cuda {
 namespace {
 
 template <class T>
-__global__ void noise_kernel(uint64_t seed, uint32_t index, double standard_deviation, int64_t count, const T* x,
-                             T* y) {
-    const std::array<uint32_t, 2> key{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
+__global__ void noise_kernel(NoiseStream stream, double standard_deviation, int64_t count, const T* x, T* y) {
+    const std::array<uint32_t, 2> key{static_cast<uint32_t>(stream.seed), static_cast<uint32_t>(stream.seed >> 32)};
     for (int64_t pair = flat_index(); 2 * pair < count; pair += flat_stride()) {
         const auto block = static_cast<uint64_t>(pair);
         double noise[2];
-        normal_pair(philox4x32({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), index,
-                                static_cast<uint32_t>(ORTHO_STREAM_NOISE)},
-                               key),
-                    noise);
+        normal_pair(philox4x32(random_counter(ORTHO_STREAM_NOISE, stream.source, stream.index, block), key), noise);
         for (int64_t i = 2 * pair; i < 2 * pair + 2 && i < count; ++i)
             y[i] = static_cast<T>(static_cast<double>(x[i]) + standard_deviation * noise[i % 2]);
     }
@@ -25,13 +21,13 @@ __global__ void noise_kernel(uint64_t seed, uint32_t index, double standard_devi
 } // namespace
 
 template <class T>
-void add_normal_noise(Device& device, uint64_t seed, uint32_t index, double standard_deviation, int64_t count,
-                      const T* x, T* y) {
-    launch("add_normal_noise", noise_kernel<T>, flat_shape((count + 1) / 2), device.stream, seed, index,
-           standard_deviation, count, x, y);
+void add_normal_noise(Device& device, const NoiseStream& stream, double standard_deviation, int64_t count, const T* x,
+                      T* y) {
+    launch("add_normal_noise", noise_kernel<T>, flat_shape((count + 1) / 2), device.stream, stream, standard_deviation,
+           count, x, y);
 }
 
-template void add_normal_noise(Device&, uint64_t, uint32_t, double, int64_t, const float*, float*);
-template void add_normal_noise(Device&, uint64_t, uint32_t, double, int64_t, const double*, double*);
+template void add_normal_noise(Device&, const NoiseStream&, double, int64_t, const float*, float*);
+template void add_normal_noise(Device&, const NoiseStream&, double, int64_t, const double*, double*);
 
 } // namespace ortho::cuda

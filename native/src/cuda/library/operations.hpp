@@ -14,8 +14,8 @@ template <class T> void fill(Device& device, int64_t count, T* values, T value);
 template <class T> void check_finite(Device& device, Checked checked, int64_t count, const T* values);
 
 template <class T>
-void add_normal_noise(Device& device, uint64_t seed, uint32_t index, double standard_deviation, int64_t count,
-                      const T* x, T* y);
+void add_normal_noise(Device& device, const NoiseStream& stream, double standard_deviation, int64_t count, const T* x,
+                      T* y);
 
 template <class T>
 void dense_forward(Device& device, const DenseShape& shape, const T* weights, const T* bias, const T* x, T* y);
