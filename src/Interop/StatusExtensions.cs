@@ -40,5 +40,5 @@ internal static unsafe class StatusExtensions
         _ => new OrthoNativeException($"unknown status {(int)status}: {message}"),
     };
 
-    private static string LastError() => Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_last_error()) ?? "";
+    private static string LastError() => ForeignText.CleanMessage(Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_last_error()) ?? "");
 }
