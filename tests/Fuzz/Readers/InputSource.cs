@@ -65,13 +65,9 @@ internal sealed class InputSource(ulong seed, IReadOnlyList<byte[]> seeds)
                     bytes.InsertRange(at, other[from..(from + Math.Min(other.Length - from, 1 + _random.Next(100)))]);
                     break;
                 case 6 when bytes.Count - at >= sizeof(long):
-                    Span<byte> number = stackalloc byte[sizeof(long)];
-                    BinaryPrimitives.WriteInt64LittleEndian(number, _random.NextInt64(-2, 3) * (_random.Next(2) == 0 ? 1 : 1L << _random.Next(63)));
-                    for (int i = 0; i < number.Length; i++)
-                    {
-                        bytes[at + i] = number[i];
-                    }
-
+                    byte[] number = BitConverter.GetBytes(_random.NextInt64(-2, 3) * (_random.Next(2) == 0 ? 1 : 1L << _random.Next(63)));
+                    bytes.RemoveRange(at, number.Length);
+                    bytes.InsertRange(at, number);
                     break;
                 case 7 when _random.Next(20) == 0:
                     bytes.InsertRange(at, Enumerable.Repeat((byte)_random.Next(256), _random.Next(1 << 14)));

@@ -13,31 +13,38 @@ const string Usage = """
 
 using var folder = new WorkingFolder();
 Target[] targets = [new SafeTensorsTarget(folder), new ModelTarget(folder), new OptimizerTarget(folder), new IdxTarget(folder), new ReportTarget(folder), new LossLogTarget(folder)];
-switch (args)
+try
 {
-    case ["--replay", string name, string file] when Find(name) is { } target:
-        target.Check(File.ReadAllBytes(file));
-        Console.WriteLine("1 passed, 0 failed");
-        return 0;
-    case ["--libfuzzer", string name] when Find(name) is { } target:
-        Fuzzer.LibFuzzer.Run(input => target.Check(input.ToArray()));
-        return 0;
-    case ["--afl", string name] when Find(name) is { } target:
-        Fuzzer.OutOfProcess.Run(stream =>
-        {
-            using var input = new MemoryStream();
-            stream.CopyTo(input);
-            target.Check(input.ToArray());
-        });
-        return 0;
-    case ["--seconds", string secondsText, "--seed", string seedText, ..] when
-        double.TryParse(secondsText, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds) &&
-        ulong.TryParse(seedText, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed) &&
-        args.Length is 4 or 6 && (args.Length == 4 || args[4] == "--findings"):
-        return Run(seconds, seed, args.Length == 6 ? args[5] : Path.Combine("artifacts", "fuzz"));
-    default:
-        Console.Error.WriteLine($"{Usage}\nTargets: {string.Join(", ", targets.Select(target => target.Name))}");
-        return 2;
+    switch (args)
+    {
+        case ["--replay", string name, string file] when Find(name) is { } target:
+            target.Check(File.ReadAllBytes(file));
+            Console.WriteLine("1 passed, 0 failed");
+            return 0;
+        case ["--libfuzzer", string name] when Find(name) is { } target:
+            Fuzzer.LibFuzzer.Run(input => target.Check(input.ToArray()));
+            return 0;
+        case ["--afl", string name] when Find(name) is { } target:
+            Fuzzer.OutOfProcess.Run(stream =>
+            {
+                using var input = new MemoryStream();
+                stream.CopyTo(input);
+                target.Check(input.ToArray());
+            });
+            return 0;
+        case ["--seconds", string secondsText, "--seed", string seedText, ..] when
+            double.TryParse(secondsText, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds) &&
+            ulong.TryParse(seedText, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed) &&
+            args.Length is 4 or 6 && (args.Length == 4 || args[4] == "--findings"):
+            return Run(seconds, seed, args.Length == 6 ? args[5] : Path.Combine("artifacts", "fuzz"));
+        default:
+            Console.Error.WriteLine($"{Usage}\nTargets: {string.Join(", ", targets.Select(target => target.Name))}");
+            return 2;
+    }
+}
+finally
+{
+    Array.ForEach(targets, target => target.Dispose());
 }
 
 Target? Find(string name) => targets.FirstOrDefault(target => target.Name == name);

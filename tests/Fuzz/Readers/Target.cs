@@ -6,7 +6,7 @@ namespace OrthoNative.Fuzz.Readers;
 /// <summary>A reader of files and what is promised of it.</summary>
 /// <param name="folder">Where its files are.</param>
 /// <param name="name">Its name.</param>
-internal abstract class Target(WorkingFolder folder, string name)
+internal abstract class Target(WorkingFolder folder, string name) : IDisposable
 {
     private const int MaximumMessage = 3000;
 
@@ -56,6 +56,10 @@ internal abstract class Target(WorkingFolder folder, string name)
         CheckMemory(before, input.Length);
         Accepted++;
         return true;
+    }
+
+    public virtual void Dispose()
+    {
     }
 
     /// <summary>Reads <see cref="FilePath"/>.</summary>

@@ -127,7 +127,7 @@ internal sealed class DatasetDownloadTests
             byte[] bomb = IdxFiles.Compress(new byte[10_000_000]);
             return SendAllAsync(connection, $"HTTP/1.1 200 OK\r\nContent-Length: {bomb.Length}\r\n\r\n", bomb);
         });
-        yield return Case("an error of the server", "503 Busy", connection => ScriptedServer.SendAsync(connection, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"));
+        yield return Case("an error of the server", "503 Busy", connection => ScriptedServer.SendAsync(connection, "HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
         yield return Case("another protocol", "127.0.0.1", connection => ScriptedServer.SendAsync(connection, "SSH-2.0-OpenSSH_9.2\r\n"));
         yield return Case("headers without end", "127.0.0.1", async connection =>
         {
@@ -137,15 +137,15 @@ internal sealed class DatasetDownloadTests
                 await ScriptedServer.SendAsync(connection, $"X: {new string('x', 1000)}\r\n");
             }
         });
-        yield return Case("a circle", "redirects more than 5 times", connection => ScriptedServer.SendAsync(connection, "HTTP/1.1 302 Found\r\nLocation: first.gz\r\nContent-Length: 0\r\n\r\n"));
+        yield return Case("a circle", "redirects more than 5 times", connection => ScriptedServer.SendAsync(connection, "HTTP/1.1 302 Found\r\nLocation: first.gz\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
         foreach (string location in (string[])["file:///etc/passwd", "ftp://127.0.0.1/first.gz", "gopher://127.0.0.1/", "data:,x", "ws://127.0.0.1/"])
         {
             yield return Case($"redirection to {location}", "only redirections to http or https", connection =>
-                ScriptedServer.SendAsync(connection, $"HTTP/1.1 301 Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"));
+                ScriptedServer.SendAsync(connection, $"HTTP/1.1 301 Moved\r\nLocation: {location}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
         }
 
-        yield return Case("redirection to nowhere", "127.0.0.1", connection => ScriptedServer.SendAsync(connection, "HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n"));
-        yield return Case("redirection without a place", "302", connection => ScriptedServer.SendAsync(connection, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"));
+        yield return Case("redirection to nowhere", "127.0.0.1", connection => ScriptedServer.SendAsync(connection, "HTTP/1.1 302 Found\r\nLocation: http://[\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
+        yield return Case("redirection without a place", "302", connection => ScriptedServer.SendAsync(connection, "HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
     }
 
     [TestCaseSource(nameof(FailingServers))]
@@ -186,8 +186,8 @@ internal sealed class DatasetDownloadTests
         using var folder = new TemporaryFolder();
         using FileServer good = Serve();
         using var moved = new ScriptedServer((path, connection) => ScriptedServer.SendAsync(connection, path.StartsWith("/files/", StringComparison.Ordinal)
-            ? $"HTTP/1.1 308 Moved\r\nLocation: /other/{Path.GetFileName(path)}\r\nContent-Length: 0\r\n\r\n"
-            : $"HTTP/1.1 302 Found\r\nLocation: {good.Address}/{Path.GetFileName(path)}\r\nContent-Length: 0\r\n\r\n"));
+            ? $"HTTP/1.1 308 Moved\r\nLocation: /other/{Path.GetFileName(path)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            : $"HTTP/1.1 302 Found\r\nLocation: {good.Address}/{Path.GetFileName(path)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
 
         await DatasetDownload.FetchAsync(s_files, folder.Path, [moved.Address]);
 
@@ -289,7 +289,7 @@ internal sealed class DatasetDownloadTests
     {
         using var folder = new TemporaryFolder();
         using var server = new ScriptedServer((_, connection) =>
-            ScriptedServer.SendAsync(connection, $"HTTP/1.1 500 \u001b[31m\u009b2J{new string('x', 20_000)}\r\nContent-Length: 0\r\n\r\n"));
+            ScriptedServer.SendAsync(connection, $"HTTP/1.1 500 \u001b[31m\u009b2J{new string('x', 20_000)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
 
         IOException exception = Assert.ThrowsAsync<IOException>(() => DatasetDownload.FetchAsync(s_files, folder.Path, [.. Enumerable.Repeat(server.Address, 100)]))!;
 

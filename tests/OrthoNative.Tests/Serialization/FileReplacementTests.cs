@@ -186,22 +186,26 @@ internal sealed partial class FileReplacementTests
         Assert.That(Directory.GetFiles(folder.File("sticky")), Is.EqualTo((string[])[path]));
     }
 
-    [TestCase("/dev/null")]
-    [TestCase("/dev/full")]
-    public void Devices_are_written_and_stay_devices(string device)
+    [Test]
+    public void Devices_are_written_and_stay_devices([Values] bool link)
     {
-        Action save = () => Save(device, "new");
+        const int Null = 3, Full = 7;
+        using var folder = new TemporaryFolder();
+        string device = folder.File("device"), full = folder.File("full"), path = folder.File(link ? "link" : "device");
+        if (!FileUser.TryMakeDevice(device, Null) || !FileUser.TryMakeDevice(full, Full))
+        {
+            Assert.Ignore("Only root makes devices.");
+        }
 
-        if (device == "/dev/full")
-        {
-            Assert.That(save, Throws.InstanceOf<IOException>());
-        }
-        else
-        {
-            save();
-        }
+        File.CreateSymbolicLink(folder.File("link"), "device");
+
+        Save(path, "new");
+        Assert.That(() => Save(full, "new"), Throws.InstanceOf<IOException>());
 
         Assert.That(FileStatus.Of(device, follow: false)!.Value.IsDevice, Is.True);
+        Assert.That(FileStatus.Of(full, follow: false)!.Value.IsDevice, Is.True);
+        Assert.That(new FileInfo(folder.File("link")).LinkTarget, Is.EqualTo("device"));
+        Assert.That(Directory.GetFileSystemEntries(folder.Path), Has.Length.EqualTo(3));
     }
 
     [Test]

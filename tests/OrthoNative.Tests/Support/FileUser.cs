@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace OrthoNative.Tests;
@@ -60,6 +62,17 @@ internal static partial class FileUser
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
         }
+    }
+
+    /// <summary>Makes a device of memory as /dev/null is one, which a test may lose.</summary>
+    /// <param name="path">Where.</param>
+    /// <param name="number">3: /dev/null; 7: /dev/full.</param>
+    /// <returns>Whether that is allowed here.</returns>
+    public static bool TryMakeDevice(string path, int number)
+    {
+        using Process process = Process.Start("mknod", [path, "c", "1", number.ToString(CultureInfo.InvariantCulture)]);
+        process.WaitForExit();
+        return process.ExitCode == 0;
     }
 
     /// <summary>Gives a file, or a link itself, to a user; the end of the test where that is not allowed.</summary>

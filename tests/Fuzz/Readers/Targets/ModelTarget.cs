@@ -23,6 +23,12 @@ internal sealed class ModelTarget : Target
 
     protected override long BytesForByte => 100;
 
+    public override void Dispose()
+    {
+        _model.Dispose();
+        base.Dispose();
+    }
+
     protected override void Read()
     {
         _model.Load(FilePath);

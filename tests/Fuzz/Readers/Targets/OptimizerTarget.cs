@@ -34,6 +34,13 @@ internal sealed class OptimizerTarget : Target
 
     protected override long BytesForByte => 100;
 
+    public override void Dispose()
+    {
+        _adam.Dispose();
+        _adam.Model.Dispose();
+        base.Dispose();
+    }
+
     protected override void Read()
     {
         _adam.Load(FilePath);

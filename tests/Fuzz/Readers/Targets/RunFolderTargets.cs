@@ -18,8 +18,16 @@ internal sealed class ReportTarget : Target
         _run = Directory.CreateDirectory(folder.File("run")).FullName;
         TrainSettings settings = new()
         {
-            Hidden = 8, Alpha = 1, Beta = 0.1, Filter = FilterChoice.Haar, Activation = ActivationChoice.Tanh, WeightScale = 1, InputScale = 1,
-            BiasScale = 1, LearningRate = 0.001, Batch = 10,
+            Hidden = 8,
+            Alpha = 1,
+            Beta = 0.1,
+            Filter = FilterChoice.Haar,
+            Activation = ActivationChoice.Tanh,
+            WeightScale = 1,
+            InputScale = 1,
+            BiasScale = 1,
+            LearningRate = 0.001,
+            Batch = 10,
         };
         EpochReport[] epochs = [new(1, 10, 1.5, 0.25, null, 0.001, 1, 2, 50)];
         var report = new RunReport(
