@@ -56,7 +56,7 @@ internal unsafe partial struct FileStatus
         {
             return Statx(CurrentFolder, path, follow ? 0 : NoFollow, BasicFields, &status) == 0 ? status : null;
         }
-        catch (EntryPointNotFoundException)
+        catch (Exception exception) when (exception is EntryPointNotFoundException or DllNotFoundException)
         {
             return null;
         }

@@ -53,7 +53,7 @@ public static class SafeTensors
 
         using FileReplacement file = FileReplacement.Begin(path);
         file.Stream.Write(header);
-        byte[] chunk = new byte[ChunkBytes];
+        byte[] chunk = new byte[ordered.Aggregate(0L, (most, pair) => long.Clamp(pair.Value.Count * pair.Value.DType.Bytes(), most, ChunkBytes))];
         foreach (KeyValuePair<string, Tensor> pair in ordered)
         {
             long bytes = pair.Value.Count * pair.Value.DType.Bytes();

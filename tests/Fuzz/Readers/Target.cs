@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace OrthoNative.Fuzz.Readers;
 
@@ -89,12 +88,13 @@ internal abstract class Target(WorkingFolder folder, string name) : IDisposable
             throw new FindingException(string.Create(CultureInfo.InvariantCulture, $"a message of {message.Length} characters"));
         }
 
-        foreach (Rune rune in message.EnumerateRunes())
+        for (int i = 0; i < message.Length; i += char.IsSurrogatePair(message, i) ? 2 : 1)
         {
-            if (rune == Rune.ReplacementChar || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
-                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
+            // The category of half a pair is that of a surrogate.
+            if (CharUnicodeInfo.GetUnicodeCategory(message, i) is UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Surrogate)
             {
-                throw new FindingException(string.Create(CultureInfo.InvariantCulture, $"a message with the character U+{rune.Value:X4}"));
+                throw new FindingException(string.Create(CultureInfo.InvariantCulture, $"a message with the character U+{(int)message[i]:X4}"));
             }
         }
     }
