@@ -69,7 +69,7 @@ internal static unsafe class NativeLibraryLoader
             }
             catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException)
             {
-                failures.Append(CultureInfo.InvariantCulture, $"\n  {candidate}: {OneLine(exception.Message)}");
+                failures.Append(CultureInfo.InvariantCulture, $"\n  {ForeignText.CleanPath(candidate)}: {OneLine(ForeignText.CleanMessage(exception.Message))}");
             }
         }
 
@@ -94,14 +94,14 @@ internal static unsafe class NativeLibraryLoader
         else if (Marshal.PtrToStringUTF8((nint)((delegate* unmanaged<byte*>)getHeaderHash)()) is string foundHash &&
             foundHash != headerHash)
         {
-            difference = $"it was built with another orthonative.h (SHA-256 {foundHash}, expected is {headerHash})";
+            difference = $"it was built with another orthonative.h (SHA-256 {ForeignText.Clean(foundHash)}, expected is {headerHash})";
         }
 
         if (difference is not null)
         {
             NativeLibrary.Free(library);
             throw new OrthoNativeLibraryException(
-                $"The native library {path} does not belong to this version of OrthoNative: {difference}. " +
+                $"The native library {ForeignText.CleanPath(path)} does not belong to this version of OrthoNative: {difference}. " +
                 "Rebuild the project OrthoNative.Interop, or install library and assembly from one package.");
         }
     }

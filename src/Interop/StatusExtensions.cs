@@ -36,5 +36,5 @@ internal static unsafe class StatusExtensions
     }
 
     /// <summary>The message of the thread's last failed call.</summary>
-    public static string LastError() => Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_last_error()) ?? "";
+    public static string LastError() => ForeignText.CleanMessage(Marshal.PtrToStringUTF8((nint)NativeMethods.ortho_last_error()) ?? "");
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using OrthoNative.Cli.Output;
+using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Commands;
 
@@ -97,7 +98,7 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
             return value;
         }
 
-        result.AddError($"{name} is '{result.Tokens[0].Value}'; allowed: {kind.Allowed}");
+        result.AddError($"{name} is '{ForeignText.Clean(result.Tokens[0].Value)}'; allowed: {kind.Allowed}");
         return default;
     }
 }

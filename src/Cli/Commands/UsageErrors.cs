@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Commands;
 
@@ -14,6 +15,7 @@ internal static class UsageErrors
         Command command = result.CommandResult.Command;
         string path = PathOf(result.CommandResult);
         string? unmatched = result.UnmatchedTokens.Count > 0 ? result.UnmatchedTokens[0] : null;
+        string shown = ForeignText.Clean(unmatched);
         // Errors of values come from the options' own parsers and are complete; those of the library's are not.
         if (result.Errors.FirstOrDefault(error => error.SymbolResult is ArgumentResult or OptionResult) is { } valueError)
         {
@@ -26,7 +28,7 @@ internal static class UsageErrors
             string kind = command.Name == "train" ? "task" : "command";
             return unmatched is null
                 ? $"a {kind} is missing after '{path}'; allowed: {allowed}"
-                : $"'{unmatched}' is not a {kind} of '{path}'; {Suggestion(unmatched, command.Subcommands)}allowed: {allowed}";
+                : $"'{shown}' is not a {kind} of '{path}'; {Suggestion(unmatched, command.Subcommands)}allowed: {allowed}";
         }
 
         string options = command.Options.Count == 0 ? "none" : string.Join(", ", command.Options.Select(option => option.Name));
@@ -37,8 +39,8 @@ internal static class UsageErrors
 
         // "--flag=value" reaches us as a flag, which is right, and a value that belongs to nothing.
         return command.Options.FirstOrDefault(option => arguments.Contains($"{option.Name}={unmatched}") || arguments.Contains($"{option.Name}:{unmatched}")) is { } flag
-            ? $"{flag.Name} is '{unmatched}'; allowed: {flag.Name} without a value"
-            : $"'{unmatched}' is not an option of '{path}'; {Suggestion(unmatched.Split('=', ':')[0], command.Options)}allowed: {options}";
+            ? $"{flag.Name} is '{shown}'; allowed: {flag.Name} without a value"
+            : $"'{shown}' is not an option of '{path}'; {Suggestion(unmatched.Split('=', ':')[0], command.Options)}allowed: {options}";
     }
 
     /// <summary>Asks for the name nearest to what was given, if one is near enough to be meant.</summary>

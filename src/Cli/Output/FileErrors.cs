@@ -1,9 +1,12 @@
+using OrthoNative.Interop;
+
 namespace OrthoNative.Cli.Output;
 
 /// <summary>Errors that come from files, folders and the disk, and not from a fault in the program.</summary>
 internal static class FileErrors
 {
     private const int WindowsSharingViolation = unchecked((int)0x80070020);
+    private const int MaximumReason = 300;
     private const int LinuxWouldBlock = 11;
     private const int BsdWouldBlock = 35;
 
@@ -15,5 +18,5 @@ internal static class FileErrors
         exception.HResult == (OperatingSystem.IsWindows() ? WindowsSharingViolation : OperatingSystem.IsLinux() ? LinuxWouldBlock : BsdWouldBlock);
 
     /// <summary>The system's words without the path, which the message around them names already.</summary>
-    public static string Reason(Exception exception) => exception.Message.Split(" : '")[0].TrimEnd('.');
+    public static string Reason(Exception exception) => ForeignText.Clean(exception.Message.Split(" : '")[0].TrimEnd('.'), MaximumReason);
 }

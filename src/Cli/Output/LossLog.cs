@@ -1,4 +1,5 @@
 using System.Globalization;
+using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Output;
 
@@ -37,7 +38,7 @@ internal static class LossLog
             }
 
             number++;
-            InvalidDataException Wrong(string expected) => new($"'{path}': line {number + 1} is '{line}'; expected: {expected}.");
+            InvalidDataException Wrong(string expected) => new($"'{ForeignText.CleanPath(path)}': line {number + 1} is '{ForeignText.Clean(line)}'; expected: {expected}.");
         }
 
         return steps;

@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Output;
 
@@ -71,7 +72,7 @@ internal sealed class RunFolder : IDisposable
     /// <param name="files">Names of all files that are ever written there; the last one is the commit record.</param>
     /// <exception cref="CliException">The folder cannot be made or written, is in use, or holds folders of these names.</exception>
     public static RunFolder Open(string path, params ReadOnlySpan<string> files) => TryOpen(path, files) ??
-        throw CliException.Failure($"--out is '{path}', where another run goes on; allowed: a folder of its own, or this one once that run has ended");
+        throw CliException.Failure($"--out is '{ForeignText.CleanPath(path)}', where another run goes on; allowed: a folder of its own, or this one once that run has ended");
 
     /// <summary>Makes sure, before work is done, that the disk has room for what it will give.</summary>
     /// <param name="bytes">What will be written.</param>
@@ -224,7 +225,7 @@ internal sealed class RunFolder : IDisposable
     /// <returns>Null: another run goes on in the folder.</returns>
     private static RunFolder? TryOpen(string path, ReadOnlySpan<string> files)
     {
-        string option = $"--out is '{path}'";
+        string option = $"--out is '{ForeignText.CleanPath(path)}'";
         string full;
         try
         {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using OrthoNative.Cli.Training;
+using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Output;
 
@@ -48,12 +49,12 @@ internal sealed record RunReport(
         }
         catch (Exception exception) when (FileErrors.Is(exception) || exception is JsonException)
         {
-            throw CliException.Failure($"--resume is given, and '{path}' cannot be read ({exception.Message.TrimEnd('.')}); allowed: the --out of a run that was interrupted");
+            throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(path)}' cannot be read ({FileErrors.Reason(exception)}); allowed: the --out of a run that was interrupted");
         }
 
         if (report.Task != task)
         {
-            throw CliException.Usage($"--resume is given, and '{path}' is of the task {report.Task}; allowed: a run of {task}");
+            throw CliException.Usage($"--resume is given, and '{ForeignText.CleanPath(path)}' is of the task {ForeignText.Clean(report.Task)}; allowed: a run of {task}");
         }
 
         if (report.Status is not (RunStatus.Interrupted or RunStatus.Running))
@@ -79,7 +80,7 @@ internal sealed record RunReport(
             if (value != setting.Value.GetRawText())
             {
                 throw CliException.Usage(
-                    $"--resume is given, and the setting {setting.Name} is {value}, where the run in '{folder}' has {setting.Value.GetRawText()}; allowed: the options of that run");
+                    $"--resume is given, and the setting {setting.Name} is {ForeignText.Clean(value)}, where the run in '{ForeignText.CleanPath(folder)}' has {ForeignText.Clean(setting.Value.GetRawText())}; allowed: the options of that run");
             }
         }
     }

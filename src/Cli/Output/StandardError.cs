@@ -1,3 +1,5 @@
+using OrthoNative.Interop;
+
 namespace OrthoNative.Cli.Output;
 
 /// <summary>Messages of the program on standard error.</summary>
@@ -8,7 +10,7 @@ internal static class StandardError
     {
         try
         {
-            Console.Error.WriteLine($"orthonative: {message}");
+            Console.Error.WriteLine($"orthonative: {ForeignText.CleanMessage(message)}");
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {

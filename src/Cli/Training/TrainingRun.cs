@@ -1,4 +1,5 @@
 using OrthoNative.Cli.Output;
+using OrthoNative.Interop;
 using Spectre.Console;
 
 namespace OrthoNative.Cli.Training;
@@ -71,7 +72,7 @@ internal static class TrainingRun
                 }
 
                 // There may be room again by the end.
-                view.Note($"{problem}; the run goes on without having been saved");
+                view.Note($"{ForeignText.CleanMessage(problem)}; the run goes on without having been saved");
                 return false;
             }
 
@@ -85,10 +86,10 @@ internal static class TrainingRun
                 folder.Remove(RunFolder.Losses);
             }
 
-            Console.Out.WriteLine($"{Path.Combine(folder.Path, RunFolder.Report)}, {RunFolder.Weights}, {RunFolder.Picture}");
+            Console.Out.WriteLine($"{ForeignText.CleanPath(Path.Combine(folder.Path, RunFolder.Report))}, {RunFolder.Weights}, {RunFolder.Picture}");
             if (!HasEnded(outcome))
             {
-                Console.Out.WriteLine($"the same command with --out '{folder.Path}' --resume goes on with it");
+                Console.Out.WriteLine($"the same command with --out '{ForeignText.CleanPath(folder.Path)}' --resume goes on with it");
             }
 
             return outcome.Status == RunStatus.Interrupted ? interruption.ExitCode : ExitCodes.Success;

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
-using System.IO.Compression;
+using OrthoNative.Interop;
 
 namespace OrthoNative;
 
@@ -34,18 +34,26 @@ public sealed class IdxFile
     /// <summary>Reads a file whole.</summary>
     /// <param name="path">The file; whether it is compressed is told by its first bytes, not by its name.</param>
     /// <param name="dimensions">Number of dimensions that it must have, 1 to 255: 1 for labels, 3 for images.</param>
-    /// <exception cref="ArgumentException"><paramref name="dimensions"/> is out of range.</exception>
-    /// <exception cref="InvalidDataException">
-    /// The file is corrupt, cut off, longer than its header says, holds another type or number of dimensions, or has more
-    /// than one gzip member. The message names the file, the offset in the uncompressed content, what is there and what
-    /// was expected.
+    /// <remarks>A gzip file may have several members and be filled up with zeros.</remarks>
+    /// <exception cref="ArgumentException">
+    /// The path is empty or has a null character, or <paramref name="dimensions"/> is out of range.
     /// </exception>
-    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is corrupt, cut off, longer than its header says, or holds another type or number of dimensions. The message names the file,
+    /// the offset in the uncompressed content, what is there and what was expected.
+    /// </exception>
+    /// <exception cref="IOException">The file is missing, cannot be read, or is a pipe or a device.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     public static IdxFile Read(string path, int dimensions)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         Check.InRange(dimensions, 1, byte.MaxValue);
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 16);
+        if (!file.CanSeek)
+        {
+            throw new IOException($"'{ForeignText.CleanPath(path)}' is a pipe or a device; a file is expected.");
+        }
+
         Span<byte> start = stackalloc byte[2];
         bool compressed = file.ReadAtLeast(start, 2, throwOnEndOfStream: false) == 2 && start is [0x1F, 0x8B];
         file.Position = 0;
@@ -54,13 +62,12 @@ public sealed class IdxFile
             return new Reader(path, file).ReadArray(dimensions, file.Length);
         }
 
-        var trailer = new GzipTrailer(file);
-        using var gzip = new GZipStream(file, CompressionMode.Decompress);
-        return new Reader(path, gzip, trailer).ReadArray(dimensions, file.Length * MaximumCompressionRatio);
+        using var content = new GzipContent(file);
+        return new Reader(path, content).ReadArray(dimensions, file.Length * MaximumCompressionRatio);
     }
 
     /// <summary>Reads the content front to back and knows the offset for messages.</summary>
-    private sealed class Reader(string path, Stream stream, GzipTrailer? trailer = null)
+    private sealed class Reader(string path, Stream stream)
     {
         private long _offset;
 
@@ -117,11 +124,6 @@ public sealed class IdxFile
                 Fail(end, "found more data", $"the end of the file after {count} bytes of data");
             }
 
-            if (trailer?.FindMismatch() is { } mismatch)
-            {
-                Fail(end, mismatch.Found, mismatch.Expected);
-            }
-
             return new IdxFile(shape, data);
         }
 
@@ -146,13 +148,12 @@ public sealed class IdxFile
             {
                 int read = stream.Read(destination);
                 _offset += read;
-                trailer?.Append(destination[..read]);
                 return read;
             }
             catch (InvalidDataException exception)
             {
                 throw new InvalidDataException(
-                    $"{path}: offset {_offset}: the compressed data cannot be read further ({exception.Message.TrimEnd('.')}); " +
+                    $"{ForeignText.CleanPath(path)}: offset {_offset}: the compressed data cannot be read further ({exception.Message.TrimEnd('.')}); " +
                     "expected an undamaged gzip file.",
                     exception);
             }
@@ -160,7 +161,7 @@ public sealed class IdxFile
 
         [DoesNotReturn]
         private void Fail(long offset, string found, string expected) =>
-            throw new InvalidDataException($"{path}: offset {offset}: {found}; expected {expected}.");
+            throw new InvalidDataException($"{ForeignText.CleanPath(path)}: offset {offset}: {found}; expected {expected}.");
 
         private static string TypeName(byte type) => type switch
         {

@@ -1,3 +1,5 @@
+using OrthoNative.Interop;
+
 namespace OrthoNative;
 
 /// <summary>Images and labels of MNIST, or of another data set in the same four files.</summary>
@@ -60,7 +62,10 @@ public sealed class Mnist
     /// <summary>Loads one part from a directory.</summary>
     /// <param name="directory">Where the files are, plain or gzip-compressed with <c>.gz</c> added to the name.</param>
     /// <param name="split">Training or test images.</param>
+    /// <exception cref="ArgumentException">The directory is empty, or <paramref name="split"/> is none of the two.</exception>
     /// <exception cref="FileNotFoundException">A file is absent; the message names all four and the directory.</exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
     /// <exception cref="InvalidDataException">
     /// A file is damaged or of another kind (see <see cref="IdxFile.Read"/>), the number of labels is not the number of
     /// images, or a label is above 9.
@@ -82,15 +87,15 @@ public sealed class Mnist
         if (labels.Data.Length != images.Shape[0])
         {
             throw new InvalidDataException(
-                $"{labelPath}: offset 4: found {labels.Data.Length} labels; " +
-                $"expected {images.Shape[0]}, one for each image in {imagePath}.");
+                $"{ForeignText.CleanPath(labelPath)}: offset 4: found {labels.Data.Length} labels; " +
+                $"expected {images.Shape[0]}, one for each image in {ForeignText.CleanPath(imagePath)}.");
         }
 
         int wrong = labels.Data.IndexOfAnyExceptInRange((byte)0, (byte)(Classes - 1));
         if (wrong >= 0)
         {
             throw new InvalidDataException(
-                $"{labelPath}: offset {LabelOffset + wrong}: found label {labels.Data[wrong]}; expected 0 to {Classes - 1}.");
+                $"{ForeignText.CleanPath(labelPath)}: offset {LabelOffset + wrong}: found label {labels.Data[wrong]}; expected 0 to {Classes - 1}.");
         }
 
         return new Mnist(images, labels);
@@ -101,7 +106,10 @@ public sealed class Mnist
     /// <param name="mirrors">Folders to fetch from, in this order; null: <see cref="Mirrors"/>.</param>
     /// <param name="progress">Told the address of each file before it is asked for.</param>
     /// <param name="cancellationToken">Ends the work.</param>
+    /// <exception cref="ArgumentException">As of <see cref="DatasetDownload.FetchAsync"/>.</exception>
     /// <exception cref="IOException">A file could not be had undamaged, or the directory cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The directory may not be written.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static Task DownloadAsync(
         string directory,
         IReadOnlyList<Uri>? mirrors = null,
@@ -117,7 +125,7 @@ public sealed class Mnist
         string state = missing.Count == Files.Count ? "is not" : $"lacks {string.Join(", ", missing)}";
         return missing.Count == 0
             ? null
-            : $"MNIST {state} in '{directory}'; put the four files {string.Join(", ", Files.Select(file => file.Name))} there, " +
+            : $"MNIST {state} in '{ForeignText.CleanPath(directory)}'; put the four files {string.Join(", ", Files.Select(file => file.Name))} there, " +
               "plain or gzip-compressed as .gz";
     }
 }

@@ -12,7 +12,10 @@ public abstract unsafe class FilterChainLayer : Layer
 {
     private const long MaximumHiddenSize = 65536;
     private const string FilterKey = "filter";
-    private const string SeedKey = "filter_seed";
+
+    /// <summary>Key in a file of the seed of a layer's filter, which every filter chain has and no other layer.</summary>
+    internal const string SeedKey = "filter_seed";
+
     private const string IndexKey = "filter_index";
 
     private readonly FilterChainOptions _options;
@@ -178,16 +181,12 @@ public abstract unsafe class FilterChainLayer : Layer
 
     internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name)
     {
-        if (!metadata.ContainsKey($"{name}.{FilterKey}"))
-        {
-            return null;
-        }
-
         foreach ((string key, string expected) in Settings)
         {
             if (!metadata.TryGetValue($"{name}.{key}", out string? value) || value != expected)
             {
-                throw new InvalidDataException($"__metadata__.{name}.{key} is {(value is null ? "missing" : $"'{value}'")}; '{expected}', as in the model, is expected.");
+                throw new InvalidDataException(
+                    $"__metadata__.{ForeignText.Clean(name)}.{key} is {(value is null ? "missing" : $"'{ForeignText.Clean(value)}'")}; '{expected}', as in the model, is expected.");
             }
         }
 

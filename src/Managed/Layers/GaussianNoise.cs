@@ -95,8 +95,9 @@ public sealed unsafe class GaussianNoise : Layer
         metadata[$"{name}.{PassesKey}"] = _passes.ToString(CultureInfo.InvariantCulture);
     }
 
+    // A model that was trained without noise may go on with it.
     internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) =>
-        metadata.ContainsKey($"{name}.{PassesKey}")
+        metadata.ContainsKey($"{name}.{SeedKey}") || metadata.ContainsKey($"{name}.{PassesKey}")
             ? new Noise(
                 this,
                 LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue),

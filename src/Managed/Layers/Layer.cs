@@ -1,4 +1,5 @@
 using System.Globalization;
+using OrthoNative.Interop;
 
 namespace OrthoNative;
 
@@ -130,10 +131,10 @@ public abstract class Layer
     internal virtual void SaveState(IDictionary<string, string> metadata, string name) { }
 
     /// <summary>Reads what <see cref="SaveState"/> wrote, and changes nothing yet.</summary>
-    /// <param name="metadata">Of the file; where it has nothing of the layer, the layer stays as it is.</param>
+    /// <param name="metadata">Of the file, which has something of the model.</param>
     /// <param name="name">Name of the layer in the model.</param>
     /// <returns>What applies it; null: there is nothing to apply.</returns>
-    /// <exception cref="InvalidDataException">The file is of a layer that computes something else.</exception>
+    /// <exception cref="InvalidDataException">The file is of a layer that computes something else, or lacks a part of what that one wrote.</exception>
     internal virtual LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) => null;
 
     internal void Dispose()
@@ -176,5 +177,5 @@ internal abstract class LoadedState : IDisposable
         metadata.TryGetValue(key, out string? text) &&
         ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value <= maximum
             ? value
-            : throw new InvalidDataException($"__metadata__.{key} is {(text is null ? "missing" : $"'{text}'")}; a whole number of at most {maximum} is expected.");
+            : throw new InvalidDataException($"__metadata__.{ForeignText.Clean(key)} is {(text is null ? "missing" : $"'{ForeignText.Clean(text)}'")}; a whole number of at most {maximum} is expected.");
 }

@@ -370,7 +370,10 @@ public sealed unsafe class Sequential : IDisposable
     /// with which noise a <see cref="GaussianNoise"/> goes on. The file appears, or replaces an older one, once it is written whole.
     /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
+    /// <remarks>An older file's permissions, and a link to it, are kept: see <see cref="SafeTensors.Save"/>.</remarks>
+    /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
     /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file or its folder may not be written, or the path is a folder.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public void Save(string path)
@@ -389,10 +392,12 @@ public sealed unsafe class Sequential : IDisposable
     /// Loads all parameters by name from a file that <see cref="Save"/> wrote. Nothing changes if the file is not as expected.
     /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
-    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     /// <exception cref="InvalidDataException">
-    /// The file is damaged, its tensors are not those of this model by name, shape and element type, or they were saved by a model
-    /// with another kind of filter, α, β or φ.
+    /// The file is damaged, its tensors are not those of this model by name, shape and element type, they were saved by a model
+    /// with another kind of filter, α, β or φ, or it tells this of some layers only, or of layers that are not in the model.
     /// </exception>
     /// <exception cref="OutOfMemoryException">The memory for filters of another seed cannot be had.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
@@ -406,31 +411,60 @@ public sealed unsafe class Sequential : IDisposable
     {
         using Use use = BeginUse();
         using SafeTensorsReader reader = SafeTensorsReader.Open(path);
+        (string Name, Tensor Value)[] parameters = [.. Parameters.Select(parameter => (parameter.Name, parameter.Value))];
+        reader.RequireSame(parameters);
         var states = new List<LoadedState>();
         try
         {
-            for (int i = 0; i < _layers.Length; i++)
+            try
             {
-                try
-                {
-                    if (_layers[i].LoadState(reader.Metadata, NameOf(_layers[i], i)) is { } state)
-                    {
-                        states.Add(state);
-                    }
-                }
-                catch (InvalidDataException exception)
-                {
-                    throw new InvalidDataException($"'{path}': {exception.Message}", exception);
-                }
+                LoadStates(reader.Metadata, states);
+            }
+            catch (InvalidDataException exception)
+            {
+                throw new InvalidDataException($"'{ForeignText.CleanPath(path)}': {exception.Message}", exception);
             }
 
-            reader.ReadInto([.. Parameters.Select(parameter => (parameter.Name, parameter.Value))]);
+            reader.ReadInto(parameters);
             states.ForEach(state => state.Apply());
             EndPass();
         }
         finally
         {
             states.ForEach(state => state.Dispose());
+        }
+    }
+
+    /// <summary>Reads the layers' states, unless the file has none at all.</summary>
+    /// <param name="metadata">Of the file.</param>
+    /// <param name="states">Filled, also if this fails.</param>
+    /// <exception cref="InvalidDataException">They are of other layers, or those of some filter chains are missing.</exception>
+    private void LoadStates(IReadOnlyDictionary<string, string> metadata, List<LoadedState> states)
+    {
+        var keys = new Dictionary<string, string>();
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            _layers[i].SaveState(keys, NameOf(_layers[i], i));
+        }
+
+        // Weights of a filter chain in a layer of another kind or name would compute something else.
+        if (metadata.Keys.FirstOrDefault(key => key.EndsWith($".{FilterChainLayer.SeedKey}", StringComparison.Ordinal) && !keys.ContainsKey(key)) is { } other)
+        {
+            throw new InvalidDataException($"__metadata__.{ForeignText.Clean(other)} is of a filter chain that the model does not have; those of the model are expected.");
+        }
+
+        if (!metadata.Keys.Any(keys.ContainsKey))
+        {
+            // As another program writes it.
+            return;
+        }
+
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            if (_layers[i].LoadState(metadata, NameOf(_layers[i], i)) is { } state)
+            {
+                states.Add(state);
+            }
         }
     }
 
@@ -563,7 +597,7 @@ public sealed unsafe class Sequential : IDisposable
 
             if (!names.Add(NameOf(layers[i], i)))
             {
-                throw new ArgumentException($"{argument} has the name '{NameOf(layers[i], i)}' as a layer before it; names that differ are allowed.", nameof(layers));
+                throw new ArgumentException($"{argument} has the name '{ForeignText.Clean(NameOf(layers[i], i))}' as a layer before it; names that differ are allowed.", nameof(layers));
             }
 
             if (i > 0 && layers[i].InputSize != layers[i - 1].OutputSize)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -14,6 +15,12 @@ public abstract unsafe class AdamOptimizer : Optimizer
         _options = options;
         _decoupled = decoupled;
     }
+
+    private protected override IEnumerable<(string Key, string Value)> StateOptions =>
+    [
+        ("beta1", _options.Beta1.ToString("R", CultureInfo.InvariantCulture)),
+        ("beta2", _options.Beta2.ToString("R", CultureInfo.InvariantCulture)),
+    ];
 
     private static AdamOptions Checked(Sequential model, AdamOptions options)
     {

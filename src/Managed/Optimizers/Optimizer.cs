@@ -20,6 +20,9 @@ namespace OrthoNative;
 public abstract unsafe partial class Optimizer : IDisposable
 {
     private const string StepCountKey = "step_count";
+    private const string KindKey = "optimizer";
+    private const string ParametersKey = "parameters";
+    private const string ParameterSeparator = "; ";
 
     private readonly OptimizerOptions _options;
     private readonly Entry[] _entries;
@@ -117,25 +120,37 @@ public abstract unsafe partial class Optimizer : IDisposable
     }
 
     /// <summary>Saves the optimizer's state: with the model's parameters, all that is needed to train on, bit for bit.</summary>
-    /// <param name="path">A safetensors file, replaced once it is written whole.</param>
+    /// <param name="path">A safetensors file, replaced once it is written whole, as by <see cref="SafeTensors.Save"/>.</param>
+    /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file or its folder may not be written, or the path is a folder.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
     public void Save(string path)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         using Sequential.Use use = Model.BeginUse();
-        SafeTensors.Save(path, _state.Select(state => KeyValuePair.Create(state.Name, state.Tensor)), new Dictionary<string, string>
+        var metadata = new Dictionary<string, string> { [StepCountKey] = StepCount.ToString(CultureInfo.InvariantCulture) };
+        foreach ((string key, string value) in Meaning)
         {
-            [StepCountKey] = StepCount.ToString(CultureInfo.InvariantCulture),
-        });
+            metadata[key] = value;
+        }
+
+        SafeTensors.Save(path, _state.Select(state => KeyValuePair.Create(state.Name, state.Tensor)), metadata);
     }
 
     /// <summary>Loads a state that <see cref="Save"/> wrote. Nothing changes if the file is not as expected.</summary>
+    /// <remarks>
+    /// The learning rate, weight decay, ε and groups are not of the state: those of this optimizer apply. Files of version 0.1 do not tell their
+    /// optimizer and its options; of these, only the names and sizes of the tensors are compared.
+    /// </remarks>
     /// <param name="path">A safetensors file.</param>
-    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     /// <exception cref="InvalidDataException">
-    /// The file is damaged or of another kind of optimizer or model, or a number in it is NaN, infinite, or negative where there are squares.
+    /// The file is damaged, or of another kind of optimizer, of other momentum or β, or of a model with other parameters; or a number in it is
+    /// NaN, infinite, or negative where there are squares.
     /// </exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
@@ -147,10 +162,11 @@ public abstract unsafe partial class Optimizer : IDisposable
         if (!reader.Metadata.TryGetValue(StepCountKey, out string? text) ||
             !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long stepCount) || stepCount == long.MaxValue)
         {
-            throw new InvalidDataException($"'{path}': __metadata__.{StepCountKey} is {(text is null ? "missing" : $"'{text}'")}; a whole number below 2^63 - 1 is expected.");
+            throw Invalid(path, StepCountKey, text, "a whole number below 2^63 - 1 is expected");
         }
 
-        reader.Match(_state);
+        CheckMeaning(path, reader.Metadata);
+        reader.RequireSame(_state);
         foreach ((string name, _) in _state)
         {
             // A second moment is a mean of squares.
@@ -172,6 +188,53 @@ public abstract unsafe partial class Optimizer : IDisposable
 
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>The options without which the state means something else, by name in a file.</summary>
+    private protected abstract IEnumerable<(string Key, string Value)> StateOptions { get; }
+
+    /// <summary>What the state's numbers are: of which optimizer, and of which parameters in which order.</summary>
+    private IEnumerable<(string Key, string Value)> Meaning =>
+    [
+        (KindKey, GetType().Name),
+        .. StateOptions,
+        (ParametersKey, string.Join(ParameterSeparator, Model.Parameters.Select(parameter => $"{parameter.Name} {Check.FormatShape(parameter.Value.Shape)}"))),
+    ];
+
+    private void CheckMeaning(string path, IReadOnlyDictionary<string, string> metadata)
+    {
+        // Version 0.1 wrote the number of steps alone.
+        if (!Meaning.Any(meaning => metadata.ContainsKey(meaning.Key)))
+        {
+            return;
+        }
+
+        foreach ((string key, string expected) in Meaning)
+        {
+            string? found = metadata.GetValueOrDefault(key);
+            if (found == expected)
+            {
+                continue;
+            }
+
+            if (key != ParametersKey || found is null)
+            {
+                throw Invalid(path, key, found, $"'{expected}', as of this optimizer, is expected");
+            }
+
+            string[] theirs = found.Split(ParameterSeparator);
+            string[] ours = expected.Split(ParameterSeparator);
+            int same = theirs.AsSpan().CommonPrefixLength(ours);
+            throw new InvalidDataException(
+                $"'{ForeignText.CleanPath(path)}': __metadata__.{ParametersKey} has {Place(theirs, same)}; {Place(ours, same)}, as the model has, is expected.");
+        }
+
+        static string Place(string[] parameters, int index) => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{(index < parameters.Length ? $"'{ForeignText.Clean(parameters[index])}'" : "nothing")} in place {index + 1} of {parameters.Length}");
+    }
+
+    private static InvalidDataException Invalid(string path, string key, string? found, string expected) => new(
+        $"'{ForeignText.CleanPath(path)}': __metadata__.{key} is {(found is null ? "missing" : $"'{ForeignText.Clean(found)}'")}; {expected}.");
 
     private protected BufferScope BorrowState(int index) => _state[index].Tensor.Borrow();
 

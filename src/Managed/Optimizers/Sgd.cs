@@ -1,3 +1,4 @@
+using System.Globalization;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -23,6 +24,12 @@ public sealed unsafe class Sgd : Optimizer
     {
         _options = options;
     }
+
+    private protected override IEnumerable<(string Key, string Value)> StateOptions =>
+    [
+        ("momentum", _options.Momentum.ToString("R", CultureInfo.InvariantCulture)),
+        ("nesterov", _options.Nesterov ? "true" : "false"),
+    ];
 
     private static SgdOptions Checked(SgdOptions? options)
     {

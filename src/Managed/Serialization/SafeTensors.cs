@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json;
+using OrthoNative.Interop;
 
 namespace OrthoNative;
 
@@ -25,11 +26,18 @@ public static class SafeTensors
     internal const int ChunkBytes = 1 << 22;
 
     /// <summary>Saves tensors. The file appears, or replaces an older one, once it is written whole and on the disk.</summary>
+    /// <remarks>
+    /// The file that replaces an older one has its permissions and, as far as the system allows it, its owner, group, access control list and
+    /// user attributes. Through a symbolic link the file behind it is replaced; other hard links to the older file keep its content. Where the
+    /// folder allows no new file, but the older one may be written, and into devices and pipes, the content is written in place: what interrupts
+    /// that leaves it incomplete.
+    /// </remarks>
     /// <param name="path">The file.</param>
     /// <param name="tensors">Tensors by name.</param>
     /// <param name="metadata">Texts by name that go with them; null: none.</param>
-    /// <exception cref="ArgumentException">A name is empty, reserved or there twice, a tensor or text is null, or a text has half of a surrogate pair.</exception>
-    /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
+    /// <exception cref="ArgumentException">The path is empty or has a null character, a name is empty, reserved or there twice, a tensor or text is null, or a text has half of a surrogate pair.</exception>
+    /// <exception cref="IOException">The file cannot be written; an older one is then left as it was, unless it is written in place.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file or its folder may not be written, or the path is a folder.</exception>
     /// <exception cref="NotFiniteNumberException">A tensor lies on a GPU whose earlier work met a value that is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">A tensor was disposed.</exception>
     public static void Save(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
@@ -40,49 +48,41 @@ public static class SafeTensors
         // Wider elements first, so that every tensor is aligned to its own.
         KeyValuePair<string, Tensor>[] ordered = [.. tensors.OrderByDescending(pair => pair.Value is { } tensor
             ? tensor.DType.Bytes()
-            : throw new ArgumentException($"{nameof(tensors)}['{pair.Key}'] is null.", nameof(tensors)))];
+            : throw new ArgumentException($"{nameof(tensors)}['{ForeignText.Clean(pair.Key)}'] is null.", nameof(tensors)))];
         byte[] header = MakeHeader(ordered, metadata);
 
-        string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
-        try
+        using FileReplacement file = FileReplacement.Begin(path);
+        file.Stream.Write(header);
+        byte[] chunk = new byte[ordered.Aggregate(0L, (most, pair) => long.Clamp(pair.Value.Count * pair.Value.DType.Bytes(), most, ChunkBytes))];
+        foreach (KeyValuePair<string, Tensor> pair in ordered)
         {
-            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0))
+            long bytes = pair.Value.Count * pair.Value.DType.Bytes();
+            for (long position = 0; position < bytes; position += ChunkBytes)
             {
-                stream.Write(header);
-                byte[] chunk = new byte[ChunkBytes];
-                foreach (KeyValuePair<string, Tensor> pair in ordered)
-                {
-                    long bytes = pair.Value.Count * pair.Value.DType.Bytes();
-                    for (long position = 0; position < bytes; position += ChunkBytes)
-                    {
-                        Span<byte> part = chunk.AsSpan(0, (int)long.Min(ChunkBytes, bytes - position));
-                        pair.Value.Download(position, part);
-                        stream.Write(part);
-                    }
-                }
-
-                stream.Flush(flushToDisk: true);
+                Span<byte> part = chunk.AsSpan(0, (int)long.Min(ChunkBytes, bytes - position));
+                pair.Value.Download(position, part);
+                file.Stream.Write(part);
             }
+        }
 
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(temporary);
-            throw;
-        }
+        file.Commit();
     }
 
     /// <summary>Loads all tensors of a file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="device">Where the tensors lie.</param>
-    /// <returns>Tensors by name; the caller disposes them.</returns>
-    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <returns>
+    /// Tensors by name; the caller disposes them. F16 and BF16 become <see cref="DType.Float32"/>, which has all of their values.
+    /// </returns>
+    /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     /// <exception cref="InvalidDataException">
-    /// The file is not of the format, is damaged, or has element types other than F32 and F64; the message names the offset and
-    /// what was expected there.
+    /// The file is not of the format, is damaged, or has a tensor that no <see cref="Tensor"/> can hold: of another element type than F32, F64,
+    /// F16 and BF16, without elements, or of more than 8 dimensions. The message names the offset and what was expected there.
     /// </exception>
     /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public static Dictionary<string, Tensor> Load(string path, Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -90,11 +90,52 @@ public static class SafeTensors
         return reader.ReadAll(device);
     }
 
+    /// <summary>Loads some tensors of a file. What other tensors it has does not matter.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="device">Where the tensors lie.</param>
+    /// <param name="names">Their names. Those of all that can be loaded: of the entries of <see cref="List"/> that are <see cref="SafeTensorsEntry.IsLoadable"/>.</param>
+    /// <returns>As <see cref="Load(string, Device)"/>.</returns>
+    /// <exception cref="ArgumentException">The path is empty or has a null character, or a name is null.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is not of the format or is damaged, or has no tensor of one of the names, or one that no <see cref="Tensor"/> can hold.
+    /// </exception>
+    /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public static Dictionary<string, Tensor> Load(string path, Device device, IEnumerable<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(names);
+        string[] asked = [.. names];
+        if (asked.Contains(null))
+        {
+            throw new ArgumentException($"{nameof(names)} has a name that is null.", nameof(names));
+        }
+
+        using SafeTensorsReader reader = SafeTensorsReader.Open(path);
+        return reader.Read(device, asked);
+    }
+
+    /// <summary>Lists the tensors of a file, of any element type and size, in the order of their data.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
+    /// <exception cref="InvalidDataException">The file is not of the format or is damaged.</exception>
+    public static IReadOnlyList<SafeTensorsEntry> List(string path)
+    {
+        using SafeTensorsReader reader = SafeTensorsReader.Open(path);
+        return reader.List();
+    }
+
     /// <summary>Loads the texts that go with the tensors of a file.</summary>
     /// <param name="path">The file.</param>
     /// <returns>Texts by name; empty if there are none.</returns>
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    /// <exception cref="InvalidDataException">As for <see cref="Load"/>.</exception>
+    /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
+    /// <exception cref="InvalidDataException">The file is not of the format or is damaged.</exception>
     public static IReadOnlyDictionary<string, string> LoadMetadata(string path)
     {
         using SafeTensorsReader reader = SafeTensorsReader.Open(path);
@@ -120,10 +161,10 @@ public static class SafeTensors
                     Check.Utf8(pair.Key, $"{nameof(metadata)} has a key with", nameof(metadata));
                     if (pair.Value is null)
                     {
-                        throw new ArgumentException($"{nameof(metadata)}['{pair.Key}'] is null.", nameof(metadata));
+                        throw new ArgumentException($"{nameof(metadata)}['{ForeignText.Clean(pair.Key)}'] is null.", nameof(metadata));
                     }
 
-                    Check.Utf8(pair.Value, $"{nameof(metadata)}['{pair.Key}'] has", nameof(metadata));
+                    Check.Utf8(pair.Value, $"{nameof(metadata)}['{ForeignText.Clean(pair.Key)}'] has", nameof(metadata));
                     writer.WriteString(pair.Key, pair.Value);
                 }
 
@@ -135,7 +176,7 @@ public static class SafeTensors
             {
                 if (string.IsNullOrEmpty(name) || name == MetadataKey || !names.Add(name))
                 {
-                    throw new ArgumentException($"{nameof(tensors)} has the name '{name}'; names that occur once, are not empty and not {MetadataKey} are allowed.", nameof(tensors));
+                    throw new ArgumentException($"{nameof(tensors)} has the name '{ForeignText.Clean(name)}'; names that occur once, are not empty and not {MetadataKey} are allowed.", nameof(tensors));
                 }
 
                 Check.Utf8(name, $"{nameof(tensors)} has a name with", nameof(tensors));

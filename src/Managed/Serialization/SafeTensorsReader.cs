@@ -5,12 +5,16 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
+using OrthoNative.Interop;
 
 namespace OrthoNative;
 
 /// <summary>An open safetensors file whose header was read and found valid.</summary>
 internal sealed class SafeTensorsReader : IDisposable
 {
+    /// <summary>The most characters of what the reader of JSON says.</summary>
+    private const int MaximumReason = 200;
+
     private readonly string _path;
     private readonly SafeFileHandle _file;
     private readonly Dictionary<string, Entry> _entries = [];
@@ -41,14 +45,38 @@ internal sealed class SafeTensorsReader : IDisposable
         }
     }
 
-    public Dictionary<string, Tensor> ReadAll(Device device)
+    public IReadOnlyList<SafeTensorsEntry> List() =>
+    [
+        .. _entries.OrderBy(pair => pair.Value.Begin).ThenBy(pair => pair.Value.End).Select(pair => new SafeTensorsEntry(
+            pair.Key, pair.Value.ElementType.Name, Array.AsReadOnly(pair.Value.Shape), pair.Value.Problem is null)),
+    ];
+
+    public Dictionary<string, Tensor> ReadAll(Device device) => Read(device, [.. _entries.Keys]);
+
+    /// <summary>Reads tensors of given names into new ones.</summary>
+    public Dictionary<string, Tensor> Read(Device device, ReadOnlySpan<string> names)
     {
+        foreach (string name in names)
+        {
+            Entry entry = Find(name);
+            if (entry.Problem is { } problem)
+            {
+                throw Invalid(entry.HeaderOffset, $"{problem.Found} of tensor '{ForeignText.Clean(name)}' is {problem.Value}", problem.Expected);
+            }
+        }
+
         var tensors = new Dictionary<string, Tensor>();
         try
         {
-            foreach ((string name, Entry entry) in _entries)
+            foreach (string name in names)
             {
-                var tensor = new Tensor(device, entry.DType, entry.Shape);
+                if (tensors.ContainsKey(name))
+                {
+                    continue;
+                }
+
+                Entry entry = _entries[name];
+                var tensor = new Tensor(device, entry.ElementType.DType!.Value, entry.Shape);
                 tensors.Add(name, tensor);
                 Read(entry, tensor);
             }
@@ -69,27 +97,25 @@ internal sealed class SafeTensorsReader : IDisposable
     /// <summary>Reads the file's tensors into given ones, which must be the same by name, shape and element type.</summary>
     public void ReadInto(ReadOnlySpan<(string Name, Tensor Tensor)> targets)
     {
-        Match(targets);
+        RequireSame(targets);
         foreach ((string name, Tensor tensor) in targets)
         {
             Read(_entries[name], tensor);
         }
     }
 
-    /// <summary>Refuses tensors that are not the same as given ones by name, shape and element type.</summary>
-    public void Match(ReadOnlySpan<(string Name, Tensor Tensor)> targets)
+    /// <summary>Refuses a file whose tensors are not the same as given ones by name, shape and element type.</summary>
+    public void RequireSame(ReadOnlySpan<(string Name, Tensor Tensor)> targets)
     {
         foreach ((string name, Tensor tensor) in targets)
         {
-            if (!_entries.TryGetValue(name, out Entry entry))
+            Entry entry = Find(name);
+            if (entry.ElementType.Name != SafeTensors.NameOf(tensor.DType) || !tensor.Shape.SequenceEqual(entry.Shape))
             {
-                throw new InvalidDataException($"'{_path}' has no tensor '{name}'; it has {string.Join(", ", _entries.Keys.Select(key => $"'{key}'"))}.");
-            }
-
-            if (entry.DType != tensor.DType || !tensor.Shape.SequenceEqual(entry.Shape))
-            {
-                throw new InvalidDataException(
-                    $"'{_path}' at offset {entry.HeaderOffset}: tensor '{name}' is {entry.DType} {Check.FormatShape(entry.Shape)}; {tensor} is expected.");
+                throw Invalid(
+                    entry.HeaderOffset,
+                    $"tensor '{ForeignText.Clean(name)}' is {entry.ElementType.Description} {FormatShape(entry.Shape)}",
+                    $"{tensor} is expected");
             }
         }
 
@@ -102,7 +128,7 @@ internal sealed class SafeTensorsReader : IDisposable
             }
 
             (string extra, Entry entry) = _entries.First(pair => !expected.Contains(pair.Key));
-            throw new InvalidDataException($"'{_path}' at offset {entry.HeaderOffset}: there is a tensor '{extra}'; none of this name is expected.");
+            throw Invalid(entry.HeaderOffset, $"there is a tensor '{ForeignText.Clean(extra)}'", "none of this name is expected");
         }
     }
 
@@ -110,7 +136,7 @@ internal sealed class SafeTensorsReader : IDisposable
     public void RequireFinite(string name, double minimum)
     {
         Entry entry = _entries[name];
-        if (entry.DType == DType.Float32)
+        if (entry.ElementType.DType == DType.Float32)
         {
             RequireFinite<float>(name, entry, (float)minimum);
         }
@@ -122,15 +148,33 @@ internal sealed class SafeTensorsReader : IDisposable
 
     public void Dispose() => _file.Dispose();
 
+    private Entry Find(string name) => _entries.TryGetValue(name, out Entry entry)
+        ? entry
+        : throw new InvalidDataException(
+            $"'{ForeignText.CleanPath(_path)}' has no tensor '{ForeignText.Clean(name)}'; it has {ForeignText.CleanList(_entries.Keys, _entries.Count)}.");
+
     private void Read(Entry entry, Tensor tensor)
     {
         long bytes = entry.End - entry.Begin;
         byte[] chunk = new byte[long.Min(SafeTensors.ChunkBytes, bytes)];
+        float[] wide = entry.ElementType.Widen is null ? [] : new float[chunk.Length / sizeof(ushort)];
         for (long position = 0; position < bytes; position += chunk.Length)
         {
             Span<byte> part = chunk.AsSpan(0, (int)long.Min(chunk.Length, bytes - position));
             ReadExactly(part, _dataOffset + entry.Begin + position);
-            tensor.Upload<byte>(position, part);
+            if (entry.ElementType.Widen is { } widen)
+            {
+                for (int i = 0; i < part.Length / sizeof(ushort); i++)
+                {
+                    wide[i] = widen(BinaryPrimitives.ReadUInt16LittleEndian(part[(i * sizeof(ushort))..]));
+                }
+
+                tensor.Upload<float>(position / sizeof(ushort), wide.AsSpan(0, part.Length / sizeof(ushort)));
+            }
+            else
+            {
+                tensor.Upload<byte>(position, part);
+            }
         }
     }
 
@@ -174,7 +218,16 @@ internal sealed class SafeTensorsReader : IDisposable
 
     private void ReadHeader()
     {
-        long length = RandomAccess.GetLength(_file);
+        long length;
+        try
+        {
+            length = RandomAccess.GetLength(_file);
+        }
+        catch (NotSupportedException exception)
+        {
+            throw new IOException($"'{ForeignText.CleanPath(_path)}' is a pipe or a device; a file is expected.", exception);
+        }
+
         Span<byte> prefix = stackalloc byte[SafeTensors.PrefixBytes];
         ReadExactly(prefix, 0);
         ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
@@ -194,16 +247,17 @@ internal sealed class SafeTensorsReader : IDisposable
         catch (JsonException exception)
         {
             throw new InvalidDataException(
-                $"'{_path}' at offset {SafeTensors.PrefixBytes + (exception.BytePositionInLine ?? 0)} (line {exception.LineNumber ?? 0} of the header): a JSON object is expected: {exception.Message}",
+                string.Create(CultureInfo.InvariantCulture, $"'{ForeignText.CleanPath(_path)}' at offset {SafeTensors.PrefixBytes + (exception.BytePositionInLine ?? 0)} ") +
+                string.Create(CultureInfo.InvariantCulture, $"(line {exception.LineNumber ?? 0} of the header): a JSON object is expected: {ForeignText.Clean(exception.Message, MaximumReason)}"),
                 exception);
         }
 
         long position = 0;
-        foreach ((string name, Entry entry) in _entries.OrderBy(pair => pair.Value.Begin))
+        foreach ((string name, Entry entry) in _entries.OrderBy(pair => pair.Value.Begin).ThenBy(pair => pair.Value.End))
         {
             if (entry.Begin != position)
             {
-                throw Invalid(entry.HeaderOffset, $"the data of tensor '{name}' begin at {entry.Begin}", $"{position}, where those before end, is expected");
+                throw Invalid(entry.HeaderOffset, $"the data of tensor '{ForeignText.Clean(name)}' begin at {entry.Begin}", $"{position}, where those before end, is expected");
             }
 
             position = entry.End;
@@ -215,14 +269,52 @@ internal sealed class SafeTensorsReader : IDisposable
         }
     }
 
-    private InvalidDataException Invalid(long offset, string found, string expected) => new($"'{_path}' at offset {offset}: {found}; {expected}.");
+    private InvalidDataException Invalid(long offset, string found, string expected) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"'{ForeignText.CleanPath(_path)}' at offset {offset}: {found}; {expected}."));
 
-    /// <param name="DType">Element type.</param>
+    /// <summary>A shape of a file, which may have any number of sizes.</summary>
+    private static string FormatShape(ReadOnlySpan<long> shape) => shape.Length <= 2 * Tensor.MaximumRank
+        ? Check.FormatShape(shape)
+        : string.Create(CultureInfo.InvariantCulture, $"one of {shape.Length} sizes");
+
+    /// <summary>An element type that a file may have.</summary>
+    /// <param name="Name">Its name in the file, or what stands in its place.</param>
+    /// <param name="Bits">Bits of an element; 0: not known.</param>
+    /// <param name="DType">That of a tensor which holds all of its values; null: there is none.</param>
+    /// <param name="Widen">Makes such a value of the bits; null: the bits are that value.</param>
+    private sealed record ElementType(string Name, int Bits, DType? DType = null, Func<ushort, float>? Widen = null)
+    {
+        private static readonly Dictionary<string, ElementType> s_known = new ElementType[]
+        {
+            new("F64", 64, OrthoNative.DType.Float64),
+            new("F32", 32, OrthoNative.DType.Float32),
+            new("F16", 16, OrthoNative.DType.Float32, bits => (float)BitConverter.UInt16BitsToHalf(bits)),
+            new("BF16", 16, OrthoNative.DType.Float32, bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
+            new("F8_E4M3", 8), new("F8_E5M2", 8), new("F8_E8M0", 8), new("F6_E2M3", 6), new("F6_E3M2", 6), new("F4", 4),
+            new("I64", 64), new("I32", 32), new("I16", 16), new("I8", 8), new("U64", 64), new("U32", 32), new("U16", 16), new("U8", 8), new("BOOL", 8),
+            new("C64", 64),
+        }.ToDictionary(type => type.Name);
+
+        /// <summary>As messages call it: as the library does, where it has it.</summary>
+        public string Description => DType is { } dtype && Widen is null ? dtype.ToString() : ForeignText.Clean(Name);
+
+        /// <summary>Types that later versions of the format may add have a size that is not known here.</summary>
+        public static ElementType Of(string name) => s_known.GetValueOrDefault(name) ?? new ElementType(name, 0);
+    }
+
+    /// <param name="ElementType">Element type.</param>
     /// <param name="Shape">Sizes.</param>
     /// <param name="Begin">First byte within the data.</param>
     /// <param name="End">Byte after the last one within the data.</param>
     /// <param name="HeaderOffset">Where the file describes the tensor, for messages.</param>
-    private readonly record struct Entry(DType DType, long[] Shape, long Begin, long End, long HeaderOffset);
+    private readonly record struct Entry(ElementType ElementType, long[] Shape, long Begin, long End, long HeaderOffset)
+    {
+        /// <summary>Why no tensor can hold it; null: one can.</summary>
+        public (string Found, string Value, string Expected)? Problem =>
+            ElementType.DType is null ? ("the element type", $"'{ForeignText.Clean(ElementType.Name)}'", "'F32', 'F64', 'F16' or 'BF16' is expected of a tensor that is loaded") :
+            Shape.Length > Tensor.MaximumRank || Shape.Contains(0) ? ("the shape", FormatShape(Shape), $"up to {Tensor.MaximumRank} sizes of at least 1 are expected of a tensor that is loaded") :
+            null;
+    }
 
     /// <summary>Reads the header token by token, so that messages can name the offset.</summary>
     private ref struct HeaderParser(SafeTensorsReader reader, ReadOnlySpan<byte> header)
@@ -232,10 +324,17 @@ internal sealed class SafeTensorsReader : IDisposable
         public void Parse()
         {
             Next(JsonTokenType.StartObject);
+            bool hasMetadata = false;
             while (NextName() is string name)
             {
                 if (name == SafeTensors.MetadataKey)
                 {
+                    if (hasMetadata)
+                    {
+                        throw Invalid($"the name '{SafeTensors.MetadataKey}' is there again", "names that occur once are expected");
+                    }
+
+                    hasMetadata = true;
                     ParseMetadata();
                 }
                 else
@@ -252,13 +351,20 @@ internal sealed class SafeTensorsReader : IDisposable
 
         private void ParseMetadata()
         {
-            Next(JsonTokenType.StartObject);
+            // Writers that have none write null.
+            _json.Read();
+            if (_json.TokenType == JsonTokenType.Null)
+            {
+                return;
+            }
+
+            Require(JsonTokenType.StartObject);
             while (NextName() is string key)
             {
                 Next(JsonTokenType.String);
                 if (!reader._metadata.TryAdd(key, Text()))
                 {
-                    throw Invalid($"the name '{key}' is there again", "names that occur once are expected");
+                    throw Invalid($"the name '{ForeignText.Clean(key)}' is there again", "names that occur once are expected");
                 }
             }
         }
@@ -266,22 +372,18 @@ internal sealed class SafeTensorsReader : IDisposable
         private void ParseTensor(string name)
         {
             long start = Offset;
-            DType? dtype = null;
+            ElementType? type = null;
             long[]? shape = null;
             long[]? offsets = null;
+            string shown = ForeignText.Clean(name);
             Next(JsonTokenType.StartObject);
             while (NextName() is string key)
             {
                 switch (key)
                 {
-                    case SafeTensors.DTypeKey when dtype is null:
+                    case SafeTensors.DTypeKey when type is null:
                         Next(JsonTokenType.String);
-                        dtype = Text() switch
-                        {
-                            "F32" => DType.Float32,
-                            "F64" => DType.Float64,
-                            string other => throw Invalid($"the element type of tensor '{name}' is '{other}'", "'F32' or 'F64' is expected"),
-                        };
+                        type = ElementType.Of(Text());
                         break;
                     case SafeTensors.ShapeKey when shape is null:
                         shape = ParseNumbers();
@@ -289,40 +391,42 @@ internal sealed class SafeTensorsReader : IDisposable
                     case SafeTensors.OffsetsKey when offsets is null:
                         offsets = ParseNumbers();
                         break;
+                    case SafeTensors.DTypeKey or SafeTensors.ShapeKey or SafeTensors.OffsetsKey:
+                        throw Invalid($"tensor '{shown}' has '{key}' again", "names that occur once are expected");
                     default:
-                        throw Invalid($"tensor '{name}' has '{key}'", $"'{SafeTensors.DTypeKey}', '{SafeTensors.ShapeKey}' and '{SafeTensors.OffsetsKey}', each once, are expected");
+                        // What the format does not name and other readers pass over.
+                        _json.Read();
+                        _json.Skip();
+                        break;
                 }
             }
 
-            if (dtype is null || shape is null || offsets is not { Length: 2 })
+            if (type is null || shape is null || offsets is not { Length: 2 })
             {
                 throw Invalid(
-                    $"the description of tensor '{name}' is not complete",
+                    $"the description of tensor '{shown}' is not complete",
                     $"'{SafeTensors.DTypeKey}', '{SafeTensors.ShapeKey}' and '{SafeTensors.OffsetsKey}' with 2 numbers are expected");
             }
 
-            if (shape.Length > Tensor.MaximumRank || shape.Contains(0))
-            {
-                throw Invalid($"the shape of tensor '{name}' is {Check.FormatShape(shape)}", $"up to {Tensor.MaximumRank} sizes of at least 1 are expected");
-            }
-
-            Int128 bytes = dtype.Value.Bytes();
+            // Beyond any file; stopping there keeps the product within 128 bits.
+            Int128 bits = type.Bits;
             foreach (long size in shape)
             {
-                // Beyond any file; stopping here keeps the product within 128 bits.
-                bytes = Int128.Min(bytes * size, (Int128)long.MaxValue + 1);
+                bits = Int128.Min(bits * size, Int128.One << 63);
             }
 
-            if (offsets[0] + bytes != offsets[1])
+            if (type.Bits == 0 ? offsets[1] < offsets[0] : (Int128)8 * offsets[0] + bits != (Int128)8 * offsets[1])
             {
                 throw Invalid(
-                    $"the data of tensor '{name}' are said to be bytes {offsets[0]} to {offsets[1]}",
-                    $"{bytes} bytes are expected for {dtype} {Check.FormatShape(shape)}");
+                    $"the data of tensor '{shown}' are said to be bytes {offsets[0]} to {offsets[1]}",
+                    type.Bits == 0
+                        ? "an end that is not before the beginning is expected"
+                        : $"{(bits % 8 == 0 ? $"{bits / 8} bytes" : $"whole bytes, and not {bits} bits,")} are expected for {type.Description} {FormatShape(shape)}");
             }
 
-            if (!reader._entries.TryAdd(name, new Entry(dtype.Value, shape, offsets[0], offsets[1], start)))
+            if (!reader._entries.TryAdd(name, new Entry(type, shape, offsets[0], offsets[1], start)))
             {
-                throw Invalid($"tensor '{name}' is there again", "names that occur once are expected");
+                throw Invalid($"tensor '{shown}' is there again", "names that occur once are expected");
             }
         }
 
@@ -364,7 +468,13 @@ internal sealed class SafeTensorsReader : IDisposable
 
         private void Next(JsonTokenType expected)
         {
-            if (!_json.Read() || _json.TokenType != expected)
+            _json.Read();
+            Require(expected);
+        }
+
+        private readonly void Require(JsonTokenType expected)
+        {
+            if (_json.TokenType != expected)
             {
                 throw Invalid($"there is a JSON {_json.TokenType}", $"a JSON {expected} is expected");
             }

@@ -116,21 +116,74 @@ internal sealed class IdxFileTests
         }
     }
 
-    [TestCase(new byte[] { 0 })]
-    [TestCase(new byte[] { 0, 0, 0, 0, 0, 0, 0, 0 })]
     [TestCase(new byte[] { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 })]
     [TestCase(new byte[] { 0x1F, 0x8B })]
-    public void Bytes_behind_the_compressed_data_are_refused(byte[] behind) =>
-        AssertRefused([.. IdxFiles.Compress(s_content), .. behind], "continued");
+    [TestCase(new byte[] { 0x1F, 0x8B, 8, 0xE0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(new byte[] { 0, 0, 0, 1 })]
+    [TestCase(new byte[] { 0, 0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    public void Bytes_behind_the_compressed_data_that_are_no_member_are_refused(byte[] behind) =>
+        AssertRefused([.. IdxFiles.Compress(s_content), .. behind], "behind");
 
+    [TestCase(1)]
+    [TestCase(8)]
+    [TestCase(511)]
+    [TestCase(100_000)]
+    public void Zeros_that_fill_up_a_compressed_file_are_read_over(int count) =>
+        Assert.That(Read([.. IdxFiles.Compress(s_content), .. new byte[count]], 3).Data.ToArray(), Is.EqualTo(s_data));
+
+    [Test]
+    public void Zeros_in_place_of_a_trailer_are_refused()
+    {
+        byte[] compressed = IdxFiles.Compress(s_content);
+        for (int missing = 1; missing <= 8; missing++)
+        {
+            // The highest bytes of the length are zeros already.
+            if (compressed.AsSpan()[^missing..].ContainsAnyExcept((byte)0))
+            {
+                AssertRefused([.. compressed[..^missing], .. new byte[missing]], $"{missing} bytes");
+            }
+        }
+    }
+
+    [TestCase(1)]
     [TestCase(20)]
     [TestCase(45)]
-    public void Several_gzip_members_in_one_file_are_refused_with_the_reason(int first)
+    public void Several_gzip_members_in_one_file_are_read_as_one(int first)
     {
-        byte[] members = [.. IdxFiles.Compress(s_content[..first]), .. IdxFiles.Compress(s_content[first..])];
+        byte[] empty = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        byte[] rest = IdxFiles.Compress(s_content[first..]);
+        byte[] members = [.. empty, .. IdxFiles.Compress(s_content[..first]), .. empty, .. rest, .. empty, 0, 0, 0];
 
-        Assert.That(
-            () => Read(members, 3), Throws.TypeOf<InvalidDataException>().With.Message.Match("test.idx: offset 46: found CRC-32 .* one gzip member"));
+        Assert.That(Read(members, 3).Data.ToArray(), Is.EqualTo(s_data));
+
+        // Damage in any of them is found, and where it is.
+        for (int at = 10 + empty.Length; at < members.Length - empty.Length; at++)
+        {
+            byte[] damaged = [.. members];
+            damaged[at] ^= 1;
+            bool says = true;
+            for (int start = 0; start < members.Length - 10; start++)
+            {
+                // Whether it is text, time, level and system in a header say nothing about the content.
+                says &= !(members.AsSpan(start).StartsWith((byte[])[0x1F, 0x8B, 8, 0]) && at >= start + 3 && at < start + 10);
+            }
+
+            if (says)
+            {
+                AssertRefused(damaged, $"byte {at} of {members.Length}");
+            }
+        }
+    }
+
+    [Test]
+    public void Large_members_are_read_to_their_last_byte()
+    {
+        // Longer than any buffer, so that each end lies somewhere in one.
+        byte[] noise = IdxFiles.Noise(300_000);
+        byte[] content = IdxFiles.Content(noise, noise.Length);
+        byte[] members = [.. IdxFiles.Compress(content[..100_003]), .. IdxFiles.Compress(content[100_003..200_001]), .. IdxFiles.Compress(content[200_001..])];
+
+        Assert.That(Read(members, 1).Data.ToArray(), Is.EqualTo(noise));
     }
 
     [Test]

@@ -193,6 +193,8 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
         using var sgd = new Sgd(model, 1, new SgdOptions { Momentum = 0.5 });
 
         sgd.Save(path);
+        Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("__metadata__.optimizer is 'Sgd'; 'Adam', as of this optimizer, is expected"));
+        Strip(path, "optimizer", "momentum", "nesterov", "parameters");
         Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("has no tensor 'first_moment'"));
         model.Save(path);
         Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("step_count is missing; a whole number below 2^63 - 1 is expected"));
@@ -221,6 +223,150 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
 
         adam.Save(folder.File("after"));
         Assert.That(File.ReadAllBytes(folder.File("after")), Is.EqualTo(File.ReadAllBytes(folder.File("before"))));
+    }
+
+    private static IEnumerable<TestCaseData> OtherOptimizers()
+    {
+        static TestCaseData Case(string name, Func<Sequential, Optimizer> saved, Func<Sequential, Optimizer> loading, string message) =>
+            new TestCaseData(saved, loading, message).SetArgDisplayNames(name);
+
+        var adam = new AdamOptions();
+        var sgd = new SgdOptions { Momentum = 0.9 };
+        yield return Case("Adam's into AdamW", m => new Adam(m), m => new AdamW(m), "optimizer is 'Adam'; 'AdamW'");
+        yield return Case("AdamW's into Adam", m => new AdamW(m), m => new Adam(m), "optimizer is 'AdamW'; 'Adam'");
+        yield return Case("other beta1", m => new Adam(m, 1, adam with { Beta1 = 0.8 }), m => new Adam(m), "beta1 is '0.8'; '0.9'");
+        yield return Case("other beta2", m => new AdamW(m, 1, adam with { Beta2 = 0.99 }), m => new AdamW(m), "beta2 is '0.99'; '0.999'");
+        yield return Case("other momentum", m => new Sgd(m, 1, sgd), m => new Sgd(m, 1, sgd with { Momentum = 0.5 }), "momentum is '0.9'; '0.5'");
+        yield return Case("no momentum", m => new Sgd(m, 1), m => new Sgd(m, 1, sgd), "momentum is '0'; '0.9'");
+        yield return Case("Nesterov's momentum", m => new Sgd(m, 1, sgd with { Nesterov = true }), m => new Sgd(m, 1, sgd), "nesterov is 'true'; 'false'");
+    }
+
+    [TestCaseSource(nameof(OtherOptimizers))]
+    public void State_that_means_something_else_is_refused_by_name(Func<Sequential, Optimizer> saved, Func<Sequential, Optimizer> loading, string message)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("optimizer.safetensors");
+        using Sequential first = Model(1), second = Model(1);
+        using Optimizer from = saved(first), to = loading(second), same = saved(second);
+        Train(first, from, 2);
+        from.Save(path);
+
+        Assert.That(() => to.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"__metadata__.{message}, as of this optimizer, is expected").And.Message.Contains(path));
+        Assert.That(to.StepCount, Is.Zero);
+        same.Load(path);
+        Assert.That(same.StepCount, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void State_of_other_parameters_is_refused_by_name()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("optimizer.safetensors");
+
+        // As many numbers, of parameters that lie elsewhere.
+        using var model = new Sequential(Device, 1, new Dense(2, 6) { Name = "a" }, new Dense(6, 2) { Name = "b" });
+        using var renamed = new Sequential(Device, 1, new Dense(2, 6) { Name = "a" }, new Dense(6, 2) { Name = "c" });
+        using var reshaped = new Sequential(Device, 1, new Dense(6, 2) { Name = "a" }, new Dense(2, 6) { Name = "b" });
+        using Optimizer from = new Adam(model), toRenamed = new Adam(renamed), toReshaped = new Adam(reshaped);
+        from.Save(path);
+
+        Assert.That(() => toRenamed.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("__metadata__.parameters has 'b.weight [2, 6]' in place 3 of 4; 'c.weight [2, 6]' in place 3 of 4, as the model has, is expected"));
+        Assert.That(() => toReshaped.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("__metadata__.parameters has 'a.weight [6, 2]' in place 1 of 4; 'a.weight [2, 6]' in place 1 of 4"));
+    }
+
+    [TestCase("optimizer")]
+    [TestCase("beta1")]
+    [TestCase("beta2")]
+    [TestCase("parameters")]
+    public void State_that_tells_its_meaning_in_part_is_refused(string key)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("optimizer.safetensors");
+        using Sequential model = Model(1);
+        using var adam = new Adam(model);
+        adam.Save(path);
+        Strip(path, key);
+
+        Assert.That(() => adam.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"__metadata__.{key} is missing"));
+    }
+
+    [Test]
+    public void State_of_version_0_1_which_tells_the_number_of_steps_alone_is_loaded()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("optimizer.safetensors");
+        using Sequential model = Model(1);
+        using Optimizer saved = new Adam(model, 1, new AdamOptions { Beta1 = 0.5 }), loaded = new AdamW(model);
+        Train(model, saved, 3);
+        saved.Save(path);
+        Strip(path, "optimizer", "beta1", "beta2", "parameters");
+        Assert.That(SafeTensors.LoadMetadata(path).Keys, Is.EqualTo((string[])["step_count"]));
+
+        loaded.Load(path);
+
+        Assert.That(loaded.StepCount, Is.EqualTo(3));
+    }
+
+    [Test]
+    public void A_file_that_tells_the_filters_of_some_layers_only_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model");
+        using Sequential model = Make("first", "second");
+        byte[] before = Bytes(model.ParameterData);
+
+        foreach (string key in (string[])["filter", "filters", "activation", "alpha", "beta", "filter_seed", "filter_index"])
+        {
+            model.Save(path);
+            Strip(path, $"second.{key}");
+            Assert.That(() => model.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"__metadata__.second.{key} is missing"));
+        }
+
+        model.Save(path);
+        Strip(path, [.. SafeTensors.LoadMetadata(path).Keys.Where(key => key.StartsWith("second.", StringComparison.Ordinal))]);
+        Assert.That(() => model.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("__metadata__.second.filter is missing"));
+
+        // The same tensors, where the second layer has another name.
+        using Sequential renamed = Make("first", "other");
+        model.Save(path);
+        SafeTensors.Save(path, renamed.Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)), SafeTensors.LoadMetadata(path));
+        Assert.That(() => renamed.Load(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("__metadata__.second.filter_seed is of a filter chain that the model does not have"));
+        Assert.That(Bytes(model.ParameterData), Is.EqualTo(before));
+
+        Sequential Make(string first, string second) => new(
+            Device, 1, new RoaRnn(2, 4, new RoaRnnOptions { Output = SequenceOutput.All }) { Name = first }, new RoaRnn(4, 4) { Name = second });
+    }
+
+    [Test]
+    public void Noise_may_be_added_to_a_model_and_left_out()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model");
+        using var noisy = new Sequential(Device, 1, new GaussianNoise(2, 1), new RoaRnn(2, 4) { Name = "rnn" });
+        using var quiet = new Sequential(Device, 2, new RoaRnn(2, 4) { Name = "rnn" });
+
+        noisy.Save(path);
+        quiet.Load(path);
+        Assert.That(Bytes(quiet.ParameterData), Is.EqualTo(Bytes(noisy.ParameterData)));
+        quiet.Save(path);
+        noisy.Load(path);
+    }
+
+    /// <summary>Saves a file again without some of its metadata.</summary>
+    private static void Strip(string path, params string[] keys)
+    {
+        Dictionary<string, string> metadata = SafeTensors.LoadMetadata(path).ToDictionary();
+        foreach (string key in keys)
+        {
+            metadata.Remove(key);
+        }
+
+        Dictionary<string, Tensor> tensors = SafeTensors.Load(path, Device.Default);
+        SafeTensors.Save(path, tensors, metadata);
+        foreach (Tensor tensor in tensors.Values)
+        {
+            tensor.Dispose();
+        }
     }
 
     private Sequential Model(ulong seed, DType dtype = DType.Float32) => new(

@@ -64,15 +64,140 @@ internal sealed class SafeTensorsTests
         }
     }
 
+    [TestCase("""{"__metadata__":null,"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4)]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"__metadata__":null}""", 4)]
+    [TestCase("""{"__metadata__":{},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":{"y":[1,{"z":null}]}}}   """, 4)]
+    [TestCase("""{"a":{"byte_order":"little","dtype":"F32","shape":[1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}""", 4)]
+    [TestCase("""{"e":{"dtype":"I64","shape":[0,7],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"f":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}""", 4)]
+    [TestCase("""{"b":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]},"a":{"dtype":"F32","shape":[1],"data_offsets":[3,7]},"n":{"dtype":"NEW","shape":[9],"data_offsets":[7,8]}}""", 8)]
+    [TestCase("""{"f":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},"g":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[2,5]},"a":{"dtype":"F32","shape":[1],"data_offsets":[5,9]},"c":{"dtype":"C64","shape":[1],"data_offsets":[9,17]}}""", 17)]
+    [TestCase("""{"r":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]},"a":{"dtype":"F64","shape":[1],"data_offsets":[4,12]}}""", 12)]
+    public void What_the_format_allows_is_no_obstacle_to_a_tensor_that_can_be_loaded(string header, int dataBytes)
+    {
+        using var folder = new TemporaryFolder();
+        string path = Write(folder, header, dataBytes);
+
+        IReadOnlyList<SafeTensorsEntry> entries = SafeTensors.List(path);
+        Dictionary<string, Tensor> loaded = SafeTensors.Load(path, Device.Default, entries.Where(entry => entry.IsLoadable).Select(entry => entry.Name));
+        using Tensor tensor = loaded["a"];
+
+        Assert.That(tensor.ToArray<double>, tensor.DType == DType.Float64 ? Has.Length.EqualTo(1) : Throws.ArgumentException);
+        Assert.That(SafeTensors.LoadMetadata(path), Is.Empty);
+        foreach (SafeTensorsEntry entry in entries.Where(entry => !entry.IsLoadable))
+        {
+            Assert.That(() => SafeTensors.Load(path, Device.Default, [entry.Name]), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"of tensor '{entry.Name}' is "));
+            Assert.That(() => SafeTensors.Load(path, Device.Default), Throws.TypeOf<InvalidDataException>().With.Message.Contains(" of tensor '"));
+        }
+    }
+
+    [Test]
+    public void Half_precision_numbers_are_loaded_as_the_numbers_that_they_are()
+    {
+        using var folder = new TemporaryFolder();
+
+        // All 65536 of both kinds, more than one chunk's worth of nothing else.
+        byte[] data = new byte[2 << 17];
+        for (int bits = 0; bits < 1 << 16; bits++)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(data.AsSpan(2 * bits), (ushort)bits);
+            BinaryPrimitives.WriteUInt16LittleEndian(data.AsSpan((2 << 16) + (2 * bits)), (ushort)bits);
+        }
+
+        string path = Write(folder, """{"h":{"dtype":"F16","shape":[256,256],"data_offsets":[0,131072]},"b":{"dtype":"BF16","shape":[65536],"data_offsets":[131072,262144]}}""", data.Length);
+        using (FileStream file = File.OpenWrite(path))
+        {
+            file.Position = file.Length - data.Length;
+            file.Write(data);
+        }
+
+        Dictionary<string, Tensor> loaded = SafeTensors.Load(path, Device.Default);
+        using Tensor half = loaded["h"];
+        using Tensor brain = loaded["b"];
+
+        Assert.That((half.ToString(), brain.ToString()), Is.EqualTo(("Float32 [256, 256]", "Float32 [65536]")));
+        Assert.That(half.ToArray<float>(), Is.EqualTo(Enumerable.Range(0, 1 << 16).Select(bits => (float)BitConverter.UInt16BitsToHalf((ushort)bits))));
+        Assert.That(brain.ToArray<float>(), Is.EqualTo(Enumerable.Range(0, 1 << 16).Select(bits => BitConverter.Int32BitsToSingle(bits << 16))));
+    }
+
+    [Test]
+    public void Half_precision_numbers_of_more_than_a_chunk_come_in_their_order()
+    {
+        using var folder = new TemporaryFolder();
+        const int Count = (SafeTensors.ChunkBytes / 2) + 3;
+        string path = Write(folder, $$$"""{"h":{"dtype":"F16","shape":[{{{Count}}}],"data_offsets":[0,{{{2 * Count}}}]}}""", 2 * Count);
+        using (FileStream file = File.OpenWrite(path))
+        {
+            file.Position = file.Length - 2;
+            file.Write([0x00, 0x3C]);
+        }
+
+        using Tensor half = SafeTensors.Load(path, Device.Default)["h"];
+
+        Assert.That(half.ToArray<float>().Select((value, i) => (value, i)).Where(item => item.value != 0), Is.EqualTo((IEnumerable<(float, int)>)[(1f, Count - 1)]));
+    }
+
+    [Test]
+    public void Tensors_that_are_not_asked_for_are_not_loaded()
+    {
+        using var folder = new TemporaryFolder();
+        string path = SavedFile(folder);
+
+        Dictionary<string, Tensor> loaded = SafeTensors.Load(path, Device.Default, ["second", "second"]);
+        loaded["second"].Dispose();
+
+        Assert.That(loaded.Keys, Is.EqualTo((string[])["second"]));
+        Assert.That(SafeTensors.Load(path, Device.Default, []), Is.Empty);
+        Assert.That(() => SafeTensors.Load(path, Device.Default, ["second", "third"]), Throws.TypeOf<InvalidDataException>().With.Message.Contains("has no tensor 'third'; it has 'second', 'first'"));
+        Assert.That(() => SafeTensors.Load(path, Device.Default, [null!]), Throws.ArgumentException.With.Property("ParamName").EqualTo("names"));
+        Assert.That(SafeTensors.List(path).Select(entry => (entry.Name, entry.ElementType, entry.IsLoadable)), Is.EqualTo((IEnumerable<(string, string, bool)>)[("second", "F64", true), ("first", "F32", true)]));
+    }
+
+    [Test]
+    public void Text_of_a_file_reaches_messages_escaped_and_cut()
+    {
+        using var folder = new TemporaryFolder();
+        string hostile = "\u001b[31m\u009b2J\u202e\n" + new string('x', 1_000_000);
+        string[] headers =
+        [
+            $$$"""{"{{{hostile}}}":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}""",
+            $$$"""{"{{{hostile}}}":{"dtype":"{{{hostile}}}","shape":[1],"data_offsets":[0,4]}}""",
+            $$$"""{"a":{"dtype":"F32","shape":[{{{string.Join(',', Enumerable.Repeat(1, 100_000))}}}],"data_offsets":[0,4]}}""",
+            $$$"""{"{{{hostile}}}":{"dtype":"F32","shape":[1]}}""",
+            $$$"""{"__metadata__":{"{{{hostile}}}":"1","{{{hostile}}}":"2"}}""",
+            $$$"""{"{{{hostile}}}":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"{{{hostile}}}":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""",
+            $$$"""{"a":{{{hostile}}}}""",
+        ];
+        using var model = new Sequential(Device.Default, 1, new Dense(1, 1));
+        foreach (string header in headers)
+        {
+            string path = Write(folder, header, 4);
+            InvalidDataException? exception = Assert.Throws<InvalidDataException>(() => SafeTensors.Load(path, Device.Default), header[..20]);
+            AssertHarmless(exception!.Message);
+        }
+
+        string many = Write(folder, "{" + string.Join(',', Enumerable.Range(0, 50_000).Select(i => $$$"""{"{{{i}}}":{"dtype":"F32","shape":[1],"data_offsets":[{{{4 * i}}},{{{4 * (i + 1)}}}]}}"""[1..^1])) + "}", 200_000);
+        AssertHarmless(Assert.Throws<InvalidDataException>(() => model.Load(many))!.Message);
+
+        static void AssertHarmless(string message)
+        {
+            Assert.That(message.Length, Is.LessThan(2000));
+            Assert.That(message.Where(character => char.IsControl(character) || char.GetUnicodeCategory(character) == System.Globalization.UnicodeCategory.Format), Is.Empty);
+        }
+    }
+
     [TestCase("""[]""", 0, "at offset 8: there is a JSON StartArray; a JSON StartObject is expected")]
     [TestCase("""{"a":""", 0, "at offset 13")]
     [TestCase("""{} x""", 0, "at offset 11")]
     [TestCase("""{"a":1}""", 0, "at offset 13: there is a JSON Number; a JSON StartObject is expected")]
-    [TestCase("""{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}""", 2, "the element type of tensor 'a' is 'BF16'; 'F32' or 'F64' is expected")]
+    [TestCase("""{"a":{"dtype":"I16","shape":[1],"data_offsets":[0,2]}}""", 2, "the element type of tensor 'a' is 'I16'; 'F32', 'F64', 'F16' or 'BF16' is expected")]
+    [TestCase("""{"a":{"dtype":"I16","shape":[1],"data_offsets":[0,3]}}""", 3, "the data of tensor 'a' are said to be bytes 0 to 3; 2 bytes are expected for I16 [1]")]
+    [TestCase("""{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}""", 2, "whole bytes, and not 12 bits, are expected for F4 [3]")]
+    [TestCase("""{"a":{"dtype":"NEW","shape":[3],"data_offsets":[2,0]}}""", 2, "an end that is not before the beginning is expected")]
+    [TestCase("""{"__metadata__":null,"__metadata__":{}}""", 0, "the name '__metadata__' is there again")]
+    [TestCase("""{"__metadata__":[]}""", 0, "there is a JSON StartArray; a JSON StartObject is expected")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1]}}""", 4, "the description of tensor 'a' is not complete")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}""", 4, "the description of tensor 'a' is not complete")]
-    [TestCase("""{"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}""", 4, "tensor 'a' has 'shape'; 'dtype', 'shape' and 'data_offsets', each once, are expected")]
-    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}""", 4, "tensor 'a' has 'x'")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}""", 4, "tensor 'a' has 'shape' again; names that occur once are expected")]
     [TestCase("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", 4, "a whole number, 0 or more, is expected")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}""", 4, "a whole number, 0 or more, is expected")]
     [TestCase("""{"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}}""", 4, "a whole number, 0 or more, is expected")]

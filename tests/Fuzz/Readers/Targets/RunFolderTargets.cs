@@ -1,0 +1,77 @@
+using System.Text;
+using OrthoNative.Cli;
+using OrthoNative.Cli.Output;
+using OrthoNative.Cli.Training;
+
+namespace OrthoNative.Fuzz.Readers;
+
+/// <summary>The run.json of a run that is resumed.</summary>
+internal sealed class ReportTarget : Target
+{
+    private const string Task = "copy";
+
+    private readonly string _run;
+
+    public ReportTarget(WorkingFolder folder)
+        : base(folder, "report")
+    {
+        _run = Directory.CreateDirectory(folder.File("run")).FullName;
+        TrainSettings settings = new()
+        {
+            Hidden = 8,
+            Alpha = 1,
+            Beta = 0.1,
+            Filter = FilterChoice.Haar,
+            Activation = ActivationChoice.Tanh,
+            WeightScale = 1,
+            InputScale = 1,
+            BiasScale = 1,
+            LearningRate = 0.001,
+            Batch = 10,
+        };
+        EpochReport[] epochs = [new(1, 10, 1.5, 0.25, null, 0.001, 1, 2, 50)];
+        var report = new RunReport(
+            Task, RunStatus.Interrupted, "0.1.0", DateTimeOffset.UnixEpoch, 1, settings, 100, Machine.Describe(Device.Default), epochs, 2.5, null);
+        report.Save(FilePath);
+        byte[] first = File.ReadAllBytes(FilePath);
+        (report with { Status = RunStatus.Running, Epochs = [] }).Save(FilePath);
+        Seeds = [first, File.ReadAllBytes(FilePath)];
+    }
+
+    public override IReadOnlyList<byte[]> Seeds { get; }
+
+    protected override long BytesForByte => 200;
+
+    protected override void Read()
+    {
+        File.Copy(FilePath, Path.Combine(_run, RunFolder.Report), overwrite: true);
+        RunReport report = RunReport.LoadForResuming(_run, Task);
+        report.RequireSettings(_run, report.Settings);
+    }
+
+    protected override bool IsDocumented(Exception exception) => exception is CliException;
+}
+
+/// <summary>The loss.csv of a run that is resumed.</summary>
+internal sealed class LossLogTarget : Target
+{
+    public LossLogTarget(WorkingFolder folder)
+        : base(folder, "losses")
+    {
+        LossLog.Save(FilePath, [1.5, 1e-300, 0.25], [0, 0.125, 1]);
+        byte[] saved = File.ReadAllBytes(FilePath);
+        Seeds = [saved, Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(saved).ReplaceLineEndings("\r\n"))];
+    }
+
+    public override IReadOnlyList<byte[]> Seeds { get; }
+
+    protected override long BytesForByte => 100;
+
+    protected override void Read()
+    {
+        if (LossLog.Load(FilePath).Any(step => !double.IsFinite(step.Loss) || !double.IsFinite(step.Metric)))
+        {
+            throw new FindingException("a loss is not finite");
+        }
+    }
+}
