@@ -46,12 +46,26 @@ internal static class Texts
     public static string Metric(string metric, double value) =>
         metric == Metrics.Accuracy ? Format($"{100 * value:0.00} %") : Value(value);
 
+    /// <summary>Text of a file in quotes, for a message: without control characters, and cut where it is long.</summary>
+    public static string Quote(string text) => $"'{Clean(text)}'";
+
+    /// <summary>Text from elsewhere, for a message: without control characters, and cut where it is long.</summary>
+    public static string Clean(string text)
+    {
+        const int Longest = 200;
+        string start = text.Length > Longest ? $"{text[..Longest]}..." : text;
+        return string.Concat(start.Select(letter => char.IsControl(letter) ? Format($"\\u{(int)letter:x4}") : letter.ToString()));
+    }
+
     public static string Rate(double perSecond) => Format($"{perSecond:#,0} samples/s");
 
     /// <summary>5s, 2m05s, 3h20m.</summary>
-    public static string Duration(TimeSpan time)
+    public static string Duration(TimeSpan time) => Duration(time.TotalSeconds);
+
+    /// <summary>As <see cref="Duration(TimeSpan)"/>, of any number of seconds.</summary>
+    public static string Duration(double time)
     {
-        long seconds = (long)Math.Round(time.TotalSeconds);
+        long seconds = (long)Math.Clamp(Math.Round(time), 0, long.MaxValue / 2);
         return seconds < 60
             ? Format($"{seconds}s")
             : seconds < 3600
@@ -70,5 +84,5 @@ internal static class Texts
     public static string Epoch(string metric, EpochReport epoch, int epochs) =>
         Format($"epoch {epoch.Epoch}/{epochs}  step {epoch.Step}  {LossAndMetric(metric, epoch.Loss, epoch.Metric)}  ") +
         (epoch.TestMetric is { } test ? $"test {Metric(metric, test)}  " : "") +
-        $"{Rate(epoch.SamplesPerSecond)}  {Duration(TimeSpan.FromSeconds(epoch.Seconds))}";
+        $"{Rate(epoch.SamplesPerSecond)}  {Duration(epoch.Seconds)}";
 }
