@@ -17,6 +17,9 @@ internal static class ExitCodes
     /// <summary>Ended by Ctrl-C (128 + SIGINT); a training run was saved.</summary>
     public const int Interrupted = 130;
 
+    /// <summary>Ended by SIGXCPU (128 + SIGXCPU), as at a limit of processor time; a training run was saved.</summary>
+    public const int OutOfProcessorTime = 152;
+
     /// <summary>Ended by SIGTERM (128 + SIGTERM); a training run was saved.</summary>
     public const int Terminated = 143;
 }

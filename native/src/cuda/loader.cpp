@@ -19,6 +19,7 @@ namespace ortho::cuda {
 namespace {
 
 constexpr const char* file_name = "liborthonative_cuda.so";
+constexpr const char* package_name = "OrthoNative.Native.Cuda.linux-x64";
 constexpr const char* path_variable = "ORTHONATIVE_CUDA_LIBRARY";
 
 /** Where this library lies, "/" at the end; "" if that cannot be told. */
@@ -54,8 +55,10 @@ const Backend& load() {
     }
     if (library == nullptr)
         fail(ORTHO_NOT_SUPPORTED,
-             "the library %s of CUDA devices is missing or lacks what it needs; install it, or name it with %s (%s)",
-             file_name, path_variable, failures.c_str());
+             "the library %s of CUDA devices cannot be loaded; add the NuGet package %s %s, install the NVIDIA driver "
+             "and "
+             "the CUDA runtime and cuBLAS that it was built with, or name the library's file with %s (%s)",
+             file_name, package_name, ORTHO_VERSION, path_variable, failures.c_str());
     using EntryPoint = const Backend* (*)();
     const auto entry_point = reinterpret_cast<EntryPoint>(dlsym(library, backend_entry_point));
     const Backend* found = entry_point != nullptr ? entry_point() : nullptr;
@@ -63,9 +66,9 @@ const Backend& load() {
         std::strcmp(found->header_hash, ORTHO_HEADER_HASH) != 0) {
         dlclose(library);
         fail(ORTHO_NOT_SUPPORTED,
-             "the library %s does not belong to this version of liborthonative (%s); install both "
-             "from one package or one build",
-             file_name, ORTHO_VERSION);
+             "the library %s does not belong to this version of liborthonative (%s); add the NuGet package %s of this "
+             "version, or take both from one build",
+             file_name, ORTHO_VERSION, package_name);
     }
     return *found;
 }

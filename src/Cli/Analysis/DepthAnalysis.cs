@@ -52,13 +52,19 @@ internal static class DepthAnalysis
             var report = new DepthReport(
                 SystemInfo.Version, started, settings, Machine.Describe(Device.Default), results,
                 Stopwatch.GetElapsedTime(start).TotalSeconds, Machine.PeakBytes());
-            byte[] gradients = DepthPlots.Gradients(results);
-            byte[] singularValues = DepthPlots.SingularValues(results);
-            folder.Write(
-                (Gradients, path => File.WriteAllBytes(path, gradients)),
-                (SingularValues, path => File.WriteAllBytes(path, singularValues)),
-                (Report, report.Save));
-            Console.Out.WriteLine($"{Path.Combine(folder.Path, Report)}, {Gradients}, {SingularValues}");
+            // What was measured first: it took minutes, and drawing may fail.
+            string? problem = folder.Write(
+                _ => [(Report, report.Save)],
+                essential: null,
+                (Gradients, () => DepthPlots.Gradients(results)),
+                (SingularValues, () => DepthPlots.SingularValues(results)));
+            if (problem is not null)
+            {
+                StandardError.Warn(problem);
+            }
+
+            string[] written = [.. ((string[])[Gradients, SingularValues]).Where(name => File.Exists(folder.PathOf(name)))];
+            Console.Out.WriteLine(string.Join(", ", [Path.Combine(folder.Path, Report), .. written]));
             return ExitCodes.Success;
         }
         catch (OperationCanceledException)

@@ -105,7 +105,7 @@ internal sealed record DepthReport(
     /// <summary>Writes the file.</summary>
     public void Save(string path)
     {
-        using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None);
+        using FileStream file = RunFolder.CreateNew(path);
         JsonSerializer.Serialize(file, this, DepthReportJson.Default.DepthReport);
         file.WriteByte((byte)'\n');
         file.Flush(flushToDisk: true);

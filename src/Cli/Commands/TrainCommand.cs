@@ -39,7 +39,7 @@ internal static class TrainCommand
                 OptionValue.Whole(1, LongestSequence), (s, v) => s with { Layers = v }, s => s.Layers);
         }
 
-        Func<ParseResult, TrainSettings, TrainSettings> complete = AddModel(options, task);
+        Func<ParseResult, TrainSettings, Func<TrainSettings, TrainSettings>> complete = AddModel(options, task);
         AddTraining(options, task);
         AddDevice(options);
         AddData(options, task);
@@ -47,9 +47,13 @@ internal static class TrainCommand
         AddFineTuning(options, task);
         command.SetAction(result =>
         {
-            TrainSettings settings = complete(result, options.Read(result));
+            TrainSettings settings = options.Read(result);
             options.Check(result, settings);
-            return TrainingRun.Execute(task, settings);
+            Func<TrainSettings, TrainSettings> fillIn = complete(result, settings);
+            // Images tell the length of a chain once they are there; what can be refused before is.
+            return task.Generated || IsFeedforward(task)
+                ? TrainingRun.Execute(task, fillIn(settings), read => read)
+                : TrainingRun.Execute(task, settings, fillIn);
         });
         return command;
     }
@@ -57,8 +61,8 @@ internal static class TrainCommand
     private static bool IsFeedforward(TrainingTask task) => task.Defaults.Layers is not null;
 
     /// <summary>Options of the chain.</summary>
-    /// <returns>What fills in α and β where they follow from other settings.</returns>
-    private static Func<ParseResult, TrainSettings, TrainSettings> AddModel(SettingOptions<TrainSettings> options, TrainingTask task)
+    /// <returns>Checks what was given, and gives what fills in α and β where they follow from other settings.</returns>
+    private static Func<ParseResult, TrainSettings, Func<TrainSettings, TrainSettings>> AddModel(SettingOptions<TrainSettings> options, TrainingTask task)
     {
         bool feedforward = IsFeedforward(task);
         options.Add("--hidden", "units", feedforward ? "Units N of a layer" : "Units N of the recurrent layer",
@@ -83,40 +87,53 @@ internal static class TrainCommand
             OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
         options.Add("--activation", "kind", "Nonlinearity",
             OptionValue.Choice<ActivationChoice>(), (s, v) => s with { Activation = v }, s => s.Activation);
-        return (result, settings) =>
+        return (result, given) =>
         {
             bool betaGiven = result.GetResult(beta) is { Implicit: false };
-            if (settings.Layers is { } layers && settings.TotalBeta is { } total)
+            if (given.Layers is not null && given.TotalBeta is { } c && betaGiven)
             {
-                if (betaGiven)
-                {
-                    throw CliException.Usage(Texts.Format($"--total-beta is {total} and --beta is {result.GetValue(beta)}; allowed: one of the two"));
-                }
-
-                settings = settings with { Beta = total / layers };
+                throw CliException.Usage(Texts.Format($"--total-beta is {c} and --beta is {result.GetValue(beta)}; allowed: one of the two"));
             }
 
-            if (!result.GetValue(convex))
-            {
-                return settings;
-            }
-
-            if (result.GetResult(alpha) is { Implicit: false })
+            bool isConvex = result.GetValue(convex);
+            if (isConvex && result.GetResult(alpha) is { Implicit: false })
             {
                 throw CliException.Usage(Texts.Format($"--alpha is {result.GetValue(alpha)} and --convex sets it to 1 - beta; allowed: one of the two"));
             }
 
-            double convexBeta = betaGiven || feedforward ? settings.Beta : 1.0 / task.StepsOf(settings);
-            if (convexBeta is not (> 0 and <= 1))
+            if (isConvex && betaGiven)
             {
-                throw CliException.Usage(settings.TotalBeta is { } c
-                    ? Texts.Format($"--total-beta is {c} with --layers {settings.Layers}, which makes beta {convexBeta}; allowed: a beta above 0 and at most 1 with --convex")
-                    : Texts.Format($"--beta is {convexBeta}; allowed: above 0 and at most 1 with --convex"));
+                RequireConvex(given, given.Beta);
             }
 
-            // Scales and rates on the command line are meant as they are, so they are put over those that were multiplied.
-            return feedforward ? settings with { Alpha = 1 - convexBeta } : options.Read(result, task.Defaults.ToConvex(convexBeta));
+            return settings =>
+            {
+                if (settings.Layers is { } layers && settings.TotalBeta is { } total)
+                {
+                    settings = settings with { Beta = total / layers };
+                }
+
+                if (!isConvex)
+                {
+                    return settings;
+                }
+
+                double convexBeta = betaGiven || feedforward ? settings.Beta : 1.0 / task.StepsOf(settings);
+                RequireConvex(settings, convexBeta);
+                // Scales and rates on the command line are meant as they are, so they are put over those that were multiplied.
+                return feedforward ? settings with { Alpha = 1 - convexBeta } : options.Read(result, task.Defaults.ToConvex(convexBeta));
+            };
         };
+    }
+
+    private static void RequireConvex(TrainSettings settings, double beta)
+    {
+        if (beta is not (> 0 and <= 1))
+        {
+            throw CliException.Usage(settings.TotalBeta is { } c
+                ? Texts.Format($"--total-beta is {c} with --layers {settings.Layers}, which makes beta {beta}; allowed: a beta above 0 and at most 1 with --convex")
+                : Texts.Format($"--beta is {beta}; allowed: above 0 and at most 1 with --convex"));
+        }
     }
 
     private static void AddTraining(SettingOptions<TrainSettings> options, TrainingTask task)
@@ -160,7 +177,7 @@ internal static class TrainCommand
     {
         if (!task.Generated)
         {
-            options.Add("--data", "folder", "Where the four MNIST files are",
+            options.Add("--data", "folder", "Where the four MNIST files are, or others of these names",
                 OptionValue.Folder, (s, v) => s with { Data = v }, s => s.Data);
             options.AddFlag("--download", "Fetch MNIST into the data folder if it is not there", s => s with { Download = true });
             Option<Uri> mirror = options.Add("--mirror", "address", "Where --download fetches from, instead of the public mirrors",

@@ -28,29 +28,106 @@ internal static class UsageErrors
             string kind = command.Name == "train" ? "task" : "command";
             return unmatched is null
                 ? $"a {kind} is missing after '{path}'; allowed: {allowed}"
-                : $"'{shown}' is not a {kind} of '{path}'; {Suggestion(unmatched, command.Subcommands)}allowed: {allowed}";
+                : unmatched.StartsWith('-')
+                    ? $"'{shown}' is not an option of '{path}'; allowed: {allowed}, and options after it"
+                    : $"'{shown}' is not a {kind} of '{path}'; {SuggestCommand(unmatched, command)}allowed: {allowed}";
         }
 
-        string options = command.Options.Count == 0 ? "none" : string.Join(", ", command.Options.Select(option => option.Name));
         if (unmatched is null)
         {
             return result.Errors[0].Message;
         }
 
-        // "--flag=value" reaches us as a flag, which is right, and a value that belongs to nothing.
-        return command.Options.FirstOrDefault(option => arguments.Contains($"{option.Name}={unmatched}") || arguments.Contains($"{option.Name}:{unmatched}")) is { } flag
-            ? $"{flag.Name} is '{shown}'; allowed: {flag.Name} without a value"
-            : $"'{shown}' is not an option of '{path}'; {Suggestion(unmatched.Split('=', ':')[0], command.Options)}allowed: {options}";
+        // "--flag=value" and "--flag value" reach us as a flag, which is right, and a value that belongs to nothing.
+        if (FlagBefore(unmatched, command, arguments) is { } flag)
+        {
+            string instead = flag == "--convex" ? ", and --beta for beta" : "";
+            return $"{flag} takes no value: {flag} is '{shown}'; allowed: {flag} without a value{instead}";
+        }
+
+        if (command.Options.Any(option => option.Name == unmatched.Split('=', ':')[0]))
+        {
+            return $"{unmatched.Split('=', ':')[0]} stands before '{command.Name}'; allowed: '{path}' and then its options";
+        }
+
+        string what = unmatched.StartsWith('-')
+            ? $"'{shown}' is not an option of '{path}'; {Suggestion(unmatched.Split('=', ':')[0], command.Options)}"
+            : $"'{shown}' is not an option of '{path}', nor the value of one; ";
+        return command.Options.Count switch
+        {
+            0 => $"{what}allowed: none",
+            <= MostNames => $"{what}allowed: {string.Join(", ", command.Options.Select(option => option.Name))}",
+            _ => $"{what}allowed: what '{path} --help' lists",
+        };
     }
+
+    /// <summary>Options that are named in a message; more are left to the help.</summary>
+    private const int MostNames = 10;
+
+    /// <summary>Names that other programs have for options of this one.</summary>
+    private static readonly Dictionary<string, string> s_otherNames = new()
+    {
+        ["learningrate"] = "--lr",
+        ["rate"] = "--lr",
+        ["units"] = "--hidden",
+        ["neurons"] = "--hidden",
+        ["width"] = "--hidden",
+        ["depth"] = "--layers",
+        ["delay"] = "--length",
+        ["gpu"] = "--device",
+        ["cuda"] = "--device",
+        ["workers"] = "--threads",
+        ["iterations"] = "--steps",
+        ["folder"] = "--out",
+        ["directory"] = "--out",
+    };
+
+    /// <summary>The option without a value that stands before what belongs to nothing.</summary>
+    private static string? FlagBefore(string unmatched, Command command, IReadOnlyList<string> arguments)
+    {
+        string[] flags = [.. command.Options.Where(option => option.Arity.MaximumNumberOfValues == 0).Select(option => option.Name)];
+        for (int i = 0; i < arguments.Count; i++)
+        {
+            if (flags.FirstOrDefault(flag =>
+                arguments[i] == $"{flag}={unmatched}" || arguments[i] == $"{flag}:{unmatched}" ||
+                (i > 0 && arguments[i] == unmatched && !unmatched.StartsWith("--", StringComparison.Ordinal) && arguments[i - 1] == flag)) is { } found)
+            {
+                return found;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Asks for the command nearest to what was given, also for one of a level below.</summary>
+    private static string SuggestCommand(string given, Command command) =>
+        command.Subcommands.SelectMany(subcommand => subcommand.Subcommands, (parent, child) => $"{parent.Name} {child.Name}")
+            .FirstOrDefault(name => name.EndsWith($" {given}", StringComparison.Ordinal)) is { } below
+                ? $"did you mean {below}? "
+                : Suggestion(given, command.Subcommands);
 
     /// <summary>Asks for the name nearest to what was given, if one is near enough to be meant.</summary>
     private static string Suggestion(string given, IEnumerable<Symbol> symbols)
     {
-        (string name, int distance) = symbols
-            .Select(symbol => (symbol.Name, Distance(given, symbol.Name)))
-            .DefaultIfEmpty((Name: "", int.MaxValue))
-            .MinBy(candidate => candidate.Item2);
-        return distance <= Math.Max(1, given.TrimStart('-').Length / 3) ? $"did you mean {name}? " : "";
+        string[] names = [.. symbols.Select(symbol => symbol.Name)];
+        string bare = given.TrimStart('-').Replace('_', '-').ToLowerInvariant();
+        if (s_otherNames.TryGetValue(bare.Replace("-", "", StringComparison.Ordinal), out string? other) && names.Contains(other))
+        {
+            return $"did you mean {other}? ";
+        }
+
+        (string name, int distance) = names
+            .Select(name => (Name: name, Distance: Distance(bare, name.TrimStart('-'))))
+            .DefaultIfEmpty((Name: "", Distance: int.MaxValue))
+            .MinBy(candidate => candidate.Distance);
+        if (distance <= Math.Max(1, bare.Length / 3))
+        {
+            return $"did you mean {name}? ";
+        }
+
+        // The words of the longer name, such as --batch-size, may have those of an option among them.
+        string[] words = bare.Split('-');
+        return names.FirstOrDefault(candidate => words.Contains(candidate.TrimStart('-'))) is { } word ? $"did you mean {word}? " : "";
     }
 
     /// <summary>Characters to insert, to delete or to replace from one text to another (V. Levenshtein).</summary>

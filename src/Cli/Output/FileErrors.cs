@@ -11,12 +11,34 @@ internal static class FileErrors
     private const int BsdWouldBlock = 35;
 
     /// <summary>Whether an exception is one of them.</summary>
-    public static bool Is(Exception exception) => exception is IOException or UnauthorizedAccessException or NotSupportedException;
+    public static bool Is(Exception exception) => exception is IOException or UnauthorizedAccessException or NotSupportedException || IsTooLarge(exception);
+
+    /// <summary>Whether a write was refused for the size of the file (EFBIG), for which .NET has no better exception.</summary>
+    private static bool IsTooLarge(Exception exception) => exception is ArgumentOutOfRangeException { ParamName: "value", ActualValue: null };
 
     /// <summary>Whether a file is locked by another process.</summary>
     public static bool IsSharingViolation(IOException exception) =>
-        exception.HResult == (OperatingSystem.IsWindows() ? WindowsSharingViolation : OperatingSystem.IsLinux() ? LinuxWouldBlock : BsdWouldBlock);
+        OperatingSystem.IsWindows() ? exception.HResult == WindowsSharingViolation : IsWouldBlock(exception.HResult);
+
+    /// <summary>Whether an error number of the system says that another process has the lock.</summary>
+    public static bool IsWouldBlock(int error) => error == (OperatingSystem.IsLinux() ? LinuxWouldBlock : BsdWouldBlock);
+
+    /// <summary>What went wrong with work that is not essential, in one line: the cause, of whatever type it is.</summary>
+    public static string Cause(Exception exception)
+    {
+        Exception cause = exception;
+        while (cause is TypeInitializationException or System.Reflection.TargetInvocationException or AggregateException && cause.InnerException is { } inner)
+        {
+            cause = inner;
+        }
+
+        // The loader of native libraries lists in further lines all that it tried.
+        string first = ForeignText.Clean(Reason(cause).Split('\n')[0].TrimEnd('\r', ':', '.'));
+        return Is(cause) ? first : $"{cause.GetType().Name}: {first}";
+    }
 
     /// <summary>The system's words without the path, which the message around them names already.</summary>
-    public static string Reason(Exception exception) => ForeignText.Clean(exception.Message.Split(" : '")[0].TrimEnd('.'), MaximumReason);
+    public static string Reason(Exception exception) => IsTooLarge(exception)
+        ? "the file is larger than the system, or a limit set for this process, allows"
+        : ForeignText.Clean(exception.Message.Split(" : '")[0].TrimEnd('.'), MaximumReason);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using OrthoNative.Cli.Training;
 using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Output;
@@ -8,43 +9,61 @@ internal static class LossLog
 {
     private const string Header = "step,loss,metric";
 
-    /// <summary>Writes the file.</summary>
-    public static void Save(string path, IReadOnlyList<double> losses, IReadOnlyList<double> metrics)
-    {
-        using var writer = new StreamWriter(path);
-        writer.Write(Header + "\n");
-        for (int i = 0; i < losses.Count; i++)
-        {
-            writer.Write(string.Create(CultureInfo.InvariantCulture, $"{i + 1},{losses[i]:R},{metrics[i]:R}\n"));
-        }
-    }
+    /// <summary>An empty log.</summary>
+    public static GrowingFile<(double Loss, double Metric)> Create() => new(
+        Header, (number, step) => string.Create(CultureInfo.InvariantCulture, $"{number},{step.Loss:R},{step.Metric:R}"));
 
-    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <summary>Reads a file step by step.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="metric">Name of the metric.</param>
+    /// <param name="mark">How much of the file counts; null: all.</param>
+    /// <param name="step">Told the loss and the metric of each step.</param>
+    /// <returns>What was read; less than the mark says where the file is cut off.</returns>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="InvalidDataException">It holds something else.</exception>
-    public static List<(double Loss, double Metric)> Load(string path)
+    public static FileMark Load(string path, string metric, FileMark? mark, Action<double, double> step)
     {
-        var steps = new List<(double, double)>();
-        int number = 0;
-        foreach (string line in File.ReadLines(path))
+        // Of a metric that is an accuracy; a squared error is only known not to be negative.
+        double most = metric == Metrics.Accuracy ? 1 : double.MaxValue;
+        long number = 0, bytes = 0;
+        foreach ((string line, long end) in Lines.Read(path, mark?.Bytes))
         {
-            if (number > 0)
+            if (number == 0)
             {
-                steps.Add(Parse(line, number) ?? throw Wrong("the number of a step, its loss and its metric, both finite"));
+                if (line != Header)
+                {
+                    throw Wrong($"'{Header}'");
+                }
             }
-            else if (line != Header)
+            else if (Parse(line, number) is var (loss, value))
             {
-                throw Wrong($"'{Header}'");
+                if (value < 0 || value > most)
+                {
+                    throw Wrong($"a metric from 0{(metric == Metrics.Accuracy ? " to 1" : "")}, as the {metric} is");
+                }
+
+                step(loss, value);
+            }
+            else
+            {
+                throw Wrong("the number of a step, its loss and its metric, both finite");
             }
 
             number++;
-            InvalidDataException Wrong(string expected) => new($"'{ForeignText.CleanPath(path)}': line {number + 1} is '{ForeignText.Clean(line)}'; expected: {expected}.");
+            bytes = end;
+            InvalidDataException Wrong(string expected) =>
+                new(Texts.Format($"'{ForeignText.CleanPath(path)}': line {number + 1} is '{ForeignText.Clean(line)}'; expected: {expected}."));
         }
 
-        return steps;
+        if (number == 0)
+        {
+            throw new InvalidDataException($"'{path}' is empty; expected: '{Header}' and a line for each step.");
+        }
+
+        return new FileMark(number - 1, bytes);
     }
 
-    private static (double Loss, double Metric)? Parse(string line, int number)
+    private static (double Loss, double Metric)? Parse(string line, long number)
     {
         string[] fields = line.Split(',');
         return fields.Length == 3 && fields[0] == number.ToString(CultureInfo.InvariantCulture) &&

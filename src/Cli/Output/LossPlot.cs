@@ -14,24 +14,23 @@ internal static class LossPlot
     /// <param name="lossName">Name and unit of the loss.</param>
     /// <param name="losses">Loss of every step; may be empty.</param>
     /// <param name="chance">Loss of a model that has learnt nothing, drawn as a line.</param>
-    public static byte[] Draw(string title, string lossName, IReadOnlyList<double> losses, double chance)
+    public static byte[] Draw(string title, string lossName, LossCurve losses, double chance)
     {
         using Plot plot = Picture.Create();
-        int window = Math.Max(1, losses.Count / Smoothing);
-        double[] all = [.. losses.Where(value => value > 0), chance];
-        bool logarithmic = all.Max() / all.Min() > 10;
-        Func<double, double> scale = logarithmic ? value => Math.Log10(Math.Max(value, all.Min())) : value => value;
+        long window = Math.Max(1, losses.Steps / Smoothing);
+        double lowest = Math.Min(losses.SmallestPositive, chance);
+        bool logarithmic = Math.Max(losses.Largest, chance) / lowest > 10;
+        Func<double, double> scale = logarithmic ? value => Math.Log10(Math.Max(value, lowest)) : value => value;
 
-        if (losses.Count > 0)
+        if (losses.Steps > 0)
         {
-            double[] steps = [.. Enumerable.Range(1, losses.Count).Select(step => (double)step)];
-            Scatter each = plot.Add.ScatterLine(steps, [.. losses.Select(scale)], Colors.C0.WithAlpha(window > 1 ? 0.4 : 1));
+            Scatter each = Line(plot, losses.Extremes(), scale, Colors.C0.WithAlpha(window > 1 ? 0.4 : 1));
             // A line through one point is nothing.
-            each.MarkerSize = losses.Count == 1 ? 10 : 0;
+            each.MarkerSize = losses.Steps == 1 ? 10 : 0;
             each.LegendText = "each step";
             if (window > 1)
             {
-                Scatter mean = plot.Add.ScatterLine(steps, [.. Average(losses, window).Select(scale)], Colors.C0.Darken(0.3));
+                Scatter mean = Line(plot, losses.Means(window), scale, Colors.C0.Darken(0.3));
                 mean.LineWidth = 2;
                 mean.LegendText = Texts.Format($"mean of {window} steps");
             }
@@ -49,17 +48,11 @@ internal static class LossPlot
         return Picture.Render(plot, title, "training step", lossName);
     }
 
-    /// <summary>Mean of each value and those before it, at most as many as the window holds.</summary>
-    private static double[] Average(IReadOnlyList<double> values, int window)
+    private static Scatter Line(Plot plot, IEnumerable<(double Step, double Loss)> points, Func<double, double> scale, Color color)
     {
-        double[] result = new double[values.Count];
-        double sum = 0;
-        for (int i = 0; i < result.Length; i++)
-        {
-            sum += values[i] - (i >= window ? values[i - window] : 0);
-            result[i] = sum / Math.Min(i + 1, window);
-        }
-
-        return result;
+        (double Step, double Loss)[] all = [.. points];
+        double[] steps = [.. all.Select(point => point.Step)];
+        double[] losses = [.. all.Select(point => scale(point.Loss))];
+        return plot.Add.ScatterLine(steps, losses, color);
     }
 }

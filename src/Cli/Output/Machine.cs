@@ -27,8 +27,21 @@ internal sealed record Machine(
         SystemInfo.TotalMemory,
         RuntimeInformation.FrameworkDescription);
 
-    /// <summary>Most memory that this process has used at once, in bytes.</summary>
+    /// <summary>Most memory that this process has used at once, in bytes; 0 where the system does not tell.</summary>
     public static long PeakBytes()
+    {
+        try
+        {
+            return MeasurePeakBytes();
+        }
+        // It stands beside a result, which is not to be lost for it.
+        catch (Exception)
+        {
+            return 0;
+        }
+    }
+
+    private static long MeasurePeakBytes()
     {
         const string Key = "VmHWM:";
         // Process.PeakWorkingSet64 is 0 on some systems, and an operating system's own figure needs no interpretation.
@@ -52,6 +65,15 @@ internal sealed record Machine(
             : line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
     }
 
-    private static string? FindLine(string path, string start) =>
-        File.Exists(path) ? File.ReadLines(path).FirstOrDefault(line => line.StartsWith(start, StringComparison.Ordinal)) : null;
+    private static string? FindLine(string path, string start)
+    {
+        try
+        {
+            return File.ReadLines(path).FirstOrDefault(line => line.StartsWith(start, StringComparison.Ordinal));
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            return null;
+        }
+    }
 }

@@ -18,6 +18,9 @@ internal sealed class RunFolder : IDisposable
     /// <summary>File of the training loss of every step, until the run has ended by itself.</summary>
     public const string Losses = "loss.csv";
 
+    /// <summary>File of the epochs of a run that goes on.</summary>
+    public const string Epochs = "epochs.jsonl";
+
     /// <summary>File of the picture of the loss.</summary>
     public const string Picture = "loss.png";
 
@@ -27,6 +30,7 @@ internal sealed class RunFolder : IDisposable
     private readonly string _option;
     private readonly string? _created;
     private readonly string[] _names;
+    private FolderLock? _folderLock;
     private FileStream? _lock;
     private DateTime _lockedAt;
 
@@ -79,7 +83,17 @@ internal sealed class RunFolder : IDisposable
     /// <exception cref="CliException">There is less room.</exception>
     public void EnsureRoom(long bytes)
     {
-        long free = new DriveInfo(System.IO.Path.GetFullPath(Path)).AvailableFreeSpace;
+        long free;
+        try
+        {
+            free = new DriveInfo(System.IO.Path.GetFullPath(Path)).AvailableFreeSpace;
+        }
+        catch (Exception exception) when (FileErrors.Is(exception) || exception is ArgumentException)
+        {
+            // Not every file system tells. The saves will.
+            return;
+        }
+
         if (free < bytes)
         {
             throw CliException.Failure(Texts.Format($"{_option}, where {free:#,0} bytes are free; at least {bytes:#,0} bytes are needed"));
@@ -94,31 +108,198 @@ internal sealed class RunFolder : IDisposable
     /// </exception>
     public void Write(params ReadOnlySpan<(string Name, Action<string> Write)> files)
     {
-        if (TryWrite(files) is not { } problem)
+        (string, Action<string>)[] all = [.. files];
+        Write(_ => all, essential: null);
+    }
+
+    /// <summary>Writes files as <see cref="Write(ReadOnlySpan{ValueTuple{string, Action{string}}})"/> does, and then pictures.</summary>
+    /// <param name="files">The files, from the folder that they are to be written into.</param>
+    /// <param name="essential">
+    /// Those of them, the most important first, that are worth to be saved alone where not all can be; then problems that are not those of files are no exceptions of their
+    /// own either. Null: there are none.
+    /// </param>
+    /// <param name="pictures">Name and content.</param>
+    /// <returns>What is wrong with a picture; null: nothing.</returns>
+    /// <exception cref="CliException">As there; if the essential files alone were saved, the message says so.</exception>
+    public string? Write(
+        Func<RunFolder, (string Name, Action<string> Write)[]> files,
+        (string Name, Action<string> Write)[]? essential,
+        params (string Name, Func<byte[]> Content)[] pictures)
+    {
+        string? problem = TryWriteTo(this, files, essential is not null);
+        if (problem is null)
         {
-            return;
+            return TryWritePictures(pictures);
         }
 
-        // What took hours is worth a second place.
-        string outcome;
+        // What took hours is worth a second place, and even in part.
+        string? outcome = TryElsewhere(files, essential is not null, pictures, out string secondProblem)
+            ?? (essential is null ? null : TryInPart(essential, secondProblem));
+        throw CliException.Failure($"{problem}; {outcome ?? $"the run's files were not saved, nor elsewhere: {secondProblem}"}");
+    }
+
+    /// <param name="folder">Where the files are written.</param>
+    /// <param name="files">As in <see cref="TryWrite"/>.</param>
+    /// <param name="anyProblem">Whether problems of all kinds are told, and not those of files alone.</param>
+    private static string? TryWriteTo(RunFolder folder, Func<RunFolder, (string Name, Action<string> Write)[]> files, bool anyProblem)
+    {
         try
         {
-            string path = Directory.CreateTempSubdirectory("orthonative-").FullName;
-            using var second = new RunFolder(path, $"its folder is '{path}'", path, _names);
-            outcome = second.TryWrite(files) is { } secondProblem
-                ? $"the run's files were not saved, nor elsewhere: {secondProblem}"
-                : $"the run's files were saved in '{path}' instead";
+            return folder.TryWrite(files(folder));
+        }
+        catch (Exception exception) when (anyProblem)
+        {
+            return $"{folder._option}, where not all files can be written ({FileErrors.Cause(exception)})";
+        }
+    }
+
+    /// <summary>Writes of some files those that can be written, into a new folder of their own, which nobody else reads before the message.</summary>
+    private string? TryInPart((string Name, Action<string> Write)[] files, string problem)
+    {
+        var saved = new List<string>();
+        string path = "";
+        try
+        {
+            path = CreateRescueFolder();
+            foreach ((string name, Action<string> write) in files)
+            {
+                string file = System.IO.Path.Combine(path, name);
+                try
+                {
+                    write(file);
+                    saved.Add(name);
+                }
+                // The first one is what counts.
+                catch (Exception) when (saved.Count > 0)
+                {
+                    File.Delete(file);
+                }
+            }
+        }
+        catch (Exception)
+        {
+            // What is saved by then counts.
+        }
+
+        if (saved.Count == 0 && path.Length > 0)
+        {
+            RemoveAll(path);
+        }
+
+        return saved.Count == 0 ? null : $"of the run's files {string.Join(" and ", saved)} alone could be saved, in '{path}' ({problem})";
+    }
+
+    /// <summary>A new folder for temporary files; where there can be none, one in this folder.</summary>
+    private string CreateRescueFolder()
+    {
+        try
+        {
+            return Directory.CreateTempSubdirectory("orthonative-").FullName;
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {
-            outcome = $"the run's files were not saved, nor elsewhere: no folder for temporary files can be made ({FileErrors.Reason(exception)})";
+            return Directory.CreateDirectory(PathOf($"rescued-{Guid.NewGuid():N}")).FullName;
         }
-
-        throw CliException.Failure($"{problem}; {outcome}");
     }
 
-    /// <summary>Writes files as <see cref="Write"/> does; there is no second place.</summary>
-    /// <param name="files">As there.</param>
+    private static void RemoveAll(string path)
+    {
+        try
+        {
+            Directory.Delete(path, recursive: true);
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            // As in Remove.
+        }
+    }
+
+    /// <summary>
+    /// Writes pictures after the files were saved. Nothing that goes wrong with one ends the run: a library or a font that is missing, memory, the
+    /// disk.
+    /// </summary>
+    /// <returns>What is wrong, of whatever kind; null: they are written.</returns>
+    public string? TryWritePictures(params (string Name, Func<byte[]> Content)[] pictures)
+    {
+        string[] problems = [.. pictures.Select(picture => TryWritePicture(picture.Name, picture.Content)).OfType<string>()];
+        return problems.Length == 0 ? null : string.Join("; ", problems);
+    }
+
+    private string? TryElsewhere(
+        Func<RunFolder, (string Name, Action<string> Write)[]> files, bool anyProblem, (string Name, Func<byte[]> Content)[] pictures, out string problem)
+    {
+        problem = "";
+        try
+        {
+            // With a name that cannot be foreseen, and for its owner alone.
+            string path = Directory.CreateTempSubdirectory("orthonative-").FullName;
+            using var second = new RunFolder(path, $"its folder is '{path}'", path, _names);
+            if (TryWriteTo(second, files, anyProblem) is { } secondProblem)
+            {
+                problem = secondProblem;
+                return null;
+            }
+
+            _ = second.TryWritePictures(pictures);
+            return $"the run's files were saved in '{path}' instead";
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            problem = $"no folder for temporary files can be made ({FileErrors.Reason(exception)})";
+            return null;
+        }
+    }
+
+    private string? TryWritePicture(string name, Func<byte[]> content)
+    {
+        try
+        {
+            byte[] bytes = content();
+            if (!HasLock())
+            {
+                throw new IOException("the folder has been taken by another");
+            }
+
+            if (Directory.Exists(PathOf(name)))
+            {
+                throw new IOException("a folder has this name");
+            }
+
+            File.Delete(Committed(name));
+            using (FileStream file = CreateNew(Committed(name)))
+            {
+                file.Write(bytes);
+            }
+
+            File.Move(Committed(name), PathOf(name), overwrite: true);
+            return null;
+        }
+        catch (Exception exception)
+        {
+            Remove(CommittedName(name));
+            return $"{name} cannot be written ({FileErrors.Cause(exception)})";
+        }
+    }
+
+    /// <summary>Appends to a file in the folder what is new in it, instead of writing it whole. Readers read as far as the record says.</summary>
+    /// <returns>False: it has to be written whole.</returns>
+    public bool TryAppend<T>(string name, GrowingFile<T> file)
+    {
+        try
+        {
+            return HasLock() && !File.Exists(Committed(Record)) && file.TryAppend(PathOf(name));
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Makes a file of which there is none yet: where someone has put a link in its place, it is not followed.</summary>
+    public static FileStream CreateNew(string path) => new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+
+    /// <summary>Writes files, without a second place.</summary>
+    /// <param name="files">Name, and what writes the file to the path that it is given. The last one is the commit record.</param>
     /// <returns>What is in the way; null: they are written.</returns>
     public string? TryWrite(params ReadOnlySpan<(string Name, Action<string> Write)> files)
     {
@@ -171,7 +352,14 @@ internal sealed class RunFolder : IDisposable
             }
 
             string path = name == Record ? Uncommitted(name) : Committed(name);
+            // What someone else has put there, such as a link to a file of ours.
+            File.Delete(path);
             write(path);
+            if (new FileInfo(path).LinkTarget is not null)
+            {
+                throw new IOException("a link was put in its place");
+            }
+
             using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Write);
             RandomAccess.FlushToDisk(file);
         }
@@ -207,7 +395,7 @@ internal sealed class RunFolder : IDisposable
     {
         try
         {
-            if (HasLock())
+            if (HasLock() && IsLockFileOurs())
             {
                 // While it is locked: afterwards it may be another's. Where open files cannot be deleted, closing it does.
                 File.Delete(PathOf(LockFile));
@@ -218,7 +406,7 @@ internal sealed class RunFolder : IDisposable
             // The next run there takes it over.
         }
 
-        _lock?.Dispose();
+        ReleaseLocks();
         RemoveIfEmpty();
     }
 
@@ -303,6 +491,12 @@ internal sealed class RunFolder : IDisposable
                 yield return name;
                 File.Move(Committed(name), PathOf(name), overwrite: true);
             }
+            else if (IsPicture(name) && File.Exists(PathOf(name)))
+            {
+                // It is of an earlier save, or of another run. The new one is drawn once everything else is in its place.
+                yield return name;
+                File.Delete(PathOf(name));
+            }
         }
 
         yield return Record;
@@ -346,39 +540,91 @@ internal sealed class RunFolder : IDisposable
     /// <returns>False: another one has it.</returns>
     private bool TryLock()
     {
-        // More than once: another run's end may remove the file between its being opened and locked here.
+        // More than once: the folder, or the lock file, may be removed between being opened and locked here.
         for (int attempt = 0; attempt < 10 && !HasLock(); attempt++)
         {
-            _lock?.Dispose();
-            _lock = null;
-            try
-            {
-                // Also for reading: a pipe that is opened for writing alone keeps the program waiting for someone to read it.
-                _lock = new FileStream(
-                    PathOf(LockFile), FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1,
-                    OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None);
-            }
-            catch (IOException exception) when (FileErrors.IsSharingViolation(exception))
+            ReleaseLocks();
+            // The folder first. The file is for systems that lock no folders, and for earlier versions.
+            if (!FolderLock.TryTake(Path, out _folderLock))
             {
                 return false;
             }
 
-            if (!_lock.CanSeek)
+            try
             {
-                // Not to be removed as a lock of ours.
-                _lock.Dispose();
-                _lock = null;
-                throw new IOException($"{LockFile} is a pipe or a device; expected: a file or nothing");
+                _lock = OpenLockFile();
+            }
+            catch (IOException exception) when (FileErrors.IsSharingViolation(exception))
+            {
+                ReleaseLocks();
+                return false;
             }
 
-            _lockedAt = File.GetLastWriteTimeUtc(_lock.SafeFileHandle);
+            _lockedAt = _lock is null ? default : File.GetLastWriteTimeUtc(_lock.SafeFileHandle);
         }
 
         return true;
     }
 
-    /// <summary>Whether the lock file is the one that was locked: with the folder it may have been removed, and be another's by now.</summary>
-    private bool HasLock() => _lock is not null && File.GetLastWriteTimeUtc(PathOf(LockFile)) == _lockedAt;
+    /// <returns>Null: the file has just been removed.</returns>
+    private FileStream? OpenLockFile()
+    {
+        string path = PathOf(LockFile);
+        FileOptions options = OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None;
+        var file = new FileInfo(path);
+        FileStream opened;
+        try
+        {
+            opened = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1, options);
+        }
+        catch (IOException exception) when (!FileErrors.IsSharingViolation(exception) && (file.Exists || file.LinkTarget is not null))
+        {
+            // It is not emptied: it may be any file, under a name that everyone can foresee.
+            RequireNoLink();
+            try
+            {
+                // Also for reading: a pipe that is opened for writing alone keeps the program waiting for someone to read it.
+                opened = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1, options);
+            }
+            catch (FileNotFoundException)
+            {
+                return null;
+            }
+        }
+
+        try
+        {
+            RequireNoLink();
+            return opened.CanSeek ? opened : throw new IOException($"{LockFile} is a pipe or a device; expected: a file or nothing");
+        }
+        catch
+        {
+            // Not to be removed as a lock of ours.
+            opened.Dispose();
+            throw;
+        }
+
+        void RequireNoLink()
+        {
+            if (new FileInfo(path).LinkTarget is not null)
+            {
+                throw new IOException($"{LockFile} is a symbolic link; expected: a file or nothing");
+            }
+        }
+    }
+
+    private void ReleaseLocks()
+    {
+        _lock?.Dispose();
+        _lock = null;
+        _folderLock?.Dispose();
+        _folderLock = null;
+    }
+
+    /// <summary>Whether the folder is the one that was locked: it may have been removed, and another's be in its place by now.</summary>
+    private bool HasLock() => _folderLock is { HasIdentity: true } folder ? folder.IsAt(Path) : IsLockFileOurs();
+
+    private bool IsLockFileOurs() => _lock is not null && File.GetLastWriteTimeUtc(PathOf(LockFile)) == _lockedAt;
 
     /// <summary>Removes the folders that <see cref="Open"/> made, unless something is in them.</summary>
     private void RemoveIfEmpty()
@@ -403,6 +649,9 @@ internal sealed class RunFolder : IDisposable
 
     /// <summary>Names of all files that are ever in the folder, for however short a time.</summary>
     private IEnumerable<string> AllNames() => [LockFile, .. _names, .. _names.Select(CommittedName), UncommittedName(Record)];
+
+    /// <summary>Pictures are drawn after a save, and are no part of it.</summary>
+    private static bool IsPicture(string name) => name.EndsWith(".png", StringComparison.Ordinal);
 
     private static string CommittedName(string name) => $".{name}.new";
 

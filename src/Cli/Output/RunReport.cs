@@ -14,9 +14,11 @@ namespace OrthoNative.Cli.Output;
 /// <param name="Settings">Everything else that it depends on.</param>
 /// <param name="Parameters">Number of trained parameters.</param>
 /// <param name="Machine">Where it ran.</param>
-/// <param name="Epochs">What each epoch gave.</param>
+/// <param name="Epochs">What each epoch gave; while the run goes on, the latest ones.</param>
 /// <param name="Seconds">Wall time so far, of earlier parts of a resumed run too.</param>
 /// <param name="Result">Result on the test samples; null if the run was interrupted or is still running.</param>
+/// <param name="LossLog">How much of loss.csv is of this save; null: all, or there is none.</param>
+/// <param name="EpochLog">How much of epochs.jsonl is of this save; null: all epochs are here.</param>
 internal sealed record RunReport(
     string Task,
     RunStatus Status,
@@ -28,8 +30,16 @@ internal sealed record RunReport(
     Machine Machine,
     IReadOnlyList<EpochReport> Epochs,
     double Seconds,
-    RunResult? Result)
+    RunResult? Result,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] FileMark? LossLog = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] FileMark? EpochLog = null)
 {
+    /// <summary>Seconds that a run can have taken: 31 years.</summary>
+    private const double MostSeconds = 1e9;
+
+    /// <summary>Steps that the command line allows for.</summary>
+    private const long MostSteps = 1_000_000_000;
+
     /// <summary>Reads the report of a run that is to be gone on with.</summary>
     /// <param name="folder">Folder of the run.</param>
     /// <param name="task">Name of the task that it must be of.</param>
@@ -46,6 +56,16 @@ internal sealed record RunReport(
             {
                 throw new JsonException("an epoch of it is null");
             }
+
+            if (report.EpochLog is { } mark)
+            {
+                RequireMark("epochLog", mark, 0);
+                report = report with { Epochs = Output.EpochLog.Load(System.IO.Path.Combine(folder, RunFolder.Epochs), mark) };
+            }
+        }
+        catch (InvalidDataException exception)
+        {
+            throw CliException.Failure($"--resume is given, and the run in '{folder}' cannot be gone on with: {exception.Message.TrimEnd('.')}");
         }
         catch (Exception exception) when (FileErrors.Is(exception) || exception is JsonException)
         {
@@ -62,7 +82,65 @@ internal sealed record RunReport(
             throw CliException.Usage($"--resume is given, and the run in '{folder}' has ended; allowed: one that was interrupted");
         }
 
+        try
+        {
+            report.RequireValues();
+        }
+        catch (InvalidDataException exception)
+        {
+            throw CliException.Failure($"--resume is given, and '{path}' is damaged: {exception.Message}");
+        }
+
         return report;
+    }
+
+    /// <summary>Checks every number that a run goes on with, before it does: found at its end, a wrong one would cost the run.</summary>
+    private void RequireValues()
+    {
+        Require("seconds", Seconds, 0, MostSeconds);
+        Require("parameters", Parameters, 1, long.MaxValue);
+        if (Seed != Settings.Seed)
+        {
+            throw new InvalidDataException(Texts.Format($"seed is {Seed}; expected: {Settings.Seed}, as settings.seed is"));
+        }
+
+        if (LossLog is { } mark)
+        {
+            RequireMark("lossLog", mark, 1);
+        }
+
+        long previous = 0;
+        int number = 0;
+        for (int i = 0; i < Epochs.Count; i++)
+        {
+            EpochReport epoch = Epochs[i];
+            string name = Texts.Format($"epochs[{i}]");
+            Require($"{name}.epoch", epoch.Epoch, number + 1, int.MaxValue);
+            Require($"{name}.step", epoch.Step, previous + 1, MostSteps);
+            Require($"{name}.loss", epoch.Loss, double.MinValue, double.MaxValue);
+            Require($"{name}.metric", epoch.Metric, 0, double.MaxValue);
+            Require($"{name}.testMetric", epoch.TestMetric ?? 0, 0, double.MaxValue);
+            Require($"{name}.learningRate", epoch.LearningRate, 0, double.MaxValue);
+            Require($"{name}.gradientNorm", epoch.GradientNorm, 0, double.MaxValue);
+            Require($"{name}.seconds", epoch.Seconds, 0, MostSeconds);
+            Require($"{name}.samplesPerSecond", epoch.SamplesPerSecond, 0, double.PositiveInfinity);
+            (previous, number) = (epoch.Step, epoch.Epoch);
+        }
+    }
+
+    private static void RequireMark(string name, FileMark mark, long leastBytes)
+    {
+        Require($"{name}.lines", mark.Lines, 0, MostSteps);
+        Require($"{name}.bytes", mark.Bytes, leastBytes, long.MaxValue);
+    }
+
+    private static void Require<T>(string name, T value, T lowest, T highest) where T : System.Numerics.INumber<T>
+    {
+        // Written so that NaN is refused, too.
+        if (!(value >= lowest && value <= highest))
+        {
+            throw new InvalidDataException(Texts.Format($"{name} is {value}; allowed: {lowest} to {highest}"));
+        }
     }
 
     /// <summary>Refuses to go on with other settings; only the device, the number of threads and where the data are may differ.</summary>
@@ -88,7 +166,7 @@ internal sealed record RunReport(
     /// <summary>Writes the file.</summary>
     public void Save(string path)
     {
-        using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None);
+        using FileStream file = RunFolder.CreateNew(path);
         JsonSerializer.Serialize(file, this, RunReportJson.Default.RunReport);
         file.WriteByte((byte)'\n');
         file.Flush(flushToDisk: true);
@@ -107,6 +185,8 @@ internal sealed record RunResult(string Metric, double Value, double Baseline, d
     WriteIndented = true,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true,
+    // A report with a rate that is not finite is still a report.
+    NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     Converters = [typeof(CamelCaseEnumConverter<RunStatus>), typeof(CamelCaseEnumConverter<FilterChoice>),
         typeof(CamelCaseEnumConverter<ActivationChoice>), typeof(CamelCaseEnumConverter<OptimizerChoice>),

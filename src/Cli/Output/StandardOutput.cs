@@ -40,9 +40,10 @@ internal sealed class StandardOutput : TextWriter
         {
             write(_writer);
         }
-        catch (Exception exception) when (FileErrors.Is(exception))
+        // For a command that leaves files, of whatever kind the error is.
+        catch (Exception exception) when (s_tolerant || FileErrors.Is(exception))
         {
-            string message = $"standard output cannot be written ({FileErrors.Reason(exception)})";
+            string message = $"standard output cannot be written ({FileErrors.Cause(exception)})";
             if (!s_tolerant)
             {
                 throw CliException.Failure($"{message}; allowed: a file, pipe or terminal that can");

@@ -49,9 +49,12 @@ internal static class Texts
     public static string Rate(double perSecond) => Format($"{perSecond:#,0} samples/s");
 
     /// <summary>5s, 2m05s, 3h20m.</summary>
-    public static string Duration(TimeSpan time)
+    public static string Duration(TimeSpan time) => Duration(time.TotalSeconds);
+
+    /// <summary>As <see cref="Duration(TimeSpan)"/>, of any number of seconds.</summary>
+    public static string Duration(double time)
     {
-        long seconds = (long)Math.Round(time.TotalSeconds);
+        long seconds = (long)Math.Clamp(Math.Round(time), 0, long.MaxValue / 2);
         return seconds < 60
             ? Format($"{seconds}s")
             : seconds < 3600
@@ -70,5 +73,5 @@ internal static class Texts
     public static string Epoch(string metric, EpochReport epoch, int epochs) =>
         Format($"epoch {epoch.Epoch}/{epochs}  step {epoch.Step}  {LossAndMetric(metric, epoch.Loss, epoch.Metric)}  ") +
         (epoch.TestMetric is { } test ? $"test {Metric(metric, test)}  " : "") +
-        $"{Rate(epoch.SamplesPerSecond)}  {Duration(TimeSpan.FromSeconds(epoch.Seconds))}";
+        $"{Rate(epoch.SamplesPerSecond)}  {Duration(epoch.Seconds)}";
 }

@@ -48,7 +48,10 @@ internal sealed class EpochTally(int number)
 
     public int Number { get; } = number;
 
-    public double SamplesPerSecond => _samples / Stopwatch.GetElapsedTime(_start).TotalSeconds;
+    public double SamplesPerSecond => _samples / Seconds;
+
+    /// <summary>Not 0, by which rates are divided.</summary>
+    private double Seconds => Math.Max(Stopwatch.GetElapsedTime(_start).TotalSeconds, 1e-9);
 
     public void Add(in StepResult result)
     {
@@ -64,7 +67,7 @@ internal sealed class EpochTally(int number)
     /// <param name="learningRate">Learning rate of the last step.</param>
     public EpochReport Report(long step, double learningRate)
     {
-        double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
+        double seconds = Seconds;
         return new EpochReport(
             Number, step, _loss / _samples, _metric / _samples, TestMetric: null, learningRate, _norm / _steps, seconds, _samples / seconds);
     }

@@ -26,7 +26,7 @@ internal sealed class AddingTask : TrainingTask
     public override string Metric => Metrics.MeanSquaredError;
 
     /// <summary>Variance of the sum of two numbers from U(0, 1).</summary>
-    public override double ChanceLoss => 1.0 / 6;
+    public override double ChanceLoss(long outputs) => 1.0 / 6;
 
     public override bool Generated => true;
 
@@ -58,7 +58,7 @@ internal sealed class CopyTask : TrainingTask
 
     public override string Metric => Metrics.Accuracy;
 
-    public override double ChanceLoss => Math.Log(CopyingMemory.Symbols);
+    public override double ChanceLoss(long outputs) => Math.Log(CopyingMemory.Symbols);
 
     public override bool Generated => true;
 
@@ -77,7 +77,7 @@ internal abstract class MnistTask : TrainingTask
 {
     public override string Metric => Metrics.Accuracy;
 
-    public override double ChanceLoss => Math.Log(Mnist.Classes);
+    public override double ChanceLoss(long outputs) => Math.Log(outputs);
 
     public override bool Generated => false;
 
@@ -126,12 +126,12 @@ internal sealed class PixelTask(bool permuted) : MnistTask
     public override string Name => permuted ? "psmnist" : "smnist";
 
     public override string Summary => permuted
-        ? "Permuted sequential MNIST: tell the digit after reading its 784 pixels in one fixed random order"
-        : "Sequential MNIST: tell the digit after reading its 784 pixels one by one";
+        ? "Permuted sequential MNIST: tell the digit after reading its pixels in one fixed random order"
+        : "Sequential MNIST: tell the digit after reading its pixels one by one";
 
     public override TrainSettings Defaults => permuted ? TaskDefaults.Psmnist : TaskDefaults.Smnist;
 
-    public override int StepsOf(TrainSettings settings) => 28 * 28;
+    public override int StepsOf(TrainSettings settings) => checked((int)OpenTraining(settings, count: 0).Steps);
 
     public override string Describe(TrainSettings settings) => permuted ? "permuted sequential MNIST" : "sequential MNIST";
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using OrthoNative.Cli.Output;
 
 namespace OrthoNative.Cli.Training;
@@ -6,6 +7,12 @@ namespace OrthoNative.Cli.Training;
 /// <summary>Trains a model on a task, step by step, and measures it on the test samples.</summary>
 internal sealed class Trainer : IDisposable
 {
+    /// <summary>Seconds left that are told at most.</summary>
+    private const double LongestRemaining = 1e9;
+
+    /// <summary>Adam's and AdamW's name for a tensor of their state.</summary>
+    private const string SecondMoment = "second_moment";
+
     private readonly TrainingTask _task;
     private readonly TrainSettings _settings;
     private readonly Device _device;
@@ -15,8 +22,6 @@ internal sealed class Trainer : IDisposable
     private readonly TaskLoss _loss;
     private readonly Optimizer _optimizer;
     private readonly long _stepsPerEpoch;
-    private readonly List<double> _losses = [];
-    private readonly List<double> _metrics = [];
     private readonly RecentSteps _recent = new(TaskDefaults.StopWindow);
     private readonly List<EpochReport> _epochs = [];
     private DataLoader.Enumerator _batches;
@@ -57,6 +62,7 @@ internal sealed class Trainer : IDisposable
         Summary = Model.Summary(batch, training.Steps, OptimizerValues);
         RequireMemory();
         _loss = new TaskLoss(training, settings.LabelSmoothing);
+        ChanceLoss = task.ChanceLoss(training.Outputs);
         _optimizer = CreateOptimizer();
     }
 
@@ -67,7 +73,19 @@ internal sealed class Trainer : IDisposable
     public long Steps { get; }
 
     /// <summary>Training steps done, by an earlier run too.</summary>
-    public long StepsDone => _losses.Count;
+    public long StepsDone => Losses.Count;
+
+    /// <summary>Loss and metric of every step.</summary>
+    public GrowingFile<(double Loss, double Metric)> Losses { get; } = LossLog.Create();
+
+    /// <summary>Epochs as they are logged while the run goes on.</summary>
+    public GrowingFile<EpochReport> EpochLog { get; } = Output.EpochLog.Create();
+
+    /// <summary>The losses as they are drawn.</summary>
+    public LossCurve Curve { get; } = new();
+
+    /// <summary>Loss in training of a model that ignores its inputs.</summary>
+    public double ChanceLoss { get; }
 
     /// <summary>Epochs planned, of which the last may be cut short.</summary>
     public int Epochs { get; }
@@ -93,12 +111,12 @@ internal sealed class Trainer : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         long lastSave = start;
-        long first = _losses.Count;
+        long first = StepsDone;
         long step = first;
         // An earlier run may have been interrupted in its last test.
         RunStatus status = IsGoalReached() ? RunStatus.GoalReached : RunStatus.Completed;
         TrainingOutcome Outcome(RunStatus at, double? metric) =>
-            new(at, _losses, _metrics, _epochs, metric, _baseline, _earlierSeconds + Stopwatch.GetElapsedTime(start).TotalSeconds);
+            new(at, StepsDone, _epochs, metric, _baseline, _earlierSeconds + Stopwatch.GetElapsedTime(start).TotalSeconds);
         void SaveIfDue()
         {
             if (_settings.SaveEvery > 0 && Stopwatch.GetElapsedTime(lastSave).TotalMinutes >= _settings.SaveEvery)
@@ -108,73 +126,87 @@ internal sealed class Trainer : IDisposable
             }
         }
 
-        // Or in, or just before, that of the epoch that it had done.
-        if (_settings.TestEveryEpoch && _epochs is [.., { TestMetric: null } untested] && untested.Step == step)
+        double? Train()
         {
-            EpochReport tested = untested with { TestMetric = Test(step, cancellationToken) };
-            if (tested.TestMetric is null)
+            // Or in, or just before, that of the epoch that it had done.
+            if (_settings.TestEveryEpoch && _epochs is [.., { TestMetric: null } untested] && untested.Step == step)
             {
-                status = RunStatus.Interrupted;
-            }
-
-            _epochs[^1] = tested;
-            view.Epoch(tested);
-        }
-
-        while (step < Steps && status == RunStatus.Completed)
-        {
-            var epoch = new EpochTally((int)(step / _stepsPerEpoch) + 1);
-            long end = Math.Min(Steps, ((step / _stepsPerEpoch) + 1) * _stepsPerEpoch);
-            while (step < end && status == RunStatus.Completed)
-            {
-                StepResult result = Learn(NextBatch(), ++step);
-                _losses.Add(result.Loss);
-                _metrics.Add(result.Metric);
-                epoch.Add(result);
-                _recent.Add(result);
-                TimeSpan remaining = Stopwatch.GetElapsedTime(start) / (step - first) * (Steps - step);
-                view.Step(new TrainingProgress(
-                    epoch.Number, Epochs, step, Steps, _recent.Loss, _recent.Metric, epoch.SamplesPerSecond, remaining));
-                if (cancellationToken.IsCancellationRequested)
+                EpochReport tested = untested with { TestMetric = Test(step, cancellationToken) };
+                if (tested.TestMetric is null)
                 {
                     status = RunStatus.Interrupted;
                 }
-                else if (IsGoalReached())
+
+                _epochs[^1] = tested;
+                view.Epoch(tested);
+            }
+
+            while (step < Steps && status == RunStatus.Completed)
+            {
+                var epoch = new EpochTally((int)(step / _stepsPerEpoch) + 1);
+                long end = Math.Min(Steps, ((step / _stepsPerEpoch) + 1) * _stepsPerEpoch);
+                while (step < end && status == RunStatus.Completed)
                 {
-                    status = RunStatus.GoalReached;
+                    StepResult result = Learn(NextBatch(), ++step);
+                    Losses.Add((result.Loss, result.Metric));
+                    Curve.Add(result.Loss);
+                    epoch.Add(result);
+                    _recent.Add(result);
+                    double remaining = Stopwatch.GetElapsedTime(start).TotalSeconds / (step - first) * (Steps - step);
+                    view.Step(new TrainingProgress(
+                        epoch.Number, Epochs, step, Steps, _recent.Loss, _recent.Metric, epoch.SamplesPerSecond, TimeSpan.FromSeconds(Math.Min(remaining, LongestRemaining))));
+                    if (cancellationToken.IsCancellationRequested)
+                    {
+                        status = RunStatus.Interrupted;
+                    }
+                    else if (IsGoalReached())
+                    {
+                        status = RunStatus.GoalReached;
+                    }
+                    else if (step < end)
+                    {
+                        SaveIfDue();
+                    }
                 }
-                else if (step < end)
+
+                EpochReport report = epoch.Report(step, _optimizer.LearningRate);
+                if (_settings.TestEveryEpoch && status != RunStatus.Interrupted)
+                {
+                    report = report with { TestMetric = Test(step, cancellationToken) };
+                    if (report.TestMetric is null)
+                    {
+                        status = RunStatus.Interrupted;
+                    }
+                }
+
+                _epochs.Add(report);
+                view.Epoch(report);
+                if (step < Steps && status == RunStatus.Completed)
                 {
                     SaveIfDue();
                 }
             }
 
-            EpochReport report = epoch.Report(step, _optimizer.LearningRate);
-            if (_settings.TestEveryEpoch && status != RunStatus.Interrupted)
+            double? metric = null;
+            if (status != RunStatus.Interrupted)
             {
-                report = report with { TestMetric = Test(step, cancellationToken) };
-                if (report.TestMetric is null)
-                {
-                    status = RunStatus.Interrupted;
-                }
+                view.Note(Texts.Format($"testing on {_test.Count:#,0} samples"));
+                metric = Test(step, cancellationToken);
             }
 
-            _epochs.Add(report);
-            view.Epoch(report);
-            if (step < Steps && status == RunStatus.Completed)
-            {
-                SaveIfDue();
-            }
+            return metric;
         }
 
-        double? metric = null;
-        if (status != RunStatus.Interrupted)
+        try
         {
-            view.Note(Texts.Format($"testing on {_test.Count:#,0} samples"));
-            metric = Test(step, cancellationToken);
+            double? result = Train();
+            return Outcome(result is null ? RunStatus.Interrupted : status, result);
         }
-
-        return Outcome(metric is null ? RunStatus.Interrupted : status, metric);
+        // What was learnt until then is whole as long as the step that failed has changed nothing: it is saved before the failure is told.
+        catch (Exception exception) when (exception is not CliException && StepsDone > 0 && _optimizer.StepCount == StepsDone)
+        {
+            return Outcome(RunStatus.Interrupted, null) with { Failure = ExceptionDispatchInfo.Capture(exception) };
+        }
     }
 
     /// <summary>Saves what a resumed run needs besides the weights.</summary>
@@ -184,39 +216,96 @@ internal sealed class Trainer : IDisposable
     /// <summary>Continues a run where it was saved; every further step is the one that the run would have made.</summary>
     /// <param name="weights">File of the weights.</param>
     /// <param name="optimizer">File of the optimizer's state.</param>
-    /// <param name="steps">Training loss and metric of every step that was done.</param>
+    /// <param name="losses">File of the training loss and the metric of every step that was done.</param>
+    /// <param name="mark">How much of that file counts; null: all.</param>
     /// <param name="epochs">Reports of the epochs; one that was cut short by an interruption is reported again, of the steps that it lacked.</param>
     /// <param name="seconds">Wall time that these took.</param>
     /// <exception cref="InvalidDataException">A file is damaged, of another model, or does not belong to the steps.</exception>
     public void Resume(
-        string weights, string optimizer, IReadOnlyList<(double Loss, double Metric)> steps, IReadOnlyList<EpochReport> epochs, double seconds)
+        string weights, string optimizer, string losses, FileMark? mark, IReadOnlyList<EpochReport> epochs, double seconds)
     {
         Model.Load(weights);
+        RequireFinite(weights, "a weight", Model.ParameterData.ToArray<float>(), float.MinValue);
         _optimizer.Load(optimizer);
-        if (_optimizer.StepCount != steps.Count)
+        RequireState(optimizer);
+        FileMark read = LossLog.Load(losses, _task.Metric, mark, (loss, metric) =>
         {
-            throw new InvalidDataException(Texts.Format($"'{optimizer}' is of step {_optimizer.StepCount} and the losses are of {steps.Count} steps."));
-        }
-
-        _savedSteps = steps.Count;
-        _earlierSeconds = seconds;
-        _losses.AddRange(steps.Select(step => step.Loss));
-        _metrics.AddRange(steps.Select(step => step.Metric));
-        // All of them: a mean whose terms are in another order may differ in its last bit, and with it the end.
-        foreach ((double loss, double metric) in steps)
-        {
+            Curve.Add(loss);
+            // All of them: a mean whose terms are in another order may differ in its last bit, and with it the end.
             _recent.Add(new StepResult(_settings.Batch, loss, metric, 0));
+        });
+        if (_optimizer.StepCount != read.Lines)
+        {
+            throw new InvalidDataException(Texts.Format($"'{optimizer}' is of step {_optimizer.StepCount} and the losses are of {read.Lines} steps."));
         }
 
-        bool trained = steps.Count == Steps || IsGoalReached();
-        _epochs.AddRange(epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0 || (trained && epoch.Step == steps.Count)));
-        _pass = checked((int)(steps.Count / _loader.BatchesPerEpoch));
+        if (mark is not null && read != mark)
+        {
+            throw new InvalidDataException(Texts.Format(
+                $"'{losses}' has {read.Lines} steps in {read.Bytes} bytes; expected: {mark.Lines} in {mark.Bytes}, as run.json says in lossLog."));
+        }
+
+        if (read.Lines < 1 || read.Lines > Steps)
+        {
+            throw new InvalidDataException(Texts.Format($"'{optimizer}' is of step {read.Lines}; allowed: 1 to {Steps}, the steps of the run."));
+        }
+
+        for (int i = 0; i < epochs.Count; i++)
+        {
+            long number = ((epochs[i].Step - 1) / _stepsPerEpoch) + 1;
+            if (epochs[i].Step > read.Lines || epochs[i].Epoch != number)
+            {
+                throw new InvalidDataException(Texts.Format(
+                    $"epochs[{i}] is epoch {epochs[i].Epoch} up to step {epochs[i].Step}; allowed: steps up to {read.Lines}, in epochs of {_stepsPerEpoch} steps."));
+            }
+        }
+
+        Losses.Continue(losses, read, appendable: mark is not null);
+        _savedSteps = read.Lines;
+        _earlierSeconds = seconds;
+        bool trained = read.Lines == Steps || IsGoalReached();
+        _epochs.AddRange(epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0 || (trained && epoch.Step == read.Lines)));
+        _pass = checked((int)(read.Lines / _loader.BatchesPerEpoch));
         _batches = _loader.Epoch(_pass).GetEnumerator();
-        _batches.Skip(steps.Count % _loader.BatchesPerEpoch);
+        _batches.Skip(read.Lines % _loader.BatchesPerEpoch);
+    }
+
+    /// <summary>Refuses a state that no run can have left: later it would look as if the training had diverged.</summary>
+    private static void RequireState(string optimizer)
+    {
+        using Device cpu = Device.Cpu(1);
+        Dictionary<string, Tensor> state = SafeTensors.Load(optimizer, cpu);
+        try
+        {
+            foreach ((string name, Tensor tensor) in state)
+            {
+                // Adam's second moment is a mean of squares.
+                RequireFinite(optimizer, $"tensor '{name}'", tensor.ToArray<float>(), name == SecondMoment ? 0 : float.MinValue);
+            }
+        }
+        finally
+        {
+            foreach (Tensor tensor in state.Values)
+            {
+                tensor.Dispose();
+            }
+        }
+    }
+
+    private static void RequireFinite(string path, string name, float[] values, float lowest)
+    {
+        int wrong = Array.FindIndex(values, value => !(value >= lowest && value <= float.MaxValue));
+        if (wrong >= 0)
+        {
+            string allowed = lowest == 0 ? "finite numbers from 0" : "finite numbers";
+            throw new InvalidDataException(Texts.Format($"'{path}': {name} is {values[wrong]} at element {wrong}; allowed: {allowed}."));
+        }
     }
 
     public void Dispose()
     {
+        Losses.Dispose();
+        EpochLog.Dispose();
         _optimizer.Dispose();
         _loss.Dispose();
         Model.Dispose();

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace OrthoNative.Cli.Training;
 
 /// <summary>Where a run stands after a step.</summary>
@@ -49,7 +51,7 @@ internal enum RunStatus
     /// <summary>The metric reached the task's goal, and the rest was left out.</summary>
     GoalReached,
 
-    /// <summary>The user ended it.</summary>
+    /// <summary>The user ended it, or something that failed.</summary>
     Interrupted,
 
     /// <summary>It has not ended: what is saved is a state on the way.</summary>
@@ -58,17 +60,17 @@ internal enum RunStatus
 
 /// <summary>What a run gave.</summary>
 /// <param name="Status">How it ended.</param>
-/// <param name="Losses">Training loss of every step.</param>
-/// <param name="Metrics">Metric of the batch of every step.</param>
+/// <param name="Steps">Training steps done.</param>
 /// <param name="Epochs">One report for each epoch that was begun; on the way, that was done.</param>
 /// <param name="TestMetric">Metric on the test samples after the last step; null if the run was interrupted or is still running.</param>
 /// <param name="Baseline">The same of a model that has learnt nothing.</param>
 /// <param name="Seconds">Wall time of training and test.</param>
+/// <param name="Failure">What ended the run against its will; null: nothing did.</param>
 internal sealed record TrainingOutcome(
     RunStatus Status,
-    IReadOnlyList<double> Losses,
-    IReadOnlyList<double> Metrics,
+    long Steps,
     IReadOnlyList<EpochReport> Epochs,
     double? TestMetric,
     double Baseline,
-    double Seconds);
+    double Seconds,
+    ExceptionDispatchInfo? Failure = null);

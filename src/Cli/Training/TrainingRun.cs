@@ -10,13 +10,19 @@ internal static class TrainingRun
     /// <summary>Bytes that run.json and loss.png stay well below.</summary>
     private const long RoomForReports = 1 << 20;
 
+    /// <summary>Epochs in run.json while the run goes on; all are in epochs.jsonl.</summary>
+    private const int EpochsOnTheWay = 100;
+
     /// <summary>Units from which a random orthogonal matrix takes seconds: its time grows with their third power.</summary>
     private const int LargeFilter = 2000;
 
     /// <summary>Trains, shows how it goes, saves and says what came out.</summary>
+    /// <param name="task">What is trained.</param>
+    /// <param name="settings">How it is trained.</param>
+    /// <param name="complete">Fills in what depends on the data, once they are there.</param>
     /// <returns>Exit code of the program.</returns>
     /// <exception cref="CliException">It cannot be done; nothing is left half-written.</exception>
-    public static int Execute(TrainingTask task, TrainSettings settings)
+    public static int Execute(TrainingTask task, TrainSettings settings, Func<TrainSettings, TrainSettings> complete)
     {
         DateTimeOffset started = DateTimeOffset.Now;
         using var interruption = new Interruption();
@@ -26,7 +32,7 @@ internal static class TrainingRun
             throw CliException.Usage("--resume is given without --out; allowed: with the --out of the run to go on with");
         }
 
-        string[] files = [RunFolder.Weights, RunFolder.Picture, RunFolder.OptimizerState, RunFolder.Losses, RunFolder.Report];
+        string[] files = [RunFolder.Weights, RunFolder.Picture, RunFolder.OptimizerState, RunFolder.Losses, RunFolder.Epochs, RunFolder.Report];
         using RunFolder folder = settings.Out is { } path ? RunFolder.Open(path, files) : RunFolder.OpenNew(task.Name, started, files);
         try
         {
@@ -37,6 +43,7 @@ internal static class TrainingRun
                 EnsureMnist(settings, interruption.Token);
             }
 
+            settings = complete(settings);
             using Device device = settings.Device.CudaIndex is { } index
                 ? Device.Cuda(index, new CudaOptions { MatrixPrecision = settings.MatrixPrecision })
                 : Device.Cpu(settings.Threads);
@@ -54,44 +61,64 @@ internal static class TrainingRun
                 Console.Out.WriteLine(trainer.Summary);
             }
 
-            ITrainingView view = AnsiConsole.Profile.Out.IsTerminal && AnsiConsole.Profile.Capabilities.Ansi
-                ? new TerminalView(AnsiConsole.Console, task.Metric, trainer.Epochs)
-                : new PlainView(Console.Out, task.Metric, trainer.Epochs);
+            var view = new GuardedView(CreateView(task, trainer));
+            var machine = Machine.Describe(device);
             if (earlier is not null)
             {
                 Resume(folder, earlier, trainer);
                 view.Note(Texts.Format($"going on from step {trainer.StepsDone:#,0}"));
             }
 
-            (string Name, Action<string> Write)[] Files(TrainingOutcome at) => FilesOf(task, earlier?.Started ?? started, trainer, device, at);
+            (string Name, Action<string> Write)[] Files(RunFolder target, TrainingOutcome at) =>
+                FilesOf(target, trainer, ReportOf(task, earlier?.Started ?? started, trainer, machine, at));
+            (string Name, Func<byte[]> Content) picture = (RunFolder.Picture, () => Draw(task, trainer));
             bool SaveOnTheWay(TrainingOutcome soFar)
             {
-                if (folder.TryWrite(Files(soFar)) is not { } problem)
+                string? problem;
+                try
                 {
-                    return true;
+                    problem = folder.TryWrite(Files(folder, soFar));
+                }
+                catch (Exception exception)
+                {
+                    problem = $"the run cannot be saved ({FileErrors.Cause(exception)})";
                 }
 
-                // There may be room again by the end.
-                view.Note($"{ForeignText.CleanMessage(problem)}; the run goes on without having been saved");
-                return false;
+                if (problem is not null)
+                {
+                    // There may be room again by the end.
+                    view.Note($"{ForeignText.CleanMessage(problem)}; the run goes on without having been saved");
+                    return false;
+                }
+
+                WarnOf(folder.TryWritePictures(picture));
+                return true;
             }
 
             TrainingOutcome outcome = view.Run(() => trainer.Run(view, SaveOnTheWay, interruption.Token));
             // Before it is saved, so that it is known even if that fails.
             Console.Out.WriteLine(Conclude(task, outcome));
-            folder.Write(Files(outcome));
+            (string Name, Action<string> Write)[] essential =
+            [
+                (RunFolder.Weights, trainer.Model.Save),
+                (RunFolder.Report, ReportOf(task, earlier?.Started ?? started, trainer, machine, outcome).Save),
+            ];
+            WarnOf(folder.Write(target => Files(target, outcome), essential, picture));
+            folder.Remove(RunFolder.Epochs);
             if (HasEnded(outcome))
             {
                 folder.Remove(RunFolder.OptimizerState);
                 folder.Remove(RunFolder.Losses);
             }
 
-            Console.Out.WriteLine($"{ForeignText.CleanPath(Path.Combine(folder.Path, RunFolder.Report))}, {RunFolder.Weights}, {RunFolder.Picture}");
+            string[] written = [ForeignText.CleanPath(Path.Combine(folder.Path, RunFolder.Report)), RunFolder.Weights, .. File.Exists(folder.PathOf(RunFolder.Picture)) ? [RunFolder.Picture] : (string[])[]];
+            Console.Out.WriteLine(string.Join(", ", written));
             if (!HasEnded(outcome))
             {
                 Console.Out.WriteLine($"the same command with --out '{ForeignText.CleanPath(folder.Path)}' --resume goes on with it");
             }
 
+            outcome.Failure?.Throw();
             return outcome.Status == RunStatus.Interrupted ? interruption.ExitCode : ExitCodes.Success;
         }
         catch (OperationCanceledException)
@@ -123,12 +150,37 @@ internal static class TrainingRun
         $"{settings.Activation.ToString().ToLowerInvariant()}, alpha {settings.Alpha}, beta {settings.Beta}, ") + Texts.Format(
         $"{trainer.Model.ParameterData.Count:#,0} parameters, {trainer.Steps:#,0} steps of {settings.Batch} samples, {device}");
 
-    /// <summary>What is saved of a run: name, and what writes the file.</summary>
-    private static (string Name, Action<string> Write)[] FilesOf(
-        TrainingTask task, DateTimeOffset started, Trainer trainer, Device device, TrainingOutcome outcome)
+    private static ITrainingView CreateView(TrainingTask task, Trainer trainer)
+    {
+        try
+        {
+            if (AnsiConsole.Profile.Out.IsTerminal && AnsiConsole.Profile.Capabilities.Ansi)
+            {
+                return new TerminalView(AnsiConsole.Console, task.Metric, trainer.Epochs);
+            }
+        }
+        // Whatever is wrong with the terminal, lines can be written.
+        catch (Exception exception)
+        {
+            StandardError.Warn($"the progress bar cannot be shown ({FileErrors.Cause(exception)})");
+        }
+
+        return new PlainView(Console.Out, task.Metric, trainer.Epochs);
+    }
+
+    /// <summary>What went wrong beside a save, which is done.</summary>
+    private static void WarnOf(string? problem)
+    {
+        if (problem is not null)
+        {
+            StandardError.Warn($"{problem}; the run is saved without it");
+        }
+    }
+
+    private static RunReport ReportOf(TrainingTask task, DateTimeOffset started, Trainer trainer, Machine machine, TrainingOutcome outcome)
     {
         TrainSettings settings = trainer.Settings;
-        var report = new RunReport(
+        return new RunReport(
             task.Name,
             outcome.Status,
             SystemInfo.Version,
@@ -136,27 +188,61 @@ internal static class TrainingRun
             settings.Seed,
             settings,
             trainer.Model.ParameterData.Count,
-            Machine.Describe(device),
+            machine,
             outcome.Epochs,
             outcome.Seconds,
             outcome.TestMetric is { } value
                 ? new RunResult(task.Metric, value, outcome.Baseline, outcome.Seconds, Machine.PeakBytes())
                 : null);
-        string lossName = task.Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
-        byte[] picture = LossPlot.Draw($"{task.Describe(settings)}: training loss", lossName, outcome.Losses, task.ChanceLoss);
-        var files = new List<(string Name, Action<string> Write)>
-        {
-            (RunFolder.Weights, trainer.Model.Save),
-            (RunFolder.Picture, path => File.WriteAllBytes(path, picture)),
-        };
-        if (!HasEnded(outcome))
+    }
+
+    /// <summary>
+    /// What is saved of a run: name, and what writes the file. While it goes on, only what is new is written of that which grows with the steps.
+    /// </summary>
+    private static (string Name, Action<string> Write)[] FilesOf(RunFolder target, Trainer trainer, RunReport report)
+    {
+        var files = new List<(string Name, Action<string> Write)> { (RunFolder.Weights, trainer.Model.Save) };
+        if (report.Status is RunStatus.Interrupted or RunStatus.Running)
         {
             files.Add((RunFolder.OptimizerState, trainer.SaveOptimizer));
-            files.Add((RunFolder.Losses, path => LossLog.Save(path, outcome.Losses, outcome.Metrics)));
+            if (!target.TryAppend(RunFolder.Losses, trainer.Losses))
+            {
+                files.Add((RunFolder.Losses, trainer.Losses.WriteWhole));
+            }
         }
 
-        files.Add((RunFolder.Report, report.Save));
+        if (report.Status == RunStatus.Running)
+        {
+            for (long i = trainer.EpochLog.Count; i < report.Epochs.Count; i++)
+            {
+                trainer.EpochLog.Add(report.Epochs[(int)i]);
+            }
+
+            if (!target.TryAppend(RunFolder.Epochs, trainer.EpochLog))
+            {
+                files.Add((RunFolder.Epochs, trainer.EpochLog.WriteWhole));
+            }
+        }
+
+        // The marks are known once the files before are written.
+        files.Add((RunFolder.Report, path => (report.Status switch
+        {
+            RunStatus.Running => report with
+            {
+                Epochs = [.. report.Epochs.Skip(report.Epochs.Count - EpochsOnTheWay)],
+                LossLog = trainer.Losses.Mark,
+                EpochLog = trainer.EpochLog.Mark,
+            },
+            RunStatus.Interrupted => report with { LossLog = trainer.Losses.Mark },
+            _ => report,
+        }).Save(path)));
         return [.. files];
+    }
+
+    private static byte[] Draw(TrainingTask task, Trainer trainer)
+    {
+        string lossName = task.Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
+        return LossPlot.Draw($"{task.Describe(trainer.Settings)}: training loss", lossName, trainer.Curve, trainer.ChanceLoss);
     }
 
     /// <summary>Whether there is nothing to go on with.</summary>
@@ -167,10 +253,17 @@ internal static class TrainingRun
         earlier.RequireSettings(folder.Path, trainer.Settings);
         try
         {
+            if (earlier.Parameters != trainer.Model.ParameterData.Count)
+            {
+                throw new InvalidDataException(Texts.Format(
+                    $"parameters is {earlier.Parameters} in run.json; expected: {trainer.Model.ParameterData.Count}, those of the model."));
+            }
+
             trainer.Resume(
                 folder.PathOf(RunFolder.Weights),
                 folder.PathOf(RunFolder.OptimizerState),
-                LossLog.Load(folder.PathOf(RunFolder.Losses)),
+                folder.PathOf(RunFolder.Losses),
+                earlier.LossLog,
                 earlier.Epochs,
                 earlier.Seconds);
         }
@@ -186,7 +279,7 @@ internal static class TrainingRun
             ? $"test {task.Metric} {Texts.Metric(task.Metric, value)}, baseline {Texts.Metric(task.Metric, outcome.Baseline)}"
             : "interrupted; what was trained was not tested";
         string reason = outcome.Status == RunStatus.GoalReached ? " (ended early, the goal was reached)" : "";
-        return $"{result}; {Texts.Format($"{outcome.Losses.Count:#,0}")} steps in {Texts.Duration(TimeSpan.FromSeconds(outcome.Seconds))}{reason}";
+        return $"{result}; {Texts.Format($"{outcome.Steps:#,0}")} steps in {Texts.Duration(outcome.Seconds)}{reason}";
     }
 
     /// <summary>Says what is being fetched, at once and in order.</summary>

@@ -15,7 +15,7 @@ internal abstract class TrainingTask
     /// <summary>Lowest --length.</summary>
     public virtual int ShortestLength => 1;
 
-    /// <summary>Length of the chain: time steps of a sequence, or layers.</summary>
+    /// <summary>Length of the chain: time steps of a sequence, or layers. Where images tell it, their file is read.</summary>
     public abstract int StepsOf(TrainSettings settings);
 
     /// <summary>Name for people, with its length.</summary>
@@ -28,7 +28,8 @@ internal abstract class TrainingTask
     public abstract string Metric { get; }
 
     /// <summary>Loss in training of a model that ignores its inputs; drawn into the picture of the loss.</summary>
-    public abstract double ChanceLoss { get; }
+    /// <param name="outputs">Outputs of the model.</param>
+    public abstract double ChanceLoss(long outputs);
 
     /// <summary>Whether training samples are generated without end unless their number is limited.</summary>
     public abstract bool Generated { get; }

@@ -77,8 +77,8 @@ public sealed class PixelSequence : Dataset
     /// <summary>1: the class is asked for at the last step.</summary>
     public override long TargetSteps => 1;
 
-    /// <summary>10: the classes.</summary>
-    public override long Outputs => Mnist.Classes;
+    /// <summary>The number of classes of the images.</summary>
+    public override long Outputs => _images.ClassCount;
 
     /// <summary>True.</summary>
     public override bool IsClassification => true;
@@ -89,7 +89,7 @@ public sealed class PixelSequence : Dataset
     /// <summary>Accuracy, on these samples, of a model that always answers with their most frequent class.</summary>
     public double Baseline()
     {
-        Span<int> frequency = stackalloc int[Mnist.Classes];
+        Span<int> frequency = stackalloc int[byte.MaxValue + 1];
         foreach (byte label in _images.Labels[..(int)Count])
         {
             frequency[label]++;
@@ -120,7 +120,7 @@ public sealed class PixelSequence : Dataset
                 inputs[(((step * batch) + row) * (int)Features) + feature] = _levels[image[_order[i]]];
             }
 
-            classes[row] = _images.Labels[sample];
+            classes[row] = _images.Labels[sample] - _images.FirstLabel;
         }
     }
 }

@@ -13,9 +13,9 @@ internal sealed class CliProcess : IDisposable
     private readonly Process _process;
     private readonly Task<string> _error;
 
-    private CliProcess(string workingFolder, string[] arguments, (string Name, string Value)? variable = null, string? script = null)
+    private CliProcess(string workingFolder, string[] arguments, (string Name, string Value)? variable = null, string? script = null, string? copy = null)
     {
-        string assembly = typeof(OrthoNative.Cli.ExitCodes).Assembly.Location;
+        string assembly = copy ?? typeof(OrthoNative.Cli.ExitCodes).Assembly.Location;
 
         // Published with the runtime, the tool is a program of its own, for machines that have no other.
         bool selfContained = File.Exists(Path.Combine(Path.GetDirectoryName(assembly)!, "libcoreclr.so"));
@@ -93,6 +93,24 @@ internal sealed class CliProcess : IDisposable
     public static CliResult RunIn(string script, string workingFolder, params string[] arguments)
     {
         using var process = new CliProcess(workingFolder, arguments, script: script);
+        return process.Finish();
+    }
+
+    /// <summary>Runs, to its end, a copy of the tool whose folder lacks a native library.</summary>
+    public static CliResult RunWithout(string library, string workingFolder, params string[] arguments)
+    {
+        string assembly = typeof(OrthoNative.Cli.ExitCodes).Assembly.Location, source = Path.GetDirectoryName(assembly)!;
+        using var copy = new Data.TemporaryFolder();
+        // Without the list of its parts, in which the library would be missing, the host takes what lies in the folder.
+        IEnumerable<string> parts = Directory.EnumerateFiles(source, "*.dll")
+            .Concat(Directory.EnumerateFiles(source, "*.runtimeconfig.json"))
+            .Concat(Directory.EnumerateFiles(source, "*.so", SearchOption.AllDirectories).Where(path => File.Exists(path) && !path.Contains("musl", StringComparison.Ordinal)));
+        foreach (string part in parts.Where(part => Path.GetFileName(part) != library))
+        {
+            File.Copy(part, copy.File(Path.GetFileName(part)), overwrite: true);
+        }
+
+        using var process = new CliProcess(workingFolder, arguments, copy: copy.File(Path.GetFileName(assembly)));
         return process.Finish();
     }
 

@@ -204,6 +204,126 @@ internal sealed class RunFolderTests
         Assert.That(second.TryWrite(Text("record", "2")), Is.Null);
     }
 
+    [Test]
+    [Platform("Linux")]
+    public void A_folder_stays_taken_when_its_lock_file_is_removed_or_replaced([Values] bool replaced)
+    {
+        using var folder = new TemporaryFolder();
+        using var first = RunFolder.Open(folder.Path, "record");
+        File.Delete(folder.File(".orthonative.lock"));
+        if (replaced)
+        {
+            File.WriteAllText(folder.File(".orthonative.lock"), "");
+        }
+
+        Assert.That(() => RunFolder.Open(folder.Path, "record"), Throws.TypeOf<CliException>().With.Message.Contains("where another run goes on"));
+        Assert.That(first.TryWrite(Text("record", "1")), Is.Null);
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void A_folder_that_was_moved_away_and_replaced_is_not_taken_for_the_one_that_is_locked()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("run");
+        using var first = RunFolder.Open(path, "record");
+        Directory.Move(path, folder.File("moved"));
+        using var second = RunFolder.Open(path, "record");
+
+        Assert.That(first.TryWrite(Text("record", "1")), Does.Contain("record cannot be written (another run goes on there)"));
+        Assert.That(second.TryWrite(Text("record", "2")), Is.Null);
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_link_in_the_place_of_the_lock_is_refused_and_its_target_left_as_it_was([Values] bool dangling)
+    {
+        using var folder = new TemporaryFolder();
+        using var elsewhere = new TemporaryFolder();
+        string target = elsewhere.File("target");
+        if (!dangling)
+        {
+            File.WriteAllText(target, "precious");
+        }
+
+        File.CreateSymbolicLink(folder.File(".orthonative.lock"), target);
+
+        Assert.That(
+            () => RunFolder.Open(folder.Path, "record"),
+            Throws.TypeOf<CliException>().With.Message.Contains(".orthonative.lock is a symbolic link; expected: a file or nothing"));
+        Assert.That(File.Exists(target) ? File.ReadAllText(target) : "absent", Is.EqualTo(dangling ? "absent" : "precious"));
+    }
+
+    [Test]
+    public void A_file_in_the_place_of_the_lock_is_not_emptied()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File(".orthonative.lock"), "precious");
+        using var run = RunFolder.Open(folder.Path, "record");
+
+        Assert.That(new FileInfo(folder.File(".orthonative.lock")).Length, Is.EqualTo("precious".Length));
+    }
+
+    /// <summary>Someone who may write to the folder puts them there after the run has begun.</summary>
+    [TestCase(".weights.new")]
+    [TestCase(".record.part")]
+    [TestCase(".record.new")]
+    [TestCase("weights")]
+    [TestCase("record")]
+    [TestCase(".loss.png.new")]
+    [TestCase("loss.png")]
+    [Platform("Linux,MacOsX")]
+    public void A_link_in_the_place_of_a_file_is_replaced_and_its_target_left_as_it_was(string name)
+    {
+        using var folder = new TemporaryFolder();
+        using var elsewhere = new TemporaryFolder();
+        string target = elsewhere.File("target");
+        File.WriteAllText(target, "precious");
+        using var run = RunFolder.Open(folder.Path, "weights", "loss.png", "record");
+        File.CreateSymbolicLink(folder.File(name), target);
+
+        string? problem = run.TryWrite(Text("weights", "1"), Text("record", "1"));
+        string? pictureProblem = run.TryWritePictures(("loss.png", () => [(byte)'1']));
+
+        Assert.That(File.ReadAllText(target), Is.EqualTo("precious"));
+        Assert.That((problem, pictureProblem), Is.EqualTo(((string?)null, (string?)null)));
+        Assert.That(Contents(folder.Path), Is.EqualTo((string[])["loss.png 1", "record 1", "weights 1"]));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void What_cannot_be_saved_whole_is_saved_in_part_in_a_folder_of_its_owner_alone()
+    {
+        using var folder = new TemporaryFolder();
+        using var run = RunFolder.Open(folder.Path, "weights", "log", "record");
+        (string, Action<string>) weights = Text("weights", "1"), record = Text("record", "1");
+        (string, Action<string>) log = ("log", _ => throw new ArgumentOutOfRangeException("value", "too large"));
+
+        string message = Assert.Throws<CliException>(() => run.Write(_ => [weights, log, record], [weights, record]))!.Message;
+
+        Assert.That(message, Does.Contain("log cannot be written (the file is larger than").And.Contains("weights and record alone could be saved"));
+        string rescue = message.Split(", in '")[1].Split('\'')[0];
+        Assert.That(Contents(rescue), Is.EqualTo((string[])["record 1", "weights 1"]));
+        Assert.That(new FileInfo(rescue).UnixFileMode, Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute));
+        Assert.That(Contents(folder.Path), Is.Empty);
+        Directory.Delete(rescue, recursive: true);
+    }
+
+    [Test]
+    public void A_picture_that_fails_in_any_way_leaves_the_save_and_no_picture_of_another()
+    {
+        using var folder = new TemporaryFolder();
+        using var run = RunFolder.Open(folder.Path, "weights", "loss.png", "record");
+        run.Write(_ => [Text("weights", "1"), Text("record", "1")], essential: null, ("loss.png", () => [(byte)'1']));
+
+        string? problem = run.Write(
+            _ => [Text("weights", "2"), Text("record", "2")], essential: null,
+            ("loss.png", () => throw new TypeInitializationException("Picture", new DllNotFoundException("no libSkiaSharp\nand more"))));
+
+        Assert.That(problem, Is.EqualTo("loss.png cannot be written (DllNotFoundException: no libSkiaSharp)"));
+        Assert.That(Contents(folder.Path), Is.EqualTo((string[])["record 2", "weights 2"]));
+    }
+
     /// <summary>A fault in the program, which is not a file's.</summary>
     [Test]
     public void Any_exception_leaves_the_folder_as_it_was()

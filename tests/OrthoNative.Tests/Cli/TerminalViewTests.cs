@@ -27,7 +27,7 @@ internal sealed partial class TerminalViewTests
         {
             view.Step(new TrainingProgress(10, 20, 1000, 2000, 0.1234, 0.5, 123_456, TimeSpan.FromMinutes(125)));
             view.Epoch(new EpochReport(10, 1000, 0.1234, 0.5, null, 0.001, 1, 1, 1));
-            return new TrainingOutcome(RunStatus.Completed, [], [], [], null, 0, 0);
+            return new TrainingOutcome(RunStatus.Completed, 0, [], null, 0, 0);
         });
 
         string[] bars = [.. Escapes().Replace(output.ToString(), "").Split('\n').Select(line => line.Trim('\r')).Where(line => line.Contains("50%", StringComparison.Ordinal))];

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using OrthoNative.Tests.Data;
 
 namespace OrthoNative.Tests.Cli;
@@ -197,6 +198,7 @@ internal sealed class TrainTests
     [TestCase("INT", 130, 2, "--test-every-epoch")]
     [TestCase("TERM", 143, 1)]
     [TestCase("HUP", 129, 1)]
+    [TestCase("XCPU", 152, 1)]
     [Platform("Linux,MacOsX")]
     public void An_interrupted_run_saves_what_was_trained(string signal, int exitCode, int epoch, params string[] options)
     {
@@ -346,6 +348,86 @@ internal sealed class TrainTests
         Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
     }
 
+    /// <summary>Everything that a run goes on with is checked before it does.</summary>
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void Values_that_no_run_has_are_refused_with_their_name_when_it_is_resumed()
+    {
+        using var folder = new TemporaryFolder();
+        string[] command = [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"];
+        using (var process = CliProcess.Start(folder.Path, command))
+        {
+            process.WaitForLine("epoch 2/");
+            process.Send("TERM");
+            process.Finish();
+        }
+
+        string report = folder.File("run/run.json"), optimizer = folder.File("run/optimizer.safetensors"), model = folder.File("run/model.safetensors");
+        string intact = File.ReadAllText(report);
+        (string Field, string Value, string Expected)[] changes =
+        [
+            ("seconds", "1e12", "seconds is 1000000000000; allowed: 0 to 1000000000"),
+            ("seconds", "-1", "seconds is -1; allowed: 0 to"),
+            ("seconds", "1e999", "seconds is Infinity"),
+            ("seconds", "\"NaN\"", "seconds is NaN"),
+            ("parameters", "0", "parameters is 0; allowed: 1 to"),
+            ("parameters", "17", "parameters is 17 in run.json; expected: 1706"),
+            ("seed", "2", "seed is 2; expected: 1"),
+            ("epochs.0.epoch", "0", "epochs[0].epoch is 0; allowed: 1 to"),
+            ("epochs.0.epoch", "7", "epochs[1].epoch is 2; allowed: 8 to"),
+            ("epochs.0.step", "0", "epochs[0].step is 0; allowed: 1 to"),
+            ("epochs.1.step", "999999999", "epochs[1] is epoch 2 up to step 999999999; allowed: steps up to "),
+            ("epochs.0.loss", "1e999", "epochs[0].loss is Infinity"),
+            ("epochs.0.metric", "-3", "epochs[0].metric is -3"),
+            ("epochs.0.learningRate", "-1", "epochs[0].learningRate is -1"),
+            ("epochs.0.gradientNorm", "-1", "epochs[0].gradientNorm is -1"),
+            ("epochs.0.seconds", "1e300", "epochs[0].seconds is"),
+            ("epochs.0.samplesPerSecond", "-1", "epochs[0].samplesPerSecond is -1"),
+            ("lossLog.bytes", "0", "lossLog.bytes is 0; allowed: 1 to"),
+            ("lossLog.bytes", "9000000000000000000", " in 9000000000000000000, as run.json says in lossLog"),
+            ("lossLog.lines", "-1", "lossLog.lines is -1; allowed: 0 to"),
+            ("lossLog.lines", "5", "expected: 5 in "),
+        ];
+        var wrong = new List<string>();
+        foreach ((string field, string value, string expected) in changes)
+        {
+            File.WriteAllText(report, Change(intact, field, value));
+            CliResult result = CliProcess.Run(folder.Path, [.. command, "--resume"]);
+            if (result.ExitCode != 1 || !result.Error.Contains("run", StringComparison.Ordinal) || !result.Error.Contains(expected, StringComparison.Ordinal))
+            {
+                wrong.Add($"{field} = {value}: exit {result.ExitCode}, {result.Error}");
+            }
+        }
+
+        Assert.That(wrong, Is.Empty);
+        File.WriteAllText(report, intact);
+
+        // The last bytes of a file are a number of its last tensor.
+        foreach ((string path, string expected) in ((string, string)[])[(model, "a weight is NaN"), (optimizer, "' is NaN at element")])
+        {
+            byte[] content = File.ReadAllBytes(path), changed = [.. content[..^4], 0, 0, 0xC0, 0x7F];
+            File.WriteAllBytes(path, changed);
+            CliResult result = CliProcess.Run(folder.Path, [.. command, "--resume"]);
+            File.WriteAllBytes(path, content);
+            Assert.That(result.ExitCode, Is.EqualTo(1));
+            Assert.That(result.Error, Does.Contain($"'{Path.Combine("run", Path.GetFileName(path))}'").And.Contains(expected));
+        }
+
+        static string Change(string json, string field, string value)
+        {
+            JsonNode root = JsonNode.Parse(json)!;
+            string[] names = field.Split('.');
+            JsonNode node = root;
+            foreach (string name in names[..^1])
+            {
+                node = (int.TryParse(name, out int index) ? node[index] : node[name])!;
+            }
+
+            node[names[^1]] = "VALUE";
+            return root.ToJsonString().Replace("\"VALUE\"", value, StringComparison.Ordinal);
+        }
+    }
+
     [Test]
     public void A_folder_that_cannot_be_written_is_refused_before_training()
     {
@@ -381,7 +463,7 @@ internal sealed class TrainTests
         using var process = CliProcess.StartWith(
             ("TMPDIR", elsewhere.Path), folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
         process.WaitForLine("epoch 1/");
-        Directory.CreateDirectory(folder.File("run/loss.png"));
+        Directory.CreateDirectory(folder.File("run/model.safetensors"));
 
         process.Send("TERM");
         CliResult result = process.Finish();
@@ -389,7 +471,7 @@ internal sealed class TrainTests
         Assert.That(result.ExitCode, Is.EqualTo(1));
         string rescue = Directory.EnumerateFiles(elsewhere.Path, "run.json", SearchOption.AllDirectories).Select(path => Path.GetDirectoryName(path)!).Single();
         Assert.That(Names(rescue), Is.EqualTo(s_filesOnTheWay));
-        Assert.That(result.Error.TrimEnd('\n'), Does.Contain($"saved in '{rescue}' instead").And.Contains("loss.png cannot be written").And.Not.Contains("\n"));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Contain($"saved in '{rescue}' instead").And.Contains("model.safetensors cannot be written").And.Not.Contains("\n"));
         Assert.That(Names(folder.File("run")), Has.None.EndsWith(".part").And.None.EqualTo("run.json"));
     }
 
@@ -408,6 +490,82 @@ internal sealed class TrainTests
 
         Assert.That(result.ExitCode, Is.EqualTo(143), result.Error);
         Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_picture_that_cannot_be_written_is_a_warning()
+    {
+        using var folder = new TemporaryFolder();
+        using var process = CliProcess.Start(
+            folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
+        process.WaitForLine("epoch 1/");
+        Directory.CreateDirectory(folder.File("run/loss.png"));
+
+        process.Send("TERM");
+        CliResult result = process.Finish();
+
+        Assert.That(result.ExitCode, Is.EqualTo(143), result.Error);
+        Assert.That(
+            result.Error.TrimEnd('\n'),
+            Is.EqualTo("orthonative: warning: loss.png cannot be written (a folder has this name); the run is saved without it"));
+        Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void Without_the_library_that_draws_everything_else_is_saved()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult train = CliProcess.RunWithout("libSkiaSharp.so", folder.Path, [.. s_shortCopy, "--steps", "3", "--out", "run"]);
+        CliResult analyze = CliProcess.RunWithout("libSkiaSharp.so", folder.Path, "analyze", "depth", "--layers", "3", "--hidden", "4", "--out", "depth");
+
+        Assert.That((train.ExitCode, analyze.ExitCode), Is.EqualTo((0, 0)), train.Error + analyze.Error);
+        Assert.That(train.Error.TrimEnd('\n'), Does.Match("^orthonative: warning: loss.png cannot be written \\(.*libSkiaSharp.*\\); the run is saved without it$"));
+        Assert.That(analyze.Error.TrimEnd('\n'), Does.Contain("warning: gradients.png cannot be written").And.Contains("singular-values.png cannot").And.Not.Contains("\n"));
+        Assert.That(Names(folder.File("run")), Is.EqualTo((string[])["model.safetensors", "run.json"]));
+        Assert.That(Names(folder.File("depth")), Is.EqualTo((string[])["report.json"]));
+        Assert.That(train.Output, Does.EndWith("run/run.json, model.safetensors\n"));
+    }
+
+    /// <summary>
+    /// The picture has tens of thousands of bytes, the optimizer's state more than 13,000, the model less than 8,000. The runtime itself
+    /// makes a large file in memory unless it is told not to.
+    /// </summary>
+    [Test]
+    [Platform("Linux")]
+    public void A_limit_of_file_sizes_costs_the_files_that_are_larger_alone()
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.RunIn(
+            $"if [ -n \"$BASH_VERSION\" ]; then ulimit -f 12; else ulimit -f 24; fi; export DOTNET_EnableWriteXorExecute=0; exec {CliProcess.Tool}",
+            folder.Path, [.. s_shortCopy, "--steps", "200", "--stop-at", "1", "--save-every", "0.00001", "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Output, Does.Contain("optimizer.safetensors cannot be written (").And.Contains("the run goes on without having been saved"));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Contain("warning: loss.png cannot be written (the file is larger than").And.Not.Contains("\n"));
+        Assert.That(Names(folder.File("run")), Is.EqualTo((string[])["model.safetensors", "run.json"]));
+    }
+
+    /// <summary>Neither the folder nor that for temporary files takes the optimizer's state.</summary>
+    [Test]
+    [Platform("Linux")]
+    public void An_interrupted_run_whose_state_is_over_the_limit_keeps_its_model()
+    {
+        using var folder = new TemporaryFolder();
+        using var elsewhere = new TemporaryFolder();
+
+        // Interrupted from the inside: by the limit of processor time, of which the program takes at least a second before.
+        CliResult result = CliProcess.RunIn(
+            $"if [ -n \"$BASH_VERSION\" ]; then ulimit -f 12; else ulimit -f 24; fi; ulimit -S -t 3; export DOTNET_EnableWriteXorExecute=0 TMPDIR={elsewhere.Path}; exec {CliProcess.Tool}",
+            folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1), result.Error);
+        Assert.That(result.Error.TrimEnd('\n'), Does.Contain("model.safetensors").And.Contains("alone could be saved, in '").And.Not.Contains("\n"));
+        string rescue = Directory.EnumerateFiles(elsewhere.Path, "model.safetensors", SearchOption.AllDirectories).Select(path => Path.GetDirectoryName(path)!).Single();
+        Assert.That(SafeTensors.Load(Path.Combine(rescue, "model.safetensors"), Device.Default), Has.Count.EqualTo(5));
     }
 
     /// <summary>/dev/full answers every write as a full disk does.</summary>
@@ -567,6 +725,44 @@ internal sealed class TrainTests
         Assert.That(root.GetProperty("epochs")[1].GetProperty("step").GetInt32(), Is.EqualTo(12));
         Assert.That(root.GetProperty("epochs")[1].GetProperty("testMetric").GetDouble(), Is.EqualTo(root.GetProperty("result").GetProperty("value").GetDouble()));
         Assert.That(root.GetProperty("result").GetProperty("baseline").GetDouble(), Is.EqualTo(0.1));
+    }
+
+    [TestCase("smnist")]
+    [TestCase("psmnist")]
+    public void Convex_takes_the_number_of_steps_from_the_images(string task)
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path);
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "train", task, "--data", ".", "--hidden", "8", "--steps", "1", "--batch", "10", "--convex", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        using JsonDocument run = Read(folder.File("run"));
+        Assert.That((Setting(run, "alpha"), Setting(run, "beta")), Is.EqualTo((1 - (1.0 / 16), 1.0 / 16)));
+    }
+
+    [TestCase(47, 0)]
+    [TestCase(62, 0)]
+    [TestCase(26, 1)]
+    [TestCase(13, 0)]
+    public void The_labels_of_the_files_tell_the_number_of_classes(int classes, int firstLabel)
+    {
+        using var folder = new TemporaryFolder();
+        byte[] Labels(int count) => [.. Enumerable.Range(0, count).Select(i => (byte)(firstLabel + (i % classes)))];
+        foreach ((string part, int count) in ((string, int)[])[("train", 2 * classes), ("t10k", classes / 2)])
+        {
+            File.WriteAllBytes(folder.File($"{part}-images.idx3-ubyte"), IdxFiles.Content(IdxFiles.Noise(count * 9), count, 3, 3));
+            File.WriteAllBytes(folder.File($"{part}-labels.idx1-ubyte.gz"), IdxFiles.Compress(IdxFiles.Content(Labels(count), count)));
+        }
+
+        CliResult result = CliProcess.Run(
+            folder.Path, "train", "mnist", "--layers", "2", "--data", ".", "--hidden", "8", "--steps", "2", "--batch", "10", "--out", "run");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(SafeTensors.Load(folder.File("run/model.safetensors"), Device.Default)["readout.weight"].Shape.ToArray(), Is.EqualTo((long[])[classes, 8]));
+        using JsonDocument run = Read(folder.File("run"));
+        Assert.That(run.RootElement.GetProperty("result").GetProperty("baseline").GetDouble(), Is.EqualTo(1.0 / (classes / 2)));
     }
 
     [TestCase("", 1, 0.15625)]

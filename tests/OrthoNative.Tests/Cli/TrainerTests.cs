@@ -41,34 +41,84 @@ internal sealed class TrainerTests
     public void A_run_that_is_interrupted_again_in_the_test_that_it_makes_up_makes_it_up()
     {
         using var folder = new TemporaryFolder();
-        (TrainingOutcome straight, float[] expected) = Run(folder, s_byCount, resumed: null);
-        (TrainingOutcome part, _) = Run(folder, s_byCount, resumed: null, test: 2);
-        (TrainingOutcome again, _) = Run(folder, s_byCount, part, test: 1);
+        (TrainingOutcome straight, float[] expected, _) = Run(folder, s_byCount, resumed: null);
+        (TrainingOutcome part, _, _) = Run(folder, s_byCount, resumed: null, test: 2);
+        (TrainingOutcome again, _, _) = Run(folder, s_byCount, part, test: 1);
 
-        (TrainingOutcome resumed, float[] weights) = Run(folder, s_byCount, again);
+        (TrainingOutcome resumed, float[] weights, _) = Run(folder, s_byCount, again);
 
         Assert.That(again.Status, Is.EqualTo(RunStatus.Interrupted));
-        Assert.That(again.Losses, Has.Count.EqualTo(part.Losses.Count));
+        Assert.That(again.Steps, Is.EqualTo(part.Steps));
         Assert.That(Tests(resumed), Is.EqualTo(Tests(straight)));
         Assert.That(weights, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void What_was_learnt_is_kept_where_the_last_test_fails()
+    {
+        using var trainer = new Trainer(Tasks.All.Single(task => task.Name == "copy"), s_byCount with { TestEveryEpoch = false }, Device.Default);
+
+        TrainingOutcome outcome = trainer.Run(new FailingView(), _ => true, CancellationToken.None);
+
+        Assert.That((outcome.Status, outcome.Steps), Is.EqualTo((RunStatus.Interrupted, 20L)));
+        Assert.That(() => outcome.Failure!.Throw(), Throws.TypeOf<InsufficientMemoryException>());
+    }
+
+    [Test]
+    public void A_view_that_fails_shows_nothing_and_the_training_goes_on([Values] bool before, [Values] bool after)
+    {
+        using var trainer = new Trainer(Tasks.All.Single(task => task.Name == "copy"), s_byCount, Device.Default);
+        var view = new GuardedView(new FailingView(before, after));
+
+        TrainingOutcome outcome = view.Run(() => trainer.Run(view, _ => true, CancellationToken.None));
+
+        Assert.That((outcome.Status, outcome.Steps, outcome.Failure), Is.EqualTo((RunStatus.Completed, 20L, (object?)null)));
+    }
+
+    [Test]
+    public void What_ends_the_training_passes_a_view()
+    {
+        var view = new GuardedView(new FailingView());
+
+        Assert.That(() => view.Run(() => throw new InvalidOperationException("training")), Throws.InvalidOperationException.With.Message.EqualTo("training"));
+    }
+
+    /// <summary>Fails as the last test begins, and before or after the training.</summary>
+    private sealed class FailingView(bool before = false, bool after = false) : ITrainingView
+    {
+        public TrainingOutcome Run(Func<TrainingOutcome> train)
+        {
+            TrainingOutcome? outcome = before ? throw new InvalidOperationException("no terminal") : train();
+            return after ? throw new InvalidOperationException("no terminal") : outcome;
+        }
+
+        public void Step(in TrainingProgress progress)
+        {
+        }
+
+        public void Epoch(EpochReport epoch)
+        {
+        }
+
+        public void Note(string text) => throw new InsufficientMemoryException("no memory for the test");
     }
 
     private static void AssertResumedAsStraight(TrainSettings settings, int? test, int? step)
     {
         using var folder = new TemporaryFolder();
-        (TrainingOutcome straight, float[] expected) = Run(folder, settings, resumed: null);
-        (TrainingOutcome part, _) = Run(folder, settings, resumed: null, test, step);
+        (TrainingOutcome straight, float[] expected, string losses) = Run(folder, settings, resumed: null);
+        (TrainingOutcome part, _, _) = Run(folder, settings, resumed: null, test, step);
 
-        (TrainingOutcome resumed, float[] weights) = Run(folder, settings, part);
+        (TrainingOutcome resumed, float[] weights, string resumedLosses) = Run(folder, settings, part);
 
-        Assert.That(straight.Losses, Has.Count.EqualTo(20));
+        Assert.That(straight.Steps, Is.EqualTo(20));
         Assert.That(Tests(straight).Select(epoch => epoch.Step), Is.EqualTo((long[])[8, 16, 20]));
         Assert.That(Tests(straight).Select(epoch => epoch.Metric), Has.None.Null);
         Assert.That(part.Status, Is.EqualTo(RunStatus.Interrupted));
         Assert.That(resumed.Status, Is.EqualTo(straight.Status));
         Assert.That(Tests(resumed), Is.EqualTo(Tests(straight)));
         Assert.That(resumed.TestMetric, Is.EqualTo(straight.TestMetric));
-        Assert.That(resumed.Losses, Is.EqualTo(straight.Losses));
+        Assert.That(resumedLosses, Is.EqualTo(losses));
         Assert.That(weights, Is.EqualTo(expected));
     }
 
@@ -76,21 +126,23 @@ internal sealed class TrainerTests
         [.. outcome.Epochs.Select(epoch => (epoch.Epoch, epoch.Step, epoch.TestMetric))];
 
     /// <summary>A run, or the rest of one, until it is interrupted in a test or a step, counted from 1.</summary>
-    private static (TrainingOutcome Outcome, float[] Weights) Run(
+    private static (TrainingOutcome Outcome, float[] Weights, string Losses) Run(
         TemporaryFolder folder, TrainSettings settings, TrainingOutcome? resumed, int? test = null, int? step = null)
     {
-        string weights = folder.File("weights"), optimizer = folder.File("optimizer");
+        string weights = folder.File("weights"), optimizer = folder.File("optimizer"), losses = folder.File("losses");
         using var interruption = new CancellationTokenSource();
         using var trainer = new Trainer(new InterruptedTask(interruption, test), settings, Device.Default);
         if (resumed is not null)
         {
-            trainer.Resume(weights, optimizer, [.. resumed.Losses.Zip(resumed.Metrics)], resumed.Epochs, resumed.Seconds);
+            trainer.Resume(weights, optimizer, losses, mark: null, resumed.Epochs, resumed.Seconds);
         }
 
         TrainingOutcome outcome = trainer.Run(new InterruptingView(interruption, step), _ => true, interruption.Token);
         trainer.Model.Save(weights);
         trainer.SaveOptimizer(optimizer);
-        return (outcome, trainer.Model.ParameterData.ToArray<float>());
+        File.Delete(losses);
+        trainer.Losses.WriteWhole(losses);
+        return (outcome, trainer.Model.ParameterData.ToArray<float>(), File.ReadAllText(losses));
     }
 
     /// <summary>The copying-memory task, whose test samples interrupt the run when they are read for the test of a number.</summary>
@@ -106,7 +158,7 @@ internal sealed class TrainerTests
 
         public override string Metric => _task.Metric;
 
-        public override double ChanceLoss => _task.ChanceLoss;
+        public override double ChanceLoss(long outputs) => _task.ChanceLoss(outputs);
 
         public override bool Generated => _task.Generated;
 

@@ -19,6 +19,68 @@ internal sealed class MnistTests
     }
 
     [Test]
+    public void Names_with_a_dot_are_found()
+    {
+        using var folder = new TemporaryFolder();
+        IdxFiles.WriteSmallMnist(folder.Path, training: 30, test: 20);
+        foreach (string path in Directory.GetFiles(folder.Path))
+        {
+            File.Move(path, path.Replace("-idx", ".idx", StringComparison.Ordinal));
+        }
+
+        Assert.That(Mnist.MissingMessage(folder.Path), Is.Null);
+        Assert.That((Mnist.Load(folder.Path, DataSplit.Training).Count, Mnist.Load(folder.Path, DataSplit.Test).Count), Is.EqualTo((30, 20)));
+    }
+
+    [Test]
+    public void Labels_from_1_are_classes_from_0_at_both_parts()
+    {
+        using var folder = new TemporaryFolder();
+        WriteLabels(folder, "train", [.. Enumerable.Range(1, 26).Select(label => (byte)label)]);
+        WriteLabels(folder, "t10k", [26, 2]);
+
+        Mnist test = Mnist.Load(folder.Path, DataSplit.Test);
+        var data = new PixelSequence(test);
+        int[] classes = new int[2];
+        data.Read([0, 1], new float[2], classes, []);
+
+        Assert.That((test.ClassCount, test.FirstLabel, data.Outputs), Is.EqualTo((26, 1, 26L)));
+        Assert.That(test.Labels.ToArray(), Is.EqualTo((byte[])[26, 2]));
+        Assert.That(classes, Is.EqualTo((int[])[25, 1]));
+    }
+
+    [Test]
+    public void Up_to_10_classes_are_those_of_mnist()
+    {
+        using var folder = new TemporaryFolder();
+        WriteLabels(folder, "train", [3, 9, 1]);
+        WriteLabels(folder, "t10k", [0]);
+
+        Mnist training = Mnist.Load(folder.Path, DataSplit.Training);
+
+        Assert.That((training.ClassCount, training.FirstLabel), Is.EqualTo((10, 0)));
+        Assert.That(Mnist.Load(folder.Path, DataSplit.Test).Count, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void A_test_label_that_is_no_training_label_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+        WriteLabels(folder, "train", [.. Enumerable.Range(0, 47).Select(label => (byte)label)]);
+        WriteLabels(folder, "t10k", [0, 47]);
+
+        Assert.That(
+            () => Mnist.Load(folder.Path, DataSplit.Test),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("t10k-labels-idx1-ubyte: offset 9: found label 47; expected 0 to 46"));
+    }
+
+    private static void WriteLabels(TemporaryFolder folder, string part, byte[] labels)
+    {
+        File.WriteAllBytes(folder.File($"{part}-images-idx3-ubyte"), IdxFiles.Content(new byte[labels.Length], labels.Length, 1, 1));
+        File.WriteAllBytes(folder.File($"{part}-labels-idx1-ubyte"), IdxFiles.Content(labels, labels.Length));
+    }
+
+    [Test]
     public void Absent_files_are_all_named_with_the_folder()
     {
         using var folder = new TemporaryFolder();

@@ -55,7 +55,9 @@ int find_device(const ortho_device_options& options) {
     const cudaError_t status = cudaGetDeviceCount(&count);
     if (status != cudaSuccess) {
         static_cast<void>(cudaGetLastError());
-        fail(ORTHO_NOT_SUPPORTED, "the NVIDIA driver is missing, too old for this build, or finds no GPU (%s: %s)",
+        fail(ORTHO_NOT_SUPPORTED,
+             "the NVIDIA driver is missing, too old for this build, or finds no GPU (%s: %s); install the driver or a "
+             "newer one",
              cudaGetErrorName(status), cudaGetErrorString(status));
     }
     if (options.index >= count)
