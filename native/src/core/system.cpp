@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <thread>
@@ -14,6 +15,7 @@
 #elif defined(__APPLE__)
 #include <mach/mach.h>
 #include <sys/sysctl.h>
+#include <unistd.h>
 #else
 #include <sched.h>
 #include <unistd.h>
@@ -225,6 +227,17 @@ int64_t available_memory() noexcept {
 
 int usable_cores() noexcept {
     return std::max(1, affinity_cores());
+}
+
+const char* environment(const char* name) noexcept {
+#if defined(__linux__)
+    const char* const value = secure_getenv(name);
+#elif defined(__APPLE__)
+    const char* const value = issetugid() != 0 ? nullptr : std::getenv(name);
+#else
+    const char* const value = std::getenv(name);
+#endif
+    return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
 } // namespace ortho

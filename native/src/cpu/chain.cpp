@@ -4,7 +4,6 @@
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <utility>
@@ -106,8 +105,8 @@ private:
 
 /** The environment variable ORTHONATIVE_CPU_THREADS, for tests: `all` lets every thread take part in any work. */
 bool all_threads_of_environment() {
-    const char* const value = std::getenv("ORTHONATIVE_CPU_THREADS");
-    if (value == nullptr || *value == '\0')
+    const char* const value = environment("ORTHONATIVE_CPU_THREADS");
+    if (value == nullptr)
         return false;
     if (std::strcmp(value, "all") != 0)
         fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CPU_THREADS is '%s'; allowed is all", value);
