@@ -4,11 +4,14 @@ using System.Runtime.InteropServices;
 // All signatures are blittable, so the runtime's marshalling is never needed.
 [assembly: DisableRuntimeMarshalling]
 
+// .NET's own search: not the current folder and PATH, in which Windows would look, too.
+[assembly: DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory | DllImportSearchPath.SafeDirectories)]
+
 namespace OrthoNative.Interop;
 
 internal static unsafe partial class NativeMethods
 {
-    private const string Library = "orthonative";
+    internal const string Library = "orthonative";
 
     /// <remarks>
     /// Runs before the first call into the library. The library itself is loaded by that call, so that a failure reaches

@@ -1,17 +1,13 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 using OrthoNative.Tests;
+using static OrthoNative.PackageTests.Programs;
 
 namespace OrthoNative.PackageTests;
 
 /// <summary>Programs that use the packages as anyone would.</summary>
 internal sealed class ConsumerTests
 {
-    private const string LibraryFile = "liborthonative.so";
-
     private static readonly Lazy<double[]> s_losses = new(() => Train(Commands.Run(Built(), "dotnet", Path.Combine("out", "console.dll"))));
-
-    private static readonly Lazy<string> s_built = new(() => Build(Make("console")));
 
     private static readonly string[] s_trimmed = ["--self-contained", "-p:PublishTrimmed=true"];
     private static readonly string[] s_nativeAot = ["-p:PublishAot=true"];
@@ -108,63 +104,10 @@ internal sealed class ConsumerTests
         Assert.That(info.Output, Does.Contain(File.ReadAllText(Path.Combine(Repository.Root, "VERSION")).Trim()).And.Contain("cpu"));
     }
 
-    /// <summary>Makes a program with a package from the feed.</summary>
-    private static string Make(string name, string package = "OrthoNative", string program = "Train.cs", string framework = "net10.0", params string[] moreFiles)
-    {
-        string folder = Packages.NewProgram(name);
-        File.WriteAllText(
-            Path.Combine(folder, $"{name}.csproj"),
-            $"""
-            <Project Sdk="Microsoft.NET.Sdk">
-              <PropertyGroup>
-                <OutputType>Exe</OutputType>
-                <TargetFramework>{framework}</TargetFramework>
-                <ImplicitUsings>enable</ImplicitUsings>
-                <Nullable>enable</Nullable>
-                <AllowUnsafeBlocks>true</AllowUnsafeBlocks>
-              </PropertyGroup>
-            </Project>
-            """);
-        foreach (string file in (string[])[program, .. moreFiles])
-        {
-            using Stream source = typeof(ConsumerTests).Assembly.GetManifestResourceStream(file)!;
-            using FileStream copy = File.Create(Path.Combine(folder, file));
-            source.CopyTo(copy);
-        }
-
-        Commands.DotNet(folder, "add", "package", package, "--version", Packages.Version);
-        return folder;
-    }
-
-    private static string Build(string folder)
-    {
-        Commands.DotNet(folder, "build", "-c", "Release", "-nodeReuse:false", "-o", "out");
-        return folder;
-    }
-
-    private static string Built() => s_built.Value;
-
-    /// <summary>A copy of the built program, to be damaged.</summary>
-    private static string Copy(string name)
-    {
-        string folder = Packages.NewProgram(name);
-        string built = Path.Combine(Built(), "out");
-        foreach (string file in Directory.GetFiles(built, "*", SearchOption.AllDirectories))
-        {
-            string copy = Path.Combine(folder, "out", Path.GetRelativePath(built, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
-
-        return folder;
-    }
-
     private static string LibtorchVersion() =>
         Regex.Match(
             File.ReadAllText(Path.Combine(Repository.Root, "Directory.Packages.props")),
             $"\"libtorch-cpu-{Packages.RuntimeIdentifier}\" Version=\"([^\"]+)\"").Groups[1].Value;
-
-    private static string Library(string folder) => Directory.GetFiles(folder, LibraryFile, SearchOption.AllDirectories).Single();
 
     /// <summary>What a program prints that cannot use its native library.</summary>
     private static string MessageOf(string folder)
@@ -172,14 +115,5 @@ internal sealed class ConsumerTests
         Commands.Result result = Commands.Run(folder, "dotnet", Path.Combine("out", "console.dll"));
         Assert.That(result.ExitCode, Is.EqualTo(3), result.Output + result.Error);
         return result.Error;
-    }
-
-    /// <summary>The losses that the program printed, ten of them.</summary>
-    private static double[] Train(Commands.Result result)
-    {
-        Assert.That(result.ExitCode, Is.Zero, result.Output + result.Error);
-        double[] losses = [.. Regex.Matches(result.Output, @"loss (\S+)").Select(line => double.Parse(line.Groups[1].Value, CultureInfo.InvariantCulture))];
-        Assert.That(losses, Has.Length.EqualTo(10));
-        return losses;
     }
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Everything for a machine with an NVIDIA GPU: builds the CUDA library with the nvcc found there, tests it, trains with it and
 # measures it against PyTorch. Needs nvcc and cuBLAS (CUDA 11.8 or later), CMake and a C++20 compiler; what else is missing is left out,
-# and the table says so. Each stage has a limit of its own, and --time one for all. Exits with 1 if a stage failed. README.md beside this file says what to carry to such a machine.
+# and the table says so. What matters most comes first: build, golden values and gradients, a small sanitizer run, the main comparison. Each of
+# these has a limit of its own, all of them together end by --time, and what they leave of it goes to the rest. A stage that fails does not stop
+# those behind it. Exits with 1 if a stage failed. README.md beside this file says what to carry to such a machine.
 set -u -o pipefail
 cd "$(dirname "$0")/../.."
 
@@ -9,18 +11,20 @@ usage() {
     cat <<'HELP'
 usage: bash tests/gpu/run.sh [options]
   --out FOLDER    where gpu.json, gpu.md and the logs go (default: artifacts/gpu)
+  --input FOLDER  what was carried along (default: artifacts/gpu-input): published.tar.xz, golden/ and mnist/, as far as they are there
   --published ARCHIVE  the tests, the tool and GoogleTest as publish.sh made them; without them these stages are skipped
   --data FOLDER   the files of MNIST, for training
   --shared FOLDER golden values for the published tests, as ORTHONATIVE_SHARED takes it
   --gtest FOLDER  sources of GoogleTest (default: those in the archive, or what is installed)
-  --time SECONDS  all stages end by then: each gets what is left, if that is less than its limit, and none starts without any
+  --time SECONDS  all stages end by then (default: 540, for machines that stop a command after 600 s). The limits of the stages grow and shrink
+                  with it; a stage gets what is left, if that is less than its limit, and none starts without any
   --quick         smaller benchmarks, no sanitizer
-  --only PATTERN  only stages whose names match this regular expression, besides facts, build, device and unpack; adds to what earlier
+  --only PATTERN  only stages whose names match this regular expression, besides facts, build, build-tests, device and unpack; adds to what earlier
                   runs left in FOLDER, so that a long run can be cut into several
 HELP
 }
 
-out=artifacts/gpu published='' data='' shared='' gtest='' quick=false only='' time=''
+out=artifacts/gpu input=artifacts/gpu-input published='' data='' shared='' gtest='' quick=false only='' time=540
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=true ;;
@@ -37,7 +41,7 @@ while [ $# -gt 0 ]; do
         time=$2
         shift
         ;;
-    --out | --published | --data | --shared | --gtest)
+    --out | --input | --published | --data | --shared | --gtest)
         [ $# -ge 2 ] || { echo "$1 needs a path" >&2 && exit 2; }
         printf -v "${1#--}" '%s' "$(realpath -m "$2")"
         shift
@@ -46,6 +50,9 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+[ -n "$published" ] || [ ! -e "$input/published.tar.xz" ] || published=$(realpath "$input/published.tar.xz")
+[ -n "$shared" ] || [ ! -d "$input/golden" ] || shared=$(realpath "$input")
+[ -n "$data" ] || [ ! -d "$input/mnist" ] || data=$(realpath "$input/mnist")
 mkdir -p "$out" || exit 1
 out=$(realpath "$out")
 build=$PWD/native/build/gpu
@@ -59,15 +66,16 @@ failed=0
 trap 'python3 tests/gpu/report.py "$out"' EXIT
 
 # stage NAME SECONDS COMMAND...: one stage; its output goes to NAME.log, and one line of it to the table. 77 means skipped.
+# The seconds are those of a run of 540 s.
 stage() {
-    local name=$1 limit=$2 status=0 begin=$SECONDS result
+    local name=$1 limit=$((($2 * time + 539) / 540)) status=0 begin=$SECONDS result
     shift 2
     echo "== $name"
-    if [ -n "$time" ] && [ $((time - SECONDS)) -lt "$limit" ]; then
+    if [ $((time - SECONDS)) -lt "$limit" ]; then
         limit=$((time - SECONDS))
     fi
     if [ "$limit" -gt 0 ]; then
-        timeout -k 10 "$limit" "$@" >"$out/$name.log" 2>&1 || status=$?
+        timeout -k 5 "$limit" "$@" >"$out/$name.log" 2>&1 || status=$?
     else
         status=77
         echo "no time is left of $time s" >"$out/$name.log"
@@ -104,7 +112,7 @@ facts() {
 }
 
 compile() {
-    local sources=$gtest toolkit architecture targets=(orthonative orthonative_cuda cuda_bench)
+    local toolkit architecture
     local options=(-DORTHO_BUILD_CUDA=ON -DORTHO_BUILD_BENCH=ON -DCMAKE_BUILD_TYPE=Release)
     # The loader of programs need not know the toolkit's folder, which CMake leaves out of the library's own search path.
     toolkit=$(dirname "$(dirname "$(realpath "$nvcc")")")
@@ -114,6 +122,12 @@ compile() {
     if [ -n "$architecture" ] && [[ " $("$nvcc" --list-gpu-code | tr '\n' ' ') " == *" sm_$architecture "* ]]; then
         options+=("-DORTHO_CUDA_ARCHITECTURES=$architecture")
     fi
+    cmake -S native -B "$build" "${options[@]}" && cmake --build "$build" --parallel "$(nproc)" --target orthonative orthonative_cuda cuda_bench
+}
+
+# Apart from the library, which is measured even if the tests do not compile.
+compile_tests() {
+    local sources=$gtest options=(-DORTHO_BUILD_TESTS=ON)
     if [ -z "$sources" ] && [ -n "$published" ] && [ -d "$build/published/googletest" ] && [ ! -e /usr/include/gtest/gtest.h ]; then
         sources=$build/published/googletest
     fi
@@ -121,19 +135,17 @@ compile() {
         cmake -S "$sources" -B "$build/gtest" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$build/gtest/installed" -DBUILD_GMOCK=OFF &&
             cmake --build "$build/gtest" --parallel "$(nproc)" --target install || return 1
         options+=("-DCMAKE_PREFIX_PATH=$build/gtest/installed")
+    elif [ ! -e /usr/include/gtest/gtest.h ]; then
+        echo "GoogleTest is missing: --gtest names its sources, or publish.sh packs them" && return 77
     fi
-    if [ -n "$sources" ] || [ -e /usr/include/gtest/gtest.h ]; then
-        options+=(-DORTHO_BUILD_TESTS=ON)
-        targets+=(orthonative_cuda_tests)
-    fi
-    cmake -S native -B "$build" "${options[@]}" && cmake --build "$build" --parallel "$(nproc)" --target "${targets[@]}"
+    cmake -S native -B "$build" "${options[@]}" && cmake --build "$build" --parallel "$(nproc)" --target orthonative_cuda_tests
 }
 
 # The first call of the device; cuda_bench ends with 3 if there is none.
 device() { "$build/bench/cuda_bench" --hidden 32 --batch 2 --steps 4 --seconds 0.1; }
 
 native_tests() {
-    [ -x "$build/tests/orthonative_cuda_tests" ] || { echo "GoogleTest is missing: --gtest names its sources, or publish.sh packs them" && return 77; }
+    [ -x "$build/tests/orthonative_cuda_tests" ] || { echo "the tests were not built" && return 77; }
     "$build/tests/orthonative_cuda_tests"
 }
 
@@ -145,7 +157,7 @@ unpack() {
 managed_tests() {
     [ -n "$published" ] || { echo "--published is not given" && return 77; }
     [ -z "$shared" ] || export ORTHONATIVE_SHARED=$shared
-    "$tests/OrthoNative.CudaTests"
+    "$tests/OrthoNative.CudaTests" "$@"
 }
 
 # sanitize TOOL: on small cases, since it slows a kernel down a hundred times.
@@ -164,7 +176,7 @@ sanitize() {
     filter+=':CudaOperations/0.Losses_agree*:CudaOperations/0.Dense*:CudaBuffer.Uploads*'
     program=("$build/tests/orthonative_cuda_tests" "--gtest_filter=$filter")
     if [ ! -x "${program[0]}" ]; then
-        echo "GoogleTest is missing, so cuda_bench runs in its place"
+        echo "the tests were not built, so cuda_bench runs in their place"
         program=("$build/bench/cuda_bench" --hidden 40 --batch 6 --steps 9 --seconds 0.1)
     fi
     "$sanitizer" "${options[@]}" "${program[@]}" 2>&1 | tee "$out/$1.txt" || status=1
@@ -189,54 +201,58 @@ images() {
 
 ours() { "$build/bench/cuda_bench" "$@"; }
 theirs() { python3 tests/gpu/benchmark.py "$@"; }
-export -f unpack native_tests managed_tests sanitize training images ours theirs facts compile device
+export -f unpack native_tests managed_tests sanitize training images ours theirs facts compile compile_tests device
 export build out published tests tool data shared gtest nvcc
 
 run_stage() {
     local name=$1 limit=$2
     shift 2
-    if [ -n "$only" ] && [[ ! $name =~ ^(facts|build|device|unpack)$ ]] && [[ ! $name =~ $only ]]; then
+    if [ -n "$only" ] && [[ ! $name =~ ^(facts|build|build-tests|device|unpack)$ ]] && [[ ! $name =~ $only ]]; then
         return
     fi
     stage "$name" "$limit" bash -c 'set -u -o pipefail; "$@"' run.sh "$@"
 }
 
-run_stage facts 30 facts
-cat "$out/facts.log"
-run_stage unpack 30 unpack
-run_stage build 300 compile || stop "the CUDA library could not be built; see $out/build.log"
-device_status=0
-run_stage device 30 device || device_status=$?
-[ "$device_status" -ne 3 ] || stop "no CUDA device: $(tail -n 1 "$out/device.log")"
-
-run_stage native-tests 90 native_tests
-run_stage managed-tests 90 managed_tests
-if ! $quick; then
-    run_stage memcheck 90 sanitize memcheck
-    run_stage racecheck 90 sanitize racecheck
-fi
-run_stage train-adding 60 training adding adding --length 1000
-run_stage train-copy 60 training copy copy
-run_stage train-psmnist 90 images psmnist psmnist --epochs 1
-run_stage train-mnist 60 images mnist mnist --layers 100 --epochs 1
 # measure NAME SIZES...: our training steps, those of PyTorch, and ours again.
 measure() {
     local name=$1
     shift
-    run_stage "bench-$name" 30 ours "$@" --seconds 1
-    run_stage "torch-$name" 60 theirs "$@" --seconds 1
-    run_stage "again-$name" 30 ours "$@" --seconds 1
+    run_stage "bench-$name" 25 ours "$@" --seconds 1
+    run_stage "torch-$name" 35 theirs "$@" --seconds 1
+    run_stage "again-$name" 25 ours "$@" --seconds 1
 }
 shapes=("512 128 784" "256 16 784" "256 128 784" "128 128 784") layers=5000
 if $quick; then shapes=("64 8 100") layers=200; fi
-# Two blocks that do little but wait for each other: the limit of what the steps' latency allows.
-run_stage bench-32-2 30 ours --hidden 32 --batch 2 --steps 784 --seconds 0.5
-for shape in "${shapes[@]}"; do
-    read -r hidden batch steps <<<"$shape"
-    measure "$hidden-$batch" --hidden "$hidden" --batch "$batch" --steps "$steps"
-done
-measure layers-64-128 --hidden 64 --batch 128 --layers "$layers"
-# Last and alone, since compiling may take minutes.
 read -r hidden batch steps <<<"${shapes[0]}"
+
+# These come first, and their limits make 540 s together, so that none of them takes another's time.
+run_stage facts 20 facts
+cat "$out/facts.log"
+run_stage unpack 15 unpack
+run_stage build 170 compile || stop "the CUDA library could not be built; see $out/build.log"
+device_status=0
+run_stage device 15 device || device_status=$?
+[ "$device_status" -ne 3 ] || stop "no CUDA device: $(tail -n 1 "$out/device.log")"
+run_stage golden 50 managed_tests 'Golden|Gradient'
+run_stage build-tests 80 compile_tests
+run_stage native-tests 60 native_tests
+if ! $quick; then run_stage memcheck 45 sanitize memcheck; fi
+measure "$hidden-$batch" --hidden "$hidden" --batch "$batch" --steps "$steps"
+
+# The rest has what time is left.
+run_stage managed-tests 90 managed_tests
+if ! $quick; then run_stage racecheck 60 sanitize racecheck; fi
+# Two blocks that do little but wait for each other: the limit of what the steps' latency allows.
+run_stage bench-32-2 25 ours --hidden 32 --batch 2 --steps 784 --seconds 0.5
+measure layers-64-128 --hidden 64 --batch 128 --layers "$layers"
+run_stage train-adding 60 training adding adding --length 1000
+for shape in "${shapes[@]:1}"; do
+    read -r more_hidden more_batch more_steps <<<"$shape"
+    measure "$more_hidden-$more_batch" --hidden "$more_hidden" --batch "$more_batch" --steps "$more_steps"
+done
+run_stage train-copy 60 training copy copy
+run_stage train-mnist 60 images mnist mnist --layers 100 --epochs 1
+run_stage train-psmnist 90 images psmnist psmnist --epochs 1
+# Last and alone, since compiling may take minutes.
 run_stage "torch-compiled-$hidden-$batch" 180 theirs --hidden "$hidden" --batch "$batch" --steps "$steps" --compiled --seconds 1
 exit "$failed"

@@ -22,8 +22,8 @@ constexpr int32_t largest_thread_count = 1024;
  */
 int32_t threads_of_environment() {
     constexpr const char* name = "ORTHONATIVE_THREADS";
-    const char* const value = std::getenv(name);
-    if (value == nullptr || *value == '\0')
+    const char* const value = environment(name);
+    if (value == nullptr)
         return 0;
     int32_t threads = 0;
     const char* const end = value + std::strlen(value);

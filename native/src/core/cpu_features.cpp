@@ -1,9 +1,9 @@
 #include "core/cpu_features.hpp"
 
-#include <cstdlib>
 #include <cstring>
 
 #include "core/error.hpp"
+#include "core/system.hpp"
 
 namespace ortho {
 namespace {
@@ -12,8 +12,8 @@ constexpr const char* names[] = {"baseline", "avx2", "avx512"};
 
 ortho_instruction_set choose() {
     const ortho_instruction_set best = best_instruction_set();
-    const char* wanted = std::getenv("ORTHONATIVE_CPU");
-    if (wanted == nullptr || *wanted == '\0')
+    const char* const wanted = environment("ORTHONATIVE_CPU");
+    if (wanted == nullptr)
         return best;
     for (int isa = ORTHO_ISA_BASELINE; isa <= ORTHO_ISA_AVX512; ++isa)
         if (std::strcmp(wanted, names[isa]) == 0) {

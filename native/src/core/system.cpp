@@ -1,6 +1,7 @@
 #include "core/system.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 #include "core/limits.hpp"
@@ -12,11 +13,11 @@
 #elif defined(__APPLE__)
 #include <mach/mach.h>
 #include <sys/sysctl.h>
+#include <unistd.h>
 #elif defined(__linux__)
-#include <cerrno>
-#include <cstdlib>
-
 #include <sched.h>
+
+#include <cerrno>
 #else
 #include <unistd.h>
 #endif
@@ -122,6 +123,17 @@ int64_t total_memory() noexcept {
 
 int64_t available_memory() noexcept {
     return memory_state().available;
+}
+
+const char* environment(const char* name) noexcept {
+#if defined(__linux__)
+    const char* const value = secure_getenv(name);
+#elif defined(__APPLE__)
+    const char* const value = issetugid() != 0 ? nullptr : std::getenv(name);
+#else
+    const char* const value = std::getenv(name);
+#endif
+    return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
 } // namespace ortho

@@ -14,4 +14,12 @@ int64_t available_memory() noexcept;
 /** Processors that this process may use (its affinity, and its control group's quota rounded up); at least 1. */
 int usable_cores() noexcept;
 
+/**
+ * An environment variable, the only way in which this library reads one. A program that has more rights than the user
+ * who started it (setuid, setgid, capabilities) must not let that user choose what it loads or how it computes: there,
+ * no variable is set.
+ * @return nullptr if the variable is not set, is empty or does not count
+ */
+const char* environment(const char* name) noexcept;
+
 } // namespace ortho

@@ -5,7 +5,6 @@
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -109,8 +108,8 @@ private:
 
 /** The environment variable ORTHONATIVE_CPU_THREADS, for tests: `all` lets every thread take part in any work. */
 bool all_threads_of_environment() {
-    const char* const value = std::getenv("ORTHONATIVE_CPU_THREADS");
-    if (value == nullptr || *value == '\0')
+    const char* const value = environment("ORTHONATIVE_CPU_THREADS");
+    if (value == nullptr)
         return false;
     if (std::strcmp(value, "all") != 0)
         fail(ORTHO_NOT_SUPPORTED, "ORTHONATIVE_CPU_THREADS is '%s'; it must be 'all'", ForeignText(value).c_str());

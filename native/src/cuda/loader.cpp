@@ -1,11 +1,11 @@
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <string>
 
 #include "core/error.hpp"
 #include "core/fork.hpp"
+#include "core/system.hpp"
 #include "cuda/device.hpp"
 
 #if defined(__linux__)
@@ -22,14 +22,15 @@ constexpr const char* file_name = "liborthonative_cuda.so";
 constexpr const char* package_name = "OrthoNative.Native.Cuda.linux-x64";
 constexpr const char* path_variable = "ORTHONATIVE_CUDA_LIBRARY";
 
-/** Where this library lies, "/" at the end; "" if that cannot be told. */
+/** Where this library lies, "/" at the end; "" if that cannot be told, or only relative to a folder that may not be the
+ * current one any more. */
 std::string own_folder() {
     Dl_info info{};
     if (dladdr(reinterpret_cast<const void*>(&backend), &info) == 0 || info.dli_fname == nullptr)
         return {};
     const std::string path = info.dli_fname;
     const size_t slash = path.rfind('/');
-    return slash == std::string::npos ? std::string() : path.substr(0, slash + 1);
+    return path[0] != '/' ? std::string() : path.substr(0, slash + 1);
 }
 
 void* open_library(const char* path, std::string& failures) {
@@ -45,7 +46,10 @@ void* open_library(const char* path, std::string& failures) {
 const Backend& load() {
     std::string failures;
     void* library = nullptr;
-    if (const char* named = std::getenv(path_variable); named != nullptr && *named != '\0') {
+    if (const char* named = environment(path_variable); named != nullptr) {
+        // What a relative path stands for changes with the current folder, in which anyone may have put a file.
+        if (*named != '/')
+            fail(ORTHO_NOT_SUPPORTED, "%s is '%.256s'; the full path of the library is required", path_variable, named);
         library = open_library(named, failures);
     } else {
         if (const std::string folder = own_folder(); !folder.empty())

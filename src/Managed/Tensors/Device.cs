@@ -110,7 +110,7 @@ public sealed unsafe class Device : IDisposable
     private static int? ThreadsOfEnvironment()
     {
         string? value = Environment.GetEnvironmentVariable(ThreadsVariable);
-        if (string.IsNullOrEmpty(value))
+        if (string.IsNullOrEmpty(value) || Privileges.AreRaised)
         {
             return null;
         }
@@ -118,12 +118,8 @@ public sealed unsafe class Device : IDisposable
         return int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int threads) && threads is >= 1 and <= MaximumThreads
             ? threads
             : throw new NotSupportedException(string.Create(CultureInfo.InvariantCulture,
-                $"{ThreadsVariable} is '{Shortened(value)}'; it must be a whole number from 1 to {MaximumThreads}, or not set"));
+                $"{ThreadsVariable} is '{ForeignText.Clean(value)}'; it must be a whole number from 1 to {MaximumThreads}, or not set"));
     }
-
-    /// <summary>A foreign text for a message: its first characters, without those that control a terminal.</summary>
-    private static string Shortened(string text) =>
-        string.Concat(text.Take(64).Select(c => char.IsControl(c) ? ' ' : c));
 
     private static Device OfCpu(int threads) =>
         new(new ortho_device_options { kind = (int)ortho_device_kind.ORTHO_DEVICE_CPU, threads = threads });

@@ -21,7 +21,8 @@ internal sealed class LibraryTests
         nint library = NativeLibraryLoader.Load(NativeLibraryLoader.Candidates(), NativeMethods.ORTHO_ABI_VERSION, NativeMethods.HeaderHash);
         NativeLibrary.Free(library);
 
-        Assert.That(NativeLibraryLoader.Candidates(), Has.Some.Contains(Path.Combine("runtimes", "")).And.Some.EqualTo(NativeLibraryLoader.FileName));
+        // Never by name alone: .NET's own search, which comes after these, leaves out the current folder.
+        Assert.That(NativeLibraryLoader.Candidates(), Has.Some.Contains(Path.Combine("runtimes", "")).And.All.Matches<string>(Path.IsPathFullyQualified));
     }
 
     [Test]
@@ -83,6 +84,92 @@ internal sealed class LibraryTests
         Assert.That(process.ExitCode, Is.Not.Zero);
         Assert.That(error, Does.Contain("/nowhere/liborthonative.so: ").And.Contain("ORTHONATIVE_LIBRARY"));
         Assert.That(error, Does.Not.Contain("runtimes").And.Not.Contain(nameof(TypeInitializationException)));
+    }
+
+    [TestCase("liborthonative.so")]
+    [TestCase("./liborthonative.so")]
+    public void A_relative_path_in_the_environment_variable_is_refused(string path)
+    {
+        using var folder = new TemporaryFolder();
+        string library = NativeLibraryLoader.Candidates().First(File.Exists);
+        File.Copy(library, folder.File("liborthonative.so"));
+
+        Cli.CliResult result = Cli.CliProcess.RunWith((NativeLibraryLoader.PathVariable, path), folder.Path, "info");
+
+        Assert.That(result.ExitCode, Is.Not.Zero);
+        Assert.That(result.Error, Does.Contain($"ORTHONATIVE_LIBRARY is '{path}'; the full path of the library is required"));
+    }
+
+    /// <summary>A copy of the tool's program, first as it is and then setuid, run by a user whose environment names a library.</summary>
+    [Test]
+    [Platform("Linux")]
+    public void A_setuid_program_does_not_believe_the_environment_of_its_user()
+    {
+        const string SetPriv = "/usr/bin/setpriv", Id = "/usr/bin/id", Missing = "/nowhere/liborthonative.so";
+        string program = Path.ChangeExtension(typeof(OrthoNative.Cli.ExitCodes).Assembly.Location, null);
+        if (!Environment.IsPrivilegedProcess || !File.Exists(SetPriv) || !File.Exists(Id) || !File.Exists(program))
+        {
+            Assert.Ignore($"Only root makes a program setuid; and {SetPriv}, {Id} and {program} are needed.");
+        }
+
+        using var folder = new TemporaryFolder();
+        const UnixFileMode Executable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute |
+            UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+        File.SetUnixFileMode(folder.Path, Executable);
+        foreach (string entry in Directory.GetFileSystemEntries(Path.GetDirectoryName(program)!).Where(entry => entry != program))
+        {
+            File.CreateSymbolicLink(folder.File(Path.GetFileName(entry)), entry);
+        }
+
+        string copy = folder.File(Path.GetFileName(program)), id = folder.File("id");
+        File.Copy(program, copy);
+        File.Copy(Id, id);
+        File.SetUnixFileMode(copy, Executable);
+        File.SetUnixFileMode(id, Executable | UnixFileMode.SetUser);
+        if (Run(id, "-u") is not (_, "0\n", _))
+        {
+            Assert.Ignore($"{folder.Path} is on a file system without setuid programs.");
+        }
+
+        (int exitCode, _, string error) = Run(copy, "info");
+        Assert.That(exitCode, Is.Not.Zero);
+        Assert.That(error, Does.Contain($"{Missing}: "));
+
+        File.SetUnixFileMode(copy, Executable | UnixFileMode.SetUser);
+        (exitCode, _, error) = Run(copy, "info");
+        Assert.That(exitCode, Is.Zero, error);
+
+        (int ExitCode, string Output, string Error) Run(string file, string argument)
+        {
+            var start = new ProcessStartInfo(SetPriv, ["--reuid=65534", "--regid=65534", "--clear-groups", file, argument])
+            {
+                RedirectStandardError = true,
+                RedirectStandardOutput = true,
+                WorkingDirectory = "/",
+            };
+            start.Environment[NativeLibraryLoader.PathVariable] = Missing;
+            using Process process = Process.Start(start)!;
+            Task<string> errors = process.StandardError.ReadToEndAsync();
+            string output = process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            return (process.ExitCode, output, errors.Result);
+        }
+    }
+
+    [Test]
+    public void A_library_that_does_not_belong_is_passed_over_for_one_that_does_and_named_if_none_does()
+    {
+        using var folder = new TemporaryFolder();
+        string other = Directory.GetFiles(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "*System.Native.*")
+            .First(path => Path.GetExtension(path) is ".so" or ".dylib" or ".dll");
+        string stale = folder.File(NativeLibraryLoader.FileName);
+        File.Copy(other, stale);
+
+        NativeLibrary.Free(NativeLibraryLoader.Load([stale, .. NativeLibraryLoader.Candidates()], NativeMethods.ORTHO_ABI_VERSION, NativeMethods.HeaderHash));
+
+        Assert.That(
+            () => NativeLibraryLoader.Load([stale, "/nowhere"], NativeMethods.ORTHO_ABI_VERSION, NativeMethods.HeaderHash),
+            Throws.TypeOf<OrthoNativeLibraryException>().With.Message.Contains($"{stale}: it does not belong to this version").And.Message.Contains("/nowhere: Unable to load"));
     }
 
     [Test]

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <type_traits>
 #include <vector>
 
+#include "core/system.hpp"
 #include "cuda/library/graph_cache.hpp"
 #include "cuda/library/layers.hpp"
 #include "cuda/library/operations.hpp"
@@ -38,8 +38,8 @@ enum class LoopPlan {
 
 /** The environment variable ORTHONATIVE_CUDA_CHAIN forces a plan, for tests and measurements. */
 LoopPlan plan_of_environment() {
-    const char* const name = std::getenv("ORTHONATIVE_CUDA_CHAIN");
-    if (name == nullptr || *name == '\0')
+    const char* const name = environment("ORTHONATIVE_CUDA_CHAIN");
+    if (name == nullptr)
         return LoopPlan::automatic;
     if (std::strcmp(name, "steps") == 0)
         return LoopPlan::steps;
