@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Reflection;
+using TorchSharp;
 using static TorchSharp.torch;
 using TorchTensor = TorchSharp.torch.Tensor;
 
@@ -12,9 +14,9 @@ namespace OrthoNative.TorchSharp;
 /// </remarks>
 internal static class BackwardFailure
 {
-    // The native functions of TorchSharp that catch what the engine throws, and the one that does not.
-    private static readonly string[] s_guarded = ["THSTensor_backward", "THSAutograd_backward"];
-    private const string Unguarded = "THSAutograd_grad";
+    // TorchSharp's functions and the native ones that they call: either may be inlined. In the first ones, errors of the engine are caught.
+    private static readonly string[] s_guarded = ["backward", "THSTensor_backward", "THSAutograd_backward"];
+    private static readonly string[] s_unguarded = ["grad", "THSAutograd_grad"];
 
     /// <summary>Keeps the reason for the module's next call, and makes the caller fail if it can.</summary>
     /// <param name="call">The pass.</param>
@@ -55,13 +57,18 @@ internal static class BackwardFailure
     {
         foreach (StackFrame frame in new StackTrace(fNeedFileInfo: false).GetFrames())
         {
-            string? name = frame.GetMethod()?.Name;
-            if (s_guarded.Contains(name))
+            MethodBase? method = frame.GetMethod();
+            if (method?.DeclaringType?.Assembly != typeof(torch).Assembly)
+            {
+                continue;
+            }
+
+            if (s_guarded.Contains(method.Name))
             {
                 return true;
             }
 
-            if (name == Unguarded)
+            if (s_unguarded.Contains(method.Name))
             {
                 return false;
             }

@@ -41,6 +41,9 @@ internal sealed class AutogradTests
         }
     }
 
+    [SetUp]
+    public void CollectBefore() => Collect();
+
     [TestCaseSource(nameof(Variants))]
     public void Gradients_can_be_differentiated_again(RoaRnnOptions options, bool withInitial)
     {

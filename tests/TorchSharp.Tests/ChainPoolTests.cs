@@ -9,6 +9,9 @@ namespace OrthoNative.TorchSharp.Tests;
 [NonParallelizable] // counts live objects
 internal sealed class ChainPoolTests
 {
+    [SetUp]
+    public void CollectBefore() => Collect();
+
     [TestCase(false)]
     [TestCase(true)]
     public void Passes_without_a_backward_pass_share_one_chain_and_one_filter(bool disposeOutputs)

@@ -293,13 +293,4 @@ internal sealed class ModuleTests
         using DisposeScope scope = NewDisposeScope();
         _ = module.forward(Random(1, Steps, Rows, Inputs));
     }
-
-    private static void Collect()
-    {
-        for (int i = 0; i < 3; i++)
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-        }
-    }
 }
