@@ -17,7 +17,6 @@ internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ul
     /// <summary>The most chains that passes hold at once.</summary>
     public const int MaximumChains = 16;
 
-    private readonly Lock _lock = new();
     private readonly Stack<ChainHandle> _idle = new();
     private readonly LinkedList<ChainCall> _waiting = new();
     private int _chains;
@@ -45,7 +44,7 @@ internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ul
     /// <summary>A chain for a pass: an idle one, a new one, or that of the oldest pass that waits.</summary>
     public ChainHandle Rent()
     {
-        lock (_lock)
+        lock (_idle)
         {
             if (_idle.TryPop(out ChainHandle? idle))
             {
@@ -67,7 +66,7 @@ internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ul
     /// <summary>Leaves a chain with the pass that it remembers, until <see cref="Take"/>.</summary>
     public void Keep(ChainCall call, ChainHandle chain)
     {
-        lock (_lock)
+        lock (_idle)
         {
             call.Chain = chain;
             _waiting.AddLast(call);
@@ -77,7 +76,7 @@ internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ul
     /// <summary>The chain that remembers a pass; null: the pass has to be recomputed, in a chain from <see cref="Rent"/>.</summary>
     public ChainHandle? Take(ChainCall call)
     {
-        lock (_lock)
+        lock (_idle)
         {
             if (call.Chain is ChainHandle chain)
             {
@@ -100,7 +99,7 @@ internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ul
     /// <summary>Gives back a chain that was rented or taken.</summary>
     public void Return(ChainHandle chain)
     {
-        lock (_lock)
+        lock (_idle)
         {
             if (!_disposed)
             {
@@ -118,7 +117,7 @@ internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ul
         ChainHandle chain = Rent();
         try
         {
-            lock (_lock)
+            lock (_idle)
             {
                 return HasOneDrawnMatrix ? Matrix ??= Copy(chain, 0) : Copy(chain, layer.HasFilterPerLayer ? index : 0);
             }
@@ -132,7 +131,7 @@ internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ul
     /// <summary>Frees the chains, those of waiting passes too. Backward passes that follow recompute in a chain of their own.</summary>
     public void Dispose()
     {
-        lock (_lock)
+        lock (_idle)
         {
             _disposed = true;
             while (_idle.TryPop(out ChainHandle? idle))
