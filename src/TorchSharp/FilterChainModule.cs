@@ -17,15 +17,29 @@ namespace OrthoNative.TorchSharp;
 /// be given again.
 /// </para>
 /// <para>
-/// Contiguous tensors are used where they lie, others are copied. Parameters must not change between a forward pass and its backward
-/// pass. One thread at a time may use a module.
+/// Contiguous tensors are used where they lie, others are copied. As in any torch function, <c>backward</c> refuses tensors that were
+/// changed in place since the forward pass. A graph may be passed back through any number of times. One thread at a time may use a
+/// module.
+/// </para>
+/// <para>
+/// Gradients can be differentiated again (<c>create_graph: true</c>). First derivatives are the native library's; higher ones are
+/// computed in torch's operations and take the time and memory of a loop over all steps there.
+/// </para>
+/// <para>
+/// A backward pass that fails makes <c>backward</c> throw torch's message that "CSharpNode returned an invalid gradient". In
+/// <c>autograd.grad</c>, where TorchSharp cannot throw, gradients are NaN. <see cref="BackwardError"/> has the reason, and the next call of the module
+/// throws it.
+/// </para>
+/// <para>
+/// A pass without a backward pass should be made under <c>no_grad</c>, as in any module: otherwise its states are kept. The chain that
+/// keeps them serves a later pass.
 /// </para>
 /// </remarks>
 public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
 {
     private readonly Device _device;
-    private readonly FilterChainLayer _layer;
-    private ChainPool _chains;
+    private ChainPool? _chains;
+    private bool _disposed;
 
     // The names of fields are those of the state dictionary.
     private readonly TorchParameter weight;
@@ -43,8 +57,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
 
         _device = device ?? Device.Default;
         _device.ThrowIfDisposed();
-        _layer = layer;
-        _chains = new ChainPool(layer, _device, seed);
+        Layer = layer;
         TorchParameter[] parameters = [.. layer.Definitions.Select((definition, index) => Initial(definition, dtype, seed, (uint)index))];
         weight = parameters[0];
         bias = parameters[1];
@@ -54,10 +67,19 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     }
 
     /// <summary>Number of units N.</summary>
-    public long HiddenSize => _layer.HiddenSize;
+    public long HiddenSize => Layer.HiddenSize;
 
-    /// <summary>What the last backward pass failed with; thrown at the next call.</summary>
-    internal Exception? Failure { get; set; }
+    /// <summary>
+    /// Why a backward pass failed; null if none did. The next call of the module throws an <see cref="InvalidOperationException"/> with it
+    /// and sets it to null.
+    /// </summary>
+    public Exception? BackwardError { get; private set; }
+
+    /// <summary>The layer as OrthoNative has it.</summary>
+    internal FilterChainLayer Layer { get; }
+
+    /// <summary>The chains that the latest pass ran in; null before the first one.</summary>
+    internal ChainPool? Chains => _chains;
 
     /// <summary>Runs the chain.</summary>
     /// <param name="input">Inputs of a recurrent layer, or what enters a feedforward one.</param>
@@ -68,9 +90,10 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     /// <param name="outputShape">Shape of the output.</param>
     private protected TorchTensor Run(TorchTensor input, TorchTensor? initial, long steps, long rows, long outputSteps, long[] outputShape)
     {
-        if (Failure is Exception failure)
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (BackwardError is Exception failure)
         {
-            Failure = null;
+            BackwardError = null;
             throw new InvalidOperationException($"The last backward pass of the module failed: {failure.Message}", failure);
         }
 
@@ -91,19 +114,23 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
             CheckPlace(initial, nameof(initial), w.dtype);
         }
 
-        FollowFilter();
-        bool keepsStates = is_grad_enabled()
-            && (input.requires_grad || (initial?.requires_grad ?? false) || w.requires_grad || b.requires_grad || (v?.requires_grad ?? false));
-        var call = new ChainCall(this, _chains, steps, rows, outputSteps, outputShape, keepsStates);
-        return FilterChainFunction.apply(call, input, initial!, w, b, v!);
+        TorchTensor?[] arguments = [input, initial, w, b, v];
+        var call = new ChainCall(this, ChainsOf(TensorMemory.DTypeOf(w, nameof(weight))), arguments, steps, rows, outputSteps, outputShape);
+        bool keepsStates = is_grad_enabled() && call.Needed.Contains(true);
+        TorchTensor output = call.Forward(arguments, keepsStates);
+        return keepsStates ? FilterChainFunction.Connect(call, output, arguments) : output;
     }
+
+    /// <summary>Keeps what a backward pass failed with, the first one until it is thrown.</summary>
+    internal void KeepBackwardError(Exception error) => BackwardError ??= error;
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
         {
-            _chains.Dispose();
+            _disposed = true;
+            _chains?.Dispose();
         }
 
         base.Dispose(disposing);
@@ -115,15 +142,26 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
         using var values = new OrthoNative.Tensor(Device.Default, dtype == ScalarType.Float32 ? DType.Float32 : DType.Float64, definition.Shape);
         definition.Initialize(values, seed, stream);
         TorchTensor tensor = empty(definition.Shape, dtype: dtype);
-        CopyTo(values, tensor);
+        if (dtype == ScalarType.Float32)
+        {
+            CopyTo<float>(values, tensor);
+        }
+        else
+        {
+            CopyTo<double>(values, tensor);
+        }
+
         return new TorchParameter(tensor.DetachFromDisposeScope());
     }
 
-    private static unsafe void CopyTo(OrthoNative.Tensor values, TorchTensor tensor)
+    private static unsafe void CopyTo<T>(OrthoNative.Tensor values, TorchTensor tensor) where T : unmanaged
     {
-        using Interop.BufferScope memory = values.Borrow();
-        long bytes = values.Count * values.DType.Bytes();
-        Buffer.MemoryCopy(memory.Address, TensorMemory.Address(tensor), bytes, bytes);
+        // In pieces: a span is shorter than a tensor may be.
+        const int Piece = 1 << 20;
+        for (long start = 0; start < values.Count; start += Piece)
+        {
+            values.CopyTo(start, new Span<T>((T*)TensorMemory.Address(tensor) + start, (int)Math.Min(Piece, values.Count - start)));
+        }
     }
 
     private static void CheckPlace(TorchTensor tensor, string name, ScalarType dtype)
@@ -135,29 +173,36 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
 
         if (tensor.dtype != dtype)
         {
-            throw new ArgumentException($"{name} has the element type {tensor.dtype}; {dtype}, that of the weight, is allowed.", name);
+            throw new ArgumentException($"{name} has the element type {tensor.dtype}; {dtype}, that of the weight, is required.", name);
+        }
+
+        if (tensor.is_sparse)
+        {
+            throw new ArgumentException($"{name} is sparse; a dense tensor is required.", name);
         }
 
         _ = TensorMemory.DTypeOf(tensor, name);
     }
 
-    /// <summary>Makes the chains those of the filter that the state dictionary names.</summary>
-    private void FollowFilter()
+    /// <summary>The chains of the filter that the state dictionary names.</summary>
+    private ChainPool ChainsOf(DType dtype)
     {
         using TorchTensor values = get_buffer(nameof(filter))!.to(ScalarType.Int64);
         long[] state = values.data<long>().ToArray();
-        if (state[0] != (long)_layer.Filter.Kind)
+        if (state[0] != (long)Layer.Filter.Kind)
         {
             throw new InvalidOperationException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"filter, loaded with the state dictionary, is of kind {state[0]}; the module was made with kind {(long)_layer.Filter.Kind} ({_layer.Filter})."));
+                $"filter, loaded with the state dictionary, is of kind {state[0]}; the module was made with kind {(long)Layer.Filter.Kind} ({Layer.Filter})."));
         }
 
         ulong seed = unchecked((ulong)state[1]);
-        if (seed != _chains.Seed)
+        if (_chains is null || seed != _chains.Seed || dtype != _chains.DType)
         {
-            _chains.Dispose();
-            _chains = new ChainPool(_layer, _device, seed);
+            _chains?.Dispose();
+            _chains = new ChainPool(Layer, _device, seed, dtype, seed == _chains?.Seed ? _chains.Matrix : null);
         }
+
+        return _chains;
     }
 }

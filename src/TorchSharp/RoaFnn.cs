@@ -54,7 +54,7 @@ public sealed class RoaFnn : FilterChainModule
         if (shape.Length == 0 || shape[^1] != HiddenSize || input.numel() == 0)
         {
             throw new ArgumentException(
-                $"{nameof(input)} has shape {Check.FormatShape(shape)}; [..., {HiddenSize}] without empty dimensions is allowed.", nameof(input));
+                $"{nameof(input)} has shape {TensorMemory.FormatShape(shape)}; [..., {HiddenSize}] without empty dimensions is required.", nameof(input));
         }
 
         return Run(input, null, 0, input.numel() / HiddenSize, 1, shape);

@@ -67,11 +67,11 @@ public sealed class RoaRnn : FilterChainModule
     public TorchTensor forward(TorchTensor input, TorchTensor? initial)
     {
         ArgumentNullException.ThrowIfNull(input);
-        ReadOnlySpan<long> shape = input.shape;
+        long[] shape = input.shape;
         if (shape.Length != 3 || shape[2] != InputSize || shape[0] == 0 || shape[1] == 0)
         {
             throw new ArgumentException(
-                $"{nameof(input)} has shape {Check.FormatShape(shape)}; {(_batchFirst ? "[B, T" : "[T, B")}, {InputSize}] without empty dimensions is allowed.",
+                $"{nameof(input)} has shape {TensorMemory.FormatShape(shape)}; {(_batchFirst ? "[B, T" : "[T, B")}, {InputSize}] without empty dimensions is required.",
                 nameof(input));
         }
 
@@ -80,12 +80,12 @@ public sealed class RoaRnn : FilterChainModule
         long outputSteps = _layer.Output.StepsOf(steps);
         if (outputSteps > steps)
         {
-            throw new ArgumentException($"{nameof(input)} has {steps} time steps; at least {outputSteps} are allowed for the output {_layer.Output}.", nameof(input));
+            throw new ArgumentException($"{nameof(input)} has {steps} time steps; the output {_layer.Output} needs at least {outputSteps}.", nameof(input));
         }
 
         if (initial is not null && !initial.shape.SequenceEqual([batch, HiddenSize]))
         {
-            throw new ArgumentException($"{nameof(initial)} has shape {Check.FormatShape(initial.shape)}; [{batch}, {HiddenSize}] is allowed.", nameof(initial));
+            throw new ArgumentException($"{nameof(initial)} has shape {TensorMemory.FormatShape(initial.shape)}; [{batch}, {HiddenSize}] is required.", nameof(initial));
         }
 
         long[] outputShape = _layer.Output.HasTime ? [outputSteps, batch, HiddenSize] : [batch, HiddenSize];

@@ -22,6 +22,9 @@ internal static unsafe class TensorMemory
         return Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }
 
+    /// <summary>A shape as messages have it: [2, 3].</summary>
+    public static string FormatShape(long[] shape) => $"[{string.Join(", ", shape)}]";
+
     /// <summary>The element type as the library calls it.</summary>
     /// <exception cref="ArgumentException">It is neither float32 nor float64.</exception>
     public static DType DTypeOf(TorchTensor tensor, string name) => tensor.dtype switch

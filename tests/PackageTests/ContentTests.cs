@@ -47,10 +47,28 @@ internal sealed class ContentTests
             }
         }
 
-        MatchCollection dependencies = Regex.Matches(Read(package, "OrthoNative.nuspec"), "<dependency id=\"([^\"]+)\" version=\"([^\"]+)\"");
+        Assert.That(Dependencies(package, "OrthoNative"), Is.EqualTo([($"OrthoNative.Native.{Packages.RuntimeIdentifier}", $"[{Packages.Version}]")]));
+    }
+
+    [Test]
+    public void The_modules_of_TorchSharp_depend_on_exactly_the_library_that_they_were_built_with()
+    {
+        using ZipArchive package = ZipFile.OpenRead(PathOf("OrthoNative.TorchSharp"));
+        string torchSharp = Regex.Match(
+            File.ReadAllText(Path.Combine(Repository.Root, "Directory.Packages.props")),
+            "\"TorchSharp\" Version=\"([^\"]+)\"").Groups[1].Value;
+
+        Assert.That(Dependencies(package, "OrthoNative.TorchSharp"), Is.EquivalentTo([("OrthoNative", $"[{Packages.Version}]"), ("TorchSharp", torchSharp)]));
+    }
+
+    [TestCaseSource(nameof(Ids))]
+    public void Packages_depend_on_each_other_by_exactly_their_version(string id)
+    {
+        using ZipArchive package = ZipFile.OpenRead(PathOf(id));
+
         Assert.That(
-            dependencies.Select(dependency => (dependency.Groups[1].Value, dependency.Groups[2].Value)).Distinct(),
-            Is.EqualTo([($"OrthoNative.Native.{Packages.RuntimeIdentifier}", Packages.Version)]));
+            Dependencies(package, id).Where(dependency => dependency.Id.StartsWith("OrthoNative", StringComparison.Ordinal)).Select(dependency => dependency.Version),
+            Has.All.EqualTo($"[{Packages.Version}]"));
     }
 
     [Test]
@@ -85,6 +103,11 @@ internal sealed class ContentTests
         Assert.That(library, Does.Not.Contain("libstdc++.so"));
         return library;
     }
+
+    /// <summary>The dependencies of a package, of all frameworks together.</summary>
+    private static IEnumerable<(string Id, string Version)> Dependencies(ZipArchive package, string id) =>
+        Regex.Matches(Read(package, $"{id}.nuspec"), "<dependency id=\"([^\"]+)\" version=\"([^\"]+)\"")
+            .Select(dependency => (dependency.Groups[1].Value, dependency.Groups[2].Value)).Distinct();
 
     private static string PathOf(string id) => Path.Combine(Packages.Feed, $"{id}.{Packages.Version}.nupkg");
 

@@ -63,6 +63,9 @@ public abstract unsafe class FilterChainLayer : Layer
 
     internal Filter Filter => _options.Filter;
 
+    /// <summary>Whether each layer has a filter of its own.</summary>
+    internal bool HasFilterPerLayer => Kind.filter_per_layer != 0;
+
     /// <summary>The chain, once the layer is part of a model.</summary>
     private protected ChainHandle Chain
     {
@@ -134,14 +137,16 @@ public abstract unsafe class FilterChainLayer : Layer
     /// <param name="filterIndex">Random stream of the filter.</param>
     /// <param name="checkFinite">Whether inputs and gradients are checked for NaN and infinity.</param>
     /// <param name="name">What the caller calls the layer's options.</param>
-    internal ChainHandle MakeChain(Device device, DType dtype, ulong seed, uint filterIndex, bool checkFinite, string name = "options")
+    /// <param name="drawn">The filter as another chain of the same seed and index drew it, [N, N], or null: it is drawn.</param>
+    internal ChainHandle MakeChain(
+        Device device, DType dtype, ulong seed, uint filterIndex, bool checkFinite, string name = "options", double[]? drawn = null)
     {
         ortho_chain_options options = Kind;
-        fixed (double* alpha = _options.Alpha.Span, beta = _options.Beta.Span, matrices = _options.Filter.Matrices)
+        fixed (double* alpha = _options.Alpha.Span, beta = _options.Beta.Span, matrices = drawn ?? _options.Filter.Matrices)
         {
             options.dtype = dtype.ToNative();
             options.activation = (int)_options.Activation;
-            options.filter = (int)_options.Filter.Kind;
+            options.filter = (int)(drawn is null ? _options.Filter.Kind : ortho_filter_kind.ORTHO_FILTER_CUSTOM);
             options.hidden_size = HiddenSize;
             options.seed = seed;
             options.filter_index = filterIndex;

@@ -18,6 +18,18 @@ internal static class Machine
         {
             yield return $"+avx512: mkl_serv_intel_cpu_true replaced by a function that returns 1: {Product(forceAvx512: true)}";
         }
+
+        yield return FlushesSubnormals();
+    }
+
+    /// <summary>How each side treats subnormal numbers, as it was found, not as it should be.</summary>
+    private static string FlushesSubnormals()
+    {
+        var workload = new Workload(Mode.Infer, Hidden: 1, Batch: 1, Steps: 1, Threads: 1);
+        WorkerAnswer found = Worker.Run(new WorkerRequest(WorkerTask.Subnormals, workload, Peer.All[0].Name));
+        return $"Subnormal numbers: {Text(found.ChainsFlush)} by OrthoNative's chains, {Text(found.PeerFlushes)} by TorchSharp";
+
+        static string Text(bool flushes) => flushes ? "flushed to zero" : "kept";
     }
 
     /// <summary>Which path MKL takes shows in its speed.</summary>

@@ -19,6 +19,9 @@ internal enum WorkerTask
 
     /// <summary>Measures how fast MKL multiplies.</summary>
     Product,
+
+    /// <summary>Finds out which side flushes subnormal numbers to zero.</summary>
+    Subnormals,
 }
 
 /// <param name="Task">What to do.</param>
@@ -34,7 +37,10 @@ internal sealed record WorkerRequest(
 /// <param name="PeerMs">Median time of the peer in milliseconds.</param>
 /// <param name="PeakBytes">Peak resident memory of the process.</param>
 /// <param name="Gflops">Speed of a product in 10⁹ operations a second.</param>
-internal sealed record WorkerAnswer(double OursMs = 0, double PeerMs = 0, long PeakBytes = 0, double Gflops = 0);
+/// <param name="ChainsFlush">Whether chains of this library flush subnormal numbers.</param>
+/// <param name="PeerFlushes">Whether the peer does.</param>
+internal sealed record WorkerAnswer(
+    double OursMs = 0, double PeerMs = 0, long PeakBytes = 0, double Gflops = 0, bool ChainsFlush = false, bool PeerFlushes = false);
 
 /// <summary>
 /// A child process for one measurement: libtorch decides once a process which instructions it uses, and peak memory is that
@@ -95,6 +101,7 @@ internal static class Worker
             WorkerTask.Time => Time(request, peer!),
             WorkerTask.Memory => MeasureMemory(request, peer),
             WorkerTask.Length => MeasureLength(request),
+            WorkerTask.Subnormals => new WorkerAnswer(ChainsFlush: Subnormals.ChainsFlush(), PeerFlushes: Subnormals.TorchFlushes()),
             _ => new WorkerAnswer(Gflops: TorchProduct.Measure(request.Workload)),
         };
         Console.WriteLine(JsonSerializer.Serialize(answer));
