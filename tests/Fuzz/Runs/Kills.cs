@@ -10,12 +10,12 @@ internal static class Kills
     /// <summary>Runs of some seconds: with noise, whose stream must go on, and with an order of samples, which must too.</summary>
     private static readonly string[][] s_commands =
     [
-        ["train", "copy", "--length", "20", "--hidden", "32", "--batch", "8", "--steps", "20000", "--test-samples", "50", "--stop-at", "1",
+        ["train", "copy", "--length", "20", "--hidden", "32", "--batch", "8", "--steps", "5000", "--test-samples", "50", "--stop-at", "1",
             "--input-noise", "0.1", "--save-every", "0.003", "--threads", "1"],
         // An epoch at each step, so that they are many.
-        ["train", "copy", "--length", "20", "--hidden", "32", "--batch", "8", "--limit", "8", "--epochs", "6000", "--test-samples", "50", "--stop-at", "1",
+        ["train", "copy", "--length", "20", "--hidden", "32", "--batch", "8", "--limit", "8", "--epochs", "2000", "--test-samples", "50", "--stop-at", "1",
             "--schedule", "cosine", "--optimizer", "sgd", "--save-every", "0.003", "--threads", "1"],
-        ["train", "adding", "--length", "30", "--hidden", "24", "--batch", "8", "--limit", "808", "--steps", "10000", "--test-samples", "50",
+        ["train", "adding", "--length", "30", "--hidden", "24", "--batch", "8", "--limit", "808", "--steps", "3000", "--test-samples", "50",
             "--save-every", "0.003", "--threads", "1"],
     ];
 
@@ -29,7 +29,7 @@ internal static class Kills
         while (kills < count && Stopwatch.GetElapsedTime(start) < time)
         {
             int which = runs % s_commands.Length;
-            if (!expected.ContainsKey(which))
+            if (!expected.TryGetValue(which, out (byte[] Bits, double Seconds) straightRun))
             {
                 long begin = Stopwatch.GetTimestamp();
                 string straight = $"straight-{which}";
@@ -39,7 +39,8 @@ internal static class Kills
                     return Fail($"the run that was left alone failed: {tool.Error}");
                 }
 
-                expected[which] = (File.ReadAllBytes(Path.Combine(folder, straight, "model.safetensors")), Stopwatch.GetElapsedTime(begin).TotalSeconds);
+                straightRun = (File.ReadAllBytes(Path.Combine(folder, straight, "model.safetensors")), Stopwatch.GetElapsedTime(begin).TotalSeconds);
+                expected[which] = straightRun;
             }
 
             string name = $"run-{runs++}", path = Path.Combine(folder, name);
@@ -48,7 +49,7 @@ internal static class Kills
                 string[] resume = File.Exists(Path.Combine(path, "run.json")) || File.Exists(Path.Combine(path, ".run.json.new")) ? ["--resume"] : [];
                 using var tool = Tool.Start(folder, [.. s_commands[which], "--out", name, .. resume]);
                 bool overtime = kills >= count || Stopwatch.GetElapsedTime(start) >= time;
-                ended = overtime || tool.EndsWithin(TimeSpan.FromSeconds(random.NextDouble() * expected[which].Seconds));
+                ended = overtime || tool.EndsWithin(TimeSpan.FromSeconds(random.NextDouble() * straightRun.Seconds));
                 if (!ended)
                 {
                     // Half of them in the midst of a save, which is short.
@@ -69,7 +70,7 @@ internal static class Kills
                 }
             }
 
-            if (!File.ReadAllBytes(Path.Combine(path, "model.safetensors")).AsSpan().SequenceEqual(expected[which].Bits))
+            if (!File.ReadAllBytes(Path.Combine(path, "model.safetensors")).AsSpan().SequenceEqual(straightRun.Bits))
             {
                 return Fail($"'{name}' has other bits than the run that was left alone, after {kills} kills (seed {seed})");
             }
