@@ -341,7 +341,7 @@ std::vector<Operation> operations() {
     add("ortho_random_permutation", false,
         [](World& w) { return ortho_random_permutation(1, ORTHO_STREAM_DATA, 2, 50, w.permutation.data()); });
     add("ortho_add_normal_noise", false, [=](World& w) {
-        return ortho_add_normal_noise(device(w), ORTHO_FLOAT32, 1, 2, 0.5, 1000, w.x.data(), w.dx.data());
+        return ortho_add_normal_noise(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 1000, w.x.data(), w.dx.data());
     });
     add("ortho_dense_forward", true, [=](World& w) {
         return ortho_dense_forward(device(w), ORTHO_FLOAT32, rows, inputs, outputs, w.weights.data(), w.bias.data(),

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -51,6 +53,7 @@ struct Emulator {
         find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
         find(set_host_page_tables, "ortho_cuda_emulator_set_host_page_tables");
         find(fail_next, "ortho_cuda_emulator_fail_next");
+        find(forget_failures, "ortho_cuda_emulator_forget_failures");
         find(blas_stream, "ortho_cuda_emulator_blas_stream");
         find(begin_capture, "ortho_cuda_emulator_begin_capture");
         find(end_capture, "ortho_cuda_emulator_end_capture");
@@ -69,6 +72,7 @@ struct Emulator {
     void (*set_multiprocessors)(int);
     void (*set_host_page_tables)(int);
     void (*fail_next)(const char*, int, int);
+    int (*forget_failures)();
     void* (*blas_stream)(void*);
     void (*begin_capture)(void*);
     void* (*end_capture)(void*);
@@ -1299,6 +1303,237 @@ TEST(CudaFork, Devices_of_the_parent_are_refused_in_the_child_and_go_on_in_the_p
 }
 
 #endif
+
+/** A device of its own, a chain on it, and all arrays of its calls: one buffer, since the emulator guards each. */
+struct FaultWorld {
+    explicit FaultWorld(const Problem& small_problem)
+        : small(small_problem), large(doubled(small_problem)),
+          chain(std::make_unique<Chain>(device, options_of(small, ORTHO_FLOAT32))),
+          array(std::make_unique<DeviceArray<float>>(device.get(), initial_contents())),
+          values(array->data() + values_at), others(array->data() + others_at) {}
+    ~FaultWorld() {
+        ortho_buffer_free(buffer);
+        ortho_staging_free(staging);
+        ortho_chain_free(made);
+        ortho_device_free(other);
+    }
+    FaultWorld(const FaultWorld&) = delete;
+    FaultWorld& operator=(const FaultWorld&) = delete;
+
+    static constexpr size_t values_at = 0, others_at = 40000, chain_at = 80000, part = 20000;
+    /** Array `index` of the chain's. */
+    float* of_chain(size_t index) const { return array->data() + chain_at + index * part; }
+    float* driven(size_t index) const { return small.inputs.empty() ? nullptr : of_chain(index); }
+
+    std::vector<float> initial_contents() const {
+        std::vector<float> all(chain_at + 11 * part, 1.0f);
+        std::fill_n(all.begin(), others_at, 0.25f);
+        std::fill_n(all.begin() + others_at, chain_at - others_at, 0.5f);
+        size_t index = 0;
+        for (const auto* from :
+             {&small.weights, &small.input_weights, &small.bias, &large.inputs, &large.x0, &large.arriving}) {
+            EXPECT_LE(from->size(), part);
+            std::copy(from->begin(), from->end(), all.begin() + static_cast<ptrdiff_t>(chain_at + part * index++));
+        }
+        return all;
+    }
+    static Problem doubled(Problem p) {
+        (p.recurrent() ? p.shape.steps : p.shape.batch) *= 2;
+        fill(p);
+        return p;
+    }
+    ortho_status forward(bool of_large) {
+        const Problem& p = of_large ? large : small;
+        return ortho_chain_forward(*chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, 1, 1, of_chain(0),
+                                   driven(1), of_chain(2), driven(3), of_chain(4), of_chain(6));
+    }
+    ortho_status backward() {
+        return ortho_chain_backward(*chain, 1, of_chain(0), driven(1), of_chain(2), driven(3), of_chain(5), of_chain(7),
+                                    driven(8), of_chain(9), nullptr, of_chain(10));
+    }
+    ortho_status train() {
+        const ortho_status status = forward(false);
+        return status == ORTHO_OK ? backward() : status;
+    }
+    std::vector<float> contents() const {
+        std::vector<float> all = array->values();
+        all.push_back(static_cast<float>(number));
+        for (const void* object : {static_cast<const void*>(buffer), static_cast<const void*>(staging),
+                                   static_cast<const void*>(made), static_cast<const void*>(other)})
+            all.push_back(object != nullptr ? 1.0f : 0.0f);
+        return all;
+    }
+
+    Problem small, large;
+    Device device = make_cuda_device();
+    std::unique_ptr<Chain> chain;
+    std::unique_ptr<DeviceArray<float>> array;
+    float *values, *others;
+    double number = 7;
+    ortho_buffer* buffer = nullptr;
+    ortho_staging* staging = nullptr;
+    ortho_chain* made = nullptr;
+    ortho_device* other = nullptr;
+};
+
+TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_repeated) {
+    NEEDS_EMULATOR();
+    struct Operation {
+        const char* name;
+        std::vector<const char*> faults;
+        std::function<ortho_status(FaultWorld&)> call;
+        std::function<void(FaultWorld&)> before = [](FaultWorld&) {};
+        std::function<ortho_status(FaultWorld&)> after = [](FaultWorld&) { return ORTHO_OK; };
+        std::function<ortho_status(FaultWorld&)> still_works = [](FaultWorld&) { return ORTHO_OK; };
+    };
+    static const std::vector<int32_t> targets(400, 1);
+    const auto pass = [](FaultWorld& w) { EXPECT_TRUE(succeeds(w.forward(false))); };
+    const auto once = [](FaultWorld& w) { EXPECT_TRUE(succeeds(w.train())); };
+    std::vector<Operation> operations = {
+        {"ortho_device_create",
+         {"cudaMalloc", "cudaMallocHost"},
+         [](FaultWorld& w) {
+             const ortho_device_options options = device_options(ORTHO_DEVICE_CUDA, 0);
+             return ortho_device_create(&w.other, &options);
+         }},
+        {"ortho_buffer_create",
+         {"cudaMalloc"},
+         [](FaultWorld& w) { return ortho_buffer_create(&w.buffer, w.device.get(), 100); }},
+        {"ortho_staging_create",
+         {"cudaMallocHost"},
+         [](FaultWorld& w) { return ortho_staging_create(&w.staging, w.device.get(), 100); }},
+        {"ortho_chain_create",
+         {"cudaMalloc"},
+         [](FaultWorld& w) {
+             const ortho_chain_options options = options_of(w.small, ORTHO_FLOAT32);
+             return ortho_chain_create(&w.made, w.device.get(), &options);
+         }},
+        {"ortho_dense_backward",
+         {"cudaMalloc"},
+         [](FaultWorld& w) {
+             // So many rows that the sums of columns need scratch memory.
+             return ortho_dense_backward(w.device.get(), ORTHO_FLOAT32, 1, 3000, 3, 2, w.values + 30000, w.values,
+                                         w.values + 9000, w.others, w.others + 10, w.others + 20);
+         }},
+        {"ortho_softmax_cross_entropy",
+         {"cudaMalloc"},
+         [](FaultWorld& w) {
+             return ortho_softmax_cross_entropy(w.device.get(), ORTHO_FLOAT32, 400, 3, 0, w.values, targets.data(),
+                                                &w.number, nullptr, w.others);
+         }},
+        {"ortho_mean_squared_error",
+         {"cudaMalloc"},
+         [](FaultWorld& w) {
+             return ortho_mean_squared_error(w.device.get(), ORTHO_FLOAT32, 40000, w.values, w.others, &w.number,
+                                             nullptr);
+         }},
+        {"ortho_clip_gradient_norm",
+         {"cudaMalloc"},
+         [](FaultWorld& w) {
+             return ortho_clip_gradient_norm(w.device.get(), ORTHO_FLOAT32, 40000, w.values, 0.5, &w.number);
+         }},
+        {"ortho_chain_forward",
+         {"cudaMalloc"},
+         [](FaultWorld& w) { return w.forward(false); },
+         [](FaultWorld&) {},
+         [](FaultWorld& w) { return w.backward(); }},
+        {"ortho_chain_forward of more after another",
+         {"cudaMalloc"},
+         [](FaultWorld& w) { return w.forward(true); },
+         pass,
+         [](FaultWorld& w) { return w.backward(); },
+         [](FaultWorld& w) { return w.backward(); }},
+        {"ortho_chain_backward", {"cudaMalloc"}, [](FaultWorld& w) { return w.backward(); }, pass},
+        // The second time loops are captured, the third time they are replayed.
+        {"a second step",
+         {"cudaStreamBeginCapture", "cudaGraphInstantiateWithFlags", "cudaGraphLaunch"},
+         [](FaultWorld& w) { return w.train(); },
+         once,
+         [](FaultWorld& w) { return w.train(); }},
+    };
+    struct Fault {
+        const char* function;
+        bool can_be_done_without;
+    };
+    constexpr int out_of_memory = 2;
+    constexpr Fault faults[] = {{"cudaMalloc", false},
+                                {"cudaMallocHost", false},
+                                {"cudaStreamBeginCapture", true},
+                                {"cudaGraphInstantiateWithFlags", true},
+                                {"cudaGraphLaunch", true}};
+    int hits[std::size(faults)] = {};
+    struct Way {
+        const char* plan;
+        ortho_chain_model model;
+    };
+    for (const auto& [plan_name, model] : {Way{"graph", ORTHO_RECURRENT}, Way{"steps", ORTHO_FEEDFORWARD}}) {
+        const Plan plan(plan_name);
+        const bool first_way = std::string(plan_name) == "graph";
+        // So many rows, and so many a layer, that the sums of gradients need scratch memory.
+        Problem p = make_problem(model == ORTHO_RECURRENT ? Shape{3, 700, 2, 4} : Shape{2, 2050, 0, 4});
+        p.model = model;
+        fill(p);
+        for (const Operation& operation : operations) {
+            if (!first_way && std::string(operation.name).find("ortho_chain") != 0)
+                continue;
+            SCOPED_TRACE(std::string(plan_name) + ", " + operation.name);
+            const auto contents_after = [&](const std::function<ortho_status(FaultWorld&)>& last) {
+                FaultWorld world(p);
+                operation.before(world);
+                EXPECT_TRUE(succeeds(last(world)));
+                return world.contents();
+            };
+            const std::vector<float> expected = contents_after([&](FaultWorld& w) {
+                const ortho_status status = operation.call(w);
+                return status == ORTHO_OK ? operation.after(w) : status;
+            });
+            const std::vector<float> expected_without = contents_after(operation.still_works);
+            for (size_t f = 0; f < std::size(faults); ++f) {
+                const std::string function = faults[f].function;
+                if (std::find(operation.faults.begin(), operation.faults.end(), function) == operation.faults.end())
+                    continue;
+                for (int skip = 0;; ++skip) {
+                    SCOPED_TRACE(function + " after " + std::to_string(skip));
+                    ASSERT_LT(skip, 100);
+                    bool hit = false;
+                    for (const bool again : {true, false}) {
+                        FaultWorld world(p);
+                        operation.before(world);
+                        const std::vector<float> before = world.contents();
+                        const int64_t objects = ortho_live_objects();
+                        emulator().fail_next(faults[f].function, out_of_memory, skip);
+                        const ortho_status status = operation.call(world);
+                        const std::string message = ortho_last_error();
+                        hit = emulator().forget_failures() == 0;
+                        if (!hit || faults[f].can_be_done_without) {
+                            ASSERT_TRUE(succeeds(status));
+                            ASSERT_TRUE(succeeds(operation.after(world)));
+                            EXPECT_TRUE(same_bits(world.contents(), expected));
+                            break;
+                        }
+                        EXPECT_EQ(status, ORTHO_OUT_OF_MEMORY) << message;
+                        EXPECT_NE(message.find("memory"), std::string::npos) << message;
+                        EXPECT_EQ(ortho_live_objects(), objects);
+                        EXPECT_TRUE(same_bits(world.contents(), before)) << "something was written";
+                        if (again) {
+                            ASSERT_TRUE(succeeds(operation.call(world)));
+                            ASSERT_TRUE(succeeds(operation.after(world)));
+                            EXPECT_TRUE(same_bits(world.contents(), expected));
+                        } else {
+                            ASSERT_TRUE(succeeds(operation.still_works(world)));
+                            EXPECT_TRUE(same_bits(world.contents(), expected_without));
+                        }
+                    }
+                    if (!hit)
+                        break;
+                    ++hits[f];
+                }
+            }
+        }
+    }
+    for (size_t f = 0; f < std::size(faults); ++f)
+        EXPECT_GT(hits[f], 0) << faults[f].function;
+}
 
 } // namespace
 } // namespace ortho::test

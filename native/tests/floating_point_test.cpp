@@ -99,7 +99,7 @@ template <class T> void draw(Caller& caller, ortho_device* device) {
     });
     const std::vector<T> values = normal_values<T>(3000, 7);
     caller.expect_success("add_normal_noise", [&] {
-        return ortho_add_normal_noise(device, dtype_of<T>, 5, 1, 0.1, 3000, values.data(), noisy.data());
+        return ortho_add_normal_noise(device, dtype_of<T>, 5, 0, 1, 0.1, 3000, values.data(), noisy.data());
     });
     caller.expect_success("fill", [&] { return ortho_fill(device, dtype_of<T>, 5, filled.data(), 0.1); });
     caller.keep(uniform);

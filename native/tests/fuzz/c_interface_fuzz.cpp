@@ -533,7 +533,7 @@ private:
         void* const y = slot(dtype);
         say("ortho_add_normal_noise(%s, %d, %g, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, deviation,
             count);
-        returned(ortho_add_normal_noise(on, dtype, random_.next(), 3, deviation, count, x, y), ok | argument);
+        returned(ortho_add_normal_noise(on, dtype, random_.next(), 0, 3, deviation, count, x, y), ok | argument);
     }
 
     void create_chain() {
