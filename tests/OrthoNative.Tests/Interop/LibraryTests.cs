@@ -103,6 +103,7 @@ internal sealed class LibraryTests
     /// <summary>A copy of the tool's program, first as it is and then setuid, run by a user whose environment names a library.</summary>
     [Test]
     [Platform("Linux")]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     public void A_setuid_program_does_not_believe_the_environment_of_its_user()
     {
         const string SetPriv = "/usr/bin/setpriv", Id = "/usr/bin/id", Missing = "/nowhere/liborthonative.so";
