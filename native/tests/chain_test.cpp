@@ -500,7 +500,8 @@ TEST(Chain, Tanh_keeps_its_promise_over_the_whole_range) {
                 ASSERT_TRUE(std::isnan(y));
                 continue;
             }
-            const double expected = std::tanh(static_cast<double>(x));
+            // Chains take subnormal numbers for 0.
+            const double expected = std::fpclassify(x) == FP_SUBNORMAL ? 0 : std::tanh(static_cast<double>(x));
             int exponent;
             std::frexp(expected, &exponent);
             const double ulp = std::ldexp(1.0, std::max(exponent - 24, -149));

@@ -1096,7 +1096,7 @@ TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
     ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));
     ortho_buffer* buffer = nullptr;
     EXPECT_TRUE(fails(ortho_buffer_create(&buffer, cuda().get(), info.total_memory + (int64_t{1} << 30)),
-                      ORTHO_OUT_OF_MEMORY, "of the GPU's memory, "));
+                      ORTHO_OUT_OF_MEMORY, " of the GPU's memory needed for buffer, "));
     Problem p = make_problem({2, 1, 0, 64});
     fill(p);
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));

@@ -106,9 +106,9 @@ TEST(Random, Noise_refuses_bad_arguments) {
         is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1e39, 1, &x, &x), "standard_deviation is 1e+39"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, 0, &x, &x), "count is 0"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 1u << 24, 0, 1, 1, &x, &x),
-                           "source is 16777216; allowed are 0 to 16777215"));
+                           "source is 16777216; it must be from 0 to 16777215"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, uint64_t{1} << 48, 1, 1, &x, &x),
-                           "index is 281474976710656; allowed are 0 to 281474976710655"));
+                           "index is 281474976710656; it must be from 0 to 281474976710655"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, (int64_t{1} << 48) + 1, &x, &x),
                            "count is 281474976710657"));
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, 1, nullptr, &x), "x is null"));

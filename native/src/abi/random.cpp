@@ -108,13 +108,14 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
         check::dtype(dtype);
         check::range("source", source, 0, largest_random_source);
         if (index > largest_random_index)
-            fail(ORTHO_INVALID_ARGUMENT, "index is %" PRIu64 "; allowed are 0 to %" PRIu64, index,
+            fail(ORTHO_INVALID_ARGUMENT, "index is %" PRIu64 "; it must be from 0 to %" PRIu64, index,
                  largest_random_index);
         check::finite_not_negative("standard_deviation", standard_deviation);
         if (!check::finite_in(dtype, largest_deviation * standard_deviation))
             fail(ORTHO_INVALID_ARGUMENT, "standard_deviation is %s; what is drawn must be finite in this dtype",
                  NumberText(standard_deviation).c_str());
         check::count("count", count);
+        check::range("count", count, 1, largest_noise_count);
         const check::Arrays arrays(*device, dtype);
         arrays.needed("x", x, count);
         arrays.needed("y", y, count);

@@ -27,9 +27,10 @@ ORTHO_HOST_DEVICE std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> cou
     return counter;
 }
 
-/** Numbers of a block take 48 bits of a counter, so that an index may take as many. */
+/** The number of a block takes 48 bits of a counter, so that an index may take as many. */
 constexpr uint64_t largest_random_index = (uint64_t{1} << 48) - 1;
 constexpr uint32_t largest_random_source = (uint32_t{1} << 24) - 1;
+constexpr int64_t largest_noise_count = int64_t{1} << 48;
 
 /**
  * The counter of a block: 48 bits of its number, 48 of the index, 24 of the source, 8 of the purpose. Each of them has

@@ -27,13 +27,13 @@ internal static class EpochLog
             }
             catch (JsonException exception)
             {
-                throw new InvalidDataException(Texts.Format($"'{path}': line {epochs.Count + 1} is '{ForeignText.Clean(line)}'; expected: the report of an epoch ({ForeignText.Clean(exception.Message)})."));
+                throw new InvalidDataException(Texts.Format($"'{ForeignText.CleanPath(path)}': line {epochs.Count + 1} is '{ForeignText.Clean(line)}'; expected: the report of an epoch ({ForeignText.Clean(exception.Message)})."));
             }
         }
 
         return epochs.Count == mark.Lines
             ? epochs
-            : throw new InvalidDataException(Texts.Format($"'{path}' has {epochs.Count} epochs in {mark.Bytes} bytes; expected: {mark.Lines}, as run.json says in epochLog.lines."));
+            : throw new InvalidDataException(Texts.Format($"'{ForeignText.CleanPath(path)}' has {epochs.Count} epochs in {mark.Bytes} bytes; expected: {mark.Lines}, as run.json says in epochLog.lines."));
     }
 }
 

@@ -32,13 +32,14 @@ internal static class FileErrors
             cause = inner;
         }
 
-        // The loader of native libraries lists in further lines all that it tried.
-        string first = ForeignText.Clean(Reason(cause).Split('\n')[0].TrimEnd('\r', ':', '.'));
-        return Is(cause) ? first : $"{cause.GetType().Name}: {first}";
+        return Is(cause) ? Reason(cause) : $"{cause.GetType().Name}: {Reason(cause)}";
     }
 
     /// <summary>The system's words without the path, which the message around them names already.</summary>
     public static string Reason(Exception exception) => IsTooLarge(exception)
         ? "the file is larger than the system, or a limit set for this process, allows"
-        : ForeignText.Clean(exception.Message.Split(" : '")[0].TrimEnd('.'), MaximumReason);
+        : ForeignText.Clean(FirstLine(exception.Message).Split(" : '")[0].TrimEnd(':', '.'), MaximumReason);
+
+    /// <summary>The loader of native libraries, for one, lists in further lines all that it tried.</summary>
+    private static string FirstLine(string message) => message.Split('\n')[0].TrimEnd('\r');
 }

@@ -57,7 +57,7 @@ internal static class LossLog
 
         if (number == 0)
         {
-            throw new InvalidDataException($"'{path}' is empty; expected: '{Header}' and a line for each step.");
+            throw new InvalidDataException($"'{ForeignText.CleanPath(path)}' is empty; expected: '{Header}' and a line for each step.");
         }
 
         return new FileMark(number - 1, bytes);

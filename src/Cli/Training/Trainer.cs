@@ -335,7 +335,7 @@ internal sealed class Trainer : IDisposable
         if (Summary.TotalBytes - taken > available)
         {
             throw CliException.Failure(
-                $"the model needs {Summary.Arithmetic}, {Texts.Bytes(available + taken)} are available; " +
+                $"out of memory: the model needs {Summary.Arithmetic}, {Texts.Bytes(available + taken)} free; " +
                 $"less memory is needed with a smaller {(_settings.Layers is null ? "--hidden or --batch" : "--hidden, --layers or --batch")}" +
                 (OptimizerValues > 0 ? ", or with --optimizer sgd --momentum 0" : ""));
         }

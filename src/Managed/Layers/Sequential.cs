@@ -621,8 +621,8 @@ public sealed unsafe class Sequential : IDisposable
             ParameterDefinition largest = all.MaxBy(definition => definition.Count)!;
 #pragma warning disable CA2201 // the standard exception for memory that cannot be had
             throw new OutOfMemoryException(
-                string.Create(CultureInfo.InvariantCulture, $"{count:#,0} parameters (the largest is {largest.Name}, {string.Join(" x ", largest.Shape)}) and as many gradients ") +
-                string.Create(CultureInfo.InvariantCulture, $"of {dtype.Bytes()} bytes each need {ModelSummary.Bytes(bytes)}, {ModelSummary.Bytes(available)} are available{device.LimitThatRefuses(bytes)}."));
+                string.Create(CultureInfo.InvariantCulture, $"out of memory: {ModelSummary.Bytes(bytes)} needed for {count:#,0} parameters (the largest is {largest.Name}, {string.Join(" x ", largest.Shape)}) ") +
+                string.Create(CultureInfo.InvariantCulture, $"and as many gradients of {dtype.Bytes()} bytes each, {ModelSummary.Bytes(available)} free{device.LimitThatRefuses(bytes)}"));
 #pragma warning restore CA2201
         }
 

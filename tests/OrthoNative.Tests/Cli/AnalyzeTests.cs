@@ -146,7 +146,7 @@ internal sealed class AnalyzeTests
         CliResult result = CliProcess.Run(folder.Path, "analyze", "depth", "--layers", "1000000", "--hidden", "4096", "--out", "run");
 
         Assert.That(result.ExitCode, Is.EqualTo(1));
-        Assert.That(result.Error.TrimEnd('\n'), Does.Match("1000000 x 4096 x 4096.*need.*are available.*depends on --hidden, --layers$").And.Not.Contains("\n"));
+        Assert.That(result.Error.TrimEnd('\n'), Does.Match("out of memory: .*1000000 x 4096 x 4096.* free.*depends on --hidden, --layers$").And.Not.Contains("\n"));
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
     }
 }

@@ -92,7 +92,7 @@ internal sealed class GrowingFileTests
     [TestCase("step,loss,metric\n1,2.5,1.5\n", "line 2 is '1,2.5,1.5'; expected: a metric from 0 to 1")]
     [TestCase("step,loss,metric\n1,2.5,-0.5\n", "a metric from 0 to 1")]
     [TestCase("step,loss,metric\n1,2.5,0.5", "the line '1,2.5,0.5' has no end")]
-    [TestCase("step,loss,metric\n1,\u001b[2J,0.5\n", "'1,\\u001b[2J,0.5'")]
+    [TestCase("step,loss,metric\n1,\u001b[2J,0.5\n", "'1,\\u001B[2J,0.5'")]
     [TestCase("", "is empty")]
     public void A_damaged_log_is_refused_with_the_line(string content, string expected)
     {

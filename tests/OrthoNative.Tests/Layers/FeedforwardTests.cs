@@ -146,7 +146,7 @@ internal sealed class FeedforwardTests
 
         Assert.That(
             () => new Sequential(Device.Default, 1, new RoaFnn(units, layers)),
-            Throws.TypeOf<OutOfMemoryException>().With.Message.Match($@"parameters \(the largest is weight, {layers} x {units} x {units}\) .* 4 bytes each need .*iB, .* are available"));
+            Throws.TypeOf<OutOfMemoryException>().With.Message.Match($@"^out of memory: .*iB needed for .* parameters \(the largest is weight, {layers} x {units} x {units}\) .* 4 bytes each, .*iB free"));
         Assert.That(SystemInfo.LiveObjects, Is.EqualTo(before));
     }
 }

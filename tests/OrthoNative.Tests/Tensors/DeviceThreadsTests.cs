@@ -51,7 +51,7 @@ internal sealed class DeviceThreadsTests
             using var three = Device.Cpu(3);
 
             Assert.That((five.Threads, two.Threads, three.Threads), Is.EqualTo((5, 2, 3)));
-            Assert.That(() => Device.Cpu(), Throws.TypeOf<NotSupportedException>().With.Message.StartsWith($"{Variable} is 'many '; it must be"));
+            Assert.That(() => Device.Cpu(), Throws.TypeOf<NotSupportedException>().With.Message.StartsWith($"{Variable} is 'many\\u000A'; it must be"));
         }
         finally
         {

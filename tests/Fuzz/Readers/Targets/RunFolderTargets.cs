@@ -58,8 +58,7 @@ internal sealed class LossLogTarget : Target
     public LossLogTarget(WorkingFolder folder)
         : base(folder, "losses")
     {
-        LossLog.Save(FilePath, [1.5, 1e-300, 0.25], [0, 0.125, 1]);
-        byte[] saved = File.ReadAllBytes(FilePath);
+        byte[] saved = Encoding.ASCII.GetBytes("step,loss,metric\n1,1.5,0\n2,1e-300,0.125\n3,0.25,1\n");
         Seeds = [saved, Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(saved).ReplaceLineEndings("\r\n"))];
     }
 
@@ -69,9 +68,32 @@ internal sealed class LossLogTarget : Target
 
     protected override void Read()
     {
-        if (LossLog.Load(FilePath).Any(step => !double.IsFinite(step.Loss) || !double.IsFinite(step.Metric)))
+        LossLog.Load(FilePath, Metrics.Accuracy, mark: null, (loss, metric) =>
         {
-            throw new FindingException("a loss is not finite");
-        }
+            if (!double.IsFinite(loss) || metric is not (>= 0 and <= 1))
+            {
+                throw new FindingException("a loss is not finite or an accuracy is none");
+            }
+        });
     }
+}
+
+/// <summary>The epochs.jsonl of a run that is resumed.</summary>
+internal sealed class EpochLogTarget : Target
+{
+    public EpochLogTarget(WorkingFolder folder)
+        : base(folder, "epochs")
+    {
+        using GrowingFile<EpochReport> log = EpochLog.Create();
+        log.Add(new(1, 10, 1.5, 0.25, null, 0.001, 1, 2, 50));
+        log.Add(new(2, 20, 1e-300, 1, 0.5, 0.001, 1, 2, 50));
+        log.WriteWhole(FilePath);
+        Seeds = [File.ReadAllBytes(FilePath)];
+    }
+
+    public override IReadOnlyList<byte[]> Seeds { get; }
+
+    protected override long BytesForByte => 200;
+
+    protected override void Read() => EpochLog.Load(FilePath, new FileMark(Lines: 2, new FileInfo(FilePath).Length));
 }
