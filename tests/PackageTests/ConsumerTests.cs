@@ -70,7 +70,7 @@ internal sealed class ConsumerTests
         Commands.Result result = Commands.Run(Built(), "dotnet", Path.Combine("out", "console.dll"), "cuda");
 
         Assert.That(result.ExitCode, Is.EqualTo(4), result.Output + result.Error);
-        Assert.That(result.Error, Does.Contain("liborthonative_cuda.so of CUDA devices is missing"));
+        Assert.That(result.Error, Does.Contain("liborthonative_cuda.so of CUDA devices cannot be loaded; add the NuGet package OrthoNative.Native.Cuda.linux-x64"));
     }
 
     [Test]

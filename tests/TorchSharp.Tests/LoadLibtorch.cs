@@ -1,8 +1,6 @@
 using OrthoNative.Libtorch;
 
-namespace OrthoNative.TorchSharp.Tests;
-
-/// <summary>Makes libtorch loadable before the first test.</summary>
+/// <summary>Makes libtorch loadable before the first test. In no namespace, so that it is for the tests of all.</summary>
 [SetUpFixture]
 internal sealed class LoadLibtorch
 {

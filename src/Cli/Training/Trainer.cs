@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using OrthoNative.Cli.Output;
+using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Training;
 
@@ -9,9 +10,6 @@ internal sealed class Trainer : IDisposable
 {
     /// <summary>Seconds left that are told at most.</summary>
     private const double LongestRemaining = 1e9;
-
-    /// <summary>Adam's and AdamW's name for a tensor of their state.</summary>
-    private const string SecondMoment = "second_moment";
 
     private readonly TrainingTask _task;
     private readonly TrainSettings _settings;
@@ -225,9 +223,8 @@ internal sealed class Trainer : IDisposable
         string weights, string optimizer, string losses, FileMark? mark, IReadOnlyList<EpochReport> epochs, double seconds)
     {
         Model.Load(weights);
-        RequireFinite(weights, "a weight", Model.ParameterData.ToArray<float>(), float.MinValue);
+        RequireFinite(weights, Model.ParameterData.ToArray<float>());
         _optimizer.Load(optimizer);
-        RequireState(optimizer);
         FileMark read = LossLog.Load(losses, _task.Metric, mark, (loss, metric) =>
         {
             Curve.Add(loss);
@@ -236,18 +233,18 @@ internal sealed class Trainer : IDisposable
         });
         if (_optimizer.StepCount != read.Lines)
         {
-            throw new InvalidDataException(Texts.Format($"'{optimizer}' is of step {_optimizer.StepCount} and the losses are of {read.Lines} steps."));
+            throw new InvalidDataException(Texts.Format($"'{ForeignText.CleanPath(optimizer)}' is of step {_optimizer.StepCount} and the losses are of {read.Lines} steps."));
         }
 
         if (mark is not null && read != mark)
         {
             throw new InvalidDataException(Texts.Format(
-                $"'{losses}' has {read.Lines} steps in {read.Bytes} bytes; expected: {mark.Lines} in {mark.Bytes}, as run.json says in lossLog."));
+                $"'{ForeignText.CleanPath(losses)}' has {read.Lines} steps in {read.Bytes} bytes; expected: {mark.Lines} in {mark.Bytes}, as run.json says in lossLog."));
         }
 
         if (read.Lines < 1 || read.Lines > Steps)
         {
-            throw new InvalidDataException(Texts.Format($"'{optimizer}' is of step {read.Lines}; allowed: 1 to {Steps}, the steps of the run."));
+            throw new InvalidDataException(Texts.Format($"'{ForeignText.CleanPath(optimizer)}' is of step {read.Lines}; allowed: 1 to {Steps}, the steps of the run."));
         }
 
         for (int i = 0; i < epochs.Count; i++)
@@ -270,35 +267,16 @@ internal sealed class Trainer : IDisposable
         _batches.Skip(read.Lines % _loader.BatchesPerEpoch);
     }
 
-    /// <summary>Refuses a state that no run can have left: later it would look as if the training had diverged.</summary>
-    private static void RequireState(string optimizer)
+    /// <summary>Refuses weights that no run can have left: later it would look as if the training had diverged.</summary>
+    private static void RequireFinite(string path, ReadOnlySpan<float> weights)
     {
-        using Device cpu = Device.Cpu(1);
-        Dictionary<string, Tensor> state = SafeTensors.Load(optimizer, cpu);
-        try
+        for (int i = 0; i < weights.Length; i++)
         {
-            foreach ((string name, Tensor tensor) in state)
+            if (!float.IsFinite(weights[i]))
             {
-                // Adam's second moment is a mean of squares.
-                RequireFinite(optimizer, $"tensor '{name}'", tensor.ToArray<float>(), name == SecondMoment ? 0 : float.MinValue);
+                throw new InvalidDataException(Texts.Format(
+                    $"'{ForeignText.CleanPath(path)}': a weight is {weights[i]} at element {i}; allowed: finite numbers."));
             }
-        }
-        finally
-        {
-            foreach (Tensor tensor in state.Values)
-            {
-                tensor.Dispose();
-            }
-        }
-    }
-
-    private static void RequireFinite(string path, string name, float[] values, float lowest)
-    {
-        int wrong = Array.FindIndex(values, value => !(value >= lowest && value <= float.MaxValue));
-        if (wrong >= 0)
-        {
-            string allowed = lowest == 0 ? "finite numbers from 0" : "finite numbers";
-            throw new InvalidDataException(Texts.Format($"'{path}': {name} is {values[wrong]} at element {wrong}; allowed: {allowed}."));
         }
     }
 
