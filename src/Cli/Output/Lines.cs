@@ -17,16 +17,18 @@ internal static class Lines
     public static IEnumerable<(string Line, long End)> Read(string path, long? bytes)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1 << 16);
-        long end = Math.Min(bytes ?? long.MaxValue, file.Length);
+        long last = Math.Min(bytes ?? long.MaxValue, file.Length);
         byte[] line = new byte[LongestLine];
         int length = 0;
-        for (long position = 0; position < end;)
+        for (long position = 0; position < last;)
         {
             int value = file.ReadByte();
             position++;
             if (value == '\n')
             {
-                yield return (Encoding.Latin1.GetString(line, 0, length), position);
+                // Editors of other systems may have ended it with two characters.
+                int end = length > 0 && line[length - 1] == '\r' ? length - 1 : length;
+                yield return (Encoding.Latin1.GetString(line, 0, end), position);
                 length = 0;
                 continue;
             }
@@ -34,14 +36,14 @@ internal static class Lines
             if (value >= 0 && length < line.Length)
             {
                 line[length++] = (byte)value;
-                if (position < end)
+                if (position < last)
                 {
                     continue;
                 }
             }
 
             string start = $"'{ForeignText.Clean(Encoding.Latin1.GetString(line, 0, length))}'";
-            throw new InvalidDataException(Texts.Format($"'{path}' at offset {position}: the line {start} has no end; expected: a line of at most {LongestLine} bytes."));
+            throw new InvalidDataException(Texts.Format($"'{ForeignText.CleanPath(path)}' at offset {position}: the line {start} has no end; expected: a line of at most {LongestLine} bytes."));
         }
     }
 }

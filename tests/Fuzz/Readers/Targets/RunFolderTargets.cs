@@ -32,10 +32,14 @@ internal sealed class ReportTarget : Target
         EpochReport[] epochs = [new(1, 10, 1.5, 0.25, null, 0.001, 1, 2, 50)];
         var report = new RunReport(
             Task, RunStatus.Interrupted, "0.1.0", DateTimeOffset.UnixEpoch, 1, settings, 100, Machine.Describe(Device.Default), epochs, 2.5, null);
-        report.Save(FilePath);
-        byte[] first = File.ReadAllBytes(FilePath);
-        (report with { Status = RunStatus.Running, Epochs = [] }).Save(FilePath);
-        Seeds = [first, File.ReadAllBytes(FilePath)];
+        Seeds = [Saved(report), Saved(report with { Status = RunStatus.Running, Epochs = [], LossLog = new FileMark(10, 200) })];
+
+        byte[] Saved(RunReport saved)
+        {
+            File.Delete(FilePath);
+            saved.Save(FilePath);
+            return File.ReadAllBytes(FilePath);
+        }
     }
 
     public override IReadOnlyList<byte[]> Seeds { get; }
