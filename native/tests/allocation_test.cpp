@@ -464,7 +464,8 @@ bool fail_allocation(const Operation& operation, int64_t k, bool again, const st
         return false;
     }
     const std::string message = ortho_last_error();
-    // There is nothing that a call can do without. A thread that the system does not start need not be for want of memory.
+    // There is nothing that a call can do without. A thread that the system does not start need not be for want of
+    // memory.
     const bool of_threads = message.find("threads is") == 0;
     EXPECT_TRUE(fails(status, of_threads ? ORTHO_NOT_SUPPORTED : ORTHO_OUT_OF_MEMORY, ""));
     EXPECT_TRUE(message.find("memory") != std::string::npos || message.find("threads") != std::string::npos) << message;

@@ -67,7 +67,8 @@ TEST(ProcessLimits, Address_space_is_named_where_memory_is_refused) {
         ortho_buffer* buffer = nullptr;
         EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), 256 * mebibyte), ORTHO_OUT_OF_MEMORY,
                           "; RLIMIT_AS (ulimit -v), the address space of this process, is " + limit));
-        EXPECT_NE(std::string(ortho_last_error()).find("out of memory: 256.0 MiB needed for buffer, 1"), std::string::npos)
+        EXPECT_NE(std::string(ortho_last_error()).find("out of memory: 256.0 MiB needed for buffer, 1"),
+                  std::string::npos)
             << ortho_last_error();
         // What fits is given.
         EXPECT_TRUE(succeeds(ortho_buffer_create(&buffer, device.get(), mebibyte)));

@@ -211,7 +211,7 @@ internal sealed partial class ArgumentTests
         try
         {
             CultureInfo.CurrentCulture = s_foreign;
-            ArgumentException exception = Assert.Catch<ArgumentException>(() => call());
+            ArgumentException exception = Assert.Catch<ArgumentException>(() => call())!;
             string message = exception.Message;
 
             Assert.That(message, Does.StartWith(start));
@@ -285,7 +285,7 @@ internal sealed partial class ArgumentTests
 
         static void AssertMessage(Action call, string start)
         {
-            Exception exception = Assert.Catch(() => call());
+            Exception exception = Assert.Catch(() => call())!;
             Assert.That(exception.Message, Does.StartWith(start));
             AssertReadable(exception.Message);
         }

@@ -23,12 +23,12 @@
  *  - `count` is the number of elements of a buffer, at least 1.
  *  - Numbers are given as double. One that must be finite in dtype is refused if it is NaN or infinite once rounded to
  *    the type of the buffers: beyond 3.4e38 for ORTHO_FLOAT32.
- *  - Results depend on the problem's shape, the seed and the kind of processor, never on the number of threads. How many
- *    threads of a device take part in a call is decided anew for each: no more than its work is worth, and fewer while
- *    other programs use the processors.
+ *  - Results depend on the problem's shape, the seed and the kind of processor, never on the number of threads. How
+ * many threads of a device take part in a call is decided anew for each: no more than its work is worth, and fewer
+ * while other programs use the processors.
  *  - After fork, the child has its own copies of all objects. It may use, free and create CPU devices and what lies on
- *    them, and gets the same results; threads are started again when they are needed, fewer if the system does not start
- *    as many. A fork waits for no call. A chain that another thread was using at that moment is half changed in the
+ *    them, and gets the same results; threads are started again when they are needed, fewer if the system does not
+ * start as many. A fork waits for no call. A chain that another thread was using at that moment is half changed in the
  *    child: its calls return ORTHO_INVALID_STATE, and freeing it leaves its memory allocated. What other threads were
  *    writing into buffers at that moment may be half written. CUDA does not survive fork: calls on what the parent
  *    created on a CUDA device return ORTHO_INVALID_STATE, freeing it touches no GPU, and creating a CUDA device returns
@@ -216,9 +216,9 @@ typedef struct ortho_device_options {
     uint32_t struct_size;
     /** ortho_device_kind. */
     int32_t kind;
-    /** CPU: threads that work together, 1 to 1024. 0: as many as the environment variable ORTHONATIVE_THREADS says, from
-        1 to 1024, and where it is not set or empty, as many as the processors that this process may use; fewer if the
-        system does not start as many. OMP_NUM_THREADS is not read. CUDA: must be 0. */
+    /** CPU: threads that work together, 1 to 1024. 0: as many as the environment variable ORTHONATIVE_THREADS says,
+       from 1 to 1024, and where it is not set or empty, as many as the processors that this process may use; fewer if
+       the system does not start as many. OMP_NUM_THREADS is not read. CUDA: must be 0. */
     int32_t threads;
     /** CUDA: which GPU; CPU: must be 0. A call makes that GPU the thread's current one, and the one before it current
         again if the process has used it. */

@@ -155,9 +155,9 @@ internal unsafe struct ortho_device_options
     /// <summary>ortho_device_kind.</summary>
     public int kind;
     /// <summary>
-    /// CPU: threads that work together, 1 to 1024. 0: as many as the environment variable ORTHONATIVE_THREADS says, from
-    /// 1 to 1024, and where it is not set or empty, as many as the processors that this process may use; fewer if the
-    /// system does not start as many. OMP_NUM_THREADS is not read. CUDA: must be 0.
+    /// CPU: threads that work together, 1 to 1024. 0: as many as the environment variable ORTHONATIVE_THREADS says,
+    /// from 1 to 1024, and where it is not set or empty, as many as the processors that this process may use; fewer if
+    /// the system does not start as many. OMP_NUM_THREADS is not read. CUDA: must be 0.
     /// </summary>
     public int threads;
     /// <summary>
@@ -296,7 +296,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 1;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "e64e4c5c09f58875df53a2877580883e3702d1cb61ab123db5847be475d9df08";
+    public const string HeaderHash = "3cd9fbd7524e8be56209e4a73b35296cb9240e360509717bc530db6add67f2d7";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
