@@ -2,6 +2,7 @@
 #include "fork.hpp"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <atomic>
@@ -173,8 +174,11 @@ TEST(Fork, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
         return ortho_chain_forward(chain, steps, 40, 1, 0, weights.data(), input_weights.data(), bias.data(),
                                    inputs.data(), nullptr, outputs.data());
     };
-    bool forked_meanwhile = false;
-    for (int repeat = 0; repeat < 100 && !forked_meanwhile; ++repeat) {
+    // Written by the child that found the chain half changed.
+    void* const shared = mmap(nullptr, sizeof(bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(shared, MAP_FAILED);
+    volatile bool& was_refused = *static_cast<volatile bool*>(shared);
+    for (int repeat = 0; repeat < 1000 && !was_refused; ++repeat) {
         std::atomic<bool> begun{false};
         std::thread other([&] {
             begun = true;
@@ -200,16 +204,17 @@ TEST(Fork, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
                 EXPECT_TRUE(fails(status, ORTHO_INVALID_STATE,
                                   "chain was in use by another thread when this process "
                                   "was forked"));
+                was_refused = true;
                 EXPECT_EQ(ortho_live_objects(), 2);
                 ortho_chain_free(chain);
                 EXPECT_EQ(ortho_live_objects(), 1);
                 const Problem small = problem(shapes[0]);
                 expect_same_bits(result_on(make_device(1), small), result_on(device, small));
             });
-        forked_meanwhile = inside;
         other.join();
     }
-    EXPECT_TRUE(forked_meanwhile);
+    EXPECT_TRUE(was_refused);
+    munmap(shared, sizeof(bool));
     EXPECT_TRUE(succeeds(forward(3)));
     ortho_chain_free(chain);
 }

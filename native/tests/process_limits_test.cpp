@@ -242,7 +242,7 @@ TEST(ProcessLimits, Memory_of_a_control_group_counts_without_its_cache_and_is_na
     if (!group.reason().empty())
         GTEST_SKIP() << group.reason();
     in_child([&] {
-        group.write(group.unified() ? "memory.max" : "memory.limit_in_bytes", std::to_string(512 * mebibyte));
+        group.write(group.unified() ? "memory.max" : "memory.limit_in_bytes", std::to_string(192 * mebibyte));
         group.write("cgroup.procs", std::to_string(getpid()));
         // Read twice, a file's pages count as active. Written first, so that none is dirty.
         char path[] = "/var/tmp/orthonative-XXXXXX";
@@ -250,24 +250,24 @@ TEST(ProcessLimits, Memory_of_a_control_group_counts_without_its_cache_and_is_na
         ASSERT_GE(file, 0);
         unlink(path);
         std::vector<char> block(static_cast<size_t>(mebibyte), 'x');
-        for (int i = 0; i < 300; ++i)
+        for (int i = 0; i < 80; ++i)
             ASSERT_EQ(write(file, block.data(), block.size()), mebibyte);
         ASSERT_EQ(fsync(file), 0);
         for (int pass = 0; pass < 3; ++pass)
-            for (int i = 0; i < 300; ++i)
+            for (int i = 0; i < 80; ++i)
                 ASSERT_EQ(pread(file, block.data(), block.size(), i * mebibyte), mebibyte);
         ortho_system_info info{};
         info.struct_size = sizeof info;
         EXPECT_TRUE(succeeds(ortho_get_system_info(&info)));
-        EXPECT_EQ(info.total_memory, 512 * mebibyte);
-        EXPECT_GT(info.available_memory, 400 * mebibyte);
+        EXPECT_EQ(info.total_memory, 192 * mebibyte);
+        EXPECT_GT(info.available_memory, 140 * mebibyte);
         const Device device = make_device(1);
         ortho_buffer* buffer = nullptr;
-        EXPECT_TRUE(succeeds(ortho_buffer_create(&buffer, device.get(), 350 * mebibyte)));
+        EXPECT_TRUE(succeeds(ortho_buffer_create(&buffer, device.get(), 120 * mebibyte)));
         ortho_buffer_free(buffer);
-        EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), 600 * mebibyte), ORTHO_OUT_OF_MEMORY,
+        EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), 250 * mebibyte), ORTHO_OUT_OF_MEMORY,
                           std::string(group.unified() ? "; memory.max" : "; memory.limit_in_bytes") +
-                              " of the control group " + group.name() + " is 512.0 MiB, "));
+                              " of the control group " + group.name() + " is 192.0 MiB, "));
         close(file);
     });
 }

@@ -24,16 +24,16 @@
  *  - Numbers are given as double. One that must be finite in dtype is refused if it is NaN or infinite once rounded to
  *    the type of the buffers: beyond 3.4e38 for ORTHO_FLOAT32.
  *  - Results depend on the problem's shape, the seed and the kind of processor, never on the number of threads. How
- * many threads of a device take part in a call is decided anew for each: no more than its work is worth, and fewer
- * while other programs use the processors.
- *  - After fork, the child has its own copies of all objects. It may use, free and create CPU devices and what lies on
- *    them, and gets the same results; threads are started again when they are needed, fewer if the system does not
- * start as many. A fork waits for no call. A chain that another thread was using at that moment is half changed in the
- *    child: its calls return ORTHO_INVALID_STATE, and freeing it leaves its memory allocated. What other threads were
- *    writing into buffers at that moment may be half written. CUDA does not survive fork: calls on what the parent
- *    created on a CUDA device return ORTHO_INVALID_STATE, freeing it touches no GPU, and creating a CUDA device returns
- *    ORTHO_NOT_SUPPORTED if the parent had created one. Programs that are started with vfork, posix_spawn or exec are
- *    not concerned.
+ *    many threads of a device take part in a call is decided anew for each: no more than its work is worth, and
+ *    fewer while other programs use the processors.
+ *  - After fork, the child has its own copies of all objects. It may use, free and create CPU devices and what lies
+ *    on them, and gets the same results; threads are started again when they are needed, fewer if the system does
+ *    not start as many. A fork waits for no call. A chain that another thread was using at that moment is half
+ *    changed in the child: its forward and backward calls return ORTHO_INVALID_STATE, and freeing it leaves its
+ *    memory allocated. What other threads were writing into buffers at that moment may be half written. CUDA does
+ *    not survive fork: calls on what the parent created on a CUDA device return ORTHO_INVALID_STATE, freeing it
+ *    touches no GPU, and creating a CUDA device returns ORTHO_NOT_SUPPORTED if the parent had created one. Programs
+ *    that are started with vfork, posix_spawn or exec are not concerned.
  *  - A call runs in a floating-point environment of its own, on all of its threads: rounding to nearest, no exception
  *    traps. That of the calling thread does not matter; when the call returns, it is as it was, flags included.
  *  - CPU: chains, dense layers and losses take numbers below the smallest normal one (1.2e-38 for ORTHO_FLOAT32,
@@ -70,7 +70,7 @@ extern "C" {
 #endif
 
 /** Version of this interface; a library that reports another one must not be used with this header. */
-#define ORTHO_ABI_VERSION 1u
+#define ORTHO_ABI_VERSION 2u
 
 /** What a function returns. */
 typedef enum ortho_status {
@@ -508,7 +508,8 @@ typedef struct ortho_chain_options {
  * Makes a chain and draws its filter.
  * @param chain    written: the new chain; free it with ortho_chain_free
  * @param options  copied
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if an environment variable
+ *         of the library has a value that is not known
  */
 ORTHO_API ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device,
                                           const ortho_chain_options* options);
@@ -520,7 +521,7 @@ ORTHO_API void ortho_chain_free(ortho_chain* chain);
  * Copies the filter O, in double precision as it was drawn.
  * @param layer   layer of a feedforward chain with filter_per_layer; otherwise 0
  * @param matrix  [N, N], written
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double* matrix);
 
@@ -626,7 +627,8 @@ ORTHO_API ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype,
  *                          without it and correct, nothing is waited for)
  * @param correct           written: rows whose largest logit (the first one of equals) is the target; may be null
  * @param logit_gradients   [rows, classes], written: gradient of the mean loss; may be null
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE;
+ *         ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, int64_t rows, int64_t classes,
                                                    double label_smoothing, const void* logits, const int32_t* targets,
@@ -640,7 +642,7 @@ ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t
  *                              nothing is waited for)
  * @param prediction_gradients  [count], written: gradient of the mean loss, infinite where dtype cannot hold it; may be
  *                              null
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64_t count,
                                                 const void* predictions, const void* targets, double* loss,
@@ -650,9 +652,10 @@ ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dt
 /* Optimizers, over a flat buffer of all parameters                                                                   */
 
 /*
- * A step is made as a whole or not at all. It is refused with ORTHO_NOT_FINITE if a gradient is NaN or infinite, or if
- * a parameter or a number of the optimizer's state would be: if a square, a weight decay or an update overflows. Then
- * nothing is changed. The message names the first such element by its index in the whole buffers:
+ * A step is made as a whole or not at all. It is refused with ORTHO_NOT_FINITE if a gradient of a group is NaN or
+ * infinite, or if a parameter or a number of the optimizer's state would be: if a square, a weight decay or an
+ * update overflows. Then nothing is changed. The message names the first such element by its index in the whole
+ * buffers:
  *     gradients[17] is NaN; it must be finite
  *     gradients[17] is 1e+21; with it second_moment[17] would not stay finite
  * Before the step, parameters and state must be finite, and second moments not negative. The CPU reads gradients and
@@ -678,7 +681,7 @@ typedef struct ortho_parameter_group {
  * @param max_norm   above 0; infinity: measure only
  * @param norm       written: the norm before clipping; may be null (CUDA: then nothing is waited for)
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE if the norm is NaN or beyond double (gradients are then
- *         unchanged)
+ *         unchanged); ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64_t count, void* gradients,
                                                 double max_norm, double* norm);
@@ -694,7 +697,7 @@ ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dt
  * @param nesterov     0 or 1
  * @param groups       [group_count] in the host's memory; they lie inside the buffers and do not overlap
  * @param group_count  at least 1
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
                                       const void* gradients, void* velocity, double momentum, int32_t nesterov,
@@ -717,7 +720,7 @@ ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64
  * @param decoupled      0: Adam; 1: AdamW
  * @param groups         [group_count] in the host's memory; they lie inside the buffers and do not overlap
  * @param group_count    at least 1
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
                                        const void* gradients, void* first_moment, void* second_moment, int64_t step,

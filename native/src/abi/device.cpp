@@ -29,8 +29,8 @@ int32_t threads_of_environment() {
     const char* const end = value + std::strlen(value);
     const auto [rest, error] = std::from_chars(value, end, threads);
     if (error != std::errc() || rest != end || threads < 1 || threads > largest_thread_count)
-        fail(ORTHO_NOT_SUPPORTED, "%s is '%.64s'; it must be a whole number from 1 to %d, or not set", name, value,
-             largest_thread_count);
+        fail(ORTHO_NOT_SUPPORTED, "%s is '%s'; it must be a whole number from 1 to %d, or not set", name,
+             ForeignText(value).c_str(), largest_thread_count);
     return threads;
 }
 

@@ -1,5 +1,6 @@
 #include "core/cpu_features.hpp"
 
+#include <atomic>
 #include <cstring>
 
 #include "core/error.hpp"
@@ -46,8 +47,13 @@ ortho_instruction_set best_instruction_set() noexcept {
 }
 
 ortho_instruction_set active_instruction_set() {
-    static const ortho_instruction_set chosen = choose();
-    return chosen;
+    // Not initialized by a call: the guard of that, which a fork may leave locked, would hang the child.
+    constexpr int unknown = -1;
+    static std::atomic<int> chosen{unknown};
+    int known = chosen.load(std::memory_order_relaxed);
+    if (known == unknown)
+        chosen.store(known = choose(), std::memory_order_relaxed);
+    return static_cast<ortho_instruction_set>(known);
 }
 
 } // namespace ortho

@@ -20,7 +20,8 @@
 namespace ortho {
 namespace {
 
-constexpr size_t path_capacity = 4096;
+/** Longer paths count as not there: callers' threads may have small stacks. */
+constexpr size_t path_capacity = 1024;
 constexpr int64_t unlimited = std::numeric_limits<int64_t>::max();
 
 /** Lines of a text file, read without allocating: memory may be what is missing. */

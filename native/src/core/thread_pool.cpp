@@ -30,8 +30,12 @@ inline void pause() noexcept {
 
 /** Threads beyond the cores would only take time from those that work, so they sleep at once. */
 bool have_cores_for(int threads) noexcept {
-    static const int cores = usable_cores();
-    return threads <= cores;
+    // Not initialized by a call: the guard of that, which a fork may leave locked, would hang the child.
+    static std::atomic<int> cores{0};
+    int known = cores.load(std::memory_order_relaxed);
+    if (known == 0)
+        cores.store(known = usable_cores(), std::memory_order_relaxed);
+    return threads <= known;
 }
 
 } // namespace
@@ -73,7 +77,7 @@ ThreadPool::ThreadPool(int threads, IfFewer if_fewer)
         const int started = ready_;
         if (if_fewer == IfFewer::accept) {
             threads_ = started;
-            may_spin_ = have_cores_for(started);
+            may_spin_.store(have_cores_for(started), std::memory_order_relaxed);
             return;
         }
         // Before the threads end, while the limit is met.
@@ -148,7 +152,7 @@ void ThreadPool::call(int rank) noexcept {
 void ThreadPool::work(int rank) noexcept {
     WaitWord& order = orders_[static_cast<size_t>(rank)];
     for (uint32_t run = idle;;) {
-        order.wait_while(run, may_spin_);
+        order.wait_while(run, may_spin_.load(std::memory_order_relaxed));
         run = order.load();
         if (stopping_)
             return;
@@ -182,7 +186,7 @@ int64_t ThreadPool::run_erased(int threads, Late late, Entry entry, void* contex
         }
     int64_t slept = 0;
     for (uint32_t left; (left = unfinished_.load()) != 0;)
-        slept += unfinished_.wait_while(left, may_spin_);
+        slept += unfinished_.wait_while(left, may_spin_.load(std::memory_order_relaxed));
     std::exception_ptr first;
     for (std::exception_ptr& failure : failures_)
         if (failure) {

@@ -129,7 +129,7 @@ private:
     void repair_after_fork() noexcept;
 
     int threads_;
-    bool may_spin_;
+    std::atomic<bool> may_spin_; // workers read it while the constructor counts them
     std::mutex run_mutex_;
     Entry entry_ = nullptr;
     void* context_ = nullptr;

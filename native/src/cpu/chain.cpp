@@ -293,7 +293,7 @@ public:
         Memory grown = memory_beyond_states(states, steps, call);
         const Plan plan = plan_for(steps, call.batch, forward_pace_);
         Barriers barriers(plan);
-        const FilterScratchUse filter_scratch(*this);
+        take_filter_scratch();
         if (spec.check_finite) {
             require_finite("inputs", static_cast<const T*>(call.inputs), steps * call.batch * d_);
             require_finite("initial", static_cast<const T*>(call.initial), call.batch * n_);
@@ -344,7 +344,7 @@ public:
         // What can fail comes first, so that backward can be called again.
         const Plan plan = plan_for(segments_.steps, batch, backward_pace_);
         Barriers barriers(plan);
-        const FilterScratchUse filter_scratch(*this);
+        take_filter_scratch();
         prepare_sums(plan);
         const auto* weights = static_cast<const T*>(call.weights);
         if (spec.recurrent()) {
@@ -420,20 +420,11 @@ private:
         std::vector<std::unique_ptr<Barrier>> barriers_;
     };
 
-    /** Holds what drawing each layer's own filter takes, for the time of a call. */
-    class FilterScratchUse {
-    public:
-        explicit FilterScratchUse(CpuChain& chain) : chain_(chain) {
-            if (chain.spec.filter_per_layer)
-                chain.filter_scratch_.emplace(chain.spec);
-        }
-        ~FilterScratchUse() { chain_.filter_scratch_.reset(); }
-        FilterScratchUse(const FilterScratchUse&) = delete;
-        FilterScratchUse& operator=(const FilterScratchUse&) = delete;
-
-    private:
-        CpuChain& chain_;
-    };
+    /** Takes what drawing each layer's own filter needs, once: every allocation asks the system what is free. */
+    void take_filter_scratch() {
+        if (spec.filter_per_layer && !filter_scratch_)
+            filter_scratch_.emplace(spec);
+    }
 
     /** A thread's part in a plan. */
     struct Member {
@@ -933,7 +924,7 @@ private:
     const bool all_threads_ = all_threads_of_environment();
     bool training_ = false;
     bool ready_for_backward_ = false;
-    std::optional<FilterScratch<T>> filter_scratch_; // during calls on chains that draw their filters anew
+    std::optional<FilterScratch<T>> filter_scratch_; // of chains that draw their filters anew
 };
 
 } // namespace

@@ -49,7 +49,8 @@ const Backend& load() {
     if (const char* named = environment(path_variable); named != nullptr) {
         // What a relative path stands for changes with the current folder, in which anyone may have put a file.
         if (*named != '/')
-            fail(ORTHO_NOT_SUPPORTED, "%s is '%.256s'; the full path of the library is required", path_variable, named);
+            fail(ORTHO_NOT_SUPPORTED, "%s is '%s'; the full path of the library is required", path_variable,
+                 ForeignText(named, 256).c_str());
         library = open_library(named, failures);
     } else {
         if (const std::string folder = own_folder(); !folder.empty())
@@ -60,8 +61,7 @@ const Backend& load() {
     if (library == nullptr)
         fail(ORTHO_NOT_SUPPORTED,
              "the library %s of CUDA devices cannot be loaded; add the NuGet package %s %s, install the NVIDIA driver "
-             "and "
-             "the CUDA runtime and cuBLAS that it was built with, or name the library's file with %s (%s)",
+             "and the CUDA runtime and cuBLAS that it was built with, or name the library's file with %s (%s)",
              file_name, package_name, ORTHO_VERSION, path_variable, failures.c_str());
     using EntryPoint = const Backend* (*)();
     const auto entry_point = reinterpret_cast<EntryPoint>(dlsym(library, backend_entry_point));

@@ -293,10 +293,10 @@ internal unsafe struct ortho_parameter_group
 
 internal static unsafe partial class NativeMethods
 {
-    public const uint ORTHO_ABI_VERSION = 1;
+    public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "3cd9fbd7524e8be56209e4a73b35296cb9240e360509717bc530db6add67f2d7";
+    public const string HeaderHash = "13b35bb8e2b48c31db5933ac4439808094a0152a285e839224b684fffea4d1f0";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -557,7 +557,10 @@ internal static unsafe partial class NativeMethods
     /// <summary>Makes a chain and draws its filter.</summary>
     /// <param name="chain">written: the new chain; free it with ortho_chain_free</param>
     /// <param name="options">copied</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if an environment variable
+    /// of the library has a value that is not known
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, ortho_chain_options* options);
@@ -571,7 +574,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Copies the filter O, in double precision as it was drawn.</summary>
     /// <param name="layer">layer of a feedforward chain with filter_per_layer; otherwise 0</param>
     /// <param name="matrix">[N, N], written</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_filter(ortho_chain* chain, long layer, double* matrix);
@@ -664,7 +667,10 @@ internal static unsafe partial class NativeMethods
     /// </param>
     /// <param name="correct">written: rows whose largest logit (the first one of equals) is the target; may be null</param>
     /// <param name="logit_gradients">[rows, classes], written: gradient of the mean loss; may be null</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE;
+    /// ORTHO_OUT_OF_MEMORY
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_softmax_cross_entropy(ortho_device* device, int dtype, long rows, long classes, double label_smoothing, void* logits, int* targets, double* loss, long* correct, void* logit_gradients);
@@ -680,7 +686,7 @@ internal static unsafe partial class NativeMethods
     /// [count], written: gradient of the mean loss, infinite where dtype cannot hold it; may be
     /// null
     /// </param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_mean_squared_error(ortho_device* device, int dtype, long count, void* predictions, void* targets, double* loss, void* prediction_gradients);
@@ -691,7 +697,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="norm">written: the norm before clipping; may be null (CUDA: then nothing is waited for)</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE if the norm is NaN or beyond double (gradients are then
-    /// unchanged)
+    /// unchanged); ORTHO_OUT_OF_MEMORY
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -709,7 +715,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="nesterov">0 or 1</param>
     /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
     /// <param name="group_count">at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_sgd_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* velocity, double momentum, int nesterov, ortho_parameter_group* groups, long group_count);
@@ -734,7 +740,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="decoupled">0: Adam; 1: AdamW</param>
     /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
     /// <param name="group_count">at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_adam_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* first_moment, void* second_moment, long step, double beta1, double beta2, double epsilon, int decoupled, ortho_parameter_group* groups, long group_count);
