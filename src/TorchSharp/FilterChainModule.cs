@@ -22,7 +22,7 @@ namespace OrthoNative.TorchSharp;
 /// module.
 /// </para>
 /// <para>
-/// Gradients can be differentiated again (<c>create_graph: true</c>). First derivatives are the native library's; higher ones are
+/// Gradients can be differentiated again (<c>create_graph: true, retain_graph: true</c>). First derivatives are the native library's; higher ones are
 /// computed in torch's operations and take the time and memory of a loop over all steps there.
 /// </para>
 /// <para>

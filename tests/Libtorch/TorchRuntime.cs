@@ -53,7 +53,9 @@ internal static partial class TorchRuntime
     /// <summary>Compiles a library and loads it so that its symbols come before those of all that is loaded later.</summary>
     private static void LoadBefore(string name, string source)
     {
-        string library = Path.Combine(Path.GetTempPath(), $"orthonative-{name}-{Environment.ProcessId}.so");
+        // In a folder of this user alone, where nobody else can have put a file of this name.
+        string folder = Directory.CreateTempSubdirectory("orthonative-").FullName;
+        string library = Path.Combine(folder, $"{name}.so");
         string compiler = FindCompiler() ?? throw new NotSupportedException("There is no C compiler (cc, gcc or clang) on the PATH.");
         var start = new ProcessStartInfo(compiler, ["-shared", "-fPIC", "-nostdlib", "-x", "c", "-", "-o", library])
         {
@@ -71,7 +73,7 @@ internal static partial class TorchRuntime
         }
 
         nint handle = Open(library, RtldNow | RtldGlobal);
-        File.Delete(library);
+        Directory.Delete(folder, recursive: true);
         if (handle == 0)
         {
             throw new NotSupportedException($"{name} could not be loaded.");
@@ -116,7 +118,7 @@ internal static partial class TorchRuntime
                     }
 
                     BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(entry + 4), Weak);
-                    string changed = $"{path}.{Environment.ProcessId}";
+                    string changed = $"{path}.{Guid.NewGuid():N}";
                     File.WriteAllBytes(changed, file);
                     File.Move(changed, path, overwrite: true);
                     return;

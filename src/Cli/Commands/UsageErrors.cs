@@ -110,43 +110,73 @@ internal static class UsageErrors
     private static string Suggestion(string given, IEnumerable<Symbol> symbols)
     {
         string[] names = [.. symbols.Select(symbol => symbol.Name)];
-        string bare = given.TrimStart('-').Replace('_', '-').ToLowerInvariant();
-        if (s_otherNames.TryGetValue(bare.Replace("-", "", StringComparison.Ordinal), out string? other) && names.Contains(other))
+        string bare = Bare(given);
+        if (bare.Length == 0)
         {
-            return $"did you mean {other}? ";
+            return "";
         }
 
-        (string name, int distance) = names
-            .Select(name => (Name: name, Distance: Distance(bare, name.TrimStart('-'))))
-            .DefaultIfEmpty((Name: "", Distance: int.MaxValue))
+        // A name, and what it stands for.
+        (string Name, string Meant)[] candidates =
+        [
+            .. names.Select(name => (Bare(name), name)),
+            .. s_otherNames.Where(pair => names.Contains(pair.Value)).Select(pair => (pair.Key, pair.Value)),
+        ];
+        (string Meant, int Distance) nearest = candidates
+            .Select(candidate => (candidate.Meant, Distance: Distance(bare, candidate.Name)))
+            .DefaultIfEmpty((Meant: "", Distance: int.MaxValue))
             .MinBy(candidate => candidate.Distance);
-        if (distance <= Math.Max(1, bare.Length / 3))
+        if (nearest.Distance <= Math.Max(1, bare.Length / 3))
         {
-            return $"did you mean {name}? ";
+            return $"did you mean {nearest.Meant}? ";
         }
 
-        // The words of the longer name, such as --batch-size, may have those of an option among them.
-        string[] words = bare.Split('-');
+        // The beginning of one name, or one with more behind it: --stop, --batch-size.
+        const int LeastLetters = 3;
+        string? longer = candidates
+            .Where(candidate => Math.Min(bare.Length, candidate.Name.Length) >= LeastLetters &&
+                (candidate.Name.StartsWith(bare, StringComparison.Ordinal) || bare.StartsWith(candidate.Name, StringComparison.Ordinal)))
+            .OrderBy(candidate => Math.Abs(candidate.Name.Length - bare.Length))
+            .Select(candidate => candidate.Meant)
+            .FirstOrDefault();
+        if (longer is not null)
+        {
+            return $"did you mean {longer}? ";
+        }
+
+        // The words of the longer name may have those of an option among them.
+        string[] words = given.TrimStart('-').Replace('_', '-').ToLowerInvariant().Split('-');
         return names.FirstOrDefault(candidate => words.Contains(candidate.TrimStart('-'))) is { } word ? $"did you mean {word}? " : "";
     }
 
-    /// <summary>Characters to insert, to delete or to replace from one text to another (V. Levenshtein).</summary>
+    /// <summary>A name without what people write in different ways.</summary>
+    private static string Bare(string name) =>
+        name.Replace("-", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal).ToLowerInvariant();
+
+    /// <summary>Characters to insert, delete, replace or swap with their neighbour from one text to another (V. Levenshtein, F. Damerau).</summary>
     private static int Distance(string from, string to)
     {
-        int[] row = [.. Enumerable.Range(0, to.Length + 1)];
-        for (int i = 1; i <= from.Length; i++)
+        int[,] distances = new int[from.Length + 1, to.Length + 1];
+        for (int i = 0; i <= from.Length; i++)
         {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= to.Length; j++)
+            for (int j = 0; j <= to.Length; j++)
             {
-                int replaced = diagonal + (from[i - 1] == to[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(replaced, Math.Min(row[j], row[j - 1]) + 1);
+                if (i == 0 || j == 0)
+                {
+                    distances[i, j] = i + j;
+                    continue;
+                }
+
+                int replaced = distances[i - 1, j - 1] + (from[i - 1] == to[j - 1] ? 0 : 1);
+                distances[i, j] = Math.Min(replaced, Math.Min(distances[i - 1, j], distances[i, j - 1]) + 1);
+                if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1])
+                {
+                    distances[i, j] = Math.Min(distances[i, j], distances[i - 2, j - 2] + 1);
+                }
             }
         }
 
-        return row[^1];
+        return distances[from.Length, to.Length];
     }
 
     private static string PathOf(CommandResult result) =>

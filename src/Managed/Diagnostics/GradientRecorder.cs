@@ -20,6 +20,7 @@ public sealed class GradientRecorder : IDisposable
     private readonly long _interval;
     private readonly List<GradientRecord> _records = [];
     private readonly ReadOnlyCollection<GradientRecord> _readOnlyRecords;
+    private double[] _firstInputs = [];
     private double[] _initialState = [];
     private bool _forwardWasSeen;
     private long _passes;
@@ -58,8 +59,8 @@ public sealed class GradientRecorder : IDisposable
         _model.LayerBackward -= Observe;
     }
 
-    /// <summary>The initial state is the caller's, who may write or replace it before the backward pass.</summary>
-    private void ObserveForward(Layer layer)
+    /// <summary>Inputs and initial state are the caller's, who may write or replace them before the backward pass.</summary>
+    private void ObserveForward(Layer layer, Tensor inputs)
     {
         if (layer != _layer)
         {
@@ -67,10 +68,14 @@ public sealed class GradientRecorder : IDisposable
         }
 
         _forwardWasSeen = true;
-        _initialState = _passes % _interval == 0 && layer is RoaRnn { InitialState: { } state } ? FirstSample(state, hasTime: false) : [];
+        bool records = _passes % _interval == 0;
+        _firstInputs = records ? FirstSample(inputs, hasTime: layer is RoaRnn) : [];
+
+        // One of another rank is refused by the layer.
+        _initialState = records && layer is RoaRnn { InitialState: { Rank: 2 } state } ? FirstSample(state, hasTime: false) : [];
     }
 
-    private void Observe(Layer layer, Tensor inputs, Tensor outputGradient)
+    private void Observe(Layer layer, Tensor outputGradient)
     {
         if (layer != _layer || !_forwardWasSeen)
         {
@@ -84,11 +89,8 @@ public sealed class GradientRecorder : IDisposable
         }
 
         LinearizedChain chain = layer is RoaFnn feedforward
-            ? LinearizedChain.Of(feedforward, FirstSample(inputs, hasTime: false))
-            : LinearizedChain.Of(
-                (RoaRnn)layer,
-                FirstSample(inputs, hasTime: true),
-                _initialState);
+            ? LinearizedChain.Of(feedforward, _firstInputs)
+            : LinearizedChain.Of((RoaRnn)layer, _firstInputs, _initialState);
         bool outputHasTime = layer is RoaRnn && outputGradient.Rank == 3;
         _records.Add(new GradientRecord(_passes, chain.LogGradientNorms(FirstSample(outputGradient, outputHasTime))));
     }

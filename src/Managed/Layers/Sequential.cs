@@ -168,11 +168,11 @@ public sealed unsafe class Sequential : IDisposable
     /// <summary>Whether the last forward pass began and failed, so that layers hold parts of it.</summary>
     internal bool PassFailed => _passFailed;
 
-    /// <summary>Before each layer's forward pass in training.</summary>
-    internal event Action<Layer>? LayerForward;
+    /// <summary>Before each layer's forward pass in training: the layer and its inputs.</summary>
+    internal event Action<Layer, Tensor>? LayerForward;
 
-    /// <summary>Before each layer's backward pass: the layer, its inputs and the gradient at its outputs.</summary>
-    internal event Action<Layer, Tensor, Tensor>? LayerBackward;
+    /// <summary>Before each layer's backward pass: the layer and the gradient at its outputs.</summary>
+    internal event Action<Layer, Tensor>? LayerBackward;
 
     /// <summary>Runs the model.</summary>
     /// <param name="inputs">
@@ -219,7 +219,7 @@ public sealed unsafe class Sequential : IDisposable
                 _inputs[i] = current;
                 if (training)
                 {
-                    LayerForward?.Invoke(_layers[i]);
+                    LayerForward?.Invoke(_layers[i], current);
                 }
 
                 current = _layers[i].Forward(current, training);
@@ -300,7 +300,7 @@ public sealed unsafe class Sequential : IDisposable
         for (int i = _layers.Length - 1; i >= 0; i--)
         {
             Tensor? inputGradient = i > 0 || _computeInputGradient ? _layers[i].InputGradientFor(_inputs[i], gradient) : null;
-            LayerBackward?.Invoke(_layers[i], _inputs[i], gradient);
+            LayerBackward?.Invoke(_layers[i], gradient);
             _layers[i].Backward(_inputs[i], gradient, inputGradient, accumulate);
             gradient = inputGradient!;
         }

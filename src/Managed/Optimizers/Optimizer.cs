@@ -76,7 +76,10 @@ public abstract unsafe partial class Optimizer : IDisposable
     /// A gradient is NaN or infinite, or the step would overflow; the message names the parameter and the element. Nothing is changed. On a GPU
     /// the next call that waits says so.
     /// </exception>
-    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The learning rate that <see cref="Schedule"/> gives is negative, NaN or infinite.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// Another thread is using the model, or a learning rate times its scales is beyond the model's element type.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
     public void Step()
     {
@@ -108,12 +111,15 @@ public abstract unsafe partial class Optimizer : IDisposable
             };
         }
 
-        using BufferScope parameters = Model.ParameterData.BorrowToWrite();
+        using BufferScope parameters = Model.ParameterData.Borrow();
         using BufferScope gradients = Model.GradientData.Borrow();
         fixed (ortho_parameter_group* groups = _groups)
         {
             Update(StepCount + 1, parameters.Address, gradients.Address, groups, _groups.Length);
         }
+
+        // Behind the call, since a step that is refused writes nothing.
+        Model.ParameterData.Watch.NoteWrite();
 
         LearningRate = learningRate;
         StepCount++;

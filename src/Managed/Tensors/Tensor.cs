@@ -157,8 +157,11 @@ public sealed unsafe class Tensor : IDisposable
     public Span<T> AsSpan<T>(long start, int length) where T : unmanaged
     {
         CheckRange<T>(start, length);
+
+        // Before the watch reads the memory: that of a GPU is refused here.
+        Span<T> elements = Elements<T>(start, length);
         _watch.Lend();
-        return Elements<T>(start, length);
+        return elements;
     }
 
     /// <summary>A range of the elements to be read.</summary>

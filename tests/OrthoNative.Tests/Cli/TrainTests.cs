@@ -562,7 +562,7 @@ internal sealed class TrainTests
 
         // Interrupted from the inside: by the limit of processor time, of which the program takes at least a second before.
         CliResult result = CliProcess.RunIn(
-            $"if [ -n \"$BASH_VERSION\" ]; then ulimit -f 12; else ulimit -f 24; fi; ulimit -S -t 3; export DOTNET_EnableWriteXorExecute=0 TMPDIR={elsewhere.Path}; exec {CliProcess.Tool}",
+            $"if [ -n \"$BASH_VERSION\" ]; then ulimit -f 12; else ulimit -f 24; fi; ulimit -S -t 6; export DOTNET_EnableWriteXorExecute=0 TMPDIR={elsewhere.Path}; exec {CliProcess.Tool}",
             folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--out", "run"]);
 
         Assert.That(result.ExitCode, Is.EqualTo(1), result.Error);

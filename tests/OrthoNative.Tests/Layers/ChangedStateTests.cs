@@ -258,6 +258,71 @@ internal sealed class ChangedStateTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
+    public void A_recorder_keeps_the_inputs_of_the_forward_half()
+    {
+        var layer = new RoaFnn(Units, 5);
+        using var model = new Sequential(Device, 1, layer);
+        using Tensor inputs = Random(4, Units);
+        using Tensor gradient = GradientFor(model.Forward(inputs));
+        using var recorder = new GradientRecorder(model, layer, 1);
+        model.Forward(inputs);
+        model.Backward(gradient);
+        model.Forward(inputs);
+        // No layer reads these again.
+        inputs.Fill(3);
+        model.Backward(gradient);
+
+        Assert.That(recorder.Records, Has.Count.EqualTo(2));
+        Assert.That(recorder.Records[1].LogNorms, Is.EqualTo(recorder.Records[0].LogNorms));
+    }
+
+    [Test]
+    public void An_initial_state_of_another_rank_is_refused_by_the_layer_under_a_recorder_too()
+    {
+        var rnn = new RoaRnn(Inputs, Units);
+        using var model = new Sequential(Device, 1, rnn);
+        using var recorder = new GradientRecorder(model, rnn, 1);
+        using Tensor inputs = Random(5, 4, Inputs);
+        using var scalar = new Tensor(Device, DType.Float32);
+        rnn.InitialState = scalar;
+
+        Assert.That(() => model.Forward(inputs), Throws.ArgumentException.With.Message.Contains("InitialState"));
+    }
+
+    [Test]
+    public void A_step_that_is_refused_is_no_write()
+    {
+        if (Device.Kind != DeviceKind.Cpu)
+        {
+            Assert.Ignore("A GPU refuses a step behind the call, which counts as a write.");
+        }
+
+        using Sequential model = Recurrent();
+        using Tensor inputs = Random(5, 4, Inputs);
+        using Tensor gradient = GradientFor(model.Forward(inputs));
+        using var adam = new Adam(model);
+        model.GradientData.Fill(double.NaN);
+        Assert.That(adam.Step, Throws.TypeOf<NotFiniteNumberException>());
+
+        Assert.That(() => model.Backward(gradient), Throws.Nothing);
+    }
+
+    [Test]
+    public void A_span_of_a_tensor_on_a_gpu_is_refused_while_a_pass_waits_too()
+    {
+        if (Device.Kind == DeviceKind.Cpu)
+        {
+            Assert.Ignore("Tensors of the CPU have spans.");
+        }
+
+        using Sequential model = Recurrent();
+        using Tensor inputs = Random(5, 4, Inputs);
+        model.Forward(inputs);
+
+        Assert.That(() => _ = inputs.AsSpan<float>().Length, Throws.InvalidOperationException);
+    }
+
+    [Test]
     public void A_final_state_that_was_read_is_the_readers_and_no_later_read_or_disposal_changes_it()
     {
         var rnn = new RoaRnn(Inputs, Units);
@@ -373,7 +438,7 @@ internal sealed class ChangedStateTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(model.InputGradient.Shape.ToArray(), Is.EqualTo((long[])[4, Inputs]));
 
         model.Forward(inputs);
-        model.LayerBackward += (layer, _, _) =>
+        model.LayerBackward += (layer, _) =>
         {
             if (layer == model.Layers[1])
             {
