@@ -13,7 +13,7 @@ internal static class FileErrors
     /// <summary>Whether an exception is one of them.</summary>
     public static bool Is(Exception exception) => exception is IOException or UnauthorizedAccessException or NotSupportedException || IsTooLarge(exception);
 
-    /// <summary>Whether a write was refused for the size of the file (EFBIG), for which .NET has no better exception.</summary>
+    /// <summary>Whether a write was refused for the size of the file (EFBIG), for which .NET has no better exception. The library's writers have one.</summary>
     private static bool IsTooLarge(Exception exception) => exception is ArgumentOutOfRangeException { ParamName: "value", ActualValue: null };
 
     /// <summary>Whether a file is locked by another process.</summary>

@@ -1,5 +1,4 @@
 using System.Text;
-using Microsoft.Win32.SafeHandles;
 
 namespace OrthoNative.Cli.Output;
 
@@ -22,7 +21,7 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
     private const int TailBytes = 128;
 
     private readonly List<T> _pending = [];
-    private SafeFileHandle? _file;
+    private FileStream? _file;
     private long _lines;
     private long _bytes;
     private bool _appendable;
@@ -52,7 +51,7 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
     /// <returns>False: it is another file, or cannot be written; it has to be written whole.</returns>
     public bool TryAppend(string path)
     {
-        SafeFileHandle? file = null;
+        FileStream? file = null;
         try
         {
             // A link may lead to someone else's file.
@@ -62,7 +61,7 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
             }
 
             file = Open(path, FileMode.Open, FileAccess.ReadWrite);
-            if (RandomAccess.GetLength(file) != _bytes || !ReadTail(file).AsSpan().SequenceEqual(ReadTail(_file)))
+            if (RandomAccess.GetLength(file.SafeFileHandle) != _bytes || !ReadTail(file).AsSpan().SequenceEqual(ReadTail(_file)))
             {
                 file.Dispose();
                 return false;
@@ -93,7 +92,7 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
     /// <exception cref="IOException">The file cannot be written, or the earlier one not be read.</exception>
     public void WriteWhole(string path)
     {
-        SafeFileHandle file = Open(path, FileMode.CreateNew, FileAccess.ReadWrite);
+        FileStream file = RunFolder.CreateNew(path, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         try
         {
             Keep(file, Count, WritePending(file, CopyWritten(file)));
@@ -107,30 +106,30 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
 
     public void Dispose() => _file?.Dispose();
 
-    private static SafeFileHandle Open(string path, FileMode mode, FileAccess access) =>
-        File.OpenHandle(path, mode, access, FileShare.ReadWrite | FileShare.Delete);
+    private static FileStream Open(string path, FileMode mode, FileAccess access) =>
+        new(path, mode, access, FileShare.ReadWrite | FileShare.Delete);
 
     /// <summary>The file stays open: where it is removed with its folder, its lines can still be written elsewhere.</summary>
-    private void Keep(SafeFileHandle file, long lines, long bytes)
+    private void Keep(FileStream file, long lines, long bytes)
     {
         _file?.Dispose();
         (_file, _lines, _bytes, _appendable) = (file, lines, bytes, true);
         _pending.Clear();
     }
 
-    private byte[] ReadTail(SafeFileHandle file)
+    private byte[] ReadTail(FileStream file)
     {
         byte[] tail = new byte[Math.Min(TailBytes, _bytes)];
         Read(file, tail, _bytes - tail.Length);
         return tail;
     }
 
-    private long CopyWritten(SafeFileHandle target)
+    private long CopyWritten(FileStream target)
     {
         if (_file is null)
         {
             byte[] first = header is null ? [] : Encoding.ASCII.GetBytes(header + "\n");
-            RandomAccess.Write(target, first, 0);
+            RandomAccess.Write(target.SafeFileHandle, first, 0);
             return first.Length;
         }
 
@@ -139,17 +138,17 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
         {
             Span<byte> part = chunk.AsSpan(0, (int)Math.Min(chunk.Length, _bytes - offset));
             Read(_file, part, offset);
-            RandomAccess.Write(target, part, offset);
+            RandomAccess.Write(target.SafeFileHandle, part, offset);
         }
 
         return _bytes;
     }
 
-    private static void Read(SafeFileHandle file, Span<byte> destination, long offset)
+    private static void Read(FileStream file, Span<byte> destination, long offset)
     {
         while (!destination.IsEmpty)
         {
-            int read = RandomAccess.Read(file, destination, offset);
+            int read = RandomAccess.Read(file.SafeFileHandle, destination, offset);
             if (read == 0)
             {
                 throw new IOException("the earlier part of the file is cut off");
@@ -161,7 +160,7 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
     }
 
     /// <returns>Bytes of the file with them.</returns>
-    private long WritePending(SafeFileHandle target, long offset)
+    private long WritePending(FileStream target, long offset)
     {
         var text = new StringBuilder();
         for (int i = 0; i < _pending.Count; i++)
@@ -170,21 +169,21 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
             if (text.Length >= ChunkBytes || i == _pending.Count - 1)
             {
                 byte[] bytes = Encoding.ASCII.GetBytes(text.ToString());
-                RandomAccess.Write(target, bytes, offset);
+                RandomAccess.Write(target.SafeFileHandle, bytes, offset);
                 offset += bytes.Length;
                 text.Clear();
             }
         }
 
-        RandomAccess.FlushToDisk(target);
+        RandomAccess.FlushToDisk(target.SafeFileHandle);
         return offset;
     }
 
-    private void Truncate(SafeFileHandle file)
+    private void Truncate(FileStream file)
     {
         try
         {
-            RandomAccess.SetLength(file, _bytes);
+            RandomAccess.SetLength(file.SafeFileHandle, _bytes);
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {

@@ -27,8 +27,13 @@ internal sealed class RunFolder : IDisposable
     /// <summary>File that is held locked while the folder is in use, and goes with its end or at the next use of the folder.</summary>
     private const string LockFile = ".orthonative.lock";
 
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
     private readonly string _option;
     private readonly string? _created;
+
+    /// <summary>Rights of pictures that a save has removed, until they are drawn anew.</summary>
+    private readonly Dictionary<string, (FileStatus? Status, UnixFileMode Mode)> _removed = [];
     private readonly string[] _names;
     private FolderLock? _folderLock;
     private FileStream? _lock;
@@ -136,6 +141,39 @@ internal sealed class RunFolder : IDisposable
         string? outcome = TryElsewhere(files, essential is not null, pictures, out string secondProblem)
             ?? (essential is null ? null : TryInPart(essential, secondProblem));
         throw CliException.Failure($"{problem}; {outcome ?? $"the run's files were not saved, nor elsewhere: {secondProblem}"}");
+    }
+
+    /// <summary>
+    /// Does once, in a folder that is removed again, what saves do: afterwards all that they need has been loaded, and a change of the program's files
+    /// or a lack of file descriptors costs no save. What goes wrong here, the saves tell.
+    /// </summary>
+    /// <param name="files">Files as they are saved; they may be small. They are written twice.</param>
+    /// <param name="pictures">Name and content.</param>
+    public void Rehearse((string Name, Action<string> Write)[] files, params (string Name, Func<byte[]> Content)[] pictures)
+    {
+        string path = "";
+        try
+        {
+            path = CreateRescueFolder();
+            using var folder = new RunFolder(path, _option, path, _names);
+            _ = TryWriteTo(folder, _ => throw new IOException("rehearsed"), anyProblem: true);
+            for (int i = 0; i < 2; i++)
+            {
+                _ = TryWriteTo(folder, _ => files, anyProblem: true);
+                _ = folder.TryWritePictures(pictures);
+            }
+        }
+        catch (Exception)
+        {
+            // As said.
+        }
+        finally
+        {
+            if (path.Length > 0)
+            {
+                RemoveAll(path);
+            }
+        }
     }
 
     /// <param name="folder">Where the files are written.</param>
@@ -266,9 +304,12 @@ internal sealed class RunFolder : IDisposable
             }
 
             File.Delete(Committed(name));
+            (FileStatus? Status, UnixFileMode Mode)? older = RightsOf(name) ?? (_removed.TryGetValue(name, out var removed) ? removed : null);
+            Reserve(Committed(name), older);
             using (FileStream file = CreateNew(Committed(name)))
             {
                 file.Write(bytes);
+                KeepRights(file.SafeFileHandle, name, older);
             }
 
             File.Move(Committed(name), PathOf(name), overwrite: true);
@@ -295,8 +336,24 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
-    /// <summary>Makes a file of which there is none yet: where someone has put a link in its place, it is not followed.</summary>
-    public static FileStream CreateNew(string path) => new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+    /// <summary>
+    /// Makes a file of which there is none yet: where someone has put a link in its place, it is not followed. An empty file of its owner alone
+    /// is replaced by another such file.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="access">What it is opened for.</param>
+    /// <param name="share">What others may open it for meanwhile.</param>
+    public static FileStream CreateNew(string path, FileAccess access = FileAccess.Write, FileShare share = FileShare.None)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = access, Share = share };
+        if (!OperatingSystem.IsWindows() && new FileInfo(path) is { Exists: true, LinkTarget: null, Length: 0, UnixFileMode: OwnerOnly })
+        {
+            File.Delete(path);
+            options.UnixCreateMode = OwnerOnly;
+        }
+
+        return new FileStream(path, options);
+    }
 
     /// <summary>Writes files, without a second place.</summary>
     /// <param name="files">Name, and what writes the file to the path that it is given. The last one is the commit record.</param>
@@ -354,6 +411,8 @@ internal sealed class RunFolder : IDisposable
             string path = name == Record ? Uncommitted(name) : Committed(name);
             // What someone else has put there, such as a link to a file of ours.
             File.Delete(path);
+            (FileStatus? Status, UnixFileMode Mode)? older = RightsOf(name);
+            Reserve(path, older);
             write(path);
             if (new FileInfo(path).LinkTarget is not null)
             {
@@ -361,6 +420,7 @@ internal sealed class RunFolder : IDisposable
             }
 
             using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Write);
+            KeepRights(file, name, older);
             RandomAccess.FlushToDisk(file);
         }
 
@@ -371,6 +431,36 @@ internal sealed class RunFolder : IDisposable
         foreach (string name in Complete())
         {
             yield return name;
+        }
+    }
+
+    /// <summary>Rights of a file in the folder; null: there is none that a new one is to have the rights of.</summary>
+    private (FileStatus? Status, UnixFileMode Mode)? RightsOf(string name)
+    {
+        var file = new FileInfo(PathOf(name));
+        if (OperatingSystem.IsWindows() || !file.Exists || file.LinkTarget is not null)
+        {
+            return null;
+        }
+
+        FileStatus? status = FileStatus.Of(file.FullName, follow: false);
+        return status is { IsDevice: true } ? null : (status, file.UnixFileMode);
+    }
+
+    /// <summary>Makes an empty file for its owner alone, so that the new content is never readable by more than the older one.</summary>
+    private static void Reserve(string path, (FileStatus? Status, UnixFileMode Mode)? older)
+    {
+        if (!OperatingSystem.IsWindows() && older is not null)
+        {
+            using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly });
+        }
+    }
+
+    private void KeepRights(SafeFileHandle file, string name, (FileStatus? Status, UnixFileMode Mode)? older)
+    {
+        if (!OperatingSystem.IsWindows() && older is { } rights)
+        {
+            FileReplacement.KeepRights(file, PathOf(name), rights.Status, rights.Mode);
         }
     }
 
@@ -495,6 +585,11 @@ internal sealed class RunFolder : IDisposable
             {
                 // It is of an earlier save, or of another run. The new one is drawn once everything else is in its place.
                 yield return name;
+                if (RightsOf(name) is { } rights)
+                {
+                    _removed[name] = rights;
+                }
+
                 File.Delete(PathOf(name));
             }
         }

@@ -46,7 +46,12 @@ internal sealed record RunReport(
     /// <exception cref="CliException">There is none, it is of another task, or the run has ended.</exception>
     public static RunReport LoadForResuming(string folder, string task)
     {
-        string path = System.IO.Path.Combine(folder, RunFolder.Report);
+        string path = System.IO.Path.Combine(folder, RunFolder.Report), opened = path;
+        foreach (string name in (string[])[RunFolder.Report, RunFolder.Epochs, RunFolder.Weights, RunFolder.OptimizerState, RunFolder.Losses])
+        {
+            RequireFile(System.IO.Path.Combine(folder, name));
+        }
+
         RunReport report;
         try
         {
@@ -60,7 +65,8 @@ internal sealed record RunReport(
             if (report.EpochLog is { } mark)
             {
                 RequireMark("epochLog", mark, 0);
-                report = report with { Epochs = Output.EpochLog.Load(System.IO.Path.Combine(folder, RunFolder.Epochs), mark) };
+                opened = System.IO.Path.Combine(folder, RunFolder.Epochs);
+                report = report with { Epochs = Output.EpochLog.Load(opened, mark) };
             }
         }
         catch (InvalidDataException exception)
@@ -69,7 +75,7 @@ internal sealed record RunReport(
         }
         catch (Exception exception) when (FileErrors.Is(exception) || exception is JsonException)
         {
-            throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(path)}' cannot be read ({FileErrors.Reason(exception)}); allowed: the --out of a run that was interrupted");
+            throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(opened)}' cannot be read ({FileErrors.Reason(exception)}); allowed: the --out of a run that was interrupted");
         }
 
         if (report.Task != task)
@@ -92,6 +98,15 @@ internal sealed record RunReport(
         }
 
         return report;
+    }
+
+    /// <summary>Refuses what is no file before it is opened: a pipe would keep the program waiting for someone to write into it.</summary>
+    private static void RequireFile(string path)
+    {
+        if (FileStatus.Of(path, follow: true) is { IsDevice: true })
+        {
+            throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(path)}' is a pipe or a device; allowed: a file, as a run that was interrupted leaves it");
+        }
     }
 
     /// <summary>Checks every number that a run goes on with, before it does: found at its end, a wrong one would cost the run.</summary>

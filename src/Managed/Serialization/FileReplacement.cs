@@ -1,5 +1,6 @@
 using System.Runtime.Versioning;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -67,11 +68,11 @@ internal sealed class FileReplacement : IDisposable
 
         try
         {
-            Stream = new FileStream(Temporary, options);
+            Stream = new ContentStream(Temporary, options);
         }
         catch (DirectoryNotFoundException exception)
         {
-            throw new DirectoryNotFoundException($"The folder of '{ForeignText.CleanPath(path)}' does not exist.", exception);
+            throw NoFolder(path, exception);
         }
         catch (Exception exception) when (exists && (exception is PathTooLongException || IsRefused(exception)))
         {
@@ -82,7 +83,7 @@ internal sealed class FileReplacement : IDisposable
         {
             // It goes again if it is not committed.
             Temporary = target;
-            Stream = new FileStream(target, options);
+            Stream = new ContentStream(target, options);
         }
     }
 
@@ -115,9 +116,9 @@ internal sealed class FileReplacement : IDisposable
             return;
         }
 
-        if (!OperatingSystem.IsWindows())
+        if (!OperatingSystem.IsWindows() && _mode is { } mode)
         {
-            KeepRights();
+            KeepRights(Stream.SafeFileHandle, _path, _older, mode);
         }
 
         Stream.Flush(flushToDisk: true);
@@ -161,16 +162,15 @@ internal sealed class FileReplacement : IDisposable
     private static bool IsRefused(Exception exception) =>
         exception is UnauthorizedAccessException or IOException { HResult: ReadOnlyFileSystem or Busy };
 
-    /// <summary>Gives the new file the rights of the older one.</summary>
+    /// <summary>Gives a new file the rights of an older one: mode, and as far as the system allows it owner, group and attributes.</summary>
+    /// <param name="file">The new file.</param>
+    /// <param name="path">Path of the older one.</param>
+    /// <param name="older">Its status; null: not known.</param>
+    /// <param name="mode">Its mode.</param>
     [UnsupportedOSPlatform("windows")]
-    private void KeepRights()
+    internal static void KeepRights(SafeFileHandle file, string path, FileStatus? older, UnixFileMode mode)
     {
-        if (_mode is not { } mode)
-        {
-            return;
-        }
-
-        if (_older is { } older && !older.GiveTo(Stream.SafeFileHandle, _path))
+        if (older is { } status && !status.GiveTo(file, path))
         {
             // What a group may do is not handed on to another group, unless all may do it.
             mode = (mode & ~(UnixFileMode)0x38) | (UnixFileMode)(((int)mode & 7) << 3);
@@ -179,7 +179,7 @@ internal sealed class FileReplacement : IDisposable
         try
         {
             // Where there is an access control list, these are the same rights once more.
-            File.SetUnixFileMode(Stream.SafeFileHandle, mode);
+            File.SetUnixFileMode(file, mode & Rights);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -217,7 +217,8 @@ internal sealed class FileReplacement : IDisposable
     }
 
     // A device may be open in other programs.
-    private static FileStream Open(string path, FileMode mode) => new(path, mode, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+    private static ContentStream Open(string path, FileMode mode) =>
+        new(path, new FileStreamOptions { Mode = mode, Access = FileAccess.Write, Share = FileShare.ReadWrite, BufferSize = 0 });
 
     /// <summary>The file that a path leads to through symbolic links.</summary>
     /// <returns>
@@ -227,14 +228,15 @@ internal sealed class FileReplacement : IDisposable
     private static (string? Path, bool IsForeignLink) FollowLinks(string path)
     {
         string at = System.IO.Path.GetFullPath(path);
-        for (int i = 0; i < MaximumLinks; i++)
+        int links = 0;
+        while (true)
         {
             if (new FileInfo(at).LinkTarget is not { } target)
             {
                 return (at, false);
             }
 
-            if (at.StartsWith("/proc/", StringComparison.Ordinal) || at.StartsWith("/dev/fd/", StringComparison.Ordinal))
+            if (IsOpenFile(at))
             {
                 return (null, false);
             }
@@ -244,11 +246,67 @@ internal sealed class FileReplacement : IDisposable
                 return (at, true);
             }
 
-            at = System.IO.Path.GetFullPath(target, System.IO.Path.GetDirectoryName(at)!);
+            Count(ref links, path);
+            string folder = System.IO.Path.GetDirectoryName(at)!;
+            at = OperatingSystem.IsWindows()
+                ? System.IO.Path.GetFullPath(target, folder)
+                : Walk(Walk("/", folder, throughLast: true, ref links, path), target, throughLast: false, ref links, path);
+        }
+    }
+
+    /// <summary>
+    /// Joins a folder and a path as the system walks them: links to folders are followed one by one, so that .. is the parent of the folder that
+    /// was reached, and not the name before.
+    /// </summary>
+    /// <param name="folder">Where a relative path begins; without links in it.</param>
+    /// <param name="path">The path to join.</param>
+    /// <param name="throughLast">Whether its last name is followed, too.</param>
+    /// <param name="links">Counts the links.</param>
+    /// <param name="asked">The path that messages name.</param>
+    private static string Walk(string folder, string path, bool throughLast, ref int links, string asked)
+    {
+        string at = path.StartsWith('/') ? "/" : folder;
+        string[] names = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        for (int i = 0; i < names.Length; i++)
+        {
+            if (names[i] is "." or "..")
+            {
+                if (!Directory.Exists(at))
+                {
+                    throw NoFolder(asked);
+                }
+
+                at = names[i] == "." ? at : System.IO.Path.GetDirectoryName(at) ?? at;
+                continue;
+            }
+
+            string next = System.IO.Path.Join(at, names[i]);
+            if ((throughLast || i < names.Length - 1) && !IsOpenFile(next) && new FileInfo(next).LinkTarget is { } target)
+            {
+                Count(ref links, asked);
+                next = Walk(at, target, throughLast: true, ref links, asked);
+            }
+
+            at = next;
         }
 
-        throw new IOException($"'{ForeignText.CleanPath(path)}' is a symbolic link that leads to no file within {MaximumLinks} links.");
+        // That it must be a folder is not lost.
+        return path.EndsWith('/') ? System.IO.Path.Join(at, "/") : at;
     }
+
+    /// <summary>Whether a link is one that only opening can follow: its text need not be a path.</summary>
+    private static bool IsOpenFile(string link) => link.StartsWith("/proc/", StringComparison.Ordinal) || link.StartsWith("/dev/fd/", StringComparison.Ordinal);
+
+    private static void Count(ref int links, string path)
+    {
+        if (++links > MaximumLinks)
+        {
+            throw new IOException($"'{ForeignText.CleanPath(path)}' is a symbolic link that leads to no file within {MaximumLinks} links.");
+        }
+    }
+
+    private static DirectoryNotFoundException NoFolder(string path, Exception? inner = null) =>
+        new($"The folder of '{ForeignText.CleanPath(path)}' does not exist.", inner);
 
     /// <summary>A name that nobody can foresee, which begins with that of the file as far as there is room.</summary>
     private static string MakeTemporaryPath(string path)
@@ -265,5 +323,55 @@ internal sealed class FileReplacement : IDisposable
         }
 
         return System.IO.Path.Join(System.IO.Path.GetDirectoryName(path.AsSpan()), $"{name}{ending}");
+    }
+
+    /// <summary>
+    /// A file whose size the system, or a limit of the process, bounds: a write beyond that (EFBIG), for which .NET has an exception of arguments, is an
+    /// <see cref="IOException"/>. The writes of spans and memory, too, go through those of arrays.
+    /// </summary>
+    private sealed class ContentStream(string path, FileStreamOptions options) : FileStream(path, options)
+    {
+        public override void Write(byte[] buffer, int offset, int count)
+        {
+            try
+            {
+                base.Write(buffer, offset, count);
+            }
+            catch (ArgumentOutOfRangeException exception) when (IsTooLarge(exception))
+            {
+                throw TooLarge(exception);
+            }
+        }
+
+        public override async Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
+        {
+            try
+            {
+#pragma warning disable CA1835 // That of memory would call this one.
+                await base.WriteAsync(buffer, offset, count, cancellationToken).ConfigureAwait(false);
+#pragma warning restore CA1835
+            }
+            catch (ArgumentOutOfRangeException exception) when (IsTooLarge(exception))
+            {
+                throw TooLarge(exception);
+            }
+        }
+
+        public override void Flush(bool flushToDisk)
+        {
+            try
+            {
+                base.Flush(flushToDisk);
+            }
+            catch (ArgumentOutOfRangeException exception) when (IsTooLarge(exception))
+            {
+                throw TooLarge(exception);
+            }
+        }
+
+        private static bool IsTooLarge(ArgumentOutOfRangeException exception) => exception is { ParamName: "value", ActualValue: null };
+
+        private IOException TooLarge(Exception exception) =>
+            new($"The file is larger than the system, or a limit set for this process, allows : '{ForeignText.CleanPath(Name)}'", exception);
     }
 }

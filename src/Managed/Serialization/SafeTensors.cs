@@ -45,10 +45,17 @@ public static class SafeTensors
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
 
+        KeyValuePair<string, Tensor>[] given = [.. tensors];
+        foreach (KeyValuePair<string, Tensor> pair in given)
+        {
+            if (pair.Value is null)
+            {
+                throw new ArgumentException($"{nameof(tensors)}['{ForeignText.Clean(pair.Key)}'] is null.", nameof(tensors));
+            }
+        }
+
         // Wider elements first, so that every tensor is aligned to its own.
-        KeyValuePair<string, Tensor>[] ordered = [.. tensors.OrderByDescending(pair => pair.Value is { } tensor
-            ? tensor.DType.Bytes()
-            : throw new ArgumentException($"{nameof(tensors)}['{ForeignText.Clean(pair.Key)}'] is null.", nameof(tensors)))];
+        KeyValuePair<string, Tensor>[] ordered = [.. given.OrderByDescending(pair => pair.Value.DType.Bytes())];
         byte[] header = MakeHeader(ordered, metadata);
 
         using FileReplacement file = FileReplacement.Begin(path);
@@ -59,9 +66,9 @@ public static class SafeTensors
             long bytes = pair.Value.Count * pair.Value.DType.Bytes();
             for (long position = 0; position < bytes; position += ChunkBytes)
             {
-                Span<byte> part = chunk.AsSpan(0, (int)long.Min(ChunkBytes, bytes - position));
-                pair.Value.Download(position, part);
-                file.Stream.Write(part);
+                int part = (int)long.Min(ChunkBytes, bytes - position);
+                pair.Value.Download(position, chunk.AsSpan(0, part));
+                file.Stream.Write(chunk, 0, part);
             }
         }
 

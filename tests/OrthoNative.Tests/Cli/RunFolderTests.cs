@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.Versioning;
 using OrthoNative.Cli;
 using OrthoNative.Cli.Output;
 using OrthoNative.Tests.Data;
@@ -182,6 +183,62 @@ internal sealed class RunFolderTests
             () => open.WaitAsync(TimeSpan.FromSeconds(30)),
             Throws.TypeOf<CliException>().With.Message.Contains("(.orthonative.lock is a pipe or a device; expected: a file or nothing)"));
         Assert.That(File.Exists(folder.File(".orthonative.lock")), Is.True);
+    }
+
+    /// <summary>A report, a log, a model and a picture, each by what writes it in a run.</summary>
+    [TestCase(0x180)]
+    [TestCase(0x1A0)]
+    [TestCase(0x100)]
+    [Platform("Linux,MacOsX")]
+    [UnsupportedOSPlatform("windows")]
+    public void A_save_keeps_the_rights_of_the_files_that_it_replaces(int mode)
+    {
+        using var folder = new TemporaryFolder();
+        using var model = new Sequential(Device.Default, 1, new Dense(2, 2));
+        using GrowingFile<int> log = new("n", (number, record) => $"{number}:{record}");
+        using var run = RunFolder.Open(folder.Path, "model", "log", "loss.png", "record");
+        string[] names = ["log", "loss.png", "model", "record"];
+        var whileWritten = new List<UnixFileMode>();
+        void Save(string text)
+        {
+            void Write(string path)
+            {
+                using FileStream file = RunFolder.CreateNew(path);
+                whileWritten.Add(File.GetUnixFileMode(path));
+                file.WriteByte((byte)text[0]);
+            }
+
+            Assert.That(run.TryWrite(("model", model.Save), ("log", log.WriteWhole), ("record", Write)), Is.Null);
+            Assert.That(run.TryWritePictures(("loss.png", () => [1])), Is.Null);
+        }
+
+        Save("1");
+        foreach (string name in names)
+        {
+            File.SetUnixFileMode(folder.File(name), (UnixFileMode)mode);
+        }
+
+        Save("2");
+        Save("3");
+
+        Assert.That(names.Select(name => File.GetUnixFileMode(folder.File(name))), Is.All.EqualTo((UnixFileMode)mode));
+        Assert.That(whileWritten[1..], Is.All.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
+        Assert.That(File.ReadAllText(folder.File("record")), Is.EqualTo("3"));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void A_save_keeps_the_owner_of_the_files_that_it_replaces()
+    {
+        using var folder = new TemporaryFolder();
+        using var run = RunFolder.Open(folder.Path, "weights", "record");
+        run.Write(Text("weights", "1"), Text("record", "1"));
+        FileUser.Give(folder.File("weights"), FileUser.Other);
+
+        run.Write(Text("weights", "2"), Text("record", "2"));
+
+        Assert.That(FileStatus.Of(folder.File("weights"), follow: false)!.Value.User, Is.EqualTo(FileUser.Other));
+        Assert.That(Contents(folder.Path), Is.EqualTo((string[])["record 2", "weights 2"]));
     }
 
     [Test]

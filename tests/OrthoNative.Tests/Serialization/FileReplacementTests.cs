@@ -108,6 +108,107 @@ internal sealed partial class FileReplacementTests
         Assert.That((File.ReadAllText(folder.File("a/file")), File.ReadAllText(folder.File("file"))), Is.EqualTo(("new", "wrong")));
     }
 
+    /// <summary>The link's folder is reached through a link, the text of the link has one in its middle, or both.</summary>
+    [TestCase("dl/link", "../real", "b/real")]
+    [TestCase("b/c/link", "../../dl/../real", "b/real")]
+    [TestCase("dl/link", "../../dl/../real", "b/real")]
+    public void New_files_go_where_the_system_would_make_them_through_links_to_folders(string link, string text, string target)
+    {
+        foreach (bool exists in (bool[])[false, true])
+        {
+            using var folder = new TemporaryFolder();
+            Directory.CreateDirectory(folder.File("b/c"));
+            File.CreateSymbolicLink(folder.File("dl"), "b/c");
+            File.CreateSymbolicLink(folder.File(link), text);
+            if (exists)
+            {
+                File.WriteAllText(folder.File(target), "old");
+            }
+
+            Save(folder.File(link), "new");
+
+            Assert.That(File.ReadAllText(folder.File(target)), Is.EqualTo("new"));
+            Assert.That(File.ReadAllText(folder.File(link)), Is.EqualTo("new"));
+            Assert.That(File.Exists(folder.File("real")), Is.False);
+        }
+    }
+
+    [Test]
+    public void A_chain_of_dangling_links_is_followed_in_the_folders_that_it_leads_through()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("b/c"));
+        Directory.CreateDirectory(folder.File("d/e"));
+        File.CreateSymbolicLink(folder.File("dl"), "b/c");
+        File.CreateSymbolicLink(folder.File("b/el"), folder.File("d/e"));
+        File.CreateSymbolicLink(folder.File("b/c/first"), "../el/second");
+        File.CreateSymbolicLink(folder.File("d/e/second"), "../real");
+
+        Save(folder.File("dl/first"), "new");
+
+        Assert.That(File.ReadAllText(folder.File("d/real")), Is.EqualTo("new"));
+        Assert.That(Directory.GetFiles(folder.File("b")), Is.Empty);
+    }
+
+    [TestCase("missing/../real")]
+    [TestCase("missing/")]
+    public void A_link_through_a_folder_that_is_missing_is_refused(string text)
+    {
+        using var folder = new TemporaryFolder();
+        File.CreateSymbolicLink(folder.File("link"), text);
+
+        Assert.That(() => Save(folder.File("link"), "new"), Throws.TypeOf<DirectoryNotFoundException>());
+        Assert.That(Directory.GetFileSystemEntries(folder.Path), Is.EqualTo((string[])[folder.File("link")]));
+    }
+
+    [Test]
+    [NonParallelizable]
+    public void A_file_that_is_larger_than_a_limit_allows_is_an_io_exception()
+    {
+        // The signal that comes with the error would end the process.
+        const int FileSize = 1, FileSizeSignal = 25, Ignored = 1;
+        using var folder = new TemporaryFolder();
+        using var model = new Sequential(Device.Default, 1, new Dense(1024, 1024));
+        using var adam = new Adam(model);
+        string path = folder.File("file");
+        ulong[] before = new ulong[2];
+        Assert.That(GetLimit(FileSize, before), Is.Zero);
+        nint handler = SetHandler(FileSizeSignal, Ignored);
+        try
+        {
+            Assert.That(SetLimit(FileSize, [1 << 20, before[1]]), Is.Zero);
+            foreach (Action save in (Action[])[() => model.Save(path), () => adam.Save(path), () => SaveInParts(path), () => SaveAsync(path).GetAwaiter().GetResult()])
+            {
+                Assert.That(save, Throws.TypeOf<IOException>().With.Message.Contains("larger than the system, or a limit set for this process, allows"));
+            }
+        }
+        finally
+        {
+            _ = SetLimit(FileSize, before);
+            _ = SetHandler(FileSizeSignal, handler);
+        }
+
+        Assert.That(Directory.GetFiles(folder.Path), Is.Empty);
+
+        static void SaveInParts(string path)
+        {
+            using FileReplacement file = FileReplacement.Begin(path);
+            for (int i = 0; i < 3; i++)
+            {
+                file.Stream.Write(new byte[1 << 19].AsSpan());
+            }
+        }
+
+        static async Task SaveAsync(string path)
+        {
+            using FileReplacement file = FileReplacement.Begin(path);
+            for (int i = 0; i < 3; i++)
+            {
+                await file.Stream.WriteAsync(new byte[1 << 19].AsMemory());
+            }
+        }
+    }
+
     [Test]
     public void A_link_of_another_user_is_replaced_and_its_target_is_not_touched()
     {
@@ -310,6 +411,15 @@ internal sealed partial class FileReplacementTests
         file.Stream.Write(Encoding.UTF8.GetBytes(content));
         file.Commit();
     }
+
+    [LibraryImport("libc", EntryPoint = "getrlimit")]
+    private static partial int GetLimit(int resource, [Out] ulong[] softAndHard);
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    private static partial nint SetHandler(int signal, nint handler);
+
+    [LibraryImport("libc", EntryPoint = "setrlimit")]
+    private static partial int SetLimit(int resource, ulong[] softAndHard);
 
     [LibraryImport("libc", EntryPoint = "setxattr", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int SetAttribute(string path, string name, ReadOnlySpan<byte> value, nint bytes, int flags);

@@ -360,6 +360,9 @@ internal sealed class SafeTensorsTests
             () => SafeTensors.Save(path, [KeyValuePair.Create("first", tensor), KeyValuePair.Create("second", (Tensor)null!)]),
             Throws.ArgumentException.With.Message.StartsWith("tensors['second'] is null."));
         Assert.That(
+            () => SafeTensors.Save(path, [KeyValuePair.Create("only", (Tensor)null!)]),
+            Throws.ArgumentException.With.Message.StartsWith("tensors['only'] is null.").And.Property("ParamName").EqualTo("tensors"));
+        Assert.That(
             () => SafeTensors.Save(path, [KeyValuePair.Create("first", tensor)], new Dictionary<string, string> { ["key"] = null! }),
             Throws.ArgumentException.With.Message.StartsWith("metadata['key'] is null."));
         Assert.That(Directory.GetFiles(folder.Path), Is.Empty);
