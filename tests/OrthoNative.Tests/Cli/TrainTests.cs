@@ -348,6 +348,46 @@ internal sealed class TrainTests
         Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
     }
 
+    [TestCase("run.json")]
+    [TestCase("model.safetensors")]
+    [TestCase("optimizer.safetensors")]
+    [TestCase("loss.csv")]
+    [TestCase("epochs.jsonl")]
+    [Platform("Linux")]
+    public void A_pipe_in_the_place_of_a_file_is_refused_by_name_when_a_run_is_resumed(string name)
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("run"));
+        System.Diagnostics.Process.Start("mkfifo", folder.File($"run/{name}")).WaitForExit();
+
+        CliResult result = CliProcess.Run(folder.Path, [.. s_shortCopy, "--resume", "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1), result.Error);
+        Assert.That(result.Error, Does.Contain($"'run/{name}' is a pipe or a device"));
+        Assert.That(Names(folder.File("run")), Is.EqualTo((string[])[name]));
+    }
+
+    [Test]
+    public void The_missing_file_of_epochs_is_named_when_a_run_is_resumed()
+    {
+        using var folder = new TemporaryFolder();
+        using (var process = CliProcess.Start(folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--save-every", "0.00001", "--out", "run"]))
+        {
+            process.WaitForLine("epoch 3/");
+            process.Send("KILL");
+            process.Finish();
+        }
+
+        // What a kill may have left to be done is done by the first use.
+        _ = CliProcess.Run(folder.Path, "train", "adding", "--resume", "--out", "run");
+        File.Delete(folder.File("run/epochs.jsonl"));
+
+        CliResult result = CliProcess.Run(folder.Path, [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--resume", "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1), result.Error);
+        Assert.That(result.Error, Does.Contain("'run/epochs.jsonl' cannot be read ("));
+    }
+
     /// <summary>Everything that a run goes on with is checked before it does.</summary>
     [Test]
     [Platform("Linux,MacOsX")]
