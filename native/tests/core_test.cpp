@@ -89,7 +89,7 @@ TEST(Error, Text_from_elsewhere_is_escaped_and_cut) {
 }
 
 #if defined(__GLIBC__)
-/** Makes a locale with a decimal comma the process's, and the one before again at the end. */
+/** Sets a locale with a decimal comma for the process, and restores the previous one at the end. */
 class DecimalComma {
 public:
     DecimalComma() : before_(std::setlocale(LC_ALL, nullptr)) {

@@ -77,8 +77,8 @@ typedef enum ortho_status {
     ORTHO_OK = 0,
     /** An argument is outside what is allowed. */
     ORTHO_INVALID_ARGUMENT = 1,
-    /** The memory that the call needs cannot be had; nothing was changed. The message names the limit that was met
-        (ulimit, control group, overcommit) unless it is the memory of the machine. */
+    /** Out of memory; nothing was changed. If a limit was met (ulimit, control group, overcommit), and not the
+       machine's memory, the message names it. */
     ORTHO_OUT_OF_MEMORY = 2,
     /** A value is NaN or infinite where finite values are required. */
     ORTHO_NOT_FINITE = 3,

@@ -26,7 +26,7 @@ private:
 int64_t checked_product(const char* what, std::initializer_list<int64_t> factors);
 
 /**
- * Refuses what cannot be had, before anything is allocated or touched.
+ * Refuses more bytes than are free, before anything is allocated or touched.
  * @param what  named in the error
  * @throws Error ORTHO_OUT_OF_MEMORY if more than available_memory() is asked for
  */

@@ -38,7 +38,7 @@ public:
         return left;
     }
     /**
-     * Waits until the number is no longer `old`: spins for a while if that is allowed, then sleeps.
+     * Waits until the number is no longer `old`: spins for a while if `may_spin`, then sleeps.
      * @return nanoseconds that it slept
      */
     int64_t wait_while(uint32_t old, bool may_spin) noexcept;

@@ -624,7 +624,7 @@ private:
         }
     }
 
-    /** Makes a layer's own filter ready, on the group's first member: threads of a feedforward chain form one group. */
+    /** Prepares a layer's own filter, on the group's first member: threads of a feedforward chain form one group. */
     void prepare_filter(const Member& member, int64_t layer) noexcept {
         if (!spec.filter_per_layer || member.index != 0)
             return;

@@ -167,7 +167,7 @@ private:
         has_wrong_ = true;
         return true;
     }
-    /** @param least  the smallest size that is allowed */
+    /** @param least  smallest valid size */
     int64_t size(int64_t least, int64_t most) {
         static constexpr std::array<int64_t, 12> absurd = {
             INT64_MAX,        INT64_MAX / 2,    INT64_MAX / 8 + 1,   INT64_MAX / 16,
@@ -548,7 +548,7 @@ private:
         const bool recurrent = o.model == ORTHO_RECURRENT;
         o.filter_per_layer = recurrent ? (is_wrong() ? 1 : 0) : flag();
         o.hidden_size = size(1, random_.one_in(3) ? 22 : 9);
-        // Absurd numbers of layers are allowed where one filter serves all; only a forward call is then refused.
+        // Where one filter serves all layers, any number of them is valid; only a forward call refuses absurd ones.
         o.layers = recurrent ? (is_wrong() ? 1 : 0) : size(1, 4);
         o.input_size = recurrent ? size(0, 5) : (is_wrong() ? 1 : 0);
         o.seed = random_.next();

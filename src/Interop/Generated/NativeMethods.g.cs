@@ -15,8 +15,8 @@ internal enum ortho_status : uint
     /// <summary>An argument is outside what is allowed.</summary>
     ORTHO_INVALID_ARGUMENT = 1,
     /// <summary>
-    /// The memory that the call needs cannot be had; nothing was changed. The message names the limit that was met
-    /// (ulimit, control group, overcommit) unless it is the memory of the machine.
+    /// Out of memory; nothing was changed. If a limit was met (ulimit, control group, overcommit), and not the
+    /// machine&apos;s memory, the message names it.
     /// </summary>
     ORTHO_OUT_OF_MEMORY = 2,
     /// <summary>A value is NaN or infinite where finite values are required.</summary>
@@ -296,7 +296,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "13b35bb8e2b48c31db5933ac4439808094a0152a285e839224b684fffea4d1f0";
+    public const string HeaderHash = "e4ea33bad06933f96a4f6b37de99ab8288048e97e4c6fecb26b1ecd30afcbe1a";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
