@@ -144,28 +144,23 @@ internal sealed class RunFolder : IDisposable
     }
 
     /// <summary>
-    /// Does once, in a folder that is removed again, what saves do: afterwards all that they need has been loaded, and a change of the program's files
-    /// or a lack of file descriptors costs no save. What goes wrong here, the saves tell.
+    /// Does what saves do in a folder that is removed again. Afterwards all that saves load is loaded, so that neither a change of the program's
+    /// files nor a lack of file descriptors costs one. What goes wrong here, the saves tell.
     /// </summary>
-    /// <param name="files">Files as they are saved; they may be small. They are written twice.</param>
-    /// <param name="pictures">Name and content.</param>
-    public void Rehearse((string Name, Action<string> Write)[] files, params (string Name, Func<byte[]> Content)[] pictures)
+    /// <param name="files">Files as they are saved; they may be small. They are written twice, since most saves replace files.</param>
+    public void Rehearse(params (string Name, Action<string> Write)[] files)
     {
         string path = "";
         try
         {
             path = CreateRescueFolder();
             using var folder = new RunFolder(path, _option, path, _names);
-            _ = TryWriteTo(folder, _ => throw new IOException("rehearsed"), anyProblem: true);
-            for (int i = 0; i < 2; i++)
-            {
-                _ = TryWriteTo(folder, _ => files, anyProblem: true);
-                _ = folder.TryWritePictures(pictures);
-            }
+            _ = TryWriteTo(folder, _ => files, anyProblem: true);
+            _ = TryWriteTo(folder, _ => files, anyProblem: true);
         }
-        catch (Exception)
+        catch (Exception exception) when (FileErrors.Is(exception))
         {
-            // As said.
+            // No folder can be made for it.
         }
         finally
         {

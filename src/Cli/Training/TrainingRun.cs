@@ -69,7 +69,7 @@ internal static class TrainingRun
                 view.Note(Texts.Format($"going on from step {trainer.StepsDone:#,0}"));
             }
 
-            Rehearse(task, trainer, machine, device);
+            Rehearse(folder, task, trainer, machine, device);
             (string Name, Action<string> Write)[] Files(RunFolder target, TrainingOutcome at) =>
                 FilesOf(target, trainer, ReportOf(task, earlier?.Started ?? started, trainer, machine, at));
             (string Name, Func<byte[]> Content) picture = (RunFolder.Picture, () => Draw(task, trainer));
@@ -240,33 +240,13 @@ internal static class TrainingRun
         return [.. files];
     }
 
-    /// <summary>
-    /// Saves a model of one unit, its optimizer and a report into a folder that is deleted again: what a save loads is loaded before hours
-    /// are spent, after which it may be gone, or the program out of file handles.
-    /// </summary>
-    private static void Rehearse(TrainingTask task, Trainer trainer, Machine machine, Device device)
+    /// <summary>Saves a model of one unit, its optimizer and a report, so that what a save loads is loaded before hours are spent.</summary>
+    private static void Rehearse(RunFolder folder, TrainingTask task, Trainer trainer, Machine machine, Device device)
     {
-        try
-        {
-            DirectoryInfo folder = Directory.CreateTempSubdirectory("orthonative-");
-            try
-            {
-                using var model = new Sequential(device, 1, new RoaRnn(1, 1), new Dense(1, 1));
-                using var optimizer = new Adam(model);
-                model.Save(Path.Combine(folder.FullName, RunFolder.Weights));
-                optimizer.Save(Path.Combine(folder.FullName, RunFolder.OptimizerState));
-                ReportOf(task, DateTimeOffset.UtcNow, trainer, machine, new TrainingOutcome(RunStatus.Running, 0, [], null, 0, 0))
-                    .Save(Path.Combine(folder.FullName, RunFolder.Report));
-            }
-            finally
-            {
-                folder.Delete(recursive: true);
-            }
-        }
-        catch (Exception exception) when (FileErrors.Is(exception))
-        {
-            // The folder for temporary files is not that of the run, whose saves tell their own problems.
-        }
+        using var model = new Sequential(device, 1, new RoaRnn(1, 1), new Dense(1, 1));
+        using var optimizer = new Adam(model);
+        RunReport report = ReportOf(task, DateTimeOffset.UtcNow, trainer, machine, new TrainingOutcome(RunStatus.Running, 0, [], null, 0, 0));
+        folder.Rehearse((RunFolder.Weights, model.Save), (RunFolder.OptimizerState, optimizer.Save), (RunFolder.Report, report.Save));
     }
 
     private static byte[] Draw(TrainingTask task, Trainer trainer)
