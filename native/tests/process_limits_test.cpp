@@ -90,6 +90,26 @@ TEST(ProcessLimits, Data_is_named_where_memory_is_refused) {
     });
 }
 
+/** Makes buffers until one is refused. @return how many bytes there were */
+int64_t fill_memory(const Device& device, int64_t bytes, int64_t most) {
+    int64_t made = 0;
+    ortho_buffer* buffer = nullptr;
+    while (made <= most && ortho_buffer_create(&buffer, device.get(), bytes) == ORTHO_OK)
+        made += bytes;
+    return made;
+}
+
+TEST(ProcessLimits, Small_buffers_that_add_up_are_refused_with_the_limit_named) {
+    in_child([] {
+        const Device device = make_device(1);
+        const std::string limit = leave(RLIMIT_AS, "VmSize:", 64 * mebibyte);
+        EXPECT_LE(fill_memory(device, 65536, 65 * mebibyte), 65 * mebibyte);
+        ortho_buffer* buffer = nullptr;
+        EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), 65536), ORTHO_OUT_OF_MEMORY,
+                          "; RLIMIT_AS (ulimit -v), the address space of this process, is " + limit));
+    });
+}
+
 TEST(ProcessLimits, Locked_memory_is_named_where_memory_is_refused) {
     in_child([] {
         const Device device = make_device(1);
@@ -269,6 +289,22 @@ TEST(ProcessLimits, Memory_of_a_control_group_counts_without_its_cache_and_is_na
                           std::string(group.unified() ? "; memory.max" : "; memory.limit_in_bytes") +
                               " of the control group " + group.name() + " is 192.0 MiB, "));
         close(file);
+    });
+}
+
+TEST(ProcessLimits, Small_buffers_that_add_up_are_refused_before_a_control_group_ends_the_process) {
+    const OwnControlGroup group("memory");
+    if (!group.reason().empty())
+        GTEST_SKIP() << group.reason();
+    in_child([&] {
+        group.write(group.unified() ? "memory.max" : "memory.limit_in_bytes", std::to_string(192 * mebibyte));
+        group.write("cgroup.procs", std::to_string(getpid()));
+        const Device device = make_device(1);
+        EXPECT_LE(fill_memory(device, 65536, 192 * mebibyte), 192 * mebibyte);
+        ortho_buffer* buffer = nullptr;
+        EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), mebibyte), ORTHO_OUT_OF_MEMORY,
+                          std::string(group.unified() ? "; memory.max" : "; memory.limit_in_bytes") +
+                              " of the control group " + group.name() + " is 192.0 MiB, "));
     });
 }
 
