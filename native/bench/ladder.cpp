@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "cpu/chain_kernels.hpp"
+#include "cpu/chain/kernels.hpp"
 #include "orthonative/orthonative.h"
 
 namespace {
@@ -227,19 +227,19 @@ struct LibraryKernel final : Rung {
                 state[layout.offset(i, row)] = s.state[row * n + i];
         }
         forward = {.layout = layout,
-                   .nonlinearity = Nonlinearity::tanh,
+                   .cell = {Nonlinearity::tanh},
                    .descending = false,
-                   .filter = filter.data(),
-                   .structured = {},
-                   .weights = weights.data(),
-                   .input_weights = input_weights.data(),
-                   .bias = bias.data(),
-                   .beta = betas.data(),
+                   .operands = {.filter = filter.data(),
+                                .structured = {},
+                                .weights = weights.data(),
+                                .input_weights = input_weights.data(),
+                                .bias = bias.data(),
+                                .beta = betas.data()},
                    .inputs = 1,
                    .input = s.input.data(),
                    .previous = state.data(),
                    .next = next.data(),
-                   .activation = nullptr,
+                   .kept = nullptr,
                    .output = nullptr};
     }
 
@@ -253,7 +253,7 @@ struct LibraryKernel final : Rung {
 
     StateLayout layout;
     Floats filter, weights, input_weights, bias, betas, state, next;
-    ForwardStep<float> forward;
+    ForwardStep<float, ortho::FilterCell> forward;
     int64_t tiles;
 };
 

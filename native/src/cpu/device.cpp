@@ -6,6 +6,7 @@
 #include "core/check.hpp"
 #include "core/random.hpp"
 #include "core/system.hpp"
+#include "cpu/chain/chain.hpp"
 #include "cpu/dense.hpp"
 #include "cpu/flat.hpp"
 #include "cpu/loss.hpp"

@@ -103,7 +103,4 @@ class FlushSubnormals {
     const FloatingPointScope scope_{FloatingPointEnvironment::without_subnormals()};
 };
 
-/** @throws Error */
-std::unique_ptr<ortho_chain> make_chain(CpuDevice& device, ChainSpec spec);
-
 } // namespace ortho::cpu
