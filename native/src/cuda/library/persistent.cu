@@ -81,7 +81,19 @@ struct SharedLayout {
 };
 
 // Exchanged elements are loaded and stored in one piece each, in no order among each other: relaxed, at the scope of
-// the GPU.
+// the GPU. Acquire and release are not needed:
+//  - They would order other data behind a flag. Here there is no other data: each element is its own flag. A state
+//    differs from missing_state, and a gradient shares its 8 bytes with its number. Relaxed accesses of the GPU's
+//    scope to one location are coherent, so whoever sees an element that is there sees its value. A wide load makes
+//    no promise about its elements together, and each of them is tested by itself.
+//  - What was there before the launch (weights, drives, what was cleared) is visible to it, and all that it stores is
+//    visible to the next launch on the stream.
+//  - Where memory is overwritten (exchange buffers, and activations by deltas), what must not be passed is a load by a
+//    later store of another block. That store waits for an element computed from what the load returned. So between
+//    the two lie dependences alone: loaded value -> sums -> stored element, polled element -> branch -> store, and
+//    within a block __syncthreads(). No store is issued before the branches and barriers ahead of it are decided, and
+//    PTX excludes values out of thin air, which a load that returned the later store's would be. `volatile` and
+//    "memory" keep the compiler from moving the accesses.
 
 /** Bits of a state that is not there yet. No state has them: NaN is written with other ones. */
 constexpr unsigned missing_state = 0xffffffffu;
