@@ -112,13 +112,24 @@ int64_t launches_of(const Problem& p, const Device& device = cuda()) {
     return emulator().counters().launches - before;
 }
 
+constexpr int usual_multiprocessors = 16;
+
 /** A device of so many multiprocessors: the fewer, the more rows and units a block takes. */
 Device make_small_device(int multiprocessors) {
     emulator().set_multiprocessors(multiprocessors);
     Device small = make_cuda_device();
-    emulator().set_multiprocessors(16);
+    emulator().set_multiprocessors(usual_multiprocessors);
     return small;
 }
+
+/** Gives the emulated GPU so many multiprocessors for a while, for devices that are made and used meanwhile. */
+class Multiprocessors {
+public:
+    explicit Multiprocessors(int count) { emulator().set_multiprocessors(count); }
+    ~Multiprocessors() { emulator().set_multiprocessors(usual_multiprocessors); }
+    Multiprocessors(const Multiprocessors&) = delete;
+    Multiprocessors& operator=(const Multiprocessors&) = delete;
+};
 
 Problem make_layers(Shape shape) {
     Problem p = make_problem(shape);
@@ -385,6 +396,38 @@ TEST(CudaChainPlans, Blocks_of_every_size_give_the_same_bits) {
                 EXPECT_LT(emulator().counters().launches - before, 3 * c.shape.steps) << multiprocessors;
             }
         }
+}
+
+// A block's threads read up to 8 packs of a state at once, of four units or, where N is no multiple of four, of one:
+// 2048 packs. These sizes have more.
+TEST(CudaChainPlans, States_that_a_block_reads_in_several_passes_agree_with_the_formulas) {
+    NEEDS_EMULATOR();
+    struct Case {
+        Shape shape;
+        ortho_filter_kind filter;
+        int multiprocessors; // so many that blocks take the rows in question, and no fewer
+        int rows;            // of a block
+    };
+    constexpr Case cases[] = {{{2, 16, 1, 516}, ORTHO_FILTER_HAAR, 33, 16},
+                              {{2, 16, 0, 600}, ORTHO_FILTER_PERMUTATION, 38, 16},
+                              {{2, 3, 1, 1030}, ORTHO_FILTER_HAAR, 65, 4},
+                              {{2, 2, 0, 2047}, ORTHO_FILTER_PERMUTATION, 128, 2}};
+    constexpr int packs_at_once = 8 * 256;
+    for (const Case& c : cases) {
+        const int64_t units = c.shape.units;
+        ASSERT_GT(std::min<int64_t>(c.rows, c.shape.batch) * (units % 4 == 0 ? units / 4 : units), packs_at_once);
+        Problem p = make_problem(c.shape);
+        p.filter = c.filter;
+        fill(p);
+        SCOPED_TRACE(describe(p));
+        const Multiprocessors all_needed(c.multiprocessors);
+        const Device device = make_cuda_device();
+        const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+        const int64_t before = emulator().counters().products;
+        const Result result = run<float>(p, chain);
+        EXPECT_LE(emulator().counters().products - before, 3) << "steps were multiplied by cuBLAS";
+        expect_close(p, reference(p, filters_of(p, chain)), result, float32_roundoff);
+    }
 }
 
 TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_longer) {
