@@ -37,7 +37,7 @@ const Device& cuda() {
 /** What the emulator tells and does; absent on a GPU. */
 struct Emulator {
     struct Counters {
-        int64_t launches, graph_launches, products, live_objects, device_bytes;
+        int64_t launches, graph_launches, products, live_objects, device_bytes, captures, graph_nodes;
     };
 
     Emulator() {
@@ -321,6 +321,64 @@ TEST(CudaChainPlans, A_loop_is_captured_the_second_time_and_gives_the_same_bits)
     EXPECT_EQ(emulator().counters().graph_launches, before);
     run(p, chain, arrays);
     EXPECT_EQ(emulator().counters().graph_launches, before + 2); // forward and backward
+}
+
+TEST(CudaChainPlans, The_loops_of_a_thousand_layers_are_captured_once_and_then_replayed) {
+    NEEDS_EMULATOR();
+    constexpr int64_t layers = 1024, segments = 32;
+    Problem p = make_layers({layers, 1, 0, 4});
+    p.checkpoint_every = layers / segments;
+    const Plan plan("graph");
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> arrays(p, cuda().get());
+    const Result expected = run(p, chain, arrays);
+    for (int step = 1; step < 3; ++step)
+        run(p, chain, arrays);
+    const auto before = emulator().counters();
+    expect_same_bits(expected, run(p, chain, arrays));
+    expect_same_bits(expected, run(p, chain, arrays));
+    const auto after = emulator().counters();
+    EXPECT_EQ(after.captures, before.captures);
+    // All segments forward, all but the last again, all backward.
+    EXPECT_EQ(after.graph_launches - before.graph_launches, 2 * (segments + (segments - 1) + segments));
+    // Besides the graphs: two checks for NaN and infinity, and for each segment a product and a sum for its gradients.
+    EXPECT_EQ(after.launches - before.launches, 2 * (2 + segments));
+    EXPECT_EQ(after.products - before.products, 2 * segments);
+}
+
+TEST(CudaChainPlans, Loops_whose_sizes_change_take_bounded_memory_and_make_room_for_the_next) {
+    NEEDS_EMULATOR();
+    constexpr int64_t steps = 4096, most_captured_steps = 4 * 8192, nodes_of_step = 2; // a product and a kernel
+    constexpr int64_t loops = 2;                                                       // forward and backward
+    const Plan plan("graph");
+    Problem p = make_problem({steps, 6, 0, 1});
+    fill(p);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> arrays(p, cuda().get());
+    const auto train = [&](int64_t batch) {
+        p.shape.batch = batch;
+        const auto before = emulator().counters();
+        run(p, chain, arrays);
+        const auto after = emulator().counters();
+        // A node more where a segment's end is.
+        EXPECT_LE(after.graph_nodes, most_captured_steps * nodes_of_step + most_captured_steps / steps);
+        return after.captures - before.captures;
+    };
+    train(6); // the largest one first, since graphs of memory that grows are forgotten
+    const auto round = [&] {
+        int64_t captures = 0;
+        for (int64_t batch = 1; batch <= 5; ++batch)
+            captures += train(batch);
+        return captures;
+    };
+    EXPECT_EQ(round(), 0);
+    // Of ten loops that take turns, eight have room. They stay, and the others run as they are.
+    EXPECT_EQ(round(), most_captured_steps / steps);
+    EXPECT_EQ(round(), 0);
+    // They give way to what has been run twice since their last run.
+    EXPECT_EQ(train(6), 0);
+    EXPECT_EQ(train(6), loops);
+    EXPECT_EQ(train(6), 0);
 }
 
 TEST(CudaChainPlans, A_stream_that_cannot_be_captured_runs_its_loops_as_they_are) {

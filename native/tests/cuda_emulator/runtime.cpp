@@ -565,6 +565,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     return api("cudaStreamBeginCapture", [&] {
         if (stream->capture != nullptr)
             stop("a stream that is being captured cannot be captured once more");
+        ++emulator().counters.captures;
         stream->capture = std::make_unique<std::vector<Work>>();
         stream->capture_failed = false;
         return cudaSuccess;
@@ -589,6 +590,7 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph
     return api("cudaGraphInstantiateWithFlags", [&] {
         create(executable);
         (*executable)->nodes = graph->nodes;
+        emulator().counters.graph_nodes += static_cast<int64_t>(graph->nodes.size());
         return cudaSuccess;
     });
 }
@@ -603,7 +605,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-    return api("cudaGraphExecDestroy", [&] { return destroy(executable); });
+    return api("cudaGraphExecDestroy", [&] {
+        emulator().counters.graph_nodes -= static_cast<int64_t>(executable->nodes.size());
+        return destroy(executable);
+    });
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {

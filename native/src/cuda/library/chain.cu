@@ -20,8 +20,6 @@
 namespace ortho::cuda {
 namespace {
 
-/** Longer loops are given to the stream step by step: a graph of so many nodes takes too much memory. */
-constexpr int64_t most_captured_steps = 8192;
 /** States that inference keeps, to copy outputs from and to make the drives of many steps in one product. */
 constexpr int64_t inference_window_bytes = int64_t{32} << 20;
 
@@ -286,7 +284,7 @@ private:
     }
 
     LoopPlan plan_for(int64_t steps) const {
-        if (plan_ == LoopPlan::steps || steps < 2 || steps > most_captured_steps)
+        if (plan_ == LoopPlan::steps || steps < 2 || steps > longest_captured_loop)
             return LoopPlan::steps;
         return LoopPlan::graph;
     }

@@ -192,6 +192,10 @@ struct Counters {
     int64_t live_objects;
     /** Memory of the GPU that is allocated. */
     int64_t device_bytes;
+    /** Captures that were begun. */
+    int64_t captures;
+    /** Nodes of all graphs that can be launched. */
+    int64_t graph_nodes;
 };
 Counters counters();
 void set_device_count(int count);
