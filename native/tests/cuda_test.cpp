@@ -51,6 +51,8 @@ struct Emulator {
         find(read_counters, "ortho_cuda_emulator_counters");
         find(set_device_count, "ortho_cuda_emulator_set_device_count");
         find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
+        find(set_room_for_blocks, "ortho_cuda_emulator_set_room_for_blocks");
+        find(set_cooperative_capture, "ortho_cuda_emulator_set_cooperative_capture");
         find(set_host_page_tables, "ortho_cuda_emulator_set_host_page_tables");
         find(fail_next, "ortho_cuda_emulator_fail_next");
         find(forget_failures, "ortho_cuda_emulator_forget_failures");
@@ -70,6 +72,8 @@ struct Emulator {
     void (*read_counters)(Counters*);
     void (*set_device_count)(int);
     void (*set_multiprocessors)(int);
+    void (*set_room_for_blocks)(int);
+    void (*set_cooperative_capture)(int);
     void (*set_host_page_tables)(int);
     void (*fail_next)(const char*, int, int);
     int (*forget_failures)();
@@ -1234,9 +1238,14 @@ TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
     EXPECT_NE(messages.find("layers_backward"), std::string::npos) << messages;
 }
 
+// The statuses by which CUDA refuses a launch of blocks that wait for each other.
+constexpr int cooperative_launch_too_large = 720, launch_out_of_resources = 701, not_supported = 801,
+              memory_allocation = 2;
+
 TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_graph) {
     NEEDS_EMULATOR();
-    constexpr int cooperative_launch_too_large = 720;
+    constexpr int refusals[] = {cooperative_launch_too_large, launch_out_of_resources, not_supported,
+                                memory_allocation};
     Problem p = make_problem({40, 5, 2, 18});
     p.checkpoint_every = 15;
     p.output_steps = 3;
@@ -1246,11 +1255,12 @@ TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_gr
         const Result expected = run_chain<float>(p);
         // Three segments forward, then two of them again and three backward.
         for (int skip = 0; skip < 8; ++skip) {
-            SCOPED_TRACE(skip);
+            const int refusal = refusals[(skip + (filter == ORTHO_FILTER_HAAR ? 0 : 1)) % 4];
+            SCOPED_TRACE(std::to_string(refusal) + " after " + std::to_string(skip));
             const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
             const Arrays<float> arrays(p, cuda().get());
             std::vector<int64_t> launches;
-            emulator().fail_next("cudaLaunchCooperativeKernel", cooperative_launch_too_large, skip);
+            emulator().fail_next("cudaLaunchCooperativeKernel", refusal, skip);
             for (int i = 0; i < 3; ++i) {
                 const auto before = emulator().counters();
                 expect_close(p, expected, run(p, chain, arrays), float32_roundoff);
@@ -1258,6 +1268,67 @@ TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_gr
             }
             EXPECT_GE(launches[1], 40); // it is not tried again
         }
+    }
+}
+
+// An error would end the capture, so it must be known before.
+TEST(CudaFaults, Blocks_that_a_capture_would_refuse_leave_their_steps_to_other_kernels) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({12, 5, 2, 18});
+    fill(p);
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    const Device device = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+    struct Case {
+        const char* name;
+        std::function<void(bool)> refuse;
+        int least_launches;
+        int most_launches;
+    };
+    const Case cases[] = {
+        {"nothing is refused", [](bool) {}, 1, 11},
+        {"such blocks cannot be captured", [](bool on) { emulator().set_cooperative_capture(on ? 0 : 1); }, 24, 40},
+        {"a multiprocessor has no room", [](bool on) { emulator().set_room_for_blocks(on ? 0 : 1); }, 24, 40},
+        {"the launch finds too little memory",
+         [](bool on) {
+             if (on)
+                 emulator().fail_next("cudaLaunchCooperativeKernel", memory_allocation, 0);
+             else
+                 emulator().forget_failures();
+         },
+         24, 40}};
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+        const Arrays<float> arrays(p, device.get());
+        const Result expected = run(p, chain, arrays);
+        const int64_t before = emulator().counters().launches;
+        c.refuse(true);
+        emulator().begin_capture(info.cuda_stream);
+        EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 12, 5, 1, 1, arrays.weights.data(), arrays.input_weights.data(),
+                                                 arrays.bias.data(), arrays.inputs.data(), arrays.x0.data(),
+                                                 arrays.outputs.data())));
+        EXPECT_TRUE(succeeds(ortho_chain_backward(
+            chain, 0, arrays.weights.data(), arrays.input_weights.data(), arrays.bias.data(), arrays.inputs.data(),
+            arrays.arriving.data(), arrays.dw.data(), arrays.dv.data(), arrays.db.data(), nullptr, nullptr)));
+        void* const captured = emulator().end_capture(info.cuda_stream);
+        c.refuse(false);
+        EXPECT_GE(emulator().counters().launches - before, c.least_launches);
+        EXPECT_LE(emulator().counters().launches - before, c.most_launches);
+        ASSERT_NE(captured, nullptr) << "the capture was ended by an error";
+        for (const DeviceArray<float>* values : {&arrays.outputs, &arrays.dw})
+            ASSERT_TRUE(succeeds(ortho_fill(device.get(), ORTHO_FLOAT32, 5 * 18, values->data(), -1)));
+        emulator().replay(captured, info.cuda_stream);
+        Result replayed = expected;
+        const auto doubles = [](const DeviceArray<float>& array) {
+            const std::vector<float> values = array.values();
+            return std::vector<double>(values.begin(), values.end());
+        };
+        replayed.outputs = doubles(arrays.outputs);
+        replayed.weights = doubles(arrays.dw);
+        expect_close(p, expected, replayed, float32_roundoff);
+        emulator().discard(captured);
     }
 }
 

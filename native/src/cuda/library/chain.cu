@@ -547,7 +547,7 @@ private:
     int64_t output_steps_ = 0;
     int64_t current_ = 0; // which gradient holds g
     bool ready_for_backward_ = false;
-    bool blocks_run_at_once_ = true; // until CUDA refuses a launch of so many
+    bool blocks_run_at_once_ = true; // until CUDA refuses such a launch
 };
 
 } // namespace

@@ -686,24 +686,66 @@ size_t backward_bytes(const PersistentShape& shape, int64_t units, bool dense) {
            sizeof(float) * static_cast<size_t>(rest);
 }
 
-/** Launches a kernel whose blocks wait for each other. @return whether they may all run at once */
+/**
+ * Whether a status says that CUDA does not take a launch, which then has done nothing and leaves the GPU as it was. The
+ * other plans need less: small blocks, few registers, no blocks at once.
+ */
+bool is_refusal(cudaError_t status) {
+    switch (status) {
+    // Less of the GPU may be ours than it has, by the Multi-Process Service or a context of some multiprocessors.
+    case cudaErrorCooperativeLaunchTooLarge:
+    // Registers or shared memory that a driver or a debugger keeps for itself.
+    case cudaErrorLaunchOutOfResources:
+    // Blocks that wait for each other, on some virtual GPUs; the same while a stream is captured.
+    case cudaErrorNotSupported:
+    case cudaErrorStreamCaptureUnsupported:
+    // Code is loaded when it is first launched, and needs memory.
+    case cudaErrorMemoryAllocation:
+        static_cast<void>(cudaGetLastError());
+        return true;
+    default:
+        return false;
+    }
+}
+
+/** Whether a call was taken. @throws Error if it failed otherwise than by a refusal */
+bool is_taken(cudaError_t status, const char* call) {
+    if (is_refusal(status))
+        return false;
+    check(status, call);
+    return true;
+}
+
+/** Whether a launch can be captured, which is tried on a stream of our own: an error would end the caller's capture. */
+template <class Kernel, class Problem>
+bool can_be_captured(const char* name, Device& device, const LaunchShape& shape, Kernel kernel,
+                     const Problem& problem) {
+    if (!is_taken(cudaStreamBeginCapture(device.rehearsal_stream, cudaStreamCaptureModeThreadLocal),
+                  "cudaStreamBeginCapture"))
+        return false;
+    const cudaError_t launched = try_launch(kernel, shape, device.rehearsal_stream, problem);
+    cudaGraph_t captured = nullptr;
+    const cudaError_t ended = cudaStreamEndCapture(device.rehearsal_stream, &captured);
+    const Graph discarded(captured);
+    return is_taken(launched, name) && is_taken(ended, "cudaStreamEndCapture");
+}
+
+/** Launches a kernel whose blocks wait for each other. @return whether CUDA takes it; if not, nothing was done */
 template <class Kernel, class Problem>
 bool launch_persistent(const char* name, Device& device, const PersistentShape& shape, size_t shared, Kernel kernel,
                        const Problem& problem) {
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
-          "cudaFuncSetAttribute");
-    const cudaError_t status =
-        try_launch(kernel,
-                   {dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(shape.row_blocks)),
-                    dim3(block_threads), shared, true},
-                   device.stream, problem);
-    // Less of the GPU may be ours than it has, by the Multi-Process Service or a context of some multiprocessors.
-    if (status == cudaErrorCooperativeLaunchTooLarge) {
-        static_cast<void>(cudaGetLastError());
+    const LaunchShape launched{dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(shape.row_blocks)),
+                               dim3(block_threads), shared, true};
+    int blocks_of_each = 0;
+    if (!is_taken(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+                  "cudaFuncSetAttribute") ||
+        !is_taken(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks_of_each, kernel, block_threads, shared),
+                  "cudaOccupancyMaxActiveBlocksPerMultiprocessor") ||
+        shape.unit_blocks * shape.row_blocks > blocks_of_each * device.properties.multiProcessorCount)
         return false;
-    }
-    check(status, name);
-    return true;
+    if (is_captured(device.stream) && !can_be_captured(name, device, launched, kernel, problem))
+        return false;
+    return is_taken(try_launch(kernel, launched, device.stream, problem), name);
 }
 
 } // namespace

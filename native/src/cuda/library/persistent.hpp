@@ -42,7 +42,7 @@ struct PersistentForward {
     float* activations;   // [steps, batch, N]
 };
 
-/** @return false if its blocks may not all run at once; only states behind the first were overwritten then */
+/** @return false if CUDA refuses to run its blocks at once; only states behind the first were overwritten then */
 bool persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem);
 
 /** A gradient and the number of the exchange between blocks that it is part of. */
@@ -71,7 +71,7 @@ struct PersistentBackward {
     NumberedGradient* exchange[2]; // [batch, N]: room that blocks which wait for each other use
 };
 
-/** @return false if its blocks may not all run at once; only the exchange was overwritten then */
+/** @return false if CUDA refuses to run its blocks at once; only the exchange was overwritten then */
 bool persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem);
 
 } // namespace ortho::cuda
