@@ -227,7 +227,7 @@ struct LibraryKernel final : Rung {
                 state[layout.offset(i, row)] = s.state[row * n + i];
         }
         forward = {.layout = layout,
-                   .nonlinearity = Nonlinearity::tanh,
+                   .cell = {Nonlinearity::tanh},
                    .descending = false,
                    .filter = filter.data(),
                    .structured = {},

@@ -681,7 +681,7 @@ private:
             const int64_t output = step - (segments_.steps - output_steps_);
             const ForwardStep<T> forward{
                 .layout = layout_,
-                .nonlinearity = static_cast<Nonlinearity>(spec.activation),
+                .cell = {static_cast<Nonlinearity>(spec.activation)},
                 .descending = descending(step),
                 .filter = filter.forward(),
                 .structured = filter.forward_moves(),
@@ -747,7 +747,7 @@ private:
             member.wait();
             BackwardStep<T> step{
                 .layout = layout_,
-                .nonlinearity = static_cast<Nonlinearity>(spec.activation),
+                .cell = {static_cast<Nonlinearity>(spec.activation)},
                 .descending = false,
                 .filter = nullptr,
                 .structured = {},

@@ -282,10 +282,6 @@ template <class T, class Body>
     }
 }
 
-template <class T> [[gnu::always_inline]] inline typename Simd<T>::vec phi(Nonlinearity kind, typename Simd<T>::vec z) {
-    return kind == Nonlinearity::tanh ? tanh(z) : relu(z);
-}
-
 /** Brings the lines of a tile near while a product is computed: to read them, or to write them too. */
 template <bool written, class T>
 [[gnu::always_inline]] inline void prefetch_tile(const StateLayout& layout, const T* state, int64_t row, int64_t rows,
@@ -295,6 +291,12 @@ template <bool written, class T>
         for (int c = 0; c < vectors; ++c)
             __builtin_prefetch(first + r * layout.width + c * Simd<T>::width, written);
 }
+
+/** Becomes a vector when it is used. */
+template <class T, class Value> struct Late {
+    const Value& value;
+    [[gnu::always_inline]] operator typename Simd<T>::vec() const { return value(); }
+};
 
 template <class T>
 void finish_forward(const ForwardStep<T>& step, int64_t row, int64_t rows, int64_t unit, int vectors,
@@ -309,13 +311,15 @@ void finish_forward(const ForwardStep<T>& step, int64_t row, int64_t rows, int64
         T* const next = step.next + at;
         T* const activation = step.activation ? step.activation + at : nullptr;
         const typename S::vec beta = S::load(step.beta + u);
-        const Nonlinearity nonlinearity = step.nonlinearity;
+        const FilterCell cell = step.cell;
         const auto finish_rows = [&](const auto& filtered) {
             for (int64_t r = 0; r < rows; ++r) {
-                const typename S::vec a = phi<T>(nonlinearity, S::load(driven + r * stride));
-                S::store(next + r * width, chain_state<typename S::vec>(filtered(r), beta, a));
+                const auto product = [&] { return filtered(r); };
+                const auto done = cell.template forward<SimdMath, typename S::vec>(Late<T, decltype(product)>{product},
+                                                                                   S::load(driven + r * stride), beta);
+                S::store(next + r * width, done.state);
                 if (activation)
-                    S::store(activation + r * width, a);
+                    S::store(activation + r * width, done.kept);
             }
         };
         if (step.filter) {
@@ -382,18 +386,16 @@ void finish_backward(const BackwardStep<T>& step, int64_t row, int64_t rows, int
         T* const delta = step.previous_delta ? step.previous_delta + at : nullptr;
         const T* const arriving = step.arriving && u < layout.units ? step.arriving + row * layout.units + u : nullptr;
         const typename S::vec beta = S::load(step.beta + u);
-        const Nonlinearity nonlinearity = step.nonlinearity;
+        const FilterCell cell = step.cell;
         const auto finish_rows = [&](const auto& gradient) {
             for (int64_t r = 0; r < rows; ++r) {
                 typename S::vec g = gradient(r);
                 if (arriving)
                     g += S::load_partial(arriving + r * layout.units, layout.units - u);
                 S::store(previous + r * width, g);
-                if (delta) {
-                    const typename S::vec slope =
-                        phi_slope<typename S::vec>(nonlinearity, S::load(delta + r * width), S::splat(1));
-                    S::store(delta + r * width, chain_delta<typename S::vec>(beta, slope, g));
-                }
+                if (delta)
+                    S::store(delta + r * width,
+                             cell.template backward<typename S::vec>(S::load(delta + r * width), g, beta));
             }
         };
         if (!result) {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "model/arithmetic.hpp"
+#include "model/cells/filter.hpp"
 
 namespace ortho::cpu {
 
@@ -60,7 +60,7 @@ enum GatherRun : uint8_t {
 /** One step forward for some rows and column tiles: x_k = αO x_{k-1} + β φ(W x_{k-1} + V u + b). */
 template <class T> struct ForwardStep {
     StateLayout layout;
-    Nonlinearity nonlinearity;
+    FilterCell cell;
     bool descending;                // column tiles from the last to the first
     const T* filter;                // packed [tile][k][tile units], α folded in; null: structured
     StructuredFilter<T> structured; // used where filter is null
@@ -79,7 +79,7 @@ template <class T> struct ForwardStep {
 /** One step backward for some rows and column tiles: g_{k-1} = αOᵀ g_k + Wᵀ δ_k, then δ_{k-1}. */
 template <class T> struct BackwardStep {
     StateLayout layout;
-    Nonlinearity nonlinearity;
+    FilterCell cell;
     bool descending;                // column tiles from the last to the first
     const T* filter;                // packed [tile][i][tile units], α folded in; null: structured
     StructuredFilter<T> structured; // of αOᵀ

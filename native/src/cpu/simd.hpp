@@ -124,9 +124,9 @@ inline Simd<double>::vec tanh(Simd<double>::vec x) {
     return y;
 }
 
-/** max(x, 0), NaN kept. */
-template <class V> V relu(V x) {
-    return x < 0 ? V{} : x;
-}
+/** What a cell's arithmetic takes from the backend. */
+struct SimdMath {
+    template <class V> [[gnu::always_inline]] static V tanh(V x) { return ORTHO_ISA_NAMESPACE::tanh(x); }
+};
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

@@ -1,6 +1,4 @@
-// The arithmetic of steps and updates, written once for the CPU's vectors and for CUDA's threads.
-//
-// V is a number, or a vector of numbers where the compiler has them.
+// The arithmetic of losses and updates, written once for the CPU's vectors and for CUDA's threads.
 #pragma once
 
 #include <cmath>
@@ -11,23 +9,6 @@
 #include "model/calls.hpp"
 
 namespace ortho {
-
-enum class Nonlinearity : int32_t { tanh = ORTHO_TANH, relu = ORTHO_RELU };
-
-/** phi'(z) from a = phi(z); `one` is 1 in every lane. */
-template <class V> ORTHO_HOST_DEVICE V phi_slope(Nonlinearity kind, V a, V one) {
-    return kind == Nonlinearity::tanh ? one - a * a : (a > 0 ? one : one - one);
-}
-
-/** x_k of the filtered state alpha O x_{k-1} and a = phi(z_k). */
-template <class V> ORTHO_HOST_DEVICE V chain_state(V filtered, V beta, V a) {
-    return filtered + beta * a;
-}
-
-/** delta_k of the slope phi'(z_k) and the gradient g_k at x_k. */
-template <class V> ORTHO_HOST_DEVICE V chain_delta(V beta, V slope, V gradient) {
-    return beta * slope * gradient;
-}
 
 ORTHO_HOST_DEVICE float square_root(float value) {
 #if defined(__CUDA_ARCH__)

@@ -265,8 +265,7 @@ template <int width> struct GradientReader : GradientWait<width> {
 #pragma unroll
         for (int i = 0; i < width; ++i) {
             gradient.at[i] = element.gradients[i].value;
-            delta.at[i] =
-                chain_delta(betas.at[i], phi_slope(nonlinearity, element.activations.at[i], 1.0f), gradient.at[i]);
+            delta.at[i] = FilterCell{nonlinearity}.backward(element.activations.at[i], gradient.at[i], betas.at[i]);
         }
         *reinterpret_cast<Pack<width>*>(gradients + row * gradient_stride + column) = gradient;
         *reinterpret_cast<Pack<width>*>(deltas + row * delta_stride + column) = delta;
@@ -525,8 +524,10 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(Pe
             if constexpr (dense)
                 filtered[turn] = sum_parts<rows, outputs>(shared.parts, row, own);
             const float weighted_sum = sum_parts<rows, outputs>(shared.parts, row, weighted + own);
-            activation[turn] = phi(p.nonlinearity, weighted_sum + (bias[turn] + driven[turn]));
-            state[turn] = chain_state(filtered[turn], beta[turn], activation[turn]);
+            const auto done = FilterCell{p.nonlinearity}.forward<CudaMath>(
+                filtered[turn], weighted_sum + (bias[turn] + driven[turn]), beta[turn]);
+            activation[turn] = done.kept;
+            state[turn] = done.state;
         });
         // What others wait for comes first.
         part.for_each([&](int turn, int row, int, int unit) {
@@ -596,7 +597,7 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_backward_kernel(P
             if (step + 1 < p.steps)
                 write_delta(step + 1, turn, row, unit);
             unwritten[turn] = delta[turn];
-            delta[turn] = chain_delta(beta[turn], phi_slope(p.nonlinearity, activation[turn], 1.0f), gradient[turn]);
+            delta[turn] = FilterCell{p.nonlinearity}.backward(activation[turn], gradient[turn], beta[turn]);
             const int64_t arriving = step - 1 + p.arriving_offset;
             if (step >= 2)
                 prefetch(p.activations + (step - 2) * state_elements + part.at(row, unit));

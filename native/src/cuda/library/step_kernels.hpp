@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cuda/library/launch.hpp"
-#include "model/arithmetic.hpp"
+#include "model/cells/filter.hpp"
 
 namespace ortho::cuda {
 
@@ -12,17 +12,12 @@ template <class T> struct Moves {
     const T* scale;        // [N]
 };
 
-__device__ __forceinline__ float hyperbolic_tangent(float z) {
-    return tanhf(z);
-}
-__device__ __forceinline__ double hyperbolic_tangent(double z) {
-    return tanh(z);
-}
-
-/** phi; NaN stays NaN. */
-template <class T> __device__ __forceinline__ T phi(Nonlinearity kind, T z) {
-    return kind == Nonlinearity::tanh ? hyperbolic_tangent(z) : (z < 0 ? T(0) : z);
-}
+/** What a cell's arithmetic takes from the backend. Host-device as the cells are: else nvcc warns of the host's half.
+ */
+struct CudaMath {
+    ORTHO_HOST_DEVICE static float tanh(float z) { return ::tanhf(z); }
+    ORTHO_HOST_DEVICE static double tanh(double z) { return ::tanh(z); }
+};
 
 /** One step forward, but for its products: x_k and phi(z_k) of what the filter and the weights make of x_{k-1}. */
 template <class T> struct AdvanceStep {
@@ -57,9 +52,10 @@ template <class T> __global__ void advance_kernel(AdvanceStep<T> step) {
                                ? step.moves.scale[i] * step.previous[row * step.units + step.moves.source[i]]
                                : step.filtered[product_at];
         const T drive = step.drive != nullptr ? step.drive[at] : T(0);
-        const T a = phi(step.nonlinearity, step.weighted[product_at] + drive + step.bias[i]);
-        step.activation[at] = a;
-        step.next[at] = chain_state(filtered, step.beta[i], a);
+        const T driven = step.weighted[product_at] + drive + step.bias[i];
+        const auto done = FilterCell{step.nonlinearity}.template forward<CudaMath>(filtered, driven, step.beta[i]);
+        step.activation[at] = done.kept;
+        step.next[at] = done.state;
     });
 }
 
@@ -93,8 +89,7 @@ template <class T> __global__ void retreat_kernel(RetreatStep<T> step) {
             gradient += step.arriving[at];
         step.previous_gradient[gradient_row + i] = gradient;
         if (step.previous_delta != nullptr) {
-            const T slope = phi_slope(step.nonlinearity, step.previous_delta[at], T(1));
-            const T delta = chain_delta(step.beta[i], slope, gradient);
+            const T delta = FilterCell{step.nonlinearity}.backward(step.previous_delta[at], gradient, step.beta[i]);
             step.previous_delta[at] = delta;
             if (step.delta_copy != nullptr)
                 step.delta_copy[gradient_row + i] = delta;

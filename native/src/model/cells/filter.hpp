@@ -1,0 +1,57 @@
+// The filter cell: x_k = alpha O x_{k-1} + beta phi(z_k), z_k = W x_{k-1} + d_k.
+//
+// A cell is the arithmetic of one step, forward and backward, written once for the CPU's vectors and for CUDA's
+// threads. It says what it multiplies, carries and keeps; rows, steps and threads are the drivers' business. V is a
+// number, or a vector of numbers where the compiler has them. Math has the functions that each backend computes in its
+// own way: tanh(V).
+#pragma once
+
+#include <cstdint>
+
+#include "core/host_device.hpp"
+#include "orthonative/orthonative.h"
+
+namespace ortho {
+
+enum class Nonlinearity : int32_t { tanh = ORTHO_TANH, relu = ORTHO_RELU };
+
+struct FilterCell {
+    Nonlinearity nonlinearity;
+
+    /** x_k, and what backward needs of the step: a = phi(z_k). */
+    template <class V> struct Forward {
+        V state;
+        V kept;
+    };
+
+    /**
+     * @param filtered  alpha O x_{k-1}: V, or what becomes V when it is used; a product that is made there is rounded
+     *                  once together with the sum
+     * @param driven    z_k
+     */
+    template <class Math, class V, class Filtered>
+    ORTHO_HOST_DEVICE Forward<V> forward(const Filtered& filtered, V driven, V beta) const {
+        const V a = phi<Math, V>(driven);
+        const V filtered_state = filtered;
+        return {filtered_state + beta * a, a};
+    }
+
+    /** @return delta_k = beta phi'(z_k) g_k of a = phi(z_k) and the gradient g_k at x_k */
+    template <class V> ORTHO_HOST_DEVICE V backward(V kept, V gradient, V beta) const {
+        return beta * slope(kept) * gradient;
+    }
+
+private:
+    /** NaN stays NaN. */
+    template <class Math, class V> ORTHO_HOST_DEVICE V phi(V z) const {
+        return nonlinearity == Nonlinearity::tanh ? Math::tanh(z) : (z < 0 ? V{} : z);
+    }
+
+    /** phi'(z) from a = phi(z). */
+    template <class V> ORTHO_HOST_DEVICE V slope(V a) const {
+        const V one = V{} + 1;
+        return nonlinearity == Nonlinearity::tanh ? one - a * a : (a > 0 ? one : V{});
+    }
+};
+
+} // namespace ortho
