@@ -249,7 +249,7 @@ template <int width> struct GradientReader : GradientWait<width> {
     };
 
     const float* activations; // [rows, units]
-    Nonlinearity nonlinearity;
+    FilterCell cell;
     const float* beta; // [units]
     float* gradients;  // rows gradient_stride apart
     int gradient_stride;
@@ -265,7 +265,7 @@ template <int width> struct GradientReader : GradientWait<width> {
 #pragma unroll
         for (int i = 0; i < width; ++i) {
             gradient.at[i] = element.gradients[i].value;
-            delta.at[i] = FilterCell{nonlinearity}.backward(element.activations.at[i], gradient.at[i], betas.at[i]);
+            delta.at[i] = cell.backward(element.activations.at[i], gradient.at[i], betas.at[i]);
         }
         *reinterpret_cast<Pack<width>*>(gradients + row * gradient_stride + column) = gradient;
         *reinterpret_cast<Pack<width>*>(deltas + row * delta_stride + column) = delta;
@@ -524,8 +524,8 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(Pe
             if constexpr (dense)
                 filtered[turn] = sum_parts<rows, outputs>(shared.parts, row, own);
             const float weighted_sum = sum_parts<rows, outputs>(shared.parts, row, weighted + own);
-            const auto done = FilterCell{p.nonlinearity}.forward<CudaMath>(
-                filtered[turn], weighted_sum + (bias[turn] + driven[turn]), beta[turn]);
+            const auto done =
+                p.cell.forward<CudaMath>(filtered[turn], weighted_sum + (bias[turn] + driven[turn]), beta[turn]);
             activation[turn] = done.kept;
             state[turn] = done.state;
         });
@@ -597,7 +597,7 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_backward_kernel(P
             if (step + 1 < p.steps)
                 write_delta(step + 1, turn, row, unit);
             unwritten[turn] = delta[turn];
-            delta[turn] = FilterCell{p.nonlinearity}.backward(activation[turn], gradient[turn], beta[turn]);
+            delta[turn] = p.cell.backward(activation[turn], gradient[turn], beta[turn]);
             const int64_t arriving = step - 1 + p.arriving_offset;
             if (step >= 2)
                 prefetch(p.activations + (step - 2) * state_elements + part.at(row, unit));
@@ -619,7 +619,7 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_backward_kernel(P
         loader.load(part.row_count, [&](auto width) {
             return GradientReader<decltype(width)::value>{{exchange(step + 1), number(step + 1)},
                                                           p.activations + step * state_elements + part.first_row * n,
-                                                          p.nonlinearity,
+                                                          p.cell,
                                                           betas,
                                                           gradients,
                                                           gradient_stride,

@@ -28,10 +28,10 @@ std::optional<PersistentShape> choose_persistent_shape(const Device& device, con
 
 /** A segment forward: states[step + 1] and activations[step] of states[step], for all of its steps. */
 struct PersistentForward {
+    FilterCell cell;
     int64_t batch;
     int64_t units;
     int64_t steps;
-    Nonlinearity nonlinearity;
     Moves<float> moves;
     const float* filter;  // alpha O: [N, N]; null: structured
     const float* weights; // W: [N, N]
@@ -53,10 +53,10 @@ struct __align__(8) NumberedGradient {
 
 /** A segment backward: deltas take the place of activations, and g_k of the segment's end becomes that of its start. */
 struct PersistentBackward {
+    FilterCell cell;
     int64_t batch;
     int64_t units;
     int64_t steps;
-    Nonlinearity nonlinearity;
     Moves<float> moves;           // of alpha O^T
     const float* filter;          // alpha O: [N, N]; null: structured
     const float* weights;         // W: [N, N]
