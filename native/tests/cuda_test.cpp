@@ -116,6 +116,10 @@ int64_t launches_of(const Problem& p, const Device& device = cuda()) {
     return emulator().counters().launches - before;
 }
 
+// The statuses by which CUDA refuses a launch of blocks that wait for each other.
+constexpr int cooperative_launch_too_large = 720, launch_out_of_resources = 701, not_supported = 801,
+              memory_allocation = 2;
+
 constexpr int usual_multiprocessors = 16;
 
 /** A device of so many multiprocessors: the fewer, the more rows and units a block takes. */
@@ -490,6 +494,62 @@ TEST(CudaChainPlans, States_that_a_block_reads_in_several_passes_agree_with_the_
         EXPECT_LE(emulator().counters().products - before, 3) << "steps were multiplied by cuBLAS";
         expect_close(p, reference(p, filters_of(p, chain)), result, float32_roundoff);
     }
+}
+
+TEST(CudaChainPlans, Two_launches_share_a_batch_that_is_too_large_for_one_and_give_the_same_bits) {
+    NEEDS_EMULATOR();
+    struct Case {
+        int64_t batch;
+        int multiprocessors; // so few that a launch has no room for all rows
+    };
+    // Two blocks for 16 rows: 129 rows need 18, and 257 need 34.
+    for (const Case& c : {Case{129, 16}, Case{200, 16}, Case{257, 18}})
+        for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION}) {
+            Problem p = make_problem({3, c.batch, 1, 64});
+            p.filter = filter;
+            p.output_steps = 2;
+            p.checkpoint_every = 2;
+            fill(p);
+            SCOPED_TRACE(describe(p));
+            struct Run {
+                Result result;
+                int64_t launches, products;
+            };
+            const auto run_on = [&](int multiprocessors) {
+                const Multiprocessors those(multiprocessors);
+                const Device device = make_cuda_device();
+                const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+                const auto before = emulator().counters();
+                Result result = run<float>(p, chain);
+                const auto after = emulator().counters();
+                return Run{std::move(result), after.launches - before.launches, after.products - before.products};
+            };
+            const Run whole = run_on(64), halves = run_on(c.multiprocessors);
+            expect_same_bits(whole.result, halves.result);
+            EXPECT_EQ(whole.products, halves.products);
+            // Two segments forward, one of them again, two backward.
+            EXPECT_EQ(whole.launches + 5, halves.launches);
+            const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+            expect_close(p, reference(p, filters_of(p, chain)), halves.result, float32_roundoff);
+            // With so few that two launches have no room, either.
+            const Run graph = run_on(c.multiprocessors - 8);
+            EXPECT_GT(graph.products, halves.products);
+        }
+}
+
+TEST(CudaFaults, A_second_launch_that_fails_is_named) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({3, 200, 0, 64});
+    fill(p);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, cuda().get());
+    emulator().fail_next("cudaLaunchCooperativeKernel", launch_out_of_resources, 1);
+    EXPECT_TRUE(fails(ortho_chain_forward(chain, 3, 200, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                          a.x0.data(), a.outputs.data()),
+                      ORTHO_INTERNAL, "persistent_forward failed"));
+    EXPECT_EQ(emulator().forget_failures(), 0);
+    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 3, 200, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                             a.x0.data(), a.outputs.data())));
 }
 
 TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_longer) {
@@ -1237,10 +1297,6 @@ TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
     EXPECT_NE(messages.find("layers_forward"), std::string::npos) << messages;
     EXPECT_NE(messages.find("layers_backward"), std::string::npos) << messages;
 }
-
-// The statuses by which CUDA refuses a launch of blocks that wait for each other.
-constexpr int cooperative_launch_too_large = 720, launch_out_of_resources = 701, not_supported = 801,
-              memory_allocation = 2;
 
 TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_graph) {
     NEEDS_EMULATOR();

@@ -1,4 +1,4 @@
-// All steps of a recurrent chain in one launch, for shapes whose weights fit into the GPU's shared memory.
+// All steps of a recurrent chain in one launch, or two, for shapes whose weights fit into the GPU's shared memory.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@ struct PersistentProblem {
 struct PersistentShape {
     int rows;
     int units;
+    /** Of a launch. Where they have fewer rows than the batch, the rest of the batch has another launch. */
     int row_blocks;
     int unit_blocks;
 };
