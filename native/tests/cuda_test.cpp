@@ -37,7 +37,7 @@ const Device& cuda() {
 /** What the emulator tells and does; absent on a GPU. */
 struct Emulator {
     struct Counters {
-        int64_t launches, graph_launches, products, live_objects, device_bytes;
+        int64_t launches, graph_launches, products, live_objects, device_bytes, captures, graph_nodes;
     };
 
     Emulator() {
@@ -51,6 +51,8 @@ struct Emulator {
         find(read_counters, "ortho_cuda_emulator_counters");
         find(set_device_count, "ortho_cuda_emulator_set_device_count");
         find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
+        find(set_room_for_blocks, "ortho_cuda_emulator_set_room_for_blocks");
+        find(set_cooperative_capture, "ortho_cuda_emulator_set_cooperative_capture");
         find(set_host_page_tables, "ortho_cuda_emulator_set_host_page_tables");
         find(fail_next, "ortho_cuda_emulator_fail_next");
         find(forget_failures, "ortho_cuda_emulator_forget_failures");
@@ -70,6 +72,8 @@ struct Emulator {
     void (*read_counters)(Counters*);
     void (*set_device_count)(int);
     void (*set_multiprocessors)(int);
+    void (*set_room_for_blocks)(int);
+    void (*set_cooperative_capture)(int);
     void (*set_host_page_tables)(int);
     void (*fail_next)(const char*, int, int);
     int (*forget_failures)();
@@ -112,13 +116,28 @@ int64_t launches_of(const Problem& p, const Device& device = cuda()) {
     return emulator().counters().launches - before;
 }
 
+// The statuses by which CUDA refuses a launch of blocks that wait for each other.
+constexpr int cooperative_launch_too_large = 720, launch_out_of_resources = 701, not_supported = 801,
+              memory_allocation = 2;
+
+constexpr int usual_multiprocessors = 16;
+
 /** A device of so many multiprocessors: the fewer, the more rows and units a block takes. */
 Device make_small_device(int multiprocessors) {
     emulator().set_multiprocessors(multiprocessors);
     Device small = make_cuda_device();
-    emulator().set_multiprocessors(16);
+    emulator().set_multiprocessors(usual_multiprocessors);
     return small;
 }
+
+/** Gives the emulated GPU so many multiprocessors for a while, for devices that are made and used meanwhile. */
+class Multiprocessors {
+public:
+    explicit Multiprocessors(int count) { emulator().set_multiprocessors(count); }
+    ~Multiprocessors() { emulator().set_multiprocessors(usual_multiprocessors); }
+    Multiprocessors(const Multiprocessors&) = delete;
+    Multiprocessors& operator=(const Multiprocessors&) = delete;
+};
 
 Problem make_layers(Shape shape) {
     Problem p = make_problem(shape);
@@ -312,6 +331,64 @@ TEST(CudaChainPlans, A_loop_is_captured_the_second_time_and_gives_the_same_bits)
     EXPECT_EQ(emulator().counters().graph_launches, before + 2); // forward and backward
 }
 
+TEST(CudaChainPlans, The_loops_of_a_thousand_layers_are_captured_once_and_then_replayed) {
+    NEEDS_EMULATOR();
+    constexpr int64_t layers = 1024, segments = 32;
+    Problem p = make_layers({layers, 1, 0, 4});
+    p.checkpoint_every = layers / segments;
+    const Plan plan("graph");
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> arrays(p, cuda().get());
+    const Result expected = run(p, chain, arrays);
+    for (int step = 1; step < 3; ++step)
+        run(p, chain, arrays);
+    const auto before = emulator().counters();
+    expect_same_bits(expected, run(p, chain, arrays));
+    expect_same_bits(expected, run(p, chain, arrays));
+    const auto after = emulator().counters();
+    EXPECT_EQ(after.captures, before.captures);
+    // All segments forward, all but the last again, all backward.
+    EXPECT_EQ(after.graph_launches - before.graph_launches, 2 * (segments + (segments - 1) + segments));
+    // Besides the graphs: two checks for NaN and infinity, and for each segment a product and a sum for its gradients.
+    EXPECT_EQ(after.launches - before.launches, 2 * (2 + segments));
+    EXPECT_EQ(after.products - before.products, 2 * segments);
+}
+
+TEST(CudaChainPlans, Loops_whose_sizes_change_take_bounded_memory_and_make_room_for_the_next) {
+    NEEDS_EMULATOR();
+    constexpr int64_t steps = 4096, most_captured_steps = 4 * 8192, nodes_of_step = 2; // a product and a kernel
+    constexpr int64_t loops = 2;                                                       // forward and backward
+    const Plan plan("graph");
+    Problem p = make_problem({steps, 6, 0, 1});
+    fill(p);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> arrays(p, cuda().get());
+    const auto train = [&](int64_t batch) {
+        p.shape.batch = batch;
+        const auto before = emulator().counters();
+        run(p, chain, arrays);
+        const auto after = emulator().counters();
+        // A node more where a segment's end is.
+        EXPECT_LE(after.graph_nodes, most_captured_steps * nodes_of_step + most_captured_steps / steps);
+        return after.captures - before.captures;
+    };
+    train(6); // the largest one first, since graphs of memory that grows are forgotten
+    const auto round = [&] {
+        int64_t captures = 0;
+        for (int64_t batch = 1; batch <= 5; ++batch)
+            captures += train(batch);
+        return captures;
+    };
+    EXPECT_EQ(round(), 0);
+    // Of ten loops that take turns, eight have room. They stay, and the others run as they are.
+    EXPECT_EQ(round(), most_captured_steps / steps);
+    EXPECT_EQ(round(), 0);
+    // They give way to what has been run twice since their last run.
+    EXPECT_EQ(train(6), 0);
+    EXPECT_EQ(train(6), loops);
+    EXPECT_EQ(train(6), 0);
+}
+
 TEST(CudaChainPlans, A_stream_that_cannot_be_captured_runs_its_loops_as_they_are) {
     NEEDS_EMULATOR();
     constexpr int capture_unsupported = 900;
@@ -385,6 +462,94 @@ TEST(CudaChainPlans, Blocks_of_every_size_give_the_same_bits) {
                 EXPECT_LT(emulator().counters().launches - before, 3 * c.shape.steps) << multiprocessors;
             }
         }
+}
+
+// A block's threads read up to 8 packs of a state at once, of four units or, where N is no multiple of four, of one:
+// 2048 packs. These sizes have more.
+TEST(CudaChainPlans, States_that_a_block_reads_in_several_passes_agree_with_the_formulas) {
+    NEEDS_EMULATOR();
+    struct Case {
+        Shape shape;
+        ortho_filter_kind filter;
+        int multiprocessors; // so many that blocks take the rows in question, and no fewer
+        int rows;            // of a block
+    };
+    constexpr Case cases[] = {{{2, 16, 1, 516}, ORTHO_FILTER_HAAR, 33, 16},
+                              {{2, 16, 0, 600}, ORTHO_FILTER_PERMUTATION, 38, 16},
+                              {{2, 3, 1, 1030}, ORTHO_FILTER_HAAR, 65, 4},
+                              {{2, 2, 0, 2047}, ORTHO_FILTER_PERMUTATION, 128, 2}};
+    constexpr int packs_at_once = 8 * 256;
+    for (const Case& c : cases) {
+        const int64_t units = c.shape.units;
+        ASSERT_GT(std::min<int64_t>(c.rows, c.shape.batch) * (units % 4 == 0 ? units / 4 : units), packs_at_once);
+        Problem p = make_problem(c.shape);
+        p.filter = c.filter;
+        fill(p);
+        SCOPED_TRACE(describe(p));
+        const Multiprocessors all_needed(c.multiprocessors);
+        const Device device = make_cuda_device();
+        const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+        const int64_t before = emulator().counters().products;
+        const Result result = run<float>(p, chain);
+        EXPECT_LE(emulator().counters().products - before, 3) << "steps were multiplied by cuBLAS";
+        expect_close(p, reference(p, filters_of(p, chain)), result, float32_roundoff);
+    }
+}
+
+TEST(CudaChainPlans, Two_launches_share_a_batch_that_is_too_large_for_one_and_give_the_same_bits) {
+    NEEDS_EMULATOR();
+    struct Case {
+        int64_t batch;
+        int multiprocessors; // so few that a launch has no room for all rows
+    };
+    // Two blocks for 16 rows: 129 rows need 18, and 257 need 34.
+    for (const Case& c : {Case{129, 16}, Case{200, 16}, Case{257, 18}})
+        for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION}) {
+            Problem p = make_problem({3, c.batch, 1, 64});
+            p.filter = filter;
+            p.output_steps = 2;
+            p.checkpoint_every = 2;
+            fill(p);
+            SCOPED_TRACE(describe(p));
+            struct Run {
+                Result result;
+                int64_t launches, products;
+            };
+            const auto run_on = [&](int multiprocessors) {
+                const Multiprocessors those(multiprocessors);
+                const Device device = make_cuda_device();
+                const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+                const auto before = emulator().counters();
+                Result result = run<float>(p, chain);
+                const auto after = emulator().counters();
+                return Run{std::move(result), after.launches - before.launches, after.products - before.products};
+            };
+            const Run whole = run_on(64), halves = run_on(c.multiprocessors);
+            expect_same_bits(whole.result, halves.result);
+            EXPECT_EQ(whole.products, halves.products);
+            // Two segments forward, one of them again, two backward.
+            EXPECT_EQ(whole.launches + 5, halves.launches);
+            const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+            expect_close(p, reference(p, filters_of(p, chain)), halves.result, float32_roundoff);
+            // With so few that two launches have no room, either.
+            const Run graph = run_on(c.multiprocessors - 8);
+            EXPECT_GT(graph.products, halves.products);
+        }
+}
+
+TEST(CudaFaults, A_second_launch_that_fails_is_named) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({3, 200, 0, 64});
+    fill(p);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, cuda().get());
+    emulator().fail_next("cudaLaunchCooperativeKernel", launch_out_of_resources, 1);
+    EXPECT_TRUE(fails(ortho_chain_forward(chain, 3, 200, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                          a.x0.data(), a.outputs.data()),
+                      ORTHO_INTERNAL, "persistent_forward failed"));
+    EXPECT_EQ(emulator().forget_failures(), 0);
+    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 3, 200, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                             a.x0.data(), a.outputs.data())));
 }
 
 TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_longer) {
@@ -1135,7 +1300,8 @@ TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
 
 TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_graph) {
     NEEDS_EMULATOR();
-    constexpr int cooperative_launch_too_large = 720;
+    constexpr int refusals[] = {cooperative_launch_too_large, launch_out_of_resources, not_supported,
+                                memory_allocation};
     Problem p = make_problem({40, 5, 2, 18});
     p.checkpoint_every = 15;
     p.output_steps = 3;
@@ -1145,11 +1311,12 @@ TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_gr
         const Result expected = run_chain<float>(p);
         // Three segments forward, then two of them again and three backward.
         for (int skip = 0; skip < 8; ++skip) {
-            SCOPED_TRACE(skip);
+            const int refusal = refusals[(skip + (filter == ORTHO_FILTER_HAAR ? 0 : 1)) % 4];
+            SCOPED_TRACE(std::to_string(refusal) + " after " + std::to_string(skip));
             const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
             const Arrays<float> arrays(p, cuda().get());
             std::vector<int64_t> launches;
-            emulator().fail_next("cudaLaunchCooperativeKernel", cooperative_launch_too_large, skip);
+            emulator().fail_next("cudaLaunchCooperativeKernel", refusal, skip);
             for (int i = 0; i < 3; ++i) {
                 const auto before = emulator().counters();
                 expect_close(p, expected, run(p, chain, arrays), float32_roundoff);
@@ -1157,6 +1324,67 @@ TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_gr
             }
             EXPECT_GE(launches[1], 40); // it is not tried again
         }
+    }
+}
+
+// An error would end the capture, so it must be known before.
+TEST(CudaFaults, Blocks_that_a_capture_would_refuse_leave_their_steps_to_other_kernels) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({12, 5, 2, 18});
+    fill(p);
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    const Device device = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+    struct Case {
+        const char* name;
+        std::function<void(bool)> refuse;
+        int least_launches;
+        int most_launches;
+    };
+    const Case cases[] = {
+        {"nothing is refused", [](bool) {}, 1, 11},
+        {"such blocks cannot be captured", [](bool on) { emulator().set_cooperative_capture(on ? 0 : 1); }, 24, 40},
+        {"a multiprocessor has no room", [](bool on) { emulator().set_room_for_blocks(on ? 0 : 1); }, 24, 40},
+        {"the launch finds too little memory",
+         [](bool on) {
+             if (on)
+                 emulator().fail_next("cudaLaunchCooperativeKernel", memory_allocation, 0);
+             else
+                 emulator().forget_failures();
+         },
+         24, 40}};
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+        const Arrays<float> arrays(p, device.get());
+        const Result expected = run(p, chain, arrays);
+        const int64_t before = emulator().counters().launches;
+        c.refuse(true);
+        emulator().begin_capture(info.cuda_stream);
+        EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 12, 5, 1, 1, arrays.weights.data(), arrays.input_weights.data(),
+                                                 arrays.bias.data(), arrays.inputs.data(), arrays.x0.data(),
+                                                 arrays.outputs.data())));
+        EXPECT_TRUE(succeeds(ortho_chain_backward(
+            chain, 0, arrays.weights.data(), arrays.input_weights.data(), arrays.bias.data(), arrays.inputs.data(),
+            arrays.arriving.data(), arrays.dw.data(), arrays.dv.data(), arrays.db.data(), nullptr, nullptr)));
+        void* const captured = emulator().end_capture(info.cuda_stream);
+        c.refuse(false);
+        EXPECT_GE(emulator().counters().launches - before, c.least_launches);
+        EXPECT_LE(emulator().counters().launches - before, c.most_launches);
+        ASSERT_NE(captured, nullptr) << "the capture was ended by an error";
+        for (const DeviceArray<float>* values : {&arrays.outputs, &arrays.dw})
+            ASSERT_TRUE(succeeds(ortho_fill(device.get(), ORTHO_FLOAT32, 5 * 18, values->data(), -1)));
+        emulator().replay(captured, info.cuda_stream);
+        Result replayed = expected;
+        const auto doubles = [](const DeviceArray<float>& array) {
+            const std::vector<float> values = array.values();
+            return std::vector<double>(values.begin(), values.end());
+        };
+        replayed.outputs = doubles(arrays.outputs);
+        replayed.weights = doubles(arrays.dw);
+        expect_close(p, expected, replayed, float32_roundoff);
+        emulator().discard(captured);
     }
 }
 

@@ -66,6 +66,8 @@ struct Emulator {
     Counters counters{};
     int device_count = 1;
     int multiprocessors = 16;
+    bool room_for_blocks = true;
+    bool cooperative_capture = true;
     bool host_page_tables = false;
     const int64_t memory_limit = int64_t{2} << 30;
     char* arena = nullptr;
@@ -210,6 +212,12 @@ bool is_pinned(const void* data) {
     return address < found->first + found->second;
 }
 
+/** Shared memory that a block of a kernel may have. */
+size_t shared_limit(const void* kernel) {
+    const auto limit = emulator().shared_limits.find(kernel);
+    return limit == emulator().shared_limits.end() ? size_t{48} << 10 : static_cast<size_t>(limit->second);
+}
+
 template <class Object> cudaError_t create(Object** object) {
     *object = new Object;
     ++emulator().counters.live_objects;
@@ -234,6 +242,12 @@ void set_device_count(int count) {
 void set_multiprocessors(int count) {
     emulator().multiprocessors = count;
 }
+void set_room_for_blocks(bool room) {
+    emulator().room_for_blocks = room;
+}
+void set_cooperative_capture(bool possible) {
+    emulator().cooperative_capture = possible;
+}
 void set_host_page_tables(bool used) {
     emulator().host_page_tables = used;
 }
@@ -257,24 +271,41 @@ cudaError_t set_shared_limit(const void* kernel, int bytes) {
     });
 }
 
+cudaError_t resident_blocks(int* blocks, const void* kernel, int threads, size_t shared) {
+    return api("cudaOccupancyMaxActiveBlocksPerMultiprocessor", [&] {
+        constexpr size_t shared_memory = size_t{228} << 10, of_the_system = 1024; // of each block
+        constexpr int most_threads = 2048;
+        *blocks = 0;
+        if (emulator().room_for_blocks && shared <= shared_limit(kernel))
+            *blocks = std::min(static_cast<int>(shared_memory / (shared + of_the_system)), most_threads / threads);
+        return cudaSuccess;
+    });
+}
+
 cudaError_t enqueue(const void* kernel, Launch launch, cudaStream_t stream) {
-    return api(launch.cooperative ? "cudaLaunchCooperativeKernel" : "cudaLaunchKernel", [&] {
-        const auto limit = emulator().shared_limits.find(kernel);
-        const size_t shared_limit =
-            limit == emulator().shared_limits.end() ? size_t{48} << 10 : static_cast<size_t>(limit->second);
+    const cudaError_t status = api(launch.cooperative ? "cudaLaunchCooperativeKernel" : "cudaLaunchKernel", [&] {
         const uint64_t threads = uint64_t{launch.block.x} * launch.block.y * launch.block.z;
         const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
         if (threads < 1 || threads > 1024 || blocks < 1 || launch.grid.x > 0x7fffffff || launch.grid.y > 65535 ||
             launch.grid.z > 65535)
             return cudaErrorInvalidConfiguration;
-        if (launch.shared > shared_limit)
+        if (launch.shared > shared_limit(kernel))
             return cudaErrorInvalidValue;
         if (launch.cooperative && blocks > static_cast<uint64_t>(emulator().multiprocessors))
             return cudaErrorCooperativeLaunchTooLarge;
+        StreamObject& target = stream_of(stream);
+        if (target.capture != nullptr && target.capture_failed)
+            return cudaErrorStreamCaptureInvalidated;
+        if (launch.cooperative && target.capture != nullptr && !emulator().cooperative_capture)
+            return cudaErrorStreamCaptureUnsupported;
         ++emulator().counters.launches;
         enqueue_work(stream, [launch = std::move(launch)] { run_grid(launch); });
         return cudaSuccess;
     });
+    // What fails ends the capture that it was to be part of.
+    if (status != cudaSuccess)
+        static_cast<void>(breaks_capture(stream));
+    return status;
 }
 
 } // namespace ortho_cuda_emulator
@@ -565,6 +596,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     return api("cudaStreamBeginCapture", [&] {
         if (stream->capture != nullptr)
             stop("a stream that is being captured cannot be captured once more");
+        ++emulator().counters.captures;
         stream->capture = std::make_unique<std::vector<Work>>();
         stream->capture_failed = false;
         return cudaSuccess;
@@ -589,6 +621,7 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph
     return api("cudaGraphInstantiateWithFlags", [&] {
         create(executable);
         (*executable)->nodes = graph->nodes;
+        emulator().counters.graph_nodes += static_cast<int64_t>(graph->nodes.size());
         return cudaSuccess;
     });
 }
@@ -603,7 +636,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-    return api("cudaGraphExecDestroy", [&] { return destroy(executable); });
+    return api("cudaGraphExecDestroy", [&] {
+        emulator().counters.graph_nodes -= static_cast<int64_t>(executable->nodes.size());
+        return destroy(executable);
+    });
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {

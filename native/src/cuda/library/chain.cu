@@ -20,8 +20,6 @@
 namespace ortho::cuda {
 namespace {
 
-/** Longer loops are given to the stream step by step: a graph of so many nodes takes too much memory. */
-constexpr int64_t most_captured_steps = 8192;
 /** States that inference keeps, to copy outputs from and to make the drives of many steps in one product. */
 constexpr int64_t inference_window_bytes = int64_t{32} << 20;
 
@@ -55,7 +53,8 @@ template <class T> class CudaChain final : public Chain {
 public:
     CudaChain(Device& owner, const ChainParameters& parameters)
         : Chain(owner), p_(parameters), n_(parameters.hidden_size), d_(parameters.input_size),
-          recurrent_(parameters.model == ORTHO_RECURRENT), plan_(plan_of_environment()),
+          recurrent_(parameters.model == ORTHO_RECURRENT), cell_{static_cast<Nonlinearity>(parameters.activation)},
+          plan_(plan_of_environment()),
           stacked_(recurrent_ && !parameters.structured &&
                    (sizeof(T) == sizeof(double) || device.filter_precision == device.matrix_precision)),
           beta_(size_of(2 * n_), "beta and b") {
@@ -106,8 +105,8 @@ public:
                 copy_on_device(device, state(0), state(segments_.size(segment - 1)), state_size());
             if (call.training && segments_.count() > 1)
                 copy_on_device(device, checkpoint(segment), state(0), state_size());
-            run_segment(segment, static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
-                        static_cast<const T*>(call.bias), inputs);
+            forward_segment(segment, static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
+                            static_cast<const T*>(call.bias), inputs);
             copy_outputs(segment, static_cast<T*>(call.outputs));
         }
         ready_for_backward_ = call.training;
@@ -133,10 +132,10 @@ public:
             const bool last = segment == segments_.count() - 1;
             if (!last) {
                 copy_on_device(device, state(0), checkpoint(segment), state_size());
-                run_segment(segment, static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
-                            static_cast<const T*>(call.bias), static_cast<const T*>(call.inputs));
+                forward_segment(segment, static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
+                                static_cast<const T*>(call.bias), static_cast<const T*>(call.inputs));
             }
-            retreat_segment(segment, static_cast<const T*>(call.weights), arriving);
+            backward_segment(segment, static_cast<const T*>(call.weights), arriving);
             sum_gradients(segment, call, call.accumulate || (recurrent_ && !last));
         }
         if (call.initial_gradients != nullptr)
@@ -286,7 +285,7 @@ private:
     }
 
     LoopPlan plan_for(int64_t steps) const {
-        if (plan_ == LoopPlan::steps || steps < 2 || steps > most_captured_steps)
+        if (plan_ == LoopPlan::steps || steps < 2 || steps > longest_captured_loop)
             return LoopPlan::steps;
         return LoopPlan::graph;
     }
@@ -325,17 +324,17 @@ private:
     }
 
     /** Forward through a segment, from state(0) to state(size). */
-    void run_segment(int64_t segment, const T* weights, const T* input_weights, const T* bias, const T* inputs) {
+    void forward_segment(int64_t segment, const T* weights, const T* input_weights, const T* bias, const T* inputs) {
         const int64_t first = segments_.first(segment);
         const int64_t size = segments_.size(segment);
         if (d_ > 0)
             multiply<T>(device, device.matrix_precision, {size * batch_, n_, d_}, {inputs + first * batch_ * d_, d_},
                         {input_weights, d_, true}, false, {activation(0), n_});
         if constexpr (std::is_same_v<T, float>) {
-            const PersistentForward problem{batch_,
+            const PersistentForward problem{cell_,
+                                            batch_,
                                             n_,
                                             size,
-                                            static_cast<Nonlinearity>(p_.activation),
                                             moves_of(first, false),
                                             p_.structured ? nullptr : filter_of(first),
                                             weights_of(first, weights),
@@ -363,11 +362,11 @@ private:
                           {recurrent_ ? nullptr : weights, recurrent_ ? nullptr : bias, nullptr, nullptr}};
         run_loop(key, [&] {
             for (int64_t local = 0; local < size; ++local)
-                advance(local, first + local, weights, bias);
+                forward_step(local, first + local, weights, bias);
         });
     }
 
-    void advance(int64_t local, int64_t layer, const T* weights, const T* bias) {
+    void forward_step(int64_t local, int64_t layer, const T* weights, const T* bias) {
         const T* const previous = state(local);
         const T* const step_weights = weights_of(layer, weights);
         T* const filtered = products();
@@ -382,10 +381,10 @@ private:
             multiply<T>(device, device.matrix_precision, {batch_, n_, n_}, {previous, n_}, {step_weights, n_, true},
                         false, {weighted, 2 * n_});
         }
-        launch("advance", advance_kernel<T>, step_shape(batch_, n_), device.stream,
-               AdvanceStep<T>{batch_, n_, static_cast<Nonlinearity>(p_.activation), moves_of(layer, false), filtered,
-                              weighted, 2 * n_, d_ > 0 ? activation(local) : nullptr, bias_of(layer, bias),
-                              beta_.as<T>(), previous, state(local + 1), activation(local)});
+        launch("forward_epilogue", forward_epilogue_kernel<FilterCell, T>, step_shape(batch_, n_), device.stream,
+               ForwardEpilogue<FilterCell, T>{cell_, batch_, n_, moves_of(layer, false), filtered, weighted, 2 * n_,
+                                              d_ > 0 ? activation(local) : nullptr, bias_of(layer, bias), beta_.as<T>(),
+                                              previous, state(local + 1), activation(local)});
     }
 
     /** Copies those of a segment's states that are outputs. */
@@ -405,17 +404,17 @@ private:
     }
 
     /** Backward through a segment: deltas take the place of activations, g ends up at the segment's first state. */
-    void retreat_segment(int64_t segment, const T* weights, const T* arriving) {
+    void backward_segment(int64_t segment, const T* weights, const T* arriving) {
         const int64_t first = segments_.first(segment);
         const int64_t size = segments_.size(segment);
         const bool last = segment == segments_.count() - 1;
         // At the end of an earlier segment it was added when the segment behind was left.
         const T* const arriving_at_end = last ? arriving_at(arriving, first + size) : nullptr;
         if constexpr (std::is_same_v<T, float>) {
-            const PersistentBackward problem{batch_,
+            const PersistentBackward problem{cell_,
+                                             batch_,
                                              n_,
                                              size,
-                                             static_cast<Nonlinearity>(p_.activation),
                                              moves_of(first, true),
                                              p_.structured ? nullptr : filter_of(first),
                                              weights_of(first, weights),
@@ -451,27 +450,27 @@ private:
                            arriving_at(arriving, first)}};
         run_loop(key, [&] {
             current_ = start;
-            launch_retreat(RetreatStep<T>{batch_,
-                                          n_,
-                                          static_cast<Nonlinearity>(p_.activation),
-                                          {nullptr, nullptr},
-                                          nullptr,
-                                          gradient(current_),
-                                          !last,
-                                          arriving_at_end,
-                                          beta_.as<T>(),
-                                          gradient(current_),
-                                          gradient_stride(),
-                                          activation(size - 1),
-                                          delta_beside_gradient(current_)});
+            launch_epilogue(BackwardEpilogue<FilterCell, T>{cell_,
+                                                            batch_,
+                                                            n_,
+                                                            {nullptr, nullptr},
+                                                            nullptr,
+                                                            gradient(current_),
+                                                            !last,
+                                                            arriving_at_end,
+                                                            beta_.as<T>(),
+                                                            gradient(current_),
+                                                            gradient_stride(),
+                                                            activation(size - 1),
+                                                            delta_beside_gradient(current_)});
             for (int64_t local = size - 1; local >= 0; --local)
-                retreat(local, first + local, weights, arriving_at(arriving, first + local));
+                backward_step(local, first + local, weights, arriving_at(arriving, first + local));
         });
         // A replayed loop ends where the captured one did: each of its steps turned the two gradients over.
         current_ = p_.structured ? (start + size) % 2 : start;
     }
 
-    void retreat(int64_t local, int64_t layer, const T* weights, const T* arriving) {
+    void backward_step(int64_t local, int64_t layer, const T* weights, const T* arriving) {
         T* const product = products();
         const T* const g = gradient(current_);
         if (stacked_) {
@@ -486,14 +485,15 @@ private:
         }
         // Moves read other units' gradients, so those that are written must be others.
         const int64_t next = p_.structured ? 1 - current_ : current_;
-        launch_retreat(RetreatStep<T>{batch_, n_, static_cast<Nonlinearity>(p_.activation), moves_of(layer, true),
-                                      product, g, false, arriving, beta_.as<T>(), gradient(next), gradient_stride(),
-                                      local > 0 ? activation(local - 1) : nullptr, delta_beside_gradient(next)});
+        launch_epilogue(BackwardEpilogue<FilterCell, T>{
+            cell_, batch_, n_, moves_of(layer, true), product, g, false, arriving, beta_.as<T>(), gradient(next),
+            gradient_stride(), local > 0 ? activation(local - 1) : nullptr, delta_beside_gradient(next)});
         current_ = next;
     }
 
-    void launch_retreat(const RetreatStep<T>& step) {
-        launch("retreat", retreat_kernel<T>, step_shape(batch_, n_), device.stream, step);
+    void launch_epilogue(const BackwardEpilogue<FilterCell, T>& step) {
+        launch("backward_epilogue", backward_epilogue_kernel<FilterCell, T>, step_shape(batch_, n_), device.stream,
+               step);
     }
 
     /** Adds the gradients of weights and biases, and writes those of inputs, of one segment. */
@@ -531,6 +531,7 @@ private:
     const int64_t n_;
     const int64_t d_;
     const bool recurrent_;
+    const FilterCell cell_;
     const LoopPlan plan_;
     /** alpha O and W are one matrix, and so one product a step. */
     const bool stacked_;
@@ -549,7 +550,7 @@ private:
     int64_t output_steps_ = 0;
     int64_t current_ = 0; // which gradient holds g
     bool ready_for_backward_ = false;
-    bool blocks_run_at_once_ = true; // until CUDA refuses a launch of so many
+    bool blocks_run_at_once_ = true; // until CUDA refuses such a launch
 };
 
 } // namespace

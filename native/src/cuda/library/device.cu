@@ -72,8 +72,9 @@ Device::Device(const ortho_device_options& options)
       filter_precision(static_cast<ortho_matrix_precision>(options.filter_precision)),
       stream(static_cast<cudaStream_t>(options.cuda_stream)), blas(static_cast<cublasHandle_t>(options.cublas_handle)),
       own_stream_(stream == nullptr ? make_stream() : Stream()), own_copy_stream_(make_stream()),
-      own_blas_(blas == nullptr ? make_blas() : BlasHandle()), workspace_(workspace_bytes, "the workspace of cuBLAS"),
-      report_(sizeof(Report), "the report"), host_report_(sizeof(Report)) {
+      own_rehearsal_stream_(make_stream()), own_blas_(blas == nullptr ? make_blas() : BlasHandle()),
+      workspace_(workspace_bytes, "the workspace of cuBLAS"), report_(sizeof(Report), "the report"),
+      host_report_(sizeof(Report)) {
     if (std::max(options.matrix_precision, options.filter_precision) > ORTHO_MATRIX_FLOAT32 && properties.major < 8)
         fail(ORTHO_NOT_SUPPORTED,
              "options->matrix_precision and options->filter_precision are %d and %d; %s has compute capability %d.%d, "
@@ -86,6 +87,7 @@ Device::Device(const ortho_device_options& options)
     if (blas == nullptr)
         blas = own_blas_.get();
     copy_stream = own_copy_stream_.get();
+    rehearsal_stream = own_rehearsal_stream_.get();
     if (own_blas_.get() == nullptr)
         check(cublasGetStream(blas, &lent_blas_stream_), "cublasGetStream");
     // Whoever asks for the handle finds it on the device's stream.

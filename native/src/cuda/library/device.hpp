@@ -78,11 +78,14 @@ struct Device {
     ortho_matrix_precision filter_precision;
     cudaStream_t stream;
     cudaStream_t copy_stream;
+    /** Given no work: what is launched on it is captured and discarded. */
+    cudaStream_t rehearsal_stream;
     cublasHandle_t blas;
 
 private:
     Stream own_stream_;
     Stream own_copy_stream_;
+    Stream own_rehearsal_stream_;
     BlasHandle own_blas_;
     cudaStream_t lent_blas_stream_ = nullptr; // that of a handle of the caller's before it was set
     DeviceMemory workspace_;

@@ -39,6 +39,7 @@ enum cudaError {
     cudaErrorJitCompilationDisabled = 223,
     cudaErrorInvalidResourceHandle = 400,
     cudaErrorNotReady = 600,
+    cudaErrorLaunchOutOfResources = 701,
     cudaErrorLaunchFailure = 719,
     cudaErrorCooperativeLaunchTooLarge = 720,
     cudaErrorNotSupported = 801,
@@ -172,6 +173,8 @@ struct Launch {
 };
 cudaError_t enqueue(const void* kernel, Launch launch, cudaStream_t stream);
 cudaError_t set_shared_limit(const void* kernel, int bytes);
+/** How many blocks of a kernel a multiprocessor runs at once. */
+cudaError_t resident_blocks(int* blocks, const void* kernel, int threads, size_t shared);
 
 /** Gives kernel(arguments...) to a stream. */
 template <class... Parameters, class... Arguments>
@@ -192,10 +195,18 @@ struct Counters {
     int64_t live_objects;
     /** Memory of the GPU that is allocated. */
     int64_t device_bytes;
+    /** Captures that were begun. */
+    int64_t captures;
+    /** Nodes of all graphs that can be launched. */
+    int64_t graph_nodes;
 };
 Counters counters();
 void set_device_count(int count);
 void set_multiprocessors(int count);
+/** Whether a multiprocessor has room for a block whose neighbours wait for it. */
+void set_room_for_blocks(bool room);
+/** Whether launches of blocks that wait for each other can be captured. */
+void set_cooperative_capture(bool possible);
 /** Whether the GPU reads pageable memory of the host itself, when its turn comes. */
 void set_host_page_tables(bool used);
 /** The call of that name after `skip` others fails with this status, once. */
@@ -211,6 +222,12 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
 template <class... Parameters>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribute, int value) {
     return ortho_cuda_emulator::set_shared_limit(reinterpret_cast<const void*>(kernel), value);
+}
+
+template <class... Parameters>
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*kernel)(Parameters...), int threads,
+                                                          size_t shared) {
+    return ortho_cuda_emulator::resident_blocks(blocks, reinterpret_cast<const void*>(kernel), threads, shared);
 }
 
 template <class T> T __shfl_xor_sync(unsigned mask, T value, int distance) {
