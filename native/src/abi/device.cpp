@@ -164,21 +164,21 @@ void ortho_buffer_free(ortho_buffer* buffer) {
 ortho_status ortho_copy_from_host(ortho_device* device, void* destination, const void* source, int64_t bytes) {
     return guard([&] {
         check_copy(device, Side::device, destination, Side::host, source, bytes);
-        device->copy_from_host(destination, source, bytes);
+        device->run(CopyFromHost{destination, source, bytes});
     });
 }
 
 ortho_status ortho_copy_to_host(ortho_device* device, void* destination, const void* source, int64_t bytes) {
     return guard([&] {
         check_copy(device, Side::host, destination, Side::device, source, bytes);
-        device->copy_to_host(destination, source, bytes);
+        device->run(CopyToHost{destination, source, bytes});
     });
 }
 
 ortho_status ortho_copy(ortho_device* device, void* destination, const void* source, int64_t bytes) {
     return guard([&] {
         check_copy(device, Side::device, destination, Side::device, source, bytes);
-        device->copy(destination, source, bytes);
+        device->run(CopyOnDevice{destination, source, bytes});
     });
 }
 
@@ -188,7 +188,7 @@ ortho_status ortho_fill(ortho_device* device, int32_t dtype, int64_t count, void
         check::dtype(dtype);
         check::count("count", count);
         check::Arrays(*device, dtype).needed("values", values, count);
-        device->fill(static_cast<ortho_dtype>(dtype), count, values, value);
+        device->run(Fill{static_cast<ortho_dtype>(dtype), count, values, value});
     });
 }
 

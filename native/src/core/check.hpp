@@ -109,14 +109,3 @@ inline void memory(const char* name, const void* pointer, int64_t bytes) {
 }
 
 } // namespace ortho::check
-
-namespace ortho {
-
-/** Calls body with a null pointer of the type that a checked dtype names: body(float*) or body(double*). */
-template <class Body> decltype(auto) dispatch(int32_t dtype, Body&& body) {
-    if (dtype == ORTHO_FLOAT32)
-        return body(static_cast<float*>(nullptr));
-    return body(static_cast<double*>(nullptr));
-}
-
-} // namespace ortho
