@@ -7,6 +7,7 @@
 
 #include "abi/arrays.hpp"
 #include "abi/guard.hpp"
+#include "abi/structures.hpp"
 #include "core/check.hpp"
 #include "core/system.hpp"
 #include "cpu/device.hpp"
@@ -96,9 +97,9 @@ ortho_status ortho_device_create(ortho_device** device, const ortho_device_optio
             *device = make_cpu_device({});
             return;
         }
-        check::struct_size("options", options->struct_size, sizeof *options);
-        check::range("options->kind", options->kind, ORTHO_DEVICE_CPU, ORTHO_DEVICE_CUDA);
-        *device = options->kind == ORTHO_DEVICE_CUDA ? make_cuda_device(*options) : make_cpu_device(*options);
+        const ortho_device_options all = read_structure("options", options);
+        check::range("options->kind", all.kind, ORTHO_DEVICE_CPU, ORTHO_DEVICE_CUDA);
+        *device = all.kind == ORTHO_DEVICE_CUDA ? make_cuda_device(all) : make_cpu_device(all);
     });
 }
 
@@ -118,12 +119,10 @@ const char* ortho_device_name(const ortho_device* device) {
 ortho_status ortho_device_get_info(ortho_device* device, ortho_device_info* info) {
     return guard([&] {
         check::device(device);
-        check::not_null("info", info);
-        check::struct_size("info", info->struct_size, sizeof *info);
+        const size_t size = checked_size("info", info);
         ortho_device_info facts{};
-        facts.struct_size = sizeof facts;
         device->describe(facts);
-        *info = facts;
+        write_structure(info, size, facts);
     });
 }
 

@@ -76,11 +76,6 @@ inline void dtype(int32_t value) {
              ORTHO_FLOAT32, ORTHO_FLOAT64);
 }
 
-inline void struct_size(const char* name, uint32_t given, size_t expected) {
-    if (given != expected)
-        fail(ORTHO_INVALID_ARGUMENT, "%s->struct_size is %" PRIu32 "; it must be %zu", name, given, expected);
-}
-
 /** No processor gives a process a larger address space: x86-64 with five levels of page tables has this one. */
 constexpr int64_t largest_address_space = int64_t{1} << 56;
 

@@ -296,7 +296,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "e4ea33bad06933f96a4f6b37de99ab8288048e97e4c6fecb26b1ecd30afcbe1a";
+    public const string HeaderHash = "4b917311011134c5104aa227a25742ea89857d04f93246f430e090ee8cc1e0f1";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -333,7 +333,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Describes the machine.</summary>
     /// <param name="info">written; its struct_size is read first</param>
     /// <returns>
-    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is unknown;
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is refused;
     /// ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
     /// </returns>
     [LibraryImport(Library)]
