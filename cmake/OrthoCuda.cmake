@@ -6,6 +6,7 @@ set(ORTHO_CUDA_SOURCES
     src/core/memory.cpp
     src/core/system.cpp
     src/cuda/library/chain.cu
+    src/cuda/library/copy.cu
     src/cuda/library/dense.cu
     src/cuda/library/device.cu
     src/cuda/library/fill.cu

@@ -94,8 +94,7 @@ public:
         find(clip_gradient_norm, "ortho_clip_gradient_norm");
         find(adam_step, "ortho_adam_step");
         require_layout();
-        ortho_device_options options{};
-        options.struct_size = sizeof options;
+        ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
         options.kind = ORTHO_DEVICE_CPU;
         options.threads = threads;
         call(device_create(&device, &options));
@@ -193,8 +192,7 @@ public:
 
     std::function<void()> prepare(const Library& library) override {
         const double alpha = 1, beta = recurrent_ ? 0.05 : 1.0 / static_cast<double>(steps_);
-        ortho_chain_options options{};
-        options.struct_size = sizeof options;
+        ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
         options.dtype = ORTHO_FLOAT32;
         options.model = recurrent_ ? ORTHO_RECURRENT : ORTHO_FEEDFORWARD;
         options.activation = ORTHO_TANH;

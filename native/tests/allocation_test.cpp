@@ -302,8 +302,7 @@ std::vector<Operation> operations() {
     add("ortho_live_objects", false, ok([](World&) { ortho_live_objects(); }));
     add("ortho_layout", false, ok([](World&) { ortho_layout("ortho_chain_options"); }));
     add("ortho_get_system_info", false, [](World&) {
-        ortho_system_info info{};
-        info.struct_size = sizeof info;
+        ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
         return ortho_get_system_info(&info);
     });
     add("ortho_device_create", true, [](World& w) {
@@ -315,8 +314,7 @@ std::vector<Operation> operations() {
     add("ortho_device_threads", false, ok([=](World& w) { ortho_device_threads(device(w)); }));
     add("ortho_device_name", false, ok([=](World& w) { ortho_device_name(device(w)); }));
     add("ortho_device_get_info", false, [=](World& w) {
-        ortho_device_info info{};
-        info.struct_size = sizeof info;
+        ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
         return ortho_device_get_info(device(w), &info);
     });
     add("ortho_device_synchronize", false, [=](World& w) { return ortho_device_synchronize(device(w)); });

@@ -19,14 +19,44 @@
 #endif
 
 #include "abi/guard.hpp"
+#include "abi/structures.hpp"
 #include "core/live_objects.hpp"
 #include "core/memory.hpp"
 #include "core/thread_pool.hpp"
 #include "model/segments.hpp"
 #include "support.hpp"
 
+namespace ortho {
+
+/** A structure that has grown by one field. */
+struct Grown {
+    uint32_t struct_size;
+    int32_t kept;
+    int64_t added;
+};
+template <> constexpr size_t first_size<Grown>() {
+    return offsetof(Grown, added);
+}
+
+} // namespace ortho
+
 namespace ortho::test {
 namespace {
+
+TEST(Structures, A_field_that_was_added_has_its_default_for_older_callers) {
+    Grown given{sizeof(Grown), 5, 7};
+    EXPECT_EQ(read_structure("grown", &given).added, 7);
+    given.struct_size = 8;
+    const Grown read = read_structure("grown", &given);
+    EXPECT_EQ(read.struct_size, sizeof(Grown));
+    EXPECT_EQ(read.kept, 5);
+    EXPECT_EQ(read.added, 0);
+    write_structure(&given, checked_size("grown", &given), Grown{0, 6, 9});
+    EXPECT_EQ(given.struct_size, 8u);
+    EXPECT_EQ(given.kept, 6);
+    EXPECT_EQ(given.added, 7);
+    EXPECT_TRUE(is_refused(guard([] { read_structure<Grown>("grown", nullptr); }), "grown is null"));
+}
 
 TEST(Guard, Turns_every_exception_into_a_status_and_a_message) {
     EXPECT_TRUE(succeeds(guard([] {})));

@@ -1033,8 +1033,7 @@ TYPED_TEST(CudaOperations, Noise_is_that_of_the_CPU_bit_for_bit) {
 }
 
 TEST(CudaDevice, Describes_itself) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));
     EXPECT_EQ(info.kind, ORTHO_DEVICE_CUDA);
     EXPECT_EQ(info.index, 0);
@@ -1050,16 +1049,14 @@ TEST(CudaDevice, Describes_itself) {
 }
 
 TEST(CudaDevice, Works_on_the_stream_and_with_the_handle_of_somebody_else) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     const Device guest = make_cuda_device([&](auto& o) {
         o.cuda_stream = info.cuda_stream;
         o.cublas_handle = info.cublas_handle;
     });
-    ortho_device_info shared{};
-    shared.struct_size = sizeof shared;
+    ortho_device_info shared = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(guest.get(), &shared)));
     EXPECT_EQ(shared.cuda_stream, info.cuda_stream);
     EXPECT_EQ(shared.cublas_handle, info.cublas_handle);
@@ -1069,8 +1066,7 @@ TEST(CudaDevice, Works_on_the_stream_and_with_the_handle_of_somebody_else) {
 }
 
 TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     Problem p = make_problem({5, 3, 2, 9});
@@ -1093,8 +1089,7 @@ TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
 
 TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_memory) {
     NEEDS_EMULATOR();
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     for (const char* name : {"steps", "graph", "persistent"}) {
@@ -1146,8 +1141,7 @@ TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_m
 
 TEST(CudaDevice, A_handle_is_on_the_device_s_stream_from_the_start_and_gets_a_lent_one_s_back) {
     NEEDS_EMULATOR();
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     EXPECT_EQ(emulator().blas_stream(info.cublas_handle), info.cuda_stream);
@@ -1256,8 +1250,7 @@ TEST(CudaBuffer, Memory_of_the_host_may_be_overwritten_at_once_even_if_the_GPU_r
 }
 
 TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));
     ortho_buffer* buffer = nullptr;
     EXPECT_TRUE(fails(ortho_buffer_create(&buffer, cuda().get(), info.total_memory + (int64_t{1} << 30)),

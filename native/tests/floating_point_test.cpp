@@ -115,8 +115,7 @@ template <class T> void run_chain(Caller& caller, ortho_device* device, int32_t 
     const double alpha = sizeof(T) == sizeof(float) ? 0.4 : 1e-3;
     const bool recurrent = model == ORTHO_RECURRENT;
     const int64_t matrices = recurrent ? 1 : steps;
-    ortho_chain_options options{};
-    options.struct_size = sizeof options;
+    ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
     options.dtype = dtype_of<T>;
     options.model = model;
     options.filter = filter;

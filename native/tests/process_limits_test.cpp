@@ -73,8 +73,7 @@ TEST(ProcessLimits, Address_space_is_named_where_memory_is_refused) {
         // What fits is given.
         EXPECT_TRUE(succeeds(ortho_buffer_create(&buffer, device.get(), mebibyte)));
         ortho_buffer_free(buffer);
-        ortho_system_info info{};
-        info.struct_size = sizeof info;
+        ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
         EXPECT_TRUE(succeeds(ortho_get_system_info(&info)));
         EXPECT_LE(info.available_memory, 17 * mebibyte);
     });
@@ -276,8 +275,7 @@ TEST(ProcessLimits, Memory_of_a_control_group_counts_without_its_cache_and_is_na
         for (int pass = 0; pass < 3; ++pass)
             for (int i = 0; i < 80; ++i)
                 ASSERT_EQ(pread(file, block.data(), block.size(), i * mebibyte), mebibyte);
-        ortho_system_info info{};
-        info.struct_size = sizeof info;
+        ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
         EXPECT_TRUE(succeeds(ortho_get_system_info(&info)));
         EXPECT_EQ(info.total_memory, 192 * mebibyte);
         EXPECT_GT(info.available_memory, 140 * mebibyte);

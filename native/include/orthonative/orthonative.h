@@ -14,6 +14,10 @@
  *    function says otherwise. No C++ exception crosses this interface, nothing prints, nothing exits.
  *  - Objects are opaque; ortho_x_free releases one, null is allowed. An object that was created on a device keeps the
  *    device alive until it is freed itself.
+ *  - Structures that begin with struct_size only grow at the end. Their initialisers (ORTHO_DEVICE_OPTIONS_INIT) set
+ *    it to the size that the caller is compiled with, and all other fields to 0 or null, their defaults. A smaller
+ *    struct_size, of a caller that was compiled with an older header, is accepted: fields beyond it have their defaults
+ *    and are neither read nor written. A larger one is refused, as is one smaller than the structure was at first.
  *  - Shapes are row-major and time-major: inputs [T, B, D], states [T, B, N], weights [out, in]. Sizes are int64_t.
  *  - `const void*` / `void*` buffers hold elements of the type named by `dtype` (ORTHO_FLOAT32: float,
  *    ORTHO_FLOAT64: double). Buffers belong to the caller, are used during the call only, and may not overlap unless
@@ -199,10 +203,14 @@ typedef struct ortho_system_info {
     int64_t available_memory;
 } ortho_system_info;
 
+/** Initialises an ortho_system_info. */
+#define ORTHO_SYSTEM_INFO_INIT                                                                                         \
+    { sizeof(ortho_system_info), 0, 0, 0, 0, 0 }
+
 /**
  * Describes the machine.
  * @param info  written; its struct_size is read first
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is unknown;
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is refused;
  *         ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
  */
 ORTHO_API ortho_status ortho_get_system_info(ortho_system_info* info);
@@ -238,6 +246,10 @@ typedef struct ortho_device_options {
        handle of its own, whose stream is the device's. CPU: must be null. */
     void* cublas_handle;
 } ortho_device_options;
+
+/** Initialises ortho_device_options: the CPU with the default number of threads. */
+#define ORTHO_DEVICE_OPTIONS_INIT                                                                                      \
+    { sizeof(ortho_device_options), ORTHO_DEVICE_CPU, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Makes a device.
@@ -286,6 +298,10 @@ typedef struct ortho_device_info {
     /** CUDA: the cublasHandle_t that it uses; CPU: null. */
     void* cublas_handle;
 } ortho_device_info;
+
+/** Initialises an ortho_device_info. */
+#define ORTHO_DEVICE_INFO_INIT                                                                                         \
+    { sizeof(ortho_device_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Describes a device.
@@ -503,6 +519,14 @@ typedef struct ortho_chain_options {
         must be 0. */
     int64_t max_state_bytes;
 } ortho_chain_options;
+
+/** Initialises ortho_chain_options: float32, recurrent, tanh, a Haar filter of seed 0. hidden_size, alpha, beta and
+   their counts are still to be set. */
+#define ORTHO_CHAIN_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        sizeof(ortho_chain_options), ORTHO_FLOAT32, ORTHO_RECURRENT, ORTHO_TANH, ORTHO_FILTER_HAAR, 0, 0, 0, 0, 0, 0,  \
+            0, 0, 0, 0, 0, 0, 0, 0                                                                                     \
+    }
 
 /**
  * Makes a chain and draws its filter.

@@ -5,6 +5,7 @@
 #include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
+#include "core/dtype.hpp"
 #include "core/random.hpp"
 
 using namespace ortho;
@@ -119,8 +120,8 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
         const check::Arrays arrays(*device, dtype);
         arrays.needed("x", x, count);
         arrays.needed("y", y, count);
-        device->add_normal_noise(static_cast<ortho_dtype>(dtype), {seed, source, index}, standard_deviation, count, x,
-                                 y);
+        device->run(
+            AddNormalNoise{static_cast<ortho_dtype>(dtype), {seed, source, index}, standard_deviation, count, x, y});
     });
 }
 

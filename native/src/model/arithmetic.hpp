@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "core/host_device.hpp"
-#include "model/calls.hpp"
+#include "model/operations.hpp"
 
 namespace ortho {
 

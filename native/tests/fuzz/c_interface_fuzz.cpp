@@ -365,11 +365,15 @@ private:
         ortho_device*& place = devices_[1 + static_cast<size_t>(random_.below(devices_.size() - 1))];
         ortho_device* made = nullptr;
         ortho_device_options options{};
-        options.struct_size = static_cast<uint32_t>(is_wrong() ? random_.next() << 8 : sizeof options);
+        // Of a caller that was compiled with the first header, which ends before the precisions, or with this one.
+        const bool is_short = random_.one_in(4);
+        options.struct_size = static_cast<uint32_t>(is_wrong() ? random_.next() << 8
+                                                    : is_short ? offsetof(ortho_device_options, matrix_precision)
+                                                               : sizeof options);
         options.kind = is_wrong() ? (random_.one_in(2) ? -1 : 2) : ORTHO_DEVICE_CPU;
         options.threads = is_wrong() ? (random_.one_in(2) ? -1 : 1025) : 1 + (random_.below(4) + run_.more_threads) % 4;
         options.index = is_wrong() ? 1 : 0;
-        options.cuda_stream = is_wrong() ? &made : nullptr;
+        options.cuda_stream = is_short || is_wrong() ? &made : nullptr;
         ortho_device** const target = needed(&made);
         say("ortho_device_create(%s, {size %u, kind %d, threads %d, index %d})", target != nullptr ? "device" : "null",
             options.struct_size, options.kind, options.threads, options.index);
@@ -822,8 +826,7 @@ Outcome play(const Run& run) {
 }
 
 ortho_device* make_device(int threads) {
-    ortho_device_options options{};
-    options.struct_size = sizeof options;
+    ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
     options.threads = threads;
     ortho_device* device = nullptr;
     if (ortho_device_create(&device, &options) != ORTHO_OK) {

@@ -296,7 +296,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "249adab650f4565a8cc26f98caf22e07f9a32372a165174dfe1426c4b4965ddf";
+    public const string HeaderHash = "2d0c3191dda2d4d6d52ac7c4726b4aca649597e3fc83ff4f22342346c994a82e";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -333,7 +333,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Describes the machine.</summary>
     /// <param name="info">written; its struct_size is read first</param>
     /// <returns>
-    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is unknown;
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is refused;
     /// ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
     /// </returns>
     [LibraryImport(Library)]
