@@ -6,7 +6,7 @@ namespace OrthoNative;
 /// <summary>Adds independent normal noise to its inputs in training, against overfitting; passes them on unchanged otherwise.</summary>
 /// <remarks>
 /// Inputs and outputs <c>[..., size]</c>, no parameters. Every training pass draws other noise; the n-th pass of a model of the
-/// same seed draws the same, and a model that was saved and loaded goes on counting. Layers of different index in their model, and
+/// same seed draws the same, and a model that was saved and loaded continues counting. Layers of different index in their model, and
 /// models of different seed, draw different noise. The gradient passes through unchanged.
 /// While <see cref="Sequential.Training"/> is false the outputs are the inputs' own tensor.
 /// </remarks>
@@ -14,7 +14,7 @@ public sealed unsafe class GaussianNoise : Layer
 {
     private const long MaximumSize = 1 << 20;
 
-    /// <summary>What the counter of the random numbers has bits for.</summary>
+    /// <summary>The largest source that the counter of the random numbers has bits for.</summary>
     private const ulong MaximumPasses = (1UL << 48) - 1;
     private const ulong MaximumSource = (1UL << 24) - 1;
 
@@ -30,7 +30,7 @@ public sealed unsafe class GaussianNoise : Layer
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="size">Size of the last dimension, 1 to 1048576.</param>
     /// <param name="standardDeviation">Of the noise, in the units of the inputs; finite, not negative.</param>
-    /// <exception cref="ArgumentOutOfRangeException">An argument is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
     public GaussianNoise(long size, double standardDeviation)
     {
         Check.InRange(size, 1, MaximumSize);
@@ -57,7 +57,7 @@ public sealed unsafe class GaussianNoise : Layer
         if (!Check.IsFinite(Farthest * StandardDeviation, dtype))
         {
             throw new ArgumentException(
-                FormattableString.Invariant($"{name}.{nameof(StandardDeviation)} is {StandardDeviation}; noise that is finite in {dtype} is allowed."), Check.Parameter(name));
+                FormattableString.Invariant($"{name}.{nameof(StandardDeviation)} is {StandardDeviation}; it must be so small that noise is finite in {dtype}."), Check.Parameter(name));
         }
     }
 
@@ -95,7 +95,7 @@ public sealed unsafe class GaussianNoise : Layer
         metadata[$"{name}.{PassesKey}"] = _passes.ToString(CultureInfo.InvariantCulture);
     }
 
-    // A model that was trained without noise may go on with it.
+    // A model that was trained without noise may continue with it.
     internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) =>
         metadata.ContainsKey($"{name}.{SeedKey}") || metadata.ContainsKey($"{name}.{PassesKey}")
             ? new Noise(
