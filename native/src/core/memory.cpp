@@ -110,7 +110,7 @@ void release(void* data, int64_t bytes) noexcept {
 }
 
 /** Of all requests of this process. */
-constinit Allowance allowance;
+Allowance allowance; // constant from the start; C++17 has no constinit
 
 [[noreturn]] void refuse(int64_t bytes, int64_t available, const char* what, int error) {
     const Limit limit = limit_of_memory(bytes, error);
