@@ -592,8 +592,10 @@ private:
             say("ortho_chain_filter(%s, %" PRId64 ")", chain != nullptr ? "chain" : "null", layer);
             returned(ortho_chain_filter(chain, layer, matrix), ok | argument | memory);
         } else {
-            const int64_t steps = chosen.recurrent() ? size(1, 1000) : (is_wrong() ? 1 : 0);
-            const int64_t batch = size(1, 1000);
+            // Of few units, 2^50 steps are a question like any other.
+            const auto wrong_for_certain = [](int64_t n) { return n > INT32_MAX ? INT64_MAX : n; };
+            const int64_t steps = chosen.recurrent() ? wrong_for_certain(size(1, 1000)) : (is_wrong() ? 1 : 0);
+            const int64_t batch = wrong_for_certain(size(1, 1000));
             const int32_t training = flag();
             int64_t* const bytes = needed(&count_);
             say("ortho_chain_memory(%s, %" PRId64 ", %" PRId64 ", %d)", chain != nullptr ? "chain" : "null", steps,
