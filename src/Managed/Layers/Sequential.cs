@@ -367,7 +367,8 @@ public sealed unsafe class Sequential : IDisposable
 
     /// <summary>
     /// Saves all parameters by name, and in the file's metadata what they mean nothing without: kind and seed of filters, α, β and φ, and
-    /// with which noise a <see cref="GaussianNoise"/> goes on. The file appears, or replaces an older one, once it is written whole.
+    /// with which random numbers a <see cref="GaussianNoise"/> or a <see cref="Dropout"/> goes on. The file appears, or replaces an older
+    /// one, once it is written whole.
     /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
     /// <remarks>An older file's permissions, and a link to it, are kept: see <see cref="SafeTensors.Save"/>.</remarks>
