@@ -9,6 +9,7 @@ set(ORTHO_CUDA_SOURCES
     src/cuda/library/copy.cu
     src/cuda/library/dense.cu
     src/cuda/library/device.cu
+    src/cuda/library/dropout.cu
     src/cuda/library/fill.cu
     src/cuda/library/layers.cu
     src/cuda/library/library.cu

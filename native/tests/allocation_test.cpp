@@ -352,6 +352,8 @@ std::vector<Operation> operations() {
     add("ortho_add_normal_noise", false, [=](World& w) {
         return ortho_add_normal_noise(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 1000, w.x.data(), w.dx.data());
     });
+    add("ortho_dropout", false,
+        [=](World& w) { return ortho_dropout(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 1000, w.x.data(), w.dx.data()); });
     add("ortho_dense_forward", true, [=](World& w) {
         return ortho_dense_forward(device(w), ORTHO_FLOAT32, rows, inputs, outputs, w.weights.data(), w.bias.data(),
                                    w.x.data(), w.y.data());

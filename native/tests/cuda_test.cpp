@@ -1032,6 +1032,24 @@ TYPED_TEST(CudaOperations, Noise_is_that_of_the_CPU_bit_for_bit) {
     EXPECT_TRUE(same_bits(noisy(cpu.get()), noisy(cuda().get())));
 }
 
+TYPED_TEST(CudaOperations, Dropout_is_that_of_the_CPU_bit_for_bit) {
+    using T = TypeParam;
+    const Device cpu = make_device(1);
+    for (const int64_t count : {int64_t{1}, int64_t{2}, int64_t{3}, int64_t{1001}})
+        for (const double rate : {0.0, 0.3, 0.99}) {
+            const auto x = normal_values<T>(count, 1);
+            const auto dropped = [&](ortho_device* device, bool in_place) {
+                const DeviceArray<T> from(device, x), to(device, x);
+                EXPECT_TRUE(succeeds(ortho_dropout(device, dtype_of<T>, 0x123456789abcdef, 2, (uint64_t{1} << 40) + 3,
+                                                   rate, count, (in_place ? to : from).data(), to.data())));
+                return to.values();
+            };
+            const auto expected = dropped(cpu.get(), false);
+            EXPECT_TRUE(same_bits(dropped(cuda().get(), false), expected)) << count << " " << rate;
+            EXPECT_TRUE(same_bits(dropped(cuda().get(), true), expected)) << count << " " << rate;
+        }
+}
+
 TEST(CudaDevice, Describes_itself) {
     ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));

@@ -148,7 +148,8 @@ typedef enum ortho_stream {
     ORTHO_STREAM_WEIGHTS = 1,
     ORTHO_STREAM_SHUFFLE = 2,
     ORTHO_STREAM_DATA = 3,
-    ORTHO_STREAM_NOISE = 4
+    ORTHO_STREAM_NOISE = 4,
+    ORTHO_STREAM_DROPOUT = 5
 } ortho_stream;
 
 /** A device: where buffers lie and work runs. For the CPU it owns the thread pool. */
@@ -458,6 +459,23 @@ ORTHO_API ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint3
 ORTHO_API ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source,
                                               uint64_t index, double standard_deviation, int64_t count, const void* x,
                                               void* y);
+
+/**
+ * Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
+ * to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
+ * at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
+ * index) is below rate * 2^32, rounded down.
+ * @param device  what draws; the values do not depend on its kind or threads
+ * @param source  who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number
+ * @param index   which stream of that source, 0 to 2^48 - 1
+ * @param rate    0 to 1, 1 excluded
+ * @param count   at least 1, at most 2^48
+ * @param x       [count]
+ * @param y       [count], written; may be x; a dropped element is 0 whatever x_i is
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_dropout(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source,
+                                     uint64_t index, double rate, int64_t count, const void* x, void* y);
 
 /**
  * Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).

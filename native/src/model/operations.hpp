@@ -55,6 +55,15 @@ struct AddNormalNoise {
     void* y; // may be x
 };
 
+struct Dropout {
+    ortho_dtype dtype;
+    NoiseStream stream;
+    double rate;
+    int64_t count;
+    const void* x;
+    void* y; // may be x
+};
+
 /** The sizes of a dense layer's call, all at least 1 and with addressable products. */
 struct DenseShape {
     int64_t rows;
@@ -158,6 +167,7 @@ struct AdamStep {
     X(CopyOnDevice)                                                                                                    \
     X(Fill)                                                                                                            \
     X(AddNormalNoise)                                                                                                  \
+    X(Dropout)                                                                                                         \
     X(DenseForward)                                                                                                    \
     X(DenseBackward)                                                                                                   \
     X(SoftmaxCrossEntropy)                                                                                             \

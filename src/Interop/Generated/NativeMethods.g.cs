@@ -108,6 +108,7 @@ internal enum ortho_stream : uint
     ORTHO_STREAM_SHUFFLE = 2,
     ORTHO_STREAM_DATA = 3,
     ORTHO_STREAM_NOISE = 4,
+    ORTHO_STREAM_DROPOUT = 5,
 }
 
 /// <summary>A device: where buffers lie and work runs. For the CPU it owns the thread pool.</summary>
@@ -296,7 +297,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "2d0c3191dda2d4d6d52ac7c4726b4aca649597e3fc83ff4f22342346c994a82e";
+    public const string HeaderHash = "3482260341f7ea2d978efc8ca9c60deeb82997be70a067ebf746388ba129937b";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -544,6 +545,24 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_add_normal_noise(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double standard_deviation, long count, void* x, void* y);
+
+    /// <summary>
+    /// Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
+    /// to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
+    /// at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
+    /// index) is below rate * 2^32, rounded down.
+    /// </summary>
+    /// <param name="device">what draws; the values do not depend on its kind or threads</param>
+    /// <param name="source">who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number</param>
+    /// <param name="index">which stream of that source, 0 to 2^48 - 1</param>
+    /// <param name="rate">0 to 1, 1 excluded</param>
+    /// <param name="count">at least 1, at most 2^48</param>
+    /// <param name="x">[count]</param>
+    /// <param name="y">[count], written; may be x; a dropped element is 0 whatever x_i is</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_dropout(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double rate, long count, void* x, void* y);
 
     /// <summary>Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).</summary>
     /// <param name="purpose">ortho_stream</param>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -14,18 +13,8 @@ public sealed unsafe class GaussianNoise : Layer
 {
     private const long MaximumSize = 1 << 20;
 
-    /// <summary>The largest source that the counter of the random numbers has bits for.</summary>
-    private const ulong MaximumPasses = (1UL << 48) - 1;
-    private const ulong MaximumSource = (1UL << 24) - 1;
-
-    private const string SeedKey = "seed";
-    private const string SourceKey = "source";
-    private const string PassesKey = "training_passes";
-
     private Tensor? _outputs;
-    private ulong _seed;
-    private uint _source;
-    private ulong _passes;
+    private PassNumbers _numbers;
 
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="size">Size of the last dimension, 1 to 1048576.</param>
@@ -77,9 +66,9 @@ public sealed unsafe class GaussianNoise : Layer
         using BufferScope y = outputs.BorrowToWrite();
         using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_add_normal_noise(
-            device.Pointer, inputs.DType.ToNative(), _seed, _source, _passes, StandardDeviation, inputs.Count, x.Address, y.Address)
+            device.Pointer, inputs.DType.ToNative(), _numbers.Seed, _numbers.Source, _numbers.Passes, StandardDeviation, inputs.Count, x.Address, y.Address)
             .ThrowOnFailure(nameof(inputs));
-        _passes = (_passes + 1) & MaximumPasses;
+        _numbers.Advance();
         return outputs;
     }
 
@@ -88,34 +77,16 @@ public sealed unsafe class GaussianNoise : Layer
 
     internal override long ActivationBytes(long steps, long batch) => steps * batch * InputSize * Model.DType.Bytes();
 
-    internal override void SaveState(IDictionary<string, string> metadata, string name)
-    {
-        metadata[$"{name}.{SeedKey}"] = _seed.ToString(CultureInfo.InvariantCulture);
-        metadata[$"{name}.{SourceKey}"] = _source.ToString(CultureInfo.InvariantCulture);
-        metadata[$"{name}.{PassesKey}"] = _passes.ToString(CultureInfo.InvariantCulture);
-    }
+    internal override void SaveState(IDictionary<string, string> metadata, string name) => _numbers.Save(metadata, name);
 
-    // A model that was trained without noise may continue with it.
     internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) =>
-        metadata.ContainsKey($"{name}.{SeedKey}") || metadata.ContainsKey($"{name}.{PassesKey}")
-            ? new Noise(
-                this,
-                LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue),
-                // Version 0.1 told layers apart by their seeds alone.
-                metadata.ContainsKey($"{name}.{SourceKey}") ? (uint)LoadedState.Number(metadata, $"{name}.{SourceKey}", MaximumSource) : 0,
-                LoadedState.Number(metadata, $"{name}.{PassesKey}", MaximumPasses))
-            : null;
+        PassNumbers.Load(metadata, name, numbers => _numbers = numbers);
 
-    private protected override void OnAttach(ulong seed, uint filterIndex) => (_seed, _source, _passes) = (seed, (uint)LayerIndex, 0);
+    private protected override void OnAttach(ulong seed, uint filterIndex) => _numbers = new PassNumbers(seed, LayerIndex);
 
     private protected override void OnDispose()
     {
         _outputs?.Dispose();
         _outputs = null;
-    }
-
-    private sealed class Noise(GaussianNoise layer, ulong seed, uint source, ulong passes) : LoadedState
-    {
-        public override void Apply() => (layer._seed, layer._source, layer._passes) = (seed, source, passes);
     }
 }

@@ -366,8 +366,9 @@ public sealed unsafe class Sequential : IDisposable
     public void ClipGradients(double maximumNorm) => ClipGradients(maximumNorm, null);
 
     /// <summary>
-    /// Saves all parameters by name, and in the file's metadata what they mean nothing without: kind and seed of filters, α, β and φ, and
-    /// with which noise a <see cref="GaussianNoise"/> continues. The file appears, or replaces an older one, once it is written whole.
+    /// Saves all parameters by name, and in the file's metadata the state needed to interpret them: kind and seed of filters, α, β and φ, and
+    /// with which random numbers a <see cref="GaussianNoise"/> or a <see cref="Dropout"/> continues. The file appears, or replaces an older
+    /// one, once it is written whole.
     /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
     /// <remarks>An older file's permissions, and a link to it, are kept: see <see cref="SafeTensors.Save"/>.</remarks>
