@@ -296,7 +296,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "e4ea33bad06933f96a4f6b37de99ab8288048e97e4c6fecb26b1ecd30afcbe1a";
+    public const string HeaderHash = "59ecd2d5874e5d33848ba7905e99be69bf6df78d0016d26e8b0cecf47fc6696e";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -385,7 +385,10 @@ internal static unsafe partial class NativeMethods
     /// <summary>Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large; CUDA: 256 bytes).</summary>
     /// <param name="buffer">written: the new buffer; free it with ortho_buffer_free</param>
     /// <param name="bytes">size, at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available;
+    /// CUDA: ORTHO_INVALID_STATE while the device&apos;s stream is captured
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, long bytes);
@@ -412,7 +415,10 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial long ortho_buffer_bytes(ortho_buffer* buffer);
 
-    /// <summary>Frees a buffer.</summary>
+    /// <summary>
+    /// Frees a buffer. CUDA: work given to its device before may still use it; work on other streams that uses it must have
+    /// ended. The device uses the memory again; the GPU gets it back when it runs out, or when its last device is freed.
+    /// </summary>
     /// <param name="buffer">may be null</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

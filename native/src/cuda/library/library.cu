@@ -105,7 +105,7 @@ ortho_status device_synchronize(Device* device, Failure* failure) {
 
 ortho_status allocate(Device* device, int64_t bytes, void** data, Failure* failure) {
     return guard(device, failure, [&] {
-        DeviceMemory memory(bytes, "buffer");
+        DeviceMemory memory(device->memory, bytes, "buffer");
         clear(*device, memory.data(), bytes);
         *data = memory.release();
     });
@@ -113,7 +113,7 @@ ortho_status allocate(Device* device, int64_t bytes, void** data, Failure* failu
 
 void release(Device* device, void* data) {
     Failure ignored;
-    static_cast<void>(guard(device, &ignored, [&] { check(cudaFree(data), "cudaFree"); }));
+    static_cast<void>(guard(device, &ignored, [&] { device->memory.free(data); }));
 }
 
 ortho_status check_memory(Device* device, const void* data, Failure* failure) {
