@@ -14,6 +14,7 @@ set(ORTHO_CUDA_SOURCES
     src/cuda/library/layers.cu
     src/cuda/library/library.cu
     src/cuda/library/loss.cu
+    src/cuda/library/memory_pool.cu
     src/cuda/library/noise.cu
     src/cuda/library/optimizer.cu
     src/cuda/library/persistent.cu

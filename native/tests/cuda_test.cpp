@@ -37,7 +37,7 @@ const Device& cuda() {
 /** What the emulator tells and does; absent on a GPU. */
 struct Emulator {
     struct Counters {
-        int64_t launches, graph_launches, products, live_objects, device_bytes, captures, graph_nodes;
+        int64_t launches, graph_launches, products, live_objects, device_bytes, captures, graph_nodes, device_waits;
     };
 
     Emulator() {
@@ -51,6 +51,8 @@ struct Emulator {
         find(read_counters, "ortho_cuda_emulator_counters");
         find(set_device_count, "ortho_cuda_emulator_set_device_count");
         find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
+        find(set_memory_left, "ortho_cuda_emulator_set_memory_left");
+        find(set_memory_pools, "ortho_cuda_emulator_set_memory_pools");
         find(set_room_for_blocks, "ortho_cuda_emulator_set_room_for_blocks");
         find(set_cooperative_capture, "ortho_cuda_emulator_set_cooperative_capture");
         find(set_host_page_tables, "ortho_cuda_emulator_set_host_page_tables");
@@ -72,6 +74,8 @@ struct Emulator {
     void (*read_counters)(Counters*);
     void (*set_device_count)(int);
     void (*set_multiprocessors)(int);
+    void (*set_memory_left)(int64_t);
+    void (*set_memory_pools)(int);
     void (*set_room_for_blocks)(int);
     void (*set_cooperative_capture)(int);
     void (*set_host_page_tables)(int);
@@ -1255,6 +1259,150 @@ TEST(CudaLoss, Targets_in_page_locked_memory_may_be_overwritten_at_once) {
     ortho_staging_free(staging);
 }
 
+/** A buffer of a device, freed at the end or before. */
+class Buffer {
+public:
+    Buffer(const Device& device, int64_t bytes) {
+        EXPECT_TRUE(succeeds(ortho_buffer_create(&buffer_, device.get(), bytes)));
+    }
+    ~Buffer() { free(); }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    float* data() const { return static_cast<float*>(ortho_buffer_data(buffer_)); }
+    void free() {
+        ortho_buffer_free(buffer_);
+        buffer_ = nullptr;
+    }
+
+private:
+    ortho_buffer* buffer_ = nullptr;
+};
+
+TEST(CudaBuffer, Memory_that_was_freed_is_used_again_without_a_wait_for_the_GPU) {
+    NEEDS_EMULATOR();
+    const Device device = make_cuda_device();
+    const DeviceArray<float> result(device.get(), 1000, 0);
+    {
+        // So that there is enough for all that follows.
+        const Buffer first(device, 4000), second(device, 4000);
+    }
+    ASSERT_TRUE(succeeds(ortho_device_synchronize(device.get())));
+    const auto before = emulator().counters();
+    for (int i = 0; i < 100; ++i) {
+        const Buffer values(device, 4000), others(device, 4000);
+        ASSERT_TRUE(succeeds(ortho_fill(device.get(), ORTHO_FLOAT32, 1000, values.data(), i)));
+        ASSERT_TRUE(succeeds(ortho_copy(device.get(), result.data(), values.data(), 4000)));
+    }
+    EXPECT_EQ(result.values(), std::vector<float>(1000, 99.0f));
+    EXPECT_EQ(emulator().counters().device_waits, before.device_waits);
+    EXPECT_EQ(emulator().counters().live_objects, before.live_objects);
+}
+
+TEST(CudaBuffer, Memory_may_be_freed_while_copies_to_it_are_under_way) {
+    const Device device = make_cuda_device();
+    ortho_staging* staging = nullptr;
+    ASSERT_TRUE(succeeds(ortho_staging_create(&staging, device.get(), 4000)));
+    std::fill_n(static_cast<float*>(ortho_staging_data(staging)), 1000, 5.0f);
+    for (int i = 0; i < 3; ++i) {
+        Buffer target(device, 4000);
+        ASSERT_TRUE(succeeds(ortho_staging_upload(staging, target.data(), 4000)));
+        target.free();
+        const Buffer next(device, 4000);
+        std::vector<float> values(1000, 1.0f);
+        ASSERT_TRUE(succeeds(ortho_copy_to_host(device.get(), values.data(), next.data(), 4000)));
+        EXPECT_EQ(values, std::vector<float>(1000, 0.0f));
+    }
+    ortho_staging_free(staging);
+}
+
+TEST(CudaBuffer, Memory_that_a_pool_keeps_in_the_wrong_pieces_is_given_back_before_it_runs_out) {
+    NEEDS_EMULATOR();
+    constexpr int64_t half = 1 << 20;
+    const Device device = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_synchronize(device.get())));
+    emulator().set_memory_left(2 * half);
+    {
+        const Buffer first(device, half), second(device, half);
+        ortho_buffer* more = nullptr;
+        EXPECT_TRUE(
+            fails(ortho_buffer_create(&more, device.get(), half), ORTHO_OUT_OF_MEMORY, "memory needed for buffer"));
+    }
+    // Both together are enough.
+    const Buffer larger(device, half + half / 2);
+    emulator().set_memory_left(0);
+}
+
+TEST(CudaBuffer, A_pool_keeps_a_part_of_the_memory_and_gives_back_the_rest) {
+    NEEDS_EMULATOR();
+    const Device device = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_synchronize(device.get())));
+    const auto free_memory = [&] {
+        ortho_device_info info{};
+        info.struct_size = sizeof info;
+        EXPECT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+        return info.free_memory;
+    };
+    const int64_t before = emulator().counters().device_bytes, free_before = free_memory();
+    {
+        const Buffer small(device, 1000), large(device, int64_t{1} << 29);
+        EXPECT_GT(emulator().counters().device_bytes, before);
+        EXPECT_LT(free_memory(), free_before);
+    }
+    // Freed where the stream has come to here; a quarter of the memory is more than a pool keeps.
+    ASSERT_TRUE(succeeds(ortho_device_synchronize(device.get())));
+    EXPECT_LT(emulator().counters().device_bytes, before + (int64_t{1} << 29));
+    EXPECT_GE(free_memory(), free_before); // what is kept counts as free
+}
+
+TEST(CudaBuffer, A_GPU_without_memory_pools_gives_the_same_values) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({6, 5, 2, 18});
+    fill(p);
+    const Result expected = run_chain<float>(p);
+    emulator().set_memory_pools(0);
+    // The devices that there are keep theirs.
+    const Device device = make_cuda_device();
+    const auto before = emulator().counters();
+    expect_same_bits(expected, run_chain<float>(p, device));
+    EXPECT_GT(emulator().counters().device_waits, before.device_waits);
+    EXPECT_EQ(emulator().counters().device_bytes, before.device_bytes);
+    ortho_buffer* buffer = nullptr;
+    emulator().fail_next("cudaMalloc", memory_allocation, 0);
+    EXPECT_TRUE(
+        fails(ortho_buffer_create(&buffer, device.get(), 4000), ORTHO_OUT_OF_MEMORY, "memory needed for buffer"));
+    emulator().set_memory_pools(1);
+}
+
+TEST(CudaBuffer, Buffers_are_not_made_and_may_be_freed_while_the_stream_is_captured) {
+    NEEDS_EMULATOR();
+    for (const int pools : {1, 0}) {
+        SCOPED_TRACE(pools);
+        emulator().set_memory_pools(pools);
+        const Device device = make_cuda_device();
+        ortho_device_info info{};
+        info.struct_size = sizeof info;
+        ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+        const int64_t before = emulator().counters().live_objects;
+        Buffer source(device, 4000);
+        const DeviceArray<float> target(device.get(), 1000, 1);
+        emulator().begin_capture(info.cuda_stream);
+        ASSERT_TRUE(succeeds(ortho_fill(device.get(), ORTHO_FLOAT32, 1000, target.data(), 7)));
+        ortho_buffer* refused = nullptr;
+        EXPECT_TRUE(fails(ortho_buffer_create(&refused, device.get(), 4000), ORTHO_INVALID_STATE,
+                          "buffer needs memory, and the stream is captured"));
+        source.free();
+        void* const captured = emulator().end_capture(info.cuda_stream);
+        ASSERT_NE(captured, nullptr) << "the capture was ended by an error";
+        EXPECT_EQ(target.values(), std::vector<float>(1000, 1.0f));
+        emulator().replay(captured, info.cuda_stream);
+        EXPECT_EQ(target.values(), std::vector<float>(1000, 7.0f));
+        emulator().discard(captured);
+        { const Buffer next(device, 4000); }
+        EXPECT_EQ(emulator().counters().live_objects, before + 1); // the target
+    }
+    emulator().set_memory_pools(1);
+}
+
 TEST(CudaBuffer, Memory_of_the_host_may_be_overwritten_at_once_even_if_the_GPU_reads_it_itself) {
     NEEDS_EMULATOR();
     emulator().set_host_page_tables(1);
@@ -1458,7 +1606,8 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
                                 {"cudaFuncGetAttributes", launch_failure, ORTHO_INTERNAL},
                                 {"cudaStreamCreateWithFlags", launch_failure, ORTHO_INTERNAL},
                                 {"cublasCreate", execution_failed, ORTHO_INTERNAL},
-                                {"cudaMalloc", out_of_memory, ORTHO_OUT_OF_MEMORY},
+                                {"cudaDeviceGetAttribute", launch_failure, ORTHO_INTERNAL},
+                                {"cudaMallocFromPoolAsync", launch_failure, ORTHO_INTERNAL},
                                 {"cudaMallocHost", out_of_memory, ORTHO_OUT_OF_MEMORY},
                                 {"cudaEventCreateWithFlags", launch_failure, ORTHO_INTERNAL},
                                 {"cudaMemsetAsync", launch_failure, ORTHO_INTERNAL},
@@ -1630,59 +1779,59 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
     const auto once = [](FaultWorld& w) { EXPECT_TRUE(succeeds(w.train())); };
     std::vector<Operation> operations = {
         {"ortho_device_create",
-         {"cudaMalloc", "cudaMallocHost"},
+         {"cudaMallocFromPoolAsync", "cudaMallocHost"},
          [](FaultWorld& w) {
              const ortho_device_options options = device_options(ORTHO_DEVICE_CUDA, 0);
              return ortho_device_create(&w.other, &options);
          }},
         {"ortho_buffer_create",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) { return ortho_buffer_create(&w.buffer, w.device.get(), 100); }},
         {"ortho_staging_create",
          {"cudaMallocHost"},
          [](FaultWorld& w) { return ortho_staging_create(&w.staging, w.device.get(), 100); }},
         {"ortho_chain_create",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              const ortho_chain_options options = options_of(w.small, ORTHO_FLOAT32);
              return ortho_chain_create(&w.made, w.device.get(), &options);
          }},
         {"ortho_dense_backward",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              // So many rows that the sums of columns need scratch memory.
              return ortho_dense_backward(w.device.get(), ORTHO_FLOAT32, 1, 3000, 3, 2, w.values + 30000, w.values,
                                          w.values + 9000, w.others, w.others + 10, w.others + 20);
          }},
         {"ortho_softmax_cross_entropy",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              return ortho_softmax_cross_entropy(w.device.get(), ORTHO_FLOAT32, 400, 3, 0, w.values, targets.data(),
                                                 &w.number, nullptr, w.others);
          }},
         {"ortho_mean_squared_error",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              return ortho_mean_squared_error(w.device.get(), ORTHO_FLOAT32, 40000, w.values, w.others, &w.number,
                                              nullptr);
          }},
         {"ortho_clip_gradient_norm",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              return ortho_clip_gradient_norm(w.device.get(), ORTHO_FLOAT32, 40000, w.values, 0.5, &w.number);
          }},
         {"ortho_chain_forward",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) { return w.forward(false); },
          [](FaultWorld&) {},
          [](FaultWorld& w) { return w.backward(); }},
         {"ortho_chain_forward of more after another",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) { return w.forward(true); },
          pass,
          [](FaultWorld& w) { return w.backward(); },
          [](FaultWorld& w) { return w.backward(); }},
-        {"ortho_chain_backward", {"cudaMalloc"}, [](FaultWorld& w) { return w.backward(); }, pass},
+        {"ortho_chain_backward", {"cudaMallocFromPoolAsync"}, [](FaultWorld& w) { return w.backward(); }, pass},
         // The second time loops are captured, the third time they are replayed.
         {"a second step",
          {"cudaStreamBeginCapture", "cudaGraphInstantiateWithFlags", "cudaGraphLaunch"},
@@ -1695,7 +1844,7 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
         bool can_be_done_without;
     };
     constexpr int out_of_memory = 2;
-    constexpr Fault faults[] = {{"cudaMalloc", false},
+    constexpr Fault faults[] = {{"cudaMallocFromPoolAsync", false},
                                 {"cudaMallocHost", false},
                                 {"cudaStreamBeginCapture", true},
                                 {"cudaGraphInstantiateWithFlags", true},
@@ -1741,6 +1890,8 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
                         const std::vector<float> before = world.contents();
                         const int64_t objects = ortho_live_objects();
                         emulator().fail_next(faults[f].function, out_of_memory, skip);
+                        if (function == "cudaMallocFromPoolAsync") // which is tried once more
+                            emulator().fail_next(faults[f].function, out_of_memory, 0);
                         const ortho_status status = operation.call(world);
                         const std::string message = ortho_last_error();
                         hit = emulator().forget_failures() == 0;

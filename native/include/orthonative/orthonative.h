@@ -321,7 +321,8 @@ ORTHO_API ortho_status ortho_device_synchronize(ortho_device* device);
  * Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large; CUDA: 256 bytes).
  * @param buffer  written: the new buffer; free it with ortho_buffer_free
  * @param bytes   size, at least 1
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available;
+ *         CUDA: ORTHO_INVALID_STATE while the device's stream is captured
  */
 ORTHO_API ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, int64_t bytes);
 
@@ -341,7 +342,11 @@ ORTHO_API void* ortho_buffer_data(ortho_buffer* buffer);
 /** @return size of the buffer in bytes; 0 for null. */
 ORTHO_API int64_t ortho_buffer_bytes(const ortho_buffer* buffer);
 
-/** Frees a buffer. @param buffer may be null */
+/**
+ * Frees a buffer. CUDA: work given to its device before may still use it; work on other streams that uses it must have
+ * ended. The device uses the memory again; the GPU gets it back when it runs out, or when its last device is freed.
+ * @param buffer  may be null
+ */
 ORTHO_API void ortho_buffer_free(ortho_buffer* buffer);
 
 /**

@@ -297,7 +297,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "3482260341f7ea2d978efc8ca9c60deeb82997be70a067ebf746388ba129937b";
+    public const string HeaderHash = "9bbea603265ea6601797bb7ef7697f75bc1ae439164de88744bdd12841ab0e16";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -386,7 +386,10 @@ internal static unsafe partial class NativeMethods
     /// <summary>Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large; CUDA: 256 bytes).</summary>
     /// <param name="buffer">written: the new buffer; free it with ortho_buffer_free</param>
     /// <param name="bytes">size, at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available;
+    /// CUDA: ORTHO_INVALID_STATE while the device&apos;s stream is captured
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, long bytes);
@@ -413,7 +416,10 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial long ortho_buffer_bytes(ortho_buffer* buffer);
 
-    /// <summary>Frees a buffer.</summary>
+    /// <summary>
+    /// Frees a buffer. CUDA: work given to its device before may still use it; work on other streams that uses it must have
+    /// ended. The device uses the memory again; the GPU gets it back when it runs out, or when its last device is freed.
+    /// </summary>
     /// <param name="buffer">may be null</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

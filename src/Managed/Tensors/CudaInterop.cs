@@ -48,6 +48,7 @@ public static class CudaInterop
     /// <param name="tensor">A tensor on a CUDA device.</param>
     /// <returns>
     /// Valid as long as the tensor: keep a reference to it, and do not dispose it. Outputs of a model may lie elsewhere after its next call.
+    /// Work on streams other than the device's that uses it must have ended before the tensor is disposed or collected.
     /// </returns>
     /// <exception cref="ArgumentException">The tensor lies on a CPU device.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>

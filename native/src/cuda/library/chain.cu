@@ -57,7 +57,7 @@ public:
           plan_(plan_of_environment()),
           stacked_(recurrent_ && !parameters.structured &&
                    (sizeof(T) == sizeof(double) || device.filter_precision == device.matrix_precision)),
-          beta_(size_of(2 * n_), "beta and b") {
+          beta_(device.memory, size_of(2 * n_), "beta and b") {
         std::vector<T> beta(static_cast<size_t>(n_));
         for (int64_t i = 0; i < n_; ++i)
             beta[static_cast<size_t>(i)] = static_cast<T>(parameters.beta[i]);
@@ -72,8 +72,9 @@ public:
     }
 
     ~CudaChain() override {
-        // Work may still be using what is about to be freed; cudaFree waits for it, the graphs' destruction does not.
-        static_cast<void>(cudaStreamSynchronize(device.stream));
+        // Work may still be using what is about to be freed, also on other streams, on which a caller replays what was
+        // captured.
+        static_cast<void>(cudaDeviceSynchronize());
     }
 
     int64_t state_bytes(int64_t steps, int64_t batch, bool training) const override {
@@ -158,7 +159,8 @@ private:
     void upload_matrices(const ChainParameters& parameters) {
         const int64_t matrices = parameters.filter_per_layer ? parameters.layers : 1;
         const int64_t matrix = checked_product("the filters", {n_, n_});
-        filters_ = DeviceMemory(checked_product("the filters", {matrices + (recurrent_ ? 1 : 0), matrix, size_of(1)}),
+        filters_ = DeviceMemory(device.memory,
+                                checked_product("the filters", {matrices + (recurrent_ ? 1 : 0), matrix, size_of(1)}),
                                 "the filters");
         require_available(matrix * static_cast<int64_t>(sizeof(double) + sizeof(T)), "drawing the filters");
         std::vector<double> drawn(static_cast<size_t>(matrix));
@@ -178,10 +180,10 @@ private:
     void upload_moves(const ChainParameters& parameters) {
         const int64_t layers = parameters.filter_per_layer ? parameters.layers : 1;
         const int64_t count = checked_product("the filters", {layers, 2 * n_});
-        sources_ = DeviceMemory(count * static_cast<int64_t>(sizeof(int32_t)), "the filters");
-        scales_ = DeviceMemory(size_of(count), "the filters");
+        sources_ = DeviceMemory(device.memory, count * static_cast<int64_t>(sizeof(int32_t)), "the filters");
+        scales_ = DeviceMemory(device.memory, size_of(count), "the filters");
         if (recurrent_)
-            filters_ = DeviceMemory(size_of(n_ * n_), "the weights");
+            filters_ = DeviceMemory(device.memory, size_of(n_ * n_), "the weights");
         const auto units = static_cast<size_t>(n_);
         std::vector<int32_t> drawn(units), source(2 * units);
         std::vector<double> sign(units);
@@ -266,8 +268,8 @@ private:
         if (states > states_.bytes() || work > work_.bytes())
             graphs_.clear();
         // What is there goes first, so that both need not fit at once, unless backward may still want it.
-        DeviceMemory more_states = states_.beyond(device.stream, states, what, ready_for_backward_);
-        DeviceMemory more_work = work_.beyond(device.stream, work, what, ready_for_backward_);
+        DeviceMemory more_states = states_.beyond(device.memory, states, what, ready_for_backward_);
+        DeviceMemory more_work = work_.beyond(device.memory, work, what, ready_for_backward_);
         states_.use(device.stream, std::move(more_states));
         work_.use(device.stream, std::move(more_work));
         segments_ = segments;

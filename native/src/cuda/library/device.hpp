@@ -73,22 +73,27 @@ struct Device : plugin::Device {
         return scratch_.as<T>();
     }
     /** Makes sure of scratch memory before a call has changed anything. */
-    void reserve_scratch(int64_t bytes) { scratch_.reserve(stream, bytes, "scratch"); }
+    void reserve_scratch(int64_t bytes) { scratch_.reserve(memory, bytes, "scratch"); }
 
     int index;
     cudaDeviceProp properties;
     ortho_matrix_precision matrix_precision;
     ortho_matrix_precision filter_precision;
+
+private:
+    Stream own_stream_; // none where the stream is the caller's
+    Stream own_copy_stream_;
+    Stream own_rehearsal_stream_;
+
+public:
     cudaStream_t stream;
     cudaStream_t copy_stream;
     /** Given no work: what is launched on it is captured and discarded. */
     cudaStream_t rehearsal_stream;
+    MemoryPool memory;
     cublasHandle_t blas;
 
 private:
-    Stream own_stream_;
-    Stream own_copy_stream_;
-    Stream own_rehearsal_stream_;
     BlasHandle own_blas_;
     cudaStream_t lent_blas_stream_ = nullptr; // that of a handle of the caller's before it was set
     DeviceMemory workspace_;

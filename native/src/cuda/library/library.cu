@@ -105,7 +105,7 @@ ortho_status device_synchronize(plugin::Device* handle, Failure* failure) {
 
 ortho_status allocate(plugin::Device* handle, int64_t bytes, void** data, Failure* failure) {
     return guard(handle, failure, [&](Device& device) {
-        DeviceMemory memory(bytes, "buffer");
+        DeviceMemory memory(device.memory, bytes, "buffer");
         clear(device, memory.data(), bytes);
         *data = memory.release();
     });
@@ -113,7 +113,7 @@ ortho_status allocate(plugin::Device* handle, int64_t bytes, void** data, Failur
 
 void release(plugin::Device* handle, void* data) {
     Failure ignored;
-    static_cast<void>(guard(handle, &ignored, [&](Device&) { check(cudaFree(data), "cudaFree"); }));
+    static_cast<void>(guard(handle, &ignored, [&](Device& device) { device.memory.free(data); }));
 }
 
 ortho_status check_memory(plugin::Device* handle, const void* data, Failure* failure) {
