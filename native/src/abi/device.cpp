@@ -84,7 +84,7 @@ void check_copy(const ortho_device* device, Side to, const void* destination, Si
 
 void check_staging(const ortho_staging* staging) {
     if (staging == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "staging is null; it must come from ortho_staging_create");
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("staging"), "is null; it must be a staging");
 }
 
 } // namespace
@@ -96,7 +96,7 @@ ortho_status ortho_device_create(ortho_device** device, const ortho_device_optio
             *device = make_cpu_device({});
             return;
         }
-        check::struct_size("options", options->struct_size, sizeof *options);
+        check::struct_size("options->struct_size", options->struct_size, sizeof *options);
         check::range("options->kind", options->kind, ORTHO_DEVICE_CPU, ORTHO_DEVICE_CUDA);
         *device = options->kind == ORTHO_DEVICE_CUDA ? make_cuda_device(*options) : make_cpu_device(*options);
     });
@@ -119,7 +119,7 @@ ortho_status ortho_device_get_info(ortho_device* device, ortho_device_info* info
     return guard([&] {
         check::device(device);
         check::not_null("info", info);
-        check::struct_size("info", info->struct_size, sizeof *info);
+        check::struct_size("info->struct_size", info->struct_size, sizeof *info);
         ortho_device_info facts{};
         facts.struct_size = sizeof facts;
         device->describe(facts);

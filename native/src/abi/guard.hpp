@@ -19,13 +19,13 @@ template <class Body> ortho_status guard(Body&& body) noexcept {
         std::forward<Body>(body)();
         return ORTHO_OK;
     } catch (const Error& error) {
-        return set_last_error(error.status(), error.what());
+        return set_last_error(error);
     } catch (const std::bad_alloc&) {
-        return set_last_error(ORTHO_OUT_OF_MEMORY, "memory for the library's own bookkeeping is used up");
+        return set_last_error(Error(ORTHO_OUT_OF_MEMORY, "out of memory: the library's own bookkeeping needs more"));
     } catch (const std::exception& error) {
-        return set_last_error(ORTHO_INTERNAL, error.what());
+        return set_last_error(Error(ORTHO_INTERNAL, error.what()));
     } catch (...) {
-        return set_last_error(ORTHO_INTERNAL, "an unknown C++ exception was thrown");
+        return set_last_error(Error(ORTHO_INTERNAL, "an unknown C++ exception was thrown"));
     }
 }
 

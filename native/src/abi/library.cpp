@@ -22,7 +22,24 @@ const char* ortho_header_hash(void) {
 }
 
 const char* ortho_last_error(void) {
-    return last_error();
+    return last_error().message;
+}
+
+ortho_status ortho_get_last_error(ortho_error* error) {
+    return guard([&] {
+        check::not_null("error", error);
+        check::struct_size("error->struct_size", error->struct_size, sizeof *error);
+        const Report& report = last_error();
+        ortho_error parts{};
+        parts.struct_size = sizeof parts;
+        parts.status = report.status;
+        parts.cause = report.argument.cause;
+        parts.argument = report.argument.name;
+        parts.element = report.argument.element;
+        parts.problem = report.problem();
+        parts.message = report.message;
+        *error = parts;
+    });
 }
 
 int64_t ortho_live_objects(void) {
@@ -47,7 +64,7 @@ int64_t ortho_layout(const char* name) {
 ortho_status ortho_get_system_info(ortho_system_info* info) {
     return guard([&] {
         check::not_null("info", info);
-        check::struct_size("info", info->struct_size, sizeof *info);
+        check::struct_size("info->struct_size", info->struct_size, sizeof *info);
         ortho_system_info facts{};
         facts.struct_size = sizeof facts;
         facts.instruction_set = active_instruction_set();

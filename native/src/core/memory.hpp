@@ -33,8 +33,8 @@ int64_t checked_product(const char* what, std::initializer_list<int64_t> factors
 void require_available(int64_t bytes, const char* what);
 
 /**
- * Whether [data, data + bytes) can be memory of this process, as far as the system tells without anything being read.
- * Large ranges alone are looked up, so that calls on small ones cost nothing.
+ * Tells whether [data, data + bytes) can be memory of this process, as far as the system tells without anything being
+ * read. Large ranges alone are looked up, so that calls on small ones cost nothing.
  */
 bool may_be_memory(const void* data, int64_t bytes) noexcept;
 

@@ -332,12 +332,12 @@ public:
     void backward(const ChainBackward& call) override {
         const FlushSubnormals flush;
         if (!ready_for_backward_)
-            fail(ORTHO_INVALID_STATE, "backward needs a forward call with training = 1 before it, one for each");
+            fail(ORTHO_INVALID_STATE, "backward needs a training forward call before it, one for each");
         const auto* arriving = static_cast<const T*>(call.output_gradients);
         const int64_t batch = layout_.batch;
         if (output_steps_ > 0 && arriving == nullptr)
-            fail(ORTHO_INVALID_ARGUMENT, "output_gradients is null; forward wrote %" PRId64 " output steps",
-                 output_steps_);
+            fail(ORTHO_INVALID_ARGUMENT, Argument::missing("output_gradients"),
+                 "is null; forward wrote %" PRId64 " output steps", output_steps_);
         if (spec.check_finite)
             require_finite("output_gradients", arriving, output_steps_ * batch * n_);
 
@@ -483,7 +483,7 @@ private:
         if (!found)
             return;
         const T* first = std::find_if_not(values, values + count, [](T value) { return std::isfinite(value); });
-        fail(ORTHO_NOT_FINITE, "%s[%td] is %s; all values must be finite", name, first - values,
+        fail(ORTHO_NOT_FINITE, Argument{name, first - values}, "is %s; all values must be finite",
              NumberText(*first).c_str());
     }
 
@@ -546,9 +546,9 @@ private:
     /** What the states need instead of the memory that they have; nothing where that is enough. */
     Memory memory_beyond_states(const States& states, int64_t steps, const ChainForward& call) {
         if (spec.structured() && StateLayout(n_, call.batch, sizeof(T)).size() > INT32_MAX)
-            fail(ORTHO_INVALID_ARGUMENT,
-                 "batch x hidden_size is %" PRId64 " x %" PRId64
-                 "; with a structured filter it must be at most 2^31 - 1",
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("batch"),
+                 "is %" PRId64 ", with %" PRId64
+                 " units each; with a structured filter the product must be at most 2^31 - 1",
                  call.batch, n_);
         const int64_t bytes = states.elements * static_cast<int64_t>(sizeof(T));
         if (bytes <= states_.bytes())

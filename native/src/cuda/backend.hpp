@@ -3,15 +3,24 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
+#include "core/error.hpp"
 #include "model/calls.hpp"
 #include "orthonative/orthonative.h"
 
 namespace ortho::cuda {
 
-/** Why a call failed: the message of an ortho::Error. */
+/** Why a call failed: the parts of an ortho::Error. */
 struct Failure {
-    char message[512];
+    Argument argument; // its name is a literal of the library, which stays loaded
+    char problem[Error::message_capacity];
+
+    void set(const Report& report) noexcept {
+        argument = report.argument;
+        std::strcpy(problem, report.problem());
+    }
+    Error error(ortho_status status) const noexcept { return Error(status, problem, argument); }
 };
 
 /** ChainSpec in plain form. Everything is read while the chain is made. */

@@ -14,8 +14,6 @@
 namespace ortho::cuda {
 namespace {
 
-static_assert(sizeof(Failure::message) == Error::message_capacity);
-
 /** A GPU. Its calls are made one after another, whatever threads they come from. */
 class CudaDevice final : public ortho_device {
 public:
@@ -36,7 +34,7 @@ public:
         const std::lock_guard lock(mutex_);
         Failure failure{};
         if (const ortho_status status = function(arguments..., &failure); status != ORTHO_OK)
-            throw Error(status, failure.message);
+            throw failure.error(status);
     }
 
     /** In the child of a fork, where CUDA cannot be called, what is freed is left to the end of the process. */
@@ -153,7 +151,7 @@ struct CudaStaging final : ortho_staging {
 /** Runs what may throw between two calls of the backend. */
 template <class Body> ortho_status between_calls(Failure* failure, Body&& body) noexcept {
     const auto failed = [failure](const Error& error) {
-        std::copy_n(error.what(), std::char_traits<char>::length(error.what()) + 1, failure->message);
+        failure->set(error.report());
         return error.status();
     };
     try {

@@ -25,11 +25,9 @@ struct Staging {
 
 namespace {
 
-ortho_status fail_with(Failure* failure, ortho_status status, const char* message) noexcept {
-    const size_t length = std::min(std::strlen(message), sizeof failure->message - 1);
-    std::memcpy(failure->message, message, length);
-    failure->message[length] = '\0';
-    return status;
+ortho_status fail_with(Failure* failure, const Error& error) noexcept {
+    failure->set(error.report());
+    return error.status();
 }
 
 /** Runs the body of an entry point with the GPU current; what it throws becomes a status and a message. */
@@ -39,13 +37,14 @@ template <class Body> ortho_status guard(int index, Failure* failure, Body&& bod
         body();
         return ORTHO_OK;
     } catch (const Error& error) {
-        return fail_with(failure, error.status(), error.what());
+        return fail_with(failure, error);
     } catch (const std::bad_alloc&) {
-        return fail_with(failure, ORTHO_OUT_OF_MEMORY, "memory for the library's own bookkeeping is used up");
+        return fail_with(failure,
+                         Error(ORTHO_OUT_OF_MEMORY, "out of memory: the library's own bookkeeping needs more"));
     } catch (const std::exception& error) {
-        return fail_with(failure, ORTHO_INTERNAL, error.what());
+        return fail_with(failure, Error(ORTHO_INTERNAL, error.what()));
     } catch (...) {
-        return fail_with(failure, ORTHO_INTERNAL, "an unknown C++ exception was thrown");
+        return fail_with(failure, Error(ORTHO_INTERNAL, "an unknown C++ exception was thrown"));
     }
 }
 
@@ -79,7 +78,7 @@ ortho_status device_create(Device** device, const ortho_device_options* options,
     try {
         index = find_device(*options);
     } catch (const Error& error) {
-        return fail_with(failure, error.status(), error.what());
+        return fail_with(failure, error);
     }
     return guard(index, failure, [&] { *device = new Device(*options); });
 }
@@ -122,7 +121,7 @@ ortho_status check_memory(Device* device, const void* data, Failure* failure) {
         check(cudaPointerGetAttributes(&attributes, data), "cudaPointerGetAttributes");
         const bool reachable = attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
         if (!reachable || (attributes.type == cudaMemoryTypeDevice && attributes.device != device->index))
-            fail(ORTHO_INVALID_ARGUMENT, "data is not memory of GPU %d; memory that was allocated there is allowed",
+            fail(ORTHO_INVALID_ARGUMENT, Argument{"data"}, "is not memory of GPU %d; it must have been allocated there",
                  device->index);
     });
 }
