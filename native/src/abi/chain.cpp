@@ -21,15 +21,16 @@ public:
         if (chain_.in_use.compare_exchange_strong(user, this_process(), std::memory_order_acquire))
             return;
         if (user == this_process())
-            fail(ORTHO_INVALID_STATE, "chain is in use by another thread; give each thread a chain of its own");
-        fail(ORTHO_INVALID_STATE,
-             "chain was in use by another thread when this process was forked, so it is half changed; create another");
+            fail(ORTHO_INVALID_STATE, Argument{"chain"},
+                 "is in use by another thread; give each thread one of its own");
+        fail(ORTHO_INVALID_STATE, Argument{"chain"},
+             "was in use by another thread when this process was forked, so it is half changed; create another");
     }
     ~InUse() { chain_.in_use.store(0, std::memory_order_release); }
     InUse(const InUse&) = delete;
     InUse& operator=(const InUse&) = delete;
 
-    /** Whether the chain is half changed, by a thread that this process does not have. */
+    /** Tells whether the chain is half changed, by a thread that this process does not have. */
     static bool is_abandoned(const ortho_chain& chain) {
         const uint64_t user = chain.in_use.load(std::memory_order_relaxed);
         return user != 0 && user != this_process();
@@ -43,7 +44,7 @@ private:
 
 void check_chain(const ortho_chain* chain) {
     if (chain == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "chain is null; it must come from ortho_chain_create");
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("chain"), "is null; it must be a chain");
 }
 
 /** A buffer that is needed exactly where there are elements of it. */
@@ -51,7 +52,7 @@ void check_given(const char* name, const void* pointer, bool needed) {
     if (needed)
         check::not_null(name, pointer);
     else
-        check::null(name, pointer, "where input_size is 0");
+        check::null(name, pointer, "where there are no inputs");
 }
 
 void check_steps(const ChainSpec& spec, int64_t steps, int64_t batch) {

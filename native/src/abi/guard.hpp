@@ -14,8 +14,7 @@ namespace ortho {
  */
 template <class Body> ortho_status guard(Body&& body) noexcept {
     const FloatingPointScope standard(FloatingPointEnvironment::standard());
-    return catch_errors(std::forward<Body>(body),
-                        [](const Error& error) noexcept { set_last_error(error.status(), error.what()); });
+    return catch_errors(std::forward<Body>(body), [](const Error& error) noexcept { set_last_error(error); });
 }
 
 } // namespace ortho

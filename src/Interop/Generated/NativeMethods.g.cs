@@ -8,11 +8,11 @@ using System.Runtime.InteropServices;
 
 namespace OrthoNative.Interop;
 
-/// <summary>What a function returns.</summary>
+/// <summary>The result of a function.</summary>
 internal enum ortho_status : uint
 {
     ORTHO_OK = 0,
-    /// <summary>An argument is outside what is allowed.</summary>
+    /// <summary>An argument is wrong.</summary>
     ORTHO_INVALID_ARGUMENT = 1,
     /// <summary>
     /// Out of memory; nothing was changed. If a limit was met (ulimit, control group, overcommit), and not the
@@ -30,6 +30,17 @@ internal enum ortho_status : uint
     ORTHO_NOT_SUPPORTED = 5,
     /// <summary>A fault inside the library.</summary>
     ORTHO_INTERNAL = 6,
+}
+
+/// <summary>Kinds of problems with an argument.</summary>
+internal enum ortho_cause : uint
+{
+    /// <summary>Anything else, or the failure is not about an argument.</summary>
+    ORTHO_CAUSE_OTHER = 0,
+    /// <summary>It is null and must not be.</summary>
+    ORTHO_CAUSE_NULL = 1,
+    /// <summary>A number is out of its range.</summary>
+    ORTHO_CAUSE_RANGE = 2,
 }
 
 /// <summary>Element type of a buffer.</summary>
@@ -64,7 +75,7 @@ internal enum ortho_activation : uint
     ORTHO_RELU = 1,
 }
 
-/// <summary>How the orthogonal matrix O is chosen.</summary>
+/// <summary>Choices of the orthogonal matrix O.</summary>
 internal enum ortho_filter_kind : uint
 {
     /// <summary>Haar-distributed: Householder QR of a Gaussian matrix in double precision, signs fixed by R&apos;s diagonal.</summary>
@@ -79,7 +90,7 @@ internal enum ortho_filter_kind : uint
     ORTHO_FILTER_CUSTOM = 4,
 }
 
-/// <summary>What runs along the chain.</summary>
+/// <summary>Models: the dimension that runs along the chain.</summary>
 internal enum ortho_chain_model : uint
 {
     ORTHO_RECURRENT = 0,
@@ -123,6 +134,29 @@ internal struct ortho_staging;
 /// <summary>A chain of filter steps: its filter, its packed weights and the states that backward needs.</summary>
 internal struct ortho_chain;
 
+/// <summary>A thread&apos;s last failed call, in parts. Its texts are never freed by the caller.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct ortho_error
+{
+    /// <summary>sizeof(ortho_error), set by the caller.</summary>
+    public uint struct_size;
+    /// <summary>ortho_status that the call returned; ORTHO_OK if none failed.</summary>
+    public int status;
+    /// <summary>ortho_cause.</summary>
+    public int cause;
+    /// <summary>
+    /// Name of the argument or field that the failure is about, as in this header: &quot;inputs&quot;, &quot;options-&gt;index&quot;. &quot;[]&quot; in
+    /// it stands for the element: &quot;groups[].weight_decay&quot;. Null if it is about none.
+    /// </summary>
+    public byte* argument;
+    /// <summary>Index of the element of the argument that the failure is about; -1 if it is not about one.</summary>
+    public long element;
+    /// <summary>The problem and what is required, without a name of this interface: &quot;is 0; it must be at least 1&quot;.</summary>
+    public byte* problem;
+    /// <summary>All of it, as ortho_last_error() gives it: &quot;steps is 0; it must be at least 1&quot;.</summary>
+    public byte* message;
+}
+
 /// <summary>Facts about the machine.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ortho_system_info
@@ -147,7 +181,7 @@ internal unsafe struct ortho_system_info
     public long available_memory;
 }
 
-/// <summary>How a device is made.</summary>
+/// <summary>Options of a device.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ortho_device_options
 {
@@ -220,7 +254,7 @@ internal unsafe struct ortho_device_info
     public void* cublas_handle;
 }
 
-/// <summary>What a chain is.</summary>
+/// <summary>Options of a chain.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ortho_chain_options
 {
@@ -297,7 +331,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "9bbea603265ea6601797bb7ef7697f75bc1ae439164de88744bdd12841ab0e16";
+    public const string HeaderHash = "145d396025824cc61cf45654bdb62eaf9ce0bd23f82ea92c4e689e2c24380d95";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -314,10 +348,23 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial byte* ortho_header_hash();
 
-    /// <returns>message of the calling thread&apos;s last failed call, one line; &quot;&quot; if none failed; valid until the next call.</returns>
+    /// <returns>
+    /// message of the calling thread&apos;s last failed call, one line; &quot;&quot; if none failed; valid until the next call
+    /// of the thread that fails.
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial byte* ortho_last_error();
+
+    /// <summary>Gives the calling thread&apos;s last failure in parts. Allocates nothing.</summary>
+    /// <param name="error">written; its texts are valid until the next call of the thread that fails</param>
+    /// <returns>
+    /// ORTHO_INVALID_ARGUMENT, which is then the last failure: error is null, or struct_size is not
+    /// sizeof(ortho_error)
+    /// </returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_get_last_error(ortho_error* error);
 
     /// <returns>number of objects (devices, buffers, stagings, chains) created and not yet freed; for leak tests.</returns>
     [LibraryImport(Library)]
@@ -341,7 +388,7 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_get_system_info(ortho_system_info* info);
 
-    /// <summary>Makes a device.</summary>
+    /// <summary>Creates a device.</summary>
     /// <param name="device">written: the new device; free it with ortho_device_free</param>
     /// <param name="options">null: the CPU with the default number of threads, as threads = 0 gives it</param>
     /// <returns>
@@ -395,8 +442,8 @@ internal static unsafe partial class NativeMethods
     public static partial ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, long bytes);
 
     /// <summary>
-    /// Makes a buffer of memory that stays the caller&apos;s and must outlive it: CPU: any memory of the process, aligned to its
-    /// elements; CUDA: memory of that GPU, aligned likewise.
+    /// Creates a buffer of memory that stays the caller&apos;s and must outlive it: CPU: any memory of the process, aligned to
+    /// its elements; CUDA: memory of that GPU, aligned likewise.
     /// </summary>
     /// <param name="buffer">written: the new buffer; free it with ortho_buffer_free, which leaves the memory alone</param>
     /// <param name="data">first byte</param>
@@ -579,7 +626,7 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_random_permutation(ulong seed, int purpose, uint index, long count, long* permutation);
 
-    /// <summary>Makes a chain and draws its filter.</summary>
+    /// <summary>Creates a chain and draws its filter.</summary>
     /// <param name="chain">written: the new chain; free it with ortho_chain_free</param>
     /// <param name="options">copied</param>
     /// <returns>

@@ -26,7 +26,7 @@ template <class T> void require_finite(CpuDevice& device, const char* name, cons
     if (!found)
         return;
     const T* first = std::find_if_not(values, values + count, [](T value) { return std::isfinite(value); });
-    fail(ORTHO_NOT_FINITE, "%s[%td] is %s; all values must be finite", name, first - values,
+    fail(ORTHO_NOT_FINITE, Argument{name, first - values}, "is %s; all values must be finite",
          NumberText(*first).c_str());
 }
 

@@ -45,9 +45,9 @@ public:
      */
     Memory memory_beyond(const Size& size, int64_t steps, const ChainForward& call, bool in_use) {
         if (spec_.structured() && StateLayout(spec_.hidden_size, call.batch, element).size() > INT32_MAX)
-            fail(ORTHO_INVALID_ARGUMENT,
-                 "batch x hidden_size is %" PRId64 " x %" PRId64
-                 "; with a structured filter it must be at most 2^31 - 1",
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("batch"),
+                 "is %" PRId64 ", with %" PRId64
+                 " units each; with a structured filter the product must be at most 2^31 - 1",
                  call.batch, spec_.hidden_size);
         const int64_t bytes = size.elements * element;
         if (bytes <= memory_.bytes())
