@@ -191,6 +191,8 @@ typedef struct ortho_error {
     int32_t status;
     /** ortho_cause. */
     int32_t cause;
+    /** 0. */
+    int32_t reserved;
     /** Name of the argument or field that the failure is about, as in this header: "inputs", "options->index". "[]" in
         it stands for the element: "groups[].weight_decay". Null if it is about none. */
     const char* argument;

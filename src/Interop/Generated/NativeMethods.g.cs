@@ -143,6 +143,8 @@ internal unsafe struct ortho_error
     public int status;
     /// <summary>ortho_cause.</summary>
     public int cause;
+    /// <summary>0.</summary>
+    public int reserved;
     /// <summary>
     /// Name of the argument or field that the failure is about, as in this header: &quot;inputs&quot;, &quot;options-&gt;index&quot;. &quot;[]&quot; in
     /// it stands for the element: &quot;groups[].weight_decay&quot;. Null if it is about none.
@@ -330,7 +332,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "66b81f2f3e2910ddb64b1027417d9587679ff75f2025b0b20c8c0b5dde2b3afa";
+    public const string HeaderHash = "33bf9eab4b0f266a598e306c5573598ba3bdb5cc26affa4d114c83aa1a5d400d";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
