@@ -300,7 +300,7 @@ std::vector<Operation> operations() {
     add("ortho_header_hash", false, ok([](World&) { ortho_header_hash(); }));
     add("ortho_last_error", false, ok([](World&) { ortho_last_error(); }));
     add("ortho_get_last_error", false, [](World&) {
-        ortho_error error{};
+        ortho_error error = ORTHO_ERROR_INIT;
         error.struct_size = sizeof error;
         return ortho_get_last_error(&error);
     });

@@ -196,6 +196,8 @@ typedef struct ortho_error {
     int32_t status;
     /** ortho_cause. */
     int32_t cause;
+    /** 0. */
+    int32_t reserved;
     /** Name of the argument or field that the failure is about, as in this header: "inputs", "options->index". "[]" in
         it stands for the element: "groups[].weight_decay". Null if it is about none. */
     const char* argument;
@@ -207,11 +209,15 @@ typedef struct ortho_error {
     const char* message;
 } ortho_error;
 
+/** Initialises an ortho_error. */
+#define ORTHO_ERROR_INIT                                                                                               \
+    { sizeof(ortho_error), 0, 0, 0, 0, 0, 0, 0 }
+
 /**
  * Gives the calling thread's last failure in parts. Allocates nothing.
- * @param error  written; its texts are valid until the next call of the thread that fails
- * @return ORTHO_INVALID_ARGUMENT, which is then the last failure: error is null, or struct_size is not
- * sizeof(ortho_error)
+ * @param error  written; its struct_size is read first. Its texts are valid until the next call of the thread that
+ * fails
+ * @return ORTHO_INVALID_ARGUMENT, which is then the last failure: error is null, or its struct_size is refused
  */
 ORTHO_API ortho_status ortho_get_last_error(ortho_error* error);
 

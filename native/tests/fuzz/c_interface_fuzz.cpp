@@ -258,7 +258,7 @@ private:
         if (status != ORTHO_OK) {
             if (message.empty() || message.size() >= 512)
                 return wrong("a message of " + std::to_string(message.size()) + " bytes");
-            ortho_error error{};
+            ortho_error error = ORTHO_ERROR_INIT;
             error.struct_size = sizeof error;
             if (ortho_get_last_error(&error) != ORTHO_OK || error.status != status || message != error.message)
                 return wrong("parts of another failure: " + message);

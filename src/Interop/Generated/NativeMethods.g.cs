@@ -144,6 +144,8 @@ internal unsafe struct ortho_error
     public int status;
     /// <summary>ortho_cause.</summary>
     public int cause;
+    /// <summary>0.</summary>
+    public int reserved;
     /// <summary>
     /// Name of the argument or field that the failure is about, as in this header: &quot;inputs&quot;, &quot;options-&gt;index&quot;. &quot;[]&quot; in
     /// it stands for the element: &quot;groups[].weight_decay&quot;. Null if it is about none.
@@ -331,7 +333,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "145d396025824cc61cf45654bdb62eaf9ce0bd23f82ea92c4e689e2c24380d95";
+    public const string HeaderHash = "d52d7c562d45ae3679f04ecc7de8ac4b4ff954b6e8d8c7d8db6f5e9affbb6f63";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -357,11 +359,11 @@ internal static unsafe partial class NativeMethods
     public static partial byte* ortho_last_error();
 
     /// <summary>Gives the calling thread&apos;s last failure in parts. Allocates nothing.</summary>
-    /// <param name="error">written; its texts are valid until the next call of the thread that fails</param>
-    /// <returns>
-    /// ORTHO_INVALID_ARGUMENT, which is then the last failure: error is null, or struct_size is not
-    /// sizeof(ortho_error)
-    /// </returns>
+    /// <param name="error">
+    /// written; its struct_size is read first. Its texts are valid until the next call of the thread that
+    /// fails
+    /// </param>
+    /// <returns>ORTHO_INVALID_ARGUMENT, which is then the last failure: error is null, or its struct_size is refused</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_get_last_error(ortho_error* error);
