@@ -57,9 +57,7 @@ public:
         : Chain(weights->device), weights_(std::move(weights)), prepared_(prepared), p_(weights_->parameters),
           n_(p_.hidden_size), d_(p_.input_size),
           recurrent_(p_.model == ORTHO_RECURRENT), cell_{static_cast<Nonlinearity>(p_.activation)},
-          plan_(plan_of_environment()),
-          stacked_(recurrent_ && !p_.structured &&
-                   (sizeof(T) == sizeof(double) || device.filter_precision == device.matrix_precision)) {}
+          plan_(plan_of_environment()), stacked_(weights_->stacked()) {}
 
     ~CudaChain() override {
         // Work may still be using what is about to be freed, also on other streams, on which a caller replays what was
@@ -143,14 +141,6 @@ private:
         return {static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
                 static_cast<const T*>(call.bias)};
     }
-    /** W and b of a layer. */
-    const T* weights_of(int64_t layer, const ParameterAddresses<T>& parameters) const {
-        return parameters.weights + (recurrent_ ? 0 : layer * n_ * n_);
-    }
-    const T* bias_of(int64_t layer, const ParameterAddresses<T>& parameters) const {
-        return parameters.bias + (recurrent_ ? 0 : layer * n_);
-    }
-
     /** Rows of all steps of a segment. */
     int64_t rows_of(int64_t segment) const { return segments_.size(segment) * batch_; }
     int64_t state_elements() const { return batch_ * n_; }
@@ -265,9 +255,9 @@ private:
                                             size,
                                             weights_->moves(first, false),
                                             p_.structured ? nullptr : weights_->filter(first),
-                                            weights_of(first, parameters),
+                                            weights_->weights(first, parameters),
                                             d_ > 0 ? activation(0) : nullptr,
-                                            bias_of(first, parameters),
+                                            weights_->bias(first, parameters),
                                             weights_->beta(),
                                             state(0),
                                             activation(0)};
@@ -296,23 +286,12 @@ private:
 
     void forward_step(int64_t local, int64_t layer, const ParameterAddresses<T>& parameters) {
         const T* const previous = state(local);
-        const T* const step_weights = weights_of(layer, parameters);
-        T* const filtered = products();
-        T* const weighted = products() + n_;
-        if (stacked_) {
-            multiply<T>(device, device.matrix_precision, {batch_, 2 * n_, n_}, {previous, n_},
-                        {weights_->filter(layer), n_, true}, false, {filtered, 2 * n_});
-        } else {
-            if (!p_.structured)
-                multiply<T>(device, device.filter_precision, {batch_, n_, n_}, {previous, n_},
-                            {weights_->filter(layer), n_, true}, false, {filtered, 2 * n_});
-            multiply<T>(device, device.matrix_precision, {batch_, n_, n_}, {previous, n_}, {step_weights, n_, true},
-                        false, {weighted, 2 * n_});
-        }
+        weights_->multiply_states(batch_, layer, parameters, previous, products());
         launch("forward_epilogue", forward_epilogue_kernel<FilterCell, T>, step_shape(batch_, n_), device.stream,
-               ForwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->moves(layer, false), filtered, weighted,
-                                              2 * n_, d_ > 0 ? activation(local) : nullptr, bias_of(layer, parameters),
-                                              weights_->beta(), previous, state(local + 1), activation(local)});
+               ForwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->moves(layer, false), products(),
+                                              products() + n_, 2 * n_, d_ > 0 ? activation(local) : nullptr,
+                                              weights_->bias(layer, parameters), weights_->beta(), previous,
+                                              state(local + 1), activation(local)});
     }
 
     /** Copies those of a segment's states that are outputs. */
@@ -345,7 +324,7 @@ private:
                                              size,
                                              weights_->moves(first, true),
                                              p_.structured ? nullptr : weights_->filter(first),
-                                             weights_of(first, parameters),
+                                             weights_->weights(first, parameters),
                                              weights_->beta(),
                                              activation(0),
                                              !last,
@@ -409,7 +388,7 @@ private:
                 multiply<T>(device, device.filter_precision, {batch_, n_, n_}, {g, n_}, {weights_->filter(layer), n_},
                             false, {product, n_});
             multiply<T>(device, device.matrix_precision, {batch_, n_, n_}, {activation(local), n_},
-                        {weights_of(layer, parameters), n_}, !p_.structured, {product, n_});
+                        {weights_->weights(layer, parameters), n_}, !p_.structured, {product, n_});
         }
         // Moves read other units' gradients, so those that are written must be others.
         const int64_t next = p_.structured ? 1 - current_ : current_;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cuda/library/chain.hpp"
+#include "cuda/library/products.hpp"
 #include "cuda/library/step_kernels.hpp"
 
 namespace ortho::cuda {
@@ -93,6 +94,35 @@ public:
     }
 
     const T* beta() const { return beta_.as<T>(); }
+
+    /** W and b of a layer, of what addresses() returned. */
+    const T* weights(int64_t layer, const ParameterAddresses<T>& all) const {
+        return all.weights + (recurrent_ ? 0 : layer * n_ * n_);
+    }
+    const T* bias(int64_t layer, const ParameterAddresses<T>& all) const {
+        return all.bias + (recurrent_ ? 0 : layer * n_);
+    }
+
+    /** Whether alpha O and W are multiplied as one matrix. */
+    bool stacked() const {
+        return recurrent_ && !parameters.structured &&
+               (sizeof(T) == sizeof(double) || device.filter_precision == device.matrix_precision);
+    }
+
+    /** alpha O x, unless the filter is structured, and W x, side by side: products [rows, 2N] of states [rows, N]. */
+    void multiply_states(int64_t rows, int64_t layer, const ParameterAddresses<T>& all, const T* states,
+                         T* products) const {
+        if (stacked()) {
+            multiply<T>(device, device.matrix_precision, {rows, 2 * n_, n_}, {states, n_}, {filter(layer), n_, true},
+                        false, {products, 2 * n_});
+            return;
+        }
+        if (!parameters.structured)
+            multiply<T>(device, device.filter_precision, {rows, n_, n_}, {states, n_}, {filter(layer), n_, true}, false,
+                        {products, 2 * n_});
+        multiply<T>(device, device.matrix_precision, {rows, n_, n_}, {states, n_}, {weights(layer, all), n_, true},
+                    false, {products + n_, 2 * n_});
+    }
 
 private:
     static constexpr int64_t size_of(int64_t elements) { return elements * static_cast<int64_t>(sizeof(T)); }
