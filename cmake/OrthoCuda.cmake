@@ -6,8 +6,10 @@ set(ORTHO_CUDA_SOURCES
     src/core/memory.cpp
     src/core/system.cpp
     src/cuda/library/chain.cu
+    src/cuda/library/copy.cu
     src/cuda/library/dense.cu
     src/cuda/library/device.cu
+    src/cuda/library/dropout.cu
     src/cuda/library/fill.cu
     src/cuda/library/layers.cu
     src/cuda/library/library.cu

@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "cpu/chain_kernels.hpp"
+#include "cpu/chain/kernels.hpp"
 #include "orthonative/orthonative.h"
 
 namespace {
@@ -229,17 +229,17 @@ struct LibraryKernel final : Rung {
         forward = {.layout = layout,
                    .cell = {Nonlinearity::tanh},
                    .descending = false,
-                   .filter = filter.data(),
-                   .structured = {},
-                   .weights = weights.data(),
-                   .input_weights = input_weights.data(),
-                   .bias = bias.data(),
-                   .beta = betas.data(),
+                   .operands = {.filter = filter.data(),
+                                .structured = {},
+                                .weights = weights.data(),
+                                .input_weights = input_weights.data(),
+                                .bias = bias.data(),
+                                .beta = betas.data()},
                    .inputs = 1,
                    .input = s.input.data(),
                    .previous = state.data(),
                    .next = next.data(),
-                   .activation = nullptr,
+                   .kept = nullptr,
                    .output = nullptr};
     }
 
@@ -253,7 +253,7 @@ struct LibraryKernel final : Rung {
 
     StateLayout layout;
     Floats filter, weights, input_weights, bias, betas, state, next;
-    ForwardStep<float> forward;
+    ForwardStep<float, ortho::FilterCell> forward;
     int64_t tiles;
 };
 
@@ -336,13 +336,11 @@ public:
     Pass(int64_t units, int64_t batch, int64_t steps)
         : step_(units, batch), steps_(steps), inputs_(steps * batch), outputs_(batch * units),
           weight_gradients_(units * units), input_weight_gradients_(units), bias_gradients_(units) {
-        ortho_device_options device{};
-        device.struct_size = sizeof(device);
+        ortho_device_options device = ORTHO_DEVICE_OPTIONS_INIT;
         device.threads = 1;
         require(ortho_device_create(&device_, &device));
         const double alpha_value = alpha, beta_value = beta;
-        ortho_chain_options chain{};
-        chain.struct_size = sizeof(chain);
+        ortho_chain_options chain = ORTHO_CHAIN_OPTIONS_INIT;
         chain.dtype = ORTHO_FLOAT32;
         chain.model = ORTHO_RECURRENT;
         chain.activation = ORTHO_TANH;

@@ -1036,9 +1036,26 @@ TYPED_TEST(CudaOperations, Noise_is_that_of_the_CPU_bit_for_bit) {
     EXPECT_TRUE(same_bits(noisy(cpu.get()), noisy(cuda().get())));
 }
 
+TYPED_TEST(CudaOperations, Dropout_is_that_of_the_CPU_bit_for_bit) {
+    using T = TypeParam;
+    const Device cpu = make_device(1);
+    for (const int64_t count : {int64_t{1}, int64_t{2}, int64_t{3}, int64_t{1001}})
+        for (const double rate : {0.0, 0.3, 0.99}) {
+            const auto x = normal_values<T>(count, 1);
+            const auto dropped = [&](ortho_device* device, bool in_place) {
+                const DeviceArray<T> from(device, x), to(device, x);
+                EXPECT_TRUE(succeeds(ortho_dropout(device, dtype_of<T>, 0x123456789abcdef, 2, (uint64_t{1} << 40) + 3,
+                                                   rate, count, (in_place ? to : from).data(), to.data())));
+                return to.values();
+            };
+            const auto expected = dropped(cpu.get(), false);
+            EXPECT_TRUE(same_bits(dropped(cuda().get(), false), expected)) << count << " " << rate;
+            EXPECT_TRUE(same_bits(dropped(cuda().get(), true), expected)) << count << " " << rate;
+        }
+}
+
 TEST(CudaDevice, Describes_itself) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));
     EXPECT_EQ(info.kind, ORTHO_DEVICE_CUDA);
     EXPECT_EQ(info.index, 0);
@@ -1054,16 +1071,14 @@ TEST(CudaDevice, Describes_itself) {
 }
 
 TEST(CudaDevice, Works_on_the_stream_and_with_the_handle_of_somebody_else) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     const Device guest = make_cuda_device([&](auto& o) {
         o.cuda_stream = info.cuda_stream;
         o.cublas_handle = info.cublas_handle;
     });
-    ortho_device_info shared{};
-    shared.struct_size = sizeof shared;
+    ortho_device_info shared = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(guest.get(), &shared)));
     EXPECT_EQ(shared.cuda_stream, info.cuda_stream);
     EXPECT_EQ(shared.cublas_handle, info.cublas_handle);
@@ -1073,8 +1088,7 @@ TEST(CudaDevice, Works_on_the_stream_and_with_the_handle_of_somebody_else) {
 }
 
 TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     Problem p = make_problem({5, 3, 2, 9});
@@ -1097,8 +1111,7 @@ TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
 
 TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_memory) {
     NEEDS_EMULATOR();
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     for (const char* name : {"steps", "graph", "persistent"}) {
@@ -1150,8 +1163,7 @@ TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_m
 
 TEST(CudaDevice, A_handle_is_on_the_device_s_stream_from_the_start_and_gets_a_lent_one_s_back) {
     NEEDS_EMULATOR();
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     EXPECT_EQ(emulator().blas_stream(info.cublas_handle), info.cuda_stream);
@@ -1404,8 +1416,7 @@ TEST(CudaBuffer, Memory_of_the_host_may_be_overwritten_at_once_even_if_the_GPU_r
 }
 
 TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));
     ortho_buffer* buffer = nullptr;
     EXPECT_TRUE(fails(ortho_buffer_create(&buffer, cuda().get(), info.total_memory + (int64_t{1} << 30)),

@@ -4,6 +4,7 @@
 
 #include "abi/arrays.hpp"
 #include "abi/guard.hpp"
+#include "abi/structures.hpp"
 #include "core/check.hpp"
 #include "core/fork.hpp"
 #include "core/memory.hpp"
@@ -69,9 +70,7 @@ ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, const
     return guard([&] {
         check::not_null("chain", chain);
         check::device(device);
-        check::not_null("options", options);
-        check::struct_size("options", options->struct_size, sizeof *options);
-        *chain = device->make_chain(ChainSpec(*options)).release();
+        *chain = device->make_chain(ChainSpec(read_structure("options", options))).release();
     });
 }
 

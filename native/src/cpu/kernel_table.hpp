@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "cpu/chain_types.hpp"
+#include "cpu/chain/types.hpp"
 #include "cpu/dense_types.hpp"
 #include "cpu/vector_types.hpp"
 #include "orthonative/orthonative.h"

@@ -5,7 +5,7 @@
 // library) that is not inlined could be the copy that the linker keeps for the whole library, and would then crash
 // older processors. A test reads the symbols of these objects to hold us to it.
 
-#include "cpu/chain_kernels.hpp"
+#include "cpu/chain/kernels.hpp"
 #include "cpu/dense_kernels.hpp"
 #include "cpu/kernel_table.hpp"
 #include "cpu/vector_kernels.hpp"

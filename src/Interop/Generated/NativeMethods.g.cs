@@ -108,6 +108,7 @@ internal enum ortho_stream : uint
     ORTHO_STREAM_SHUFFLE = 2,
     ORTHO_STREAM_DATA = 3,
     ORTHO_STREAM_NOISE = 4,
+    ORTHO_STREAM_DROPOUT = 5,
 }
 
 /// <summary>A device: where buffers lie and work runs. For the CPU it owns the thread pool.</summary>
@@ -140,7 +141,7 @@ internal unsafe struct ortho_system_info
     /// <summary>Physical memory in bytes (the control groups&apos; limit where that is lower).</summary>
     public long total_memory;
     /// <summary>
-    /// Memory in bytes that can be had now without swapping, with the cache of files that the system would give back:
+    /// Memory in bytes that is free now without swapping, with the cache of files that the system would give back:
     /// of the machine, of the process&apos;s control groups, and under its limits of address space and data.
     /// </summary>
     public long available_memory;
@@ -296,7 +297,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "59ecd2d5874e5d33848ba7905e99be69bf6df78d0016d26e8b0cecf47fc6696e";
+    public const string HeaderHash = "9bbea603265ea6601797bb7ef7697f75bc1ae439164de88744bdd12841ab0e16";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -333,7 +334,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Describes the machine.</summary>
     /// <param name="info">written; its struct_size is read first</param>
     /// <returns>
-    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is unknown;
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is refused;
     /// ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
     /// </returns>
     [LibraryImport(Library)]
@@ -550,6 +551,24 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_add_normal_noise(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double standard_deviation, long count, void* x, void* y);
+
+    /// <summary>
+    /// Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
+    /// to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
+    /// at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
+    /// index) is below rate * 2^32, rounded down.
+    /// </summary>
+    /// <param name="device">what draws; the values do not depend on its kind or threads</param>
+    /// <param name="source">who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number</param>
+    /// <param name="index">which stream of that source, 0 to 2^48 - 1</param>
+    /// <param name="rate">0 to 1, 1 excluded</param>
+    /// <param name="count">at least 1, at most 2^48</param>
+    /// <param name="x">[count]</param>
+    /// <param name="y">[count], written; may be x; a dropped element is 0 whatever x_i is</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_dropout(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double rate, long count, void* x, void* y);
 
     /// <summary>Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).</summary>
     /// <param name="purpose">ortho_stream</param>

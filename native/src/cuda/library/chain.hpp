@@ -3,12 +3,11 @@
 
 #include <memory>
 
-#include "cuda/backend.hpp"
 #include "cuda/library/device.hpp"
 
 namespace ortho::cuda {
 
-struct Chain {
+struct Chain : plugin::Chain {
     Chain(Device& owner) : device(owner) {}
     virtual ~Chain() = default;
     Chain(const Chain&) = delete;

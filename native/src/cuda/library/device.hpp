@@ -3,10 +3,13 @@
 
 #include <cstdint>
 
-#include "cuda/backend.hpp"
 #include "cuda/library/resources.hpp"
+#include "model/plugin.hpp"
 
 namespace ortho::cuda {
+
+using plugin::ChainParameters;
+using plugin::Failure;
 
 /** Values that are checked for NaN and infinity, in the order in which a finding is reported. */
 enum class Checked : int {
@@ -43,7 +46,7 @@ __device__ __forceinline__ void report_not_finite(Report* report, Checked checke
 /** Which GPU the options ask for. @throws Error ORTHO_NOT_SUPPORTED if it, or the driver, is missing */
 int find_device(const ortho_device_options& options);
 
-struct Device {
+struct Device : plugin::Device {
     /** Makes a device of the thread's current GPU, which find_device named. */
     explicit Device(const ortho_device_options& options);
     ~Device();

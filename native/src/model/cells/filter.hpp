@@ -16,6 +16,13 @@ namespace ortho {
 enum class Nonlinearity : int32_t { tanh = ORTHO_TANH, relu = ORTHO_RELU };
 
 struct FilterCell {
+    /** Matrices [N, N] that are stacked over the same state: [alpha O; W]. A structured O is none of them. */
+    static constexpr int stacked_products = 2;
+    /** Vectors [N] that a step hands to the next one: x. */
+    static constexpr int carried_vectors = 1;
+    /** Vectors [N] that are kept of a step for backward: phi(z), in whose place delta is written. */
+    static constexpr int kept_vectors = 1;
+
     Nonlinearity nonlinearity;
 
     /** x_k, and what backward needs of the step: a = phi(z_k). */

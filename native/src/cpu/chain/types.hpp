@@ -57,40 +57,54 @@ enum GatherRun : uint8_t {
     all_but_last = 3
 };
 
-/** One step forward for some rows and column tiles: x_k = αO x_{k-1} + β φ(W x_{k-1} + V u + b). */
-template <class T> struct ForwardStep {
-    StateLayout layout;
-    FilterCell cell;
-    bool descending;                // column tiles from the last to the first
+/** What a cell's step reads of the weights; each cell has its own, forward and backward. */
+template <class T, class Cell> struct ForwardOperands;
+template <class T, class Cell> struct BackwardOperands;
+
+/** [αO; W], stacked over the same state, and what the drive takes. */
+template <class T> struct ForwardOperands<T, FilterCell> {
     const T* filter;                // packed [tile][k][tile units], α folded in; null: structured
     StructuredFilter<T> structured; // used where filter is null
     const T* weights;               // packed as filter
     const T* input_weights;         // packed [tile][d][tile units]
     const T* bias;                  // [padded]
     const T* beta;                  // [padded]
-    int64_t inputs;                 // D
-    const T* input;                 // [batch, D]
-    const T* previous;              // state x_{k-1}
-    T* next;                        // state x_k
-    T* activation;                  // φ, laid out as a state; null: not kept
-    T* output;                      // [batch, units] row-major copy of x_k; null: not wanted
 };
 
-/** One step backward for some rows and column tiles: g_{k-1} = αOᵀ g_k + Wᵀ δ_k, then δ_{k-1}. */
-template <class T> struct BackwardStep {
-    StateLayout layout;
-    FilterCell cell;
-    bool descending;                // column tiles from the last to the first
+/** [αOᵀ, Wᵀ], side by side over [g; δ]. */
+template <class T> struct BackwardOperands<T, FilterCell> {
     const T* filter;                // packed [tile][i][tile units], α folded in; null: structured
     StructuredFilter<T> structured; // of αOᵀ
     const T* weights;               // Wᵀ packed as filter
     const T* beta;                  // [padded]
-    const T* gradient;              // g_k, laid out as a state; null: no product, previous_gradient is added to
-    const T* delta;                 // δ_k
-    const T* arriving;              // [batch, units] row-major: gradient that arrives at x_{k-1} from outside; or null
-    T* previous_gradient;           // g_{k-1}, written
-    T* previous_delta;              // in: φ of step k-1, out: δ_{k-1}; null: there is no step before
-    const T* previous_state;        // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
+};
+
+/** One step forward for some rows and column tiles: the cell's x_k of x_{k-1} and u. */
+template <class T, class Cell> struct ForwardStep {
+    StateLayout layout;
+    Cell cell;
+    bool descending; // column tiles from the last to the first
+    ForwardOperands<T, Cell> operands;
+    int64_t inputs;    // D
+    const T* input;    // [batch, D]
+    const T* previous; // state x_{k-1}
+    T* next;           // state x_k
+    T* kept;           // what backward needs of the step, laid out as a state; null: not wanted
+    T* output;         // [batch, units] row-major copy of x_k; null: not wanted
+};
+
+/** One step backward for some rows and column tiles: g_{k-1} of g_k and δ_k, then δ_{k-1}. */
+template <class T, class Cell> struct BackwardStep {
+    StateLayout layout;
+    Cell cell;
+    bool descending; // column tiles from the last to the first
+    BackwardOperands<T, Cell> operands;
+    const T* gradient;       // g_k, laid out as a state; null: no product, previous_gradient is added to
+    const T* delta;          // δ_k
+    const T* arriving;       // [batch, units] row-major: gradient that arrives at x_{k-1} from outside; or null
+    T* previous_gradient;    // g_{k-1}, written
+    T* previous_delta;       // in: what step k-1 kept, out: δ_{k-1}; null: there is no step before
+    const T* previous_state; // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
 };
 
 /** Sums over time steps and rows. */
@@ -107,6 +121,14 @@ template <class T> struct GradientSums {
     T* packed_delta;            // scratch for the δ of these units, steps and rows: [tile of units][row][tile units]
 };
 
+/** The steps of a cell. */
+template <class T, class Cell> struct CellKernels {
+    void (*forward)(const ForwardStep<T, Cell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+                    int64_t tile_end);
+    void (*backward)(const BackwardStep<T, Cell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+                     int64_t tile_end);
+};
+
 template <class T> struct ChainKernels {
     /** Elements of a vector. */
     int64_t lanes;
@@ -121,10 +143,9 @@ template <class T> struct ChainKernels {
     void (*pack_columns)(const T* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin, int64_t tile_end,
                          T* packed);
 
-    void (*forward)(const ForwardStep<T>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
-                    int64_t tile_end);
-    void (*backward)(const BackwardStep<T>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
-                     int64_t tile_end);
+    CellKernels<T, FilterCell> filter;
+    const CellKernels<T, FilterCell>& of(FilterCell) const { return filter; }
+
     /**
      * weight_sums[p, i, :] += Σ δ_i x, panel p of x, for the units i of [unit_begin, unit_end).
      * @param weight_sums  [panels, units, width]

@@ -1,0 +1,14 @@
+// Chains on the CPU.
+#pragma once
+
+#include <memory>
+
+#include "cpu/device.hpp"
+#include "model/chain.hpp"
+
+namespace ortho::cpu {
+
+/** A chain with weights of its own. @throws Error */
+std::unique_ptr<ortho_chain> make_chain(CpuDevice& device, ChainSpec spec);
+
+} // namespace ortho::cpu

@@ -1,0 +1,117 @@
+// A chain on the CPU: takes memory, checks, and lets a driver run.
+#pragma once
+
+#include <cinttypes>
+#include <cstdint>
+#include <utility>
+
+#include "core/error.hpp"
+#include "core/pace.hpp"
+#include "cpu/chain/driver.hpp"
+#include "cpu/chain/finite.hpp"
+#include "cpu/chain/layers.hpp"
+#include "cpu/chain/parts.hpp"
+#include "cpu/chain/plan.hpp"
+#include "cpu/chain/recurrent.hpp"
+#include "cpu/chain/team.hpp"
+#include "cpu/device.hpp"
+#include "model/chain.hpp"
+
+namespace ortho::cpu {
+
+template <class T, class Cell, template <class, class> class OrderOf> class CpuChain final : public ortho_chain {
+public:
+    using Order = OrderOf<T, Cell>;
+
+    CpuChain(CpuDevice& owner, ChainSpec chain_spec, Cell cell)
+        : ortho_chain(owner, std::move(chain_spec)), cpu_(owner), kernels_(owner.kernels.template of<T>().chain),
+          weights_(spec, kernels_, Packed::two_layers), parts_(spec, kernels_, cell, weights_) {}
+
+    int64_t state_bytes(int64_t steps, int64_t batch, bool training) const override {
+        return parts_.states.size_for(steps_of(steps), batch, training).elements * static_cast<int64_t>(sizeof(T));
+    }
+
+    void forward(const ChainForward& call) override {
+        const FlushSubnormals flush;
+        const int64_t steps = steps_of(call.steps);
+        // What can fail comes first, so that a call that fails leaves the forward pass before as it was.
+        const auto size = parts_.states.size_for(steps, call.batch, call.training);
+        Memory grown = parts_.states.memory_beyond(size, steps, call, ready_for_backward_);
+        Team team(cpu_.pool, plan_for(steps, call.batch, forward_pace_), call.batch);
+        parts_.weights.reserve_scratch();
+        if (spec.check_finite) {
+            require_finite(cpu_, "inputs", static_cast<const T*>(call.inputs), steps * call.batch * spec.input_size);
+            require_finite(cpu_, "initial", static_cast<const T*>(call.initial), call.batch * spec.hidden_size);
+        }
+
+        ready_for_backward_ = false;
+        parts_.states.use(size, std::move(grown), call);
+        Order::pack_forward(parts_, team, call);
+        parts_.binding.bind(parts_.weights, parts_.states.layout());
+        const Driver<T, Cell, Order> driver(parts_, Order(parts_, team, call));
+        team.run(multiply_adds(steps, call.batch), forward_pace_,
+                 [&](const Member& member) { driver.forward(member, call); });
+        ready_for_backward_ = call.training;
+    }
+
+    void backward(const ChainBackward& call) override {
+        const FlushSubnormals flush;
+        if (!ready_for_backward_)
+            fail(ORTHO_INVALID_STATE, "backward needs a forward call with training = 1 before it, one for each");
+        const int64_t steps = parts_.states.segments().steps, batch = parts_.states.layout().batch;
+        const int64_t output_steps = parts_.states.output_steps();
+        if (output_steps > 0 && call.output_gradients == nullptr)
+            fail(ORTHO_INVALID_ARGUMENT, "output_gradients is null; forward wrote %" PRId64 " output steps",
+                 output_steps);
+        if (spec.check_finite)
+            require_finite(cpu_, "output_gradients", static_cast<const T*>(call.output_gradients),
+                           output_steps * batch * spec.hidden_size);
+
+        // What can fail comes first, so that backward can be called again.
+        Team team(cpu_.pool, plan_for(steps, batch, backward_pace_), batch);
+        parts_.weights.reserve_scratch();
+        const Order order(parts_, team, call);
+        order.prepare_sums(team);
+        Order::pack_backward(parts_, team, call);
+        if (call.input_gradients)
+            parts_.weights.pack_inputs_transposed(static_cast<const T*>(call.input_weights));
+        ready_for_backward_ = false;
+
+        const Driver<T, Cell, Order> driver(parts_, order);
+        team.run(multiply_adds(steps, batch), backward_pace_,
+                 [&](const Member& member) { driver.backward(member, call); });
+        order.finish(team, call);
+    }
+
+private:
+    int64_t steps_of(int64_t steps) const { return spec.recurrent() ? steps : spec.layers; }
+
+    Plan plan_for(int64_t steps, int64_t batch, Pace& pace) const {
+        const Work work{batch, Order::slices(batch), steps, multiply_adds_of_step(batch), Order::meets_at_every_step};
+        Plan plan(work, cpu_.pool.ready(), all_threads_);
+        if (all_threads_ || plan.threads() == 1)
+            return plan;
+        if (const int threads = pace.threads(static_cast<int>(plan.threads())); threads < plan.threads())
+            plan = Plan(work, threads, false);
+        plan.paced = true;
+        return plan;
+    }
+
+    int64_t multiply_adds_of_step(int64_t batch) const {
+        return (Cell::stacked_products - (spec.structured() ? 1 : 0)) * batch * spec.hidden_size * spec.hidden_size;
+    }
+    double multiply_adds(int64_t steps, int64_t batch) const {
+        return static_cast<double>(steps) * static_cast<double>(multiply_adds_of_step(batch));
+    }
+
+    CpuDevice& cpu_;
+    const ChainKernels<T>& kernels_;
+    CellWeights<T, Cell> weights_;
+    ChainParts<T, Cell> parts_;
+    Pace forward_pace_;
+    Pace backward_pace_;
+    const bool all_threads_ = all_threads_of_environment();
+    bool ready_for_backward_ = false;
+};
+
+} // namespace ortho::cpu

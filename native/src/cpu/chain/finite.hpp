@@ -1,0 +1,33 @@
+// Checks of a chain's arrays.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+
+#include "core/error.hpp"
+#include "cpu/device.hpp"
+
+namespace ortho::cpu {
+
+/** @throws Error ORTHO_NOT_FINITE, which names the first value that is not finite */
+template <class T> void require_finite(CpuDevice& device, const char* name, const T* values, int64_t count) {
+    if (!values)
+        return;
+    constexpr int64_t block = int64_t(1) << 16;
+    const auto& all_finite = device.kernels.template of<T>().vector.all_finite;
+    std::atomic<bool> found{false};
+    for_each_task(device.pool, (count + block - 1) / block, [&](int64_t task, int) {
+        const int64_t begin = task * block;
+        if (!all_finite(values + begin, std::min(count - begin, block)))
+            found = true;
+    });
+    if (!found)
+        return;
+    const T* first = std::find_if_not(values, values + count, [](T value) { return std::isfinite(value); });
+    fail(ORTHO_NOT_FINITE, "%s[%td] is %s; all values must be finite", name, first - values,
+         NumberText(*first).c_str());
+}
+
+} // namespace ortho::cpu

@@ -1,0 +1,84 @@
+// Weights packed for tiles, and rows to and from the layout of states.
+#pragma once
+
+#include "cpu/chain/kernels/tiles.hpp"
+#include "cpu/shuffle.hpp"
+
+namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
+
+/** Units of tile number `tile`, of `count` units rounded up to 64 bytes: `tile_units`, or what is left. */
+template <class T>
+[[gnu::always_inline]] inline int64_t units_in_tile(int64_t count, int64_t tile_units, int64_t tile) {
+    constexpr int64_t line = narrow_width<T>;
+    const int64_t padded = (count + line - 1) / line * line;
+    const int64_t left = padded - tile * tile_units;
+    return left < tile_units ? left : tile_units;
+}
+
+template <class T>
+void pack_rows(const T* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin, int64_t tile_end,
+               T* packed) {
+    using S = Simd<T>;
+    for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+        const int64_t first = tile * tile_units;
+        const int64_t wide = units_in_tile<T>(units, tile_units, tile);
+        T* out = packed + first * columns;
+        for (int64_t u = 0; u < wide; u += S::width) {
+            for (int64_t k = 0; k < columns; k += S::width) {
+                const int64_t count = columns - k < S::width ? columns - k : S::width;
+                typename S::vec block[S::width];
+#pragma GCC unroll 16
+                for (int i = 0; i < S::width; ++i) {
+                    const int64_t unit = first + u + i;
+                    block[i] = unit < units ? S::load_partial(a + unit * columns + k, count) : typename S::vec{};
+                }
+                transpose<T>(block);
+                for (int64_t i = 0; i < count; ++i)
+                    S::store(out + (k + i) * wide + u, block[i]);
+            }
+        }
+    }
+}
+
+template <class T>
+void pack_columns(const T* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin, int64_t tile_end,
+                  T* packed) {
+    using S = Simd<T>;
+    for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+        const int64_t first = tile * tile_units;
+        const int64_t wide = units_in_tile<T>(columns, tile_units, tile);
+        T* out = packed + first * units;
+        for (int64_t i = 0; i < units; ++i, out += wide)
+            for (int64_t j = 0; j < wide; j += S::width) {
+                const int64_t left = columns - first - j;
+                S::store(out + j, left > 0 ? S::load_partial(a + i * columns + first + j, left) : typename S::vec{});
+            }
+    }
+}
+
+template <class T>
+void to_state(const StateLayout& layout, const T* rows, int64_t row_begin, int64_t row_end, T* state) {
+    for (int64_t panel = 0; panel < layout.panels; ++panel) {
+        const int64_t first = panel * layout.width;
+        for (int64_t row = row_begin; row < row_end; ++row) {
+            T* out = state + panel * layout.panel_stride() + row * layout.width;
+            for (int64_t u = 0; u < layout.width; ++u)
+                out[u] = first + u < layout.units ? rows[row * layout.units + first + u] : T(0);
+        }
+    }
+}
+
+template <class T>
+void from_state(const StateLayout& layout, const T* state, int64_t row_begin, int64_t row_end, T* rows) {
+    for (int64_t panel = 0; panel < layout.panels; ++panel) {
+        const int64_t first = panel * layout.width;
+        const int64_t count = layout.units - first < layout.width ? layout.units - first : layout.width;
+        for (int64_t row = row_begin; row < row_end; ++row) {
+            const T* in = state + panel * layout.panel_stride() + row * layout.width;
+            for (int64_t u = 0; u < count; ++u)
+                rows[row * layout.units + first + u] = in[u];
+        }
+    }
+}
+
+} // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

@@ -1,0 +1,29 @@
+// What a chain consists of, for those who run it.
+#pragma once
+
+#include "cpu/chain/states.hpp"
+#include "cpu/chain/sums.hpp"
+#include "cpu/chain/types.hpp"
+#include "cpu/chain/weights.hpp"
+#include "model/chain.hpp"
+
+namespace ortho::cpu {
+
+template <class T, class Cell> struct ChainParts {
+    using Weights = CellWeights<T, Cell>;
+
+    ChainParts(const ChainSpec& chain_spec, const ChainKernels<T>& chain_kernels, Cell chain_cell,
+               Weights& chain_weights)
+        : spec(chain_spec), kernels(chain_kernels), cell(chain_cell), weights(chain_weights), binding(chain_weights),
+          states(chain_spec), sums(chain_spec) {}
+
+    const ChainSpec& spec;
+    const ChainKernels<T>& kernels;
+    const Cell cell;
+    Weights& weights;
+    typename Weights::Binding binding;
+    ChainStates<T, Cell> states;
+    WeightSums<T> sums;
+};
+
+} // namespace ortho::cpu

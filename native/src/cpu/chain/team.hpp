@@ -1,0 +1,129 @@
+// The threads of a plan while they run a call.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/pace.hpp"
+#include "core/thread_pool.hpp"
+#include "cpu/chain/plan.hpp"
+
+namespace ortho::cpu {
+
+/** One barrier for each group. */
+class Barriers {
+public:
+    explicit Barriers(const Plan& plan) {
+        for (int64_t group = 0; group < plan.groups; ++group)
+            barriers_.push_back(std::make_unique<Barrier>(static_cast<int>(plan.members)));
+    }
+    Barrier& of(int64_t group) { return *barriers_[static_cast<size_t>(group)]; }
+    int64_t slept() const {
+        int64_t sum = 0;
+        for (const auto& barrier : barriers_)
+            sum += barrier->slept();
+        return sum;
+    }
+
+private:
+    std::vector<std::unique_ptr<Barrier>> barriers_;
+};
+
+/** A thread's part in a plan. */
+struct Member {
+    bool works;
+    int64_t group;
+    int64_t members;
+    int64_t index;        // in the group
+    Range slices;         // of the group
+    Range rows;           // that this member steps
+    Range all_rows_share; // of the group's rows, where columns are not shared out
+    int64_t column_part;
+    int64_t column_parts;
+    Barrier* barrier;
+
+    Member(const Plan& plan, int rank, int64_t batch, Barriers& barriers) {
+        group = rank / plan.members;
+        works = group < plan.groups;
+        if (!works)
+            return;
+        members = plan.members;
+        index = rank % plan.members;
+        slices = plan.slices_of_group(group);
+        const Range group_rows = {plan.rows_of_slice(slices.begin, batch).begin,
+                                  plan.rows_of_slice(slices.end - 1, batch).end};
+        rows = part_of(group_rows, index % plan.row_parts, plan.row_parts);
+        all_rows_share = part_of(group_rows, index, members);
+        column_part = index / plan.row_parts;
+        column_parts = plan.column_parts;
+        barrier = &barriers.of(group);
+    }
+
+    /** The column tiles that this member steps, of `count`. */
+    Range columns(int64_t count) const { return part_of({0, count}, column_part, column_parts); }
+    /** Its share of `count` things that are divided among all members. */
+    Range share(int64_t count) const { return part_of({0, count}, index, members); }
+    void wait() const {
+        if (members > 1)
+            barrier->wait();
+    }
+    /** After a step: only those who share out columns read what others wrote. */
+    void wait_for_columns() const {
+        if (column_parts > 1)
+            barrier->wait();
+    }
+};
+
+/** The threads of a plan. Takes all memory that running them needs. */
+class Team {
+public:
+    Team(ThreadPool& pool, const Plan& plan, int64_t batch)
+        : pool_(pool), plan_(plan), batch_(batch), barriers_(plan) {}
+
+    const Plan& plan() const { return plan_; }
+
+    /**
+     * Runs body(member) on all members.
+     * @param multiply_adds  of the whole call, for the pace to learn from
+     */
+    template <class Body> void run(double multiply_adds, Pace& pace, Body&& body) {
+        const auto part = [&](int rank) {
+            const Member member(plan_, rank, batch_, barriers_);
+            if (member.works)
+                body(member);
+        };
+        const int threads = static_cast<int>(plan_.threads());
+        using Clock = std::chrono::steady_clock;
+        Clock::time_point begin; // the time is asked for only where it is wanted
+        if (plan_.paced)
+            begin = Clock::now();
+        int64_t slept = 0;
+        if (threads == 1)
+            part(0);
+        else
+            slept = pool_.run(threads, part);
+        if (plan_.paced) {
+            const auto taken = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin);
+            pace.record(threads, multiply_adds, taken.count(), slept + barriers_.slept());
+        }
+    }
+
+    /** Calls body(task) for each task, on the threads of the device only where the plan wakes them anyway. */
+    template <class Body> void for_each_task(int64_t tasks, Body&& body) const {
+        if (plan_.threads() > 1)
+            ortho::for_each_task(pool_, tasks, [&](int64_t task, int) { body(task); });
+        else
+            for (int64_t task = 0; task < tasks; ++task)
+                body(task);
+    }
+
+private:
+    ThreadPool& pool_;
+    const Plan plan_;
+    const int64_t batch_;
+    Barriers barriers_;
+};
+
+} // namespace ortho::cpu

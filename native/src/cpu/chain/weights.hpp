@@ -1,0 +1,201 @@
+// The weights of a cell as its kernels read them.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "core/memory.hpp"
+#include "cpu/chain/filter.hpp"
+#include "cpu/chain/plan.hpp"
+#include "cpu/chain/types.hpp"
+#include "model/chain.hpp"
+#include "model/segments.hpp"
+
+namespace ortho::cpu {
+
+/** Gives out consecutive parts of one allocation, each starting on a cache line. */
+template <class T> class Carver {
+public:
+    int64_t take(int64_t elements) {
+        const int64_t line = 64 / static_cast<int64_t>(sizeof(T));
+        const int64_t at = total_;
+        total_ += divide_up(elements, line) * line;
+        return at;
+    }
+    int64_t total() const { return total_; }
+
+private:
+    int64_t total_ = 0;
+};
+
+/** Which layers of a feedforward chain are packed at the same time. */
+enum class Packed {
+    /** All of them: for weights that several chains read. */
+    all_layers,
+    /** Two that take turns, packed anew in every pass: L layers packed both ways would take three times the memory of
+        the parameters. */
+    two_layers
+};
+
+/** Each cell has its own. What can fail is the constructor, which draws the filters, and reserve_scratch(). */
+template <class T, class Cell> class CellWeights;
+
+template <class T> class CellWeights<T, FilterCell> {
+public:
+    /** What of the weights depends on the batch, and so belongs to a chain. */
+    class Binding {
+    public:
+        explicit Binding(const CellWeights& weights) : turns_(weights.spec_.filter_per_layer ? 1 : 0) {
+            for (int64_t turn = 0; turn <= turns_; ++turn)
+                filters_.emplace_back(weights.spec_, weights.kernels_);
+        }
+
+        /** Binds what all steps share. */
+        void bind(const CellWeights& weights, const StateLayout& layout) noexcept {
+            if (weights.spec_.filter_per_layer || batch_ == layout.batch)
+                return;
+            bind_layer(weights, 0, layout);
+            batch_ = layout.batch;
+        }
+        /** Binds a layer's own. Two layers are bound at a time. */
+        void bind_layer(const CellWeights& weights, int64_t layer, const StateLayout& layout) noexcept {
+            if (weights.spec_.structured())
+                at(layer).bind(weights.spec_, weights.kernels_, weights.filter(layer), layout);
+        }
+
+    private:
+        friend CellWeights;
+        BoundFilter<T>& at(int64_t layer) { return filters_[static_cast<size_t>(layer & turns_)]; }
+        const BoundFilter<T>& at(int64_t layer) const { return filters_[static_cast<size_t>(layer & turns_)]; }
+
+        const int64_t turns_; // 1: two layers take turns
+        std::vector<BoundFilter<T>> filters_;
+        int64_t batch_ = 0;
+    };
+
+    CellWeights(const ChainSpec& spec, const ChainKernels<T>& kernels, Packed packed)
+        : spec_(spec), kernels_(kernels), packed_(packed), n_(spec.hidden_size), d_(spec.input_size),
+          padded_(StateLayout(n_, 1, sizeof(T)).padded),
+          forward_tile_(spec.structured() ? kernels.single_tile : kernels.dual_tile),
+          slots_(spec.recurrent()               ? 1
+                 : packed == Packed::two_layers ? 2
+                                                : spec.layers),
+          slot_mask_(mask_of(slots_)), filter_mask_(spec.filter_per_layer ? slot_mask_ : 0) {
+        constexpr int64_t element = sizeof(T);
+        matrix_ = checked_product("the packed weights", {padded_, n_});
+        checked_product("the packed weights", {slots_, matrix_, 2 * element});
+        const int64_t input_padded = StateLayout(std::max<int64_t>(d_, 1), 1, element).padded;
+        Carver<T> sizes;
+        forward_ = sizes.take(slots_ * matrix_);
+        backward_ = sizes.take(slots_ * matrix_);
+        input_weights_ = sizes.take(padded_ * d_);
+        input_weights_transposed_ = sizes.take(input_padded * n_);
+        bias_ = sizes.take(slots_ * padded_);
+        beta_ = sizes.take(padded_);
+        memory_ = Memory(checked_product("the packed weights", {sizes.total(), element}), "the packed weights");
+        for (int64_t i = 0; i < n_; ++i)
+            at(beta_)[i] = static_cast<T>(spec.beta[i]);
+        take_filters();
+    }
+
+    /** Whether layers are packed by those who run through them, before each one. */
+    bool packs_by_layer() const { return !spec_.recurrent() && packed_ == Packed::two_layers; }
+
+    int64_t forward_tiles() const { return divide_up(padded_, forward_tile_); }
+    int64_t backward_tiles() const { return divide_up(padded_, kernels_.single_tile); }
+
+    /** Takes what drawing filters in a pass needs, once: every allocation asks the system what is free. */
+    void reserve_scratch() {
+        if (draws_by_layer() && !scratch_)
+            scratch_.emplace(spec_);
+    }
+    /** Draws a layer's own filter, where none is kept; after reserve_scratch(). */
+    void draw_filter(int64_t layer) noexcept {
+        if (draws_by_layer())
+            filter(layer).draw(spec_, kernels_, layer, *scratch_);
+    }
+
+    /** Packs tiles of a layer. @param weights  W of all layers */
+    void pack_forward(Range tiles, int64_t layer, const T* weights) {
+        kernels_.pack_rows(weights + layer * n_ * n_, n_, n_, forward_tile_, tiles.begin, tiles.end,
+                           slot(forward_, layer, matrix_));
+    }
+    void pack_backward(Range tiles, int64_t layer, const T* weights) {
+        kernels_.pack_columns(weights + layer * n_ * n_, n_, n_, kernels_.single_tile, tiles.begin, tiles.end,
+                              slot(backward_, layer, matrix_));
+    }
+    /** @param bias  b of all layers */
+    void copy_bias(int64_t layer, const T* bias) {
+        std::memcpy(slot(bias_, layer, padded_), bias + layer * n_, static_cast<size_t>(n_) * sizeof(T));
+    }
+    void pack_inputs(Range tiles, const T* input_weights) {
+        if (d_ > 0)
+            kernels_.pack_rows(input_weights, n_, d_, forward_tile_, tiles.begin, tiles.end, at(input_weights_));
+    }
+    void pack_inputs_transposed(const T* input_weights) {
+        if (d_ > 0)
+            kernels_.pack_columns(input_weights, n_, d_, kernels_.single_tile, 0,
+                                  divide_up(StateLayout(d_, 1, sizeof(T)).padded, kernels_.single_tile),
+                                  at(input_weights_transposed_));
+    }
+
+    ForwardOperands<T, FilterCell> forward(int64_t layer, const Binding& binding) const {
+        return {.filter = filter(layer).forward(),
+                .structured = binding.at(layer).forward(),
+                .weights = slot(forward_, layer, matrix_),
+                .input_weights = at(input_weights_),
+                .bias = slot(bias_, layer, padded_),
+                .beta = at(beta_)};
+    }
+    BackwardOperands<T, FilterCell> backward(int64_t layer, const Binding& binding) const {
+        return {.filter = filter(layer).backward(),
+                .structured = binding.at(layer).backward(),
+                .weights = slot(backward_, layer, matrix_),
+                .beta = at(beta_)};
+    }
+    const T* input_weights_transposed() const { return at(input_weights_transposed_); }
+
+private:
+    bool draws_by_layer() const { return spec_.filter_per_layer && packed_ == Packed::two_layers; }
+
+    void take_filters() {
+        const int64_t kept = spec_.filter_per_layer ? std::min(slots_, spec_.layers) : 1;
+        filters_.reserve(static_cast<size_t>(kept));
+        for (int64_t i = 0; i < kept; ++i)
+            filters_.emplace_back(spec_);
+        if (draws_by_layer())
+            return;
+        FilterScratch<T> scratch(spec_);
+        for (int64_t layer = 0; layer < kept; ++layer)
+            filters_[static_cast<size_t>(layer)].draw(spec_, kernels_, layer, scratch);
+    }
+
+    /** What a layer's number is cut with to find its slot: one slot, two that take turns, or one for each layer. */
+    static int64_t mask_of(int64_t slots) { return slots <= 2 ? slots - 1 : INT64_MAX; }
+
+    T* at(int64_t offset) const { return memory_.template as<T>() + offset; }
+    T* slot(int64_t offset, int64_t layer, int64_t size) const { return at(offset) + (layer & slot_mask_) * size; }
+    DrawnFilter<T>& filter(int64_t layer) { return filters_[static_cast<size_t>(layer & filter_mask_)]; }
+    const DrawnFilter<T>& filter(int64_t layer) const { return filters_[static_cast<size_t>(layer & filter_mask_)]; }
+
+    const ChainSpec& spec_;
+    const ChainKernels<T>& kernels_;
+    const Packed packed_;
+    const int64_t n_;
+    const int64_t d_;
+    const int64_t padded_;
+    const int64_t forward_tile_;
+    const int64_t slots_; // layers that are packed at the same time
+    const int64_t slot_mask_;
+    const int64_t filter_mask_;
+    int64_t matrix_; // elements of a packed W
+    int64_t forward_, backward_, input_weights_, input_weights_transposed_, bias_, beta_;
+    Memory memory_;
+    std::vector<DrawnFilter<T>> filters_;
+    std::optional<FilterScratch<T>> scratch_; // where layers' own filters are drawn anew in every pass
+};
+
+} // namespace ortho::cpu
