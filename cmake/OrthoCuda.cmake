@@ -20,7 +20,8 @@ set(ORTHO_CUDA_SOURCES
     src/cuda/library/persistent.cu
     src/cuda/library/products.cu
     src/cuda/library/reductions.cu
-    src/cuda/library/status.cu)
+    src/cuda/library/status.cu
+    src/cuda/library/streams.cu)
 list(TRANSFORM ORTHO_CUDA_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/../native/)
 
 # What both builds of the library have in common. C++17 is what CUDA 11.8 knows.
