@@ -71,7 +71,7 @@ inline ::testing::AssertionResult succeeds(ortho_status status) {
 /** A name of the C interface in a text: a word with an underscore, or a field behind an arrow; "" if there is none. */
 inline std::string interface_name(const std::string& text) {
     const std::regex name("->|[a-z0-9]+_[a-z0-9_]+");
-    const std::regex other("'[^']*'|\\(.*/.*\\)|liborthonative_cuda[a-z.]*|(vm|memory)[.][a-z_]*");
+    const std::regex other("'[^']*'|\\(.*/.*\\)|liborthonative_cuda[a-z.]*|(vm|memory)[.][a-z_]*|[a-z_]+ failed: cuda");
     std::smatch match;
     const std::string rest = std::regex_replace(text, other, "");
     return std::regex_search(rest, match, name) ? match.str() : "";
@@ -86,8 +86,7 @@ inline ::testing::AssertionResult fails(ortho_status got, ortho_status expected,
         return ::testing::AssertionFailure() << "message '" << message << "' lacks '" << text << "'";
     if (message.find('\n') != std::string::npos)
         return ::testing::AssertionFailure() << "message '" << message << "' has more than one line";
-    ortho_error error{};
-    error.struct_size = sizeof error;
+    ortho_error error = ORTHO_ERROR_INIT;
     if (ortho_get_last_error(&error) != ORTHO_OK || error.status != expected || message != error.message)
         return ::testing::AssertionFailure() << "the parts of '" << message << "' are those of another failure";
     if (const std::string name = interface_name(error.problem); !name.empty())
