@@ -8,7 +8,7 @@ namespace OrthoNative;
 /// </summary>
 /// <remarks>
 /// Inputs and outputs <c>[..., size]</c>, no parameters. Every training pass drops other elements; the n-th pass of a model of the same seed
-/// drops the same, on a CPU and on a GPU, and a model that was saved and loaded goes on counting. Layers of different index in their model, and
+/// drops the same, on a CPU and on a GPU, and a model that was saved and loaded continues counting. Layers of different index in their model, and
 /// models of different seed, drop elements independently. Which were dropped is not stored: the backward pass draws them again.
 /// While <see cref="Sequential.Training"/> is false the outputs are the inputs' own tensor.
 /// </remarks>
@@ -25,7 +25,7 @@ public sealed unsafe class Dropout : Layer
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="size">Size of the last dimension, 1 to 1048576.</param>
     /// <param name="rate">Probability with which an element is dropped, 0 to 1, 1 excluded.</param>
-    /// <exception cref="ArgumentOutOfRangeException">An argument is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
     public Dropout(long size, double rate)
     {
         Check.InRange(size, 1, MaximumSize);

@@ -4,11 +4,11 @@ namespace OrthoNative;
 
 /// <summary>
 /// Which random numbers a layer draws in a training pass: those of the model's seed, of the layer's place in the model, and of the number of
-/// its training passes so far. So the n-th pass of a model draws the same again, and a model that was saved and loaded goes on counting.
+/// its training passes so far. So the n-th pass of a model draws the same again, and a model that was saved and loaded continues counting.
 /// </summary>
 internal struct PassNumbers
 {
-    /// <summary>What the counter of the random numbers has bits for.</summary>
+    /// <summary>The largest values that the counter of the random numbers has bits for.</summary>
     private const ulong MaximumPasses = (1UL << 48) - 1;
     private const ulong MaximumSource = (1UL << 24) - 1;
 
@@ -33,7 +33,7 @@ internal struct PassNumbers
     /// <summary>The pass is over.</summary>
     public void Advance() => Passes = (Passes + 1) & MaximumPasses;
 
-    /// <summary>Writes down from where a loaded layer goes on.</summary>
+    /// <summary>Writes down where a loaded layer continues.</summary>
     /// <param name="metadata">Of the file.</param>
     /// <param name="name">Name of the layer in the model.</param>
     public readonly void Save(IDictionary<string, string> metadata, string name)
@@ -48,7 +48,7 @@ internal struct PassNumbers
     /// <param name="name">Name of the layer in the model.</param>
     /// <param name="apply">Called once the whole file has been read.</param>
     /// <returns>Null: the file has nothing of it, as that of a model that was trained without the layer.</returns>
-    /// <exception cref="InvalidDataException">A part is missing, or no number that is allowed.</exception>
+    /// <exception cref="InvalidDataException">A part is missing, or not a number in range.</exception>
     public static LoadedState? Load(IReadOnlyDictionary<string, string> metadata, string name, Action<PassNumbers> apply) =>
         metadata.ContainsKey($"{name}.{SeedKey}") || metadata.ContainsKey($"{name}.{PassesKey}")
             ? new Loaded(
