@@ -37,7 +37,7 @@
  *  - A call runs in a floating-point environment of its own, on all of its threads: rounding to nearest, no exception
  *    traps. That of the calling thread does not matter; when the call returns, it is as it was, flags included.
  *  - CPU: chains, dense layers and losses take numbers below the smallest normal one (1.2e-38 for ORTHO_FLOAT32,
- *    2.2e-308 for ORTHO_FLOAT64) for 0, since processors compute with them up to a hundred times more slowly; so do
+ *    2.2e-308 for ORTHO_FLOAT64) for 0, since some processors compute with them many times more slowly; so do
  *    optimizer steps, unless a learning rate is above 1. Other functions keep them, and so do CUDA devices.
  *
  * CUDA devices differ in three ways:
@@ -194,7 +194,7 @@ typedef struct ortho_system_info {
     int32_t cores;
     /** Physical memory in bytes (the control groups' limit where that is lower). */
     int64_t total_memory;
-    /** Memory in bytes that can be had now without swapping, with the cache of files that the system would give back:
+    /** Memory in bytes that is free now without swapping, with the cache of files that the system would give back:
         of the machine, of the process's control groups, and under its limits of address space and data. */
     int64_t available_memory;
 } ortho_system_info;

@@ -40,8 +40,8 @@ bool may_be_memory(const void* data, int64_t bytes) noexcept;
 
 /**
  * Owner of zeroed memory: aligned to 64 bytes; from 4 MiB on to 2 MiB and backed by huge pages where the system has
- * them. The pages are there when the constructor returns, so that memory which cannot be had is refused here instead
- * of killing the process when it is written.
+ * them. The pages are there when the constructor returns, so that a system which is out of memory says so here
+ * instead of ending the process when the memory is written.
  */
 class Memory {
 public:

@@ -140,7 +140,7 @@ internal unsafe struct ortho_system_info
     /// <summary>Physical memory in bytes (the control groups&apos; limit where that is lower).</summary>
     public long total_memory;
     /// <summary>
-    /// Memory in bytes that can be had now without swapping, with the cache of files that the system would give back:
+    /// Memory in bytes that is free now without swapping, with the cache of files that the system would give back:
     /// of the machine, of the process&apos;s control groups, and under its limits of address space and data.
     /// </summary>
     public long available_memory;
@@ -296,7 +296,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "e4ea33bad06933f96a4f6b37de99ab8288048e97e4c6fecb26b1ecd30afcbe1a";
+    public const string HeaderHash = "249adab650f4565a8cc26f98caf22e07f9a32372a165174dfe1426c4b4965ddf";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
