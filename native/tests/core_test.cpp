@@ -172,6 +172,37 @@ TEST(Memory, Ownership_moves) {
     EXPECT_EQ(Memory(0, "nothing").data(), nullptr);
 }
 
+TEST(Allowance, Grants_at_most_half_of_the_reserve_between_two_looks) {
+    Allowance allowance;
+    EXPECT_FALSE(allowance.take(1)) << "before the limits were read once";
+    for (const int64_t available : {int64_t{0}, int64_t{63}, int64_t{48} << 20, int64_t{4} << 30, int64_t{1} << 50}) {
+        // What is free is less than all memory, of which memory_state() keeps a 32nd, at most 128 MiB.
+        const int64_t reserve = std::min(available / 32, int64_t{128} << 20);
+        for (const int64_t bytes : {int64_t{64}, int64_t{4096}, int64_t{1} << 20}) {
+            allowance.renew(available);
+            int64_t granted = 0;
+            while (allowance.take(bytes))
+                granted += bytes;
+            EXPECT_LE(granted, reserve / 2);
+            EXPECT_GT(granted + bytes, std::min(available / Allowance::share, Allowance::most));
+            EXPECT_FALSE(allowance.take(bytes)) << "nothing is given back";
+        }
+    }
+}
+
+TEST(Allowance, Is_not_exceeded_by_several_threads_or_touched_by_what_it_refuses) {
+    Allowance allowance;
+    allowance.renew(int64_t{1} << 40);
+    EXPECT_FALSE(allowance.take(std::numeric_limits<int64_t>::max()));
+    std::atomic<int64_t> granted{0};
+    ThreadPool pool(4);
+    pool.run([&](int) {
+        while (allowance.take(64))
+            granted += 64;
+    });
+    EXPECT_EQ(granted, Allowance::most);
+}
+
 TEST(Memory, Bytes_are_written_for_people) {
     EXPECT_STREQ(ByteText(1).c_str(), "1 byte");
     EXPECT_STREQ(ByteText(1023).c_str(), "1023 bytes");

@@ -90,6 +90,31 @@ TEST(ProcessLimits, Data_is_named_where_memory_is_refused) {
     });
 }
 
+/**
+ * Creates small buffers until one is refused, which must happen when the process has got `left` bytes: beside those,
+ * there may be what earlier tests freed, which is at most its address space.
+ */
+void fill_memory(const Device& device, int64_t left) {
+    constexpr int64_t bytes = 65536;
+    const int64_t most = own_bytes("VmSize:") + left;
+    ortho_buffer* buffer = nullptr;
+    for (int64_t created = 0; created <= most; created += bytes)
+        if (ortho_buffer_create(&buffer, device.get(), bytes) != ORTHO_OK)
+            return;
+    ADD_FAILURE() << "no buffer was refused";
+}
+
+TEST(ProcessLimits, Small_buffers_that_add_up_are_refused_with_the_limit_named) {
+    in_child([] {
+        const Device device = make_device(1);
+        const std::string limit = leave(RLIMIT_AS, "VmSize:", 64 * mebibyte);
+        fill_memory(device, 64 * mebibyte);
+        ortho_buffer* buffer = nullptr;
+        EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), 65536), ORTHO_OUT_OF_MEMORY,
+                          "; RLIMIT_AS (ulimit -v), the address space of this process, is " + limit));
+    });
+}
+
 TEST(ProcessLimits, Locked_memory_is_named_where_memory_is_refused) {
     in_child([] {
         const Device device = make_device(1);
@@ -269,6 +294,22 @@ TEST(ProcessLimits, Memory_of_a_control_group_counts_without_its_cache_and_is_na
                           std::string(group.unified() ? "; memory.max" : "; memory.limit_in_bytes") +
                               " of the control group " + group.name() + " is 192.0 MiB, "));
         close(file);
+    });
+}
+
+TEST(ProcessLimits, Small_buffers_that_add_up_are_refused_before_a_control_group_ends_the_process) {
+    const OwnControlGroup group("memory");
+    if (!group.reason().empty())
+        GTEST_SKIP() << group.reason();
+    in_child([&] {
+        group.write(group.unified() ? "memory.max" : "memory.limit_in_bytes", std::to_string(192 * mebibyte));
+        group.write("cgroup.procs", std::to_string(getpid()));
+        const Device device = make_device(1);
+        fill_memory(device, 192 * mebibyte);
+        ortho_buffer* buffer = nullptr;
+        EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), mebibyte), ORTHO_OUT_OF_MEMORY,
+                          std::string(group.unified() ? "; memory.max" : "; memory.limit_in_bytes") +
+                              " of the control group " + group.name() + " is 192.0 MiB, "));
     });
 }
 
