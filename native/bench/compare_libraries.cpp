@@ -235,28 +235,31 @@ private:
     Floats weight_gradients_, input_weight_gradients_, bias_gradients_;
 };
 
-/** A dense layer forward and backward. */
+/** A dense layer forward and, in training, backward. */
 class DenseWork final : public Work {
 public:
-    DenseWork(int64_t rows, int64_t inputs, int64_t outputs)
-        : rows_(rows), in_(inputs), out_(outputs), weights_(normal_numbers(inputs * outputs, 0.1f, 1)),
-          bias_(outputs, 0.5f), x_(normal_numbers(rows * inputs, 1, 2)),
-          y_gradients_(normal_numbers(rows * outputs, 1, 3)), y_(rows * outputs), weight_gradients_(inputs * outputs),
-          bias_gradients_(outputs), x_gradients_(rows * inputs) {}
+    DenseWork(int64_t rows, int64_t inputs, int64_t outputs, bool training)
+        : rows_(rows), in_(inputs), out_(outputs), training_(training),
+          weights_(normal_numbers(inputs * outputs, 0.1f, 1)), bias_(outputs, 0.5f),
+          x_(normal_numbers(rows * inputs, 1, 2)), y_gradients_(normal_numbers(rows * outputs, 1, 3)),
+          y_(rows * outputs), weight_gradients_(inputs * outputs), bias_gradients_(outputs),
+          x_gradients_(rows * inputs) {}
 
     std::function<void()> prepare(const Library& library) override {
         return [this, &library] {
             library.call(library.dense_forward(library.device, ORTHO_FLOAT32, rows_, in_, out_, weights_.data(),
                                                bias_.data(), x_.data(), y_.data()));
-            library.call(library.dense_backward(library.device, ORTHO_FLOAT32, 0, rows_, in_, out_, weights_.data(),
-                                                x_.data(), y_gradients_.data(), weight_gradients_.data(),
-                                                bias_gradients_.data(), x_gradients_.data()));
+            if (training_)
+                library.call(library.dense_backward(library.device, ORTHO_FLOAT32, 0, rows_, in_, out_, weights_.data(),
+                                                    x_.data(), y_gradients_.data(), weight_gradients_.data(),
+                                                    bias_gradients_.data(), x_gradients_.data()));
         };
     }
     std::vector<Floats*> results() override { return {&y_, &weight_gradients_, &bias_gradients_, &x_gradients_}; }
 
 private:
     int64_t rows_, in_, out_;
+    bool training_;
     Floats weights_, bias_, x_, y_gradients_, y_, weight_gradients_, bias_gradients_, x_gradients_;
 };
 
@@ -347,10 +350,18 @@ std::vector<Shape> shapes(bool small) {
             chain(recurrent, ORTHO_FILTER_HAAR, 65, 33, 50, training);
             chain(recurrent, ORTHO_FILTER_PERMUTATION, 200, 7, 50, training);
         }
-    for (const int64_t rows : batches)
-        for (const int64_t n : {sizes.front(), sizes.back()})
-            all.push_back({"dense rows=" + std::to_string(rows) + " " + std::to_string(n) + "x10",
-                           [=] { return std::make_unique<DenseWork>(rows, n, 10); }});
+    const auto dense = [&](int64_t rows, int64_t inputs, int64_t outputs, bool training) {
+        all.push_back({"dense rows=" + std::to_string(rows) + " " + std::to_string(inputs) + "x" +
+                           std::to_string(outputs) + (training ? " training" : " inference"),
+                       [=] { return std::make_unique<DenseWork>(rows, inputs, outputs, training); }});
+    };
+    // Few rows and many, few outputs and many: each has kernels of its own.
+    for (const int64_t rows : {1, 2, 3, 4, 8, 16, 33, 128, 512})
+        for (const int64_t inputs : small ? std::vector<int64_t>{16, 65} : std::vector<int64_t>{16, 64, 256, 784, 1024})
+            for (const int64_t outputs : small ? std::vector<int64_t>{10, 33} : std::vector<int64_t>{10, 64, 512})
+                for (const bool training : {false, true})
+                    if (rows * inputs * outputs <= int64_t{1} << 27)
+                        dense(rows, inputs, outputs, training);
     all.push_back({"cross-entropy rows=1000 classes=10", [] { return std::make_unique<LossWork>(1000, 10); }});
     for (const int64_t count : {int64_t{1000}, int64_t{100000}})
         all.push_back({"clip and Adam " + std::to_string(count), [=] { return std::make_unique<AdamWork>(count); }});

@@ -147,7 +147,56 @@ INSTANTIATE_TEST_SUITE_P(All, DenseShapes,
                          ::testing::Values(Shape{1, 1, 1}, Shape{2, 3, 1}, Shape{1, 300, 40}, Shape{4, 17, 33},
                                            Shape{5, 16, 17}, Shape{32, 256, 10}, Shape{100, 31, 16}, Shape{97, 33, 65},
                                            Shape{600, 5, 3}, Shape{1300, 70, 10}, Shape{257, 129, 257},
-                                           Shape{193, 513, 97}, Shape{13, 1, 19}, Shape{300, 260, 200}));
+                                           Shape{193, 513, 97}, Shape{13, 1, 19}, Shape{300, 260, 200},
+                                           Shape{3, 70, 41}, Shape{15, 259, 50}, Shape{2, 600, 20}));
+
+/**
+ * Each row of y and of x_gradients against the same row in a call of its own. Weight and bias gradients are sums over
+ * the rows, so they have no bits of a row.
+ */
+template <class T> void expect_rows_alone(const Shape& shape, int threads) {
+    const Device device = make_device(threads);
+    Layer<T> all(shape);
+    all.forward(device.get());
+    all.backward(device.get());
+    Layer<T> one({1, shape.inputs, shape.outputs});
+    one.weights = all.weights;
+    one.bias = all.bias;
+    const auto row_of = [](const std::vector<T>& values, int64_t row, int64_t size) {
+        return std::vector<T>(values.begin() + row * size, values.begin() + (row + 1) * size);
+    };
+    // The first and last rows, and some between: those of every tile.
+    for (int64_t row = 0; row < shape.rows; row += row < 30 || row > shape.rows - 30 ? 1 : 7) {
+        one.x = row_of(all.x, row, shape.inputs);
+        one.y_gradients = row_of(all.y_gradients, row, shape.outputs);
+        one.forward(device.get());
+        one.backward(device.get());
+        ASSERT_TRUE(same_bits(one.y, row_of(all.y, row, shape.outputs))) << "y, row " << row;
+        ASSERT_TRUE(same_bits(one.x_gradients, row_of(all.x_gradients, row, shape.inputs))) << "x, row " << row;
+    }
+}
+
+TEST(Dense, A_row_has_the_same_bits_among_any_number_of_rows) {
+    // Outputs and inputs on both sides of every choice of a kernel (16 outputs; 64, 256 and 512 inputs; blocks of 256),
+    // of panels and of vectors; rows on both sides of 4, 16, panels (12) and tiles (96).
+    for (const int64_t outputs : {1, 5, 16, 17, 33, 100})
+        for (const int64_t inputs : {1, 3, 16, 63, 64, 67, 255, 257, 511, 512, 515})
+            for (const int64_t rows : {2, 3, 4, 5, 7, 13, 16, 17, 97}) {
+                SCOPED_TRACE(testing::PrintToString(Shape{rows, inputs, outputs}));
+                expect_rows_alone<float>({rows, inputs, outputs}, 1);
+                expect_rows_alone<double>({rows, inputs, outputs}, 1);
+                ASSERT_FALSE(HasFatalFailure());
+            }
+}
+
+TEST(Dense, A_row_has_the_same_bits_among_rows_that_several_threads_share) {
+    // Enough work for all threads: more than 2^20 multiply-adds, for a row alone, too.
+    for (const Shape shape : {Shape{4, 1030, 1100}, Shape{9, 300, 3500}, Shape{40, 260, 4200}, Shape{200, 70, 130}}) {
+        SCOPED_TRACE(testing::PrintToString(shape));
+        expect_rows_alone<float>(shape, 3);
+        expect_rows_alone<double>(shape, 3);
+    }
+}
 
 TEST(Dense, Gradients_match_central_differences) {
     const Device device = make_device(2);

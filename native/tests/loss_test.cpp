@@ -107,6 +107,35 @@ INSTANTIATE_TEST_SUITE_P(All, SoftmaxShapes,
                          ::testing::Values(SoftmaxShape{1, 1}, SoftmaxShape{3, 2}, SoftmaxShape{5000, 10},
                                            SoftmaxShape{7, 16}, SoftmaxShape{9, 33}, SoftmaxShape{4, 20001}));
 
+/**
+ * Gradients of a mean are those of a row alone by the number of rows: exactly, where that is a power of two and nothing
+ * is near the smallest number.
+ */
+template <class T> void expect_softmax_rows_alone() {
+    const Device device = make_device(2);
+    constexpr int64_t rows = 4096;
+    for (const int64_t classes : {2, 10, 16, 33}) {
+        const auto logits = normal_values<T>(rows * classes, 1);
+        const auto targets = some_targets(rows, classes);
+        std::vector<T> all(logits.size()), one(static_cast<size_t>(classes));
+        ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), dtype_of<T>, rows, classes, 0.25, logits.data(),
+                                                         targets.data(), nullptr, nullptr, all.data())));
+        for (int64_t row = 0; row < rows; row += 13) {
+            ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), dtype_of<T>, 1, classes, 0.25,
+                                                             logits.data() + row * classes, targets.data() + row,
+                                                             nullptr, nullptr, one.data())));
+            for (int64_t j = 0; j < classes; ++j)
+                ASSERT_EQ(all[static_cast<size_t>(row * classes + j)] * T{rows}, one[static_cast<size_t>(j)])
+                    << "row " << row << " of " << classes << " classes, class " << j;
+        }
+    }
+}
+
+TEST(Softmax, A_row_has_the_same_gradient_among_any_number_of_rows) {
+    expect_softmax_rows_alone<float>();
+    expect_softmax_rows_alone<double>();
+}
+
 TEST(Softmax, Gradient_matches_central_differences) {
     const Device device = make_device(1);
     constexpr int64_t rows = 5;
@@ -301,6 +330,27 @@ TEST(MeanSquaredError, Float32_differences_beyond_the_range_have_gradients_withi
 }
 TEST(MeanSquaredError, Float64_differences_beyond_the_range_have_gradients_within_it) {
     check_mean_squared_error_at_the_end_of_the_range<double>();
+}
+
+template <class T> void expect_squared_error_rows_alone() {
+    const Device device = make_device(2);
+    constexpr int64_t rows = 4096, size = 8;
+    const auto predictions = normal_values<T>(rows * size, 1);
+    const auto targets = normal_values<T>(rows * size, 2);
+    std::vector<T> all(predictions.size()), one(size);
+    ASSERT_TRUE(succeeds(ortho_mean_squared_error(device.get(), dtype_of<T>, rows * size, predictions.data(),
+                                                  targets.data(), nullptr, all.data())));
+    for (int64_t row = 0; row < rows; row += 13) {
+        ASSERT_TRUE(succeeds(ortho_mean_squared_error(device.get(), dtype_of<T>, size, predictions.data() + row * size,
+                                                      targets.data() + row * size, nullptr, one.data())));
+        for (int64_t j = 0; j < size; ++j)
+            ASSERT_EQ(all[static_cast<size_t>(row * size + j)] * T{rows}, one[static_cast<size_t>(j)]) << row;
+    }
+}
+
+TEST(MeanSquaredError, A_row_has_the_same_gradient_among_any_number_of_rows) {
+    expect_squared_error_rows_alone<float>();
+    expect_squared_error_rows_alone<double>();
 }
 
 TEST(MeanSquaredError, Bad_arguments_are_refused_by_name_and_write_nothing) {

@@ -6,9 +6,8 @@
 namespace ortho::cpu {
 namespace {
 
-/** Products of so few rows or columns are not worth packing. */
+/** Of so few columns, few vectors could be made. */
 constexpr int64_t narrow_columns = 16;
-constexpr int64_t narrow_rows = 4;
 /** Multiply-adds from which on waking the threads pays (some ten microseconds of work). */
 constexpr int64_t worth_threads = int64_t{1} << 20;
 /** Rows of a tile; packed, they take half of a 256 KiB cache. A multiple of every kernel's panel rows. */
@@ -18,8 +17,6 @@ constexpr int64_t tile_columns = 256;
 constexpr int64_t long_tile_rows = 192;
 constexpr int64_t long_tile_columns = 128;
 constexpr int64_t smallest_tile_columns = 64;
-/** Rows of a tile of a narrow product. */
-constexpr int64_t narrow_tile_rows = 512;
 constexpr int64_t bias_columns = 64;
 
 int64_t quotient(int64_t value, int64_t divisor) {
@@ -104,10 +101,16 @@ template <class T> T* reserve(CpuDevice::Workspace& workspace, int64_t elements)
     return static_cast<T*>(workspace.reserve(checked_product(what, {elements, static_cast<int64_t>(sizeof(T))}), what));
 }
 
-template <class T> void multiply_narrow(CpuDevice& device, const Product<T>& product) {
-    const Tiling tiling{product.m, product.n, narrow_tile_rows, tile_columns};
-    share(device, multiply_adds(product), tiling.tiles(),
-          [&](int64_t task, int) { device.kernels.of<T>().dense.multiply_narrow(product, tiling[task]); });
+/** A product whose matrices are both contiguous along the depth, in a tiling without scratch. */
+template <class T>
+void multiply_in_place(CpuDevice& device, const Product<T>& product,
+                       void (*multiply)(const Product<T>& product, const Tile& tile)) {
+    if (product.m <= tile_rows && product.n <= tile_columns) {
+        multiply(product, {0, product.m, 0, product.n});
+        return;
+    }
+    const Tiling tiling{product.m, product.n, tile_rows, tile_columns};
+    share(device, multiply_adds(product), tiling.tiles(), [&](int64_t task, int) { multiply(product, tiling[task]); });
 }
 
 template <class T>
@@ -123,8 +126,14 @@ void dense_forward(CpuDevice& device, const DenseShape& shape, const T* weights,
         .c = y,
         .accumulate = false,
     };
-    if (shape.outputs <= narrow_columns || shape.rows <= narrow_rows) {
-        multiply_narrow(device, product);
+    // A row has the same bits among any number of rows: what chooses between the orders of sums is not their number.
+    const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
+    if (shape.outputs <= narrow_columns || shape.inputs >= kernels.dot_depth) {
+        multiply_in_place(device, product, kernels.multiply_dots);
+        return;
+    }
+    if (shape.rows <= kernels.few_rows) {
+        multiply_in_place(device, product, kernels.multiply_few);
         return;
     }
     auto workspace = device.workspace();

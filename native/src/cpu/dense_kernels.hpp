@@ -29,6 +29,14 @@ template <class T> struct DenseProduct {
 #endif
     /** Summands that are added up before they go to C. */
     static constexpr int64_t block_depth = 256;
+    /** See DenseKernels::dot_depth; measured, except on AArch64. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+    static constexpr int64_t dot_depth = 512;
+#elif defined(__AVX2__)
+    static constexpr int64_t dot_depth = 256;
+#else
+    static constexpr int64_t dot_depth = 64;
+#endif
 
     static constexpr int64_t round_up(int64_t value, int64_t multiple) {
         return (value + multiple - 1) / multiple * multiple;
@@ -139,15 +147,19 @@ template <class T> struct DenseProduct {
                 const int64_t left = columns - v * width;
                 if (left <= 0)
                     break;
-                T* target = c + r * c_stride + v * width;
-                vec value = sums[r][v];
-                if (bias != nullptr)
-                    value += S::load_partial(bias + v * width, left);
-                if (add)
-                    value += S::load_partial(target, left);
-                S::store_partial(target, value, left);
+                store_block(c + r * c_stride + v * width, sums[r][v], left,
+                            bias != nullptr ? bias + v * width : nullptr, add);
             }
         }
+    }
+
+    /** What becomes of the sum of one block of the depth: the first one gets the bias, all but the first add up. */
+    [[gnu::always_inline]] static void store_block(T* target, vec value, int64_t count, const T* bias, bool add) {
+        if (bias != nullptr)
+            value += S::load_partial(bias, count);
+        if (add)
+            value += S::load_partial(target, count);
+        S::store_partial(target, value, count);
     }
 
     static void multiply(const Product<T>& product, const Tile& tile, T* scratch) {
@@ -186,55 +198,138 @@ template <class T> struct DenseProduct {
         }
     }
 
-    /** Rows and columns whose dot products are summed at the same time: their count is a multiple of `width`. */
-    static constexpr int narrow_rows = vector_bytes == 64 ? 4 : 2;
-    static constexpr int narrow_columns = 4;
+    // Few rows, each summed as multiply() does. B, contiguous along k, is transposed in registers on its way to the
+    // sums: packed, it would be written and read again for few rows.
 
-    /** The sums run along k in vectors, so that neither matrix has to be packed or transposed. */
-    static void multiply_narrow(const Product<T>& product, const Tile& tile) {
-        const int64_t depth = product.k;
-        for (int64_t i = tile.row_begin; i < tile.row_end; i += narrow_rows)
-            for (int64_t j = tile.column_begin; j < tile.column_end; j += narrow_columns) {
-                const int64_t rows = smaller(narrow_rows, tile.row_end - i);
-                const int64_t columns = smaller(narrow_columns, tile.column_end - j);
-                // Rows and columns beyond the last one repeat it; their sums are not stored.
-                const T* a[narrow_rows];
-                const T* b[narrow_columns];
-                for (int r = 0; r < narrow_rows; ++r)
-                    a[r] = product.a.data + (i + smaller(r, rows - 1)) * product.a.row_stride;
-                for (int c = 0; c < narrow_columns; ++c)
-                    b[c] = product.b.data + (j + smaller(c, columns - 1)) * product.b.column_stride;
-                vec sums[narrow_rows * narrow_columns] = {};
-                const auto add = [&](auto&& load) __attribute__((always_inline)) {
-                    vec left[narrow_rows];
+    /** Rows that share what is read of B. */
+    static constexpr int shared_rows = 4;
+    /** Up to this number of rows, transposing B for every four of them is faster than packing it; measured. */
+    static constexpr int64_t few_rows = vector_bytes == 64 ? 12 : 4;
+
+    template <int rows> static void multiply_few_rows(const Product<T>& product, int64_t row, const Tile& tile) {
+        constexpr int piece = piece_width<T>;
+        // Two sums for each of few rows, so that they need not wait for each other.
+        constexpr int vectors = rows <= 2 && vector_bytes < 64 ? 2 : 1;
+        const T* const a = product.a.data + row * product.a.row_stride;
+        for (int64_t j = tile.column_begin; j < tile.column_end; j += vectors * width) {
+            // Columns beyond the last one repeat it; their sums are not stored.
+            const T* b[vectors * width];
+            for (int c = 0; c < vectors * width; ++c)
+                b[c] = product.b.data + smaller(j + c, product.n - 1) * product.b.column_stride;
+            for (int64_t first = 0; first < product.k; first += block_depth) {
+                const int64_t last = smaller(first + block_depth, product.k);
+                vec sums[vectors][rows] = {};
+                const auto add = [&](int v, int64_t k, vec column) __attribute__((always_inline)) {
 #pragma GCC unroll 4
-                    for (int r = 0; r < narrow_rows; ++r)
-                        left[r] = load(a[r]);
-#pragma GCC unroll 4
-                    for (int c = 0; c < narrow_columns; ++c) {
-                        const vec right = load(b[c]);
-#pragma GCC unroll 4
-                        for (int r = 0; r < narrow_rows; ++r)
-                            sums[r * narrow_columns + c] += left[r] * right;
-                    }
+                    for (int r = 0; r < rows; ++r)
+                        sums[v][r] += S::splat(a[r * product.a.row_stride + k]) * column;
                 };
-                int64_t k = 0;
-                for (; k + width <= depth; k += width)
-                    add([k](const T* p) { return S::load(p + k); });
-                if (k < depth)
-                    add([k, depth](const T* p) { return S::load_partial(p + k, depth - k); });
-                T totals[narrow_rows * narrow_columns];
-#pragma GCC unroll 16
-                for (int s = 0; s < narrow_rows * narrow_columns; s += width)
-                    S::store(totals + s, sum_lanes<T>(sums + s));
-                for (int64_t r = 0; r < rows; ++r)
-                    for (int64_t c = 0; c < columns; ++c) {
-                        T* target = product.c + (i + r) * product.n + j + c;
-                        T value = totals[r * narrow_columns + c];
-                        if (product.bias != nullptr)
-                            value += product.bias[j + c];
-                        *target = product.accumulate ? *target + value : value;
+                int64_t k = first;
+                for (; k + piece <= last; k += piece)
+#pragma GCC unroll 2
+                    for (int v = 0; v < vectors; ++v) {
+                        vec columns[piece];
+                        load_columns<T>(b + v * width, k, columns);
+#pragma GCC unroll 4
+                        for (int i = 0; i < piece; ++i)
+                            add(v, k + i, columns[i]);
                     }
+                for (; k < last; ++k)
+                    for (int v = 0; v < vectors; ++v) {
+                        vec column;
+                        for (int c = 0; c < width; ++c)
+                            column[c] = b[v * width + c][k];
+                        add(v, k, column);
+                    }
+                for (int v = 0; v < vectors; ++v) {
+                    const int64_t column = j + v * width;
+                    const T* bias = first == 0 && product.bias != nullptr ? product.bias + column : nullptr;
+                    for (int r = 0; r < rows && column < product.n; ++r)
+                        store_block(product.c + (row + r) * product.n + column, sums[v][r], product.n - column, bias,
+                                    first > 0);
+                }
+            }
+        }
+    }
+
+    static void multiply_few(const Product<T>& product, const Tile& tile) {
+        using WithRows = void (*)(const Product<T>&, int64_t, const Tile&);
+        constexpr WithRows with_rows[shared_rows] = {multiply_few_rows<1>, multiply_few_rows<2>, multiply_few_rows<3>,
+                                                     multiply_few_rows<4>};
+        for (int64_t row = tile.row_begin; row < tile.row_end; row += shared_rows)
+            with_rows[smaller(shared_rows, tile.row_end - row) - 1](product, row, tile);
+    }
+
+    /** Rows and columns whose dot products are summed at the same time, where there are few rows and many. */
+    static constexpr int few_dot_rows = vector_bytes == 64 ? 4 : 2;
+    static constexpr int many_dot_rows = vector_bytes == 32 ? 3 : few_dot_rows;
+    static constexpr int dot_columns = 4;
+
+    /**
+     * The sums run along k in vectors, so that neither matrix has to be packed or transposed. Few rows stay in the
+     * first cache while all columns pass by; with more rows, it is a few columns that stay.
+     */
+    static void multiply_dots(const Product<T>& product, const Tile& tile) {
+        constexpr int64_t few = 8;
+        (tile.row_end - tile.row_begin <= few ? dots_by_rows : dots_by_columns)(product, tile);
+    }
+
+    [[gnu::noinline]] static void dots_by_rows(const Product<T>& product, const Tile& tile) {
+        for (int64_t i = tile.row_begin; i < tile.row_end; i += few_dot_rows)
+            for (int64_t j = tile.column_begin; j < tile.column_end; j += dot_columns)
+                multiply_dot<few_dot_rows>(product, tile, i, j);
+    }
+
+    [[gnu::noinline]] static void dots_by_columns(const Product<T>& product, const Tile& tile) {
+        for (int64_t j = tile.column_begin; j < tile.column_end; j += dot_columns)
+            for (int64_t i = tile.row_begin; i < tile.row_end; i += many_dot_rows)
+                multiply_dot<many_dot_rows>(product, tile, i, j);
+    }
+
+    template <int dot_rows>
+    [[gnu::always_inline]] static void multiply_dot(const Product<T>& product, const Tile& tile, int64_t i, int64_t j) {
+        // As many as are added up over their lanes at a time; some may stay zero.
+        constexpr int count = (dot_rows * dot_columns + width - 1) / width * width;
+        const int64_t depth = product.k;
+        const int64_t rows = smaller(dot_rows, tile.row_end - i);
+        const int64_t columns = smaller(dot_columns, tile.column_end - j);
+        // Rows and columns beyond the last one repeat it; their sums are not stored.
+        const T* a[dot_rows];
+        const T* b[dot_columns];
+        for (int r = 0; r < dot_rows; ++r)
+            a[r] = product.a.data + (i + smaller(r, rows - 1)) * product.a.row_stride;
+        for (int c = 0; c < dot_columns; ++c)
+            b[c] = product.b.data + (j + smaller(c, columns - 1)) * product.b.column_stride;
+        vec sums[count] = {};
+        const auto add = [&](auto&& load) __attribute__((always_inline)) {
+            vec left[dot_rows];
+#pragma GCC unroll 4
+            for (int r = 0; r < dot_rows; ++r)
+                left[r] = load(a[r]);
+#pragma GCC unroll 4
+            for (int c = 0; c < dot_columns; ++c) {
+                const vec right = load(b[c]);
+#pragma GCC unroll 4
+                for (int r = 0; r < dot_rows; ++r)
+                    sums[r * dot_columns + c] += left[r] * right;
+            }
+        };
+        int64_t k = 0;
+        for (; k + width <= depth; k += width)
+            add([k](const T* p) { return S::load(p + k); });
+        if (k < depth)
+            add([k, depth](const T* p) { return S::load_partial(p + k, depth - k); });
+        T totals[count];
+#pragma GCC unroll 16
+        for (int s = 0; s < count; s += width)
+            S::store(totals + s, sum_lanes<T>(sums + s));
+        for (int64_t r = 0; r < rows; ++r)
+            for (int64_t c = 0; c < columns; ++c) {
+                T* target = product.c + (i + r) * product.n + j + c;
+                T value = totals[r * dot_columns + c];
+                if (product.bias != nullptr)
+                    value += product.bias[j + c];
+                *target = product.accumulate ? *target + value : value;
             }
     }
 
@@ -261,7 +356,10 @@ template <class T> struct DenseProduct {
         .tile_scratch = tile_scratch,
         .pack = pack,
         .multiply = multiply,
-        .multiply_narrow = multiply_narrow,
+        .multiply_few = multiply_few,
+        .multiply_dots = multiply_dots,
+        .few_rows = few_rows,
+        .dot_depth = dot_depth,
         .column_sums = column_sums,
     };
 };

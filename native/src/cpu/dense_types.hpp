@@ -38,7 +38,8 @@ struct Tile {
 
 /**
  * Every element of a product is summed over k in the same order whatever tile it is computed in, so tiles may be cut
- * freely.
+ * freely. There are two orders: in blocks of the depth, k after k (multiply, multiply_few), and in vectors along k
+ * (multiply_dots). Which of them a product takes must not depend on its number of rows.
  */
 template <class T> struct DenseKernels {
     /** Columns that are packed together; a tile's column_begin is a multiple of it. */
@@ -51,11 +52,13 @@ template <class T> struct DenseKernels {
     void (*pack)(const Product<T>& product, int64_t panel, T* packed);
     /** Computes a tile of C. @param scratch tile_scratch(rows of the tile) elements, aligned to 64 bytes */
     void (*multiply)(const Product<T>& product, const Tile& tile, T* scratch);
-    /**
-     * Computes a tile of C where few rows or few columns are wanted, from A and B as they lie: both must be contiguous
-     * along k.
-     */
-    void (*multiply_narrow)(const Product<T>& product, const Tile& tile);
+    /** The same as multiply, from A and B as they lie: both contiguous along k. Faster for up to few_rows rows. */
+    void (*multiply_few)(const Product<T>& product, const Tile& tile);
+    /** Computes a tile of C by sums in vectors along k, from A and B as they lie: both contiguous along k. */
+    void (*multiply_dots)(const Product<T>& product, const Tile& tile);
+    int64_t few_rows;
+    /** The depth from which on multiply_dots is about as fast as multiply, however many rows there are. */
+    int64_t dot_depth;
     /** sums[j] = (accumulate ? sums[j] : 0) + sum over rows of values [rows, columns], for the columns given. */
     void (*column_sums)(const T* values, int64_t rows, int64_t columns, int64_t column_begin, int64_t column_end,
                         bool accumulate, T* sums);
