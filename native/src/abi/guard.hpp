@@ -11,10 +11,10 @@ namespace ortho {
 
 /**
  * Runs the body of an entry point of the C interface: what it throws becomes a status and the thread's last error. It
- * runs in the standard floating-point environment, whatever the caller's is, which is back at the end.
+ * runs in a floating-point environment of its own, whatever the caller's is, which is back at the end.
  */
-template <class Body> ortho_status guard(Body&& body) noexcept {
-    const FloatingPointScope standard(FloatingPointEnvironment::standard());
+template <class Body> ortho_status guard_in(const FloatingPointEnvironment& environment, Body&& body) noexcept {
+    const FloatingPointScope scope(environment);
     try {
         std::forward<Body>(body)();
         return ORTHO_OK;
@@ -27,6 +27,11 @@ template <class Body> ortho_status guard(Body&& body) noexcept {
     } catch (...) {
         return set_last_error(ORTHO_INTERNAL, "an unknown C++ exception was thrown");
     }
+}
+
+/** The same in the standard environment. */
+template <class Body> ortho_status guard(Body&& body) noexcept {
+    return guard_in(FloatingPointEnvironment::standard(), std::forward<Body>(body));
 }
 
 } // namespace ortho

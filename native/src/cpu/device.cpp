@@ -59,6 +59,10 @@ std::unique_ptr<ortho_chain> CpuDevice::make_chain(ChainSpec spec) {
     return cpu::make_chain(*this, std::move(spec));
 }
 
+ortho_weights* CpuDevice::make_weights(ChainSpec spec) {
+    return cpu::make_weights(*this, std::move(spec));
+}
+
 void CpuDevice::copy_from_host(void* destination, const void* source, int64_t bytes) {
     std::memcpy(destination, source, static_cast<size_t>(bytes));
 }

@@ -54,6 +54,7 @@ public:
     std::unique_ptr<ortho_buffer> wrap(void* data, int64_t bytes) override;
     std::unique_ptr<ortho_staging> make_staging(int64_t bytes) override;
     std::unique_ptr<ortho_chain> make_chain(ChainSpec spec) override;
+    ortho_weights* make_weights(ChainSpec spec) override;
 
     void copy_from_host(void* destination, const void* source, int64_t bytes) override;
     void copy_to_host(void* destination, const void* source, int64_t bytes) override;

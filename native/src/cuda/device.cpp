@@ -10,6 +10,7 @@
 #include "core/memory.hpp"
 #include "core/orthogonal.hpp"
 #include "model/chain.hpp"
+#include "model/copied_weights.hpp"
 
 namespace ortho::cuda {
 namespace {
@@ -66,6 +67,7 @@ public:
     }
     std::unique_ptr<ortho_staging> make_staging(int64_t bytes) override;
     std::unique_ptr<ortho_chain> make_chain(ChainSpec spec) override;
+    ortho_weights* make_weights(ChainSpec spec) override;
 
     void copy_from_host(void* destination, const void* source, int64_t bytes) override {
         call(backend_.copy_from_host, device_, destination, source, bytes);
@@ -244,6 +246,10 @@ std::unique_ptr<ortho_staging> CudaDevice::make_staging(int64_t bytes) {
 
 std::unique_ptr<ortho_chain> CudaDevice::make_chain(ChainSpec spec) {
     return std::make_unique<CudaChain>(*this, std::move(spec));
+}
+
+ortho_weights* CudaDevice::make_weights(ChainSpec spec) {
+    return make_copied_weights(*this, std::move(spec));
 }
 
 } // namespace

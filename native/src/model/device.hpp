@@ -15,6 +15,8 @@ struct ChainSpec;
 
 } // namespace ortho
 
+struct ortho_streams;
+
 /**
  * Lives until its owner and all objects made on it have released it. Arguments have been checked; buffers are those of
  * the C interface. Every function may throw ortho::Error.
@@ -43,6 +45,8 @@ struct ortho_device {
     virtual std::unique_ptr<ortho_buffer> wrap(void* data, int64_t bytes) = 0;
     virtual std::unique_ptr<ortho_staging> make_staging(int64_t bytes) = 0;
     virtual std::unique_ptr<ortho_chain> make_chain(ortho::ChainSpec spec) = 0;
+    /** The caller releases it. */
+    virtual ortho_weights* make_weights(ortho::ChainSpec spec) = 0;
 
     virtual void copy_from_host(void* destination, const void* source, int64_t bytes) = 0;
     virtual void copy_to_host(void* destination, const void* source, int64_t bytes) = 0;
