@@ -10,7 +10,7 @@ namespace ortho::test {
 
 class Weights {
 public:
-    Weights(const Device& device, const Problem& p, int32_t dtype) {
+    Weights(const Device& device, const Problem& p, int32_t dtype) : device_(device.get()) {
         const ortho_chain_options options = options_of(p, static_cast<ortho_dtype>(dtype));
         EXPECT_TRUE(succeeds(ortho_weights_create(&weights_, device.get(), &options)));
     }
@@ -20,14 +20,16 @@ public:
     operator ortho_weights*() const { return weights_; }
 
     template <class T> ortho_status try_prepare(const Problem& p, uint64_t version, bool training) const {
-        const auto w = convert<T>(p.weights), v = convert<T>(p.input_weights), b = convert<T>(p.bias);
-        return ortho_weights_prepare(weights_, version, training, w.data(), data_or_null(v), b.data());
+        const DeviceArray<T> w(device_, convert<T>(p.weights)), v(device_, convert<T>(p.input_weights)),
+            b(device_, convert<T>(p.bias));
+        return ortho_weights_prepare(weights_, version, training, w.data(), v.data(), b.data());
     }
     template <class T> void prepare(const Problem& p, uint64_t version, bool training) const {
         EXPECT_TRUE(succeeds(try_prepare<T>(p, version, training)));
     }
 
 private:
+    ortho_device* device_;
     ortho_weights* weights_ = nullptr;
 };
 
@@ -56,5 +58,21 @@ public:
 private:
     ortho_streams* streams_ = nullptr;
 };
+
+template <class T> std::vector<double> doubles_of(const std::vector<T>& values) {
+    return {values.begin(), values.end()};
+}
+
+/** As run() with a chain that has weights of its own. */
+template <class T> Result run_prepared(const Problem& p, ortho_chain* chain, ortho_device* device) {
+    const Arrays<T> a(p, device);
+    EXPECT_TRUE(
+        succeeds(ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, p.output_steps, 1,
+                                     nullptr, nullptr, nullptr, a.inputs.data(), a.x0.data(), a.outputs.data())));
+    EXPECT_TRUE(succeeds(ortho_chain_backward(chain, 0, nullptr, nullptr, nullptr, a.inputs.data(), a.arriving.data(),
+                                              a.dw.data(), a.dv.data(), a.db.data(), a.du.data(), a.initial.data())));
+    const auto doubles = [](const DeviceArray<T>& array) { return doubles_of(array.values()); };
+    return {doubles(a.outputs), doubles(a.dw), doubles(a.dv), doubles(a.db), doubles(a.du), doubles(a.initial)};
+}
 
 } // namespace ortho::test

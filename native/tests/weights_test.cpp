@@ -13,22 +13,6 @@ using namespace ortho::test;
 
 namespace {
 
-template <class T> std::vector<double> doubles_of(const std::vector<T>& values) {
-    return {values.begin(), values.end()};
-}
-
-/** As run() with a chain that has weights of its own. */
-template <class T> Result run_prepared(const Problem& p, ortho_chain* chain, ortho_device* device) {
-    const Arrays<T> a(p, device);
-    EXPECT_TRUE(
-        succeeds(ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, p.output_steps, 1,
-                                     nullptr, nullptr, nullptr, a.inputs.data(), a.x0.data(), a.outputs.data())));
-    EXPECT_TRUE(succeeds(ortho_chain_backward(chain, 0, nullptr, nullptr, nullptr, a.inputs.data(), a.arriving.data(),
-                                              a.dw.data(), a.dv.data(), a.db.data(), a.du.data(), a.initial.data())));
-    const auto doubles = [](const DeviceArray<T>& array) { return doubles_of(array.values()); };
-    return {doubles(a.outputs), doubles(a.dw), doubles(a.dv), doubles(a.db), doubles(a.du), doubles(a.initial)};
-}
-
 std::vector<Problem> problems() {
     std::vector<Problem> all;
     const auto add = [&](Shape shape, auto change) {
