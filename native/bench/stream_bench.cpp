@@ -123,8 +123,8 @@ int main(int argc, char** argv) {
     require(ortho_device_create(&device, &options));
     std::printf(markdown ? "| N | S | in a sequence | a step of streams | ratio |\n|---|---|---|---|---|\n"
                          : "     N  streams    in a sequence  step of streams   ratio\n");
-    for (const Shape& shape : {Shape{16, 1, 20000}, Shape{64, 1, 10000}, Shape{128, 1, 5000}, Shape{256, 1, 2000},
-                               Shape{512, 1, 500}, Shape{128, 1000, 20}})
+    for (const Shape& shape : {Shape{16, 1, 20000}, Shape{64, 1, 4000}, Shape{128, 1, 1000}, Shape{256, 1, 250},
+                               Shape{512, 1, 50}, Shape{128, 1000, 5}})
         compare(device, shape, pairs, markdown);
     ortho_device_free(device);
     return 0;
