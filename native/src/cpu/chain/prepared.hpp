@@ -12,20 +12,22 @@
 
 namespace ortho::cpu {
 
-template <class T, class Cell> class CpuWeights final : public ortho_weights {
+template <class Num, class Cell> class CpuWeights final : public ortho_weights {
 public:
+    using T = StateOf<Num>;
+
     CpuWeights(CpuDevice& owner, ChainSpec chain_spec, Cell cell)
         : ortho_weights(owner, std::move(chain_spec)), cpu_(owner), cell_(cell),
-          packed_(spec, owner.kernels.template of<T>().chain, Packed::all_layers) {}
+          packed_(spec, owner.kernels.template chain<Num>(), Packed::all_layers) {}
 
     std::unique_ptr<ortho_chain> make_chain() override {
         if (spec.recurrent())
-            return std::make_unique<CpuChain<T, Cell, RecurrentOrder>>(cpu_, *this, packed_, cell_);
-        return std::make_unique<CpuChain<T, Cell, LayerOrder>>(cpu_, *this, packed_, cell_);
+            return std::make_unique<CpuChain<Num, Cell, RecurrentOrder>>(cpu_, *this, packed_, cell_);
+        return std::make_unique<CpuChain<Num, Cell, LayerOrder>>(cpu_, *this, packed_, cell_);
     }
 
     std::unique_ptr<ortho_streams> make_streams(int64_t count) override {
-        return std::make_unique<CpuStreams<T, Cell>>(cpu_, *this, packed_, cell_, count);
+        return std::make_unique<CpuStreams<Num, Cell>>(cpu_, *this, packed_, cell_, count);
     }
 
     WeightsSource parameters() const noexcept override { return {}; }
@@ -66,7 +68,7 @@ private:
 
     CpuDevice& cpu_;
     const Cell cell_;
-    CellWeights<T, Cell> packed_;
+    CellWeights<Num, Cell> packed_;
 };
 
 } // namespace ortho::cpu

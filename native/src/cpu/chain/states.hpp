@@ -16,8 +16,10 @@
 
 namespace ortho::cpu {
 
-template <class T, class Cell> class ChainStates {
+template <class Num, class Cell> class ChainStates {
 public:
+    using T = StateOf<Num>;
+
     struct Size {
         Segments segments;
         int64_t elements;

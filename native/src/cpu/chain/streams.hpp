@@ -14,13 +14,15 @@
 
 namespace ortho::cpu {
 
-template <class T, class Cell> class CpuStreams final : public ortho_streams {
+template <class Num, class Cell> class CpuStreams final : public ortho_streams {
 public:
-    using Weights = CellWeights<T, Cell>;
+    using T = StateOf<Num>;
+    using Weights = CellWeights<Num, Cell>;
 
     CpuStreams(CpuDevice& device, ortho_weights& prepared, const Weights& packed, Cell cell, int64_t stream_count)
-        : ortho_streams(prepared, stream_count), kernels_(device.kernels.template of<T>()), spec_(prepared.spec),
-          binding_(packed), tiles_(packed.forward_tiles()) {
+        : ortho_streams(prepared, stream_count), kernels_(device.kernels.template chain<Num>()),
+          all_finite_(device.kernels.template of<T>().vector.all_finite), spec_(prepared.spec), binding_(packed),
+          tiles_(packed.forward_tiles()) {
         const StateLayout layout(spec_.hidden_size, count, sizeof(T));
         Weights::check_batch(spec_, layout);
         states_ = Memory(checked_product("the states of streams",
@@ -39,12 +41,12 @@ public:
         step_.input = static_cast<const T*>(inputs);
         step_.output = static_cast<T*>(outputs);
         if (spec_.check_finite && spec_.input_size > 0)
-            require_finite(kernels_, "inputs", step_.input, count * spec_.input_size);
+            require_finite(all_finite_, "inputs", step_.input, count * spec_.input_size);
         if (resets)
             for (int64_t row = 0; row < count; ++row)
                 if (resets[row])
                     clear_row(previous(), row);
-        kernels_.chain.of(step_.cell).forward(step_, 0, count, 0, tiles_);
+        kernels_.of(step_.cell).forward(step_, 0, count, 0, tiles_);
         T* const next = previous();
         step_.previous = step_.next;
         step_.next = next;
@@ -53,14 +55,14 @@ public:
     }
 
     void read(void* states) const override {
-        kernels_.chain.from_state(step_.layout, step_.previous, 0, count, static_cast<T*>(states));
+        kernels_.from_state(step_.layout, step_.previous, 0, count, static_cast<T*>(states));
     }
 
     void write(const void* states) override {
         const T* const rows = static_cast<const T*>(states);
         if (spec_.check_finite)
-            require_finite(kernels_, "states", rows, count * spec_.hidden_size);
-        kernels_.chain.to_state(step_.layout, rows, 0, count, previous());
+            require_finite(all_finite_, "states", rows, count * spec_.hidden_size);
+        kernels_.to_state(step_.layout, rows, 0, count, previous());
     }
 
 private:
@@ -73,12 +75,13 @@ private:
                         static_cast<size_t>(layout.width) * sizeof(T));
     }
 
-    const Kernels<T>& kernels_;
+    const ChainKernels<Num>& kernels_;
+    bool (*const all_finite_)(const T*, int64_t);
     const ChainSpec& spec_;
     typename Weights::Binding binding_;
     const int64_t tiles_;
     Memory states_;
-    ForwardStep<T, Cell> step_{};
+    ForwardStep<Num, Cell> step_{};
 };
 
 } // namespace ortho::cpu
