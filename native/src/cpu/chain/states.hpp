@@ -7,7 +7,6 @@
 #include <cstring>
 #include <utility>
 
-#include "core/error.hpp"
 #include "core/memory.hpp"
 #include "cpu/chain/plan.hpp"
 #include "cpu/chain/types.hpp"
@@ -44,11 +43,6 @@ public:
      * @param in_use  backward may still want what the memory holds
      */
     Memory memory_beyond(const Size& size, int64_t steps, const ChainForward& call, bool in_use) {
-        if (spec_.structured() && StateLayout(spec_.hidden_size, call.batch, element).size() > INT32_MAX)
-            fail(ORTHO_INVALID_ARGUMENT,
-                 "batch x hidden_size is %" PRId64 " x %" PRId64
-                 "; with a structured filter it must be at most 2^31 - 1",
-                 call.batch, spec_.hidden_size);
         const int64_t bytes = size.elements * element;
         if (bytes <= memory_.bytes())
             return Memory();

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cinttypes>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <vector>
 
+#include "core/error.hpp"
 #include "core/memory.hpp"
 #include "cpu/chain/filter.hpp"
 #include "cpu/chain/plan.hpp"
@@ -99,6 +101,15 @@ public:
         for (int64_t i = 0; i < n_; ++i)
             at(beta_)[i] = static_cast<T>(spec.beta[i]);
         take_filters();
+    }
+
+    /** @throws Error ORTHO_INVALID_ARGUMENT if the offsets of a structured filter do not fit their type */
+    static void check_batch(const ChainSpec& spec, const StateLayout& layout) {
+        if (spec.structured() && layout.size() > INT32_MAX)
+            fail(ORTHO_INVALID_ARGUMENT,
+                 "batch x hidden_size is %" PRId64 " x %" PRId64
+                 "; with a structured filter it must be at most 2^31 - 1",
+                 layout.batch, layout.units);
     }
 
     /** Whether layers are packed by those who run through them, before each one. */
