@@ -6,18 +6,22 @@ set(ORTHO_CUDA_SOURCES
     src/core/memory.cpp
     src/core/system.cpp
     src/cuda/library/chain.cu
+    src/cuda/library/copy.cu
     src/cuda/library/dense.cu
     src/cuda/library/device.cu
+    src/cuda/library/dropout.cu
     src/cuda/library/fill.cu
     src/cuda/library/layers.cu
     src/cuda/library/library.cu
     src/cuda/library/loss.cu
+    src/cuda/library/memory_pool.cu
     src/cuda/library/noise.cu
     src/cuda/library/optimizer.cu
     src/cuda/library/persistent.cu
     src/cuda/library/products.cu
     src/cuda/library/reductions.cu
-    src/cuda/library/status.cu)
+    src/cuda/library/status.cu
+    src/cuda/library/streams.cu)
 list(TRANSFORM ORTHO_CUDA_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/../native/)
 
 # What both builds of the library have in common. C++17 is what CUDA 11.8 knows.

@@ -121,8 +121,7 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     const int64_t steps = recurrent ? o.steps : o.layers, matrices = recurrent ? 1 : o.layers;
     const int64_t d = recurrent ? inputs : 0;
     const double alpha = 1, beta = recurrent ? 0.1 : 1.0 / static_cast<double>(o.layers);
-    ortho_chain_options chain_options{};
-    chain_options.struct_size = sizeof chain_options;
+    ortho_chain_options chain_options = ORTHO_CHAIN_OPTIONS_INIT;
     chain_options.model = recurrent ? ORTHO_RECURRENT : ORTHO_FEEDFORWARD;
     chain_options.hidden_size = n;
     chain_options.input_size = d;
@@ -193,8 +192,7 @@ void run(ortho_device* device, const Options& o, const char* plan) {
 
 int main(int argc, char** argv) {
     const Options options = read_options(argc, argv);
-    ortho_device_options device_options{};
-    device_options.struct_size = sizeof device_options;
+    ortho_device_options device_options = ORTHO_DEVICE_OPTIONS_INIT;
     device_options.kind = ORTHO_DEVICE_CUDA;
     ortho_device* device = nullptr;
     if (ortho_device_create(&device, &device_options) != ORTHO_OK) {

@@ -336,13 +336,11 @@ public:
     Pass(int64_t units, int64_t batch, int64_t steps)
         : step_(units, batch), steps_(steps), inputs_(steps * batch), outputs_(batch * units),
           weight_gradients_(units * units), input_weight_gradients_(units), bias_gradients_(units) {
-        ortho_device_options device{};
-        device.struct_size = sizeof(device);
+        ortho_device_options device = ORTHO_DEVICE_OPTIONS_INIT;
         device.threads = 1;
         require(ortho_device_create(&device_, &device));
         const double alpha_value = alpha, beta_value = beta;
-        ortho_chain_options chain{};
-        chain.struct_size = sizeof(chain);
+        ortho_chain_options chain = ORTHO_CHAIN_OPTIONS_INIT;
         chain.dtype = ORTHO_FLOAT32;
         chain.model = ORTHO_RECURRENT;
         chain.activation = ORTHO_TANH;

@@ -2,7 +2,8 @@
 // nothing, and does what it always does when it is made again.
 //
 // The program is linked with the library's objects, so that all its allocations pass through here: operator new is
-// replaced, and the linker sends aligned_alloc, mmap, madvise and the start of threads to the functions below (--wrap).
+// replaced, and the linker sends aligned_alloc, mmap, madvise, open and the start of threads to the functions below
+// (--wrap).
 #include <sys/mman.h>
 
 #include <atomic>
@@ -38,12 +39,16 @@ public:
         return true;
     }
     void count(int64_t change) noexcept { live_.fetch_add(change, std::memory_order_relaxed); }
+    void count_open() noexcept { opened_.fetch_add(1, std::memory_order_relaxed); }
+    /** Files that were opened. */
+    int64_t opened() const noexcept { return opened_.load(); }
     /** Allocations that are not freed. */
     int64_t live() const noexcept { return live_.load(); }
 
 private:
     std::atomic<int64_t> left_{0};
     std::atomic<int64_t> live_{0};
+    std::atomic<int64_t> opened_{0};
     std::atomic<bool> fired_{false};
 };
 
@@ -56,6 +61,7 @@ void __real_free(void* memory);
 void* __real_aligned_alloc(size_t alignment, size_t size);
 void* __real_mmap(void* address, size_t length, int protection, int flags, int file, off_t offset);
 int __real_madvise(void* address, size_t length, int advice);
+int __real_open(const char* path, int flags, ...);
 void __real__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE(void*, void*,
                                                                                                   void (*)());
 
@@ -84,6 +90,11 @@ int __wrap_madvise(void* address, size_t length, int advice) {
         return -1;
     }
     return __real_madvise(address, length, advice);
+}
+/** The library only reads files, so that no mode is passed. */
+int __wrap_open(const char* path, int flags, ...) {
+    faults.count_open();
+    return __real_open(path, flags);
 }
 /** std::thread's own: starts the thread that the library made. */
 void __wrap__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE(void* thread,
@@ -308,8 +319,7 @@ std::vector<Operation> operations() {
     add("ortho_live_objects", false, ok([](World&) { ortho_live_objects(); }));
     add("ortho_layout", false, ok([](World&) { ortho_layout("ortho_chain_options"); }));
     add("ortho_get_system_info", false, [](World&) {
-        ortho_system_info info{};
-        info.struct_size = sizeof info;
+        ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
         return ortho_get_system_info(&info);
     });
     add("ortho_device_create", true, [](World& w) {
@@ -321,8 +331,7 @@ std::vector<Operation> operations() {
     add("ortho_device_threads", false, ok([=](World& w) { ortho_device_threads(device(w)); }));
     add("ortho_device_name", false, ok([=](World& w) { ortho_device_name(device(w)); }));
     add("ortho_device_get_info", false, [=](World& w) {
-        ortho_device_info info{};
-        info.struct_size = sizeof info;
+        ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
         return ortho_device_get_info(device(w), &info);
     });
     add("ortho_device_synchronize", false, [=](World& w) { return ortho_device_synchronize(device(w)); });
@@ -360,6 +369,8 @@ std::vector<Operation> operations() {
     add("ortho_add_normal_noise", false, [=](World& w) {
         return ortho_add_normal_noise(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 1000, w.x.data(), w.dx.data());
     });
+    add("ortho_dropout", false,
+        [=](World& w) { return ortho_dropout(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 1000, w.x.data(), w.dx.data()); });
     add("ortho_dense_forward", true, [=](World& w) {
         return ortho_dense_forward(device(w), ORTHO_FLOAT32, rows, inputs, outputs, w.weights.data(), w.bias.data(),
                                    w.x.data(), w.y.data());
@@ -597,6 +608,55 @@ TEST(Allocation, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
     for (const Operation& operation : operations())
         fail_every_allocation(operation);
     EXPECT_EQ(ortho_live_objects(), 0);
+}
+
+/** Files that a call opens. */
+int64_t opens(const std::function<void()>& call) {
+    const int64_t before = faults.opened();
+    call();
+    return faults.opened() - before;
+}
+
+void make_and_free_buffer(const World& world, int64_t bytes) {
+    ortho_buffer* buffer = nullptr;
+    ASSERT_TRUE(succeeds(ortho_buffer_create(&buffer, world.device.get(), bytes)));
+    ortho_buffer_free(buffer);
+}
+
+TEST(Allocation, Small_requests_read_no_file_until_they_add_up) {
+    World world(1);
+    // 17 MiB are beyond any allowance, so the limits are read now: at least /proc/meminfo and the control groups.
+    constexpr int64_t large = int64_t{17} << 20;
+    EXPECT_GE(opens([&] { make_and_free_buffer(world, large); }), 2);
+    // At least this is then allowed, unless less than 1 GiB is free here.
+    ortho_system_info info{};
+    info.struct_size = sizeof info;
+    ASSERT_TRUE(succeeds(ortho_get_system_info(&info)));
+    const int64_t allowed = std::min(int64_t{16} << 20, (info.available_memory - large) / 128);
+    constexpr int64_t small = 4096;
+    EXPECT_EQ(opens([&] {
+                  for (int64_t i = 0; i < allowed / small; ++i)
+                      make_and_free_buffer(world, small);
+              }),
+              0);
+    // No more than 16 MiB are ever allowed, freed or not.
+    EXPECT_GE(opens([&] {
+                  for (int64_t bytes = 0; bytes <= int64_t{16} << 20; bytes += small)
+                      make_and_free_buffer(world, small);
+              }),
+              2);
+}
+
+TEST(Allocation, Creation_and_passes_of_a_small_chain_read_no_file) {
+    World world(1);
+    make_and_free_buffer(world, int64_t{17} << 20);
+    world.prepare_chain(make_problem({5, 40, 3, 24}), 2);
+    EXPECT_EQ(opens([&] {
+                  EXPECT_TRUE(succeeds(world.create_chain()));
+                  EXPECT_TRUE(succeeds(world.forward(false)));
+                  EXPECT_TRUE(succeeds(world.backward(false)));
+              }),
+              0);
 }
 
 TEST(Allocation, Every_function_of_the_header_is_tried) {

@@ -173,8 +173,7 @@ private:
 };
 
 inline ortho_chain_options options_of(const Problem& p, ortho_dtype dtype) {
-    ortho_chain_options options{};
-    options.struct_size = sizeof options;
+    ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
     options.dtype = dtype;
     options.model = p.model;
     options.activation = p.activation;

@@ -19,14 +19,44 @@
 #endif
 
 #include "abi/guard.hpp"
+#include "abi/structures.hpp"
 #include "core/live_objects.hpp"
 #include "core/memory.hpp"
 #include "core/thread_pool.hpp"
 #include "model/segments.hpp"
 #include "support.hpp"
 
+namespace ortho {
+
+/** A structure that has grown by one field. */
+struct Grown {
+    uint32_t struct_size;
+    int32_t kept;
+    int64_t added;
+};
+template <> constexpr size_t first_size<Grown>() {
+    return offsetof(Grown, added);
+}
+
+} // namespace ortho
+
 namespace ortho::test {
 namespace {
+
+TEST(Structures, A_field_that_was_added_has_its_default_for_older_callers) {
+    Grown given{sizeof(Grown), 5, 7};
+    EXPECT_EQ(read_structure("grown", &given).added, 7);
+    given.struct_size = 8;
+    const Grown read = read_structure("grown", &given);
+    EXPECT_EQ(read.struct_size, sizeof(Grown));
+    EXPECT_EQ(read.kept, 5);
+    EXPECT_EQ(read.added, 0);
+    write_structure(&given, checked_size("grown", &given), Grown{0, 6, 9});
+    EXPECT_EQ(given.struct_size, 8u);
+    EXPECT_EQ(given.kept, 6);
+    EXPECT_EQ(given.added, 7);
+    EXPECT_TRUE(is_refused(guard([] { read_structure<Grown>("grown", nullptr); }), "grown is null"));
+}
 
 TEST(Guard, Turns_every_exception_into_a_status_and_a_message) {
     EXPECT_TRUE(succeeds(guard([] {})));
@@ -170,6 +200,37 @@ TEST(Memory, Ownership_moves) {
     third = std::move(second);
     EXPECT_EQ(third.data(), data);
     EXPECT_EQ(Memory(0, "nothing").data(), nullptr);
+}
+
+TEST(Allowance, Grants_at_most_half_of_the_reserve_between_two_looks) {
+    Allowance allowance;
+    EXPECT_FALSE(allowance.take(1)) << "before the limits were read once";
+    for (const int64_t available : {int64_t{0}, int64_t{63}, int64_t{48} << 20, int64_t{4} << 30, int64_t{1} << 50}) {
+        // What is free is less than all memory, of which memory_state() keeps a 32nd, at most 128 MiB.
+        const int64_t reserve = std::min(available / 32, int64_t{128} << 20);
+        for (const int64_t bytes : {int64_t{64}, int64_t{4096}, int64_t{1} << 20}) {
+            allowance.renew(available);
+            int64_t granted = 0;
+            while (allowance.take(bytes))
+                granted += bytes;
+            EXPECT_LE(granted, reserve / 2);
+            EXPECT_GT(granted + bytes, std::min(available / Allowance::share, Allowance::most));
+            EXPECT_FALSE(allowance.take(bytes)) << "nothing is given back";
+        }
+    }
+}
+
+TEST(Allowance, Is_not_exceeded_by_several_threads_or_touched_by_what_it_refuses) {
+    Allowance allowance;
+    allowance.renew(int64_t{1} << 40);
+    EXPECT_FALSE(allowance.take(std::numeric_limits<int64_t>::max()));
+    std::atomic<int64_t> granted{0};
+    ThreadPool pool(4);
+    pool.run([&](int) {
+        while (allowance.take(64))
+            granted += 64;
+    });
+    EXPECT_EQ(granted, Allowance::most);
 }
 
 TEST(Memory, Bytes_are_written_for_people) {

@@ -38,7 +38,7 @@ const Device& cuda() {
 /** What the emulator tells and does; absent on a GPU. */
 struct Emulator {
     struct Counters {
-        int64_t launches, graph_launches, products, live_objects, device_bytes;
+        int64_t launches, graph_launches, products, live_objects, device_bytes, captures, graph_nodes, device_waits;
     };
 
     Emulator() {
@@ -52,6 +52,10 @@ struct Emulator {
         find(read_counters, "ortho_cuda_emulator_counters");
         find(set_device_count, "ortho_cuda_emulator_set_device_count");
         find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
+        find(set_memory_left, "ortho_cuda_emulator_set_memory_left");
+        find(set_memory_pools, "ortho_cuda_emulator_set_memory_pools");
+        find(set_room_for_blocks, "ortho_cuda_emulator_set_room_for_blocks");
+        find(set_cooperative_capture, "ortho_cuda_emulator_set_cooperative_capture");
         find(set_host_page_tables, "ortho_cuda_emulator_set_host_page_tables");
         find(fail_next, "ortho_cuda_emulator_fail_next");
         find(forget_failures, "ortho_cuda_emulator_forget_failures");
@@ -71,6 +75,10 @@ struct Emulator {
     void (*read_counters)(Counters*);
     void (*set_device_count)(int);
     void (*set_multiprocessors)(int);
+    void (*set_memory_left)(int64_t);
+    void (*set_memory_pools)(int);
+    void (*set_room_for_blocks)(int);
+    void (*set_cooperative_capture)(int);
     void (*set_host_page_tables)(int);
     void (*fail_next)(const char*, int, int);
     int (*forget_failures)();
@@ -113,13 +121,28 @@ int64_t launches_of(const Problem& p, const Device& device = cuda()) {
     return emulator().counters().launches - before;
 }
 
+// The statuses by which CUDA refuses a launch of blocks that wait for each other.
+constexpr int cooperative_launch_too_large = 720, launch_out_of_resources = 701, not_supported = 801,
+              memory_allocation = 2;
+
+constexpr int usual_multiprocessors = 16;
+
 /** A device of so many multiprocessors: the fewer, the more rows and units a block takes. */
 Device make_small_device(int multiprocessors) {
     emulator().set_multiprocessors(multiprocessors);
     Device small = make_cuda_device();
-    emulator().set_multiprocessors(16);
+    emulator().set_multiprocessors(usual_multiprocessors);
     return small;
 }
+
+/** Gives the emulated GPU so many multiprocessors for a while, for devices that are made and used meanwhile. */
+class Multiprocessors {
+public:
+    explicit Multiprocessors(int count) { emulator().set_multiprocessors(count); }
+    ~Multiprocessors() { emulator().set_multiprocessors(usual_multiprocessors); }
+    Multiprocessors(const Multiprocessors&) = delete;
+    Multiprocessors& operator=(const Multiprocessors&) = delete;
+};
 
 Problem make_layers(Shape shape) {
     Problem p = make_problem(shape);
@@ -336,6 +359,64 @@ TEST(CudaChainPlans, A_loop_is_captured_the_second_time_and_gives_the_same_bits)
     EXPECT_EQ(emulator().counters().graph_launches, before + 2); // forward and backward
 }
 
+TEST(CudaChainPlans, The_loops_of_a_thousand_layers_are_captured_once_and_then_replayed) {
+    NEEDS_EMULATOR();
+    constexpr int64_t layers = 1024, segments = 32;
+    Problem p = make_layers({layers, 1, 0, 4});
+    p.checkpoint_every = layers / segments;
+    const Plan plan("graph");
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> arrays(p, cuda().get());
+    const Result expected = run(p, chain, arrays);
+    for (int step = 1; step < 3; ++step)
+        run(p, chain, arrays);
+    const auto before = emulator().counters();
+    expect_same_bits(expected, run(p, chain, arrays));
+    expect_same_bits(expected, run(p, chain, arrays));
+    const auto after = emulator().counters();
+    EXPECT_EQ(after.captures, before.captures);
+    // All segments forward, all but the last again, all backward.
+    EXPECT_EQ(after.graph_launches - before.graph_launches, 2 * (segments + (segments - 1) + segments));
+    // Besides the graphs: two checks for NaN and infinity, and for each segment a product and a sum for its gradients.
+    EXPECT_EQ(after.launches - before.launches, 2 * (2 + segments));
+    EXPECT_EQ(after.products - before.products, 2 * segments);
+}
+
+TEST(CudaChainPlans, Loops_whose_sizes_change_take_bounded_memory_and_make_room_for_the_next) {
+    NEEDS_EMULATOR();
+    constexpr int64_t steps = 4096, most_captured_steps = 4 * 8192, nodes_of_step = 2; // a product and a kernel
+    constexpr int64_t loops = 2;                                                       // forward and backward
+    const Plan plan("graph");
+    Problem p = make_problem({steps, 6, 0, 1});
+    fill(p);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> arrays(p, cuda().get());
+    const auto train = [&](int64_t batch) {
+        p.shape.batch = batch;
+        const auto before = emulator().counters();
+        run(p, chain, arrays);
+        const auto after = emulator().counters();
+        // A node more where a segment's end is.
+        EXPECT_LE(after.graph_nodes, most_captured_steps * nodes_of_step + most_captured_steps / steps);
+        return after.captures - before.captures;
+    };
+    train(6); // the largest one first, since graphs of memory that grows are forgotten
+    const auto round = [&] {
+        int64_t captures = 0;
+        for (int64_t batch = 1; batch <= 5; ++batch)
+            captures += train(batch);
+        return captures;
+    };
+    EXPECT_EQ(round(), 0);
+    // Of ten loops that take turns, eight have room. They stay, and the others run as they are.
+    EXPECT_EQ(round(), most_captured_steps / steps);
+    EXPECT_EQ(round(), 0);
+    // They give way to what has been run twice since their last run.
+    EXPECT_EQ(train(6), 0);
+    EXPECT_EQ(train(6), loops);
+    EXPECT_EQ(train(6), 0);
+}
+
 TEST(CudaChainPlans, A_stream_that_cannot_be_captured_runs_its_loops_as_they_are) {
     NEEDS_EMULATOR();
     constexpr int capture_unsupported = 900;
@@ -409,6 +490,94 @@ TEST(CudaChainPlans, Blocks_of_every_size_give_the_same_bits) {
                 EXPECT_LT(emulator().counters().launches - before, 3 * c.shape.steps) << multiprocessors;
             }
         }
+}
+
+// A block's threads read up to 8 packs of a state at once, of four units or, where N is no multiple of four, of one:
+// 2048 packs. These sizes have more.
+TEST(CudaChainPlans, States_that_a_block_reads_in_several_passes_agree_with_the_formulas) {
+    NEEDS_EMULATOR();
+    struct Case {
+        Shape shape;
+        ortho_filter_kind filter;
+        int multiprocessors; // so many that blocks take the rows in question, and no fewer
+        int rows;            // of a block
+    };
+    constexpr Case cases[] = {{{2, 16, 1, 516}, ORTHO_FILTER_HAAR, 33, 16},
+                              {{2, 16, 0, 600}, ORTHO_FILTER_PERMUTATION, 38, 16},
+                              {{2, 3, 1, 1030}, ORTHO_FILTER_HAAR, 65, 4},
+                              {{2, 2, 0, 2047}, ORTHO_FILTER_PERMUTATION, 128, 2}};
+    constexpr int packs_at_once = 8 * 256;
+    for (const Case& c : cases) {
+        const int64_t units = c.shape.units;
+        ASSERT_GT(std::min<int64_t>(c.rows, c.shape.batch) * (units % 4 == 0 ? units / 4 : units), packs_at_once);
+        Problem p = make_problem(c.shape);
+        p.filter = c.filter;
+        fill(p);
+        SCOPED_TRACE(describe(p));
+        const Multiprocessors all_needed(c.multiprocessors);
+        const Device device = make_cuda_device();
+        const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+        const int64_t before = emulator().counters().products;
+        const Result result = run<float>(p, chain);
+        EXPECT_LE(emulator().counters().products - before, 3) << "steps were multiplied by cuBLAS";
+        expect_close(p, reference(p, filters_of(p, chain)), result, float32_roundoff);
+    }
+}
+
+TEST(CudaChainPlans, Two_launches_share_a_batch_that_is_too_large_for_one_and_give_the_same_bits) {
+    NEEDS_EMULATOR();
+    struct Case {
+        int64_t batch;
+        int multiprocessors; // so few that a launch has no room for all rows
+    };
+    // Two blocks for 16 rows: 129 rows need 18, and 257 need 34.
+    for (const Case& c : {Case{129, 16}, Case{200, 16}, Case{257, 18}})
+        for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION}) {
+            Problem p = make_problem({3, c.batch, 1, 64});
+            p.filter = filter;
+            p.output_steps = 2;
+            p.checkpoint_every = 2;
+            fill(p);
+            SCOPED_TRACE(describe(p));
+            struct Run {
+                Result result;
+                int64_t launches, products;
+            };
+            const auto run_on = [&](int multiprocessors) {
+                const Multiprocessors those(multiprocessors);
+                const Device device = make_cuda_device();
+                const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+                const auto before = emulator().counters();
+                Result result = run<float>(p, chain);
+                const auto after = emulator().counters();
+                return Run{std::move(result), after.launches - before.launches, after.products - before.products};
+            };
+            const Run whole = run_on(64), halves = run_on(c.multiprocessors);
+            expect_same_bits(whole.result, halves.result);
+            EXPECT_EQ(whole.products, halves.products);
+            // Two segments forward, one of them again, two backward.
+            EXPECT_EQ(whole.launches + 5, halves.launches);
+            const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+            expect_close(p, reference(p, filters_of(p, chain)), halves.result, float32_roundoff);
+            // With so few that two launches have no room, either.
+            const Run graph = run_on(c.multiprocessors - 8);
+            EXPECT_GT(graph.products, halves.products);
+        }
+}
+
+TEST(CudaFaults, A_second_launch_that_fails_is_named) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({3, 200, 0, 64});
+    fill(p);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, cuda().get());
+    emulator().fail_next("cudaLaunchCooperativeKernel", launch_out_of_resources, 1);
+    EXPECT_TRUE(fails(ortho_chain_forward(chain, 3, 200, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                          a.x0.data(), a.outputs.data()),
+                      ORTHO_INTERNAL, "persistent_forward failed"));
+    EXPECT_EQ(emulator().forget_failures(), 0);
+    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 3, 200, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                             a.x0.data(), a.outputs.data())));
 }
 
 TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_longer) {
@@ -891,9 +1060,26 @@ TYPED_TEST(CudaOperations, Noise_is_that_of_the_CPU_bit_for_bit) {
     EXPECT_TRUE(same_bits(noisy(cpu.get()), noisy(cuda().get())));
 }
 
+TYPED_TEST(CudaOperations, Dropout_is_that_of_the_CPU_bit_for_bit) {
+    using T = TypeParam;
+    const Device cpu = make_device(1);
+    for (const int64_t count : {int64_t{1}, int64_t{2}, int64_t{3}, int64_t{1001}})
+        for (const double rate : {0.0, 0.3, 0.99}) {
+            const auto x = normal_values<T>(count, 1);
+            const auto dropped = [&](ortho_device* device, bool in_place) {
+                const DeviceArray<T> from(device, x), to(device, x);
+                EXPECT_TRUE(succeeds(ortho_dropout(device, dtype_of<T>, 0x123456789abcdef, 2, (uint64_t{1} << 40) + 3,
+                                                   rate, count, (in_place ? to : from).data(), to.data())));
+                return to.values();
+            };
+            const auto expected = dropped(cpu.get(), false);
+            EXPECT_TRUE(same_bits(dropped(cuda().get(), false), expected)) << count << " " << rate;
+            EXPECT_TRUE(same_bits(dropped(cuda().get(), true), expected)) << count << " " << rate;
+        }
+}
+
 TEST(CudaDevice, Describes_itself) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));
     EXPECT_EQ(info.kind, ORTHO_DEVICE_CUDA);
     EXPECT_EQ(info.index, 0);
@@ -909,16 +1095,14 @@ TEST(CudaDevice, Describes_itself) {
 }
 
 TEST(CudaDevice, Works_on_the_stream_and_with_the_handle_of_somebody_else) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     const Device guest = make_cuda_device([&](auto& o) {
         o.cuda_stream = info.cuda_stream;
         o.cublas_handle = info.cublas_handle;
     });
-    ortho_device_info shared{};
-    shared.struct_size = sizeof shared;
+    ortho_device_info shared = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(guest.get(), &shared)));
     EXPECT_EQ(shared.cuda_stream, info.cuda_stream);
     EXPECT_EQ(shared.cublas_handle, info.cublas_handle);
@@ -928,8 +1112,7 @@ TEST(CudaDevice, Works_on_the_stream_and_with_the_handle_of_somebody_else) {
 }
 
 TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     Problem p = make_problem({5, 3, 2, 9});
@@ -952,8 +1135,7 @@ TEST(CudaDevice, Shares_a_handle_that_both_sides_set_up_for_themselves) {
 
 TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_memory) {
     NEEDS_EMULATOR();
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     for (const char* name : {"steps", "graph", "persistent"}) {
@@ -1005,8 +1187,7 @@ TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_m
 
 TEST(CudaDevice, A_handle_is_on_the_device_s_stream_from_the_start_and_gets_a_lent_one_s_back) {
     NEEDS_EMULATOR();
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     const Device owner = make_cuda_device();
     ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
     EXPECT_EQ(emulator().blas_stream(info.cublas_handle), info.cuda_stream);
@@ -1102,6 +1283,150 @@ TEST(CudaLoss, Targets_in_page_locked_memory_may_be_overwritten_at_once) {
     ortho_staging_free(staging);
 }
 
+/** A buffer of a device, freed at the end or before. */
+class Buffer {
+public:
+    Buffer(const Device& device, int64_t bytes) {
+        EXPECT_TRUE(succeeds(ortho_buffer_create(&buffer_, device.get(), bytes)));
+    }
+    ~Buffer() { free(); }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    float* data() const { return static_cast<float*>(ortho_buffer_data(buffer_)); }
+    void free() {
+        ortho_buffer_free(buffer_);
+        buffer_ = nullptr;
+    }
+
+private:
+    ortho_buffer* buffer_ = nullptr;
+};
+
+TEST(CudaBuffer, Memory_that_was_freed_is_used_again_without_a_wait_for_the_GPU) {
+    NEEDS_EMULATOR();
+    const Device device = make_cuda_device();
+    const DeviceArray<float> result(device.get(), 1000, 0);
+    {
+        // So that there is enough for all that follows.
+        const Buffer first(device, 4000), second(device, 4000);
+    }
+    ASSERT_TRUE(succeeds(ortho_device_synchronize(device.get())));
+    const auto before = emulator().counters();
+    for (int i = 0; i < 100; ++i) {
+        const Buffer values(device, 4000), others(device, 4000);
+        ASSERT_TRUE(succeeds(ortho_fill(device.get(), ORTHO_FLOAT32, 1000, values.data(), i)));
+        ASSERT_TRUE(succeeds(ortho_copy(device.get(), result.data(), values.data(), 4000)));
+    }
+    EXPECT_EQ(result.values(), std::vector<float>(1000, 99.0f));
+    EXPECT_EQ(emulator().counters().device_waits, before.device_waits);
+    EXPECT_EQ(emulator().counters().live_objects, before.live_objects);
+}
+
+TEST(CudaBuffer, Memory_may_be_freed_while_copies_to_it_are_under_way) {
+    const Device device = make_cuda_device();
+    ortho_staging* staging = nullptr;
+    ASSERT_TRUE(succeeds(ortho_staging_create(&staging, device.get(), 4000)));
+    std::fill_n(static_cast<float*>(ortho_staging_data(staging)), 1000, 5.0f);
+    for (int i = 0; i < 3; ++i) {
+        Buffer target(device, 4000);
+        ASSERT_TRUE(succeeds(ortho_staging_upload(staging, target.data(), 4000)));
+        target.free();
+        const Buffer next(device, 4000);
+        std::vector<float> values(1000, 1.0f);
+        ASSERT_TRUE(succeeds(ortho_copy_to_host(device.get(), values.data(), next.data(), 4000)));
+        EXPECT_EQ(values, std::vector<float>(1000, 0.0f));
+    }
+    ortho_staging_free(staging);
+}
+
+TEST(CudaBuffer, Memory_that_a_pool_keeps_in_the_wrong_pieces_is_given_back_before_it_runs_out) {
+    NEEDS_EMULATOR();
+    constexpr int64_t half = 1 << 20;
+    const Device device = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_synchronize(device.get())));
+    emulator().set_memory_left(2 * half);
+    {
+        const Buffer first(device, half), second(device, half);
+        ortho_buffer* more = nullptr;
+        EXPECT_TRUE(
+            fails(ortho_buffer_create(&more, device.get(), half), ORTHO_OUT_OF_MEMORY, "memory needed for buffer"));
+    }
+    // Both together are enough.
+    const Buffer larger(device, half + half / 2);
+    emulator().set_memory_left(0);
+}
+
+TEST(CudaBuffer, A_pool_keeps_a_part_of_the_memory_and_gives_back_the_rest) {
+    NEEDS_EMULATOR();
+    const Device device = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_synchronize(device.get())));
+    const auto free_memory = [&] {
+        ortho_device_info info{};
+        info.struct_size = sizeof info;
+        EXPECT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+        return info.free_memory;
+    };
+    const int64_t before = emulator().counters().device_bytes, free_before = free_memory();
+    {
+        const Buffer small(device, 1000), large(device, int64_t{1} << 29);
+        EXPECT_GT(emulator().counters().device_bytes, before);
+        EXPECT_LT(free_memory(), free_before);
+    }
+    // Freed where the stream has come to here; a quarter of the memory is more than a pool keeps.
+    ASSERT_TRUE(succeeds(ortho_device_synchronize(device.get())));
+    EXPECT_LT(emulator().counters().device_bytes, before + (int64_t{1} << 29));
+    EXPECT_GE(free_memory(), free_before); // what is kept counts as free
+}
+
+TEST(CudaBuffer, A_GPU_without_memory_pools_gives_the_same_values) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({6, 5, 2, 18});
+    fill(p);
+    const Result expected = run_chain<float>(p);
+    emulator().set_memory_pools(0);
+    // The devices that there are keep theirs.
+    const Device device = make_cuda_device();
+    const auto before = emulator().counters();
+    expect_same_bits(expected, run_chain<float>(p, device));
+    EXPECT_GT(emulator().counters().device_waits, before.device_waits);
+    EXPECT_EQ(emulator().counters().device_bytes, before.device_bytes);
+    ortho_buffer* buffer = nullptr;
+    emulator().fail_next("cudaMalloc", memory_allocation, 0);
+    EXPECT_TRUE(
+        fails(ortho_buffer_create(&buffer, device.get(), 4000), ORTHO_OUT_OF_MEMORY, "memory needed for buffer"));
+    emulator().set_memory_pools(1);
+}
+
+TEST(CudaBuffer, Buffers_are_not_made_and_may_be_freed_while_the_stream_is_captured) {
+    NEEDS_EMULATOR();
+    for (const int pools : {1, 0}) {
+        SCOPED_TRACE(pools);
+        emulator().set_memory_pools(pools);
+        const Device device = make_cuda_device();
+        ortho_device_info info{};
+        info.struct_size = sizeof info;
+        ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+        const int64_t before = emulator().counters().live_objects;
+        Buffer source(device, 4000);
+        const DeviceArray<float> target(device.get(), 1000, 1);
+        emulator().begin_capture(info.cuda_stream);
+        ASSERT_TRUE(succeeds(ortho_fill(device.get(), ORTHO_FLOAT32, 1000, target.data(), 7)));
+        ortho_buffer* refused = nullptr;
+        EXPECT_TRUE(fails(ortho_buffer_create(&refused, device.get(), 4000), ORTHO_INVALID_STATE,
+                          "buffer needs memory, and the stream is captured"));
+        source.free();
+        void* const captured = emulator().end_capture(info.cuda_stream);
+        ASSERT_NE(captured, nullptr) << "the capture was ended by an error";
+        EXPECT_EQ(target.values(), std::vector<float>(1000, 1.0f));
+        emulator().replay(captured, info.cuda_stream);
+        EXPECT_EQ(target.values(), std::vector<float>(1000, 7.0f));
+        emulator().discard(captured);
+        { const Buffer next(device, 4000); }
+        EXPECT_EQ(emulator().counters().live_objects, before + 1); // the target
+    }
+    emulator().set_memory_pools(1);
+}
+
 TEST(CudaBuffer, Memory_of_the_host_may_be_overwritten_at_once_even_if_the_GPU_reads_it_itself) {
     NEEDS_EMULATOR();
     emulator().set_host_page_tables(1);
@@ -1115,8 +1440,7 @@ TEST(CudaBuffer, Memory_of_the_host_may_be_overwritten_at_once_even_if_the_GPU_r
 }
 
 TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_device_get_info(cuda().get(), &info)));
     ortho_buffer* buffer = nullptr;
     EXPECT_TRUE(fails(ortho_buffer_create(&buffer, cuda().get(), info.total_memory + (int64_t{1} << 30)),
@@ -1159,7 +1483,8 @@ TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
 
 TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_graph) {
     NEEDS_EMULATOR();
-    constexpr int cooperative_launch_too_large = 720;
+    constexpr int refusals[] = {cooperative_launch_too_large, launch_out_of_resources, not_supported,
+                                memory_allocation};
     Problem p = make_problem({40, 5, 2, 18});
     p.checkpoint_every = 15;
     p.output_steps = 3;
@@ -1169,11 +1494,12 @@ TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_gr
         const Result expected = run_chain<float>(p);
         // Three segments forward, then two of them again and three backward.
         for (int skip = 0; skip < 8; ++skip) {
-            SCOPED_TRACE(skip);
+            const int refusal = refusals[(skip + (filter == ORTHO_FILTER_HAAR ? 0 : 1)) % 4];
+            SCOPED_TRACE(std::to_string(refusal) + " after " + std::to_string(skip));
             const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
             const Arrays<float> arrays(p, cuda().get());
             std::vector<int64_t> launches;
-            emulator().fail_next("cudaLaunchCooperativeKernel", cooperative_launch_too_large, skip);
+            emulator().fail_next("cudaLaunchCooperativeKernel", refusal, skip);
             for (int i = 0; i < 3; ++i) {
                 const auto before = emulator().counters();
                 expect_close(p, expected, run(p, chain, arrays), float32_roundoff);
@@ -1181,6 +1507,67 @@ TEST(CudaFaults, Blocks_that_may_not_all_run_at_once_leave_their_steps_to_the_gr
             }
             EXPECT_GE(launches[1], 40); // it is not tried again
         }
+    }
+}
+
+// An error would end the capture, so it must be known before.
+TEST(CudaFaults, Blocks_that_a_capture_would_refuse_leave_their_steps_to_other_kernels) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({12, 5, 2, 18});
+    fill(p);
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    const Device device = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+    struct Case {
+        const char* name;
+        std::function<void(bool)> refuse;
+        int least_launches;
+        int most_launches;
+    };
+    const Case cases[] = {
+        {"nothing is refused", [](bool) {}, 1, 11},
+        {"such blocks cannot be captured", [](bool on) { emulator().set_cooperative_capture(on ? 0 : 1); }, 24, 40},
+        {"a multiprocessor has no room", [](bool on) { emulator().set_room_for_blocks(on ? 0 : 1); }, 24, 40},
+        {"the launch finds too little memory",
+         [](bool on) {
+             if (on)
+                 emulator().fail_next("cudaLaunchCooperativeKernel", memory_allocation, 0);
+             else
+                 emulator().forget_failures();
+         },
+         24, 40}};
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+        const Arrays<float> arrays(p, device.get());
+        const Result expected = run(p, chain, arrays);
+        const int64_t before = emulator().counters().launches;
+        c.refuse(true);
+        emulator().begin_capture(info.cuda_stream);
+        EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 12, 5, 1, 1, arrays.weights.data(), arrays.input_weights.data(),
+                                                 arrays.bias.data(), arrays.inputs.data(), arrays.x0.data(),
+                                                 arrays.outputs.data())));
+        EXPECT_TRUE(succeeds(ortho_chain_backward(
+            chain, 0, arrays.weights.data(), arrays.input_weights.data(), arrays.bias.data(), arrays.inputs.data(),
+            arrays.arriving.data(), arrays.dw.data(), arrays.dv.data(), arrays.db.data(), nullptr, nullptr)));
+        void* const captured = emulator().end_capture(info.cuda_stream);
+        c.refuse(false);
+        EXPECT_GE(emulator().counters().launches - before, c.least_launches);
+        EXPECT_LE(emulator().counters().launches - before, c.most_launches);
+        ASSERT_NE(captured, nullptr) << "the capture was ended by an error";
+        for (const DeviceArray<float>* values : {&arrays.outputs, &arrays.dw})
+            ASSERT_TRUE(succeeds(ortho_fill(device.get(), ORTHO_FLOAT32, 5 * 18, values->data(), -1)));
+        emulator().replay(captured, info.cuda_stream);
+        Result replayed = expected;
+        const auto doubles = [](const DeviceArray<float>& array) {
+            const std::vector<float> values = array.values();
+            return std::vector<double>(values.begin(), values.end());
+        };
+        replayed.outputs = doubles(arrays.outputs);
+        replayed.weights = doubles(arrays.dw);
+        expect_close(p, expected, replayed, float32_roundoff);
+        emulator().discard(captured);
     }
 }
 
@@ -1243,7 +1630,8 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
                                 {"cudaFuncGetAttributes", launch_failure, ORTHO_INTERNAL},
                                 {"cudaStreamCreateWithFlags", launch_failure, ORTHO_INTERNAL},
                                 {"cublasCreate", execution_failed, ORTHO_INTERNAL},
-                                {"cudaMalloc", out_of_memory, ORTHO_OUT_OF_MEMORY},
+                                {"cudaDeviceGetAttribute", launch_failure, ORTHO_INTERNAL},
+                                {"cudaMallocFromPoolAsync", launch_failure, ORTHO_INTERNAL},
                                 {"cudaMallocHost", out_of_memory, ORTHO_OUT_OF_MEMORY},
                                 {"cudaEventCreateWithFlags", launch_failure, ORTHO_INTERNAL},
                                 {"cudaMemsetAsync", launch_failure, ORTHO_INTERNAL},
@@ -1415,59 +1803,59 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
     const auto once = [](FaultWorld& w) { EXPECT_TRUE(succeeds(w.train())); };
     std::vector<Operation> operations = {
         {"ortho_device_create",
-         {"cudaMalloc", "cudaMallocHost"},
+         {"cudaMallocFromPoolAsync", "cudaMallocHost"},
          [](FaultWorld& w) {
              const ortho_device_options options = device_options(ORTHO_DEVICE_CUDA, 0);
              return ortho_device_create(&w.other, &options);
          }},
         {"ortho_buffer_create",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) { return ortho_buffer_create(&w.buffer, w.device.get(), 100); }},
         {"ortho_staging_create",
          {"cudaMallocHost"},
          [](FaultWorld& w) { return ortho_staging_create(&w.staging, w.device.get(), 100); }},
         {"ortho_chain_create",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              const ortho_chain_options options = options_of(w.small, ORTHO_FLOAT32);
              return ortho_chain_create(&w.made, w.device.get(), &options);
          }},
         {"ortho_dense_backward",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              // So many rows that the sums of columns need scratch memory.
              return ortho_dense_backward(w.device.get(), ORTHO_FLOAT32, 1, 3000, 3, 2, w.values + 30000, w.values,
                                          w.values + 9000, w.others, w.others + 10, w.others + 20);
          }},
         {"ortho_softmax_cross_entropy",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              return ortho_softmax_cross_entropy(w.device.get(), ORTHO_FLOAT32, 400, 3, 0, w.values, targets.data(),
                                                 &w.number, nullptr, w.others);
          }},
         {"ortho_mean_squared_error",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              return ortho_mean_squared_error(w.device.get(), ORTHO_FLOAT32, 40000, w.values, w.others, &w.number,
                                              nullptr);
          }},
         {"ortho_clip_gradient_norm",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              return ortho_clip_gradient_norm(w.device.get(), ORTHO_FLOAT32, 40000, w.values, 0.5, &w.number);
          }},
         {"ortho_chain_forward",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) { return w.forward(false); },
          [](FaultWorld&) {},
          [](FaultWorld& w) { return w.backward(); }},
         {"ortho_chain_forward of more after another",
-         {"cudaMalloc"},
+         {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) { return w.forward(true); },
          pass,
          [](FaultWorld& w) { return w.backward(); },
          [](FaultWorld& w) { return w.backward(); }},
-        {"ortho_chain_backward", {"cudaMalloc"}, [](FaultWorld& w) { return w.backward(); }, pass},
+        {"ortho_chain_backward", {"cudaMallocFromPoolAsync"}, [](FaultWorld& w) { return w.backward(); }, pass},
         // The second time loops are captured, the third time they are replayed.
         {"a second step",
          {"cudaStreamBeginCapture", "cudaGraphInstantiateWithFlags", "cudaGraphLaunch"},
@@ -1480,7 +1868,7 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
         bool can_be_done_without;
     };
     constexpr int out_of_memory = 2;
-    constexpr Fault faults[] = {{"cudaMalloc", false},
+    constexpr Fault faults[] = {{"cudaMallocFromPoolAsync", false},
                                 {"cudaMallocHost", false},
                                 {"cudaStreamBeginCapture", true},
                                 {"cudaGraphInstantiateWithFlags", true},
@@ -1526,6 +1914,8 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
                         const std::vector<float> before = world.contents();
                         const int64_t objects = ortho_live_objects();
                         emulator().fail_next(faults[f].function, out_of_memory, skip);
+                        if (function == "cudaMallocFromPoolAsync") // which is tried once more
+                            emulator().fail_next(faults[f].function, out_of_memory, 0);
                         const ortho_status status = operation.call(world);
                         const std::string message = ortho_last_error();
                         hit = emulator().forget_failures() == 0;

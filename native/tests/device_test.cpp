@@ -13,8 +13,7 @@ TEST(Device, Default_has_a_thread_for_every_core) {
     const EnvironmentVariable unset("ORTHONATIVE_THREADS", "");
     // Another library's.
     const EnvironmentVariable other("OMP_NUM_THREADS", "7");
-    ortho_system_info info{};
-    info.struct_size = sizeof info;
+    ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_get_system_info(&info)));
     ortho_device* device = nullptr;
     ASSERT_TRUE(succeeds(ortho_device_create(&device, nullptr)));
@@ -64,7 +63,8 @@ TEST(Device, Bad_options_are_refused_by_name) {
         return options;
     };
     EXPECT_TRUE(is_refused(ortho_device_create(nullptr, nullptr), "device is null"));
-    EXPECT_TRUE(is_refused(create(with([](auto& o) { o.struct_size += 4; })), "options->struct_size is 44"));
+    EXPECT_TRUE(is_refused(create(with([](auto& o) { o.struct_size += 8; })),
+                           "options->struct_size is 48; it must be at most 40"));
     EXPECT_TRUE(is_refused(create(device_options(2, 1)), "options->kind is 2; it must be from 0 to 1"));
     EXPECT_TRUE(
         is_refused(create(device_options(ORTHO_DEVICE_CPU, -1)), "options->threads is -1; it must be from 0 to"));
@@ -90,8 +90,7 @@ TEST(Device, Null_is_allowed_where_the_header_says_so) {
 
 TEST(Device, Describes_itself) {
     const Device device = make_device(2);
-    ortho_system_info system{};
-    system.struct_size = sizeof system;
+    ortho_system_info system = ORTHO_SYSTEM_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_get_system_info(&system)));
     ortho_device_info info{};
     EXPECT_TRUE(is_refused(ortho_device_get_info(device.get(), &info), "info->struct_size is 0"));
@@ -183,8 +182,7 @@ TEST(Buffer, More_than_there_is_is_refused_with_the_numbers) {
                       "out of memory: 1.0 EiB needed for buffer"));
     EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), std::numeric_limits<int64_t>::max()),
                       ORTHO_OUT_OF_MEMORY, "out of memory: 8.0 EiB needed for buffer"));
-    ortho_system_info info{};
-    info.struct_size = sizeof info;
+    ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_get_system_info(&info)));
     EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), info.total_memory + gibibyte), ORTHO_OUT_OF_MEMORY,
                       "GiB free"));

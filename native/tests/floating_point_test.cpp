@@ -86,7 +86,7 @@ Device make_device_in(Caller& caller, int32_t threads) {
 }
 
 template <class T> void draw(Caller& caller, ortho_device* device) {
-    std::vector<T> uniform(1001), normal(1001), noisy(3000), filled(5);
+    std::vector<T> uniform(1001), normal(1001), noisy(3000), dropped(3000), filled(5);
     std::vector<int64_t> permutation(1001);
     caller.expect_success("random_uniform", [&] {
         return ortho_random_uniform(1, ORTHO_STREAM_DATA, 2, -0.3, 0.7, dtype_of<T>, 1001, uniform.data());
@@ -101,11 +101,15 @@ template <class T> void draw(Caller& caller, ortho_device* device) {
     caller.expect_success("add_normal_noise", [&] {
         return ortho_add_normal_noise(device, dtype_of<T>, 5, 0, 1, 0.1, 3000, values.data(), noisy.data());
     });
+    caller.expect_success("dropout", [&] {
+        return ortho_dropout(device, dtype_of<T>, 5, 0, 1, 0.3, 3000, values.data(), dropped.data());
+    });
     caller.expect_success("fill", [&] { return ortho_fill(device, dtype_of<T>, 5, filled.data(), 0.1); });
     caller.keep(uniform);
     caller.keep(normal);
     caller.keep(permutation);
     caller.keep(noisy);
+    caller.keep(dropped);
     caller.keep(filled);
 }
 
@@ -115,8 +119,7 @@ template <class T> void run_chain(Caller& caller, ortho_device* device, int32_t 
     const double alpha = sizeof(T) == sizeof(float) ? 0.4 : 1e-3;
     const bool recurrent = model == ORTHO_RECURRENT;
     const int64_t matrices = recurrent ? 1 : steps;
-    ortho_chain_options options{};
-    options.struct_size = sizeof options;
+    ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
     options.dtype = dtype_of<T>;
     options.model = model;
     options.filter = filter;

@@ -35,8 +35,7 @@ TEST(Library, System_info_refuses_an_unknown_size) {
 }
 
 TEST(Library, System_info_describes_the_machine) {
-    ortho_system_info info{};
-    info.struct_size = sizeof info;
+    ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_get_system_info(&info)));
     EXPECT_EQ(info.struct_size, sizeof info);
     EXPECT_GE(info.cores, 1);
@@ -46,8 +45,7 @@ TEST(Library, System_info_describes_the_machine) {
 }
 
 TEST(Library, Environment_selects_the_instruction_set) {
-    ortho_system_info info{};
-    info.struct_size = sizeof info;
+    ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
     ASSERT_TRUE(succeeds(ortho_get_system_info(&info)));
     const char* forced = std::getenv("ORTHONATIVE_CPU");
     if (forced == nullptr || *forced == '\0') {

@@ -22,7 +22,7 @@ public:
         std::string path = (std::filesystem::temp_directory_path() / "orthonative-XXXXXX").string();
         EXPECT_NE(mkdtemp(path.data()), nullptr);
         root_ = path;
-        // 64 GiB, of which 48 can be had.
+        // 64 GiB, of which 48 are free.
         write("/proc/meminfo", "MemTotal:       67108864 kB\nMemFree:        10000000 kB\nMemAvailable:   50331648 kB\n"
                                "CommitLimit:    33554432 kB\nCommitted_AS:   31457280 kB\n");
     }

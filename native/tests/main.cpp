@@ -8,8 +8,7 @@
 // ORTHONATIVE_CPU selects the kernels under test; where the processor lacks them, the tests are skipped as a whole.
 int main(int argc, char** argv) {
     constexpr int skipped = 77;
-    ortho_system_info info{};
-    info.struct_size = sizeof info;
+    ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
     if (ortho_get_system_info(&info) == ORTHO_NOT_SUPPORTED) {
         std::printf("%s\n", ortho_last_error());
         return skipped;

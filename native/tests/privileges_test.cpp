@@ -7,11 +7,9 @@
 
 int main() {
     std::printf("effective user %d\n", static_cast<int>(geteuid()));
-    ortho_system_info info{};
-    info.struct_size = sizeof info;
+    ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
     std::printf("information %d\n", static_cast<int>(ortho_get_system_info(&info)));
-    ortho_device_options options{};
-    options.struct_size = sizeof options;
+    ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
     options.kind = ORTHO_DEVICE_CUDA;
     ortho_device* device = nullptr;
     std::printf("device %d\n", static_cast<int>(ortho_device_create(&device, &options)));

@@ -73,8 +73,7 @@ TEST(ProcessLimits, Address_space_is_named_where_memory_is_refused) {
         // What fits is given.
         EXPECT_TRUE(succeeds(ortho_buffer_create(&buffer, device.get(), mebibyte)));
         ortho_buffer_free(buffer);
-        ortho_system_info info{};
-        info.struct_size = sizeof info;
+        ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
         EXPECT_TRUE(succeeds(ortho_get_system_info(&info)));
         EXPECT_LE(info.available_memory, 17 * mebibyte);
     });
@@ -87,6 +86,28 @@ TEST(ProcessLimits, Data_is_named_where_memory_is_refused) {
         ortho_buffer* buffer = nullptr;
         EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), 100 * mebibyte), ORTHO_OUT_OF_MEMORY,
                           "; RLIMIT_DATA (ulimit -d), the data of this process, is " + limit));
+    });
+}
+
+/** Makes buffers until one is refused. @return how many bytes there were */
+int64_t fill_memory(const Device& device, int64_t bytes, int64_t most) {
+    int64_t made = 0;
+    ortho_buffer* buffer = nullptr;
+    while (made <= most && ortho_buffer_create(&buffer, device.get(), bytes) == ORTHO_OK)
+        made += bytes;
+    return made;
+}
+
+TEST(ProcessLimits, Small_buffers_that_add_up_are_refused_with_the_limit_named) {
+    in_child([] {
+        const Device device = make_device(1);
+        const std::string limit = leave(RLIMIT_AS, "VmSize:", 64 * mebibyte);
+        // Earlier tests leave a heap behind, and glibc reserves 64 MiB for each of its arenas: that counts already.
+        const int64_t most = 1024 * mebibyte;
+        EXPECT_LE(fill_memory(device, 65536, most), most);
+        ortho_buffer* buffer = nullptr;
+        EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), 65536), ORTHO_OUT_OF_MEMORY,
+                          "; RLIMIT_AS (ulimit -v), the address space of this process, is " + limit));
     });
 }
 
@@ -256,8 +277,7 @@ TEST(ProcessLimits, Memory_of_a_control_group_counts_without_its_cache_and_is_na
         for (int pass = 0; pass < 3; ++pass)
             for (int i = 0; i < 80; ++i)
                 ASSERT_EQ(pread(file, block.data(), block.size(), i * mebibyte), mebibyte);
-        ortho_system_info info{};
-        info.struct_size = sizeof info;
+        ortho_system_info info = ORTHO_SYSTEM_INFO_INIT;
         EXPECT_TRUE(succeeds(ortho_get_system_info(&info)));
         EXPECT_EQ(info.total_memory, 192 * mebibyte);
         EXPECT_GT(info.available_memory, 140 * mebibyte);
@@ -269,6 +289,22 @@ TEST(ProcessLimits, Memory_of_a_control_group_counts_without_its_cache_and_is_na
                           std::string(group.unified() ? "; memory.max" : "; memory.limit_in_bytes") +
                               " of the control group " + group.name() + " is 192.0 MiB, "));
         close(file);
+    });
+}
+
+TEST(ProcessLimits, Small_buffers_that_add_up_are_refused_before_a_control_group_ends_the_process) {
+    const OwnControlGroup group("memory");
+    if (!group.reason().empty())
+        GTEST_SKIP() << group.reason();
+    in_child([&] {
+        group.write(group.unified() ? "memory.max" : "memory.limit_in_bytes", std::to_string(192 * mebibyte));
+        group.write("cgroup.procs", std::to_string(getpid()));
+        const Device device = make_device(1);
+        EXPECT_LE(fill_memory(device, 65536, 192 * mebibyte), 192 * mebibyte);
+        ortho_buffer* buffer = nullptr;
+        EXPECT_TRUE(fails(ortho_buffer_create(&buffer, device.get(), mebibyte), ORTHO_OUT_OF_MEMORY,
+                          std::string(group.unified() ? "; memory.max" : "; memory.limit_in_bytes") +
+                              " of the control group " + group.name() + " is 192.0 MiB, "));
     });
 }
 

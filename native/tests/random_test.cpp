@@ -115,6 +115,129 @@ TEST(Random, Noise_refuses_bad_arguments) {
     EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, 1, &x, nullptr), "y is null"));
 }
 
+template <class T>
+std::vector<T> dropout(ortho_device* device, double rate, const std::vector<T>& x, uint32_t source = 0,
+                       uint64_t index = 9) {
+    std::vector<T> y(x.size());
+    EXPECT_TRUE(succeeds(ortho_dropout(device, dtype_of<T>, seed, source, index, rate, static_cast<int64_t>(x.size()),
+                                       x.data(), y.data())));
+    return y;
+}
+
+TEST(Random, Dropout_reads_the_words_of_its_stream) {
+    // Two words make a uniform number of 53 bits: all of the second one, and all but 11 bits of the first. So the first
+    // is compared exactly with a threshold whose last 11 bits are 0, as those of rates with 21 binary places are.
+    constexpr size_t count = 4001;
+    std::vector<double> u((count + 1) / 2);
+    ASSERT_TRUE(succeeds(ortho_random_uniform(seed, ORTHO_STREAM_DROPOUT, 9, 0, 1, ORTHO_FLOAT64,
+                                              static_cast<int64_t>(u.size()), u.data())));
+    const auto x = normal_values<float>(count, 6);
+    const Device device = make_device(1);
+    for (const double rate : {0x1p-21, 0.125, 0.5, 0.75, 1 - 0x1p-21}) {
+        const auto y = dropout(device.get(), rate, x);
+        for (size_t i = 0; i < count; ++i) {
+            const auto bits = static_cast<uint64_t>(u[i / 2] * 0x1p53);
+            const double word = i % 2 == 0 ? static_cast<double>(bits % (1u << 21)) * 0x1p-21
+                                           : static_cast<double>(bits >> 21) * 0x1p-32;
+            const float kept = x[i] * static_cast<float>(1 / (1 - rate));
+            ASSERT_EQ(y[i], word < rate ? 0 : kept) << rate << ": " << i;
+        }
+    }
+}
+
+TEST(Random, Dropout_is_the_same_for_any_number_of_threads_in_place_and_for_gradients) {
+    const auto x = normal_values<float>(100003, 6);
+    const std::vector<float> ones(x.size(), 1);
+    const Device one = make_device(1), three = make_device(3);
+    const auto y = dropout(one.get(), 0.3, x);
+    EXPECT_TRUE(same_bits(dropout(three.get(), 0.3, x), y));
+    auto in_place = x;
+    ASSERT_TRUE(succeeds(ortho_dropout(three.get(), ORTHO_FLOAT32, seed, 0, 9, 0.3, static_cast<int64_t>(x.size()),
+                                       in_place.data(), in_place.data())));
+    EXPECT_TRUE(same_bits(in_place, y));
+    // y = J x with a diagonal J, which ones show.
+    const auto jacobian = dropout(one.get(), 0.3, ones);
+    for (size_t i = 0; i < x.size(); ++i)
+        ASSERT_EQ(y[i], jacobian[i] * x[i]) << i;
+    const std::vector<double> wide(x.begin(), x.end());
+    const auto doubles = dropout(one.get(), 0.3, wide);
+    for (size_t i = 0; i < x.size(); ++i)
+        ASSERT_EQ(doubles[i] == 0, y[i] == 0) << i;
+}
+
+TEST(Random, Dropout_drops_the_given_share_and_keeps_the_mean) {
+    constexpr int64_t count = 1 << 20;
+    const Device device = make_device(1);
+    const std::vector<double> ones(count, 1);
+    for (const double rate : {0.01, 0.3, 0.5, 0.99}) {
+        const auto y = dropout(device.get(), rate, ones);
+        double mean = 0, square = 0, neighbours = 0;
+        for (size_t i = 0; i < y.size(); ++i) {
+            ASSERT_TRUE(y[i] == 0 || y[i] == 1 / (1 - rate)) << y[i];
+            mean += y[i] / count;
+            square += (y[i] - 1) * (y[i] - 1) / count;
+            neighbours += (y[i] - 1) * (y[(i + 1) % y.size()] - 1) / count;
+        }
+        // y - 1 is -1 with probability r and r / (1 - r) otherwise: its mean is 0, its variance v = r / (1 - r), its
+        // fourth moment r + r^4 / (1 - r)^3. Products of neighbours have variance v^2. Bounds: six standard deviations.
+        // At a rate of 1/2 the square is 1 always; 1e-9 is for the rounding of a million additions.
+        const double v = rate / (1 - rate), fourth = rate + std::pow(rate, 4) / std::pow(1 - rate, 3);
+        EXPECT_NEAR(mean, 1, 6 * std::sqrt(v / count)) << rate;
+        EXPECT_NEAR(square, v, 6 * std::sqrt((fourth - v * v) / count) + 1e-9) << rate;
+        EXPECT_NEAR(neighbours, 0, 6 * v / std::sqrt(count)) << rate;
+    }
+}
+
+TEST(Random, Dropout_of_other_sources_and_indices_is_independent) {
+    constexpr int64_t count = 1 << 16;
+    const Device device = make_device(1);
+    const std::vector<float> ones(count, 1);
+    std::vector<std::vector<float>> drawn;
+    for (const uint32_t source : {0u, 1u, (1u << 24) - 1})
+        for (const uint64_t index : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, (uint64_t{1} << 48) - 1})
+            drawn.push_back(dropout(device.get(), 0.5, ones, source, index));
+    // Each value is 0 or 2. Of two independent masks half of the elements agree: six standard deviations.
+    for (size_t a = 0; a < drawn.size(); ++a)
+        for (size_t b = 0; b < a; ++b) {
+            double agreeing = 0;
+            for (size_t i = 0; i < count; ++i)
+                agreeing += drawn[a][i] == drawn[b][i];
+            EXPECT_NEAR(agreeing / count, 0.5, 6 * 0.5 / std::sqrt(count)) << a << " and " << b;
+        }
+}
+
+TEST(Random, Dropout_passes_on_what_is_kept_and_nothing_of_what_is_dropped) {
+    const Device device = make_device(1);
+    const auto x = normal_values<float>(1001, 3);
+    EXPECT_TRUE(same_bits(dropout(device.get(), 0, x), x));
+    const std::vector<float> nan(1001, NAN);
+    const auto y = dropout(device.get(), 0.5, nan);
+    EXPECT_TRUE(std::any_of(y.begin(), y.end(), [](float v) { return v == 0; }));
+    EXPECT_TRUE(std::all_of(y.begin(), y.end(), [](float v) { return v == 0 || std::isnan(v); }));
+    // The largest rate below 1: an element is kept once in 2^32.
+    const auto none = dropout(device.get(), std::nextafter(1.0, 0.0), std::vector<float>(1001, 1));
+    EXPECT_TRUE(std::all_of(none.begin(), none.end(), [](float v) { return v == 0; }));
+}
+
+TEST(Random, Dropout_refuses_bad_arguments) {
+    const Device device = make_device(1);
+    float x = 7;
+    const auto call = [&](ortho_device* on, int32_t dtype, uint32_t source, uint64_t index, double rate,
+                          int64_t count) { return ortho_dropout(on, dtype, 1, source, index, rate, count, &x, &x); };
+    EXPECT_TRUE(is_refused(call(nullptr, 0, 0, 0, 0.5, 1), "device is null"));
+    EXPECT_TRUE(is_refused(call(device.get(), 2, 0, 0, 0.5, 1), "dtype is 2"));
+    EXPECT_TRUE(is_refused(call(device.get(), 0, 1u << 24, 0, 0.5, 1), "source is 16777216"));
+    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, uint64_t{1} << 48, 0.5, 1), "index is 281474976710656"));
+    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, -0.1, 1), "rate is -0.1; it must be at least 0 and below 1"));
+    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, 1, 1), "rate is 1"));
+    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, NAN, 1), "rate is NaN"));
+    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, 0.5, 0), "count is 0"));
+    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, 0.5, (int64_t{1} << 48) + 1), "count is 281474976710657"));
+    EXPECT_TRUE(is_refused(ortho_dropout(device.get(), 0, 1, 0, 0, 0.5, 1, nullptr, &x), "x is null"));
+    EXPECT_TRUE(is_refused(ortho_dropout(device.get(), 0, 1, 0, 0, 0.5, 1, &x, nullptr), "y is null"));
+    EXPECT_EQ(x, 7);
+}
+
 // Bounds: six standard deviations of the mean of so many values.
 TEST(Random, Uniform_numbers_have_the_moments_of_the_distribution) {
     constexpr int64_t count = 1 << 20;
@@ -212,8 +335,8 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     const auto uniform_call = [&](int32_t purpose, double low, double high, int32_t dtype, int64_t count) {
         return ortho_random_uniform(1, purpose, 0, low, high, dtype, count, &value);
     };
-    EXPECT_TRUE(is_refused(uniform_call(-1, 0, 1, 1, 1), "purpose is -1; it must be from 0 to 4"));
-    EXPECT_TRUE(is_refused(uniform_call(5, 0, 1, 1, 1), "purpose is 5"));
+    EXPECT_TRUE(is_refused(uniform_call(-1, 0, 1, 1, 1), "purpose is -1; it must be from 0 to 5"));
+    EXPECT_TRUE(is_refused(uniform_call(6, 0, 1, 1, 1), "purpose is 6"));
     EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 2, 1), "dtype is 2; it must be 0 (float32) or 1 (float64)"));
     EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 1, 0), "count is 0; it must be at least 1"));
     EXPECT_TRUE(is_refused(uniform_call(0, nan, 1, 1, 1), "low is NaN"));
@@ -239,7 +362,7 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     EXPECT_TRUE(is_refused(normal_call(0, 1e39, 0, 0, 1), "mean is 1e+39 and standard_deviation is 0"));
     EXPECT_TRUE(is_refused(ortho_random_normal(1, 0, 0, 0, 1, 1, 1, nullptr), "values is null"));
 
-    EXPECT_TRUE(is_refused(ortho_random_permutation(1, 5, 0, 1, &number), "purpose is 5"));
+    EXPECT_TRUE(is_refused(ortho_random_permutation(1, 6, 0, 1, &number), "purpose is 6"));
     EXPECT_TRUE(is_refused(ortho_random_permutation(1, 2, 0, 0, &number), "count is 0"));
     EXPECT_TRUE(is_refused(ortho_random_permutation(1, 2, 0, 1, nullptr), "permutation is null"));
     EXPECT_EQ(value, 7);

@@ -167,6 +167,8 @@ std::vector<Sized> calls(World& w) {
          [&w](int64_t n) { return ortho_random_permutation(1, ORTHO_STREAM_DATA, 0, n, w.permutation.data()); }},
         {"ortho_add_normal_noise", count,
          [=, &w](int64_t n) { return ortho_add_normal_noise(device, 0, 1, 0, 0, 1, n, w.a.data(), w.b.data()); }},
+        {"ortho_dropout", count,
+         [=, &w](int64_t n) { return ortho_dropout(device, 0, 1, 0, 0, 0.5, n, w.a.data(), w.b.data()); }},
         {"ortho_dense_forward",
          {"rows", "x"},
          [=, &w](int64_t n) {

@@ -22,8 +22,7 @@ struct DeviceDeleter {
 using Device = std::unique_ptr<ortho_device, DeviceDeleter>;
 
 inline ortho_device_options device_options(int32_t kind, int32_t threads, int32_t index = 0) {
-    ortho_device_options options{};
-    options.struct_size = sizeof options;
+    ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
     options.kind = kind;
     options.threads = threads;
     options.index = index;

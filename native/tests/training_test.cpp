@@ -41,8 +41,7 @@ Trained train(ortho_chain_model model, int threads) {
     const double alpha = 1, beta = recurrent ? 0.1 : 2.0 / length;
     const Device device = make_device(threads);
 
-    ortho_chain_options options{};
-    options.struct_size = sizeof options;
+    ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
     options.dtype = ORTHO_FLOAT32;
     options.model = model;
     options.activation = ORTHO_TANH;

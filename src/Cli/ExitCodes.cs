@@ -1,6 +1,6 @@
 namespace OrthoNative.Cli;
 
-/// <summary>What the exit code of the program says.</summary>
+/// <summary>The exit codes of the program.</summary>
 internal static class ExitCodes
 {
     public const int Success = 0;

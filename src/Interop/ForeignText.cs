@@ -37,7 +37,7 @@ internal static class ForeignText
 
     /// <summary>The first few of some names, in quotes and with commas between them, and how many more there are.</summary>
     /// <param name="names">Names; only those that are shown are read.</param>
-    /// <param name="count">How many there are.</param>
+    /// <param name="count">The number of names.</param>
     public static string CleanList(IEnumerable<string> names, int count)
     {
         const int Shown = 8;

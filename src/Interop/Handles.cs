@@ -184,7 +184,7 @@ internal sealed unsafe class ChainHandle : NativeHandle<ortho_chain>
     private ChainHandle(ortho_chain* created) : base(created) { }
 
     /// <param name="device">Where it runs.</param>
-    /// <param name="options">What it is; all sizes have been checked.</param>
+    /// <param name="options">The kind of chain; all sizes have been checked.</param>
     /// <param name="argument">The public method's argument that the options come from.</param>
     /// <param name="prefix">Says which part of it.</param>
     public static ChainHandle Create(DeviceHandle device, ortho_chain_options options, string argument, string prefix)

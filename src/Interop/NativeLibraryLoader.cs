@@ -31,7 +31,7 @@ internal static unsafe partial class NativeLibraryLoader
     /// Loads the library at the first call. The runtime asks again for every function, and all of them must come from one
     /// library, even if files have changed meanwhile.
     /// </summary>
-    /// <returns>The library; 0 if the runtime has found the right one by itself and is to go on doing so.</returns>
+    /// <returns>The library; 0 if the runtime has found the right one by itself and is to continue to do so.</returns>
     /// <exception cref="OrthoNativeLibraryException">As <see cref="Load"/>; the next call tries again.</exception>
     public static nint LoadOnce(uint abiVersion, string headerHash)
     {
@@ -74,7 +74,7 @@ internal static unsafe partial class NativeLibraryLoader
         return library != 0 ? library : throw Failure(failures);
     }
 
-    /// <summary>What the environment variable names; null if it is not set or does not count.</summary>
+    /// <summary>The path that the environment variable names; null if it is not set or does not count.</summary>
     /// <exception cref="OrthoNativeLibraryException">It is not a full path.</exception>
     private static string? Named()
     {
@@ -86,7 +86,7 @@ internal static unsafe partial class NativeLibraryLoader
         // What a relative path stands for changes with the current folder, in which anyone may have put a file.
         return Path.IsPathFullyQualified(named)
             ? named
-            : throw new OrthoNativeLibraryException($"The environment variable {PathVariable} is '{named}'; the full path of the library is required.");
+            : throw new OrthoNativeLibraryException($"The environment variable {PathVariable} is '{ForeignText.CleanPath(named)}'; it must be the full path of the library.");
     }
 
     private static nint TryLoad(IReadOnlyList<string> candidates, uint abiVersion, string headerHash, StringBuilder failures)
@@ -113,7 +113,7 @@ internal static unsafe partial class NativeLibraryLoader
         return 0;
     }
 
-    /// <summary>Whether the library that .NET finds by itself belongs to these bindings.</summary>
+    /// <summary>Tells whether the library that .NET finds by itself belongs to these bindings.</summary>
     private static bool AskRuntime(uint abiVersion, string headerHash, StringBuilder failures)
     {
         const string Search = ".NET's own search";
@@ -180,7 +180,7 @@ internal static unsafe partial class NativeLibraryLoader
             ? "Rebuild the project OrthoNative.Interop, or install library and assembly from one package. "
             : "";
         string ignored = Privileges.AreRaised
-            ? " (That variable does not count here: this program has more rights than the user who started it.)"
+            ? " (The variable is ignored: this program has more rights than the user who started it.)"
             : "";
         return new OrthoNativeLibraryException(
             $"The native library {FileName} could not be loaded. Tried:{tried}\n{another}" +

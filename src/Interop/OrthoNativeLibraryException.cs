@@ -6,15 +6,15 @@ namespace OrthoNative;
 /// </summary>
 public sealed class OrthoNativeLibraryException : OrthoNativeException
 {
-    /// <summary>Makes an exception without a message of its own.</summary>
+    /// <summary>Creates an exception without a message of its own.</summary>
     public OrthoNativeLibraryException() { }
 
-    /// <summary>Makes an exception with a message.</summary>
-    /// <param name="message">What went wrong.</param>
+    /// <summary>Creates an exception with a message.</summary>
+    /// <param name="message">The error message.</param>
     public OrthoNativeLibraryException(string message) : base(message) { }
 
-    /// <summary>Makes an exception with a message and its cause.</summary>
-    /// <param name="message">What went wrong.</param>
+    /// <summary>Creates an exception with a message and its cause.</summary>
+    /// <param name="message">The error message.</param>
     /// <param name="innerException">The cause.</param>
     public OrthoNativeLibraryException(string message, Exception innerException) : base(message, innerException) { }
 }

@@ -2,13 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace OrthoNative.Interop;
 
-/// <summary>Whether this program has more rights than the user who started it, whose environment it then must not trust.</summary>
+/// <summary>Tells whether this program has more rights than the user who started it, whose environment it then must not trust.</summary>
 internal static partial class Privileges
 {
     private const nuint SecureExecution = 23; // AT_SECURE of elf.h
 
     /// <summary>
-    /// Whether the program is setuid, setgid or has capabilities of its own, by the system's own word: AT_SECURE on Linux, as secure_getenv asks,
+    /// Tells whether the program is setuid, setgid or has capabilities of its own, by the system's own word: AT_SECURE on Linux, as secure_getenv asks,
     /// issetugid on macOS. Where the system cannot be asked, it counts as such.
     /// </summary>
     public static bool AreRaised { get; } = Ask();

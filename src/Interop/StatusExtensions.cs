@@ -6,7 +6,7 @@ namespace OrthoNative.Interop;
 internal static unsafe class StatusExtensions
 {
     /// <summary>Throws what <paramref name="status"/> stands for, with the message of the failed call.</summary>
-    /// <param name="status">What the call returned.</param>
+    /// <param name="status">The status that the call returned.</param>
     /// <param name="argument">The public method's argument that the call may refuse; null: it refuses none.</param>
     /// <param name="prefix">Comes before the message of a refusal, where the argument has parts.</param>
     public static void ThrowOnFailure(this ortho_status status, string? argument = null, string prefix = "")
@@ -24,7 +24,7 @@ internal static unsafe class StatusExtensions
         return status switch
         {
             ortho_status.ORTHO_INVALID_ARGUMENT => new ArgumentException(prefix + message, argument),
-#pragma warning disable CA2201 // the standard exception for memory that cannot be had
+#pragma warning disable CA2201 // the standard exception for a lack of memory
             ortho_status.ORTHO_OUT_OF_MEMORY => new OutOfMemoryException(message),
 #pragma warning restore CA2201
             ortho_status.ORTHO_NOT_FINITE => new NotFiniteNumberException(message),

@@ -7,7 +7,7 @@ using System.Text;
 namespace OrthoNative;
 
 /// <summary>
-/// Argument checks whose messages name the argument, what was given and what is allowed. A name may be a part of an argument,
+/// Argument checks whose messages name the argument, what was given and what is required. A name may be a part of an argument,
 /// <c>options.Beta1</c> or <c>layers[2]</c>: the message has it whole, <see cref="ArgumentException.ParamName"/> is the argument.
 /// </summary>
 internal static class Check
@@ -17,8 +17,8 @@ internal static class Check
         if (value < minimum || value > maximum)
         {
             throw new ArgumentOutOfRangeException(Parameter(name), Actual(value), maximum == long.MaxValue
-                ? string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; at least {minimum} is allowed.")
-                : string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; {minimum} to {maximum} is allowed."));
+                ? string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; it must be at least {minimum}.")
+                : string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; it must be from {minimum} to {maximum}."));
         }
     }
 
@@ -26,20 +26,20 @@ internal static class Check
         InRange(value, minimum, long.MaxValue, name);
 
     public static void AtLeast(double value, double minimum, [CallerArgumentExpression(nameof(value))] string name = "") =>
-        That(double.IsFinite(value) && value >= minimum, value, string.Create(CultureInfo.InvariantCulture, $"a finite number of at least {minimum}"), name);
+        That(double.IsFinite(value) && value >= minimum, value, string.Create(CultureInfo.InvariantCulture, $"finite and at least {minimum}"), name);
 
     public static void Finite(double value, [CallerArgumentExpression(nameof(value))] string name = "") =>
-        That(double.IsFinite(value), value, "a finite number", name);
+        That(double.IsFinite(value), value, "finite", name);
 
     public static void NotNegative(double value, [CallerArgumentExpression(nameof(value))] string name = "") =>
-        That(double.IsFinite(value) && value >= 0, value, "a finite number, 0 or more,", name);
+        That(double.IsFinite(value) && value >= 0, value, "finite and not negative", name);
 
     public static void Positive(double value, [CallerArgumentExpression(nameof(value))] string name = "") =>
-        That(double.IsFinite(value) && value > 0, value, "a finite number above 0", name);
+        That(double.IsFinite(value) && value > 0, value, "finite and above 0", name);
 
-    /// <summary>0 is allowed, 1 is not.</summary>
+    /// <summary>From 0, which is included, to 1, which is not.</summary>
     public static void Fraction(double value, [CallerArgumentExpression(nameof(value))] string name = "") =>
-        That(value is >= 0 and < 1, value, "a number from 0 to 1, 1 excluded,", name);
+        That(value is >= 0 and < 1, value, "at least 0 and below 1", name);
 
     public static void Defined<T>(T value, [CallerArgumentExpression(nameof(value))] string name = "") where T : struct, Enum
     {
@@ -47,7 +47,7 @@ internal static class Check
         {
             long number = Convert.ToInt64(value, CultureInfo.InvariantCulture);
             throw new ArgumentOutOfRangeException(Parameter(name), number < 0 ? Actual(number) : value, string.Create(CultureInfo.InvariantCulture,
-                $"{name} is {number}; {string.Join(", ", Enum.GetNames<T>())} are allowed."));
+                $"{name} is {number}; it must be one of {string.Join(", ", Enum.GetNames<T>())}."));
         }
     }
 
@@ -60,19 +60,19 @@ internal static class Check
         }
     }
 
-    /// <summary>Whether a number stays finite when it is rounded to an element type.</summary>
+    /// <summary>Tells whether a number stays finite when it is rounded to an element type.</summary>
     public static bool IsFinite(double value, DType dtype) => dtype == DType.Float32 ? float.IsFinite((float)value) : double.IsFinite(value);
 
     /// <summary>A number that is computed with in an element type must be finite there.</summary>
     public static void Finite(double value, DType dtype, [CallerArgumentExpression(nameof(value))] string name = "") =>
-        That(IsFinite(value, dtype), value, $"a number that is finite in {dtype}", name);
+        That(IsFinite(value, dtype), value, $"finite in {dtype}", name);
 
     /// <summary>A buffer must have so many elements.</summary>
     public static void Length(int length, long expected, string name)
     {
         if (length != expected)
         {
-            throw new ArgumentException($"{name} has {length} elements; {expected} are allowed.", name);
+            throw new ArgumentException($"{name} has {length} elements; it must have {expected}.", name);
         }
     }
 
@@ -90,12 +90,12 @@ internal static class Check
         tensor.ThrowIfDisposed();
         if (tensor.DType != dtype)
         {
-            throw new ArgumentException($"{name} has element type {tensor.DType}; {dtype} is allowed.", Parameter(name));
+            throw new ArgumentException($"{name} has element type {tensor.DType}; it must be {dtype}.", Parameter(name));
         }
 
         if (tensor.Device != device)
         {
-            throw new ArgumentException($"{name} lies on the device '{tensor.Device}'; the same object as that of the others is allowed, '{device}'.", name);
+            throw new ArgumentException($"{name} lies on the device '{tensor.Device}'; it must lie on the same {nameof(Device)} object as the others, '{device}'.", name);
         }
     }
 
@@ -103,7 +103,7 @@ internal static class Check
     {
         if (!tensor.Shape.SequenceEqual(expected))
         {
-            throw new ArgumentException($"{name} has shape {FormatShape(tensor.Shape)}; {FormatShape(expected)} is allowed.", name);
+            throw new ArgumentException($"{name} has shape {FormatShape(tensor.Shape)}; it must be {FormatShape(expected)}.", name);
         }
     }
 
@@ -135,7 +135,7 @@ internal static class Check
             else if (char.IsSurrogate(text[i]))
             {
                 throw new ArgumentException(
-                    string.Create(CultureInfo.InvariantCulture, $"{found} \\u{(int)text[i]:X4} at index {i}, half of a surrogate pair; text that UTF-8 can hold is allowed."),
+                    string.Create(CultureInfo.InvariantCulture, $"{found} \\u{(int)text[i]:X4} at index {i}, half of a surrogate pair; it must be valid Unicode."),
                     name);
             }
         }
@@ -175,7 +175,7 @@ internal static class Check
                 if (!T.IsFinite(values[i]))
                 {
                     throw new NotFiniteNumberException(
-                        string.Create(CultureInfo.InvariantCulture, $"{name}[{start + i}] is {values[i]}; finite numbers are allowed."),
+                        string.Create(CultureInfo.InvariantCulture, $"{name}[{start + i}] is {values[i]}; it must be finite."),
                         double.CreateChecked(values[i]));
                 }
             }
@@ -192,12 +192,12 @@ internal static class Check
         return value.ToString(null, CultureInfo.CurrentCulture) == text ? value : text;
     }
 
-    public static void That(bool condition, double value, string allowed, string name)
+    public static void That(bool condition, double value, string required, string name)
     {
         if (!condition)
         {
             throw new ArgumentOutOfRangeException(
-                Parameter(name), Actual(value), string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; {allowed} is allowed."));
+                Parameter(name), Actual(value), string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; it must be {required}."));
         }
     }
 }

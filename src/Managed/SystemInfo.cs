@@ -27,7 +27,7 @@ public static unsafe class SystemInfo
     public static long TotalMemory => Get().total_memory;
 
     /// <summary>
-    /// Memory in bytes that can be had now without swapping, with the cache of files that the system would give back: of the
+    /// Memory in bytes that is free now without swapping, with the cache of files that the system would give back: of the
     /// machine, of the process's control groups, and under its limits of address space and data.
     /// </summary>
     public static long AvailableMemory => Get().available_memory;

@@ -6,7 +6,7 @@ using TorchTensor = TorchSharp.torch.Tensor;
 
 namespace OrthoNative.TorchSharp;
 
-/// <summary>What a backward pass does that fails, since no exception may pass through the native code that called it.</summary>
+/// <summary>Handles the failure of a backward pass, since no exception may pass through the native code that called it.</summary>
 /// <remarks>
 /// TorchSharp turns errors of torch's engine into exceptions in <c>backward</c>, but not in <c>autograd.grad</c>, where an error of the
 /// engine ends the process. So a pass that was called by <c>backward</c> returns a gradient of a wrong shape, which the engine refuses;
@@ -20,10 +20,10 @@ internal static class BackwardFailure
 
     /// <summary>Keeps the reason for the module's next call, and makes the caller fail if it can.</summary>
     /// <param name="call">The pass.</param>
-    /// <param name="reason">What it failed with.</param>
+    /// <param name="reason">The exception that it failed with.</param>
     /// <param name="shapes">Shapes of the gradients.</param>
     /// <param name="needed">Which of them are wanted.</param>
-    /// <returns>What <c>backward</c> returns to TorchSharp.</returns>
+    /// <returns>The result of <c>backward</c> for TorchSharp.</returns>
     public static List<TorchTensor> Report(ChainCall call, Exception reason, long[]?[] shapes, bool[] needed)
     {
         call.Module.KeepBackwardError(reason);

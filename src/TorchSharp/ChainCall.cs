@@ -7,7 +7,7 @@ namespace OrthoNative.TorchSharp;
 /// <summary>One forward pass of a module, and its backward passes.</summary>
 /// <param name="module">The module.</param>
 /// <param name="chains">Its chains when the pass was made; a filter that is loaded later brings others.</param>
-/// <param name="arguments">What the pass is made with, in the order of the constants; null where there is none.</param>
+/// <param name="arguments">The arguments of the pass, in the order of the constants; null where there is none.</param>
 /// <param name="steps">T of a recurrent layer, 0 of a feedforward one.</param>
 /// <param name="rows">Samples B.</param>
 /// <param name="outputSteps">States that are the output.</param>
@@ -43,7 +43,7 @@ internal sealed unsafe class ChainCall(
     /// <summary>The chain that remembers the pass; null before it, once its backward pass is done, and when another pass took it. The pool sets it.</summary>
     public ChainHandle? Chain { get; set; }
 
-    /// <summary>Whether another pass took the chain.</summary>
+    /// <summary>True if another pass took the chain.</summary>
     public bool LostChain { get; set; }
 
     /// <summary>Takes the chain away from the pass, which recomputes if it has to.</summary>
@@ -56,7 +56,7 @@ internal sealed unsafe class ChainCall(
 
     /// <summary>Runs the chain.</summary>
     /// <param name="arguments">The arguments.</param>
-    /// <param name="keepsStates">Whether a backward pass may follow.</param>
+    /// <param name="keepsStates">True if a backward pass may follow.</param>
     /// <returns>The output, which torch knows no history of.</returns>
     public TorchTensor Forward(TorchTensor?[] arguments, bool keepsStates)
     {

@@ -32,13 +32,13 @@ internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ul
     /// <summary>The filter, once it was needed apart from a chain: a second chain copies it instead of drawing it again.</summary>
     public double[]? Matrix { get; private set; } = matrix;
 
-    /// <summary>How many times the matrix was drawn; for tests.</summary>
+    /// <summary>The number of times that the matrix was drawn; for tests.</summary>
     public int FilterDraws { get; private set; }
 
-    /// <summary>How many passes were recomputed because another pass had taken their chain; for tests.</summary>
+    /// <summary>The number of passes that were recomputed because another pass had taken their chain; for tests.</summary>
     public int Recomputations { get; private set; }
 
-    /// <summary>Whether all layers share one dense matrix, which takes N³ operations to draw.</summary>
+    /// <summary>True if all layers share one dense matrix, which takes N³ operations to draw.</summary>
     private bool HasOneDrawnMatrix => layer.Filter == Filter.Haar && !layer.HasFilterPerLayer;
 
     /// <summary>A chain for a pass: an idle one, a new one, or that of the oldest pass that waits.</summary>

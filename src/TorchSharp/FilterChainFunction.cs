@@ -14,7 +14,7 @@ internal sealed class FilterChainFunction : autograd.SingleTensorFunction<Filter
 
     public override string Name => nameof(FilterChainFunction);
 
-    /// <summary>Makes an output a function of the arguments that it was computed from.</summary>
+    /// <summary>Creates an output a function of the arguments that it was computed from.</summary>
     /// <param name="call">The forward pass.</param>
     /// <param name="output">Its output; disposed.</param>
     /// <param name="arguments">The arguments.</param>
@@ -79,6 +79,6 @@ internal sealed class FilterChainFunction : autograd.SingleTensorFunction<Filter
         }
     }
 
-    /// <summary>What <c>forward</c> is called with beside the arguments.</summary>
+    /// <summary>The parameters of <c>forward</c> beside the arguments.</summary>
     private sealed record Pass(ChainCall Call, TorchTensor Output, List<TorchTensor> Saved);
 }

@@ -14,7 +14,7 @@ internal sealed class FilterChainGradient : autograd.MultiTensorFunction<FilterC
 
     public override string Name => nameof(FilterChainGradient);
 
-    /// <summary>Makes gradients a function of what they were computed from.</summary>
+    /// <summary>Turns gradients into a function of what they were computed from.</summary>
     /// <param name="call">The pass.</param>
     /// <param name="gradients">Gradients at its arguments; null where none is needed. Disposed.</param>
     /// <param name="arguments">The arguments of the pass, and behind them the gradient at its output.</param>
@@ -90,6 +90,6 @@ internal sealed class FilterChainGradient : autograd.MultiTensorFunction<FilterC
         }
     }
 
-    /// <summary>What <c>forward</c> is called with beside the arguments.</summary>
+    /// <summary>The parameters of <c>forward</c> beside the arguments.</summary>
     private sealed record Pass(ChainCall Call, List<TorchTensor> Gradients, List<TorchTensor> Saved);
 }

@@ -52,7 +52,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     {
         if (dtype is not (ScalarType.Float32 or ScalarType.Float64))
         {
-            throw new ArgumentException($"{nameof(dtype)} is {dtype}; Float32 and Float64 are allowed.", nameof(dtype));
+            throw new ArgumentException($"{nameof(dtype)} is {dtype}; it must be Float32 or Float64.", nameof(dtype));
         }
 
         _device = device ?? Device.Default;
@@ -173,12 +173,12 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
 
         if (tensor.dtype != dtype)
         {
-            throw new ArgumentException($"{name} has the element type {tensor.dtype}; {dtype}, that of the weight, is required.", name);
+            throw new ArgumentException($"{name} has the element type {tensor.dtype}; it must be {dtype}, that of the weight.", name);
         }
 
         if (tensor.is_sparse)
         {
-            throw new ArgumentException($"{name} is sparse; a dense tensor is required.", name);
+            throw new ArgumentException($"{name} is sparse; it must be dense.", name);
         }
 
         _ = TensorMemory.DTypeOf(tensor, name);

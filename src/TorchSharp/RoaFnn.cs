@@ -15,14 +15,14 @@ public sealed class RoaFnn : FilterChainModule
 {
     private readonly OrthoNative.RoaFnn _layer;
 
-    /// <summary>Makes the layers.</summary>
+    /// <summary>Creates the layers.</summary>
     /// <param name="hiddenSize">Number of units N of a layer, 1 to 65536.</param>
     /// <param name="layers">Number of layers L, 1 to 2147483647.</param>
     /// <param name="options">Null: the defaults, β = 1 / L. Learning rate factors are not used: the optimizer is torch's.</param>
     /// <param name="seed">Seed of the filters and the initial weights. Default 0.</param>
     /// <param name="dtype">Element type of the parameters, float32 (default) or float64.</param>
     /// <param name="device">Whose threads do the work; null: <see cref="Device.Default"/>.</param>
-    /// <exception cref="ArgumentException">A size, an option or the element type is outside what is allowed.</exception>
+    /// <exception cref="ArgumentException">A size, an option or the element type is out of range.</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="device"/> was disposed.</exception>
     public RoaFnn(
         long hiddenSize,
@@ -42,8 +42,8 @@ public sealed class RoaFnn : FilterChainModule
     public long Layers => _layer.Layers;
 
     /// <summary>Runs all layers.</summary>
-    /// <param name="input">What enters the first layer, <c>[..., N]</c>.</param>
-    /// <returns>What leaves the last one, shaped as the input.</returns>
+    /// <param name="input">The input of the first layer, <c>[..., N]</c>.</param>
+    /// <returns>The output of the last one, shaped as the input.</returns>
     /// <exception cref="ArgumentException">Shape or element type are not those of the layer.</exception>
     /// <exception cref="NotSupportedException">A tensor is not on the CPU.</exception>
     /// <exception cref="InvalidOperationException">The last backward pass failed, or a filter of another kind was loaded.</exception>

@@ -17,15 +17,15 @@ public sealed class RoaRnn : FilterChainModule
     private readonly OrthoNative.RoaRnn _layer;
     private readonly bool _batchFirst;
 
-    /// <summary>Makes a layer.</summary>
+    /// <summary>Creates a layer.</summary>
     /// <param name="inputSize">Number of inputs D at a step, 1 to 1048576.</param>
     /// <param name="hiddenSize">Number of units N, 1 to 65536.</param>
     /// <param name="options">Null: the defaults. Learning rate factors are not used: the optimizer is torch's.</param>
     /// <param name="seed">Seed of the filter and the initial weights. Default 0.</param>
-    /// <param name="batchFirst">Whether the batch is the first dimension. Default false: time is.</param>
+    /// <param name="batchFirst">True if the batch is the first dimension. Default false: time is.</param>
     /// <param name="dtype">Element type of the parameters, float32 (default) or float64.</param>
     /// <param name="device">Whose threads do the work; null: <see cref="Device.Default"/>.</param>
-    /// <exception cref="ArgumentException">A size, an option or the element type is outside what is allowed.</exception>
+    /// <exception cref="ArgumentException">A size, an option or the element type is out of range.</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="device"/> was disposed.</exception>
     public RoaRnn(
         long inputSize,
@@ -85,7 +85,7 @@ public sealed class RoaRnn : FilterChainModule
 
         if (initial is not null && !initial.shape.SequenceEqual([batch, HiddenSize]))
         {
-            throw new ArgumentException($"{nameof(initial)} has shape {TensorMemory.FormatShape(initial.shape)}; [{batch}, {HiddenSize}] is required.", nameof(initial));
+            throw new ArgumentException($"{nameof(initial)} has shape {TensorMemory.FormatShape(initial.shape)}; it must be [{batch}, {HiddenSize}].", nameof(initial));
         }
 
         long[] outputShape = _layer.Output.HasTime ? [outputSteps, batch, HiddenSize] : [batch, HiddenSize];

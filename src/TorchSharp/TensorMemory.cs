@@ -31,6 +31,6 @@ internal static unsafe class TensorMemory
     {
         ScalarType.Float32 => DType.Float32,
         ScalarType.Float64 => DType.Float64,
-        _ => throw new ArgumentException($"{name} has the element type {tensor.dtype}; Float32 and Float64 are allowed.", name),
+        _ => throw new ArgumentException($"{name} has the element type {tensor.dtype}; it must be Float32 or Float64.", name),
     };
 }

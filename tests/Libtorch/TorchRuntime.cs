@@ -86,7 +86,7 @@ internal static partial class TorchRuntime
          select Path.Combine(folder, name)).FirstOrDefault(File.Exists);
 
     /// <summary>
-    /// Marks a version that a library needs as weak, so that the loader goes on without it. The copy beside this program is
+    /// Marks a version that a library needs as weak, so that the loader continues without it. The copy beside this program is
     /// replaced, never changed where it lies, since other files may share its content.
     /// </summary>
     private static void MakeOptional(string path, string version)

@@ -46,6 +46,8 @@ internal sealed partial class ArgumentTests
         yield return Call(() => new Dense(1, 2, new DenseOptions { BiasLearningRateScale = -0.5 }), "options.BiasLearningRateScale is -0.5;");
         yield return Call(() => new GaussianNoise(-1, 1), "size is -1;");
         yield return Call(() => new GaussianNoise(1, -0.5), "standardDeviation is -0.5;");
+        yield return Call(() => new Dropout(-1, 0.5), "size is -1;");
+        yield return Call(() => new Dropout(1, 1), "rate is 1;");
         yield return Call(() => new RoaRnn(1, 4, new RoaRnnOptions { Alpha = double.NegativeInfinity }), "options.Alpha is -Infinity;");
         yield return Call(() => new RoaRnn(1, 2, new RoaRnnOptions { Beta = new[] { 1, double.NaN } }), "options.Beta[1] is NaN;");
         yield return Call(() => new RoaRnn(1, 4, new RoaRnnOptions { Beta = new[] { 1.0, 2 } }), "options.Beta has 2 values;");

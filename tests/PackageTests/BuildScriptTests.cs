@@ -56,7 +56,7 @@ internal sealed class BuildScriptTests
     }
 
     [TestCase("buidl")]
-    public void An_unknown_target_is_named_with_those_that_are_allowed(string target) =>
+    public void An_unknown_target_is_named_with_those_that_exist(string target) =>
         Assert.That(() => Run(s_script, target), Throws.InstanceOf<ParameterBindingException>()
             .With.Message.Contains($"\"{target}\"").And.Message.Contains("native,bindings,build,test,bench,pack,cuda,clean"));
 

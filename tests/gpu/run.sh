@@ -221,7 +221,7 @@ measure() {
     run_stage "torch-$name" 35 theirs "$@" --seconds 1
     run_stage "again-$name" 25 ours "$@" --seconds 1
 }
-shapes=("512 128 784" "256 16 784" "256 128 784" "128 128 784") layers=5000
+shapes=("512 128 784" "512 256 784" "256 16 784" "256 128 784" "128 128 784") layers=5000
 if $quick; then shapes=("64 8 100") layers=200; fi
 read -r hidden batch steps <<<"${shapes[0]}"
 

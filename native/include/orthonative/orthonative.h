@@ -14,6 +14,10 @@
  *    function says otherwise. No C++ exception crosses this interface, nothing prints, nothing exits.
  *  - Objects are opaque; ortho_x_free releases one, null is allowed. An object that was created on a device keeps the
  *    device alive until it is freed itself.
+ *  - Structures that begin with struct_size only grow at the end. Their initialisers (ORTHO_DEVICE_OPTIONS_INIT) set
+ *    it to the size that the caller is compiled with, and all other fields to 0 or null, their defaults. A smaller
+ *    struct_size, of a caller that was compiled with an older header, is accepted: fields beyond it have their defaults
+ *    and are neither read nor written. A larger one is refused, as is one smaller than the structure was at first.
  *  - Shapes are row-major and time-major: inputs [T, B, D], states [T, B, N], weights [out, in]. Sizes are int64_t.
  *  - `const void*` / `void*` buffers hold elements of the type named by `dtype` (ORTHO_FLOAT32: float,
  *    ORTHO_FLOAT64: double). Buffers belong to the caller, are used during the call only, and may not overlap unless
@@ -38,7 +42,7 @@
  *  - A call runs in a floating-point environment of its own, on all of its threads: rounding to nearest, no exception
  *    traps. That of the calling thread does not matter; when the call returns, it is as it was, flags included.
  *  - CPU: chains, dense layers and losses take numbers below the smallest normal one (1.2e-38 for ORTHO_FLOAT32,
- *    2.2e-308 for ORTHO_FLOAT64) for 0, since processors compute with them up to a hundred times more slowly; so do
+ *    2.2e-308 for ORTHO_FLOAT64) for 0, since some processors compute with them many times more slowly; so do
  *    optimizer steps, unless a learning rate is above 1. Other functions keep them, and so do CUDA devices.
  *
  * CUDA devices differ in three ways:
@@ -145,7 +149,8 @@ typedef enum ortho_stream {
     ORTHO_STREAM_WEIGHTS = 1,
     ORTHO_STREAM_SHUFFLE = 2,
     ORTHO_STREAM_DATA = 3,
-    ORTHO_STREAM_NOISE = 4
+    ORTHO_STREAM_NOISE = 4,
+    ORTHO_STREAM_DROPOUT = 5
 } ortho_stream;
 
 /** A device: where buffers lie and work runs. For the CPU it owns the thread pool. */
@@ -199,15 +204,19 @@ typedef struct ortho_system_info {
     int32_t cores;
     /** Physical memory in bytes (the control groups' limit where that is lower). */
     int64_t total_memory;
-    /** Memory in bytes that can be had now without swapping, with the cache of files that the system would give back:
+    /** Memory in bytes that is free now without swapping, with the cache of files that the system would give back:
         of the machine, of the process's control groups, and under its limits of address space and data. */
     int64_t available_memory;
 } ortho_system_info;
 
+/** Initialises an ortho_system_info. */
+#define ORTHO_SYSTEM_INFO_INIT                                                                                         \
+    { sizeof(ortho_system_info), 0, 0, 0, 0, 0 }
+
 /**
  * Describes the machine.
  * @param info  written; its struct_size is read first
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is unknown;
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is refused;
  *         ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
  */
 ORTHO_API ortho_status ortho_get_system_info(ortho_system_info* info);
@@ -243,6 +252,10 @@ typedef struct ortho_device_options {
        handle of its own, whose stream is the device's. CPU: must be null. */
     void* cublas_handle;
 } ortho_device_options;
+
+/** Initialises ortho_device_options: the CPU with the default number of threads. */
+#define ORTHO_DEVICE_OPTIONS_INIT                                                                                      \
+    { sizeof(ortho_device_options), ORTHO_DEVICE_CPU, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Makes a device.
@@ -292,6 +305,10 @@ typedef struct ortho_device_info {
     void* cublas_handle;
 } ortho_device_info;
 
+/** Initialises an ortho_device_info. */
+#define ORTHO_DEVICE_INFO_INIT                                                                                         \
+    { sizeof(ortho_device_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
 /**
  * Describes a device.
  * @param info  written; its struct_size is read first
@@ -309,7 +326,8 @@ ORTHO_API ortho_status ortho_device_synchronize(ortho_device* device);
  * Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large; CUDA: 256 bytes).
  * @param buffer  written: the new buffer; free it with ortho_buffer_free
  * @param bytes   size, at least 1
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available;
+ *         CUDA: ORTHO_INVALID_STATE while the device's stream is captured
  */
 ORTHO_API ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, int64_t bytes);
 
@@ -329,7 +347,11 @@ ORTHO_API void* ortho_buffer_data(ortho_buffer* buffer);
 /** @return size of the buffer in bytes; 0 for null. */
 ORTHO_API int64_t ortho_buffer_bytes(const ortho_buffer* buffer);
 
-/** Frees a buffer. @param buffer may be null */
+/**
+ * Frees a buffer. CUDA: work given to its device before may still use it; work on other streams that uses it must have
+ * ended. The device uses the memory again; the GPU gets it back when it runs out, or when its last device is freed.
+ * @param buffer  may be null
+ */
 ORTHO_API void ortho_buffer_free(ortho_buffer* buffer);
 
 /**
@@ -449,6 +471,23 @@ ORTHO_API ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtyp
                                               void* y);
 
 /**
+ * Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
+ * to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
+ * at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
+ * index) is below rate * 2^32, rounded down.
+ * @param device  what draws; the values do not depend on its kind or threads
+ * @param source  who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number
+ * @param index   which stream of that source, 0 to 2^48 - 1
+ * @param rate    0 to 1, 1 excluded
+ * @param count   at least 1, at most 2^48
+ * @param x       [count]
+ * @param y       [count], written; may be x; a dropped element is 0 whatever x_i is
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_dropout(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source,
+                                     uint64_t index, double rate, int64_t count, const void* x, void* y);
+
+/**
  * Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).
  * @param purpose      ortho_stream
  * @param index        which stream of that purpose
@@ -508,6 +547,14 @@ typedef struct ortho_chain_options {
         must be 0. */
     int64_t max_state_bytes;
 } ortho_chain_options;
+
+/** Initialises ortho_chain_options: float32, recurrent, tanh, a Haar filter of seed 0. hidden_size, alpha, beta and
+   their counts are still to be set. */
+#define ORTHO_CHAIN_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        sizeof(ortho_chain_options), ORTHO_FLOAT32, ORTHO_RECURRENT, ORTHO_TANH, ORTHO_FILTER_HAAR, 0, 0, 0, 0, 0, 0,  \
+            0, 0, 0, 0, 0, 0, 0, 0                                                                                     \
+    }
 
 /**
  * Makes a chain and draws its filter.

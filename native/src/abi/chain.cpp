@@ -7,6 +7,7 @@
 #include "abi/guard.hpp"
 #include "abi/in_use.hpp"
 #include "abi/prepared.hpp"
+#include "abi/structures.hpp"
 #include "core/check.hpp"
 #include "core/memory.hpp"
 
@@ -63,9 +64,7 @@ ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, const
     return guard([&] {
         check::not_null("chain", chain);
         check::device(device);
-        check::not_null("options", options);
-        check::struct_size("options", options->struct_size, sizeof *options);
-        *chain = device->make_chain(ChainSpec(*options)).release();
+        *chain = device->make_chain(ChainSpec(read_structure("options", options))).release();
     });
 }
 

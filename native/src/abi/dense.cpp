@@ -29,7 +29,7 @@ ortho_status ortho_dense_forward(ortho_device* device, int32_t dtype, int64_t ro
         arrays.optional("bias", bias, outputs);
         arrays.needed("x", x, rows * inputs);
         arrays.needed("y", y, rows * outputs);
-        device->dense_forward(static_cast<ortho_dtype>(dtype), shape, weights, bias, x, y);
+        device->run(DenseForward{static_cast<ortho_dtype>(dtype), shape, weights, bias, x, y});
     });
 }
 
@@ -48,7 +48,7 @@ ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, int32_t a
         arrays.needed("weight_gradients", weight_gradients, outputs * inputs);
         arrays.optional("bias_gradients", bias_gradients, outputs);
         arrays.optional("x_gradients", x_gradients, rows * inputs);
-        device->dense_backward(static_cast<ortho_dtype>(dtype), shape, accumulate == 1, weights, x, y_gradients,
-                               weight_gradients, bias_gradients, x_gradients);
+        device->run(DenseBackward{static_cast<ortho_dtype>(dtype), shape, accumulate == 1, weights, x, y_gradients,
+                                  weight_gradients, bias_gradients, x_gradients});
     });
 }

@@ -7,6 +7,7 @@
 
 #include "abi/arrays.hpp"
 #include "abi/guard.hpp"
+#include "abi/structures.hpp"
 #include "core/check.hpp"
 #include "core/system.hpp"
 #include "cpu/device.hpp"
@@ -96,9 +97,9 @@ ortho_status ortho_device_create(ortho_device** device, const ortho_device_optio
             *device = make_cpu_device({});
             return;
         }
-        check::struct_size("options", options->struct_size, sizeof *options);
-        check::range("options->kind", options->kind, ORTHO_DEVICE_CPU, ORTHO_DEVICE_CUDA);
-        *device = options->kind == ORTHO_DEVICE_CUDA ? make_cuda_device(*options) : make_cpu_device(*options);
+        const ortho_device_options all = read_structure("options", options);
+        check::range("options->kind", all.kind, ORTHO_DEVICE_CPU, ORTHO_DEVICE_CUDA);
+        *device = all.kind == ORTHO_DEVICE_CUDA ? make_cuda_device(all) : make_cpu_device(all);
     });
 }
 
@@ -118,12 +119,10 @@ const char* ortho_device_name(const ortho_device* device) {
 ortho_status ortho_device_get_info(ortho_device* device, ortho_device_info* info) {
     return guard([&] {
         check::device(device);
-        check::not_null("info", info);
-        check::struct_size("info", info->struct_size, sizeof *info);
+        const size_t size = checked_size("info", info);
         ortho_device_info facts{};
-        facts.struct_size = sizeof facts;
         device->describe(facts);
-        *info = facts;
+        write_structure(info, size, facts);
     });
 }
 
@@ -164,21 +163,21 @@ void ortho_buffer_free(ortho_buffer* buffer) {
 ortho_status ortho_copy_from_host(ortho_device* device, void* destination, const void* source, int64_t bytes) {
     return guard([&] {
         check_copy(device, Side::device, destination, Side::host, source, bytes);
-        device->copy_from_host(destination, source, bytes);
+        device->run(CopyFromHost{destination, source, bytes});
     });
 }
 
 ortho_status ortho_copy_to_host(ortho_device* device, void* destination, const void* source, int64_t bytes) {
     return guard([&] {
         check_copy(device, Side::host, destination, Side::device, source, bytes);
-        device->copy_to_host(destination, source, bytes);
+        device->run(CopyToHost{destination, source, bytes});
     });
 }
 
 ortho_status ortho_copy(ortho_device* device, void* destination, const void* source, int64_t bytes) {
     return guard([&] {
         check_copy(device, Side::device, destination, Side::device, source, bytes);
-        device->copy(destination, source, bytes);
+        device->run(CopyOnDevice{destination, source, bytes});
     });
 }
 
@@ -188,7 +187,7 @@ ortho_status ortho_fill(ortho_device* device, int32_t dtype, int64_t count, void
         check::dtype(dtype);
         check::count("count", count);
         check::Arrays(*device, dtype).needed("values", values, count);
-        device->fill(static_cast<ortho_dtype>(dtype), count, values, value);
+        device->run(Fill{static_cast<ortho_dtype>(dtype), count, values, value});
     });
 }
 

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <exception>
-#include <new>
 #include <utility>
 
+#include "core/catch.hpp"
 #include "core/error.hpp"
 #include "core/floating_point.hpp"
 
@@ -15,18 +14,8 @@ namespace ortho {
  */
 template <class Body> ortho_status guard_in(const FloatingPointEnvironment& environment, Body&& body) noexcept {
     const FloatingPointScope scope(environment);
-    try {
-        std::forward<Body>(body)();
-        return ORTHO_OK;
-    } catch (const Error& error) {
-        return set_last_error(error.status(), error.what());
-    } catch (const std::bad_alloc&) {
-        return set_last_error(ORTHO_OUT_OF_MEMORY, "memory for the library's own bookkeeping is used up");
-    } catch (const std::exception& error) {
-        return set_last_error(ORTHO_INTERNAL, error.what());
-    } catch (...) {
-        return set_last_error(ORTHO_INTERNAL, "an unknown C++ exception was thrown");
-    }
+    return catch_errors(std::forward<Body>(body),
+                        [](const Error& error) noexcept { set_last_error(error.status(), error.what()); });
 }
 
 /** The same in the standard environment. */

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "abi/guard.hpp"
-#include "core/check.hpp"
+#include "abi/structures.hpp"
 #include "core/cpu_features.hpp"
 #include "core/live_objects.hpp"
 #include "core/system.hpp"
@@ -46,15 +46,13 @@ int64_t ortho_layout(const char* name) {
 
 ortho_status ortho_get_system_info(ortho_system_info* info) {
     return guard([&] {
-        check::not_null("info", info);
-        check::struct_size("info", info->struct_size, sizeof *info);
+        const size_t size = checked_size("info", info);
         ortho_system_info facts{};
-        facts.struct_size = sizeof facts;
         facts.instruction_set = active_instruction_set();
         facts.best_instruction_set = best_instruction_set();
         facts.cores = usable_cores();
         facts.total_memory = total_memory();
         facts.available_memory = available_memory();
-        *info = facts;
+        write_structure(info, size, facts);
     });
 }

@@ -22,9 +22,8 @@ ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, in
             if (targets[i] < 0 || targets[i] >= classes)
                 fail(ORTHO_INVALID_ARGUMENT, "targets[%" PRId64 "] is %" PRId32 "; it must be from 0 to %" PRId64, i,
                      targets[i], classes - 1);
-        device->softmax_cross_entropy(static_cast<ortho_dtype>(dtype),
-                                      {rows, classes, label_smoothing, logits, targets, logit_gradients}, loss,
-                                      correct);
+        device->run(SoftmaxCrossEntropy{static_cast<ortho_dtype>(dtype), rows, classes, label_smoothing, logits,
+                                        targets, logit_gradients, loss, correct});
     });
 }
 
@@ -38,7 +37,7 @@ ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64
         arrays.needed("predictions", predictions, count);
         arrays.needed("targets", targets, count);
         arrays.optional("prediction_gradients", prediction_gradients, count);
-        device->mean_squared_error(static_cast<ortho_dtype>(dtype), {count, predictions, targets, prediction_gradients},
-                                   loss);
+        device->run(
+            MeanSquaredError{static_cast<ortho_dtype>(dtype), count, predictions, targets, prediction_gradients, loss});
     });
 }

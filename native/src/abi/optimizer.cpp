@@ -4,6 +4,7 @@
 #include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
+#include "core/dtype.hpp"
 #include "model/arithmetic.hpp"
 
 using namespace ortho;
@@ -69,7 +70,7 @@ ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64
         if (!(max_norm > 0))
             fail(ORTHO_INVALID_ARGUMENT, "max_norm is %s; it must be above 0, or infinite to measure only",
                  NumberText(max_norm).c_str());
-        device->clip_gradient_norm(static_cast<ortho_dtype>(dtype), count, gradients, max_norm, norm);
+        device->run(ClipGradientNorm{static_cast<ortho_dtype>(dtype), count, gradients, max_norm, norm});
     });
 }
 
@@ -87,8 +88,9 @@ ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, 
                  NumberText(momentum).c_str());
         arrays.optional("velocity", momentum > 0 ? velocity : nullptr, count);
         check_groups(dtype, groups, group_count, count);
-        device->sgd_step(static_cast<ortho_dtype>(dtype), {count, parameters, gradients, groups, group_count},
-                         {velocity, momentum, nesterov == 1});
+        device->run(SgdStep{static_cast<ortho_dtype>(dtype),
+                            {count, parameters, gradients, groups, group_count},
+                            {velocity, momentum, nesterov == 1}});
     });
 }
 
@@ -114,7 +116,8 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
         });
         check::flag("decoupled", decoupled);
         check_groups(dtype, groups, group_count, count);
-        device->adam_step(static_cast<ortho_dtype>(dtype), {count, parameters, gradients, groups, group_count},
-                          {first_moment, second_moment, step, beta1, beta2, epsilon, decoupled == 1});
+        device->run(AdamStep{static_cast<ortho_dtype>(dtype),
+                             {count, parameters, gradients, groups, group_count},
+                             {first_moment, second_moment, step, beta1, beta2, epsilon, decoupled == 1}});
     });
 }

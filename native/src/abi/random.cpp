@@ -5,6 +5,7 @@
 #include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
+#include "core/dtype.hpp"
 #include "core/random.hpp"
 
 using namespace ortho;
@@ -12,7 +13,7 @@ using namespace ortho;
 namespace {
 
 void check_stream(int32_t purpose, int64_t count, int64_t element_bytes, const char* name, const void* values) {
-    check::range("purpose", purpose, ORTHO_STREAM_FILTER, ORTHO_STREAM_NOISE);
+    check::range("purpose", purpose, ORTHO_STREAM_FILTER, ORTHO_STREAM_DROPOUT);
     check::count("count", count);
     check::memory(name, values, count * element_bytes);
 }
@@ -43,6 +44,24 @@ template <class T> struct Interval {
             last = std::nextafter(last, -infinity);
     }
 };
+
+NoiseStream checked_stream(const ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source, uint64_t index) {
+    check::device(device);
+    check::dtype(dtype);
+    check::range("source", source, 0, largest_random_source);
+    if (index > largest_random_index)
+        fail(ORTHO_INVALID_ARGUMENT, "index is %" PRIu64 "; it must be from 0 to %" PRIu64, index,
+             largest_random_index);
+    return {seed, source, index};
+}
+
+void check_elements(const ortho_device& device, int32_t dtype, int64_t count, const void* x, const void* y) {
+    check::count("count", count);
+    check::range("count", count, 1, largest_noise_count);
+    const check::Arrays arrays(device, dtype);
+    arrays.needed("x", x, count);
+    arrays.needed("y", y, count);
+}
 
 /** Box-Muller of numbers of 53 bits goes no further than sqrt(2 · 53 ln 2) from 0. */
 constexpr double largest_deviation = 8.6;
@@ -104,23 +123,23 @@ ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index,
 ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source, uint64_t index,
                                     double standard_deviation, int64_t count, const void* x, void* y) {
     return guard([&] {
-        check::device(device);
-        check::dtype(dtype);
-        check::range("source", source, 0, largest_random_source);
-        if (index > largest_random_index)
-            fail(ORTHO_INVALID_ARGUMENT, "index is %" PRIu64 "; it must be from 0 to %" PRIu64, index,
-                 largest_random_index);
+        const NoiseStream stream = checked_stream(device, dtype, seed, source, index);
         check::finite_not_negative("standard_deviation", standard_deviation);
         if (!check::finite_in(dtype, largest_deviation * standard_deviation))
             fail(ORTHO_INVALID_ARGUMENT, "standard_deviation is %s; what is drawn must be finite in this dtype",
                  NumberText(standard_deviation).c_str());
-        check::count("count", count);
-        check::range("count", count, 1, largest_noise_count);
-        const check::Arrays arrays(*device, dtype);
-        arrays.needed("x", x, count);
-        arrays.needed("y", y, count);
-        device->add_normal_noise(static_cast<ortho_dtype>(dtype), {seed, source, index}, standard_deviation, count, x,
-                                 y);
+        check_elements(*device, dtype, count, x, y);
+        device->run(AddNormalNoise{static_cast<ortho_dtype>(dtype), stream, standard_deviation, count, x, y});
+    });
+}
+
+ortho_status ortho_dropout(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source, uint64_t index,
+                           double rate, int64_t count, const void* x, void* y) {
+    return guard([&] {
+        const NoiseStream stream = checked_stream(device, dtype, seed, source, index);
+        check::half_open("rate", rate, 0, 1);
+        check_elements(*device, dtype, count, x, y);
+        device->run(Dropout{static_cast<ortho_dtype>(dtype), stream, rate, count, x, y});
     });
 }
 

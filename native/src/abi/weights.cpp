@@ -5,6 +5,7 @@
 #include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 #include "abi/prepared.hpp"
+#include "abi/structures.hpp"
 #include "core/check.hpp"
 
 using namespace ortho;
@@ -13,9 +14,7 @@ ortho_status ortho_weights_create(ortho_weights** weights, ortho_device* device,
     return guard([&] {
         check::not_null("weights", weights);
         check::device(device);
-        check::not_null("options", options);
-        check::struct_size("options", options->struct_size, sizeof *options);
-        *weights = device->make_weights(ChainSpec(*options));
+        *weights = device->make_weights(ChainSpec(read_structure("options", options)));
     });
 }
 

@@ -76,11 +76,6 @@ inline void dtype(int32_t value) {
              ORTHO_FLOAT32, ORTHO_FLOAT64);
 }
 
-inline void struct_size(const char* name, uint32_t given, size_t expected) {
-    if (given != expected)
-        fail(ORTHO_INVALID_ARGUMENT, "%s->struct_size is %" PRIu32 "; it must be %zu", name, given, expected);
-}
-
 /** No processor gives a process a larger address space: x86-64 with five levels of page tables has this one. */
 constexpr int64_t largest_address_space = int64_t{1} << 56;
 
@@ -109,14 +104,3 @@ inline void memory(const char* name, const void* pointer, int64_t bytes) {
 }
 
 } // namespace ortho::check
-
-namespace ortho {
-
-/** Calls body with a null pointer of the type that a checked dtype names: body(float*) or body(double*). */
-template <class Body> decltype(auto) dispatch(int32_t dtype, Body&& body) {
-    if (dtype == ORTHO_FLOAT32)
-        return body(static_cast<float*>(nullptr));
-    return body(static_cast<double*>(nullptr));
-}
-
-} // namespace ortho

@@ -18,8 +18,8 @@ public:
      */
     static FloatingPointEnvironment standard() noexcept;
     /**
-     * The same, but that subnormal operands and results are taken for 0, of float and double alike. Processors compute
-     * with subnormal numbers up to a hundred times more slowly, and what fades by a factor above 1/2 ends at the
+     * The same, but that subnormal operands and results are taken for 0, of float and double alike. Some processors
+     * compute with subnormal numbers many times more slowly, and what fades by a factor above 1/2 ends at the
      * smallest of them and stays there. Other processors than x86-64 and AArch64: as standard().
      */
     static FloatingPointEnvironment without_subnormals() noexcept;

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-// What the operating system lets a process have: memory, threads and processors, and which limit says so.
+// What the operating system grants a process: memory, threads and processors, and which limit says so.
 
 namespace ortho {
 
@@ -20,7 +20,7 @@ struct Limit {
 struct MemoryState {
     /** Physical memory; the control groups' limit where that is lower. */
     int64_t total = 0;
-    /** What can be had under every limit. */
+    /** What is free under every limit. */
     int64_t available = 0;
     /** The same under those limits alone beyond which the system ends a process instead of refusing memory. */
     int64_t available_alive = 0;

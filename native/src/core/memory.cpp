@@ -109,6 +109,9 @@ void release(void* data, int64_t bytes) noexcept {
         free_small(data);
 }
 
+/** Of all requests of this process. */
+Allowance allowance; // constant from the start; C++17 has no constinit
+
 [[noreturn]] void refuse(int64_t bytes, int64_t available, const char* what, int error) {
     const Limit limit = limit_of_memory(bytes, error);
     if (!limit.known() && bytes <= available)
@@ -150,8 +153,12 @@ int64_t checked_product(const char* what, std::initializer_list<int64_t> factors
 }
 
 void require_available(int64_t bytes, const char* what) {
-    if (const int64_t available = available_memory(); bytes > available)
-        refuse(bytes, available, what, 0);
+    if (allowance.take(bytes))
+        return;
+    const MemoryState state = memory_state();
+    if (bytes > state.available)
+        refuse(bytes, state.available, what, 0);
+    allowance.renew(state.available_alive - bytes);
 }
 
 bool may_be_memory(const void* data, int64_t bytes) noexcept {
@@ -173,15 +180,18 @@ bool may_be_memory(const void* data, int64_t bytes) noexcept {
 Memory::Memory(int64_t bytes, const char* what) {
     if (bytes == 0)
         return;
-    const MemoryState state = memory_state();
-    int error = 0;
-    if (bytes <= state.available_alive) {
-        errno = 0;
-        data_ = is_large(bytes) ? allocate_large(bytes) : allocate_small(bytes);
-        error = errno;
+    if (!allowance.take(bytes)) {
+        const MemoryState state = memory_state();
+        if (bytes > state.available_alive)
+            refuse(bytes, state.available, what, 0);
+        allowance.renew(state.available_alive - bytes);
     }
-    if (data_ == nullptr)
-        refuse(bytes, state.available, what, error);
+    errno = 0;
+    data_ = is_large(bytes) ? allocate_large(bytes) : allocate_small(bytes);
+    if (data_ == nullptr) {
+        const int error = errno;
+        refuse(bytes, available_memory(), what, error);
+    }
     bytes_ = bytes;
 }
 

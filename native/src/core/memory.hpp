@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 
@@ -26,9 +27,37 @@ private:
 int64_t checked_product(const char* what, std::initializer_list<int64_t> factors);
 
 /**
+ * How much memory is granted before the system's limits are read again, since that takes a dozen files. When they were
+ * read, a reserve stayed free: a 32nd of all memory, at most 128 MiB. What is granted without another look is at most
+ * half of the reserve, so it is there whatever else was asked for, and a system that ends processes instead of refusing
+ * memory is not driven to that by it. Frees give nothing back: so many small requests never get around the limits.
+ */
+class Allowance {
+public:
+    static constexpr int64_t most = int64_t{16} << 20;
+    static constexpr int64_t share = 64;
+
+    /** @return whether so many bytes may be granted without another look; they are then used up for good */
+    bool take(int64_t bytes) noexcept {
+        int64_t left = left_.load(std::memory_order_relaxed);
+        while (bytes <= left)
+            if (left_.compare_exchange_weak(left, left - bytes, std::memory_order_relaxed))
+                return true;
+        return false;
+    }
+    /** @param available  what the limits leave now */
+    void renew(int64_t available) noexcept {
+        left_.store(available / share < most ? available / share : most, std::memory_order_relaxed);
+    }
+
+private:
+    std::atomic<int64_t> left_{0};
+};
+
+/**
  * Refuses more bytes than are free, before anything is allocated or touched.
  * @param what  named in the error
- * @throws Error ORTHO_OUT_OF_MEMORY if more than available_memory() is asked for
+ * @throws Error ORTHO_OUT_OF_MEMORY if the bytes are beyond the allowance and more than available_memory()
  */
 void require_available(int64_t bytes, const char* what);
 
@@ -40,8 +69,8 @@ bool may_be_memory(const void* data, int64_t bytes) noexcept;
 
 /**
  * Owner of zeroed memory: aligned to 64 bytes; from 4 MiB on to 2 MiB and backed by huge pages where the system has
- * them. The pages are there when the constructor returns, so that memory which cannot be had is refused here instead
- * of killing the process when it is written.
+ * them. The pages are there when the constructor returns, so that a system which is out of memory says so here
+ * instead of ending the process when the memory is written.
  */
 class Memory {
 public:
@@ -50,7 +79,8 @@ public:
     /**
      * @param bytes  not negative; 0 owns nothing
      * @param what   named in the error
-     * @throws Error ORTHO_OUT_OF_MEMORY, before anything is allocated, if more than available_memory() is asked for
+     * @throws Error ORTHO_OUT_OF_MEMORY if the system refuses it; before anything is allocated, if the bytes are beyond
+     * the allowance and more than is free under the limits beyond which the system ends a process
      */
     Memory(int64_t bytes, const char* what);
 

@@ -7,7 +7,7 @@ namespace ortho {
 /** Physical memory in bytes; the control group's limit where that is lower. */
 int64_t total_memory() noexcept;
 
-/** Memory in bytes that can be had now without swapping, under every limit of the system, less a small reserve for the
+/** Memory in bytes that is free now without swapping, under every limit of the system, less a small reserve for the
  * process itself. */
 int64_t available_memory() noexcept;
 

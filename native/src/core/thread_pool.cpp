@@ -202,6 +202,9 @@ int64_t ThreadPool::run_erased(int threads, Late late, Entry entry, void* contex
 Barrier::Barrier(int parties) noexcept : parties_(parties), may_spin_(have_cores_for(parties)) {}
 
 void Barrier::wait() noexcept {
+    // One thread waits for nobody: without this, it would pay for atomic operations at every step of a chain.
+    if (parties_ == 1)
+        return;
     const uint32_t phase = phase_.load();
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == parties_) {
         arrived_.store(0, std::memory_order_relaxed);

@@ -1,6 +1,7 @@
-#include "cpu/dense.hpp"
-
 #include <algorithm>
+
+#include "core/dtype.hpp"
+#include "cpu/device.hpp"
 
 namespace ortho::cpu {
 namespace {
@@ -109,8 +110,6 @@ template <class T> void multiply_narrow(CpuDevice& device, const Product<T>& pro
           [&](int64_t task, int) { device.kernels.of<T>().dense.multiply_narrow(product, tiling[task]); });
 }
 
-} // namespace
-
 template <class T>
 void dense_forward(CpuDevice& device, const DenseShape& shape, const T* weights, const T* bias, const T* x, T* y) {
     const Product<T> product{
@@ -174,11 +173,24 @@ void dense_backward(CpuDevice& device, const DenseShape& shape, bool accumulate,
               });
 }
 
-template void dense_forward(CpuDevice&, const DenseShape&, const float*, const float*, const float*, float*);
-template void dense_forward(CpuDevice&, const DenseShape&, const double*, const double*, const double*, double*);
-template void dense_backward(CpuDevice&, const DenseShape&, bool, const float*, const float*, const float*, float*,
-                             float*, float*);
-template void dense_backward(CpuDevice&, const DenseShape&, bool, const double*, const double*, const double*, double*,
-                             double*, double*);
+} // namespace
+
+void run(CpuDevice& device, const DenseForward& call) {
+    const FlushSubnormals flush;
+    dispatch(call.dtype, [&]<class T>(T*) {
+        dense_forward(device, call.shape, static_cast<const T*>(call.weights), static_cast<const T*>(call.bias),
+                      static_cast<const T*>(call.x), static_cast<T*>(call.y));
+    });
+}
+
+void run(CpuDevice& device, const DenseBackward& call) {
+    const FlushSubnormals flush;
+    dispatch(call.dtype, [&]<class T>(T*) {
+        dense_backward(device, call.shape, call.accumulate, static_cast<const T*>(call.weights),
+                       static_cast<const T*>(call.x), static_cast<const T*>(call.y_gradients),
+                       static_cast<T*>(call.weight_gradients), static_cast<T*>(call.bias_gradients),
+                       static_cast<T*>(call.x_gradients));
+    });
+}
 
 } // namespace ortho::cpu

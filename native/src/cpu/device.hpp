@@ -12,6 +12,13 @@
 
 namespace ortho::cpu {
 
+class CpuDevice;
+
+// What the operations do on a CPU.
+#define ORTHO_DECLARE_RUN(Operation) void run(CpuDevice& device, const Operation& call);
+ORTHO_OPERATIONS(ORTHO_DECLARE_RUN)
+#undef ORTHO_DECLARE_RUN
+
 class CpuDevice final : public ortho_device {
 public:
     /**
@@ -56,24 +63,12 @@ public:
     std::unique_ptr<ortho_chain> make_chain(ChainSpec spec) override;
     ortho_weights* make_weights(ChainSpec spec) override;
 
-    void copy_from_host(void* destination, const void* source, int64_t bytes) override;
-    void copy_to_host(void* destination, const void* source, int64_t bytes) override;
-    void copy(void* destination, const void* source, int64_t bytes) override;
-    void fill(ortho_dtype dtype, int64_t count, void* values, double value) override;
-
-    void add_normal_noise(ortho_dtype dtype, const NoiseStream& stream, double standard_deviation, int64_t count,
-                          const void* x, void* y) override;
-    void dense_forward(ortho_dtype dtype, const DenseShape& shape, const void* weights, const void* bias, const void* x,
-                       void* y) override;
-    void dense_backward(ortho_dtype dtype, const DenseShape& shape, bool accumulate, const void* weights, const void* x,
-                        const void* y_gradients, void* weight_gradients, void* bias_gradients,
-                        void* x_gradients) override;
-    void softmax_cross_entropy(ortho_dtype dtype, const SoftmaxCrossEntropy& call, double* loss,
-                               int64_t* correct) override;
-    void mean_squared_error(ortho_dtype dtype, const MeanSquaredError& call, double* loss) override;
-    void clip_gradient_norm(ortho_dtype dtype, int64_t count, void* gradients, double max_norm, double* norm) override;
-    void sgd_step(ortho_dtype dtype, const OptimizerStep& step, const SgdOptions& options) override;
-    void adam_step(ortho_dtype dtype, const OptimizerStep& step, const AdamOptions& options) override;
+#define ORTHO_FORWARD(Operation)                                                                                       \
+    void run(const Operation& call) override {                                                                         \
+        cpu::run(*this, call);                                                                                         \
+    }
+    ORTHO_OPERATIONS(ORTHO_FORWARD)
+#undef ORTHO_FORWARD
 
     const KernelTable& kernels;
     ThreadPool pool;

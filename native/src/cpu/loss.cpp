@@ -1,9 +1,8 @@
-#include "cpu/loss.hpp"
-
 #include <atomic>
 #include <cinttypes>
 #include <cmath>
 
+#include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "cpu/flat.hpp"
 
@@ -39,9 +38,7 @@ template <class T> void require_finite(CpuDevice& device, const char* name, cons
              NumberText(values[index]).c_str());
 }
 
-} // namespace
-
-template <class T> Loss softmax_cross_entropy(CpuDevice& device, const SoftmaxCrossEntropy& call) {
+template <class T> void softmax_cross_entropy(CpuDevice& device, const SoftmaxCrossEntropy& call) {
     const int64_t rows = call.rows, classes = call.classes;
     const auto* logits = static_cast<const T*>(call.logits);
     if (const int64_t index = first_not_finite(device, logits, rows * classes); index >= 0)
@@ -54,10 +51,13 @@ template <class T> Loss softmax_cross_entropy(CpuDevice& device, const SoftmaxCr
         const LossSum part = device.kernels.of<T>().vector.softmax_cross_entropy(problem, begin, end);
         return CountedLoss{part.loss, part.correct};
     });
-    return {sum.loss / static_cast<double>(rows), sum.correct};
+    if (call.loss != nullptr)
+        *call.loss = sum.loss / static_cast<double>(rows);
+    if (call.correct != nullptr)
+        *call.correct = sum.correct;
 }
 
-template <class T> double mean_squared_error(CpuDevice& device, const MeanSquaredError& call) {
+template <class T> void mean_squared_error(CpuDevice& device, const MeanSquaredError& call) {
     const int64_t count = call.count;
     const auto* predictions = static_cast<const T*>(call.predictions);
     const auto* targets = static_cast<const T*>(call.targets);
@@ -69,12 +69,20 @@ template <class T> double mean_squared_error(CpuDevice& device, const MeanSquare
         return device.kernels.of<T>().vector.squared_error(predictions + begin, targets + begin, end - begin, factor,
                                                            gradients != nullptr ? gradients + begin : nullptr);
     });
-    return sum / static_cast<double>(count);
+    if (call.loss != nullptr)
+        *call.loss = sum / static_cast<double>(count);
 }
 
-template Loss softmax_cross_entropy<float>(CpuDevice&, const SoftmaxCrossEntropy&);
-template Loss softmax_cross_entropy<double>(CpuDevice&, const SoftmaxCrossEntropy&);
-template double mean_squared_error<float>(CpuDevice&, const MeanSquaredError&);
-template double mean_squared_error<double>(CpuDevice&, const MeanSquaredError&);
+} // namespace
+
+void run(CpuDevice& device, const SoftmaxCrossEntropy& call) {
+    const FlushSubnormals flush;
+    dispatch(call.dtype, [&]<class T>(T*) { softmax_cross_entropy<T>(device, call); });
+}
+
+void run(CpuDevice& device, const MeanSquaredError& call) {
+    const FlushSubnormals flush;
+    dispatch(call.dtype, [&]<class T>(T*) { mean_squared_error<T>(device, call); });
+}
 
 } // namespace ortho::cpu

@@ -1,11 +1,10 @@
-#include "cpu/optimizer.hpp"
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cinttypes>
 #include <cmath>
 
+#include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "core/floating_point.hpp"
 #include "cpu/flat.hpp"
@@ -124,8 +123,10 @@ FloatingPointEnvironment environment_of(const OptimizerStep& step) {
     return harmless ? FloatingPointEnvironment::without_subnormals() : FloatingPointEnvironment::standard();
 }
 
-} // namespace
-
+/**
+ * Scales gradients down to max_norm. @return their Euclidean norm before
+ * @throws Error ORTHO_NOT_FINITE if the norm is; the gradients are then unchanged
+ */
 template <class T> double clip_gradient_norm(CpuDevice& device, int64_t count, T* gradients, double max_norm) {
     const VectorKernels<T>& kernels = device.kernels.of<T>().vector;
     double squares = sum_blocks<double>(device, count, flat_block, [&](int64_t begin, int64_t end) {
@@ -214,11 +215,22 @@ template <class T> void adam_step(CpuDevice& device, const OptimizerStep& step, 
     });
 }
 
-template double clip_gradient_norm(CpuDevice&, int64_t, float*, double);
-template double clip_gradient_norm(CpuDevice&, int64_t, double*, double);
-template void sgd_step<float>(CpuDevice&, const OptimizerStep&, const SgdOptions&);
-template void sgd_step<double>(CpuDevice&, const OptimizerStep&, const SgdOptions&);
-template void adam_step<float>(CpuDevice&, const OptimizerStep&, const AdamOptions&);
-template void adam_step<double>(CpuDevice&, const OptimizerStep&, const AdamOptions&);
+} // namespace
+
+void run(CpuDevice& device, const ClipGradientNorm& call) {
+    dispatch(call.dtype, [&]<class T>(T*) {
+        const double norm = clip_gradient_norm(device, call.count, static_cast<T*>(call.gradients), call.max_norm);
+        if (call.norm != nullptr)
+            *call.norm = norm;
+    });
+}
+
+void run(CpuDevice& device, const SgdStep& call) {
+    dispatch(call.dtype, [&]<class T>(T*) { sgd_step<T>(device, call.step, call.options); });
+}
+
+void run(CpuDevice& device, const AdamStep& call) {
+    dispatch(call.dtype, [&]<class T>(T*) { adam_step<T>(device, call.step, call.options); });
+}
 
 } // namespace ortho::cpu

@@ -2,8 +2,8 @@
 // first one is asked for.
 #pragma once
 
-#include "cuda/backend.hpp"
 #include "model/device.hpp"
+#include "model/plugin.hpp"
 
 namespace ortho::cuda {
 
@@ -17,6 +17,6 @@ ortho_device* make_device(const ortho_device_options& options);
  * Loads the library at the first call that finds it.
  * @throws Error ORTHO_NOT_SUPPORTED if it is missing, or belongs to another version
  */
-const Backend& backend();
+const plugin::Table& table();
 
 } // namespace ortho::cuda

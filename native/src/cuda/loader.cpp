@@ -26,7 +26,7 @@ constexpr const char* path_variable = "ORTHONATIVE_CUDA_LIBRARY";
  * current one any more. */
 std::string own_folder() {
     Dl_info info{};
-    if (dladdr(reinterpret_cast<const void*>(&backend), &info) == 0 || info.dli_fname == nullptr)
+    if (dladdr(reinterpret_cast<const void*>(&table), &info) == 0 || info.dli_fname == nullptr)
         return {};
     const std::string path = info.dli_fname;
     const size_t slash = path.rfind('/');
@@ -43,7 +43,7 @@ void* open_library(const char* path, std::string& failures) {
     return library;
 }
 
-const Backend& load() {
+const plugin::Table& load() {
     std::string failures;
     void* library = nullptr;
     if (const char* named = environment(path_variable); named != nullptr) {
@@ -63,10 +63,10 @@ const Backend& load() {
              "the library %s of CUDA devices cannot be loaded; add the NuGet package %s %s, install the NVIDIA driver "
              "and the CUDA runtime and cuBLAS that it was built with, or name the library's file with %s (%s)",
              file_name, package_name, ORTHO_VERSION, path_variable, failures.c_str());
-    using EntryPoint = const Backend* (*)();
-    const auto entry_point = reinterpret_cast<EntryPoint>(dlsym(library, backend_entry_point));
-    const Backend* found = entry_point != nullptr ? entry_point() : nullptr;
-    if (found == nullptr || found->size != sizeof(Backend) || std::strcmp(found->version, ORTHO_VERSION) != 0 ||
+    using EntryPoint = const plugin::Table* (*)();
+    const auto entry_point = reinterpret_cast<EntryPoint>(dlsym(library, plugin::entry_point));
+    const plugin::Table* found = entry_point != nullptr ? entry_point() : nullptr;
+    if (found == nullptr || found->size != sizeof(plugin::Table) || std::strcmp(found->version, ORTHO_VERSION) != 0 ||
         std::strcmp(found->header_hash, ORTHO_HEADER_HASH) != 0) {
         dlclose(library);
         fail(ORTHO_NOT_SUPPORTED,
@@ -79,9 +79,9 @@ const Backend& load() {
 
 } // namespace
 
-const Backend& backend() {
+const plugin::Table& table() {
     static std::mutex mutex;
-    static const Backend* loaded = nullptr;
+    static const plugin::Table* loaded = nullptr;
     /** 1 + forks_so_far() of the process that loads or has loaded the library; 0: none does. */
     static std::atomic<uint64_t> loader{0};
     const uint64_t process = uint64_t{1} + forks_so_far();
@@ -104,7 +104,7 @@ const Backend& backend() {
 
 #else
 
-const Backend& backend() {
+const plugin::Table& table() {
     fail(ORTHO_NOT_SUPPORTED, "options->kind is %d (CUDA); CUDA devices are supported on Linux only",
          ORTHO_DEVICE_CUDA);
 }

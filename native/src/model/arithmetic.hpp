@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "core/host_device.hpp"
-#include "model/calls.hpp"
+#include "model/operations.hpp"
 
 namespace ortho {
 
@@ -47,6 +47,18 @@ template <class T> ORTHO_HOST_DEVICE double square_scale(double squares, int64_t
     // than a rounding of a sum as large as this.
     return squares < static_cast<double>(count) * 0x1p-1022 ? 0x1p+600 : 1;
 }
+
+/** What dropout makes of an element, given a random word. */
+template <class T> struct DropoutFactors {
+    uint32_t smallest_kept;
+    T scale;
+
+    /** @param rate  below 1, so that the largest word is always kept */
+    explicit DropoutFactors(double rate)
+        : smallest_kept(static_cast<uint32_t>(rate * 0x1p32)), scale(static_cast<T>(1 / (1 - rate))) {}
+
+    ORTHO_HOST_DEVICE T apply(uint32_t word, T x) const { return word < smallest_kept ? T(0) : x * scale; }
+};
 
 /** What gradients are multiplied by to shorten them from `norm` to `max_norm`, one factor after the other. */
 template <class T> struct ClipFactors {

@@ -7,6 +7,7 @@
 
 #include "core/live_objects.hpp"
 #include "model/calls.hpp"
+#include "model/operations.hpp"
 #include "orthonative/orthonative.h"
 
 namespace ortho {
@@ -48,30 +49,10 @@ struct ortho_device {
     /** The caller releases it. */
     virtual ortho_weights* make_weights(ortho::ChainSpec spec) = 0;
 
-    virtual void copy_from_host(void* destination, const void* source, int64_t bytes) = 0;
-    virtual void copy_to_host(void* destination, const void* source, int64_t bytes) = 0;
-    virtual void copy(void* destination, const void* source, int64_t bytes) = 0;
-    virtual void fill(ortho_dtype dtype, int64_t count, void* values, double value) = 0;
-
-    virtual void add_normal_noise(ortho_dtype dtype, const ortho::NoiseStream& stream, double standard_deviation,
-                                  int64_t count, const void* x, void* y) = 0;
-    /** bias may be null. */
-    virtual void dense_forward(ortho_dtype dtype, const ortho::DenseShape& shape, const void* weights, const void* bias,
-                               const void* x, void* y) = 0;
-    /** bias_gradients and x_gradients may be null, weights too where x_gradients is. */
-    virtual void dense_backward(ortho_dtype dtype, const ortho::DenseShape& shape, bool accumulate, const void* weights,
-                                const void* x, const void* y_gradients, void* weight_gradients, void* bias_gradients,
-                                void* x_gradients) = 0;
-    /** Writes *loss and *correct where they are not null; the targets have been checked. */
-    virtual void softmax_cross_entropy(ortho_dtype dtype, const ortho::SoftmaxCrossEntropy& call, double* loss,
-                                       int64_t* correct) = 0;
-    /** Writes *loss where it is not null. */
-    virtual void mean_squared_error(ortho_dtype dtype, const ortho::MeanSquaredError& call, double* loss) = 0;
-    /** Writes *norm where it is not null. */
-    virtual void clip_gradient_norm(ortho_dtype dtype, int64_t count, void* gradients, double max_norm,
-                                    double* norm) = 0;
-    virtual void sgd_step(ortho_dtype dtype, const ortho::OptimizerStep& step, const ortho::SgdOptions& options) = 0;
-    virtual void adam_step(ortho_dtype dtype, const ortho::OptimizerStep& step, const ortho::AdamOptions& options) = 0;
+    // Operations on buffers: run(const ortho::Fill&) and so on.
+#define ORTHO_DECLARE_RUN(Operation) virtual void run(const ortho::Operation& call) = 0;
+    ORTHO_OPERATIONS(ORTHO_DECLARE_RUN)
+#undef ORTHO_DECLARE_RUN
 
 protected:
     virtual ~ortho_device() = default;

@@ -7,6 +7,10 @@
 EXPORT void ortho_cuda_emulator_counters(ortho_cuda_emulator::Counters* counters);
 EXPORT void ortho_cuda_emulator_set_device_count(int count);
 EXPORT void ortho_cuda_emulator_set_multiprocessors(int count);
+EXPORT void ortho_cuda_emulator_set_memory_left(int64_t bytes);
+EXPORT void ortho_cuda_emulator_set_memory_pools(int supported);
+EXPORT void ortho_cuda_emulator_set_room_for_blocks(int room);
+EXPORT void ortho_cuda_emulator_set_cooperative_capture(int possible);
 EXPORT void ortho_cuda_emulator_set_host_page_tables(int used);
 EXPORT void ortho_cuda_emulator_fail_next(const char* function, int status, int skip);
 EXPORT int ortho_cuda_emulator_forget_failures(void);
@@ -25,6 +29,18 @@ void ortho_cuda_emulator_set_device_count(int count) {
 }
 void ortho_cuda_emulator_set_multiprocessors(int count) {
     ortho_cuda_emulator::set_multiprocessors(count);
+}
+void ortho_cuda_emulator_set_memory_left(int64_t bytes) {
+    ortho_cuda_emulator::set_memory_left(bytes);
+}
+void ortho_cuda_emulator_set_memory_pools(int supported) {
+    ortho_cuda_emulator::set_memory_pools(supported != 0);
+}
+void ortho_cuda_emulator_set_room_for_blocks(int room) {
+    ortho_cuda_emulator::set_room_for_blocks(room != 0);
+}
+void ortho_cuda_emulator_set_cooperative_capture(int possible) {
+    ortho_cuda_emulator::set_cooperative_capture(possible != 0);
 }
 void ortho_cuda_emulator_set_host_page_tables(int used) {
     ortho_cuda_emulator::set_host_page_tables(used != 0);

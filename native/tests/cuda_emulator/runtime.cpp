@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,55 @@ struct GraphObject {
     std::vector<Work> nodes;
 };
 
+/** What a pool has beside what is allocated from it. */
+struct PoolState {
+    uint64_t kept = 0;     // bytes that it may keep when it could give them back
+    uint64_t reserved = 0; // bytes that it has from the GPU
+    uint64_t used = 0;
+    std::multiset<size_t> pieces; // that were freed
+    /** Pieces that a stream will free: what it allocates after that may be there already. */
+    struct Freed {
+        const char* start;
+        const StreamObject* stream;
+        size_t bytes;
+    };
+    std::list<Freed> to_be_freed;
+    bool destroyed = false;
+
+    /** Takes a piece for an allocation of a stream. @return whether there is one */
+    bool take(size_t bytes, const StreamObject* stream) {
+        // Pieces do not grow together.
+        if (const auto piece = pieces.lower_bound(bytes); piece != pieces.end()) {
+            if (const size_t rest = *piece - bytes; rest > 0)
+                pieces.insert(rest);
+            pieces.erase(piece);
+            return true;
+        }
+        for (Freed& freed : to_be_freed)
+            if (freed.stream == stream && freed.bytes >= bytes) {
+                freed.bytes -= bytes;
+                return true;
+            }
+        return false;
+    }
+
+    /** Gives pieces back, the largest first, until so many bytes are left. @return bytes given back */
+    size_t give_back(uint64_t left) {
+        size_t given = 0;
+        while (reserved > left && !pieces.empty()) {
+            const auto largest = std::prev(pieces.end());
+            given += *largest;
+            reserved -= *largest;
+            pieces.erase(largest);
+        }
+        return given;
+    }
+};
+
+struct PoolObject {
+    std::shared_ptr<PoolState> state = std::make_shared<PoolState>();
+};
+
 struct BlasObject {
     StreamObject* stream = nullptr;
     void* workspace = nullptr;
@@ -49,10 +100,17 @@ namespace {
 constexpr size_t page = 4096;
 constexpr size_t arena_bytes = size_t{256} << 30;
 constexpr unsigned char canary = 0xa5;
+constexpr int64_t usual_memory = int64_t{2} << 30;
 
 struct Allocation {
     size_t bytes;
     size_t mapped;
+    /** Null: of cudaMalloc. */
+    std::shared_ptr<PoolState> pool;
+    /** Whether the stream has come to its allocation. */
+    bool reached = true;
+    /** Whether it was asked to be freed: calls must not name it any more, earlier work may touch it. */
+    bool freed = false;
 };
 
 struct Injection {
@@ -66,12 +124,16 @@ struct Emulator {
     Counters counters{};
     int device_count = 1;
     int multiprocessors = 16;
+    bool memory_pools = true;
+    bool room_for_blocks = true;
+    bool cooperative_capture = true;
     bool host_page_tables = false;
-    const int64_t memory_limit = int64_t{2} << 30;
+    int64_t memory_limit = usual_memory;
     char* arena = nullptr;
     size_t used = 0;
     std::map<char*, Allocation> device_memory;
     std::map<char*, size_t> pinned_memory;
+    std::vector<PoolObject*> pools;
     std::map<const void*, int> shared_limits;
     std::vector<Injection> injections;
     StreamObject default_stream;
@@ -91,7 +153,7 @@ Emulator& emulator() {
 
 void check_canaries() {
     for (const auto& [start, allocation] : emulator().device_memory)
-        for (size_t i = allocation.bytes; i < allocation.mapped; ++i)
+        for (size_t i = allocation.bytes; i < allocation.mapped && allocation.reached; ++i)
             if (static_cast<unsigned char>(start[i]) != canary)
                 stop("something wrote behind the end of an allocation of device memory");
 }
@@ -115,7 +177,7 @@ public:
 private:
     static void protect(int protection) {
         for (const auto& [start, allocation] : emulator().device_memory)
-            if (mprotect(start, allocation.mapped, protection) != 0)
+            if (allocation.reached && mprotect(start, allocation.mapped, protection) != 0)
                 stop("mprotect failed");
     }
 };
@@ -197,7 +259,8 @@ const Allocation* allocation_of(const void* data, size_t bytes) {
     if (found == memory.begin())
         return nullptr;
     --found;
-    return address + bytes <= found->first + found->second.bytes ? &found->second : nullptr;
+    const bool inside = address + bytes <= found->first + found->second.bytes;
+    return inside && !found->second.freed ? &found->second : nullptr;
 }
 
 bool is_pinned(const void* data) {
@@ -208,6 +271,12 @@ bool is_pinned(const void* data) {
         return false;
     --found;
     return address < found->first + found->second;
+}
+
+/** Shared memory that a block of a kernel may have. */
+size_t shared_limit(const void* kernel) {
+    const auto limit = emulator().shared_limits.find(kernel);
+    return limit == emulator().shared_limits.end() ? size_t{48} << 10 : static_cast<size_t>(limit->second);
 }
 
 template <class Object> cudaError_t create(Object** object) {
@@ -234,6 +303,15 @@ void set_device_count(int count) {
 void set_multiprocessors(int count) {
     emulator().multiprocessors = count;
 }
+void set_memory_pools(bool supported) {
+    emulator().memory_pools = supported;
+}
+void set_room_for_blocks(bool room) {
+    emulator().room_for_blocks = room;
+}
+void set_cooperative_capture(bool possible) {
+    emulator().cooperative_capture = possible;
+}
 void set_host_page_tables(bool used) {
     emulator().host_page_tables = used;
 }
@@ -257,24 +335,41 @@ cudaError_t set_shared_limit(const void* kernel, int bytes) {
     });
 }
 
+cudaError_t resident_blocks(int* blocks, const void* kernel, int threads, size_t shared) {
+    return api("cudaOccupancyMaxActiveBlocksPerMultiprocessor", [&] {
+        constexpr size_t shared_memory = size_t{228} << 10, of_the_system = 1024; // of each block
+        constexpr int most_threads = 2048;
+        *blocks = 0;
+        if (emulator().room_for_blocks && shared <= shared_limit(kernel))
+            *blocks = std::min(static_cast<int>(shared_memory / (shared + of_the_system)), most_threads / threads);
+        return cudaSuccess;
+    });
+}
+
 cudaError_t enqueue(const void* kernel, Launch launch, cudaStream_t stream) {
-    return api(launch.cooperative ? "cudaLaunchCooperativeKernel" : "cudaLaunchKernel", [&] {
-        const auto limit = emulator().shared_limits.find(kernel);
-        const size_t shared_limit =
-            limit == emulator().shared_limits.end() ? size_t{48} << 10 : static_cast<size_t>(limit->second);
+    const cudaError_t status = api(launch.cooperative ? "cudaLaunchCooperativeKernel" : "cudaLaunchKernel", [&] {
         const uint64_t threads = uint64_t{launch.block.x} * launch.block.y * launch.block.z;
         const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
         if (threads < 1 || threads > 1024 || blocks < 1 || launch.grid.x > 0x7fffffff || launch.grid.y > 65535 ||
             launch.grid.z > 65535)
             return cudaErrorInvalidConfiguration;
-        if (launch.shared > shared_limit)
+        if (launch.shared > shared_limit(kernel))
             return cudaErrorInvalidValue;
         if (launch.cooperative && blocks > static_cast<uint64_t>(emulator().multiprocessors))
             return cudaErrorCooperativeLaunchTooLarge;
+        StreamObject& target = stream_of(stream);
+        if (target.capture != nullptr && target.capture_failed)
+            return cudaErrorStreamCaptureInvalidated;
+        if (launch.cooperative && target.capture != nullptr && !emulator().cooperative_capture)
+            return cudaErrorStreamCaptureUnsupported;
         ++emulator().counters.launches;
         enqueue_work(stream, [launch = std::move(launch)] { run_grid(launch); });
         return cudaSuccess;
     });
+    // What fails ends the capture that it was to be part of.
+    if (status != cudaSuccess)
+        static_cast<void>(breaks_capture(stream));
+    return status;
 }
 
 } // namespace ortho_cuda_emulator
@@ -293,6 +388,8 @@ const char* cudaGetErrorName(cudaError_t error) {
         return "cudaErrorInvalidConfiguration";
     case cudaErrorNoDevice:
         return "cudaErrorNoDevice";
+    case cudaErrorStreamCaptureUnsupported:
+        return "cudaErrorStreamCaptureUnsupported";
     case cudaErrorCooperativeLaunchTooLarge:
         return "cudaErrorCooperativeLaunchTooLarge";
     default:
@@ -348,34 +445,92 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
     return cudaSuccess;
 }
 
+namespace {
+
+/**
+ * Maps an allocation at addresses that are never used again, so that whoever uses it too long is seen.
+ * @return null where there is no memory
+ */
+char* map_memory(size_t bytes, Allocation allocation) {
+    Emulator& e = emulator();
+    if (e.arena == nullptr) {
+        void* const reserved =
+            mmap(nullptr, arena_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (reserved == MAP_FAILED)
+            stop("no address space for device memory");
+        e.arena = static_cast<char*>(reserved);
+    }
+    const size_t mapped = (bytes + page - 1) / page * page;
+    if (e.used + mapped + page > arena_bytes)
+        return nullptr;
+    char* const start = e.arena + e.used;
+    e.used += mapped + page; // a page that stays locked behind it
+    if (mprotect(start, mapped, PROT_READ | PROT_WRITE) != 0)
+        return nullptr;
+    // Of large ones, whose pages take time, the beginning; the rest is zero, as a GPU's may be, too.
+    std::memset(start, 0xff, std::min(bytes, size_t{1} << 20));
+    std::memset(start + bytes, canary, mapped - bytes);
+    if (e.device_work == 0 || !allocation.reached)
+        mprotect(start, mapped, PROT_NONE);
+    allocation.bytes = bytes;
+    allocation.mapped = mapped;
+    e.device_memory[start] = std::move(allocation);
+    ++e.counters.live_objects;
+    return start;
+}
+
+/** Takes memory of the GPU, if it has so much. */
+bool take_from_gpu(size_t bytes) {
+    Emulator& e = emulator();
+    if (e.counters.device_bytes + static_cast<int64_t>(bytes) > e.memory_limit)
+        return false;
+    ++e.counters.device_waits;
+    e.counters.device_bytes += static_cast<int64_t>(bytes);
+    return true;
+}
+
+void give_to_gpu(size_t bytes) {
+    if (bytes == 0)
+        return;
+    ++emulator().counters.device_waits;
+    emulator().counters.device_bytes -= static_cast<int64_t>(bytes);
+}
+
+/** What must not be done while any stream is being captured. */
+bool breaks_captures() {
+    bool breaks = false;
+    for (StreamObject* const stream : emulator().streams)
+        breaks = breaks_capture(stream) || breaks;
+    return breaks;
+}
+
+/** As a wait for the GPU does: pools give back what they need not keep. */
+void shrink_pools() {
+    for (const PoolObject* const pool : emulator().pools)
+        give_to_gpu(pool->state->give_back(pool->state->kept));
+}
+
+} // namespace
+
+void ortho_cuda_emulator::set_memory_left(int64_t bytes) {
+    const std::lock_guard<std::recursive_mutex> lock(emulator().mutex);
+    run_all();
+    for (const PoolObject* const pool : emulator().pools)
+        give_to_gpu(pool->state->give_back(0));
+    emulator().memory_limit = bytes == 0 ? usual_memory : emulator().counters.device_bytes + bytes;
+}
+
 cudaError_t cudaMalloc(void** data, size_t bytes) {
     return api("cudaMalloc", [&] {
-        Emulator& e = emulator();
-        if (e.arena == nullptr) {
-            void* const reserved =
-                mmap(nullptr, arena_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-            if (reserved == MAP_FAILED)
-                stop("no address space for device memory");
-            e.arena = static_cast<char*>(reserved);
-        }
-        const size_t mapped = (bytes + page - 1) / page * page;
-        if (e.counters.device_bytes + static_cast<int64_t>(bytes) > e.memory_limit ||
-            e.used + mapped + page > arena_bytes)
+        if (breaks_captures())
+            return cudaErrorStreamCaptureUnsupported;
+        if (!take_from_gpu(bytes))
             return cudaErrorMemoryAllocation;
-        char* const start = e.arena + e.used;
-        e.used += mapped + page; // a page that stays locked behind it; addresses are never used again
-        if (mprotect(start, mapped, PROT_READ | PROT_WRITE) != 0)
-            return cudaErrorMemoryAllocation;
-        // Of large ones, whose pages take time, the beginning; the rest is zero, as a GPU's may be, too.
-        std::memset(start, 0xff, std::min(bytes, size_t{1} << 20));
-        std::memset(start + bytes, canary, mapped - bytes);
-        if (e.device_work == 0)
-            mprotect(start, mapped, PROT_NONE);
-        e.device_memory[start] = {bytes, mapped};
-        e.counters.device_bytes += static_cast<int64_t>(bytes);
-        ++e.counters.live_objects;
-        *data = start;
-        return cudaSuccess;
+        *data = map_memory(bytes, {});
+        if (*data != nullptr)
+            return cudaSuccess;
+        give_to_gpu(bytes);
+        return cudaErrorMemoryAllocation;
     });
 }
 
@@ -385,14 +540,138 @@ cudaError_t cudaFree(void* data) {
         if (data == nullptr)
             return cudaSuccess;
         const auto found = e.device_memory.find(static_cast<char*>(data));
-        if (found == e.device_memory.end())
+        if (found == e.device_memory.end() || found->second.pool != nullptr)
             return cudaErrorInvalidValue;
+        if (breaks_captures())
+            return cudaErrorStreamCaptureUnsupported;
         run_all();
         mprotect(found->first, found->second.mapped, PROT_NONE);
         madvise(found->first, found->second.mapped, MADV_DONTNEED);
-        e.counters.device_bytes -= static_cast<int64_t>(found->second.bytes);
+        give_to_gpu(found->second.bytes);
         e.device_memory.erase(found);
         --e.counters.live_objects;
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* properties) {
+    return api("cudaMemPoolCreate", [&] {
+        if (!emulator().memory_pools)
+            return cudaErrorNotSupported;
+        if (properties->allocType != cudaMemAllocationTypePinned ||
+            properties->location.type != cudaMemLocationTypeDevice || properties->location.id != 0)
+            return cudaErrorInvalidValue;
+        create(pool);
+        emulator().pools.push_back(*pool);
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
+    return api("cudaMemPoolDestroy", [&] {
+        // What is still allocated is given back when it is freed.
+        pool->state->destroyed = true;
+        give_to_gpu(pool->state->give_back(0));
+        auto& pools = emulator().pools;
+        pools.erase(std::find(pools.begin(), pools.end(), pool));
+        return destroy(pool);
+    });
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value) {
+    return api("cudaMemPoolSetAttribute", [&] {
+        if (attribute != cudaMemPoolAttrReleaseThreshold)
+            return cudaErrorInvalidValue;
+        pool->state->kept = *static_cast<uint64_t*>(value);
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value) {
+    return api("cudaMemPoolGetAttribute", [&] {
+        const PoolState& state = *pool->state;
+        *static_cast<uint64_t*>(value) = attribute == cudaMemPoolAttrReservedMemCurrent ? state.reserved
+                                         : attribute == cudaMemPoolAttrUsedMemCurrent   ? state.used
+                                                                                        : state.kept;
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t bytes) {
+    return api("cudaMemPoolTrimTo", [&] {
+        give_to_gpu(pool->state->give_back(bytes));
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMallocFromPoolAsync(void** data, size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
+    return api("cudaMallocFromPoolAsync", [&] {
+        if (stream_of(stream).capture != nullptr)
+            stop("memory is allocated on a captured stream, so it would belong to the graph");
+        const std::shared_ptr<PoolState> state = pool->state;
+        if (!state->take(bytes, &stream_of(stream))) {
+            if (!take_from_gpu(bytes))
+                return cudaErrorMemoryAllocation;
+            state->reserved += bytes;
+        }
+        char* const start = map_memory(bytes, {0, 0, state, false, false});
+        if (start == nullptr)
+            stop("no address space for device memory");
+        state->used += bytes;
+        enqueue_work(stream, [start] {
+            Allocation& allocation = emulator().device_memory.at(start);
+            allocation.reached = true;
+            mprotect(start, allocation.mapped, PROT_READ | PROT_WRITE);
+        });
+        *data = start;
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
+    return api("cudaFreeAsync", [&] {
+        if (stream_of(stream).capture != nullptr)
+            stop("memory that no graph has allocated is freed on a captured stream");
+        const auto found = emulator().device_memory.find(static_cast<char*>(data));
+        if (found == emulator().device_memory.end() || found->second.pool == nullptr || found->second.freed)
+            return cudaErrorInvalidValue;
+        found->second.freed = true;
+        found->second.pool->to_be_freed.push_back({found->first, &stream_of(stream), found->second.bytes});
+        --emulator().counters.live_objects;
+        enqueue_work(stream, [start = found->first] {
+            auto& memory = emulator().device_memory;
+            const Allocation allocation = memory.at(start);
+            memory.erase(start);
+            mprotect(start, allocation.mapped, PROT_NONE);
+            madvise(start, allocation.mapped, MADV_DONTNEED);
+            PoolState& pool = *allocation.pool;
+            pool.used -= allocation.bytes;
+            const auto piece = std::find_if(pool.to_be_freed.begin(), pool.to_be_freed.end(),
+                                            [&](const auto& freed) { return freed.start == start; });
+            if (piece->bytes > 0)
+                pool.pieces.insert(piece->bytes);
+            pool.to_be_freed.erase(piece);
+            if (pool.destroyed)
+                give_to_gpu(pool.give_back(0));
+        });
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaDeviceSynchronize() {
+    return api("cudaDeviceSynchronize", [&] {
+        if (breaks_captures())
+            return cudaErrorStreamCaptureUnsupported;
+        ++emulator().counters.device_waits;
+        run_all();
+        shrink_pools();
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+    return api("cudaDeviceGetAttribute", [&] {
+        *value = emulator().memory_pools;
         return cudaSuccess;
     });
 }
@@ -461,6 +740,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
         if (breaks_capture(stream))
             return cudaErrorStreamCaptureUnsupported;
         run(stream_of(stream));
+        shrink_pools();
         return cudaSuccess;
     });
 }
@@ -565,6 +845,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     return api("cudaStreamBeginCapture", [&] {
         if (stream->capture != nullptr)
             stop("a stream that is being captured cannot be captured once more");
+        ++emulator().counters.captures;
         stream->capture = std::make_unique<std::vector<Work>>();
         stream->capture_failed = false;
         return cudaSuccess;
@@ -572,9 +853,11 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+    // It ends the capture even where it fails.
+    const std::lock_guard<std::recursive_mutex> lock(emulator().mutex);
+    const std::unique_ptr<std::vector<Work>> captured = std::move(stream->capture);
+    *graph = nullptr;
     return api("cudaStreamEndCapture", [&] {
-        const std::unique_ptr<std::vector<Work>> captured = std::move(stream->capture);
-        *graph = nullptr;
         if (captured == nullptr)
             return cudaErrorInvalidValue;
         if (stream->capture_failed)
@@ -589,6 +872,7 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph
     return api("cudaGraphInstantiateWithFlags", [&] {
         create(executable);
         (*executable)->nodes = graph->nodes;
+        emulator().counters.graph_nodes += static_cast<int64_t>(graph->nodes.size());
         return cudaSuccess;
     });
 }
@@ -603,7 +887,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-    return api("cudaGraphExecDestroy", [&] { return destroy(executable); });
+    return api("cudaGraphExecDestroy", [&] {
+        emulator().counters.graph_nodes -= static_cast<int64_t>(executable->nodes.size());
+        return destroy(executable);
+    });
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {

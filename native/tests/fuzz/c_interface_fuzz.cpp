@@ -353,7 +353,7 @@ private:
         case 9:
             return permute();
         case 10:
-            return add_noise();
+            return random_.one_in(2) ? add_noise() : drop_out();
         case 11:
         case 12:
             return create_chain();
@@ -404,11 +404,15 @@ private:
         ortho_device*& place = devices_[1 + static_cast<size_t>(random_.below(devices_.size() - 1))];
         ortho_device* made = nullptr;
         ortho_device_options options{};
-        options.struct_size = static_cast<uint32_t>(is_wrong() ? random_.next() << 8 : sizeof options);
+        // Of a caller that was compiled with the first header, which ends before the precisions, or with this one.
+        const bool is_short = random_.one_in(4);
+        options.struct_size = static_cast<uint32_t>(is_wrong() ? random_.next() << 8
+                                                    : is_short ? offsetof(ortho_device_options, matrix_precision)
+                                                               : sizeof options);
         options.kind = is_wrong() ? (random_.one_in(2) ? -1 : 2) : ORTHO_DEVICE_CPU;
         options.threads = is_wrong() ? (random_.one_in(2) ? -1 : 1025) : 1 + (random_.below(4) + run_.more_threads) % 4;
         options.index = is_wrong() ? 1 : 0;
-        options.cuda_stream = is_wrong() ? &made : nullptr;
+        options.cuda_stream = is_short || is_wrong() ? &made : nullptr;
         ortho_device** const target = needed(&made);
         say("ortho_device_create(%s, {size %u, kind %d, threads %d, index %d})", target != nullptr ? "device" : "null",
             options.struct_size, options.kind, options.threads, options.index);
@@ -546,7 +550,7 @@ private:
     }
 
     void draw() {
-        const int32_t purpose = choice(0, 4), dtype = choice(0, 1);
+        const int32_t purpose = choice(0, 5), dtype = choice(0, 1);
         const int64_t count = size(1, slot_elements);
         const bool normal = random_.one_in(2);
         const double deviation = number(2);
@@ -564,7 +568,7 @@ private:
     }
 
     void permute() {
-        const int32_t purpose = choice(0, 4);
+        const int32_t purpose = choice(0, 5);
         const int64_t count = size(1, static_cast<int64_t>(permutation_.size()));
         int64_t* const target = needed(permutation_.data());
         say("ortho_random_permutation(%d, %" PRId64 ")", purpose, count);
@@ -581,6 +585,17 @@ private:
         say("ortho_add_normal_noise(%s, %d, %g, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, deviation,
             count);
         returned(ortho_add_normal_noise(on, dtype, random_.next(), 0, 3, deviation, count, x, y), ok | argument);
+    }
+
+    void drop_out() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t count = size(1, slot_elements);
+        const double rate = is_wrong() ? (random_.one_in(2) ? 1 : -0.1) : 0.125 * static_cast<double>(random_.below(8));
+        const void* const x = slot(dtype);
+        void* const y = slot(dtype);
+        say("ortho_dropout(%s, %d, %g, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, rate, count);
+        returned(ortho_dropout(on, dtype, random_.next(), 0, 3, rate, count, x, y), ok | argument);
     }
 
     /** @return whether the options are known to be right or wrong */
@@ -746,8 +761,10 @@ private:
             say("ortho_chain_filter(%s, %" PRId64 ")", chain != nullptr ? "chain" : "null", layer);
             returned(ortho_chain_filter(chain, layer, matrix), ok | argument | memory);
         } else {
-            const int64_t steps = chosen.recurrent() ? size(1, 1000) : (is_wrong() ? 1 : 0);
-            const int64_t batch = size(1, 1000);
+            // Of few units, 2^50 steps are a question like any other.
+            const auto wrong_for_certain = [](int64_t n) { return n > INT32_MAX ? INT64_MAX : n; };
+            const int64_t steps = chosen.recurrent() ? wrong_for_certain(size(1, 1000)) : (is_wrong() ? 1 : 0);
+            const int64_t batch = wrong_for_certain(size(1, 1000));
             const int32_t training = flag();
             int64_t* const bytes = needed(&count_);
             say("ortho_chain_memory(%s, %" PRId64 ", %" PRId64 ", %d)", chain != nullptr ? "chain" : "null", steps,
@@ -988,8 +1005,7 @@ Outcome play(const Run& run) {
 }
 
 ortho_device* make_device(int threads) {
-    ortho_device_options options{};
-    options.struct_size = sizeof options;
+    ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
     options.threads = threads;
     ortho_device* device = nullptr;
     if (ortho_device_create(&device, &options) != ORTHO_OK) {

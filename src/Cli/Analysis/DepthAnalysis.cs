@@ -2,6 +2,7 @@ using System.Diagnostics;
 using OrthoNative.Cli.Output;
 using OrthoNative.Cli.Training;
 using OrthoNative.Diagnostics;
+using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Analysis;
 
@@ -64,7 +65,7 @@ internal static class DepthAnalysis
             }
 
             string[] written = [.. ((string[])[Gradients, SingularValues]).Where(name => File.Exists(folder.PathOf(name)))];
-            Console.Out.WriteLine(string.Join(", ", [Path.Combine(folder.Path, Report), .. written]));
+            Console.Out.WriteLine(string.Join(", ", [ForeignText.CleanPath(Path.Combine(folder.Path, Report)), .. written]));
             return ExitCodes.Success;
         }
         catch (OperationCanceledException)
@@ -134,7 +135,7 @@ internal static class DepthAnalysis
     {
         using Tensor inputs = Tensor.From<float>(Device.Default, Array.ConvertAll(input, value => (float)value), 1, input.Length);
         using Tensor cotangent = Tensor.From<float>(Device.Default, Array.ConvertAll(gradient, value => (float)value), 1, gradient.Length);
-        // relu has the slope 1 at infinity too, so backpropagation would go on with finite numbers that are no gradient of anything.
+        // relu has the slope 1 at infinity too, so backpropagation would continue with finite numbers that are no gradient of anything.
         if (!Array.TrueForAll(model.Forward(inputs).ToArray<float>(), float.IsFinite))
         {
             return NotFinite;

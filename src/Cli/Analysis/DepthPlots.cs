@@ -12,8 +12,8 @@ internal static class DepthPlots
 
     private const double Undrawable = 1e4;
 
-    private const double LargestFloat32 = 38.5;
-    private const double SmallestFloat32 = -44.9;
+    /// <summary>Decimal logarithms of the largest and of the smallest normal number of float32; chains take what is smaller for 0.</summary>
+    private const double LargestFloat32 = 38.5, SmallestFloat32 = -37.9;
 
     private static readonly Color[] s_colors = [Colors.C0, Colors.C3, Colors.C1];
 

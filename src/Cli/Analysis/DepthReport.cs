@@ -5,7 +5,7 @@ using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Analysis;
 
-/// <summary>What an analysis of depth depends on; written to report.json as it is.</summary>
+/// <summary>The settings of an analysis of depth; written to report.json as it is.</summary>
 internal sealed record DepthSettings
 {
     public IReadOnlyList<int> Layers { get; init; } = [10, 100, 1000, 10_000];
@@ -54,15 +54,15 @@ internal sealed record GradientPoint(int Layer, double? LogNorm, double? LogLowe
 /// <param name="Alpha">α.</param>
 /// <param name="Beta">β.</param>
 /// <param name="LogGradient">Norm of the gradient at the input, relative to that at the output.</param>
-/// <param name="LogLower">What the theory allows at least, for gradients and singular values.</param>
-/// <param name="LogUpper">What the theory allows at most.</param>
-/// <param name="WithinBounds">Whether all gradients and singular values are.</param>
+/// <param name="LogLower">The lower bound of the theory for gradients and singular values.</param>
+/// <param name="LogUpper">The upper bound.</param>
+/// <param name="WithinBounds">True if all gradients and singular values are within the bounds.</param>
 /// <param name="LogSingularValues">
 /// Of the input-output Jacobian in descending order: all up to 128 units, the largest and the smallest beyond. Those below 1e-15 of the
 /// largest are rounding.
 /// </param>
 /// <param name="FiniteStates">
-/// Whether the states of all layers are finite in double precision; where they are not, no other number says anything about the layers behind.
+/// True if the states of all layers are finite in double precision; where they are not, no other number says anything about the layers behind.
 /// </param>
 /// <param name="Float32">
 /// The gradient as backpropagation in float32 computes it: the number, "zero", or "not finite" where it or a state of the network is not.

@@ -4,10 +4,10 @@ using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Commands;
 
-/// <summary>How the text of an option becomes a value.</summary>
-/// <param name="Allowed">What is allowed, in words; follows "allowed: " in the message.</param>
+/// <summary>The kind of value that an option takes.</summary>
+/// <param name="Required">The values that it takes, in words; follows "it must be " in the message.</param>
 /// <param name="TryParse">Gives false for anything else.</param>
-internal sealed record OptionValue<T>(string Allowed, OptionValue<T>.Parser TryParse)
+internal sealed record OptionValue<T>(string Required, OptionValue<T>.Parser TryParse)
 {
     public delegate bool Parser(string text, out T value);
 }
@@ -54,7 +54,7 @@ internal static class OptionValue
             && (below ? value < maximum : value <= maximum));
 
     public static OptionValue<T> Choice<T>() where T : struct, Enum => new(
-        string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant(),
+        $"one of {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}",
         (string text, out T value) =>
         {
             int index = Array.FindIndex(Enum.GetNames<T>(), name => name.Equals(text, StringComparison.OrdinalIgnoreCase));
@@ -63,7 +63,7 @@ internal static class OptionValue
         });
 
     public static OptionValue<DeviceChoice> Device { get; } = new(
-        "cpu, cuda, cuda:N with N from 0",
+        "cpu, cuda or cuda:N with N from 0",
         (string text, out DeviceChoice value) =>
         {
             const string Cuda = "cuda";
@@ -82,7 +82,7 @@ internal static class OptionValue
         });
 
     public static OptionValue<string> Folder { get; } = new(
-        "path of a folder",
+        "the path of a folder",
         (string text, out string value) =>
         {
             value = text;

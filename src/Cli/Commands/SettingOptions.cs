@@ -14,9 +14,9 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
 
     /// <summary>Adds an option with a value.</summary>
     /// <param name="name">Name with its dashes.</param>
-    /// <param name="placeholder">What stands for the value in the help.</param>
-    /// <param name="description">What it does.</param>
-    /// <param name="kind">How text becomes a value, and what is allowed.</param>
+    /// <param name="placeholder">The placeholder of the value in the help.</param>
+    /// <param name="description">The description for the help.</param>
+    /// <param name="kind">The parser of the value, and the values that it takes.</param>
     /// <param name="apply">Puts the value into the settings.</param>
     /// <param name="current">Reads the default from the settings, for the help; null: there is none.</param>
     public Option<T> Add<T>(
@@ -37,7 +37,7 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
         var option = new Option<T>(name)
         {
             HelpName = placeholder,
-            Description = $"{description} ({kind.Allowed}){defaultText}",
+            Description = $"{description} ({kind.Required}){defaultText}",
             // Counted by the parser below, so that the message is of one kind with the others.
             Arity = new ArgumentArity(0, 100),
             AllowMultipleArgumentsPerToken = false,
@@ -59,19 +59,19 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
 
     /// <summary>Refuses an option for which other settings leave no use.</summary>
     /// <param name="option">The option.</param>
-    /// <param name="isUsed">Whether the settings have a use for it.</param>
-    /// <param name="given">What was given, and beside what.</param>
-    /// <param name="allowed">With what it is allowed.</param>
-    public void Require(Option option, Func<TSettings, bool> isUsed, Func<TSettings, FormattableString> given, string allowed) =>
+    /// <param name="isUsed">True if the settings have a use for it.</param>
+    /// <param name="given">The option that was given, and the one that it contradicts.</param>
+    /// <param name="required">The option that it requires, with its value.</param>
+    public void Require(Option option, Func<TSettings, bool> isUsed, Func<TSettings, FormattableString> given, string required) =>
         _checks.Add((result, settings) =>
         {
             if (result.GetResult(option) is { Implicit: false } && !isUsed(settings))
             {
-                throw CliException.Usage($"{Texts.Format(given(settings))}; allowed: {option.Name} with {allowed}");
+                throw CliException.Usage($"{Texts.Format(given(settings))}; {option.Name} requires {required}");
             }
         });
 
-    /// <summary>Makes sure that all options given are used.</summary>
+    /// <summary>Ensures that all options given are used.</summary>
     /// <exception cref="CliException">One is not.</exception>
     public void Check(ParseResult result, TSettings settings) => _checks.ForEach(check => check(result, settings));
 
@@ -86,10 +86,10 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
         switch (result.Tokens.Count)
         {
             case 0:
-                result.AddError($"{name} has no value; allowed: {kind.Allowed}");
+                result.AddError($"{name} has no value; it must be {kind.Required}");
                 return default;
             case > 1:
-                result.AddError($"{name} is given {result.Tokens.Count} times; allowed: once");
+                result.AddError($"{name} is given {result.Tokens.Count} times; it may be given once");
                 return default;
         }
 
@@ -98,7 +98,7 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
             return value;
         }
 
-        result.AddError($"{name} is '{ForeignText.Clean(result.Tokens[0].Value)}'; allowed: {kind.Allowed}");
+        result.AddError($"{name} is '{ForeignText.Clean(result.Tokens[0].Value)}'; it must be {kind.Required}");
         return default;
     }
 }

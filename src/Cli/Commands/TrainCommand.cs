@@ -9,7 +9,7 @@ internal static class TrainCommand
 {
     private const int LongestSequence = 1_000_000;
 
-    /// <summary>What <see cref="AdamOptions.Epsilon"/> allows in float32 with the default β₂, rounded up.</summary>
+    /// <summary>The least that <see cref="AdamOptions.Epsilon"/> may be in float32 with the default β₂, rounded up.</summary>
     private const double SmallestEpsilon = 7e-18;
 
     public static Command Create()
@@ -92,13 +92,13 @@ internal static class TrainCommand
             bool betaGiven = result.GetResult(beta) is { Implicit: false };
             if (given.Layers is not null && given.TotalBeta is { } c && betaGiven)
             {
-                throw CliException.Usage(Texts.Format($"--total-beta is {c} and --beta is {result.GetValue(beta)}; allowed: one of the two"));
+                throw CliException.Usage(Texts.Format($"--total-beta is {c} and --beta is {result.GetValue(beta)}; only one of the two may be given"));
             }
 
             bool isConvex = result.GetValue(convex);
             if (isConvex && result.GetResult(alpha) is { Implicit: false })
             {
-                throw CliException.Usage(Texts.Format($"--alpha is {result.GetValue(alpha)} and --convex sets it to 1 - beta; allowed: one of the two"));
+                throw CliException.Usage(Texts.Format($"--alpha is {result.GetValue(alpha)} and --convex sets it to 1 - beta; only one of the two may be given"));
             }
 
             if (isConvex && betaGiven)
@@ -131,8 +131,8 @@ internal static class TrainCommand
         if (beta is not (> 0 and <= 1))
         {
             throw CliException.Usage(settings.TotalBeta is { } c
-                ? Texts.Format($"--total-beta is {c} with --layers {settings.Layers}, which makes beta {beta}; allowed: a beta above 0 and at most 1 with --convex")
-                : Texts.Format($"--beta is {beta}; allowed: above 0 and at most 1 with --convex"));
+                ? Texts.Format($"--total-beta is {c} with --layers {settings.Layers}, which makes beta {beta}; --convex requires a beta above 0 and at most 1")
+                : Texts.Format($"--beta is {beta}; with --convex it must be above 0 and at most 1"));
         }
     }
 

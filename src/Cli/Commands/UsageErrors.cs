@@ -4,11 +4,11 @@ using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Commands;
 
-/// <summary>Turns what is wrong with a command line into one line: the name, what was given, what is allowed.</summary>
+/// <summary>Describes an error of the command line in one line: the name, what was given, what is required.</summary>
 internal static class UsageErrors
 {
     /// <summary>The first thing that is wrong.</summary>
-    /// <param name="result">What was understood.</param>
+    /// <param name="result">The parsed command line.</param>
     /// <param name="arguments">The command line.</param>
     public static string Describe(ParseResult result, IReadOnlyList<string> arguments)
     {
@@ -24,13 +24,13 @@ internal static class UsageErrors
 
         if (command.Subcommands.Count > 0)
         {
-            string allowed = string.Join(", ", command.Subcommands.Select(subcommand => subcommand.Name));
+            string names = string.Join(", ", command.Subcommands.Select(subcommand => subcommand.Name));
             string kind = command.Name == "train" ? "task" : "command";
             return unmatched is null
-                ? $"a {kind} is missing after '{path}'; allowed: {allowed}"
+                ? $"a {kind} is missing after '{path}'; choose one of {names}"
                 : unmatched.StartsWith('-')
-                    ? $"'{shown}' is not an option of '{path}'; allowed: {allowed}, and options after it"
-                    : $"'{shown}' is not a {kind} of '{path}'; {SuggestCommand(unmatched, command)}allowed: {allowed}";
+                    ? $"'{shown}' is not an option of '{path}'; choose one of {names}, and give options after it"
+                    : $"'{shown}' is not a {kind} of '{path}'; {SuggestCommand(unmatched, command)}choose one of {names}";
         }
 
         if (unmatched is null)
@@ -41,13 +41,13 @@ internal static class UsageErrors
         // "--flag=value" and "--flag value" reach us as a flag, which is right, and a value that belongs to nothing.
         if (FlagBefore(unmatched, command, arguments) is { } flag)
         {
-            string instead = flag == "--convex" ? ", and --beta for beta" : "";
-            return $"{flag} takes no value: {flag} is '{shown}'; allowed: {flag} without a value{instead}";
+            string instead = flag == "--convex" ? "; --beta sets beta" : "";
+            return $"{flag} is '{shown}'; it takes no value{instead}";
         }
 
         if (command.Options.Any(option => option.Name == unmatched.Split('=', ':')[0]))
         {
-            return $"{unmatched.Split('=', ':')[0]} stands before '{command.Name}'; allowed: '{path}' and then its options";
+            return $"{unmatched.Split('=', ':')[0]} stands before '{command.Name}'; it must come after '{path}'";
         }
 
         string what = unmatched.StartsWith('-')
@@ -55,9 +55,9 @@ internal static class UsageErrors
             : $"'{shown}' is not an option of '{path}', nor the value of one; ";
         return command.Options.Count switch
         {
-            0 => $"{what}allowed: none",
-            <= MostNames => $"{what}allowed: {string.Join(", ", command.Options.Select(option => option.Name))}",
-            _ => $"{what}allowed: what '{path} --help' lists",
+            0 => $"{what}it has none",
+            <= MostNames => $"{what}choose from {string.Join(", ", command.Options.Select(option => option.Name))}",
+            _ => $"{what}see '{path} --help'",
         };
     }
 

@@ -5,7 +5,7 @@ using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Output;
 
-/// <summary>The content of epochs.jsonl: a line of JSON for each epoch of a run that goes on. Once the run ends, they are in run.json.</summary>
+/// <summary>The content of epochs.jsonl: a line of JSON for each epoch of a run that has not ended. Once the run ends, they are in run.json.</summary>
 internal static class EpochLog
 {
     /// <summary>An empty log.</summary>
@@ -13,7 +13,7 @@ internal static class EpochLog
 
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="mark">How much of the file counts.</param>
+    /// <param name="mark">The part of the file that counts.</param>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="InvalidDataException">It holds something else.</exception>
     public static List<EpochReport> Load(string path, FileMark mark)

@@ -10,20 +10,20 @@ internal static class FileErrors
     private const int LinuxWouldBlock = 11;
     private const int BsdWouldBlock = 35;
 
-    /// <summary>Whether an exception is one of them.</summary>
+    /// <summary>Tells whether an exception is one of them.</summary>
     public static bool Is(Exception exception) => exception is IOException or UnauthorizedAccessException or NotSupportedException || IsTooLarge(exception);
 
-    /// <summary>Whether a write was refused for the size of the file (EFBIG), for which .NET has no better exception. The library's writers have one.</summary>
+    /// <summary>Tells whether a write was refused for the size of the file (EFBIG), for which .NET has no better exception. The library's writers have one.</summary>
     private static bool IsTooLarge(Exception exception) => exception is ArgumentOutOfRangeException { ParamName: "value", ActualValue: null };
 
-    /// <summary>Whether a file is locked by another process.</summary>
+    /// <summary>Tells whether a file is locked by another process.</summary>
     public static bool IsSharingViolation(IOException exception) =>
         OperatingSystem.IsWindows() ? exception.HResult == WindowsSharingViolation : IsWouldBlock(exception.HResult);
 
-    /// <summary>Whether an error number of the system says that another process has the lock.</summary>
+    /// <summary>Tells whether an error number of the system says that another process has the lock.</summary>
     public static bool IsWouldBlock(int error) => error == (OperatingSystem.IsLinux() ? LinuxWouldBlock : BsdWouldBlock);
 
-    /// <summary>What went wrong with work that is not essential, in one line: the cause, of whatever type it is.</summary>
+    /// <summary>The cause of a failure of work that is not essential, in one line, of whatever type it is.</summary>
     public static string Cause(Exception exception)
     {
         Exception cause = exception;

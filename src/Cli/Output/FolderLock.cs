@@ -19,7 +19,7 @@ internal sealed class FolderLock : IDisposable
         _identity = FileIdentity.Of(folder);
     }
 
-    /// <summary>Whether it can be told that a path still leads to the folder.</summary>
+    /// <summary>Tells whether it is known that a path still leads to the folder.</summary>
     public bool HasIdentity => _identity is not null;
 
     /// <summary>Locks a folder.</summary>
@@ -47,7 +47,7 @@ internal sealed class FolderLock : IDisposable
         return free;
     }
 
-    /// <summary>Whether a path leads to the folder that is locked, and not to one that has taken its place.</summary>
+    /// <summary>Tells whether a path leads to the folder that is locked, and not to one that has taken its place.</summary>
     public bool IsAt(string path) => _identity is not null && FileIdentity.Of(path) == _identity;
 
     public void Dispose() => _folder.Dispose();
@@ -65,7 +65,7 @@ internal sealed class FolderLock : IDisposable
     private static extern int Lock(SafeFileHandle file, int operation);
 }
 
-/// <summary>What tells a file or folder from every other one: its file system and its number there.</summary>
+/// <summary>The identity of a file or folder: its file system and its number there.</summary>
 internal sealed record FileIdentity(ulong FileSystem, ulong Number)
 {
     /// <summary>Identity of an open file; null where the system does not tell.</summary>

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace OrthoNative.Cli.Output;
 
-/// <summary>How much of a growing file belongs to a save; part of run.json. What lies beyond was not committed.</summary>
+/// <summary>The part of a growing file that belongs to a save; part of run.json. What lies beyond was not committed.</summary>
 /// <param name="Lines">Lines, without the header.</param>
 /// <param name="Bytes">Bytes, with the header.</param>
 internal sealed record FileMark(long Lines, long Bytes);
@@ -29,7 +29,7 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
     /// <summary>Number of records.</summary>
     public long Count => _lines + _pending.Count;
 
-    /// <summary>What the file holds after <see cref="TryAppend"/> or <see cref="WriteWhole"/>.</summary>
+    /// <summary>The content of the file after <see cref="TryAppend"/> or <see cref="WriteWhole"/>.</summary>
     public FileMark Mark => new(_lines, _bytes);
 
     /// <summary>Adds a record; the next save writes it.</summary>
@@ -37,8 +37,8 @@ internal sealed class GrowingFile<T>(string? header, Func<long, T, string> forma
 
     /// <summary>Continues an existing file, whose records were read.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="mark">How much of it counts.</param>
-    /// <param name="appendable">Whether what is appended before the next commit does no harm: where the last one says how much of the file counts.</param>
+    /// <param name="mark">The part of it that counts.</param>
+    /// <param name="appendable">True if an append before the next commit does no harm: where the last one says which part of the file counts.</param>
     /// <exception cref="IOException">The file cannot be opened.</exception>
     public void Continue(string path, FileMark mark, bool appendable)
     {

@@ -3,7 +3,7 @@ using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Output;
 
-/// <summary>A view that may fail: from then on nothing is shown, which is told once, and the training goes on.</summary>
+/// <summary>A view that may fail: from then on nothing is shown, which is told once, and the training continues.</summary>
 internal sealed class GuardedView(ITrainingView view) : ITrainingView
 {
     private volatile bool _failed;
@@ -81,6 +81,6 @@ internal sealed class GuardedView(ITrainingView view) : ITrainingView
     private void Fail(Exception exception)
     {
         _failed = true;
-        StandardError.Warn($"the progress cannot be shown ({FileErrors.Cause(exception)}); the run goes on without it");
+        StandardError.Warn($"the progress cannot be shown ({FileErrors.Cause(exception)}); the run continues without it");
     }
 }

@@ -2,7 +2,7 @@ using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Output;
 
-/// <summary>Shows a training run while it goes on.</summary>
+/// <summary>Shows a training run as it proceeds.</summary>
 internal interface ITrainingView
 {
     /// <summary>Runs the training inside the display.</summary>
@@ -14,6 +14,6 @@ internal interface ITrainingView
     /// <summary>An epoch is over.</summary>
     void Epoch(EpochReport epoch);
 
-    /// <summary>Says what goes on now.</summary>
+    /// <summary>Says what is being done now.</summary>
     void Note(string text);
 }

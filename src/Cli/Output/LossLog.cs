@@ -16,9 +16,9 @@ internal static class LossLog
     /// <summary>Reads a file step by step.</summary>
     /// <param name="path">The file.</param>
     /// <param name="metric">Name of the metric.</param>
-    /// <param name="mark">How much of the file counts; null: all.</param>
+    /// <param name="mark">The part of the file that counts; null: all.</param>
     /// <param name="step">Told the loss and the metric of each step.</param>
-    /// <returns>What was read; less than the mark says where the file is cut off.</returns>
+    /// <returns>The part that was read; less than the mark says where the file is cut off.</returns>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="InvalidDataException">It holds something else.</exception>
     public static FileMark Load(string path, string metric, FileMark? mark, Action<double, double> step)

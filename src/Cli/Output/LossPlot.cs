@@ -10,7 +10,7 @@ internal static class LossPlot
     private const int Smoothing = 100;
 
     /// <summary>Draws a PNG image.</summary>
-    /// <param name="title">What was trained.</param>
+    /// <param name="title">The title.</param>
     /// <param name="lossName">Name and unit of the loss.</param>
     /// <param name="losses">Loss of every step; may be empty.</param>
     /// <param name="chance">Loss of a model that has learnt nothing, drawn as a line.</param>

@@ -5,7 +5,7 @@ using SkiaSharp;
 
 namespace OrthoNative.Cli.Output;
 
-/// <summary>What all pictures have in common: size, font and axes.</summary>
+/// <summary>The style of all pictures: size, font and axes.</summary>
 internal static class Picture
 {
     private const int Width = 1000;

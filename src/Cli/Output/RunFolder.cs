@@ -18,7 +18,7 @@ internal sealed class RunFolder : IDisposable
     /// <summary>File of the training loss of every step, until the run has ended by itself.</summary>
     public const string Losses = "loss.csv";
 
-    /// <summary>File of the epochs of a run that goes on.</summary>
+    /// <summary>File of the epochs of a run that has not ended.</summary>
     public const string Epochs = "epochs.jsonl";
 
     /// <summary>File of the picture of the loss.</summary>
@@ -81,10 +81,10 @@ internal sealed class RunFolder : IDisposable
     /// <param name="files">Names of all files that are ever written there; the last one is the commit record.</param>
     /// <exception cref="CliException">The folder cannot be made or written, is in use, or holds folders of these names.</exception>
     public static RunFolder Open(string path, params ReadOnlySpan<string> files) => TryOpen(path, files) ??
-        throw CliException.Failure($"--out is '{ForeignText.CleanPath(path)}', where another run goes on; allowed: a folder of its own, or this one once that run has ended");
+        throw CliException.Failure($"--out is '{ForeignText.CleanPath(path)}', which another run is using; choose another folder, or wait for that run to end");
 
-    /// <summary>Makes sure, before work is done, that the disk has room for what it will give.</summary>
-    /// <param name="bytes">What will be written.</param>
+    /// <summary>Ensures, before work is done, that the disk has room for what it will give.</summary>
+    /// <param name="bytes">The number of bytes that will be written.</param>
     /// <exception cref="CliException">There is less room.</exception>
     public void EnsureRoom(long bytes)
     {
@@ -120,11 +120,11 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Writes files as <see cref="Write(ReadOnlySpan{ValueTuple{string, Action{string}}})"/> does, and then pictures.</summary>
     /// <param name="files">The files, from the folder that they are to be written into.</param>
     /// <param name="essential">
-    /// Those of them, the most important first, that are worth to be saved alone where not all can be; then problems that are not those of files are no exceptions of their
-    /// own either. Null: there are none.
+    /// The files that are saved alone where not all can be saved, most important first. With them, problems of every kind are reported as <see cref="CliException"/>, not only
+    /// those of files. Null: there are none.
     /// </param>
     /// <param name="pictures">Name and content.</param>
-    /// <returns>What is wrong with a picture; null: nothing.</returns>
+    /// <returns>The problem with a picture; null: there is none.</returns>
     /// <exception cref="CliException">As there; if the essential files alone were saved, the message says so.</exception>
     public string? Write(
         Func<RunFolder, (string Name, Action<string> Write)[]> files,
@@ -173,7 +173,7 @@ internal sealed class RunFolder : IDisposable
 
     /// <param name="folder">Where the files are written.</param>
     /// <param name="files">As in <see cref="TryWrite"/>.</param>
-    /// <param name="anyProblem">Whether problems of all kinds are told, and not those of files alone.</param>
+    /// <param name="anyProblem">True to report problems of all kinds, and not those of files alone.</param>
     private static string? TryWriteTo(RunFolder folder, Func<RunFolder, (string Name, Action<string> Write)[]> files, bool anyProblem)
     {
         try
@@ -219,7 +219,7 @@ internal sealed class RunFolder : IDisposable
             RemoveAll(path);
         }
 
-        return saved.Count == 0 ? null : $"of the run's files {string.Join(" and ", saved)} alone could be saved, in '{path}' ({problem})";
+        return saved.Count == 0 ? null : $"of the run's files {string.Join(" and ", saved)} alone could be saved, in '{ForeignText.CleanPath(path)}' ({problem})";
     }
 
     /// <summary>A new folder for temporary files; where there can be none, one in this folder.</summary>
@@ -251,7 +251,7 @@ internal sealed class RunFolder : IDisposable
     /// Writes pictures after the files were saved. Nothing that goes wrong with one ends the run: a library or a font that is missing, memory, the
     /// disk.
     /// </summary>
-    /// <returns>What is wrong, of whatever kind; null: they are written.</returns>
+    /// <returns>The problem, of whatever kind; null: they are written.</returns>
     public string? TryWritePictures(params (string Name, Func<byte[]> Content)[] pictures)
     {
         string[] problems = [.. pictures.Select(picture => TryWritePicture(picture.Name, picture.Content)).OfType<string>()];
@@ -266,7 +266,7 @@ internal sealed class RunFolder : IDisposable
         {
             // With a name that cannot be foreseen, and for its owner alone.
             string path = Directory.CreateTempSubdirectory("orthonative-").FullName;
-            using var second = new RunFolder(path, $"its folder is '{path}'", path, _names);
+            using var second = new RunFolder(path, $"its folder is '{ForeignText.CleanPath(path)}'", path, _names);
             if (TryWriteTo(second, files, anyProblem) is { } secondProblem)
             {
                 problem = secondProblem;
@@ -274,7 +274,7 @@ internal sealed class RunFolder : IDisposable
             }
 
             _ = second.TryWritePictures(pictures);
-            return $"the run's files were saved in '{path}' instead";
+            return $"the run's files were saved in '{ForeignText.CleanPath(path)}' instead";
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {
@@ -332,12 +332,12 @@ internal sealed class RunFolder : IDisposable
     }
 
     /// <summary>
-    /// Makes a file of which there is none yet: where someone has put a link in its place, it is not followed. An empty file of its owner alone
+    /// Creates a file of which there is none yet: where someone has put a link in its place, it is not followed. An empty file of its owner alone
     /// is replaced by another such file.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <param name="access">What it is opened for.</param>
-    /// <param name="share">What others may open it for meanwhile.</param>
+    /// <param name="access">The access.</param>
+    /// <param name="share">The access that others may have meanwhile.</param>
     public static FileStream CreateNew(string path, FileAccess access = FileAccess.Write, FileShare share = FileShare.None)
     {
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = access, Share = share };
@@ -352,7 +352,7 @@ internal sealed class RunFolder : IDisposable
 
     /// <summary>Writes files, without a second place.</summary>
     /// <param name="files">Name, and what writes the file to the path that it is given. The last one is the commit record.</param>
-    /// <returns>What is in the way; null: they are written.</returns>
+    /// <returns>The problem; null: they are written.</returns>
     public string? TryWrite(params ReadOnlySpan<(string Name, Action<string> Write)> files)
     {
         string current = Record;
@@ -386,7 +386,7 @@ internal sealed class RunFolder : IDisposable
         Directory.CreateDirectory(Path);
         if (!TryLock())
         {
-            throw new IOException("another run goes on there");
+            throw new IOException("another run is using the folder");
         }
 
         // A file may have been in the way of the last one.
@@ -442,7 +442,7 @@ internal sealed class RunFolder : IDisposable
         return status is { IsDevice: true } ? null : (status, file.UnixFileMode);
     }
 
-    /// <summary>Makes an empty file for its owner alone, so that the new content is never readable by more than the older one.</summary>
+    /// <summary>Creates an empty file for its owner alone, so that the new content is never readable by more than the older one.</summary>
     private static void Reserve(string path, (FileStatus? Status, UnixFileMode Mode)? older)
     {
         if (!OperatingSystem.IsWindows() && older is not null)
@@ -495,7 +495,7 @@ internal sealed class RunFolder : IDisposable
         RemoveIfEmpty();
     }
 
-    /// <returns>Null: another run goes on in the folder.</returns>
+    /// <returns>Null: another run is using the folder.</returns>
     private static RunFolder? TryOpen(string path, ReadOnlySpan<string> files)
     {
         string option = $"--out is '{ForeignText.CleanPath(path)}'";
@@ -506,7 +506,7 @@ internal sealed class RunFolder : IDisposable
         }
         catch (FileNotFoundException)
         {
-            throw CliException.Failure($"{option}, and the working directory does not exist any more; allowed: a path from the root, or a working directory that exists");
+            throw CliException.Failure($"{option}, and the working directory does not exist any more; give a full path, or start in a working directory that exists");
         }
 
         // The topmost folder that did not exist, so that a run which ends with nothing leaves nothing.
@@ -525,7 +525,7 @@ internal sealed class RunFolder : IDisposable
             {
                 if (Directory.Exists(folder.PathOf(name)))
                 {
-                    throw CliException.Failure($"{option}, where {name} is a folder; allowed: a folder in which it is a file or is not");
+                    throw CliException.Failure($"{option}, where {name} is a folder; it must be a file or not exist");
                 }
             }
 
@@ -544,7 +544,7 @@ internal sealed class RunFolder : IDisposable
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {
-            throw CliException.Failure($"{option}, which cannot be written ({FileErrors.Reason(exception)}); allowed: a folder that can");
+            throw CliException.Failure($"{option}, which cannot be written ({FileErrors.Reason(exception)}); choose a folder that can");
         }
         finally
         {
@@ -685,7 +685,7 @@ internal sealed class RunFolder : IDisposable
         try
         {
             RequireNoLink();
-            return opened.CanSeek ? opened : throw new IOException($"{LockFile} is a pipe or a device; expected: a file or nothing");
+            return opened.CanSeek ? opened : throw new IOException($"{LockFile} is a pipe or a device; it must be a file or not exist");
         }
         catch
         {
@@ -698,7 +698,7 @@ internal sealed class RunFolder : IDisposable
         {
             if (new FileInfo(path).LinkTarget is not null)
             {
-                throw new IOException($"{LockFile} is a symbolic link; expected: a file or nothing");
+                throw new IOException($"{LockFile} is a symbolic link; it must be a file or not exist");
             }
         }
     }
@@ -711,7 +711,7 @@ internal sealed class RunFolder : IDisposable
         _folderLock = null;
     }
 
-    /// <summary>Whether the folder is the one that was locked: it may have been removed, and another's be in its place by now.</summary>
+    /// <summary>Tells whether the folder is the one that was locked: it may have been removed, and another's be in its place by now.</summary>
     private bool HasLock() => _folderLock is { HasIdentity: true } folder ? folder.IsAt(Path) : IsLockFileOurs();
 
     private bool IsLockFileOurs() => _lock is not null && File.GetLastWriteTimeUtc(PathOf(LockFile)) == _lockedAt;

@@ -7,18 +7,18 @@ namespace OrthoNative.Cli.Output;
 
 /// <summary>The content of run.json.</summary>
 /// <param name="Task">Name of the task.</param>
-/// <param name="Status">How the run ended, or that it has not.</param>
+/// <param name="Status">The end of the run, or that it has not ended.</param>
 /// <param name="Version">Version of this program.</param>
 /// <param name="Started">When it was started.</param>
 /// <param name="Seed">Seed of weights, filter, order and samples.</param>
 /// <param name="Settings">Everything else that it depends on.</param>
 /// <param name="Parameters">Number of trained parameters.</param>
 /// <param name="Machine">Where it ran.</param>
-/// <param name="Epochs">What each epoch gave; while the run goes on, the latest ones.</param>
+/// <param name="Epochs">The results of each epoch; during the run, of the latest ones.</param>
 /// <param name="Seconds">Wall time so far, of earlier parts of a resumed run too.</param>
 /// <param name="Result">Result on the test samples; null if the run was interrupted or is still running.</param>
-/// <param name="LossLog">How much of loss.csv is of this save; null: all, or there is none.</param>
-/// <param name="EpochLog">How much of epochs.jsonl is of this save; null: all epochs are here.</param>
+/// <param name="LossLog">The part of loss.csv that is of this save; null: all, or there is none.</param>
+/// <param name="EpochLog">The part of epochs.jsonl that is of this save; null: all epochs are here.</param>
 internal sealed record RunReport(
     string Task,
     RunStatus Status,
@@ -40,7 +40,7 @@ internal sealed record RunReport(
     /// <summary>Steps that the command line allows for.</summary>
     private const long MostSteps = 1_000_000_000;
 
-    /// <summary>Reads the report of a run that is to be gone on with.</summary>
+    /// <summary>Reads the report of a run that is to be resumed.</summary>
     /// <param name="folder">Folder of the run.</param>
     /// <param name="task">Name of the task that it must be of.</param>
     /// <exception cref="CliException">There is none, it is of another task, or the run has ended.</exception>
@@ -71,21 +71,21 @@ internal sealed record RunReport(
         }
         catch (InvalidDataException exception)
         {
-            throw CliException.Failure($"--resume is given, and the run in '{folder}' cannot be gone on with: {exception.Message.TrimEnd('.')}");
+            throw CliException.Failure($"--resume is given, and the run in '{ForeignText.CleanPath(folder)}' cannot be resumed: {exception.Message.TrimEnd('.')}");
         }
         catch (Exception exception) when (FileErrors.Is(exception) || exception is JsonException)
         {
-            throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(opened)}' cannot be read ({FileErrors.Reason(exception)}); allowed: the --out of a run that was interrupted");
+            throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(opened)}' cannot be read ({FileErrors.Reason(exception)}); --out must be the folder of an interrupted run");
         }
 
         if (report.Task != task)
         {
-            throw CliException.Usage($"--resume is given, and '{ForeignText.CleanPath(path)}' is of the task {ForeignText.Clean(report.Task)}; allowed: a run of {task}");
+            throw CliException.Usage($"--resume is given, and '{ForeignText.CleanPath(path)}' is of the task {ForeignText.Clean(report.Task)}; it must be of {task}");
         }
 
         if (report.Status is not (RunStatus.Interrupted or RunStatus.Running))
         {
-            throw CliException.Usage($"--resume is given, and the run in '{folder}' has ended; allowed: one that was interrupted");
+            throw CliException.Usage($"--resume is given, and the run in '{ForeignText.CleanPath(folder)}' has ended; only an interrupted run can be resumed");
         }
 
         try
@@ -94,7 +94,7 @@ internal sealed record RunReport(
         }
         catch (InvalidDataException exception)
         {
-            throw CliException.Failure($"--resume is given, and '{path}' is damaged: {exception.Message}");
+            throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(path)}' is damaged: {exception.Message}");
         }
 
         return report;
@@ -105,11 +105,11 @@ internal sealed record RunReport(
     {
         if (FileStatus.Of(path, follow: true) is { IsDevice: true })
         {
-            throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(path)}' is a pipe or a device; allowed: a file, as a run that was interrupted leaves it");
+            throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(path)}' is a pipe or a device; it must be a file, as an interrupted run leaves it");
         }
     }
 
-    /// <summary>Checks every number that a run goes on with, before it does: found at its end, a wrong one would cost the run.</summary>
+    /// <summary>Checks every number that a run is resumed with, first: found at its end, a wrong one would cost the run.</summary>
     private void RequireValues()
     {
         Require("seconds", Seconds, 0, MostSeconds);
@@ -154,13 +154,13 @@ internal sealed record RunReport(
         // Written so that NaN is refused, too.
         if (!(value >= lowest && value <= highest))
         {
-            throw new InvalidDataException(Texts.Format($"{name} is {value}; allowed: {lowest} to {highest}"));
+            throw new InvalidDataException(Texts.Format($"{name} is {value}; it must be from {lowest} to {highest}"));
         }
     }
 
-    /// <summary>Refuses to go on with other settings; only the device, the number of threads and where the data are may differ.</summary>
+    /// <summary>Refuses to resume with other settings; only the device, the number of threads and where the data are may differ.</summary>
     /// <param name="folder">Folder of the run.</param>
-    /// <param name="settings">Those to go on with.</param>
+    /// <param name="settings">Those to resume with.</param>
     /// <exception cref="CliException">They differ.</exception>
     public void RequireSettings(string folder, TrainSettings settings)
     {
@@ -173,7 +173,7 @@ internal sealed record RunReport(
             if (value != setting.Value.GetRawText())
             {
                 throw CliException.Usage(
-                    $"--resume is given, and the setting {setting.Name} is {ForeignText.Clean(value)}, where the run in '{ForeignText.CleanPath(folder)}' has {ForeignText.Clean(setting.Value.GetRawText())}; allowed: the options of that run");
+                    $"--resume is given, and the setting {setting.Name} is {ForeignText.Clean(value)}, where the run in '{ForeignText.CleanPath(folder)}' has {ForeignText.Clean(setting.Value.GetRawText())}; it must be as in that run");
             }
         }
     }

@@ -4,7 +4,7 @@ namespace OrthoNative.Cli.Output;
 
 /// <summary>
 /// Standard output, whose errors name it. What a command is asked to print must arrive, so it ends where this cannot be written; but for a
-/// command that leaves files these are what counts: it calls <see cref="Tolerate"/>, is told once, and goes on.
+/// command that leaves files these are what counts: it calls <see cref="Tolerate"/>, is told once, and continues.
 /// </summary>
 internal sealed class StandardOutput : TextWriter
 {
@@ -46,13 +46,13 @@ internal sealed class StandardOutput : TextWriter
             string message = $"standard output cannot be written ({FileErrors.Cause(exception)})";
             if (!s_tolerant)
             {
-                throw CliException.Failure($"{message}; allowed: a file, pipe or terminal that can");
+                throw CliException.Failure($"{message}; choose a file, pipe or terminal that can");
             }
 
             if (!_told)
             {
                 _told = true;
-                StandardError.WriteLine($"{message}; the run goes on without it");
+                StandardError.WriteLine($"{message}; the run continues without it");
             }
         }
     }

@@ -75,7 +75,7 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
         return status.Length <= room ? status : status[..room];
     }
 
-    /// <summary>A line in the place of the progress bar, which goes on below: what the bar has left there is cleared.</summary>
+    /// <summary>A line in the place of the progress bar, which continues below: what the bar has left there is cleared.</summary>
     private sealed class ClearedLine(string text) : Renderable
     {
         private const string ClearToEndOfScreen = "\u001b[0J";

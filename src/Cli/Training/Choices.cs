@@ -41,7 +41,7 @@ internal enum OptimizerChoice
     AdamW,
 }
 
-/// <summary>How the learning rate changes during a run.</summary>
+/// <summary>The change of the learning rate during a run.</summary>
 internal enum Schedule
 {
     /// <summary>It stays.</summary>

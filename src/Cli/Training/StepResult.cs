@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace OrthoNative.Cli.Training;
 
-/// <summary>What a training step gave.</summary>
+/// <summary>The results of a training step.</summary>
 /// <param name="Samples">Samples in the batch.</param>
 /// <param name="Loss">Mean loss of the batch before the step.</param>
 /// <param name="Metric">Metric of the batch before the step.</param>

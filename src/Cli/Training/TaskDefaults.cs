@@ -1,6 +1,6 @@
 namespace OrthoNative.Cli.Training;
 
-/// <summary>What each task is trained with unless the command line says otherwise; the one place to tune.</summary>
+/// <summary>The settings of each task unless the command line says otherwise; the one place to tune.</summary>
 internal static class TaskDefaults
 {
     public static readonly TrainSettings Adding = new()

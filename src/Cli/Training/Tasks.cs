@@ -89,7 +89,7 @@ internal abstract class MnistTask : TrainingTask
         return (samples, samples.Baseline());
     }
 
-    /// <summary>Whether an image is one input, instead of a sequence of its pixels.</summary>
+    /// <summary>True if an image is one input, instead of a sequence of its pixels.</summary>
     protected abstract bool Whole { get; }
 
     private PixelSequence Open(TrainSettings settings, DataSplit split, long? limit)

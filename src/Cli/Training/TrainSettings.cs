@@ -112,7 +112,7 @@ internal sealed record TrainSettings
     /// <summary>Steps between states that are kept for the backward pass; 0: all are kept; null: as the depth suggests.</summary>
     public int? CheckpointEvery { get; init; } = 0;
 
-    /// <summary>Whether the test samples are measured after every epoch too. The result is always that of the last step.</summary>
+    /// <summary>Measures the test samples after every epoch too. The result is always that of the last step.</summary>
     public bool TestEveryEpoch { get; init; }
 
     public ulong Seed { get; init; } = 1;
@@ -143,7 +143,7 @@ internal sealed record TrainSettings
     [JsonIgnore]
     public double SaveEvery { get; init; } = 10;
 
-    /// <summary>Whether the run in <see cref="Out"/> is to be continued.</summary>
+    /// <summary>Resumes the run in <see cref="Out"/>.</summary>
     [JsonIgnore]
     public bool Resume { get; init; }
 

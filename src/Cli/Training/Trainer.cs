@@ -40,7 +40,7 @@ internal sealed class Trainer : IDisposable
         int batch = (int)Math.Min(settings.Batch, training.Count);
         if (batch > most)
         {
-            throw CliException.Usage(Texts.Format($"--batch is {settings.Batch}; allowed: at most {most} with sequences of {training.Steps} steps"));
+            throw CliException.Usage(Texts.Format($"--batch is {settings.Batch}; it must be at most {most} with sequences of {training.Steps} steps"));
         }
 
         _loader = new DataLoader(
@@ -76,7 +76,7 @@ internal sealed class Trainer : IDisposable
     /// <summary>Loss and metric of every step.</summary>
     public GrowingFile<(double Loss, double Metric)> Losses { get; } = LossLog.Create();
 
-    /// <summary>Epochs as they are logged while the run goes on.</summary>
+    /// <summary>Epochs as they are logged during the run.</summary>
     public GrowingFile<EpochReport> EpochLog { get; } = Output.EpochLog.Create();
 
     /// <summary>The losses as they are drawn.</summary>
@@ -91,7 +91,7 @@ internal sealed class Trainer : IDisposable
     /// <summary>The model.</summary>
     public Sequential Model { get; }
 
-    /// <summary>What training it takes.</summary>
+    /// <summary>The parameters and memory of training it.</summary>
     public ModelSummary Summary { get; }
 
     /// <summary>Bytes of the weights and of the optimizer's state.</summary>
@@ -215,7 +215,7 @@ internal sealed class Trainer : IDisposable
     /// <param name="weights">File of the weights.</param>
     /// <param name="optimizer">File of the optimizer's state.</param>
     /// <param name="losses">File of the training loss and the metric of every step that was done.</param>
-    /// <param name="mark">How much of that file counts; null: all.</param>
+    /// <param name="mark">The part of that file that counts; null: all.</param>
     /// <param name="epochs">Reports of the epochs; one that was cut short by an interruption is reported again, of the steps that it lacked.</param>
     /// <param name="seconds">Wall time that these took.</param>
     /// <exception cref="InvalidDataException">A file is damaged, of another model, or does not belong to the steps.</exception>
@@ -244,7 +244,7 @@ internal sealed class Trainer : IDisposable
 
         if (read.Lines < 1 || read.Lines > Steps)
         {
-            throw new InvalidDataException(Texts.Format($"'{ForeignText.CleanPath(optimizer)}' is of step {read.Lines}; allowed: 1 to {Steps}, the steps of the run."));
+            throw new InvalidDataException(Texts.Format($"'{ForeignText.CleanPath(optimizer)}' is of step {read.Lines}; it must be from 1 to {Steps}, the steps of the run."));
         }
 
         for (int i = 0; i < epochs.Count; i++)
@@ -253,7 +253,7 @@ internal sealed class Trainer : IDisposable
             if (epochs[i].Step > read.Lines || epochs[i].Epoch != number)
             {
                 throw new InvalidDataException(Texts.Format(
-                    $"epochs[{i}] is epoch {epochs[i].Epoch} up to step {epochs[i].Step}; allowed: steps up to {read.Lines}, in epochs of {_stepsPerEpoch} steps."));
+                    $"epochs[{i}] is epoch {epochs[i].Epoch} up to step {epochs[i].Step}; it must end at step {read.Lines} or before, in epochs of {_stepsPerEpoch} steps."));
             }
         }
 
@@ -275,7 +275,7 @@ internal sealed class Trainer : IDisposable
             if (!float.IsFinite(weights[i]))
             {
                 throw new InvalidDataException(Texts.Format(
-                    $"'{ForeignText.CleanPath(path)}': a weight is {weights[i]} at element {i}; allowed: finite numbers."));
+                    $"'{ForeignText.CleanPath(path)}': a weight is {weights[i]} at element {i}; it must be finite."));
             }
         }
     }
@@ -298,7 +298,7 @@ internal sealed class Trainer : IDisposable
         if (steps > most)
         {
             throw CliException.Usage(Texts.Format(
-                $"{(settings.Epochs is null ? "--steps" : "--epochs")} asks for {steps} steps; allowed: at most {most} with --batch {settings.Batch}"));
+                $"{(settings.Epochs is null ? "--steps" : "--epochs")} asks for {steps} steps; it must be at most {most} with --batch {settings.Batch}"));
         }
 
         return steps * settings.Batch;
@@ -325,7 +325,7 @@ internal sealed class Trainer : IDisposable
         if (training.Steps != test.Steps || training.Features != test.Features)
         {
             throw CliException.Failure(Texts.Format(
-                $"--data is '{settings.Data}', where a training image has {training.Steps * training.Features} pixels and a test image {test.Steps * test.Features}; allowed: images of one size"));
+                $"--data is '{ForeignText.CleanPath(settings.Data)}', where a training image has {training.Steps * training.Features} pixels and a test image {test.Steps * test.Features}; they must be of one size"));
         }
     }
 

@@ -21,7 +21,7 @@ internal readonly record struct TrainingProgress(
     double SamplesPerSecond,
     TimeSpan Remaining);
 
-/// <summary>What an epoch gave; part of run.json.</summary>
+/// <summary>The results of an epoch; part of run.json.</summary>
 /// <param name="Epoch">Number of the epoch, from 1.</param>
 /// <param name="Step">Training steps since the start of the run.</param>
 /// <param name="Loss">Mean training loss of its steps; as all that follows, of those since the run was last taken up.</param>
@@ -42,7 +42,7 @@ internal sealed record EpochReport(
     double Seconds,
     double SamplesPerSecond);
 
-/// <summary>How a run ended, or that it has not.</summary>
+/// <summary>The end of a run, or that it has not ended.</summary>
 internal enum RunStatus
 {
     /// <summary>All planned steps were done.</summary>
@@ -58,14 +58,14 @@ internal enum RunStatus
     Running,
 }
 
-/// <summary>What a run gave.</summary>
-/// <param name="Status">How it ended.</param>
+/// <summary>The results of a run.</summary>
+/// <param name="Status">The end of the run.</param>
 /// <param name="Steps">Training steps done.</param>
 /// <param name="Epochs">One report for each epoch that was begun; on the way, that was done.</param>
 /// <param name="TestMetric">Metric on the test samples after the last step; null if the run was interrupted or is still running.</param>
 /// <param name="Baseline">The same of a model that has learnt nothing.</param>
 /// <param name="Seconds">Wall time of training and test.</param>
-/// <param name="Failure">What ended the run against its will; null: nothing did.</param>
+/// <param name="Failure">The failure that ended the run; null: none did.</param>
 internal sealed record TrainingOutcome(
     RunStatus Status,
     long Steps,

@@ -10,15 +10,15 @@ internal static class TrainingRun
     /// <summary>Bytes that run.json and loss.png stay well below.</summary>
     private const long RoomForReports = 1 << 20;
 
-    /// <summary>Epochs in run.json while the run goes on; all are in epochs.jsonl.</summary>
+    /// <summary>Epochs in run.json during the run; all are in epochs.jsonl.</summary>
     private const int EpochsOnTheWay = 100;
 
     /// <summary>Units from which a random orthogonal matrix takes seconds: its time grows with their third power.</summary>
     private const int LargeFilter = 2000;
 
     /// <summary>Trains, shows how it goes, saves and says what came out.</summary>
-    /// <param name="task">What is trained.</param>
-    /// <param name="settings">How it is trained.</param>
+    /// <param name="task">The task.</param>
+    /// <param name="settings">The settings.</param>
     /// <param name="complete">Fills in what depends on the data, once they are there.</param>
     /// <returns>Exit code of the program.</returns>
     /// <exception cref="CliException">It cannot be done; nothing is left half-written.</exception>
@@ -29,7 +29,7 @@ internal static class TrainingRun
         StandardOutput.Tolerate();
         if (settings.Resume && settings.Out is null)
         {
-            throw CliException.Usage("--resume is given without --out; allowed: with the --out of the run to go on with");
+            throw CliException.Usage("--resume is given without --out; it requires the --out of the run to resume");
         }
 
         string[] files = [RunFolder.Weights, RunFolder.Picture, RunFolder.OptimizerState, RunFolder.Losses, RunFolder.Epochs, RunFolder.Report];
@@ -66,7 +66,7 @@ internal static class TrainingRun
             if (earlier is not null)
             {
                 Resume(folder, earlier, trainer);
-                view.Note(Texts.Format($"going on from step {trainer.StepsDone:#,0}"));
+                view.Note(Texts.Format($"resuming from step {trainer.StepsDone:#,0}"));
             }
 
             Rehearse(folder, task, trainer, machine, device);
@@ -88,7 +88,7 @@ internal static class TrainingRun
                 if (problem is not null)
                 {
                     // There may be room again by the end.
-                    view.Note($"{ForeignText.CleanMessage(problem)}; the run goes on without having been saved");
+                    view.Note($"{ForeignText.CleanMessage(problem)}; the run continues unsaved");
                     return false;
                 }
 
@@ -116,7 +116,7 @@ internal static class TrainingRun
             Console.Out.WriteLine(string.Join(", ", written));
             if (!HasEnded(outcome))
             {
-                Console.Out.WriteLine($"the same command with --out '{ForeignText.CleanPath(folder.Path)}' --resume goes on with it");
+                Console.Out.WriteLine($"the same command with --out '{ForeignText.CleanPath(folder.Path)}' --resume continues it");
             }
 
             outcome.Failure?.Throw();
@@ -169,7 +169,7 @@ internal static class TrainingRun
         return new PlainView(Console.Out, task.Metric, trainer.Epochs);
     }
 
-    /// <summary>What went wrong beside a save, which is done.</summary>
+    /// <summary>Warns of a problem beside a save, which is done.</summary>
     private static void WarnOf(string? problem)
     {
         if (problem is not null)
@@ -198,7 +198,7 @@ internal static class TrainingRun
     }
 
     /// <summary>
-    /// What is saved of a run: name, and what writes the file. While it goes on, only what is new is written of that which grows with the steps.
+    /// The files of a run: name, and what writes the file. Until it ends, only what is new is written of that which grows with the steps.
     /// </summary>
     private static (string Name, Action<string> Write)[] FilesOf(RunFolder target, Trainer trainer, RunReport report)
     {
@@ -255,7 +255,7 @@ internal static class TrainingRun
         return LossPlot.Draw($"{task.Describe(trainer.Settings)}: training loss", lossName, trainer.Curve, trainer.ChanceLoss);
     }
 
-    /// <summary>Whether there is nothing to go on with.</summary>
+    /// <summary>True where there is nothing left to resume.</summary>
     private static bool HasEnded(TrainingOutcome outcome) => outcome.Status is RunStatus.Completed or RunStatus.GoalReached;
 
     private static void Resume(RunFolder folder, RunReport earlier, Trainer trainer)
@@ -279,7 +279,7 @@ internal static class TrainingRun
         }
         catch (Exception exception) when (FileErrors.Is(exception) || exception is InvalidDataException)
         {
-            throw CliException.Failure($"--resume is given, and the run in '{folder.Path}' cannot be gone on with: {exception.Message.TrimEnd('.')}");
+            throw CliException.Failure($"--resume is given, and the run in '{ForeignText.CleanPath(folder.Path)}' cannot be resumed: {exception.Message.TrimEnd('.')}");
         }
     }
 

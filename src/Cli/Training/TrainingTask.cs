@@ -1,15 +1,15 @@
 namespace OrthoNative.Cli.Training;
 
-/// <summary>What there is to learn: samples, and how well nothing learnt would do.</summary>
+/// <summary>A task to learn: samples, and the result of having learnt nothing.</summary>
 internal abstract class TrainingTask
 {
     /// <summary>Name on the command line.</summary>
     public abstract string Name { get; }
 
-    /// <summary>What it asks for, in the help.</summary>
+    /// <summary>Its summary in the help.</summary>
     public abstract string Summary { get; }
 
-    /// <summary>What --length means, in the help; not asked for where the settings have no length.</summary>
+    /// <summary>The meaning of --length, in the help; not asked for where the settings have no length.</summary>
     public virtual string LengthHelp => "";
 
     /// <summary>Lowest --length.</summary>
@@ -31,23 +31,23 @@ internal abstract class TrainingTask
     /// <param name="outputs">Outputs of the model.</param>
     public abstract double ChanceLoss(long outputs);
 
-    /// <summary>Whether training samples are generated without end unless their number is limited.</summary>
+    /// <summary>True if training samples are generated without end unless their number is limited.</summary>
     public abstract bool Generated { get; }
 
-    /// <summary>What --epochs means, in the help.</summary>
+    /// <summary>The meaning of --epochs, in the help.</summary>
     public string EpochsHelp => Generated
         ? Output.Texts.Format($"Epochs of {Defaults.StepsPerEpoch} steps each, or with --limit passes over the training samples")
         : "Passes over the training samples";
 
     /// <summary>Training samples.</summary>
-    /// <param name="settings">What they depend on.</param>
-    /// <param name="count">How many, where they are generated.</param>
+    /// <param name="settings">The settings that they depend on.</param>
+    /// <param name="count">Their number, where they are generated.</param>
     public abstract Dataset OpenTraining(TrainSettings settings, long count);
 
     /// <summary>Test samples, and the metric on them of a model that has learnt nothing.</summary>
     public abstract (Dataset Samples, double Baseline) OpenTest(TrainSettings settings);
 
-    /// <summary>Whether a value of the metric is at least as good as another.</summary>
+    /// <summary>Tells whether a value of the metric is at least as good as another.</summary>
     public bool Reaches(double value, double goal) => Metric == Metrics.Accuracy ? value >= goal : value <= goal;
 }
 

@@ -106,8 +106,9 @@ internal sealed class BindingsWriter(TranslationUnit unit)
     {
         foreach (MacroDefinition macro in unit.PreprocessedEntities.OfType<MacroDefinition>())
         {
-            // The attribute of the functions. The guard of the header has no value and so is not among the definitions.
-            if (macro.Name == "ORTHO_API")
+            // The attribute of the functions, and initialisers, which C# does not need: its structures begin as zeros.
+            // The guard of the header has no value and so is not among the definitions.
+            if (macro.Name == "ORTHO_API" || macro.Name.EndsWith("_INIT", StringComparison.Ordinal))
             {
                 continue;
             }

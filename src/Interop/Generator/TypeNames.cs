@@ -18,7 +18,7 @@ internal static class TypeNames
     };
 
     /// <param name="type">Type of a parameter, a result or a field.</param>
-    /// <param name="where">What has the type, for the error.</param>
+    /// <param name="where">The place that has the type, for the error.</param>
     /// <exception cref="UnmappedException">The type has no counterpart.</exception>
     public static string Of(CppSharp.AST.Type type, string where) => type switch
     {
@@ -40,6 +40,6 @@ internal static class TypeNames
         PrimitiveType.UInt => "uint",
         PrimitiveType.Float => "float",
         PrimitiveType.Double => "double",
-        _ => throw new UnmappedException($"{where} has the type {type}; types of stdint.h, float, double, char and void are allowed."),
+        _ => throw new UnmappedException($"{where} has the type {type}; it must be a type of stdint.h, float, double, char or void."),
     };
 }

@@ -9,7 +9,7 @@ internal static class Crc32
 
     /// <summary>The checksum of some bytes and more behind them.</summary>
     /// <param name="crc">Checksum of what is before; 0: nothing.</param>
-    /// <param name="bytes">What follows.</param>
+    /// <param name="bytes">The bytes that follow.</param>
     public static uint Append(uint crc, ReadOnlySpan<byte> bytes)
     {
         uint remainder = ~crc;

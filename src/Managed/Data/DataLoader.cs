@@ -31,7 +31,7 @@ public sealed unsafe class DataLoader : IDisposable
     private long _enumeration;
     private bool _disposed;
 
-    /// <summary>Makes a loader and the memory for its batches.</summary>
+    /// <summary>Creates a loader and the memory for its batches.</summary>
     /// <param name="dataset">Where samples come from; referenced, not copied.</param>
     /// <param name="batchSize">Number B of samples in a batch, at least 1.</param>
     /// <param name="shuffle">True: each epoch has a random order of its own; false: the data set's order.</param>
@@ -65,7 +65,7 @@ public sealed unsafe class DataLoader : IDisposable
         if (fullBatches == 0 && rest == 0)
         {
             throw new ArgumentException(
-                $"batchSize is {batchSize}; the data set has {count} samples, so with dropLast at most as many are allowed.",
+                $"batchSize is {batchSize}; the data set has {count} samples, so with dropLast it must be at most as many.",
                 nameof(batchSize));
         }
 
@@ -75,7 +75,7 @@ public sealed unsafe class DataLoader : IDisposable
         {
             string targets = dataset.IsClassification ? $"{dataset.TargetSteps} classes" : $"{dataset.TargetSteps} x {dataset.Outputs} values";
             throw new ArgumentException(
-                $"batchSize is {batchSize}; sequences of {dataset.Steps} x {dataset.Features} inputs and {targets} allow at most {limit}.",
+                $"batchSize is {batchSize}; with sequences of {dataset.Steps} x {dataset.Features} inputs and {targets} it must be at most {limit}.",
                 nameof(batchSize));
         }
 
@@ -281,8 +281,8 @@ public sealed unsafe class DataLoader : IDisposable
             }
         }
 
-        /// <summary>Leaves out the next batches, without reading them: to go on within an epoch.</summary>
-        /// <param name="batches">How many, from 0 to those that are left.</param>
+        /// <summary>Leaves out the next batches, without reading them: to continue within an epoch.</summary>
+        /// <param name="batches">The number of batches, from 0 to those that are left.</param>
         /// <exception cref="ArgumentOutOfRangeException"><paramref name="batches"/> is out of range.</exception>
         public void Skip(long batches)
         {

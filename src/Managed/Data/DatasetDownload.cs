@@ -52,14 +52,14 @@ public static class DatasetDownload
         ArgumentNullException.ThrowIfNull(mirrors);
         if (mirrors.Count == 0)
         {
-            throw new ArgumentException("mirrors is empty; at least one address is needed.", nameof(mirrors));
+            throw new ArgumentException("mirrors is empty; at least one is required.", nameof(mirrors));
         }
 
         for (int i = 0; i < mirrors.Count; i++)
         {
             if (mirrors[i] is not { IsAbsoluteUri: true } mirror || !IsWeb(mirror))
             {
-                throw new ArgumentException($"mirrors[{i}] is {(mirrors[i] is null ? "null" : $"'{ForeignText.CleanPath(mirrors[i].OriginalString)}'")}; an http or https address is required.", nameof(mirrors));
+                throw new ArgumentException($"mirrors[{i}] is {(mirrors[i] is null ? "null" : $"'{ForeignText.CleanPath(mirrors[i].OriginalString)}'")}; it must be an http or https address.", nameof(mirrors));
             }
         }
 

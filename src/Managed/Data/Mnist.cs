@@ -167,7 +167,7 @@ public sealed class Mnist
         DatasetDownload.FetchAsync(
             directory is null ? Files : [.. Files.Where(file => Locate(directory, file) is null)], directory!, mirrors ?? Mirrors, progress, cancellationToken);
 
-    /// <summary>What to do about absent files, in one line; null if all four are in the directory.</summary>
+    /// <summary>The remedy for absent files, in one line; null if all four are in the directory.</summary>
     /// <param name="directory">Where they are looked for.</param>
     public static string? MissingMessage(string directory)
     {

@@ -23,7 +23,7 @@ public sealed class PixelSequence : Dataset
     private readonly int[] _order;
     private readonly float[] _levels;
 
-    /// <summary>Makes sequences of images.</summary>
+    /// <summary>Creates sequences of images.</summary>
     /// <param name="images">The images; referenced, not copied.</param>
     /// <param name="options">Order, scaling and number of images; null: the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
@@ -43,7 +43,7 @@ public sealed class PixelSequence : Dataset
         if (pixels % options.PixelsPerStep != 0)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(options), options.PixelsPerStep, $"options.PixelsPerStep is {options.PixelsPerStep}; a divisor of {pixels}, the pixels of an image, is allowed.");
+                nameof(options), options.PixelsPerStep, $"options.PixelsPerStep is {options.PixelsPerStep}; it must be a divisor of {pixels}, the pixels of an image.");
         }
 
         _images = images;

@@ -1,6 +1,6 @@
 namespace OrthoNative;
 
-/// <summary>How images become sequences.</summary>
+/// <summary>Options of sequences of pixels.</summary>
 public sealed record PixelSequenceOptions
 {
     /// <summary>Seed of the order in which all images are read; null (the default): row by row.</summary>
@@ -15,7 +15,7 @@ public sealed record PixelSequenceOptions
     public double Mean { get; init; } = PixelSequence.MnistMean;
 
     /// <summary>
-    /// What every pixel is then divided by, above 0. Default: <see cref="PixelSequence.MnistStandardDeviation"/>.
+    /// The number that every pixel is then divided by, above 0. Default: <see cref="PixelSequence.MnistStandardDeviation"/>.
     /// </summary>
     public double StandardDeviation { get; init; } = PixelSequence.MnistStandardDeviation;
 

@@ -22,7 +22,7 @@ internal sealed unsafe class UploadedBatches : IDisposable
     private ExceptionDispatchInfo? _failure;
 
     /// <summary>Takes the memory.</summary>
-    /// <param name="make">Makes a batch of a size.</param>
+    /// <param name="make">Creates a batch of a size.</param>
     /// <param name="batchSize">Samples in a full batch.</param>
     /// <param name="fullBatches">Full batches in an epoch.</param>
     /// <param name="rest">Samples in the batch behind them; 0: there is none.</param>

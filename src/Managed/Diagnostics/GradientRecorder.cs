@@ -9,7 +9,7 @@ public sealed record GradientRecord(long Pass, IReadOnlyList<double> LogNorms);
 
 /// <summary>Records the norm of the gradient at every step or layer of a chain while a model is trained, at chosen intervals.</summary>
 /// <remarks>
-/// What is recorded is the gradient of the first sample of the batch, recomputed in double precision from the model's parameters: a
+/// It records the gradient of the first sample of the batch, recomputed in double precision from the model's parameters: a
 /// record takes about as long as a few single-threaded passes of one sample, the passes between nothing. A pass is counted if the recording
 /// began before its forward half.
 /// </remarks>
@@ -38,7 +38,7 @@ public sealed class GradientRecorder : IDisposable
         Check.AtLeast(interval, 1);
         if (!model.Layers.Contains(layer))
         {
-            throw new ArgumentException($"{nameof(layer)} is not part of the model; one of its layers is allowed.", nameof(layer));
+            throw new ArgumentException($"{nameof(layer)} is not part of the model; it must be one of its layers.", nameof(layer));
         }
 
         _model = model;
@@ -49,7 +49,7 @@ public sealed class GradientRecorder : IDisposable
         model.LayerBackward += Observe;
     }
 
-    /// <summary>What was recorded, oldest first.</summary>
+    /// <summary>The recorded norms, oldest first.</summary>
     public IReadOnlyList<GradientRecord> Records => _readOnlyRecords;
 
     /// <summary>Ends the recording; what was recorded stays.</summary>

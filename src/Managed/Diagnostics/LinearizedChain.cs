@@ -42,13 +42,13 @@ public sealed class LinearizedChain
         // The Jacobian is an array of N × N numbers.
         if (layer.HiddenSize > (long)Math.Sqrt(Array.MaxLength))
         {
-            throw new ArgumentException($"{nameof(layer)} has {layer.HiddenSize} units; up to {(long)Math.Sqrt(Array.MaxLength)} are allowed here.", nameof(layer));
+            throw new ArgumentException($"{nameof(layer)} has {layer.HiddenSize} units; it must have at most {(long)Math.Sqrt(Array.MaxLength)} here.", nameof(layer));
         }
 
         if (steps > Array.MaxLength / layer.HiddenSize)
         {
             string argument = layer is RoaRnn ? nameof(inputs) : nameof(layer);
-            throw new ArgumentException($"{argument} has {steps} steps; up to {Array.MaxLength / layer.HiddenSize} are allowed here.", argument);
+            throw new ArgumentException($"{argument} has {steps} steps; it must have at most {Array.MaxLength / layer.HiddenSize} here.", argument);
         }
 
         _layer = layer;
@@ -130,7 +130,7 @@ public sealed class LinearizedChain
         ArgumentNullException.ThrowIfNull(layer);
         if (inputs.IsEmpty || inputs.Length % layer.InputSize != 0)
         {
-            throw new ArgumentException($"{nameof(inputs)} has {inputs.Length} elements; a multiple of {layer.InputSize}, the inputs of a step, is allowed.", nameof(inputs));
+            throw new ArgumentException($"{nameof(inputs)} has {inputs.Length} elements; it must have a multiple of {layer.InputSize}, the inputs of a step.", nameof(inputs));
         }
 
         CheckVector(inputs, inputs.Length, nameof(inputs));
@@ -172,7 +172,7 @@ public sealed class LinearizedChain
         if (outputGradients.IsEmpty || outputGradients.Length % _n != 0 || outputGradients.Length / _n > _steps)
         {
             throw new ArgumentException(
-                $"{nameof(outputGradients)} has {outputGradients.Length} elements; 1 to {_steps} times {_n} are allowed.", nameof(outputGradients));
+                $"{nameof(outputGradients)} has {outputGradients.Length} elements; it must have from 1 to {_steps} times {_n}.", nameof(outputGradients));
         }
 
         CheckVector(outputGradients, outputGradients.Length, nameof(outputGradients));
@@ -315,14 +315,14 @@ public sealed class LinearizedChain
     {
         if (values.Length != size)
         {
-            throw new ArgumentException($"{name} has {values.Length} elements; {size} are allowed.", name);
+            throw new ArgumentException($"{name} has {values.Length} elements; it must have {size}.", name);
         }
 
         for (int i = 0; i < values.Length; i++)
         {
             if (!double.IsFinite(values[i]))
             {
-                throw new ArgumentException(FormattableString.Invariant($"{name}[{i}] is {values[i]}; finite numbers are allowed."), name);
+                throw new ArgumentException(FormattableString.Invariant($"{name}[{i}] is {values[i]}; it must be finite."), name);
             }
         }
     }

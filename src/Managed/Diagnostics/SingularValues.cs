@@ -201,7 +201,7 @@ internal static class SingularValues
         return low == 0 ? 0 : high;
     }
 
-    /// <summary>How many singular values are below x, which is above 0.</summary>
+    /// <summary>Counts the singular values below x, which is above 0.</summary>
     private static int CountBelow(double[] entries, double x)
     {
         int negative = 1;

@@ -18,7 +18,7 @@ public sealed unsafe class Dense : Layer
     /// <param name="inputs">Number of inputs, 1 to 1048576.</param>
     /// <param name="outputs">Number of outputs, 1 to 1048576.</param>
     /// <param name="options">Null: the defaults.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size or an option is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size or an option is out of range.</exception>
     public Dense(long inputs, long outputs, DenseOptions? options = null)
     {
         Check.InRange(inputs, 1, MaximumSize);

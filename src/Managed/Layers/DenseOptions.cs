@@ -3,7 +3,7 @@ namespace OrthoNative;
 /// <summary>Options of a <see cref="Dense"/> layer.</summary>
 public sealed record DenseOptions
 {
-    /// <summary>Whether the layer has a bias. Default true.</summary>
+    /// <summary>Gives the layer a bias. Default true.</summary>
     public bool Bias { get; init; } = true;
 
     /// <summary>s, not negative: A starts uniform in ± s / √inputs. Default 1.</summary>

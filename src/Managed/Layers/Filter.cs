@@ -4,7 +4,7 @@ using OrthoNative.Interop;
 
 namespace OrthoNative;
 
-/// <summary>How the orthogonal matrix O of a layer is chosen. It is fixed: training never changes it.</summary>
+/// <summary>The choice of the orthogonal matrix O of a layer. It is fixed: training never changes it.</summary>
 public sealed class Filter
 {
     private Filter(ortho_filter_kind kind, double[]? matrices = null, long count = 0, long size = 0)
@@ -70,7 +70,7 @@ public sealed class Filter
     {
         if (count == 0 || rows == 0 || rows != columns)
         {
-            throw new ArgumentException($"{name} has {count} matrices of {rows} × {columns}; at least one square matrix is allowed.", name);
+            throw new ArgumentException($"{name} has {count} matrices of {rows} × {columns}; at least one square matrix is required.", name);
         }
 
         var values = new double[array.LongLength];

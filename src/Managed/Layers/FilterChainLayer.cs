@@ -37,7 +37,7 @@ public abstract unsafe class FilterChainLayer : Layer
         Check.NotNull(options.Filter);
         if (options.Filter.Matrices is not null && options.Filter.Size != hiddenSize)
         {
-            throw new ArgumentException($"options.Filter has matrices of size {options.Filter.Size}; {hiddenSize}, the {nameof(hiddenSize)}, is allowed.", nameof(options));
+            throw new ArgumentException($"options.Filter has matrices of size {options.Filter.Size}; it must be {hiddenSize}, as {nameof(hiddenSize)} is.", nameof(options));
         }
 
         HiddenSize = hiddenSize;
@@ -63,7 +63,7 @@ public abstract unsafe class FilterChainLayer : Layer
 
     internal Filter Filter => _options.Filter;
 
-    /// <summary>Whether each layer has a filter of its own.</summary>
+    /// <summary>Tells whether each layer has a filter of its own.</summary>
     internal bool HasFilterPerLayer => Kind.filter_per_layer != 0;
 
     /// <summary>The chain, once the layer is part of a model.</summary>
@@ -92,7 +92,7 @@ public abstract unsafe class FilterChainLayer : Layer
                 if (!Check.IsFinite(values[i], dtype))
                 {
                     throw new ArgumentException(
-                        FormattableString.Invariant($"{name}.{property}[{i}] is {values[i]}; a number that is finite in {dtype} is allowed."), Check.Parameter(name));
+                        FormattableString.Invariant($"{name}.{property}[{i}] is {values[i]}; it must be finite in {dtype}."), Check.Parameter(name));
                 }
             }
         }
@@ -127,16 +127,16 @@ public abstract unsafe class FilterChainLayer : Layer
             $"{nameof(FilterChainOptions.BiasOffset)} and {nameof(FilterChainOptions.BiasScale)}") with { IsBias = true },
     ];
 
-    /// <summary>What the derived layer is to the native chain: model and sizes.</summary>
+    /// <summary>The kind of native chain that the derived layer is: model and sizes.</summary>
     private protected abstract ortho_chain_options Kind { get; }
 
-    /// <summary>Makes a native chain of this layer and draws its filter.</summary>
+    /// <summary>Creates a native chain of this layer and draws its filter.</summary>
     /// <param name="device">Where it runs.</param>
     /// <param name="dtype">Element type of its buffers.</param>
     /// <param name="seed">Seed of the filter.</param>
     /// <param name="filterIndex">Random stream of the filter.</param>
-    /// <param name="checkFinite">Whether inputs and gradients are checked for NaN and infinity.</param>
-    /// <param name="name">What the caller calls the layer's options.</param>
+    /// <param name="checkFinite">True to check inputs and gradients for NaN and infinity.</param>
+    /// <param name="name">The caller's name of the layer's options.</param>
     /// <param name="drawn">The filter as another chain of the same seed and index drew it, [N, N], or null: it is drawn.</param>
     internal ChainHandle MakeChain(
         Device device, DType dtype, ulong seed, uint filterIndex, bool checkFinite, string name = "options", double[]? drawn = null)
@@ -163,7 +163,7 @@ public abstract unsafe class FilterChainLayer : Layer
         }
     }
 
-    /// <summary>What makes another function of the same parameters, by name in a file.</summary>
+    /// <summary>The settings that change the function of the same parameters, by name in a file.</summary>
     private IEnumerable<(string Key, string Value)> Settings =>
     [
         (FilterKey, Filter.Matrices is { } matrices ? $"{Filter}, {Digest(matrices)}" : Filter.ToString()),
@@ -241,7 +241,7 @@ public abstract unsafe class FilterChainLayer : Layer
     {
         if (values.Count != 1 && values.Count != hiddenSize)
         {
-            throw new ArgumentException($"{name} has {values.Count} values; 1 or {hiddenSize}, one for each unit, are allowed.", Check.Parameter(name));
+            throw new ArgumentException($"{name} has {values.Count} values; it must have 1, or {hiddenSize} (one for each unit).", Check.Parameter(name));
         }
 
         for (int i = 0; i < values.Count; i++)

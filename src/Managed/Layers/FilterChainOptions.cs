@@ -45,7 +45,7 @@ public abstract record FilterChainOptions
     {
         foreach (double value in beta.Span)
         {
-            Check.That(value is >= 0 and <= 1, value, "0 to 1", nameof(beta));
+            Check.That(value is >= 0 and <= 1, value, "from 0 to 1", nameof(beta));
         }
 
         return beta.Complement();

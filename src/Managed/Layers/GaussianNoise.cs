@@ -1,4 +1,3 @@
-using System.Globalization;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -6,7 +5,7 @@ namespace OrthoNative;
 /// <summary>Adds independent normal noise to its inputs in training, against overfitting; passes them on unchanged otherwise.</summary>
 /// <remarks>
 /// Inputs and outputs <c>[..., size]</c>, no parameters. Every training pass draws other noise; the n-th pass of a model of the
-/// same seed draws the same, and a model that was saved and loaded goes on counting. Layers of different index in their model, and
+/// same seed draws the same, and a model that was saved and loaded continues counting. Layers of different index in their model, and
 /// models of different seed, draw different noise. The gradient passes through unchanged.
 /// While <see cref="Sequential.Training"/> is false the outputs are the inputs' own tensor.
 /// </remarks>
@@ -14,23 +13,13 @@ public sealed unsafe class GaussianNoise : Layer
 {
     private const long MaximumSize = 1 << 20;
 
-    /// <summary>What the counter of the random numbers has bits for.</summary>
-    private const ulong MaximumPasses = (1UL << 48) - 1;
-    private const ulong MaximumSource = (1UL << 24) - 1;
-
-    private const string SeedKey = "seed";
-    private const string SourceKey = "source";
-    private const string PassesKey = "training_passes";
-
     private Tensor? _outputs;
-    private ulong _seed;
-    private uint _source;
-    private ulong _passes;
+    private PassNumbers _numbers;
 
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="size">Size of the last dimension, 1 to 1048576.</param>
     /// <param name="standardDeviation">Of the noise, in the units of the inputs; finite, not negative.</param>
-    /// <exception cref="ArgumentOutOfRangeException">An argument is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
     public GaussianNoise(long size, double standardDeviation)
     {
         Check.InRange(size, 1, MaximumSize);
@@ -57,7 +46,7 @@ public sealed unsafe class GaussianNoise : Layer
         if (!Check.IsFinite(Farthest * StandardDeviation, dtype))
         {
             throw new ArgumentException(
-                FormattableString.Invariant($"{name}.{nameof(StandardDeviation)} is {StandardDeviation}; noise that is finite in {dtype} is allowed."), Check.Parameter(name));
+                FormattableString.Invariant($"{name}.{nameof(StandardDeviation)} is {StandardDeviation}; it must be so small that noise is finite in {dtype}."), Check.Parameter(name));
         }
     }
 
@@ -77,9 +66,9 @@ public sealed unsafe class GaussianNoise : Layer
         using BufferScope y = outputs.BorrowToWrite();
         using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_add_normal_noise(
-            device.Pointer, inputs.DType.ToNative(), _seed, _source, _passes, StandardDeviation, inputs.Count, x.Address, y.Address)
+            device.Pointer, inputs.DType.ToNative(), _numbers.Seed, _numbers.Source, _numbers.Passes, StandardDeviation, inputs.Count, x.Address, y.Address)
             .ThrowOnFailure(nameof(inputs));
-        _passes = (_passes + 1) & MaximumPasses;
+        _numbers.Advance();
         return outputs;
     }
 
@@ -88,34 +77,16 @@ public sealed unsafe class GaussianNoise : Layer
 
     internal override long ActivationBytes(long steps, long batch) => steps * batch * InputSize * Model.DType.Bytes();
 
-    internal override void SaveState(IDictionary<string, string> metadata, string name)
-    {
-        metadata[$"{name}.{SeedKey}"] = _seed.ToString(CultureInfo.InvariantCulture);
-        metadata[$"{name}.{SourceKey}"] = _source.ToString(CultureInfo.InvariantCulture);
-        metadata[$"{name}.{PassesKey}"] = _passes.ToString(CultureInfo.InvariantCulture);
-    }
+    internal override void SaveState(IDictionary<string, string> metadata, string name) => _numbers.Save(metadata, name);
 
-    // A model that was trained without noise may go on with it.
     internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) =>
-        metadata.ContainsKey($"{name}.{SeedKey}") || metadata.ContainsKey($"{name}.{PassesKey}")
-            ? new Noise(
-                this,
-                LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue),
-                // Version 0.1 told layers apart by their seeds alone.
-                metadata.ContainsKey($"{name}.{SourceKey}") ? (uint)LoadedState.Number(metadata, $"{name}.{SourceKey}", MaximumSource) : 0,
-                LoadedState.Number(metadata, $"{name}.{PassesKey}", MaximumPasses))
-            : null;
+        PassNumbers.Load(metadata, name, numbers => _numbers = numbers);
 
-    private protected override void OnAttach(ulong seed, uint filterIndex) => (_seed, _source, _passes) = (seed, (uint)LayerIndex, 0);
+    private protected override void OnAttach(ulong seed, uint filterIndex) => _numbers = new PassNumbers(seed, LayerIndex);
 
     private protected override void OnDispose()
     {
         _outputs?.Dispose();
         _outputs = null;
-    }
-
-    private sealed class Noise(GaussianNoise layer, ulong seed, uint source, ulong passes) : LoadedState
-    {
-        public override void Apply() => (layer._seed, layer._source, layer._passes) = (seed, source, passes);
     }
 }

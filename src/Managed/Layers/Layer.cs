@@ -34,24 +34,24 @@ public abstract class Layer
     /// <summary>The layer's parameters; none before it is part of a model.</summary>
     public IReadOnlyList<Parameter> Parameters { get; private set; } = [];
 
-    /// <summary>What the layer trains, in the order of its parameters.</summary>
+    /// <summary>The definitions of the parameters, in their order.</summary>
     internal abstract IReadOnlyList<ParameterDefinition> Definitions { get; }
 
     /// <summary>Refuses what the layer's element type, which its model decides, cannot hold.</summary>
     /// <param name="dtype">The element type.</param>
-    /// <param name="name">What the caller calls the layer.</param>
+    /// <param name="name">The caller's name of the layer.</param>
     internal virtual void CheckFor(DType dtype, string name) { }
 
     /// <summary>Number of random filter streams that the layer draws from.</summary>
     internal virtual long FilterStreams => 0;
 
-    /// <summary>Whether the native code checks the layer's inputs for NaN and infinity, and calls them inputs.</summary>
+    /// <summary>True if the native code checks the layer's inputs for NaN and infinity, and calls them inputs.</summary>
     internal virtual bool ChecksInputs => false;
 
-    /// <summary>Whether the backward pass reads the inputs of the forward pass once more.</summary>
+    /// <summary>True if the backward pass reads the inputs of the forward pass once more.</summary>
     internal virtual bool ReadsInputsAgain => false;
 
-    /// <summary>Whether the native code checks the gradients at the layer's outputs for NaN and infinity.</summary>
+    /// <summary>True if the native code checks the gradients at the layer's outputs for NaN and infinity.</summary>
     internal virtual bool ChecksOutputGradients => false;
 
     /// <summary>The model, once there is one.</summary>
@@ -65,16 +65,16 @@ public abstract class Layer
         }
     }
 
-    /// <summary>Whether there is a model, disposed or not.</summary>
+    /// <summary>True if there is a model, disposed or not.</summary>
     private protected bool HasModel => _model is not null;
 
     /// <summary>Place in the model, from 0 on.</summary>
     private protected int LayerIndex { get; private set; }
 
-    /// <summary>How messages call the layer's input.</summary>
+    /// <summary>The name of the layer's input in messages.</summary>
     private protected string InputName { get; private set; } = "inputs";
 
-    /// <summary>Makes the layer part of a model.</summary>
+    /// <summary>Adds the layer to a model.</summary>
     internal void Attach(Sequential model, int index, IReadOnlyList<Parameter> parameters, ulong seed, uint filterIndex)
     {
         _model = model;
@@ -110,7 +110,7 @@ public abstract class Layer
     /// <param name="inputs">The inputs of that pass.</param>
     /// <param name="outputGradient">Gradient at its output.</param>
     /// <param name="inputGradient">Written; null: not wanted.</param>
-    /// <param name="accumulate">Whether gradients of parameters are added to instead of overwritten.</param>
+    /// <param name="accumulate">True to add to gradients of parameters instead of overwriting them.</param>
     internal abstract void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate);
 
     /// <summary>Bytes that the layer keeps from a forward pass to its backward pass, its outputs among them.</summary>
@@ -121,11 +121,11 @@ public abstract class Layer
 
     /// <summary>Memory for the gradient at the inputs.</summary>
     /// <param name="inputs">The inputs, which have its shape.</param>
-    /// <param name="outputGradient">What it is computed from.</param>
+    /// <param name="outputGradient">The gradient that it is computed from.</param>
     internal Tensor InputGradientFor(Tensor inputs, Tensor outputGradient) =>
         Tensor.Ensure(ref _inputGradient, inputs.Device, inputs.DType, inputs.Shape, source: outputGradient);
 
-    /// <summary>Writes down what the parameters mean nothing without, and what training goes on from.</summary>
+    /// <summary>Writes down the state needed to interpret the parameters and to continue training.</summary>
     /// <param name="metadata">Of the file; keys begin with <paramref name="name"/>.</param>
     /// <param name="name">Name of the layer in the model.</param>
     internal virtual void SaveState(IDictionary<string, string> metadata, string name) { }
@@ -133,7 +133,7 @@ public abstract class Layer
     /// <summary>Reads what <see cref="SaveState"/> wrote, and changes nothing yet.</summary>
     /// <param name="metadata">Of the file, which has something of the model.</param>
     /// <param name="name">Name of the layer in the model.</param>
-    /// <returns>What applies it; null: there is nothing to apply.</returns>
+    /// <returns>The action that applies it; null: there is nothing to apply.</returns>
     /// <exception cref="InvalidDataException">The file is of a layer that computes something else, or lacks a part of what that one wrote.</exception>
     internal virtual LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) => null;
 
@@ -155,7 +155,7 @@ public abstract class Layer
         ReadOnlySpan<long> shape = inputs.Shape;
         if (shape.Length < 2 || shape[^1] != InputSize)
         {
-            throw new ArgumentException($"{InputName} has shape {Check.FormatShape(shape)}; [..., {InputSize}] with at least 2 dimensions is allowed.", nameof(inputs));
+            throw new ArgumentException($"{InputName} has shape {Check.FormatShape(shape)}; it must be [..., {InputSize}] with at least 2 dimensions.", nameof(inputs));
         }
 
         return inputs.Count / InputSize;
@@ -172,7 +172,7 @@ internal abstract class LoadedState : IDisposable
     public virtual void Dispose() { }
 
     /// <summary>The number that a file has under a key.</summary>
-    /// <exception cref="InvalidDataException">It is missing, no whole number, or larger than allowed.</exception>
+    /// <exception cref="InvalidDataException">It is missing, no whole number, or too large.</exception>
     public static ulong Number(IReadOnlyDictionary<string, string> metadata, string key, ulong maximum) =>
         metadata.TryGetValue(key, out string? text) &&
         ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value <= maximum

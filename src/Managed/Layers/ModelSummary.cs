@@ -3,14 +3,14 @@ using System.Text;
 
 namespace OrthoNative;
 
-/// <summary>What a layer takes.</summary>
+/// <summary>The parameters and memory of a layer.</summary>
 /// <param name="Name">Name in the model.</param>
 /// <param name="Description">Kind and sizes.</param>
 /// <param name="Parameters">Number of parameters.</param>
 /// <param name="ActivationBytes">Bytes for states, outputs and the gradient at the inputs.</param>
 public sealed record LayerSummary(string Name, string Description, long Parameters, long ActivationBytes);
 
-/// <summary>What training a model takes: parameters and memory in bytes. Prints as a table.</summary>
+/// <summary>The parameters of a model, and the memory in bytes that training it takes. Prints as a table.</summary>
 /// <remarks>
 /// Not counted: packed weights and sums of gradients, which do not grow with depth, the batch itself, and filters, of which a GPU keeps one for
 /// each layer with <see cref="RoaFnnOptions.FilterPerLayer"/>.

@@ -24,7 +24,7 @@ public sealed class Parameter
     /// <summary>The numbers; writing to them changes the model.</summary>
     public Tensor Value { get; }
 
-    /// <summary>What the last <see cref="Sequential.Backward"/> left.</summary>
+    /// <summary>The gradient of the last <see cref="Sequential.Backward"/>.</summary>
     public Tensor Gradient { get; }
 
     /// <summary>True for biases, to which optimizers apply no weight decay unless asked.</summary>

@@ -2,7 +2,7 @@ using OrthoNative.Interop;
 
 namespace OrthoNative;
 
-/// <summary>What a layer trains: name, shape and how it starts.</summary>
+/// <summary>A parameter of a layer: name, shape and initial values.</summary>
 /// <param name="Name">Name within the layer.</param>
 /// <param name="Shape">Sizes.</param>
 /// <param name="LearningRateScale">Factor of the learning rate.</param>
@@ -10,7 +10,7 @@ namespace OrthoNative;
 /// <param name="Initialize">Fills the tensor from a seed and the index of a random stream.</param>
 internal sealed record ParameterDefinition(string Name, long[] Shape, double LearningRateScale, string Options, Action<Tensor, ulong, uint> Initialize)
 {
-    /// <summary>Whether weight decay leaves the parameter out.</summary>
+    /// <summary>True if weight decay leaves the parameter out.</summary>
     public bool IsBias { get; init; }
 
     /// <summary>Number of elements; shapes beyond memory are counted, too.</summary>

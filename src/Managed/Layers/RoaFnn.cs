@@ -22,7 +22,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
     /// <param name="hiddenSize">Number of units N, 1 to 65536.</param>
     /// <param name="layers">Number of layers L, 1 to 2147483647.</param>
     /// <param name="options">Null: the defaults, among them β = 1 / L.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size or an option is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size or an option is out of range.</exception>
     /// <exception cref="ArgumentException">α, β or a given filter do not match the sizes.</exception>
     public RoaFnn(long hiddenSize, long layers, RoaFnnOptions? options = null)
         : base(hiddenSize, options = Resolve(options, layers))
@@ -31,7 +31,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         if (options.Filter.Matrices is not null && options.Filter.Count != matrices)
         {
             throw new ArgumentException(
-                $"options.Filter has {options.Filter.Count} matrices; {matrices} are allowed for {layers} layers with FilterPerLayer = {options.FilterPerLayer}.",
+                $"options.Filter has {options.Filter.Count} matrices; it must have {matrices} for {layers} layers with FilterPerLayer = {options.FilterPerLayer}.",
                 nameof(options));
         }
 
@@ -42,7 +42,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
     /// <summary>Number of layers L.</summary>
     public long Layers { get; }
 
-    /// <summary>Whether each layer has an orthogonal matrix of its own.</summary>
+    /// <summary>Tells whether each layer has an orthogonal matrix of its own.</summary>
     internal bool FiltersPerLayer => _options.FilterPerLayer;
 
     /// <inheritdoc/>
@@ -66,7 +66,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
 
     /// <summary>Tells how much memory a forward pass would keep, before it is made.</summary>
     /// <param name="batch">Rows B, at least 1.</param>
-    /// <param name="training">Whether a backward pass follows.</param>
+    /// <param name="training">True if a backward pass follows.</param>
     /// <returns>Bytes, outputs not among them.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="batch"/> is less than 1.</exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>

@@ -26,7 +26,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     /// <param name="inputSize">Number of inputs D at a step, 1 to 1048576.</param>
     /// <param name="hiddenSize">Number of units N, 1 to 65536.</param>
     /// <param name="options">Null: the defaults.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size or an option is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size or an option is out of range.</exception>
     /// <exception cref="ArgumentException">α, β or a given filter do not match <paramref name="hiddenSize"/>.</exception>
     public RoaRnn(long inputSize, long hiddenSize, RoaRnnOptions? options = null)
         : base(hiddenSize, options ??= new RoaRnnOptions())
@@ -73,7 +73,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     /// </summary>
     /// <remarks>
     /// The first read after a pass copies it into a new tensor, which is the caller's: no later pass or read changes it, and it outlives the model.
-    /// With <c>rnn.InitialState = rnn.FinalState</c> after a pass, the next one goes on where it ended: for sequences that arrive step by step, or that
+    /// With <c>rnn.InitialState = rnn.FinalState</c> after a pass, the next one continues where it ended: for sequences that arrive step by step, or that
     /// are cut for truncated backpropagation, whose gradients then end at the cut.
     /// </remarks>
     /// <exception cref="InvalidOperationException">The latest forward pass failed, or another thread is using the model.</exception>
@@ -133,7 +133,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     /// <summary>Tells how much memory a forward pass would keep, before it is made.</summary>
     /// <param name="steps">Time steps T, at least 1.</param>
     /// <param name="batch">Sequences B, at least 1.</param>
-    /// <param name="training">Whether a backward pass follows.</param>
+    /// <param name="training">True if a backward pass follows.</param>
     /// <returns>Bytes, outputs not among them.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
@@ -153,7 +153,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         ReadOnlySpan<long> shape = inputs.Shape;
         if (shape.Length != 3 || shape[2] != InputSize)
         {
-            throw new ArgumentException($"{InputName} has shape {Check.FormatShape(shape)}; [T, B, {InputSize}] is allowed.", nameof(inputs));
+            throw new ArgumentException($"{InputName} has shape {Check.FormatShape(shape)}; it must be [T, B, {InputSize}].", nameof(inputs));
         }
 
         long steps = shape[0];
@@ -161,7 +161,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         long outputSteps = _options.Output.StepsOf(steps);
         if (outputSteps > steps)
         {
-            throw new ArgumentException($"{InputName} has {steps} time steps; at least {outputSteps} are allowed for the output {_options.Output}.", nameof(inputs));
+            throw new ArgumentException($"{InputName} has {steps} time steps; at least {outputSteps} are required for the output {_options.Output}.", nameof(inputs));
         }
 
         _finalStateIsCurrent = false;

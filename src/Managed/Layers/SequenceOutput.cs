@@ -17,7 +17,7 @@ public readonly record struct SequenceOutput
     public static SequenceOutput All => new(AllSteps);
 
     /// <summary>The last states in the order of time, <c>[steps, B, N]</c>.</summary>
-    /// <param name="steps">How many, at least 1; a forward pass takes at least as many time steps.</param>
+    /// <param name="steps">The number of steps, at least 1; a forward pass takes at least as many time steps.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="steps"/> is less than 1.</exception>
     public static SequenceOutput LastSteps(long steps)
     {

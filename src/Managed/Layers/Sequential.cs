@@ -12,7 +12,7 @@ public sealed record SequentialOptions
     /// <summary>Element type of parameters, inputs and outputs. Default <see cref="DType.Float32"/>.</summary>
     public DType DType { get; init; } = DType.Float32;
 
-    /// <summary>Whether <see cref="Sequential.Backward"/> also computes <see cref="Sequential.InputGradient"/>. Default false.</summary>
+    /// <summary>Makes <see cref="Sequential.Backward"/> also compute <see cref="Sequential.InputGradient"/>. Default false.</summary>
     public bool ComputeInputGradient { get; init; }
 }
 
@@ -48,7 +48,7 @@ public sealed unsafe class Sequential : IDisposable
     private bool _disposed;
     private int _inUse;
 
-    /// <summary>Makes a float32 model.</summary>
+    /// <summary>Creates a float32 model.</summary>
     /// <param name="device">Where the model lies and runs.</param>
     /// <param name="seed">Seed of filters and initial weights.</param>
     /// <param name="layers">At least one layer, each part of no other model.</param>
@@ -56,7 +56,7 @@ public sealed unsafe class Sequential : IDisposable
     /// There is no layer or no parameter, one layer is part of a model already, two have the same name, or one takes another size
     /// than the one before gives.
     /// </exception>
-    /// <exception cref="OutOfMemoryException">The memory for parameters or filters cannot be had.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory for parameters or filters.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public Sequential(Device device, ulong seed, params ReadOnlySpan<Layer> layers)
         : this(device, new SequentialOptions { Seed = seed }, layers)
@@ -70,7 +70,7 @@ public sealed unsafe class Sequential : IDisposable
     {
     }
 
-    /// <summary>Makes a model.</summary>
+    /// <summary>Creates a model.</summary>
     /// <param name="device">Where the model lies and runs.</param>
     /// <param name="options">Seed, element type and what is computed.</param>
     /// <param name="layers">At least one layer, each part of no other model.</param>
@@ -78,7 +78,7 @@ public sealed unsafe class Sequential : IDisposable
     /// There is no layer or no parameter, one layer is part of a model already, two have the same name, or one takes another size
     /// than the one before gives.
     /// </exception>
-    /// <exception cref="OutOfMemoryException">The memory for parameters or filters cannot be had.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory for parameters or filters.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public Sequential(Device device, SequentialOptions options, params ReadOnlySpan<Layer> layers)
     {
@@ -97,7 +97,7 @@ public sealed unsafe class Sequential : IDisposable
         long count = CountWithinMemory(definitions, device, DType);
         if (count == 0)
         {
-            throw new ArgumentException($"{nameof(layers)} have no parameters; a model with at least one is allowed.", nameof(layers));
+            throw new ArgumentException($"{nameof(layers)} have no parameters; at least one is required.", nameof(layers));
         }
 
         try
@@ -145,7 +145,7 @@ public sealed unsafe class Sequential : IDisposable
     public Tensor GradientData { get; }
 
     /// <summary>
-    /// Whether <see cref="Forward"/> keeps what <see cref="Backward"/> needs. Default true; false takes less memory.
+    /// Keeps in <see cref="Forward"/> what <see cref="Backward"/> needs. Default true; false takes less memory.
     /// </summary>
     public bool Training { get; set; } = true;
 
@@ -165,7 +165,7 @@ public sealed unsafe class Sequential : IDisposable
         }
     }
 
-    /// <summary>Whether the last forward pass began and failed, so that layers hold parts of it.</summary>
+    /// <summary>True if the last forward pass began and failed, so that layers hold parts of it.</summary>
     internal bool PassFailed => _passFailed;
 
     /// <summary>Before each layer's forward pass in training: the layer and its inputs.</summary>
@@ -176,13 +176,13 @@ public sealed unsafe class Sequential : IDisposable
 
     /// <summary>Runs the model.</summary>
     /// <param name="inputs">
-    /// What the first layer takes: <c>[T, B, D]</c> for <see cref="RoaRnn"/>, otherwise <c>[..., inputs]</c>. Must stay as it is
+    /// The inputs of the first layer: <c>[T, B, D]</c> for <see cref="RoaRnn"/>, otherwise <c>[..., inputs]</c>. Must stay as it is
     /// until the backward pass is done: <see cref="Backward"/> refuses inputs that were written since.
     /// </param>
     /// <returns>The output of the last layer; belongs to the model and changes with the next call.</returns>
     /// <exception cref="ArgumentException">Shape, element type or device of <paramref name="inputs"/> do not match.</exception>
     /// <exception cref="NotFiniteNumberException">An input is NaN or infinite; on a GPU the next call that waits says so.</exception>
-    /// <exception cref="OutOfMemoryException">The memory for states cannot be had; the message says how much is needed and available.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory for states; the message says how much is needed and free.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model or the inputs were disposed.</exception>
     public Tensor Forward(Tensor inputs)
@@ -275,7 +275,7 @@ public sealed unsafe class Sequential : IDisposable
         if (!inputs.Shape.SequenceEqual(_inputShape))
         {
             throw new ArgumentException(
-                $"{nameof(outputGradient)} is that of a pass whose inputs has shape {Check.FormatShape(inputs.Shape)}; {Check.FormatShape(_inputShape)} is allowed, as in {nameof(Forward)}.",
+                $"{nameof(outputGradient)} is that of a pass whose inputs has shape {Check.FormatShape(inputs.Shape)}; it must be {Check.FormatShape(_inputShape)}, as in {nameof(Forward)}.",
                 nameof(outputGradient));
         }
 
@@ -315,7 +315,7 @@ public sealed unsafe class Sequential : IDisposable
     /// Numbers that the optimizer keeps for each parameter: 2, the default, for Adam and AdamW; 1 for SGD with momentum; 0 for SGD.
     /// </param>
     /// <returns>A record that prints as a table.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A number is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
     /// <exception cref="OutOfMemoryException">States beyond what a computer can address.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public ModelSummary Summary(long batch, long steps = 1, int optimizerValues = 2)
@@ -366,8 +366,9 @@ public sealed unsafe class Sequential : IDisposable
     public void ClipGradients(double maximumNorm) => ClipGradients(maximumNorm, null);
 
     /// <summary>
-    /// Saves all parameters by name, and in the file's metadata what they mean nothing without: kind and seed of filters, α, β and φ, and
-    /// with which noise a <see cref="GaussianNoise"/> goes on. The file appears, or replaces an older one, once it is written whole.
+    /// Saves all parameters by name, and in the file's metadata the state needed to interpret them: kind and seed of filters, α, β and φ, and
+    /// with which random numbers a <see cref="GaussianNoise"/> or a <see cref="Dropout"/> continues. The file appears, or replaces an older
+    /// one, once it is written whole.
     /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
     /// <remarks>An older file's permissions, and a link to it, are kept: see <see cref="SafeTensors.Save"/>.</remarks>
@@ -399,12 +400,12 @@ public sealed unsafe class Sequential : IDisposable
     /// The file is damaged, its tensors are not those of this model by name, shape and element type, they were saved by a model
     /// with another kind of filter, α, β or φ, or it tells this of some layers only, or of layers that are not in the model.
     /// </exception>
-    /// <exception cref="OutOfMemoryException">The memory for filters of another seed cannot be had.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory for filters of another seed.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <remarks>
     /// Filters are not saved: they follow from their seed. A model of another seed gets the filters of the seed in the file, and
-    /// computes what the saved one did; noise goes on where it was. <see cref="Backward"/> needs a new forward pass. A file without
+    /// computes what the saved one did; noise continues where it was. <see cref="Backward"/> needs a new forward pass. A file without
     /// metadata, as other programs write it, must be of a model of the same seed.
     /// </remarks>
     public void Load(string path)
@@ -493,7 +494,7 @@ public sealed unsafe class Sequential : IDisposable
         ThrowIfDisposed();
         if (Interlocked.CompareExchange(ref _inUse, 1, 0) != 0)
         {
-            throw new InvalidOperationException("Another thread is using the model; one at a time is allowed.");
+            throw new InvalidOperationException("Another thread is using the model; only one thread at a time can.");
         }
 
         return new Use(this);
@@ -510,7 +511,7 @@ public sealed unsafe class Sequential : IDisposable
     }
 
     /// <summary>Ends what <see cref="BeginPass"/> began, if that was not done yet.</summary>
-    /// <returns>What is as the forward pass found it.</returns>
+    /// <returns>The part that is as the forward pass found it.</returns>
     private (bool Inputs, bool Parameters) EndPass()
     {
         if (!_awaitsBackward)
@@ -522,7 +523,7 @@ public sealed unsafe class Sequential : IDisposable
         return (_inputs[0].Watch.EndPass(_inputMark), ParameterData.Watch.EndPass(_parameterMark));
     }
 
-    /// <summary>Whether a layer that takes the model's inputs, passed on by others or not, reads them in its backward pass.</summary>
+    /// <summary>Tells whether a layer that takes the model's inputs, passed on by others or not, reads them in its backward pass.</summary>
     private bool ReadsInputsAgain()
     {
         for (int i = 0; i < _layers.Length && _inputs[i] == _inputs[0]; i++)
@@ -556,7 +557,7 @@ public sealed unsafe class Sequential : IDisposable
     {
         if (!(maximumNorm > 0))
         {
-            Check.That(false, maximumNorm, "a number above 0, or infinity,", nameof(maximumNorm));
+            Check.That(false, maximumNorm, "above 0, or infinity", nameof(maximumNorm));
         }
 
         using Use use = BeginUse();
@@ -577,7 +578,7 @@ public sealed unsafe class Sequential : IDisposable
     {
         if (layers.IsEmpty)
         {
-            throw new ArgumentException($"{nameof(layers)} is empty; at least one layer is allowed.", nameof(layers));
+            throw new ArgumentException($"{nameof(layers)} is empty; at least one is required.", nameof(layers));
         }
 
         var names = new HashSet<string>();
@@ -597,13 +598,13 @@ public sealed unsafe class Sequential : IDisposable
 
             if (!names.Add(NameOf(layers[i], i)))
             {
-                throw new ArgumentException($"{argument} has the name '{ForeignText.Clean(NameOf(layers[i], i))}' as a layer before it; names that differ are allowed.", nameof(layers));
+                throw new ArgumentException($"{argument} has the name '{ForeignText.Clean(NameOf(layers[i], i))}' as a layer before it; names must be unique.", nameof(layers));
             }
 
             if (i > 0 && layers[i].InputSize != layers[i - 1].OutputSize)
             {
                 throw new ArgumentException(
-                    $"{argument} takes {layers[i].InputSize} inputs, but {nameof(layers)}[{i - 1}] has {layers[i - 1].OutputSize} outputs; equal sizes are allowed.",
+                    $"{argument} takes {layers[i].InputSize} inputs, but {nameof(layers)}[{i - 1}] has {layers[i - 1].OutputSize} outputs; the sizes must be equal.",
                     nameof(layers));
             }
         }
@@ -619,7 +620,7 @@ public sealed unsafe class Sequential : IDisposable
         if (bytes > available)
         {
             ParameterDefinition largest = all.MaxBy(definition => definition.Count)!;
-#pragma warning disable CA2201 // the standard exception for memory that cannot be had
+#pragma warning disable CA2201 // the standard exception for a lack of memory
             throw new OutOfMemoryException(
                 string.Create(CultureInfo.InvariantCulture, $"out of memory: {ModelSummary.Bytes(bytes)} needed for {count:#,0} parameters (the largest is {largest.Name}, {string.Join(" x ", largest.Shape)}) ") +
                 string.Create(CultureInfo.InvariantCulture, $"and as many gradients of {dtype.Bytes()} bytes each, {ModelSummary.Bytes(available)} free{device.LimitThatRefuses(bytes)}"));
@@ -635,9 +636,9 @@ public sealed unsafe class Sequential : IDisposable
         long widest = _layers.Max(layer => long.Max(layer.InputSize, layer.OutputSize));
         if ((double)steps * batch * widest * DType.Bytes() > MaximumTensorBytes)
         {
-#pragma warning disable CA2201 // the standard exception for memory that cannot be had
+#pragma warning disable CA2201 // the standard exception for a lack of memory
             throw new OutOfMemoryException(string.Create(CultureInfo.InvariantCulture,
-                $"{nameof(steps)} is {steps} and {nameof(batch)} is {batch}: tensors of {widest} values for each, up to {ModelSummary.Bytes(MaximumTensorBytes)} are allowed."));
+                $"{nameof(steps)} is {steps} and {nameof(batch)} is {batch}: tensors of {widest} values for each must take at most {ModelSummary.Bytes(MaximumTensorBytes)}."));
 #pragma warning restore CA2201
         }
     }
@@ -665,7 +666,7 @@ public sealed unsafe class Sequential : IDisposable
                 catch (ArgumentException exception)
                 {
                     throw new ArgumentException(
-                        $"{nameof(layers)}[{i}] has {definition.Options} that {DType} cannot hold; options whose initial values are finite in it, and at least one of them, are allowed.",
+                        $"{nameof(layers)}[{i}] has {definition.Options} that {DType} cannot hold; its parameters must not be empty, and their initial values must be finite in {DType}.",
                         nameof(layers),
                         exception);
                 }

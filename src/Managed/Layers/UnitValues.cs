@@ -38,10 +38,10 @@ public readonly struct UnitValues : IReadOnlyList<double>, IEquatable<UnitValues
     /// <param name="values">As many as there are units. Copied.</param>
     public static UnitValues Create(ReadOnlySpan<double> values) => new(values.ToArray());
 
-    /// <summary>Whether two have the same numbers.</summary>
+    /// <summary>Tells whether two have the same numbers.</summary>
     public static bool operator ==(UnitValues left, UnitValues right) => left.Equals(right);
 
-    /// <summary>Whether two have different numbers.</summary>
+    /// <summary>Tells whether two have different numbers.</summary>
     public static bool operator !=(UnitValues left, UnitValues right) => !left.Equals(right);
 
     /// <inheritdoc/>

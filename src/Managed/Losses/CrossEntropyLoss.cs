@@ -5,7 +5,7 @@ namespace OrthoNative;
 /// <summary>Mean cross-entropy of softmax(logits) with the target class.</summary>
 public sealed unsafe class CrossEntropyLoss : Loss
 {
-    /// <summary>Makes a loss.</summary>
+    /// <summary>Creates a loss.</summary>
     /// <param name="labelSmoothing">s in [0, 1): the target distribution is 1 - s at the class plus s / classes everywhere.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="labelSmoothing"/> is outside 0 to 1, 1 excluded.</exception>
     public CrossEntropyLoss(double labelSmoothing = 0)
@@ -73,13 +73,13 @@ public sealed unsafe class CrossEntropyLoss : Loss
         ArgumentNullException.ThrowIfNull(logits);
         if (logits.Rank < 2)
         {
-            throw new ArgumentException($"{nameof(logits)} has shape {Check.FormatShape(logits.Shape)}; [..., classes] with at least 2 dimensions is allowed.", nameof(logits));
+            throw new ArgumentException($"{nameof(logits)} has shape {Check.FormatShape(logits.Shape)}; it must be [..., classes] with at least 2 dimensions.", nameof(logits));
         }
 
         long rows = logits.Count / logits.Shape[^1];
         if (targets.Length != rows)
         {
-            throw new ArgumentException($"{nameof(targets)} has {targets.Length} elements; {rows}, one for each row of {nameof(logits)}, are allowed.", nameof(targets));
+            throw new ArgumentException($"{nameof(targets)} has {targets.Length} elements; it must have {rows}, one for each row of {nameof(logits)}.", nameof(targets));
         }
     }
 

@@ -2,7 +2,7 @@ using OrthoNative.Interop;
 
 namespace OrthoNative;
 
-/// <summary>What a model's outputs are measured by.</summary>
+/// <summary>A measure of a model's outputs.</summary>
 /// <remarks>
 /// One thread at a time may use a loss. <c>Forward</c> and <c>Evaluate</c> return the loss and so wait for a GPU; <c>Differentiate</c> gives the
 /// gradient alone and lets the GPU work on.

@@ -3,7 +3,7 @@ using OrthoNative.Interop;
 
 namespace OrthoNative;
 
-/// <summary>What <see cref="Adam"/> and <see cref="AdamW"/> share.</summary>
+/// <summary>The part that <see cref="Adam"/> and <see cref="AdamW"/> share.</summary>
 public abstract unsafe class AdamOptimizer : Optimizer
 {
     private readonly AdamOptions _options;

@@ -7,11 +7,11 @@ public sealed class AdamW : AdamOptimizer
 {
     private const double DefaultWeightDecay = 0.01;
 
-    /// <summary>Makes an optimizer.</summary>
+    /// <summary>Creates an optimizer.</summary>
     /// <param name="model">The model whose parameters are changed.</param>
     /// <param name="learningRate">Learning rate, not negative. Default 0.001.</param>
     /// <param name="options">Null: the defaults.</param>
-    /// <exception cref="ArgumentException">A number is outside what is allowed, or a group has a parameter that is not the model's.</exception>
+    /// <exception cref="ArgumentException">A number is out of range, or a group has a parameter that is not the model's.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public AdamW(Sequential model, double learningRate = 1e-3, AdamOptions? options = null)
         : base(model, learningRate, WithDecay(options ?? new AdamOptions()), decoupled: true)

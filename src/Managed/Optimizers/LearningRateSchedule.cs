@@ -13,9 +13,9 @@ public sealed class ConstantSchedule : LearningRateSchedule
 {
     private readonly double _learningRate;
 
-    /// <summary>Makes a schedule.</summary>
+    /// <summary>Creates a schedule.</summary>
     /// <param name="learningRate">Not negative.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="learningRate"/> is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="learningRate"/> is out of range.</exception>
     public ConstantSchedule(double learningRate)
     {
         Check.NotNegative(learningRate);
@@ -33,11 +33,11 @@ public sealed class CosineSchedule : LearningRateSchedule
     private readonly double _last;
     private readonly long _steps;
 
-    /// <summary>Makes a schedule.</summary>
+    /// <summary>Creates a schedule.</summary>
     /// <param name="learningRate">At step 0, not negative.</param>
     /// <param name="steps">Steps until the last learning rate, at least 1.</param>
     /// <param name="finalLearningRate">From then on, not negative. Default 0.</param>
-    /// <exception cref="ArgumentOutOfRangeException">An argument is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
     public CosineSchedule(double learningRate, long steps, double finalLearningRate = 0)
     {
         Check.NotNegative(learningRate);
@@ -60,11 +60,11 @@ public sealed class StepDecaySchedule : LearningRateSchedule
     private readonly long _interval;
     private readonly double _factor;
 
-    /// <summary>Makes a schedule.</summary>
+    /// <summary>Creates a schedule.</summary>
     /// <param name="learningRate">At step 0, not negative.</param>
     /// <param name="interval">Steps between changes, at least 1.</param>
     /// <param name="factor">Above 0. Default 0.1.</param>
-    /// <exception cref="ArgumentOutOfRangeException">An argument is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
     public StepDecaySchedule(double learningRate, long interval, double factor = 0.1)
     {
         Check.NotNegative(learningRate);
@@ -85,10 +85,10 @@ public sealed class ExponentialDecaySchedule : LearningRateSchedule
     private readonly double _learningRate;
     private readonly double _factor;
 
-    /// <summary>Makes a schedule.</summary>
+    /// <summary>Creates a schedule.</summary>
     /// <param name="learningRate">At step 0, not negative.</param>
     /// <param name="factor">Above 0.</param>
-    /// <exception cref="ArgumentOutOfRangeException">An argument is outside what is allowed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
     public ExponentialDecaySchedule(double learningRate, double factor)
     {
         Check.NotNegative(learningRate);
@@ -107,7 +107,7 @@ public sealed class WarmupSchedule : LearningRateSchedule
     private readonly long _steps;
     private readonly LearningRateSchedule _next;
 
-    /// <summary>Makes a schedule.</summary>
+    /// <summary>Creates a schedule.</summary>
     /// <param name="steps">Steps of the rise, at least 1: step i has (i + 1) / steps of the next schedule's first learning rate.</param>
     /// <param name="next">The schedule afterwards, which counts its steps from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="steps"/> is less than 1.</exception>

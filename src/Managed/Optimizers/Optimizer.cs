@@ -198,7 +198,7 @@ public abstract unsafe partial class Optimizer : IDisposable
     /// <summary>The options without which the state means something else, by name in a file.</summary>
     private protected abstract IEnumerable<(string Key, string Value)> StateOptions { get; }
 
-    /// <summary>What the state's numbers are: of which optimizer, and of which parameters in which order.</summary>
+    /// <summary>Describes the state's numbers: of which optimizer, and of which parameters in which order.</summary>
     private IEnumerable<(string Key, string Value)> Meaning =>
     [
         (KindKey, GetType().Name),
@@ -295,12 +295,12 @@ public abstract unsafe partial class Optimizer : IDisposable
             {
                 if (!model.Parameters.Contains(parameter))
                 {
-                    throw new ArgumentException($"{argument} has the parameter {parameter}, which is not one of the model.", nameof(options));
+                    throw new ArgumentException($"{argument} has the parameter {parameter}, which is not one of the model's.", nameof(options));
                 }
 
                 if (!groupOf.TryAdd(parameter, group))
                 {
-                    throw new ArgumentException($"{argument} has the parameter {parameter} again; each in one group at most is allowed.", nameof(options));
+                    throw new ArgumentException($"{argument} has the parameter {parameter} again; a parameter belongs to at most one group.", nameof(options));
                 }
             }
         }

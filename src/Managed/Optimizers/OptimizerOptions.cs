@@ -8,7 +8,7 @@ public abstract record OptimizerOptions
     /// <summary>Weight decay, not negative. Null, the default: 0.01 for <see cref="AdamW"/>, 0 for other optimizers.</summary>
     public double? WeightDecay { get; init; }
 
-    /// <summary>Whether <see cref="WeightDecay"/> also applies to biases. Default false.</summary>
+    /// <summary>Applies <see cref="WeightDecay"/> also to biases. Default false.</summary>
     public bool DecayBiases { get; init; }
 
     /// <summary>Parameters that are treated apart. Default none: all are treated alike.</summary>
@@ -21,7 +21,7 @@ public sealed record SgdOptions : OptimizerOptions
     /// <summary>Momentum, 0 to 1, 1 excluded. Default 0.</summary>
     public double Momentum { get; init; }
 
-    /// <summary>Whether momentum, which must then be above 0, is Nesterov's. Default false.</summary>
+    /// <summary>Uses Nesterov's momentum; it must then be above 0. Default false.</summary>
     public bool Nesterov { get; init; }
 }
 

@@ -11,12 +11,12 @@ public sealed unsafe class Sgd : Optimizer
 {
     private readonly SgdOptions _options;
 
-    /// <summary>Makes an optimizer.</summary>
+    /// <summary>Creates an optimizer.</summary>
     /// <param name="model">The model whose parameters are changed.</param>
     /// <param name="learningRate">Learning rate, not negative.</param>
     /// <param name="options">Null: the defaults.</param>
     /// <exception cref="ArgumentException">
-    /// A number is outside what is allowed, Nesterov's momentum is asked for without momentum, or a group has a parameter that is not the model's.
+    /// A number is out of range, Nesterov's momentum is asked for without momentum, or a group has a parameter that is not the model's.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Sgd(Sequential model, double learningRate, SgdOptions? options = null)

@@ -260,7 +260,7 @@ internal sealed class FileReplacement : IDisposable
     /// </summary>
     /// <param name="folder">Where a relative path begins; without links in it.</param>
     /// <param name="path">The path to join.</param>
-    /// <param name="throughLast">Whether its last name is followed, too.</param>
+    /// <param name="throughLast">True to follow its last name, too.</param>
     /// <param name="links">Counts the links.</param>
     /// <param name="asked">The path that messages name.</param>
     private static string Walk(string folder, string path, bool throughLast, ref int links, string asked)
@@ -294,7 +294,7 @@ internal sealed class FileReplacement : IDisposable
         return path.EndsWith('/') ? System.IO.Path.Join(at, "/") : at;
     }
 
-    /// <summary>Whether a link is one that only opening can follow: its text need not be a path.</summary>
+    /// <summary>Tells whether a link is one that only opening can follow: its text need not be a path.</summary>
     private static bool IsOpenFile(string link) => link.StartsWith("/proc/", StringComparison.Ordinal) || link.StartsWith("/dev/fd/", StringComparison.Ordinal);
 
     private static void Count(ref int links, string path)

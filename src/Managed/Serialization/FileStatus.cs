@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace OrthoNative;
 
-/// <summary>What Linux tells of a file that .NET does not: its kind, its owner and its attributes.</summary>
+/// <summary>The status of a file that Linux tells and .NET does not: its kind, its owner and its attributes.</summary>
 [StructLayout(LayoutKind.Explicit, Size = 256)]
 internal unsafe partial struct FileStatus
 {
@@ -31,18 +31,18 @@ internal unsafe partial struct FileStatus
     /// <summary>Number of the user who owns the file.</summary>
     public readonly uint User => _user;
 
-    /// <summary>Whether it is neither a file nor a folder but a pipe, a device or a socket.</summary>
+    /// <summary>True if it is neither a file nor a folder but a pipe, a device or a socket.</summary>
     public readonly bool IsDevice => (_mode & KindMask) is not (RegularKind or FolderKind);
 
     /// <summary>Number of the user whose rights this thread has.</summary>
     public static uint CurrentUser => EffectiveUser();
 
-    /// <summary>Whether two are of one file.</summary>
+    /// <summary>Tells whether two are of one file.</summary>
     public readonly bool IsSame(FileStatus? other) => other is { } file && file._number == _number && file._device == _device;
 
     /// <summary>Asks for the status of a file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="follow">Whether a symbolic link stands for its target.</param>
+    /// <param name="follow">True if a symbolic link stands for its target.</param>
     /// <returns>Null: there is none, or it cannot be asked for, as on systems other than Linux.</returns>
     public static FileStatus? Of(string path, bool follow)
     {

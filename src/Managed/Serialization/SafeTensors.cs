@@ -88,7 +88,7 @@ public static class SafeTensors
     /// The file is not of the format, is damaged, or has a tensor that no <see cref="Tensor"/> can hold: of another element type than F32, F64,
     /// F16 and BF16, without elements, or of more than 8 dimensions. The message names the offset and what was expected there.
     /// </exception>
-    /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public static Dictionary<string, Tensor> Load(string path, Device device)
     {
@@ -108,7 +108,7 @@ public static class SafeTensors
     /// <exception cref="InvalidDataException">
     /// The file is not of the format or is damaged, or has no tensor of one of the names, or one that no <see cref="Tensor"/> can hold.
     /// </exception>
-    /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public static Dictionary<string, Tensor> Load(string path, Device device, IEnumerable<string> names)
     {
@@ -183,7 +183,7 @@ public static class SafeTensors
             {
                 if (string.IsNullOrEmpty(name) || name == MetadataKey || !names.Add(name))
                 {
-                    throw new ArgumentException($"{nameof(tensors)} has the name '{ForeignText.Clean(name)}'; names that occur once, are not empty and not {MetadataKey} are allowed.", nameof(tensors));
+                    throw new ArgumentException($"{nameof(tensors)} has the name '{ForeignText.Clean(name)}'; names must be unique, not empty and not {MetadataKey}.", nameof(tensors));
                 }
 
                 Check.Utf8(name, $"{nameof(tensors)} has a name with", nameof(tensors));

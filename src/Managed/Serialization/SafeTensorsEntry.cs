@@ -5,7 +5,7 @@ namespace OrthoNative;
 /// <param name="ElementType">Its element type as the file has it: F32, BF16, I64, ...</param>
 /// <param name="Shape">Its sizes; none for a scalar.</param>
 /// <param name="IsLoadable">
-/// Whether <see cref="SafeTensors.Load(string, Device, IEnumerable{string})"/> can load it: its elements are F32, F64, F16 or BF16, there is at
+/// Tells whether <see cref="SafeTensors.Load(string, Device, IEnumerable{string})"/> can load it: its elements are F32, F64, F16 or BF16, there is at
 /// least one of them, and it has at most 8 dimensions.
 /// </param>
 public sealed record SafeTensorsEntry(string Name, string ElementType, IReadOnlyList<long> Shape, bool IsLoadable);

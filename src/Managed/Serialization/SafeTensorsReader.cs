@@ -281,7 +281,7 @@ internal sealed class SafeTensorsReader : IDisposable
     /// <param name="Name">Its name in the file, or what stands in its place.</param>
     /// <param name="Bits">Bits of an element; 0: not known.</param>
     /// <param name="DType">That of a tensor which holds all of its values; null: there is none.</param>
-    /// <param name="Widen">Makes such a value of the bits; null: the bits are that value.</param>
+    /// <param name="Widen">Converts the bits to such a value; null: the bits are that value.</param>
     private sealed record ElementType(string Name, int Bits, DType? DType = null, Func<ushort, float>? Widen = null)
     {
         private static readonly Dictionary<string, ElementType> s_known = new ElementType[]
@@ -331,7 +331,7 @@ internal sealed class SafeTensorsReader : IDisposable
                 {
                     if (hasMetadata)
                     {
-                        throw Invalid($"the name '{SafeTensors.MetadataKey}' is there again", "names that occur once are expected");
+                        throw Invalid($"the name '{SafeTensors.MetadataKey}' is there again", "names must be unique");
                     }
 
                     hasMetadata = true;
@@ -364,7 +364,7 @@ internal sealed class SafeTensorsReader : IDisposable
                 Next(JsonTokenType.String);
                 if (!reader._metadata.TryAdd(key, Text()))
                 {
-                    throw Invalid($"the name '{ForeignText.Clean(key)}' is there again", "names that occur once are expected");
+                    throw Invalid($"the name '{ForeignText.Clean(key)}' is there again", "names must be unique");
                 }
             }
         }
@@ -392,7 +392,7 @@ internal sealed class SafeTensorsReader : IDisposable
                         offsets = ParseNumbers();
                         break;
                     case SafeTensors.DTypeKey or SafeTensors.ShapeKey or SafeTensors.OffsetsKey:
-                        throw Invalid($"tensor '{shown}' has '{key}' again", "names that occur once are expected");
+                        throw Invalid($"tensor '{shown}' has '{key}' again", "names must be unique");
                     default:
                         // What the format does not name and other readers pass over.
                         _json.Read();
@@ -426,7 +426,7 @@ internal sealed class SafeTensorsReader : IDisposable
 
             if (!reader._entries.TryAdd(name, new Entry(type, shape, offsets[0], offsets[1], start)))
             {
-                throw Invalid($"tensor '{shown}' is there again", "names that occur once are expected");
+                throw Invalid($"tensor '{shown}' is there again", "names must be unique");
             }
         }
 

@@ -51,8 +51,8 @@ internal sealed class ContentWatch(Tensor whole)
     }
 
     /// <summary>The pass reads the content again, or is given up.</summary>
-    /// <param name="mark">What <see cref="BeginPass"/> returned.</param>
-    /// <returns>Whether the content is what it was.</returns>
+    /// <param name="mark">The result of <see cref="BeginPass"/>.</param>
+    /// <returns>True if the content is what it was.</returns>
     public bool EndPass(long mark)
     {
         Settle();

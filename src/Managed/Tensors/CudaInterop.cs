@@ -48,6 +48,7 @@ public static class CudaInterop
     /// <param name="tensor">A tensor on a CUDA device.</param>
     /// <returns>
     /// Valid as long as the tensor: keep a reference to it, and do not dispose it. Outputs of a model may lie elsewhere after its next call.
+    /// Work on streams other than the device's that uses it must have ended before the tensor is disposed or collected.
     /// </returns>
     /// <exception cref="ArgumentException">The tensor lies on a CPU device.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
@@ -59,7 +60,7 @@ public static class CudaInterop
         return (nint)memory.Address;
     }
 
-    /// <summary>Makes a tensor of memory that stays the caller's.</summary>
+    /// <summary>Creates a tensor of memory that stays the caller's.</summary>
     /// <param name="device">A CUDA device.</param>
     /// <param name="address">
     /// A <c>CUdeviceptr</c>: memory of the same GPU, aligned to the element type. Must outlive the tensor, which never frees it.
@@ -80,7 +81,7 @@ public static class CudaInterop
         if (address == 0 || address % dtype.Bytes() != 0)
         {
             throw new ArgumentException(
-                $"{nameof(address)} is 0x{(nuint)address:x}; that of memory of the GPU is allowed, a multiple of {dtype.Bytes()}.", nameof(address));
+                $"{nameof(address)} is 0x{(nuint)address:x}; it must be an address of GPU memory, and a multiple of {dtype.Bytes()}.", nameof(address));
         }
 
         return Tensor.Wrap(device, address, dtype, shape);
@@ -100,8 +101,8 @@ public static class CudaInterop
         {
             throw new ArgumentException(
                 name == nameof(device)
-                    ? $"{name} is '{device}'; a device of {nameof(Device)}.{nameof(Device.Cuda)} is allowed."
-                    : $"{name} lies on the device '{device}'; one on a device of {nameof(Device)}.{nameof(Device.Cuda)} is allowed.",
+                    ? $"{name} is '{device}'; it must be a device of {nameof(Device)}.{nameof(Device.Cuda)}."
+                    : $"{name} lies on the device '{device}'; it must lie on a device of {nameof(Device)}.{nameof(Device.Cuda)}.",
                 name);
         }
     }

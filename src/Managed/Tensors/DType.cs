@@ -28,5 +28,5 @@ internal static class DTypes
     public static DType Of<T>() where T : unmanaged =>
         typeof(T) == typeof(float) ? DType.Float32 :
         typeof(T) == typeof(double) ? DType.Float64 :
-        throw new ArgumentException($"{nameof(T)} is {typeof(T).Name}; float and double are allowed.", nameof(T));
+        throw new ArgumentException($"{nameof(T)} is {typeof(T).Name}; it must be float or double.", nameof(T));
 }

@@ -47,10 +47,10 @@ public sealed unsafe class Device : IDisposable
     /// <exception cref="NotSupportedException">The environment variable <c>ORTHONATIVE_THREADS</c> is not a whole number from 1 to 1024.</exception>
     public static Device Default => s_default.Value;
 
-    /// <summary>Whether it is the CPU or a GPU.</summary>
+    /// <summary>The kind of device: the CPU or a GPU.</summary>
     public DeviceKind Kind { get; }
 
-    /// <summary>What the device is called: <c>cpu</c>, or the GPU's name, <c>NVIDIA H200</c>.</summary>
+    /// <summary>The name of the device: <c>cpu</c>, or that of the GPU, <c>NVIDIA H200</c>.</summary>
     public string Name { get; }
 
     /// <summary>The most threads that work together, the caller's among them; 0 for a GPU.</summary>
@@ -75,7 +75,7 @@ public sealed unsafe class Device : IDisposable
         }
     }
 
-    /// <summary>Makes a CPU device.</summary>
+    /// <summary>Creates a CPU device.</summary>
     /// <param name="threads">
     /// Threads that work together, 1 to 1024. 0: as many as the environment variable <c>ORTHONATIVE_THREADS</c> says, 1 to 1024;
     /// where it is not set, <see cref="Environment.ProcessorCount"/>, which follows the affinity of the process, the quota of its
@@ -106,7 +106,7 @@ public sealed unsafe class Device : IDisposable
         }
     }
 
-    /// <summary>What ORTHONATIVE_THREADS says; null where it is not set. Read here too, since what .NET sets is not seen by native code.</summary>
+    /// <summary>The value of ORTHONATIVE_THREADS; null where it is not set. Read here too, since native code does not see what .NET sets.</summary>
     private static int? ThreadsOfEnvironment()
     {
         string? value = Environment.GetEnvironmentVariable(ThreadsVariable);
@@ -124,7 +124,7 @@ public sealed unsafe class Device : IDisposable
     private static Device OfCpu(int threads) =>
         new(new ortho_device_options { kind = (int)ortho_device_kind.ORTHO_DEVICE_CPU, threads = threads });
 
-    /// <summary>Makes a device of an NVIDIA GPU.</summary>
+    /// <summary>Creates a device of an NVIDIA GPU.</summary>
     /// <param name="index">Which GPU, from 0.</param>
     /// <param name="options">Precision, and what is shared with other CUDA code; null: the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="index"/> is negative, or a precision is unknown.</exception>

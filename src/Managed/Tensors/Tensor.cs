@@ -24,13 +24,13 @@ public sealed unsafe class Tensor : IDisposable
     private BufferHandle _buffer;
     private bool _disposed;
 
-    /// <summary>Makes a tensor of zeros.</summary>
+    /// <summary>Creates a tensor of zeros.</summary>
     /// <param name="device">Where the tensor lies.</param>
     /// <param name="dtype">Element type.</param>
     /// <param name="shape">Sizes, each at least 1; none for a single number. Copied.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1, or <paramref name="dtype"/> is unknown.</exception>
     /// <exception cref="ArgumentException">There are more than 8 sizes, or their product is beyond 64 bits.</exception>
-    /// <exception cref="OutOfMemoryException">The memory cannot be had; the message says how much is needed and available.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory; the message says how much is needed and free.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public Tensor(Device device, DType dtype, params ReadOnlySpan<long> shape)
     {
@@ -94,7 +94,7 @@ public sealed unsafe class Tensor : IDisposable
 
     internal bool IsDisposed => _disposed || _buffer.IsClosed;
 
-    /// <summary>Makes a tensor with the elements given.</summary>
+    /// <summary>Creates a tensor with the elements given.</summary>
     /// <typeparam name="T">float or double; decides the element type.</typeparam>
     /// <param name="device">Where the tensor lies.</param>
     /// <param name="values">Elements in row-major order. Copied.</param>
@@ -103,7 +103,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <typeparamref name="T"/> is another type, or the number of elements does not match the shape.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
-    /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public static Tensor From<T>(Device device, ReadOnlySpan<T> values, params ReadOnlySpan<long> shape) where T : unmanaged
     {
@@ -111,7 +111,7 @@ public sealed unsafe class Tensor : IDisposable
         if (CountOf(shape, dtype) != values.Length)
         {
             throw new ArgumentException(
-                $"{nameof(values)} has {values.Length} elements; {CountOf(shape, dtype)} are allowed for shape {Check.FormatShape(shape)}.",
+                $"{nameof(values)} has {values.Length} elements; it must have {CountOf(shape, dtype)} for shape {Check.FormatShape(shape)}.",
                 nameof(values));
         }
 
@@ -180,7 +180,7 @@ public sealed unsafe class Tensor : IDisposable
         {
             throw new InvalidOperationException(
                 $"The tensor lies on the device '{Device}', whose memory the host cannot address; " +
-                $"{nameof(ToArray)}, {nameof(CopyTo)}, {nameof(CopyFrom)} and {nameof(Fill)} are allowed.");
+                $"use {nameof(ToArray)}, {nameof(CopyTo)}, {nameof(CopyFrom)} or {nameof(Fill)}.");
         }
 
         return new Span<T>((T*)((byte*)_buffer.Data + _byteOffset) + start, length);
@@ -342,7 +342,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <param name="device">Where it lies.</param>
     /// <param name="dtype">Element type.</param>
     /// <param name="shape">Sizes.</param>
-    /// <param name="source">What the results are computed from. It may be the results of the last call, which then stay with their reader.</param>
+    /// <param name="source">The tensor that the results are computed from. It may be the results of the last call, which then stay with their reader.</param>
     internal static Tensor Ensure([NotNull] ref Tensor? tensor, Device device, DType dtype, ReadOnlySpan<long> shape, Tensor? source = null)
     {
         if (tensor is not null && tensor == source)
@@ -430,7 +430,7 @@ public sealed unsafe class Tensor : IDisposable
     {
         if (shape.Length > MaximumRank)
         {
-            throw new ArgumentException($"{name} has {shape.Length} sizes; up to {MaximumRank} are allowed.", name);
+            throw new ArgumentException($"{name} has {shape.Length} sizes; it must have at most {MaximumRank}.", name);
         }
 
         long count = 1;
@@ -438,12 +438,12 @@ public sealed unsafe class Tensor : IDisposable
         {
             if (size < 1)
             {
-                throw new ArgumentOutOfRangeException(name, $"{name} is {Check.FormatShape(shape)}; sizes of at least 1 are allowed.");
+                throw new ArgumentOutOfRangeException(name, $"{name} is {Check.FormatShape(shape)}; every size must be at least 1.");
             }
 
             if (count > long.MaxValue / dtype.Bytes() / size)
             {
-                throw new ArgumentException($"{name} is {Check.FormatShape(shape)}; up to {long.MaxValue / dtype.Bytes()} elements are allowed.", name);
+                throw new ArgumentException($"{name} is {Check.FormatShape(shape)}; it must have at most {long.MaxValue / dtype.Bytes()} elements.", name);
             }
 
             count *= size;
@@ -479,7 +479,7 @@ public sealed unsafe class Tensor : IDisposable
     {
         if (count != Count)
         {
-            throw new ArgumentException($"{name} has {count} elements; {Count} are allowed for shape {Check.FormatShape(_shape)}.", name);
+            throw new ArgumentException($"{name} has {count} elements; it must have {Count} for shape {Check.FormatShape(_shape)}.", name);
         }
     }
 }

@@ -35,7 +35,7 @@ internal static class CompareCommand
         {
             if (result.GetValueOrDefault<long?>() is < 1 or > 1 << 30)
             {
-                result.AddError($"--state-mib is {result.GetValueOrDefault<long?>()}; numbers from 1 to {1 << 30} are allowed.");
+                result.AddError($"--state-mib is {result.GetValueOrDefault<long?>()}; it must be from 1 to {1 << 30}.");
             }
         });
         var seconds = new Option<double>("--seconds")
@@ -110,7 +110,7 @@ internal static class CompareCommand
     {
         var option = new Option<int[]>(name)
         {
-            Description = $"{description}; several are allowed",
+            Description = $"{description}; may be given several times",
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => defaults,
         };
@@ -118,7 +118,7 @@ internal static class CompareCommand
         {
             if (result.GetValueOrDefault<int[]>()?.FirstOrDefault(value => value < 1, 1) is int wrong and not 1)
             {
-                result.AddError($"{name} is {wrong}; numbers of at least 1 are allowed.");
+                result.AddError($"{name} is {wrong}; it must be at least 1.");
             }
         });
         return option;

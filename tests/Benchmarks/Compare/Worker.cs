@@ -173,7 +173,7 @@ internal static class Worker
             if (!agree)
             {
                 throw new InvalidOperationException(FormattableString.Invariant(
-                    $"{mode} step {step}: our loss is {ourLoss:G9}, that of {peer.Name} {theirLoss:G9}; a difference of {LossTolerance} is allowed, relative where losses are above 1."));
+                    $"{mode} step {step}: our loss is {ourLoss:G9}, that of {peer.Name} {theirLoss:G9}; they must differ by at most {LossTolerance}, relative where losses are above 1."));
             }
         }
     }

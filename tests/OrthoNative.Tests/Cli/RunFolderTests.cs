@@ -140,7 +140,7 @@ internal sealed class RunFolderTests
         {
             Assert.That(
                 () => RunFolder.Open(path, "record"),
-                Throws.TypeOf<CliException>().With.Message.StartsWith($"--out is '{path}', where another run goes on; allowed: "));
+                Throws.TypeOf<CliException>().With.Message.StartsWith($"--out is '{path}', which another run is using; "));
         }
 
         Assert.That(Directory.Exists(path), Is.False);
@@ -162,7 +162,7 @@ internal sealed class RunFolderTests
 
         Assert.That(
             () => RunFolder.Open(folder.Path, "weights", "record"),
-            Throws.TypeOf<CliException>().With.Message.EndsWith($"where {name} is a folder; allowed: a folder in which it is a file or is not"));
+            Throws.TypeOf<CliException>().With.Message.EndsWith($"where {name} is a folder; it must be a file or not exist"));
 
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.EqualTo((string[])[folder.File(name)]));
     }
@@ -181,7 +181,7 @@ internal sealed class RunFolderTests
 
         Assert.That(
             () => open.WaitAsync(TimeSpan.FromSeconds(30)),
-            Throws.TypeOf<CliException>().With.Message.Contains("(.orthonative.lock is a pipe or a device; expected: a file or nothing)"));
+            Throws.TypeOf<CliException>().With.Message.Contains("(.orthonative.lock is a pipe or a device; it must be a file or not exist)"));
         Assert.That(File.Exists(folder.File(".orthonative.lock")), Is.True);
     }
 
@@ -255,7 +255,7 @@ internal sealed class RunFolderTests
         string? problem = first.TryWrite(Text("record", "1"));
         first.Dispose();
 
-        Assert.That(problem, Does.Contain("record cannot be written (another run goes on there)"));
+        Assert.That(problem, Does.Contain("record cannot be written (another run is using the folder)"));
         Assert.That(File.Exists(Path.Combine(path, ".record.part")), Is.True);
         Assert.That(() => RunFolder.Open(path, "record"), Throws.TypeOf<CliException>());
         Assert.That(second.TryWrite(Text("record", "2")), Is.Null);
@@ -273,7 +273,7 @@ internal sealed class RunFolderTests
             File.WriteAllText(folder.File(".orthonative.lock"), "");
         }
 
-        Assert.That(() => RunFolder.Open(folder.Path, "record"), Throws.TypeOf<CliException>().With.Message.Contains("where another run goes on"));
+        Assert.That(() => RunFolder.Open(folder.Path, "record"), Throws.TypeOf<CliException>().With.Message.Contains("which another run is using"));
         Assert.That(first.TryWrite(Text("record", "1")), Is.Null);
     }
 
@@ -287,7 +287,7 @@ internal sealed class RunFolderTests
         Directory.Move(path, folder.File("moved"));
         using var second = RunFolder.Open(path, "record");
 
-        Assert.That(first.TryWrite(Text("record", "1")), Does.Contain("record cannot be written (another run goes on there)"));
+        Assert.That(first.TryWrite(Text("record", "1")), Does.Contain("record cannot be written (another run is using the folder)"));
         Assert.That(second.TryWrite(Text("record", "2")), Is.Null);
     }
 
@@ -307,7 +307,7 @@ internal sealed class RunFolderTests
 
         Assert.That(
             () => RunFolder.Open(folder.Path, "record"),
-            Throws.TypeOf<CliException>().With.Message.Contains(".orthonative.lock is a symbolic link; expected: a file or nothing"));
+            Throws.TypeOf<CliException>().With.Message.Contains(".orthonative.lock is a symbolic link; it must be a file or not exist"));
         Assert.That(File.Exists(target) ? File.ReadAllText(target) : "absent", Is.EqualTo(dangling ? "absent" : "precious"));
     }
 

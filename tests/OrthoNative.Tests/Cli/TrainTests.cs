@@ -8,7 +8,7 @@ internal sealed class TrainTests
 {
     private static readonly string[] s_files = ["loss.png", "model.safetensors", "run.json"];
 
-    /// <summary>And those that an interrupted run is gone on with from.</summary>
+    /// <summary>And those that an interrupted run is resumed from.</summary>
     private static readonly string[] s_filesOnTheWay = ["loss.csv", "loss.png", "model.safetensors", "optimizer.safetensors", "run.json"];
 
     /// <summary>A run of a second.</summary>
@@ -258,7 +258,7 @@ internal sealed class TrainTests
         CliResult straight = CliProcess.Run(folder.Path, [.. command, "--out", "straight"]);
 
         Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
-        Assert.That(resumed.Output, Does.Contain("going on from step "));
+        Assert.That(resumed.Output, Does.Contain("resuming from step "));
         Assert.That(straight.ExitCode, Is.Zero, straight.Error);
         Assert.That(Names(folder.File("run")), Is.EqualTo(s_files));
         Assert.That(File.ReadAllBytes(folder.File("run/model.safetensors")), Is.EqualTo(File.ReadAllBytes(folder.File("straight/model.safetensors"))));
@@ -286,7 +286,7 @@ internal sealed class TrainTests
 
         Assert.That(second.ExitCode, Is.EqualTo(1));
         Assert.That(second.Output, Is.Empty);
-        Assert.That(second.Error.TrimEnd('\n'), Does.Contain($"--out is '{options[0]}', where another run goes on").And.Not.Contains("\n"));
+        Assert.That(second.Error.TrimEnd('\n'), Does.Contain($"--out is '{options[0]}', which another run is using").And.Not.Contains("\n"));
         Assert.That(first.ExitCode, Is.EqualTo(143), first.Error);
         Assert.That(Names(folder.File("run")), Is.EqualTo(s_filesOnTheWay));
     }
@@ -339,7 +339,7 @@ internal sealed class TrainTests
         Assert.That(Directory.Exists(folder.File("none")), Is.False);
         Assert.That(different.Error, Does.Contain("learningRate is 0.5").And.Contains("has 1E-05"));
         Assert.That(otherTask.Error, Does.Contain("is of the task copy"));
-        Assert.That(damaged.Error, Does.Contain("cannot be gone on with").And.Contains("the losses are of 1 steps"));
+        Assert.That(damaged.Error, Does.Contain("cannot be resumed").And.Contains("the losses are of 1 steps"));
         Assert.That(notFinite.Error, Does.Contain("line 2 is '1,NaN,0.1'; expected: the number of a step, its loss and its metric, both finite"));
         Assert.That(nullEpoch.Error, Does.Contain("run.json' cannot be read (an epoch of it is null)"));
         Assert.That(
@@ -388,7 +388,7 @@ internal sealed class TrainTests
         Assert.That(result.Error, Does.Contain("'run/epochs.jsonl' cannot be read ("));
     }
 
-    /// <summary>Everything that a run goes on with is checked before it does.</summary>
+    /// <summary>Everything that a run is resumed with is checked before.</summary>
     [Test]
     [Platform("Linux,MacOsX")]
     public void Values_that_no_run_has_are_refused_with_their_name_when_it_is_resumed()
@@ -409,26 +409,26 @@ internal sealed class TrainTests
         int last = saved.RootElement.GetProperty("epochs").GetArrayLength() - 1;
         (string Field, string Value, string Expected)[] changes =
         [
-            ("seconds", "1e12", "seconds is 1000000000000; allowed: 0 to 1000000000"),
-            ("seconds", "-1", "seconds is -1; allowed: 0 to"),
+            ("seconds", "1e12", "seconds is 1000000000000; it must be from 0 to 1000000000"),
+            ("seconds", "-1", "seconds is -1; it must be from 0 to"),
             ("seconds", "1e999", "seconds is Infinity"),
             ("seconds", "\"NaN\"", "seconds is NaN"),
-            ("parameters", "0", "parameters is 0; allowed: 1 to"),
+            ("parameters", "0", "parameters is 0; it must be from 1 to"),
             ("parameters", "17", "parameters is 17 in run.json; expected: 1706"),
             ("seed", "2", "seed is 2; expected: 1"),
-            ("epochs.0.epoch", "0", "epochs[0].epoch is 0; allowed: 1 to"),
-            ("epochs.0.epoch", "7", "epochs[1].epoch is 2; allowed: 8 to"),
-            ("epochs.0.step", "0", "epochs[0].step is 0; allowed: 1 to"),
-            ($"epochs.{last}.step", "999999999", $"epochs[{last}] is epoch {last + 1} up to step 999999999; allowed: steps up to "),
+            ("epochs.0.epoch", "0", "epochs[0].epoch is 0; it must be from 1 to"),
+            ("epochs.0.epoch", "7", "epochs[1].epoch is 2; it must be from 8 to"),
+            ("epochs.0.step", "0", "epochs[0].step is 0; it must be from 1 to"),
+            ($"epochs.{last}.step", "999999999", $"epochs[{last}] is epoch {last + 1} up to step 999999999; it must end at step "),
             ("epochs.0.loss", "1e999", "epochs[0].loss is Infinity"),
             ("epochs.0.metric", "-3", "epochs[0].metric is -3"),
             ("epochs.0.learningRate", "-1", "epochs[0].learningRate is -1"),
             ("epochs.0.gradientNorm", "-1", "epochs[0].gradientNorm is -1"),
             ("epochs.0.seconds", "1e300", "epochs[0].seconds is"),
             ("epochs.0.samplesPerSecond", "-1", "epochs[0].samplesPerSecond is -1"),
-            ("lossLog.bytes", "0", "lossLog.bytes is 0; allowed: 1 to"),
+            ("lossLog.bytes", "0", "lossLog.bytes is 0; it must be from 1 to"),
             ("lossLog.bytes", "9000000000000000000", " in 9000000000000000000, as run.json says in lossLog"),
-            ("lossLog.lines", "-1", "lossLog.lines is -1; allowed: 0 to"),
+            ("lossLog.lines", "-1", "lossLog.lines is -1; it must be from 0 to"),
             ("lossLog.lines", "5", "expected: 5 in "),
         ];
         var wrong = new List<string>();
@@ -494,7 +494,7 @@ internal sealed class TrainTests
 
         Assert.That(result.ExitCode, Is.EqualTo(1));
         Assert.That(result.Output, Is.Empty);
-        Assert.That(result.Error, Does.Contain("--out is 'run', where model.safetensors is a folder; allowed: "));
+        Assert.That(result.Error, Does.Contain("--out is 'run', where model.safetensors is a folder; it must be "));
     }
 
     [Test]
@@ -587,7 +587,7 @@ internal sealed class TrainTests
             folder.Path, [.. s_shortCopy, "--steps", "200", "--stop-at", "1", "--save-every", "0.00001", "--out", "run"]);
 
         Assert.That(result.ExitCode, Is.Zero, result.Error);
-        Assert.That(result.Output, Does.Contain("optimizer.safetensors cannot be written (").And.Contains("the run goes on without having been saved"));
+        Assert.That(result.Output, Does.Contain("optimizer.safetensors cannot be written (").And.Contains("the run continues unsaved"));
         Assert.That(result.Error.TrimEnd('\n'), Does.Contain("warning: loss.png cannot be written (the file is larger than").And.Not.Contains("\n"));
         Assert.That(Names(folder.File("run")), Is.EqualTo((string[])["model.safetensors", "run.json"]));
     }
@@ -691,7 +691,7 @@ internal sealed class TrainTests
         CliResult result = CliProcess.RunIn($"mkdir gone && cd gone && rmdir ../gone && {CliProcess.Tool}", folder.Path, s_shortCopy);
 
         Assert.That(result.ExitCode, Is.EqualTo(1));
-        Assert.That(result.Error, Does.Match("--out is 'runs/copy-.*', and the working directory does not exist any more; allowed: "));
+        Assert.That(result.Error, Does.Match("--out is 'runs/copy-.*', and the working directory does not exist any more; give "));
     }
 
     [TestCase("mnist")]
@@ -706,7 +706,7 @@ internal sealed class TrainTests
 
         Assert.That(result.ExitCode, Is.EqualTo(1));
         Assert.That(result.Output, Is.Empty);
-        Assert.That(result.Error, Does.Contain("--data is '.', where a training image has 16 pixels and a test image 25; allowed: images of one size"));
+        Assert.That(result.Error, Does.Contain("--data is '.', where a training image has 16 pixels and a test image 25; they must be of one size"));
         Assert.That(Directory.Exists(folder.File("run")), Is.False);
     }
 

@@ -39,7 +39,7 @@ internal sealed class TrainingTests : CudaTests
         Assert.That(Bytes(model.ParameterData), Is.EqualTo(before));
         Assert.That(() => loss.Forward(model.Forward(inputs), [0, 1, 2]), Throws.TypeOf<NotFiniteNumberException>());
 
-        // Reporting clears it: with good inputs training goes on.
+        // Reporting clears it: with good inputs training continues.
         inputs.Fill(0.5);
         Step(model, loss, optimizer, inputs);
         Device.Synchronize();

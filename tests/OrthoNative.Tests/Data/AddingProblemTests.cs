@@ -70,7 +70,7 @@ internal sealed class AddingProblemTests
     }
 
     [Test]
-    public void Arguments_outside_what_is_allowed_are_refused()
+    public void Arguments_out_of_range_are_refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new AddingProblem(1, 10, 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => new AddingProblem(10, 0, 0));

@@ -70,7 +70,7 @@ internal sealed class CopyingMemoryTests
     }
 
     [Test]
-    public void Arguments_outside_what_is_allowed_are_refused()
+    public void Arguments_out_of_range_are_refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new CopyingMemory(0, 10, 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => new CopyingMemory(int.MaxValue, 10, 0));

@@ -173,7 +173,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
         {
             if (failing - first is 0 or 1)
             {
-                // It is the same batch that is asked for again; to go on without it is the caller's choice.
+                // It is the same batch that is asked for again; to continue without it is the caller's choice.
                 Assert.That(() => batches.MoveNext(), Throws.TypeOf<IOException>().With.Message.EqualTo($"sample {failing}"));
                 Assert.That(() => batches.MoveNext(), Throws.TypeOf<IOException>().With.Message.EqualTo($"sample {failing}"));
                 Assert.That(() => batches.Current, Throws.InvalidOperationException);
@@ -251,7 +251,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void Arguments_outside_what_is_allowed_are_refused()
+    public void Arguments_out_of_range_are_refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => _ = new DataLoader(new Numbers(10), 0, device: Device));
         Assert.That(
@@ -277,7 +277,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [TestCase("Outputs", 0, "1 to ")]
     [TestCase("Outputs", -1, "1 to ")]
     [TestCase("Outputs", 1L << 62, "1 to 1073741795")]
-    public void Sizes_that_a_data_set_cannot_have_are_refused_by_name(string property, long value, string allowed)
+    public void Sizes_that_a_data_set_cannot_have_are_refused_by_name(string property, long value, string required)
     {
         var data = new Sizes { Classes = false };
         typeof(Sizes).GetProperty($"Given{property}")!.SetValue(data, value);
@@ -286,7 +286,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
         {
             ArgumentException exception = Assert.Throws<ArgumentOutOfRangeException>(
                 () => _ = new DataLoader(data, 2, shuffle: true, dropLast: dropLast, device: Device))!;
-            Assert.That(exception.Message, Does.StartWith($"dataset.{property} is {value}; ").And.Contains(allowed));
+            Assert.That(exception.Message, Does.StartWith($"dataset.{property} is {value}; ").And.Contains(required));
         }
     }
 
@@ -318,7 +318,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(DataLoader.GetLargestBatchSize(data), Is.EqualTo(Array.MaxLength / 200_000_000));
         Assert.That(
             () => _ = new DataLoader(data, 11, device: Device),
-            Throws.ArgumentException.With.Message.Contains("2 x 100000000 values allow at most 10"));
+            Throws.ArgumentException.With.Message.Contains("2 x 100000000 values it must be at most 10"));
         data.Classes = true;
         Assert.That(DataLoader.GetLargestBatchSize(data), Is.EqualTo(Array.MaxLength / 6));
     }

@@ -281,7 +281,7 @@ internal sealed class DatasetDownloadTests
 
         await Assert.ThatAsync(
             () => DatasetDownload.FetchAsync(s_files, folder.Path, [new Uri("http://127.0.0.1/"), mirror]),
-            Throws.ArgumentException.With.Property("ParamName").EqualTo("mirrors").And.Message.StartsWith("mirrors[1] is ").And.Message.Contains("an http or https address is required"));
+            Throws.ArgumentException.With.Property("ParamName").EqualTo("mirrors").And.Message.StartsWith("mirrors[1] is ").And.Message.Contains("it must be an http or https address"));
     }
 
     [Test]

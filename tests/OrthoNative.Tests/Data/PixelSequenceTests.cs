@@ -106,7 +106,7 @@ internal sealed class PixelSequenceTests
     }
 
     [Test]
-    public void Options_outside_what_is_allowed_are_refused()
+    public void Options_out_of_range_are_refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new PixelSequence(_images, new PixelSequenceOptions { Mean = double.NaN }));
         Assert.Throws<ArgumentOutOfRangeException>(() => new PixelSequence(_images, new PixelSequenceOptions { StandardDeviation = 0 }));

@@ -304,7 +304,7 @@ internal sealed class LinearizedChainTests
     }
 
     [Test]
-    public void Wrong_arguments_are_refused_with_what_is_allowed()
+    public void Wrong_arguments_are_refused_with_what_is_required()
     {
         var layer = new RoaFnn(3, 4);
         var rnn = new RoaRnn(3, 3, new RoaRnnOptions { Output = SequenceOutput.All });
@@ -313,9 +313,9 @@ internal sealed class LinearizedChainTests
         using var model = new Sequential(Device.Default, 20, rnn, layer);
         var chain = LinearizedChain.Of(layer, new double[3]);
 
-        Assert.That(() => LinearizedChain.Of(layer, new double[2]), Throws.ArgumentException.With.Message.Contains("input has 2 elements; 3 are allowed"));
+        Assert.That(() => LinearizedChain.Of(layer, new double[2]), Throws.ArgumentException.With.Message.Contains("input has 2 elements; it must have 3"));
         Assert.That(() => LinearizedChain.Of(layer, [0, double.NaN, 0]), Throws.ArgumentException.With.Message.Contains("input[1] is NaN"));
-        Assert.That(() => LinearizedChain.Of(rnn, new double[4]), Throws.ArgumentException.With.Message.Contains("inputs has 4 elements; a multiple of 3"));
+        Assert.That(() => LinearizedChain.Of(rnn, new double[4]), Throws.ArgumentException.With.Message.Contains("inputs has 4 elements; it must have a multiple of 3"));
         Assert.That(() => LinearizedChain.Of(rnn, new double[3], new double[1]), Throws.ArgumentException.With.Message.Contains("initialState has 1 elements"));
         Assert.That(() => chain.JacobianVectorProduct(new double[4]), Throws.ArgumentException.With.Message.Contains("direction has 4"));
         Assert.That(() => chain.VectorJacobianProduct(new double[4]), Throws.ArgumentException.With.Message.Contains("gradient has 4"));

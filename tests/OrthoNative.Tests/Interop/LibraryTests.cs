@@ -97,7 +97,7 @@ internal sealed class LibraryTests
         Cli.CliResult result = Cli.CliProcess.RunWith((NativeLibraryLoader.PathVariable, path), folder.Path, "info");
 
         Assert.That(result.ExitCode, Is.Not.Zero);
-        Assert.That(result.Error, Does.Contain($"ORTHONATIVE_LIBRARY is '{path}'; the full path of the library is required"));
+        Assert.That(result.Error, Does.Contain($"ORTHONATIVE_LIBRARY is '{path}'; it must be the full path of the library"));
     }
 
     /// <summary>A copy of the tool's program, first as it is and then setuid, run by a user whose environment names a library.</summary>

@@ -2,45 +2,45 @@ using static OrthoNative.Tests.TestData;
 
 namespace OrthoNative.Tests.Layers;
 
-/// <summary>What is refused, with which exception and in which words: the argument, what was given, what is allowed.</summary>
+/// <summary>What is refused, with which exception and in which words: the argument, what was given, what is required.</summary>
 internal sealed class BadInputTests
 {
     private static IEnumerable<TestCaseData> BadLayers =>
     [
-        Case(() => new RoaRnn(0, 4), "inputSize is 0; 1 to 1048576 is allowed"),
-        Case(() => new RoaRnn(1, 0), "hiddenSize is 0; 1 to 65536 is allowed"),
-        Case(() => new RoaRnn(1, -3), "hiddenSize is -3; 1 to 65536 is allowed"),
-        Case(() => new RoaRnn(1, 65537), "hiddenSize is 65537; 1 to 65536 is allowed"),
-        Case(() => new RoaRnn((1 << 20) + 1, 4), "inputSize is 1048577; 1 to 1048576 is allowed"),
-        Case(() => new RoaFnn(4, 0), "layers is 0; 1 to 2147483647 is allowed"),
-        Case(() => new RoaFnn(0, 4), "hiddenSize is 0; 1 to 65536 is allowed"),
-        Case(() => new Dense(0, 1), "inputs is 0; 1 to 1048576 is allowed"),
-        Case(() => new Dense(1, 0), "outputs is 0; 1 to 1048576 is allowed"),
-        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { WeightScale = -1 }), "options.WeightScale is -1; a finite number, 0 or more, is allowed"),
+        Case(() => new RoaRnn(0, 4), "inputSize is 0; it must be from 1 to 1048576"),
+        Case(() => new RoaRnn(1, 0), "hiddenSize is 0; it must be from 1 to 65536"),
+        Case(() => new RoaRnn(1, -3), "hiddenSize is -3; it must be from 1 to 65536"),
+        Case(() => new RoaRnn(1, 65537), "hiddenSize is 65537; it must be from 1 to 65536"),
+        Case(() => new RoaRnn((1 << 20) + 1, 4), "inputSize is 1048577; it must be from 1 to 1048576"),
+        Case(() => new RoaFnn(4, 0), "layers is 0; it must be from 1 to 2147483647"),
+        Case(() => new RoaFnn(0, 4), "hiddenSize is 0; it must be from 1 to 65536"),
+        Case(() => new Dense(0, 1), "inputs is 0; it must be from 1 to 1048576"),
+        Case(() => new Dense(1, 0), "outputs is 0; it must be from 1 to 1048576"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { WeightScale = -1 }), "options.WeightScale is -1; it must be finite and not negative"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { InputScale = double.NaN }), "options.InputScale is NaN"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { BiasScale = double.PositiveInfinity }), "options.BiasScale is Infinity"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { BiasOffset = double.NaN }), "options.BiasOffset is NaN"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { InputLearningRateScale = -1 }), "options.InputLearningRateScale is -1"),
-        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Activation = (Activation)9 }), "options.Activation is 9; Tanh, Relu are allowed"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Activation = (Activation)9 }), "options.Activation is 9; it must be one of Tanh, Relu"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Alpha = double.NaN }), "options.Alpha is NaN"),
-        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Beta = (double[])[1, 2, 3] }), "options.Beta has 3 values; 1 or 4, one for each unit, are allowed"),
-        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Alpha = default }), "options.Alpha has 0 values; 1 or 4"),
-        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrix(new double[3, 3]) }), "options.Filter has matrices of size 3; 4"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Beta = (double[])[1, 2, 3] }), "options.Beta has 3 values; it must have 1, or 4 (one for each unit)"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Alpha = default }), "options.Alpha has 0 values; it must have 1, or 4"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrix(new double[3, 3]) }), "options.Filter has matrices of size 3; it must be 4"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrices(new double[2, 4, 4]) }), "options.Filter has 2 matrices; a recurrent layer has 1"),
-        Case(() => new RoaFnn(4, 3, new RoaFnnOptions { Filter = Filter.FromMatrices(new double[3, 4, 4]) }), "options.Filter has 3 matrices; 1 are allowed"),
-        Case(() => new RoaFnn(4, 3, new RoaFnnOptions { FilterPerLayer = true, Filter = Filter.FromMatrix(new double[4, 4]) }), "options.Filter has 1 matrices; 3 are allowed"),
-        Case(() => Filter.FromMatrix(new double[2, 3]), "matrix has 1 matrices of 2 × 3; at least one square matrix is allowed"),
+        Case(() => new RoaFnn(4, 3, new RoaFnnOptions { Filter = Filter.FromMatrices(new double[3, 4, 4]) }), "options.Filter has 3 matrices; it must have 1"),
+        Case(() => new RoaFnn(4, 3, new RoaFnnOptions { FilterPerLayer = true, Filter = Filter.FromMatrix(new double[4, 4]) }), "options.Filter has 1 matrices; it must have 3"),
+        Case(() => Filter.FromMatrix(new double[2, 3]), "matrix has 1 matrices of 2 × 3; at least one square matrix is required"),
         Case(() => Filter.FromMatrices(new double[0, 3, 3]), "matrices has 0 matrices of 3 × 3"),
-        Case(() => SequenceOutput.LastSteps(0), "steps is 0; at least 1 is allowed"),
-        Case(() => Checkpointing.Every(0), "steps is 0; at least 1 is allowed"),
-        Case(() => Checkpointing.Auto(-1), "maximumBytes is -1; at least 1 is allowed"),
+        Case(() => SequenceOutput.LastSteps(0), "steps is 0; it must be at least 1"),
+        Case(() => Checkpointing.Every(0), "steps is 0; it must be at least 1"),
+        Case(() => Checkpointing.Auto(-1), "maximumBytes is -1; it must be at least 1"),
         Case(() => new Dense(1, 1, new DenseOptions { WeightScale = -2 }), "options.WeightScale is -2"),
         Case(() => new Dense(1, 1) { Name = "" }, "Name"),
-        Case(() => new CrossEntropyLoss(1), "labelSmoothing is 1; a number from 0 to 1, 1 excluded, is allowed"),
+        Case(() => new CrossEntropyLoss(1), "labelSmoothing is 1; it must be at least 0 and below 1"),
     ];
 
     [TestCaseSource(nameof(BadLayers))]
-    public void Arguments_outside_what_is_allowed_are_refused_in_plain_words(Func<object> make, string message) =>
+    public void Arguments_out_of_range_are_refused_in_plain_words(Func<object> make, string message) =>
         Assert.That(() => make(), Throws.InstanceOf<ArgumentException>().With.Message.Contains(message));
 
     [Test]
@@ -112,14 +112,14 @@ internal sealed class BadInputTests
         using var stacked = new Sequential(Device.Default, 1, new RoaRnn(3, 4), new RoaRnn(4, 4));
 
         Assert.That(() => recurrent.Forward(null!), Throws.ArgumentNullException);
-        Refused(recurrent, DType.Float32, Device.Default, [7, 2], "inputs has shape [7, 2]; [T, B, 3] is allowed");
-        Refused(recurrent, DType.Float32, Device.Default, [7, 2, 4], "inputs has shape [7, 2, 4]; [T, B, 3] is allowed");
-        Refused(recurrent, DType.Float32, Device.Default, [4, 2, 3], "inputs has 4 time steps; at least 5 are allowed for the output LastSteps(5)");
-        Refused(recurrent, DType.Float64, Device.Default, [7, 2, 3], "inputs has element type Float64; Float32 is allowed");
+        Refused(recurrent, DType.Float32, Device.Default, [7, 2], "inputs has shape [7, 2]; it must be [T, B, 3]");
+        Refused(recurrent, DType.Float32, Device.Default, [7, 2, 4], "inputs has shape [7, 2, 4]; it must be [T, B, 3]");
+        Refused(recurrent, DType.Float32, Device.Default, [4, 2, 3], "inputs has 4 time steps; at least 5 are required for the output LastSteps(5)");
+        Refused(recurrent, DType.Float64, Device.Default, [7, 2, 3], "inputs has element type Float64; it must be Float32");
         Refused(recurrent, DType.Float32, other, [7, 2, 3], "inputs lies on the device 'cpu, 1 thread'");
-        Refused(feedforward, DType.Float32, Device.Default, [3], "inputs has shape [3]; [..., 3] with at least 2 dimensions is allowed");
-        Refused(feedforward, DType.Float32, Device.Default, [2, 4], "inputs has shape [2, 4]; [..., 3]");
-        Refused(stacked, DType.Float32, Device.Default, [7, 2, 3], "inputs of layer 1 (RoaRnn) has shape [2, 4]; [T, B, 4] is allowed");
+        Refused(feedforward, DType.Float32, Device.Default, [3], "inputs has shape [3]; it must be [..., 3] with at least 2 dimensions");
+        Refused(feedforward, DType.Float32, Device.Default, [2, 4], "inputs has shape [2, 4]; it must be [..., 3]");
+        Refused(stacked, DType.Float32, Device.Default, [7, 2, 3], "inputs of layer 1 (RoaRnn) has shape [2, 4]; it must be [T, B, 4]");
 
         static void Refused(Sequential model, DType dtype, Device device, long[] shape, string message)
         {
@@ -138,9 +138,9 @@ internal sealed class BadInputTests
         using var dtype = new Tensor(Device.Default, DType.Float64, 2, 4);
 
         rnn.InitialState = shape;
-        AssertRefused(() => model.Forward(inputs), "InitialState has shape [3, 4]; [2, 4] is allowed");
+        AssertRefused(() => model.Forward(inputs), "InitialState has shape [3, 4]; it must be [2, 4]");
         rnn.InitialState = dtype;
-        AssertRefused(() => model.Forward(inputs), "InitialState has element type Float64; Float32 is allowed");
+        AssertRefused(() => model.Forward(inputs), "InitialState has element type Float64; it must be Float32");
     }
 
     [Test]
@@ -212,8 +212,8 @@ internal sealed class BadInputTests
         using var right = new Tensor(Device.Default, DType.Float32, 2, 4);
         model.Forward(inputs);
 
-        AssertRefused(() => model.Backward(shape), "outputGradient has shape [1, 2, 4]; [2, 4] is allowed");
-        AssertRefused(() => model.Backward(dtype), "outputGradient has element type Float64; Float32 is allowed");
+        AssertRefused(() => model.Backward(shape), "outputGradient has shape [1, 2, 4]; it must be [2, 4]");
+        AssertRefused(() => model.Backward(dtype), "outputGradient has element type Float64; it must be Float32");
         Assert.That(() => model.Backward(right), Throws.Nothing);
     }
 

@@ -2,7 +2,7 @@ using static OrthoNative.Tests.TestData;
 
 namespace OrthoNative.Tests.Layers;
 
-/// <summary>The state of a recurrent layer that goes on from pass to pass.</summary>
+/// <summary>The state of a recurrent layer that is carried from pass to pass.</summary>
 internal sealed class CarriedStateTests(DeviceKind kind) : DeviceTests(kind)
 {
     private const long Inputs = 2;

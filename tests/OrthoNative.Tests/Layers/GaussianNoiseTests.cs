@@ -167,18 +167,6 @@ internal sealed class GaussianNoiseTests(DeviceKind kind) : DeviceTests(kind)
     private Sequential Model(ulong seed, long size = 2) =>
         WithIdentity(new SequentialOptions { Seed = seed }, new GaussianNoise(size, Deviation));
 
-    /// <summary>A model needs parameters: a dense layer follows that multiplies by the identity.</summary>
-    private Sequential WithIdentity(SequentialOptions options, params ReadOnlySpan<Layer> noise)
-    {
-        long size = noise[^1].OutputSize;
-        var model = new Sequential(Device, options, [.. noise, new Dense(size, size, new DenseOptions { Bias = false })]);
-        double[] identity = new double[size * size];
-        for (long i = 0; i < size; i++)
-        {
-            identity[(i * size) + i] = 1;
-        }
-
-        TestData.SetValues(model.ParameterData, identity);
-        return model;
-    }
+    private Sequential WithIdentity(SequentialOptions options, params ReadOnlySpan<Layer> noise) =>
+        TestData.WithIdentity(Device, options, noise);
 }

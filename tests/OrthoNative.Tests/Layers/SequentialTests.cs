@@ -60,7 +60,7 @@ internal sealed class SequentialTests
         second.Forward(first.Forward(many));
         first.Forward(few);
 
-        Assert.That(() => second.Backward(gradient), Throws.ArgumentException.With.Message.Contains("inputs has shape [4, 3]; [50, 3] is allowed"));
+        Assert.That(() => second.Backward(gradient), Throws.ArgumentException.With.Message.Contains("inputs has shape [4, 3]; it must be [50, 3]"));
     }
 
     [Test]
@@ -235,7 +235,7 @@ internal sealed class SequentialTests
     [TestCase(double.PositiveInfinity)]
     public void A_convex_beta_outside_zero_to_one_is_refused(double beta)
     {
-        Assert.That(() => RoaRnnOptions.Convex(beta), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("beta is").And.Message.Contains("0 to 1 is allowed"));
+        Assert.That(() => RoaRnnOptions.Convex(beta), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("beta is").And.Message.Contains("it must be from 0 to 1"));
         Assert.That(() => RoaFnnOptions.Convex(beta), Throws.TypeOf<ArgumentOutOfRangeException>());
     }
 

@@ -159,20 +159,20 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         using Sequential other = Model();
         Parameter parameter = model.Parameters[0];
 
-        Refused(() => new Sgd(model, -1), "learningRate is -1; a finite number, 0 or more, is allowed");
+        Refused(() => new Sgd(model, -1), "learningRate is -1; it must be finite and not negative");
         Refused(() => new Sgd(model, double.NaN), "learningRate is NaN");
-        Refused(() => new Sgd(model, 1, new SgdOptions { Momentum = 1 }), "options.Momentum is 1; a number from 0 to 1, 1 excluded, is allowed");
+        Refused(() => new Sgd(model, 1, new SgdOptions { Momentum = 1 }), "options.Momentum is 1; it must be at least 0 and below 1");
         Refused(() => new Sgd(model, 1, new SgdOptions { WeightDecay = -1 }), "options.WeightDecay is -1");
         Refused(() => new Sgd(model, 1, new SgdOptions { Nesterov = true }), "options.Nesterov is true and options.Momentum 0");
         Refused(() => new Adam(model, 1, new AdamOptions { Beta1 = 1 }), "options.Beta1 is 1");
         Refused(() => new Adam(model, 1, new AdamOptions { Beta2 = -0.1 }), "options.Beta2 is -0.1");
-        Refused(() => new AdamW(model, 1, new AdamOptions { Epsilon = 0 }), "options.Epsilon is 0; a finite number above 0 is allowed");
-        Refused(() => new Adam(model, 1, new AdamOptions { Epsilon = 1e-310 }), "options.Epsilon is 1E-310; a finite number of at least 9.434");
+        Refused(() => new AdamW(model, 1, new AdamOptions { Epsilon = 0 }), "options.Epsilon is 0; it must be finite and above 0");
+        Refused(() => new Adam(model, 1, new AdamOptions { Epsilon = 1e-310 }), "options.Epsilon is 1E-310; it must be finite and at least 9.434");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(other.Parameters)] }), "which is not one of the model");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter), new ParameterGroup(parameter)] }), "options.Groups[1] has the parameter 0.weight [1, 3, 3] again");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter) { LearningRateScale = -1 }] }), "options.Groups[0].LearningRateScale is -1");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter) { WeightDecay = double.NaN }] }), "options.Groups[0].WeightDecay is NaN");
-        Refused(() => new CosineSchedule(1, 0), "steps is 0; at least 1 is allowed");
+        Refused(() => new CosineSchedule(1, 0), "steps is 0; it must be at least 1");
         Refused(() => new StepDecaySchedule(1, 0), "interval is 0");
         Refused(() => new ExponentialDecaySchedule(1, 0), "factor is 0");
         Refused(() => new ConstantSchedule(-1), "learningRate is -1");
@@ -199,7 +199,7 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
 
             AssertRefused(model, optimizer, folder, $"the gradient of {model.Parameters[2].Name}[2, 1] is {text}; it must be finite");
 
-            // With good gradients training goes on.
+            // With good gradients training continues.
             optimizer.Schedule = null;
             model.GradientData.Fill(0.5);
             optimizer.Step();

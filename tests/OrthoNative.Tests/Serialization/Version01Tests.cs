@@ -85,7 +85,7 @@ internal sealed class Version01Tests
         CliResult resumed = CliProcess.RunWith(s_baseline, folder.Path, [.. Version01.RunCommand, "--out", "run", "--resume"]);
 
         Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
-        Assert.That(resumed.Output, Does.Contain("going on from step "));
+        Assert.That(resumed.Output, Does.Contain("resuming from step "));
         Assert.That(Directory.GetFiles(folder.File("run")).Select(Path.GetFileName).Where(name => name![0] != '.').Order(StringComparer.Ordinal), Is.EqualTo(s_finished));
         string finished = Path.Combine(Version01.Folder, "finished");
         Dictionary<string, Tensor> expected = SafeTensors.Load(Path.Combine(finished, Model), Device.Default);

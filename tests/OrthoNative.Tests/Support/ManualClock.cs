@@ -1,6 +1,6 @@
 namespace OrthoNative.Tests;
 
-/// <summary>A clock that goes on only when it is told to.</summary>
+/// <summary>A clock that advances only when it is told to.</summary>
 internal sealed class ManualClock : TimeProvider
 {
     private readonly Lock _lock = new();

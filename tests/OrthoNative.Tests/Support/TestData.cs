@@ -61,6 +61,21 @@ internal static class TestData
         ? MemoryMarshal.AsBytes<double>(tensor.ToArray<double>()).ToArray()
         : MemoryMarshal.AsBytes<float>(tensor.ToArray<float>()).ToArray();
 
+    /// <summary>A model of layers without parameters: it needs one, so a dense layer follows that multiplies by the identity.</summary>
+    public static Sequential WithIdentity(Device device, SequentialOptions options, params ReadOnlySpan<Layer> layers)
+    {
+        long size = layers[^1].OutputSize;
+        var model = new Sequential(device, options, [.. layers, new Dense(size, size, new DenseOptions { Bias = false })]);
+        double[] identity = new double[size * size];
+        for (long i = 0; i < size; i++)
+        {
+            identity[(i * size) + i] = 1;
+        }
+
+        SetValues(model.ParameterData, identity);
+        return model;
+    }
+
     public static Parameter Parameter(Sequential model, string name) => model.Parameters.Single(parameter => parameter.Name == name);
 
     /// <summary>A [size, size] matrix from row-major numbers.</summary>

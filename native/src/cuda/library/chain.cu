@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/system.hpp"
+#include "cuda/library/chain_weights.hpp"
 #include "cuda/library/graph_cache.hpp"
 #include "cuda/library/layers.hpp"
 #include "cuda/library/operations.hpp"
@@ -20,8 +21,6 @@
 namespace ortho::cuda {
 namespace {
 
-/** Longer loops are given to the stream step by step: a graph of so many nodes takes too much memory. */
-constexpr int64_t most_captured_steps = 8192;
 /** States that inference keeps, to copy outputs from and to make the drives of many steps in one product. */
 constexpr int64_t inference_window_bytes = int64_t{32} << 20;
 
@@ -53,28 +52,17 @@ LoopPlan plan_of_environment() {
 
 template <class T> class CudaChain final : public Chain {
 public:
-    CudaChain(Device& owner, const ChainParameters& parameters)
-        : Chain(owner), p_(parameters), n_(parameters.hidden_size), d_(parameters.input_size),
-          recurrent_(parameters.model == ORTHO_RECURRENT), plan_(plan_of_environment()),
-          stacked_(recurrent_ && !parameters.structured &&
-                   (sizeof(T) == sizeof(double) || device.filter_precision == device.matrix_precision)),
-          beta_(size_of(2 * n_), "beta and b") {
-        std::vector<T> beta(static_cast<size_t>(n_));
-        for (int64_t i = 0; i < n_; ++i)
-            beta[static_cast<size_t>(i)] = static_cast<T>(parameters.beta[i]);
-        upload(beta_, 0, beta);
-        if (parameters.structured)
-            upload_moves(parameters);
-        else
-            upload_matrices(parameters);
-        // The parameters' pointers are the caller's.
-        p_.alpha = p_.beta = nullptr;
-        p_.context = nullptr;
-    }
+    /** @param prepared  whether the weights are prepared apart; otherwise each call does so */
+    CudaChain(std::shared_ptr<ChainWeights<T>> weights, bool prepared)
+        : Chain(weights->device), weights_(std::move(weights)), prepared_(prepared), p_(weights_->parameters),
+          n_(p_.hidden_size), d_(p_.input_size),
+          recurrent_(p_.model == ORTHO_RECURRENT), cell_{static_cast<Nonlinearity>(p_.activation)},
+          plan_(plan_of_environment()), stacked_(weights_->stacked()) {}
 
     ~CudaChain() override {
-        // Work may still be using what is about to be freed; cudaFree waits for it, the graphs' destruction does not.
-        static_cast<void>(cudaStreamSynchronize(device.stream));
+        // Work may still be using what is about to be freed, also on other streams, on which a caller replays what was
+        // captured.
+        static_cast<void>(cudaDeviceSynchronize());
     }
 
     int64_t state_bytes(int64_t steps, int64_t batch, bool training) const override {
@@ -92,10 +80,10 @@ public:
             if (initial != nullptr)
                 check_finite(device, Checked::initial, batch_ * n_, initial);
         }
-        if (recurrent_) {
-            copy_on_device(device, weights_copy(), call.weights, size_of(n_ * n_));
-            copy_on_device(device, bias_copy(), call.bias, size_of(n_));
-        }
+        const auto given = parameters_of(call);
+        if (!prepared_)
+            weights_->load(given);
+        const ParameterAddresses<T> parameters = weights_->addresses(given);
 
         if (initial != nullptr)
             copy_on_device(device, state(0), initial, state_size());
@@ -106,8 +94,7 @@ public:
                 copy_on_device(device, state(0), state(segments_.size(segment - 1)), state_size());
             if (call.training && segments_.count() > 1)
                 copy_on_device(device, checkpoint(segment), state(0), state_size());
-            run_segment(segment, static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
-                        static_cast<const T*>(call.bias), inputs);
+            forward_segment(segment, parameters, inputs);
             copy_outputs(segment, static_cast<T*>(call.outputs));
         }
         ready_for_backward_ = call.training;
@@ -128,16 +115,16 @@ public:
         work_.use(device.stream, DeviceMemory());
         ready_for_backward_ = false;
 
+        const ParameterAddresses<T> parameters = weights_->addresses(parameters_of(call));
         current_ = 0;
         for (int64_t segment = segments_.count() - 1; segment >= 0; --segment) {
             const bool last = segment == segments_.count() - 1;
             if (!last) {
                 copy_on_device(device, state(0), checkpoint(segment), state_size());
-                run_segment(segment, static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
-                            static_cast<const T*>(call.bias), static_cast<const T*>(call.inputs));
+                forward_segment(segment, parameters, static_cast<const T*>(call.inputs));
             }
-            retreat_segment(segment, static_cast<const T*>(call.weights), arriving);
-            sum_gradients(segment, call, call.accumulate || (recurrent_ && !last));
+            backward_segment(segment, parameters, arriving);
+            sum_gradients(segment, parameters, call, call.accumulate || (recurrent_ && !last));
         }
         if (call.initial_gradients != nullptr)
             check(cudaMemcpy2DAsync(call.initial_gradients, static_cast<size_t>(n_ * size_of(1)), gradient(current_),
@@ -150,80 +137,10 @@ public:
 private:
     static constexpr int64_t size_of(int64_t elements) { return elements * static_cast<int64_t>(sizeof(T)); }
 
-    template <class Value> void upload(const DeviceMemory& memory, int64_t at, const std::vector<Value>& values) {
-        copy_to_device(device, memory.as<Value>() + at, values.data(),
-                       static_cast<int64_t>(values.size() * sizeof(Value)));
+    template <class Call> static ParameterAddresses<T> parameters_of(const Call& call) {
+        return {static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
+                static_cast<const T*>(call.bias)};
     }
-
-    /** Makes alpha O, behind which a stacked chain has room for W. */
-    void upload_matrices(const ChainParameters& parameters) {
-        const int64_t matrices = parameters.filter_per_layer ? parameters.layers : 1;
-        const int64_t matrix = checked_product("the filters", {n_, n_});
-        filters_ = DeviceMemory(checked_product("the filters", {matrices + (recurrent_ ? 1 : 0), matrix, size_of(1)}),
-                                "the filters");
-        require_available(matrix * static_cast<int64_t>(sizeof(double) + sizeof(T)), "drawing the filters");
-        std::vector<double> drawn(static_cast<size_t>(matrix));
-        std::vector<T> scaled(static_cast<size_t>(matrix));
-        for (int64_t layer = 0; layer < matrices; ++layer) {
-            Failure failure{};
-            if (const auto status = parameters.read_matrix(parameters.context, layer, drawn.data(), &failure);
-                status != ORTHO_OK)
-                throw Error(status, failure.message);
-            for (int64_t i = 0; i < matrix; ++i)
-                scaled[static_cast<size_t>(i)] =
-                    static_cast<T>(parameters.alpha[i / n_] * drawn[static_cast<size_t>(i)]);
-            upload(filters_, layer * matrix, scaled);
-        }
-    }
-
-    void upload_moves(const ChainParameters& parameters) {
-        const int64_t layers = parameters.filter_per_layer ? parameters.layers : 1;
-        const int64_t count = checked_product("the filters", {layers, 2 * n_});
-        sources_ = DeviceMemory(count * static_cast<int64_t>(sizeof(int32_t)), "the filters");
-        scales_ = DeviceMemory(size_of(count), "the filters");
-        if (recurrent_)
-            filters_ = DeviceMemory(size_of(n_ * n_), "the weights");
-        const auto units = static_cast<size_t>(n_);
-        std::vector<int32_t> drawn(units), source(2 * units);
-        std::vector<double> sign(units);
-        std::vector<T> scale(2 * units);
-        for (int64_t layer = 0; layer < layers; ++layer) {
-            Failure failure{};
-            if (const auto status =
-                    parameters.read_moves(parameters.context, layer, drawn.data(), sign.data(), &failure);
-                status != ORTHO_OK)
-                throw Error(status, failure.message);
-            for (size_t i = 0; i < units; ++i) {
-                const auto from = static_cast<size_t>(drawn[i]);
-                const T factor = static_cast<T>(parameters.alpha[i] * sign[i]);
-                source[i] = drawn[i];
-                scale[i] = factor;
-                source[units + from] = static_cast<int32_t>(i);
-                scale[units + from] = factor;
-            }
-            upload(sources_, layer * 2 * n_, source);
-            upload(scales_, layer * 2 * n_, scale);
-        }
-    }
-
-    /** Moves of a layer: forward, or those of O^T. */
-    Moves<T> moves_of(int64_t layer, bool transposed) const {
-        if (!p_.structured)
-            return {nullptr, nullptr};
-        const int64_t at = (p_.filter_per_layer ? layer * 2 * n_ : 0) + (transposed ? n_ : 0);
-        return {sources_.as<int32_t>() + at, scales_.as<T>() + at};
-    }
-
-    const T* filter_of(int64_t layer) const { return filters_.as<T>() + (p_.filter_per_layer ? layer * n_ * n_ : 0); }
-    /** W of a recurrent chain, which lies behind alpha O so that both are one matrix [2N, N]. */
-    T* weights_copy() const { return filters_.as<T>() + (p_.structured ? 0 : n_ * n_); }
-    /** b of a recurrent chain, so that captured loops do not depend on where the caller keeps it. */
-    T* bias_copy() const { return beta_.as<T>() + n_; }
-    const T* bias_of(int64_t layer, const T* bias) const { return recurrent_ ? bias_copy() : bias + layer * n_; }
-    const T* weights_of(int64_t layer, const T* weights) const {
-        return recurrent_ ? weights_copy() : weights + layer * n_ * n_;
-    }
-
     /** Rows of all steps of a segment. */
     int64_t rows_of(int64_t segment) const { return segments_.size(segment) * batch_; }
     int64_t state_elements() const { return batch_ * n_; }
@@ -267,8 +184,8 @@ private:
         if (states > states_.bytes() || work > work_.bytes())
             graphs_.clear();
         // What is there goes first, so that both need not fit at once, unless backward may still want it.
-        DeviceMemory more_states = states_.beyond(device.stream, states, what, ready_for_backward_);
-        DeviceMemory more_work = work_.beyond(device.stream, work, what, ready_for_backward_);
+        DeviceMemory more_states = states_.beyond(device.memory, states, what, ready_for_backward_);
+        DeviceMemory more_work = work_.beyond(device.memory, work, what, ready_for_backward_);
         states_.use(device.stream, std::move(more_states));
         work_.use(device.stream, std::move(more_work));
         segments_ = segments;
@@ -286,7 +203,7 @@ private:
     }
 
     LoopPlan plan_for(int64_t steps) const {
-        if (plan_ == LoopPlan::steps || steps < 2 || steps > most_captured_steps)
+        if (plan_ == LoopPlan::steps || steps < 2 || steps > longest_captured_loop)
             return LoopPlan::steps;
         return LoopPlan::graph;
     }
@@ -325,23 +242,23 @@ private:
     }
 
     /** Forward through a segment, from state(0) to state(size). */
-    void run_segment(int64_t segment, const T* weights, const T* input_weights, const T* bias, const T* inputs) {
+    void forward_segment(int64_t segment, const ParameterAddresses<T>& parameters, const T* inputs) {
         const int64_t first = segments_.first(segment);
         const int64_t size = segments_.size(segment);
         if (d_ > 0)
             multiply<T>(device, device.matrix_precision, {size * batch_, n_, d_}, {inputs + first * batch_ * d_, d_},
-                        {input_weights, d_, true}, false, {activation(0), n_});
+                        {parameters.input_weights, d_, true}, false, {activation(0), n_});
         if constexpr (std::is_same_v<T, float>) {
-            const PersistentForward problem{batch_,
+            const PersistentForward problem{cell_,
+                                            batch_,
                                             n_,
                                             size,
-                                            static_cast<Nonlinearity>(p_.activation),
-                                            moves_of(first, false),
-                                            p_.structured ? nullptr : filter_of(first),
-                                            weights_of(first, weights),
+                                            weights_->moves(first, false),
+                                            p_.structured ? nullptr : weights_->filter(first),
+                                            weights_->weights(first, parameters),
                                             d_ > 0 ? activation(0) : nullptr,
-                                            bias_of(first, bias),
-                                            beta_.as<T>(),
+                                            weights_->bias(first, parameters),
+                                            weights_->beta(),
                                             state(0),
                                             activation(0)};
             if (const auto shape = persistent_shape()) {
@@ -360,32 +277,21 @@ private:
                           0,
                           batch_,
                           segments_.length,
-                          {recurrent_ ? nullptr : weights, recurrent_ ? nullptr : bias, nullptr, nullptr}};
+                          {parameters.weights, parameters.bias, nullptr, nullptr}};
         run_loop(key, [&] {
             for (int64_t local = 0; local < size; ++local)
-                advance(local, first + local, weights, bias);
+                forward_step(local, first + local, parameters);
         });
     }
 
-    void advance(int64_t local, int64_t layer, const T* weights, const T* bias) {
+    void forward_step(int64_t local, int64_t layer, const ParameterAddresses<T>& parameters) {
         const T* const previous = state(local);
-        const T* const step_weights = weights_of(layer, weights);
-        T* const filtered = products();
-        T* const weighted = products() + n_;
-        if (stacked_) {
-            multiply<T>(device, device.matrix_precision, {batch_, 2 * n_, n_}, {previous, n_},
-                        {filter_of(layer), n_, true}, false, {filtered, 2 * n_});
-        } else {
-            if (!p_.structured)
-                multiply<T>(device, device.filter_precision, {batch_, n_, n_}, {previous, n_},
-                            {filter_of(layer), n_, true}, false, {filtered, 2 * n_});
-            multiply<T>(device, device.matrix_precision, {batch_, n_, n_}, {previous, n_}, {step_weights, n_, true},
-                        false, {weighted, 2 * n_});
-        }
-        launch("advance", advance_kernel<T>, step_shape(batch_, n_), device.stream,
-               AdvanceStep<T>{batch_, n_, static_cast<Nonlinearity>(p_.activation), moves_of(layer, false), filtered,
-                              weighted, 2 * n_, d_ > 0 ? activation(local) : nullptr, bias_of(layer, bias),
-                              beta_.as<T>(), previous, state(local + 1), activation(local)});
+        weights_->multiply_states(batch_, layer, parameters, previous, products());
+        launch("forward_epilogue", forward_epilogue_kernel<FilterCell, T>, step_shape(batch_, n_), device.stream,
+               ForwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->moves(layer, false), products(),
+                                              products() + n_, 2 * n_, d_ > 0 ? activation(local) : nullptr,
+                                              weights_->bias(layer, parameters), weights_->beta(), previous,
+                                              state(local + 1), activation(local)});
     }
 
     /** Copies those of a segment's states that are outputs. */
@@ -405,21 +311,21 @@ private:
     }
 
     /** Backward through a segment: deltas take the place of activations, g ends up at the segment's first state. */
-    void retreat_segment(int64_t segment, const T* weights, const T* arriving) {
+    void backward_segment(int64_t segment, const ParameterAddresses<T>& parameters, const T* arriving) {
         const int64_t first = segments_.first(segment);
         const int64_t size = segments_.size(segment);
         const bool last = segment == segments_.count() - 1;
         // At the end of an earlier segment it was added when the segment behind was left.
         const T* const arriving_at_end = last ? arriving_at(arriving, first + size) : nullptr;
         if constexpr (std::is_same_v<T, float>) {
-            const PersistentBackward problem{batch_,
+            const PersistentBackward problem{cell_,
+                                             batch_,
                                              n_,
                                              size,
-                                             static_cast<Nonlinearity>(p_.activation),
-                                             moves_of(first, true),
-                                             p_.structured ? nullptr : filter_of(first),
-                                             weights_of(first, weights),
-                                             beta_.as<T>(),
+                                             weights_->moves(first, true),
+                                             p_.structured ? nullptr : weights_->filter(first),
+                                             weights_->weights(first, parameters),
+                                             weights_->beta(),
                                              activation(0),
                                              !last,
                                              arriving_at_end,
@@ -447,57 +353,60 @@ private:
                           one_output ? 0 : steps_ - output_steps_,
                           batch_,
                           segments_.length * 8 + start * 4 + (last ? 2 : 0) + (first == 0 ? 1 : 0),
-                          {recurrent_ ? nullptr : weights, arriving_at_end, arriving_at(arriving, first + size - 1),
+                          {parameters.weights, arriving_at_end, arriving_at(arriving, first + size - 1),
                            arriving_at(arriving, first)}};
         run_loop(key, [&] {
             current_ = start;
-            launch_retreat(RetreatStep<T>{batch_,
-                                          n_,
-                                          static_cast<Nonlinearity>(p_.activation),
-                                          {nullptr, nullptr},
-                                          nullptr,
-                                          gradient(current_),
-                                          !last,
-                                          arriving_at_end,
-                                          beta_.as<T>(),
-                                          gradient(current_),
-                                          gradient_stride(),
-                                          activation(size - 1),
-                                          delta_beside_gradient(current_)});
+            launch_epilogue(BackwardEpilogue<FilterCell, T>{cell_,
+                                                            batch_,
+                                                            n_,
+                                                            {nullptr, nullptr},
+                                                            nullptr,
+                                                            gradient(current_),
+                                                            !last,
+                                                            arriving_at_end,
+                                                            weights_->beta(),
+                                                            gradient(current_),
+                                                            gradient_stride(),
+                                                            activation(size - 1),
+                                                            delta_beside_gradient(current_)});
             for (int64_t local = size - 1; local >= 0; --local)
-                retreat(local, first + local, weights, arriving_at(arriving, first + local));
+                backward_step(local, first + local, parameters, arriving_at(arriving, first + local));
         });
         // A replayed loop ends where the captured one did: each of its steps turned the two gradients over.
         current_ = p_.structured ? (start + size) % 2 : start;
     }
 
-    void retreat(int64_t local, int64_t layer, const T* weights, const T* arriving) {
+    void backward_step(int64_t local, int64_t layer, const ParameterAddresses<T>& parameters, const T* arriving) {
         T* const product = products();
         const T* const g = gradient(current_);
         if (stacked_) {
-            multiply<T>(device, device.matrix_precision, {batch_, n_, 2 * n_}, {g, 2 * n_}, {filter_of(layer), n_},
-                        false, {product, n_});
+            multiply<T>(device, device.matrix_precision, {batch_, n_, 2 * n_}, {g, 2 * n_},
+                        {weights_->filter(layer), n_}, false, {product, n_});
         } else {
             if (!p_.structured)
-                multiply<T>(device, device.filter_precision, {batch_, n_, n_}, {g, n_}, {filter_of(layer), n_}, false,
-                            {product, n_});
+                multiply<T>(device, device.filter_precision, {batch_, n_, n_}, {g, n_}, {weights_->filter(layer), n_},
+                            false, {product, n_});
             multiply<T>(device, device.matrix_precision, {batch_, n_, n_}, {activation(local), n_},
-                        {weights_of(layer, weights), n_}, !p_.structured, {product, n_});
+                        {weights_->weights(layer, parameters), n_}, !p_.structured, {product, n_});
         }
         // Moves read other units' gradients, so those that are written must be others.
         const int64_t next = p_.structured ? 1 - current_ : current_;
-        launch_retreat(RetreatStep<T>{batch_, n_, static_cast<Nonlinearity>(p_.activation), moves_of(layer, true),
-                                      product, g, false, arriving, beta_.as<T>(), gradient(next), gradient_stride(),
-                                      local > 0 ? activation(local - 1) : nullptr, delta_beside_gradient(next)});
+        launch_epilogue(BackwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->moves(layer, true), product, g,
+                                                        false, arriving, weights_->beta(), gradient(next),
+                                                        gradient_stride(), local > 0 ? activation(local - 1) : nullptr,
+                                                        delta_beside_gradient(next)});
         current_ = next;
     }
 
-    void launch_retreat(const RetreatStep<T>& step) {
-        launch("retreat", retreat_kernel<T>, step_shape(batch_, n_), device.stream, step);
+    void launch_epilogue(const BackwardEpilogue<FilterCell, T>& step) {
+        launch("backward_epilogue", backward_epilogue_kernel<FilterCell, T>, step_shape(batch_, n_), device.stream,
+               step);
     }
 
     /** Adds the gradients of weights and biases, and writes those of inputs, of one segment. */
-    void sum_gradients(int64_t segment, const ChainBackward& call, bool accumulate) {
+    void sum_gradients(int64_t segment, const ParameterAddresses<T>& parameters, const ChainBackward& call,
+                       bool accumulate) {
         const int64_t first = segments_.first(segment);
         const int64_t size = segments_.size(segment);
         auto* const weight_gradients = static_cast<T*>(call.weight_gradients);
@@ -523,22 +432,21 @@ private:
                         accumulate, {input_weight_gradients, d_});
         if (d_ > 0 && call.input_gradients != nullptr)
             multiply<T>(device, device.matrix_precision, {rows_of(segment), d_, n_}, {deltas, n_},
-                        {static_cast<const T*>(call.input_weights), d_}, false,
+                        {parameters.input_weights, d_}, false,
                         {static_cast<T*>(call.input_gradients) + first * batch_ * d_, d_});
     }
 
-    ChainParameters p_;
+    const std::shared_ptr<ChainWeights<T>> weights_;
+    const bool prepared_;
+    const ChainParameters& p_;
     const int64_t n_;
     const int64_t d_;
     const bool recurrent_;
+    const FilterCell cell_;
     const LoopPlan plan_;
     /** alpha O and W are one matrix, and so one product a step. */
     const bool stacked_;
 
-    DeviceMemory beta_;    // [N], then b of a recurrent chain
-    DeviceMemory filters_; // alpha O: [1 or L, N, N], then W of a recurrent chain
-    DeviceMemory sources_; // [1 or L, 2, N]: forward and transposed
-    DeviceMemory scales_;
     WorkMemory states_;
     WorkMemory work_;
     GraphCache graphs_;
@@ -549,15 +457,29 @@ private:
     int64_t output_steps_ = 0;
     int64_t current_ = 0; // which gradient holds g
     bool ready_for_backward_ = false;
-    bool blocks_run_at_once_ = true; // until CUDA refuses a launch of so many
+    bool blocks_run_at_once_ = true; // until CUDA refuses such a launch
 };
 
 } // namespace
 
+std::shared_ptr<Weights> make_weights(Device& device, const ChainParameters& parameters) {
+    if (parameters.dtype == ORTHO_FLOAT32)
+        return std::make_shared<ChainWeights<float>>(device, parameters, true);
+    return std::make_shared<ChainWeights<double>>(device, parameters, true);
+}
+
 std::unique_ptr<Chain> make_chain(Device& device, const ChainParameters& parameters) {
     if (parameters.dtype == ORTHO_FLOAT32)
-        return std::make_unique<CudaChain<float>>(device, parameters);
-    return std::make_unique<CudaChain<double>>(device, parameters);
+        return std::make_unique<CudaChain<float>>(std::make_shared<ChainWeights<float>>(device, parameters, false),
+                                                  false);
+    return std::make_unique<CudaChain<double>>(std::make_shared<ChainWeights<double>>(device, parameters, false),
+                                               false);
+}
+
+std::unique_ptr<Chain> make_chain(const std::shared_ptr<Weights>& weights) {
+    if (weights->parameters.dtype == ORTHO_FLOAT32)
+        return std::make_unique<CudaChain<float>>(std::static_pointer_cast<ChainWeights<float>>(weights), true);
+    return std::make_unique<CudaChain<double>>(std::static_pointer_cast<ChainWeights<double>>(weights), true);
 }
 
 } // namespace ortho::cuda

@@ -3,12 +3,11 @@
 
 #include <memory>
 
-#include "cuda/backend.hpp"
 #include "cuda/library/device.hpp"
 
 namespace ortho::cuda {
 
-struct Chain {
+struct Chain : plugin::Chain {
     Chain(Device& owner) : device(owner) {}
     virtual ~Chain() = default;
     Chain(const Chain&) = delete;
@@ -21,7 +20,31 @@ struct Chain {
     Device& device;
 };
 
+/** A filter and parameters that any number of chains share. */
+struct Weights {
+    Weights(Device& owner, const ChainParameters& given) : device(owner), parameters(given) {
+        // What these point to is the caller's.
+        parameters.alpha = parameters.beta = nullptr;
+        parameters.context = nullptr;
+    }
+    virtual ~Weights() = default;
+    Weights(const Weights&) = delete;
+    Weights& operator=(const Weights&) = delete;
+
+    /** Copies the parameters, on the device's stream. */
+    virtual void prepare(const void* weights, const void* input_weights, const void* bias) = 0;
+
+    Device& device;
+    ChainParameters parameters;
+};
+
 /** @throws Error */
+std::shared_ptr<Weights> make_weights(Device& device, const ChainParameters& parameters);
+
+/** With weights of its own, which it prepares in each call. @throws Error */
 std::unique_ptr<Chain> make_chain(Device& device, const ChainParameters& parameters);
+
+/** On prepared weights: calls are given no parameters. @throws Error */
+std::unique_ptr<Chain> make_chain(const std::shared_ptr<Weights>& weights);
 
 } // namespace ortho::cuda

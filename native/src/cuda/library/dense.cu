@@ -10,8 +10,6 @@ template <class T> __global__ void add_bias_kernel(int64_t rows, int64_t columns
         y[i] += bias[i % columns];
 }
 
-} // namespace
-
 template <class T>
 void dense_forward(Device& device, const DenseShape& shape, const T* weights, const T* bias, const T* x, T* y) {
     multiply<T>(device, device.matrix_precision, {shape.rows, shape.outputs, shape.inputs}, {x, shape.inputs},
@@ -36,11 +34,26 @@ void dense_backward(Device& device, const DenseShape& shape, bool accumulate, co
         sum_columns(device, sums, y_gradients, accumulate, bias_gradients);
 }
 
-template void dense_forward(Device&, const DenseShape&, const float*, const float*, const float*, float*);
-template void dense_forward(Device&, const DenseShape&, const double*, const double*, const double*, double*);
-template void dense_backward(Device&, const DenseShape&, bool, const float*, const float*, const float*, float*, float*,
-                             float*);
-template void dense_backward(Device&, const DenseShape&, bool, const double*, const double*, const double*, double*,
-                             double*, double*);
+} // namespace
+
+void run(Device& device, const DenseForward& call) {
+    device.set_up_blas();
+    dispatch(call.dtype, [&](auto* type) {
+        using T = Pointee<decltype(type)>;
+        dense_forward(device, call.shape, static_cast<const T*>(call.weights), static_cast<const T*>(call.bias),
+                      static_cast<const T*>(call.x), static_cast<T*>(call.y));
+    });
+}
+
+void run(Device& device, const DenseBackward& call) {
+    device.set_up_blas();
+    dispatch(call.dtype, [&](auto* type) {
+        using T = Pointee<decltype(type)>;
+        dense_backward(device, call.shape, call.accumulate, static_cast<const T*>(call.weights),
+                       static_cast<const T*>(call.x), static_cast<const T*>(call.y_gradients),
+                       static_cast<T*>(call.weight_gradients), static_cast<T*>(call.bias_gradients),
+                       static_cast<T*>(call.x_gradients));
+    });
+}
 
 } // namespace ortho::cuda

@@ -70,10 +70,14 @@ Device::Device(const ortho_device_options& options)
     : index(options.index), properties(properties_of(index)),
       matrix_precision(static_cast<ortho_matrix_precision>(options.matrix_precision)),
       filter_precision(static_cast<ortho_matrix_precision>(options.filter_precision)),
-      stream(static_cast<cudaStream_t>(options.cuda_stream)), blas(static_cast<cublasHandle_t>(options.cublas_handle)),
-      own_stream_(stream == nullptr ? make_stream() : Stream()), own_copy_stream_(make_stream()),
-      own_blas_(blas == nullptr ? make_blas() : BlasHandle()), workspace_(workspace_bytes, "the workspace of cuBLAS"),
-      report_(sizeof(Report), "the report"), host_report_(sizeof(Report)) {
+      own_stream_(options.cuda_stream == nullptr ? make_stream() : Stream()), own_copy_stream_(make_stream()),
+      own_rehearsal_stream_(make_stream()),
+      stream(options.cuda_stream == nullptr ? own_stream_.get() : static_cast<cudaStream_t>(options.cuda_stream)),
+      copy_stream(own_copy_stream_.get()), rehearsal_stream(own_rehearsal_stream_.get()),
+      memory(index, stream, copy_stream), blas(static_cast<cublasHandle_t>(options.cublas_handle)),
+      own_blas_(blas == nullptr ? make_blas() : BlasHandle()),
+      workspace_(memory, workspace_bytes, "the workspace of cuBLAS"), report_(memory, sizeof(Report), "the report"),
+      host_report_(sizeof(Report)) {
     if (std::max(options.matrix_precision, options.filter_precision) > ORTHO_MATRIX_FLOAT32 && properties.major < 8)
         fail(ORTHO_NOT_SUPPORTED,
              "options->matrix_precision and options->filter_precision are %d and %d; %s has compute capability %d.%d, "
@@ -81,11 +85,8 @@ Device::Device(const ortho_device_options& options)
              static_cast<int>(options.matrix_precision), static_cast<int>(options.filter_precision), properties.name,
              properties.major, properties.minor, static_cast<int>(ORTHO_MATRIX_FLOAT32));
     require_code(properties);
-    if (stream == nullptr)
-        stream = own_stream_.get();
     if (blas == nullptr)
         blas = own_blas_.get();
-    copy_stream = own_copy_stream_.get();
     if (own_blas_.get() == nullptr)
         check(cublasGetStream(blas, &lent_blas_stream_), "cublasGetStream");
     // Whoever asks for the handle finds it on the device's stream.
@@ -94,8 +95,8 @@ Device::Device(const ortho_device_options& options)
 }
 
 Device::~Device() {
-    static_cast<void>(cudaStreamSynchronize(copy_stream));
-    static_cast<void>(cudaStreamSynchronize(stream));
+    // Not of the streams alone: what a caller captured may be running on another one, with memory of the device.
+    static_cast<void>(cudaDeviceSynchronize());
     // A handle of the caller's must not keep a stream and a workspace that are about to be freed. Setting the stream
     // gives it the workspace of cuBLAS back; setting a workspace of no bytes would leave it without any.
     if (own_blas_.get() == nullptr)
@@ -149,7 +150,7 @@ void Device::describe(ortho_device_info& info) {
     info.runtime_version = runtime;
     info.cublas_version = blas_version;
     info.total_memory = static_cast<int64_t>(total);
-    info.free_memory = static_cast<int64_t>(free);
+    info.free_memory = std::min(static_cast<int64_t>(free) + memory.reusable(), info.total_memory);
     info.cuda_stream = stream;
     info.cublas_handle = blas;
 }

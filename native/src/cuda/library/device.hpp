@@ -3,10 +3,13 @@
 
 #include <cstdint>
 
-#include "cuda/backend.hpp"
 #include "cuda/library/resources.hpp"
+#include "model/plugin.hpp"
 
 namespace ortho::cuda {
+
+using plugin::ChainParameters;
+using plugin::Failure;
 
 /** Values that are checked for NaN and infinity, in the order in which a finding is reported. */
 enum class Checked : int {
@@ -43,7 +46,7 @@ __device__ __forceinline__ void report_not_finite(Report* report, Checked checke
 /** Which GPU the options ask for. @throws Error ORTHO_NOT_SUPPORTED if it, or the driver, is missing */
 int find_device(const ortho_device_options& options);
 
-struct Device {
+struct Device : plugin::Device {
     /** Makes a device of the thread's current GPU, which find_device named. */
     explicit Device(const ortho_device_options& options);
     ~Device();
@@ -70,19 +73,27 @@ struct Device {
         return scratch_.as<T>();
     }
     /** Makes sure of scratch memory before a call has changed anything. */
-    void reserve_scratch(int64_t bytes) { scratch_.reserve(stream, bytes, "scratch"); }
+    void reserve_scratch(int64_t bytes) { scratch_.reserve(memory, bytes, "scratch"); }
 
     int index;
     cudaDeviceProp properties;
     ortho_matrix_precision matrix_precision;
     ortho_matrix_precision filter_precision;
+
+private:
+    Stream own_stream_; // none where the stream is the caller's
+    Stream own_copy_stream_;
+    Stream own_rehearsal_stream_;
+
+public:
     cudaStream_t stream;
     cudaStream_t copy_stream;
+    /** Given no work: what is launched on it is captured and discarded. */
+    cudaStream_t rehearsal_stream;
+    MemoryPool memory;
     cublasHandle_t blas;
 
 private:
-    Stream own_stream_;
-    Stream own_copy_stream_;
     BlasHandle own_blas_;
     cudaStream_t lent_blas_stream_ = nullptr; // that of a handle of the caller's before it was set
     DeviceMemory workspace_;

@@ -34,8 +34,12 @@ void require_code(const cudaDeviceProp& gpu) {
     check(status, "cudaFuncGetAttributes");
 }
 
-template <class T> void fill(Device& device, int64_t count, T* values, T value) {
-    launch("fill", fill_kernel<T>, flat_shape(count), device.stream, count, values, value);
+void run(Device& device, const Fill& call) {
+    dispatch(call.dtype, [&](auto* type) {
+        using T = Pointee<decltype(type)>;
+        launch("fill", fill_kernel<T>, flat_shape(call.count), device.stream, call.count, static_cast<T*>(call.values),
+               static_cast<T>(call.value));
+    });
 }
 
 template <class T> void check_finite(Device& device, Checked checked, int64_t count, const T* values) {
@@ -43,8 +47,6 @@ template <class T> void check_finite(Device& device, Checked checked, int64_t co
            device.report());
 }
 
-template void fill(Device&, int64_t, float*, float);
-template void fill(Device&, int64_t, double*, double);
 template void check_finite(Device&, Checked, int64_t, const float*);
 template void check_finite(Device&, Checked, int64_t, const double*);
 

@@ -282,7 +282,7 @@ __global__ void __launch_bounds__(layer_threads<units>)
                 kept = filtered.values[i];
             else
                 kept = scale * operand[row * units + source];
-            const auto [x, a] = FilterCell{p.nonlinearity}.forward<CudaMath>(kept, weighted.values[i] + bias, beta);
+            const auto [x, a] = p.cell.forward<CudaMath>(kept, weighted.values[i] + bias, beta);
             next[row * units + lane.unit] = x;
             p.activations[done + own.at(row, lane.unit)] = a;
             p.states[done + state_elements + own.at(row, lane.unit)] = x;
@@ -342,7 +342,7 @@ __global__ void __launch_bounds__(layer_threads<units>)
             p.gradient[(own.first + row) * p.gradient_stride + lane.unit] = gradient;
             return;
         }
-        const float delta = FilterCell{p.nonlinearity}.backward(a, gradient, beta);
+        const float delta = p.cell.backward(a, gradient, beta);
         float* const to = operands + (p.steps - step) % 2 * 2 * operand_elements + row * units + lane.unit;
         to[0] = gradient;
         to[operand_elements] = delta;

@@ -1,8 +1,6 @@
 // The library's one door: the table of functions that the core calls.
-#include <algorithm>
 #include <cstring>
 #include <memory>
-#include <new>
 
 #include "cuda/library/chain.hpp"
 #include "cuda/library/operations.hpp"
@@ -10,7 +8,7 @@
 namespace ortho::cuda {
 
 /** Page-locked memory, and the copy from it that is under way. */
-struct Staging {
+struct Staging : plugin::Staging {
     Staging(Device& owner, int64_t bytes)
         : device(owner), memory(bytes), uploaded(make_event()), earlier_work(make_event()) {}
     ~Staging() { static_cast<void>(cudaEventSynchronize(uploaded.get())); }
@@ -25,48 +23,53 @@ struct Staging {
 
 namespace {
 
-ortho_status fail_with(Failure* failure, ortho_status status, const char* message) noexcept {
-    const size_t length = std::min(std::strlen(message), sizeof failure->message - 1);
-    std::memcpy(failure->message, message, length);
-    failure->message[length] = '\0';
-    return status;
+Device& object_of(plugin::Device* device) {
+    return *static_cast<Device*>(device);
+}
+const Device& object_of(const plugin::Device* device) {
+    return *static_cast<const Device*>(device);
+}
+Staging& object_of(plugin::Staging* staging) {
+    return *static_cast<Staging*>(staging);
+}
+Chain& object_of(plugin::Chain* chain) {
+    return *static_cast<Chain*>(chain);
+}
+const Chain& object_of(const plugin::Chain* chain) {
+    return *static_cast<const Chain*>(chain);
 }
 
-/** Runs the body of an entry point with the GPU current; what it throws becomes a status and a message. */
+int index_of(const Device& device) {
+    return device.index;
+}
+int index_of(const Staging& staging) {
+    return staging.device.index;
+}
+int index_of(const Chain& chain) {
+    return chain.device.index;
+}
+
+/** Runs the body of an entry point with a GPU current. */
 template <class Body> ortho_status guard(int index, Failure* failure, Body&& body) noexcept {
-    try {
+    return plugin::guard(failure, [&] {
         const CurrentDevice current(index);
         body();
-        return ORTHO_OK;
-    } catch (const Error& error) {
-        return fail_with(failure, error.status(), error.what());
-    } catch (const std::bad_alloc&) {
-        return fail_with(failure, ORTHO_OUT_OF_MEMORY, "memory for the library's own bookkeeping is used up");
-    } catch (const std::exception& error) {
-        return fail_with(failure, ORTHO_INTERNAL, error.what());
-    } catch (...) {
-        return fail_with(failure, ORTHO_INTERNAL, "an unknown C++ exception was thrown");
-    }
+    });
 }
 
-template <class Body> ortho_status guard(const Device* device, Failure* failure, Body&& body) noexcept {
-    return guard(device->index, failure, body);
+/** Runs body(object) with the object's GPU current. */
+template <class Handle, class Body> ortho_status guard(Handle* handle, Failure* failure, Body&& body) noexcept {
+    auto& object = object_of(handle);
+    return guard(index_of(object), failure, [&] { body(object); });
 }
 
-/** Calls body(float*) or body(double*) with a null pointer of the dtype's type. */
-template <class Body> void dispatch(ortho_dtype dtype, Body&& body) {
-    if (dtype == ORTHO_FLOAT32)
-        body(static_cast<float*>(nullptr));
-    else
-        body(static_cast<double*>(nullptr));
-}
-
-/** Destroys an object of a device with the GPU current. */
-template <class Object> void destroy(int index, Object* object) noexcept {
+/** Destroys an object with its GPU current. */
+template <class Handle> void destroy(Handle* handle) noexcept {
+    auto* const object = &object_of(handle);
     Failure ignored;
     // After an error that CUDA does not recover from, no GPU can be made current; what the host holds is freed even so.
     bool deleted = false;
-    static_cast<void>(guard(index, &ignored, [&] {
+    static_cast<void>(guard(index_of(*object), &ignored, [&] {
         delete object;
         deleted = true;
     }));
@@ -74,266 +77,161 @@ template <class Object> void destroy(int index, Object* object) noexcept {
         delete object;
 }
 
-ortho_status device_create(Device** device, const ortho_device_options* options, Failure* failure) {
-    int index = 0;
-    try {
-        index = find_device(*options);
-    } catch (const Error& error) {
-        return fail_with(failure, error.status(), error.what());
-    }
-    return guard(index, failure, [&] { *device = new Device(*options); });
-}
-
-void device_free(Device* device) {
-    destroy(device->index, device);
-}
-
-const char* device_name(const Device* device) {
-    return device->properties.name;
-}
-
-ortho_status device_describe(Device* device, ortho_device_info* info, Failure* failure) {
-    return guard(device, failure, [&] { device->describe(*info); });
-}
-
-ortho_status device_synchronize(Device* device, Failure* failure) {
-    return guard(device, failure, [&] {
-        check(cudaStreamSynchronize(device->copy_stream), "cudaStreamSynchronize");
-        device->wait();
+ortho_status device_create(plugin::Device** device, const ortho_device_options* options, Failure* failure) {
+    return plugin::guard(failure, [&] {
+        const CurrentDevice current(find_device(*options));
+        *device = new Device(*options);
     });
 }
 
-ortho_status allocate(Device* device, int64_t bytes, void** data, Failure* failure) {
-    return guard(device, failure, [&] {
-        DeviceMemory memory(bytes, "buffer");
-        clear(*device, memory.data(), bytes);
+void device_free(plugin::Device* device) {
+    destroy(device);
+}
+
+const char* device_name(const plugin::Device* device) {
+    return object_of(device).properties.name;
+}
+
+ortho_status device_describe(plugin::Device* handle, ortho_device_info* info, Failure* failure) {
+    return guard(handle, failure, [&](Device& device) { device.describe(*info); });
+}
+
+ortho_status device_synchronize(plugin::Device* handle, Failure* failure) {
+    return guard(handle, failure, [&](Device& device) {
+        check(cudaStreamSynchronize(device.copy_stream), "cudaStreamSynchronize");
+        device.wait();
+    });
+}
+
+ortho_status allocate(plugin::Device* handle, int64_t bytes, void** data, Failure* failure) {
+    return guard(handle, failure, [&](Device& device) {
+        DeviceMemory memory(device.memory, bytes, "buffer");
+        clear(device, memory.data(), bytes);
         *data = memory.release();
     });
 }
 
-void release(Device* device, void* data) {
+void release(plugin::Device* handle, void* data) {
     Failure ignored;
-    static_cast<void>(guard(device, &ignored, [&] { check(cudaFree(data), "cudaFree"); }));
+    static_cast<void>(guard(handle, &ignored, [&](Device& device) { device.memory.free(data); }));
 }
 
-ortho_status check_memory(Device* device, const void* data, Failure* failure) {
-    return guard(device, failure, [&] {
+ortho_status check_memory(plugin::Device* handle, const void* data, Failure* failure) {
+    return guard(handle, failure, [&](Device& device) {
         cudaPointerAttributes attributes{};
         check(cudaPointerGetAttributes(&attributes, data), "cudaPointerGetAttributes");
         const bool reachable = attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
-        if (!reachable || (attributes.type == cudaMemoryTypeDevice && attributes.device != device->index))
+        if (!reachable || (attributes.type == cudaMemoryTypeDevice && attributes.device != device.index))
             fail(ORTHO_INVALID_ARGUMENT, "data is not memory of GPU %d; memory that was allocated there is allowed",
-                 device->index);
+                 device.index);
     });
 }
 
-ortho_status copy_from_host(Device* device, void* destination, const void* source, int64_t bytes, Failure* failure) {
-    return guard(device, failure, [&] { copy_to_device(*device, destination, source, bytes); });
-}
-
-ortho_status copy_to_host(Device* device, void* destination, const void* source, int64_t bytes, Failure* failure) {
-    return guard(device, failure, [&] {
-        check(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, device->stream),
-              "cudaMemcpyAsync");
-        device->wait();
-    });
-}
-
-ortho_status copy(Device* device, void* destination, const void* source, int64_t bytes, Failure* failure) {
-    return guard(device, failure, [&] { copy_on_device(*device, destination, source, bytes); });
-}
-
-ortho_status fill_values(Device* device, ortho_dtype dtype, int64_t count, void* values, double value,
-                         Failure* failure) {
-    return guard(device, failure, [&] {
-        dispatch(dtype, [&](auto* type) {
-            using T = std::remove_pointer_t<decltype(type)>;
-            fill(*device, count, static_cast<T*>(values), static_cast<T>(value));
-        });
-    });
-}
-
-ortho_status staging_create(Device* device, int64_t bytes, Staging** staging, void** data, Failure* failure) {
-    return guard(device, failure, [&] {
-        auto made = std::make_unique<Staging>(*device, bytes);
+ortho_status staging_create(plugin::Device* handle, int64_t bytes, plugin::Staging** staging, void** data,
+                            Failure* failure) {
+    return guard(handle, failure, [&](Device& device) {
+        auto made = std::make_unique<Staging>(device, bytes);
         std::memset(made->memory.data(), 0, static_cast<size_t>(bytes));
         *data = made->memory.data();
         *staging = made.release();
     });
 }
 
-void staging_free(Staging* staging) {
-    destroy(staging->device.index, staging);
+void staging_free(plugin::Staging* handle) {
+    destroy(handle);
 }
 
-ortho_status staging_upload(Staging* staging, void* destination, int64_t bytes, Failure* failure) {
-    Device& device = staging->device;
-    return guard(&device, failure, [&] {
+ortho_status staging_upload(plugin::Staging* handle, void* destination, int64_t bytes, Failure* failure) {
+    return guard(handle, failure, [&](Staging& staging) {
+        const Device& device = staging.device;
         // Earlier work may still be reading what is at the destination.
-        check(cudaEventRecord(staging->earlier_work.get(), device.stream), "cudaEventRecord");
-        check(cudaStreamWaitEvent(device.copy_stream, staging->earlier_work.get(), 0), "cudaStreamWaitEvent");
-        check(cudaMemcpyAsync(destination, staging->memory.data(), static_cast<size_t>(bytes), cudaMemcpyHostToDevice,
+        check(cudaEventRecord(staging.earlier_work.get(), device.stream), "cudaEventRecord");
+        check(cudaStreamWaitEvent(device.copy_stream, staging.earlier_work.get(), 0), "cudaStreamWaitEvent");
+        check(cudaMemcpyAsync(destination, staging.memory.data(), static_cast<size_t>(bytes), cudaMemcpyHostToDevice,
                               device.copy_stream),
               "cudaMemcpyAsync");
-        check(cudaEventRecord(staging->uploaded.get(), device.copy_stream), "cudaEventRecord");
+        check(cudaEventRecord(staging.uploaded.get(), device.copy_stream), "cudaEventRecord");
     });
 }
 
-ortho_status staging_join(Staging* staging, Failure* failure) {
-    Device& device = staging->device;
-    return guard(&device, failure,
-                 [&] { check(cudaStreamWaitEvent(device.stream, staging->uploaded.get(), 0), "cudaStreamWaitEvent"); });
-}
-
-ortho_status staging_wait(Staging* staging, Failure* failure) {
-    return guard(&staging->device, failure,
-                 [&] { check(cudaEventSynchronize(staging->uploaded.get()), "cudaEventSynchronize"); });
-}
-
-ortho_status noise(Device* device, ortho_dtype dtype, const NoiseStream* stream, double standard_deviation,
-                   int64_t count, const void* x, void* y, Failure* failure) {
-    return guard(device, failure, [&] {
-        dispatch(dtype, [&](auto* type) {
-            using T = std::remove_pointer_t<decltype(type)>;
-            add_normal_noise(*device, *stream, standard_deviation, count, static_cast<const T*>(x), static_cast<T*>(y));
-        });
+ortho_status staging_join(plugin::Staging* handle, Failure* failure) {
+    return guard(handle, failure, [](Staging& staging) {
+        check(cudaStreamWaitEvent(staging.device.stream, staging.uploaded.get(), 0), "cudaStreamWaitEvent");
     });
 }
 
-ortho_status dense_layer_forward(Device* device, ortho_dtype dtype, const DenseShape* shape, const void* weights,
-                                 const void* bias, const void* x, void* y, Failure* failure) {
-    return guard(device, failure, [&] {
-        device->set_up_blas();
-        dispatch(dtype, [&](auto* type) {
-            using T = std::remove_pointer_t<decltype(type)>;
-            dense_forward(*device, *shape, static_cast<const T*>(weights), static_cast<const T*>(bias),
-                          static_cast<const T*>(x), static_cast<T*>(y));
-        });
-    });
+ortho_status staging_wait(plugin::Staging* handle, Failure* failure) {
+    return guard(handle, failure,
+                 [](Staging& staging) { check(cudaEventSynchronize(staging.uploaded.get()), "cudaEventSynchronize"); });
 }
 
-ortho_status dense_layer_backward(Device* device, ortho_dtype dtype, const DenseShape* shape, bool accumulate,
-                                  const void* weights, const void* x, const void* y_gradients, void* weight_gradients,
-                                  void* bias_gradients, void* x_gradients, Failure* failure) {
-    return guard(device, failure, [&] {
-        device->set_up_blas();
-        dispatch(dtype, [&](auto* type) {
-            using T = std::remove_pointer_t<decltype(type)>;
-            dense_backward(*device, *shape, accumulate, static_cast<const T*>(weights), static_cast<const T*>(x),
-                           static_cast<const T*>(y_gradients), static_cast<T*>(weight_gradients),
-                           static_cast<T*>(bias_gradients), static_cast<T*>(x_gradients));
-        });
-    });
+ortho_status chain_create(plugin::Device* handle, const ChainParameters* parameters, plugin::Chain** chain,
+                          Failure* failure) {
+    return guard(handle, failure, [&](Device& device) { *chain = make_chain(device, *parameters).release(); });
 }
 
-ortho_status cross_entropy(Device* device, ortho_dtype dtype, const SoftmaxCrossEntropy* call, double* loss,
-                           int64_t* correct, Failure* failure) {
-    return guard(device, failure, [&] {
-        dispatch(dtype, [&](auto* type) {
-            softmax_cross_entropy<std::remove_pointer_t<decltype(type)>>(*device, *call, loss, correct);
-        });
-    });
+void chain_free(plugin::Chain* handle) {
+    destroy(handle);
 }
 
-ortho_status squared_error(Device* device, ortho_dtype dtype, const MeanSquaredError* call, double* loss,
-                           Failure* failure) {
-    return guard(device, failure, [&] {
-        dispatch(dtype,
-                 [&](auto* type) { mean_squared_error<std::remove_pointer_t<decltype(type)>>(*device, *call, loss); });
-    });
-}
-
-ortho_status clip(Device* device, ortho_dtype dtype, int64_t count, void* gradients, double max_norm, double* norm,
-                  Failure* failure) {
-    return guard(device, failure, [&] {
-        dispatch(dtype, [&](auto* type) {
-            using T = std::remove_pointer_t<decltype(type)>;
-            clip_gradient_norm(*device, count, static_cast<T*>(gradients), max_norm, norm);
-        });
-    });
-}
-
-ortho_status sgd(Device* device, ortho_dtype dtype, const OptimizerStep* step, const SgdOptions* options,
-                 Failure* failure) {
-    return guard(device, failure, [&] {
-        dispatch(dtype, [&](auto* type) { sgd_step<std::remove_pointer_t<decltype(type)>>(*device, *step, *options); });
-    });
-}
-
-ortho_status adam(Device* device, ortho_dtype dtype, const OptimizerStep* step, const AdamOptions* options,
-                  Failure* failure) {
-    return guard(device, failure, [&] {
-        dispatch(dtype,
-                 [&](auto* type) { adam_step<std::remove_pointer_t<decltype(type)>>(*device, *step, *options); });
-    });
-}
-
-ortho_status chain_create(Device* device, const ChainParameters* parameters, Chain** chain, Failure* failure) {
-    return guard(device, failure, [&] { *chain = make_chain(*device, *parameters).release(); });
-}
-
-void chain_free(Chain* chain) {
-    destroy(chain->device.index, chain);
-}
-
-ortho_status chain_state_bytes(const Chain* chain, int64_t steps, int64_t batch, bool training, int64_t* bytes,
+ortho_status chain_state_bytes(const plugin::Chain* handle, int64_t steps, int64_t batch, bool training, int64_t* bytes,
                                Failure* failure) {
-    return guard(&chain->device, failure, [&] { *bytes = chain->state_bytes(steps, batch, training); });
+    return guard(handle, failure, [&](const Chain& chain) { *bytes = chain.state_bytes(steps, batch, training); });
 }
 
-ortho_status chain_forward(Chain* chain, const ChainForward* call, Failure* failure) {
-    return guard(&chain->device, failure, [&] {
-        chain->device.set_up_blas();
-        chain->forward(*call);
+ortho_status chain_forward(plugin::Chain* handle, const ChainForward* call, Failure* failure) {
+    return guard(handle, failure, [&](Chain& chain) {
+        chain.device.set_up_blas();
+        chain.forward(*call);
     });
 }
 
-ortho_status chain_backward(Chain* chain, const ChainBackward* call, Failure* failure) {
-    return guard(&chain->device, failure, [&] {
-        chain->device.set_up_blas();
-        chain->backward(*call);
+ortho_status chain_backward(plugin::Chain* handle, const ChainBackward* call, Failure* failure) {
+    return guard(handle, failure, [&](Chain& chain) {
+        chain.device.set_up_blas();
+        chain.backward(*call);
     });
+}
+
+template <class Operation> ortho_status run_operation(plugin::Device* handle, const Operation* call, Failure* failure) {
+    return guard(handle, failure, [&](Device& device) { run(device, *call); });
+}
+
+plugin::Table make_table() {
+    plugin::Table table{};
+    table.size = sizeof table;
+    table.version = ORTHO_VERSION;
+    table.header_hash = ORTHO_HEADER_HASH;
+    table.device_create = device_create;
+    table.device_free = device_free;
+    table.device_name = device_name;
+    table.device_describe = device_describe;
+    table.device_synchronize = device_synchronize;
+    table.allocate = allocate;
+    table.release = release;
+    table.check_memory = check_memory;
+    table.staging_create = staging_create;
+    table.staging_free = staging_free;
+    table.staging_upload = staging_upload;
+    table.staging_join = staging_join;
+    table.staging_wait = staging_wait;
+    table.chain_create = chain_create;
+    table.chain_free = chain_free;
+    table.chain_state_bytes = chain_state_bytes;
+    table.chain_forward = chain_forward;
+    table.chain_backward = chain_backward;
+#define ORTHO_ENTRY(Operation) table.run_##Operation = run_operation<Operation>;
+    ORTHO_OPERATIONS(ORTHO_ENTRY)
+#undef ORTHO_ENTRY
+    return table;
 }
 
 } // namespace
 } // namespace ortho::cuda
 
-extern "C" ORTHO_API const ortho::cuda::Backend* ortho_cuda_backend(void);
+extern "C" ORTHO_API const ortho::plugin::Table* ortho_plugin(void);
 
-const ortho::cuda::Backend* ortho_cuda_backend(void) {
-    using namespace ortho::cuda;
-    static const Backend backend{sizeof(Backend),
-                                 ORTHO_VERSION,
-                                 ORTHO_HEADER_HASH,
-                                 device_create,
-                                 device_free,
-                                 device_name,
-                                 device_describe,
-                                 device_synchronize,
-                                 allocate,
-                                 release,
-                                 check_memory,
-                                 copy_from_host,
-                                 copy_to_host,
-                                 copy,
-                                 fill_values,
-                                 staging_create,
-                                 staging_free,
-                                 staging_upload,
-                                 staging_join,
-                                 staging_wait,
-                                 noise,
-                                 dense_layer_forward,
-                                 dense_layer_backward,
-                                 cross_entropy,
-                                 squared_error,
-                                 clip,
-                                 sgd,
-                                 adam,
-                                 chain_create,
-                                 chain_free,
-                                 chain_state_bytes,
-                                 chain_forward,
-                                 chain_backward};
-    return &backend;
+const ortho::plugin::Table* ortho_plugin(void) {
+    static const ortho::plugin::Table table = ortho::cuda::make_table();
+    return &table;
 }

@@ -130,10 +130,7 @@ __global__ void mean_kernel(const double* partial, int64_t parts, int64_t count,
         report->value = sum / static_cast<double>(count);
 }
 
-} // namespace
-
-template <class T>
-void softmax_cross_entropy(Device& device, const SoftmaxCrossEntropy& call, double* loss, int64_t* correct) {
+template <class T> void softmax_cross_entropy(Device& device, const SoftmaxCrossEntropy& call) {
     // Rows' losses first, since they are the larger type.
     const int64_t loss_bytes = call.rows * static_cast<int64_t>(sizeof(RowLoss));
     const int64_t target_bytes = call.rows * static_cast<int64_t>(sizeof(int32_t));
@@ -150,34 +147,39 @@ void softmax_cross_entropy(Device& device, const SoftmaxCrossEntropy& call, doub
                                     row_losses};
     launch("softmax_cross_entropy", softmax_kernel<T>, flat_shape(call.rows * warp_size), device.stream, problem,
            device.report());
-    if (loss == nullptr && correct == nullptr)
+    if (call.loss == nullptr && call.correct == nullptr)
         return;
     launch("total_of_rows", total_of_rows_kernel, total_shape(), device.stream, call.rows, row_losses, device.report());
     device.wait();
-    if (loss != nullptr)
-        *loss = device.result().value;
-    if (correct != nullptr)
-        *correct = device.result().count;
+    if (call.loss != nullptr)
+        *call.loss = device.result().value;
+    if (call.correct != nullptr)
+        *call.correct = device.result().count;
 }
 
-template <class T> void mean_squared_error(Device& device, const MeanSquaredError& call, double* loss) {
+template <class T> void mean_squared_error(Device& device, const MeanSquaredError& call) {
     const LaunchShape shape = sum_shape(call.count);
     double* const partial = device.scratch<double>(shape.grid.x);
     launch("squared_error", squared_error_kernel<T>, shape, device.stream, call.count,
            static_cast<const T*>(call.predictions), static_cast<const T*>(call.targets),
            static_cast<T>(2 / static_cast<double>(call.count)), static_cast<T*>(call.gradients), partial,
            device.report());
-    if (loss == nullptr)
+    if (call.loss == nullptr)
         return;
     launch("mean", mean_kernel, total_shape(), device.stream, partial, static_cast<int64_t>(shape.grid.x), call.count,
            device.report());
     device.wait();
-    *loss = device.result().value;
+    *call.loss = device.result().value;
 }
 
-template void softmax_cross_entropy<float>(Device&, const SoftmaxCrossEntropy&, double*, int64_t*);
-template void softmax_cross_entropy<double>(Device&, const SoftmaxCrossEntropy&, double*, int64_t*);
-template void mean_squared_error<float>(Device&, const MeanSquaredError&, double*);
-template void mean_squared_error<double>(Device&, const MeanSquaredError&, double*);
+} // namespace
+
+void run(Device& device, const SoftmaxCrossEntropy& call) {
+    dispatch(call.dtype, [&](auto* type) { softmax_cross_entropy<Pointee<decltype(type)>>(device, call); });
+}
+
+void run(Device& device, const MeanSquaredError& call) {
+    dispatch(call.dtype, [&](auto* type) { mean_squared_error<Pointee<decltype(type)>>(device, call); });
+}
 
 } // namespace ortho::cuda

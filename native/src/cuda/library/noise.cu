@@ -20,14 +20,12 @@ __global__ void noise_kernel(NoiseStream stream, double standard_deviation, int6
 
 } // namespace
 
-template <class T>
-void add_normal_noise(Device& device, const NoiseStream& stream, double standard_deviation, int64_t count, const T* x,
-                      T* y) {
-    launch("add_normal_noise", noise_kernel<T>, flat_shape((count + 1) / 2), device.stream, stream, standard_deviation,
-           count, x, y);
+void run(Device& device, const AddNormalNoise& call) {
+    dispatch(call.dtype, [&](auto* type) {
+        using T = Pointee<decltype(type)>;
+        launch("add_normal_noise", noise_kernel<T>, flat_shape((call.count + 1) / 2), device.stream, call.stream,
+               call.standard_deviation, call.count, static_cast<const T*>(call.x), static_cast<T*>(call.y));
+    });
 }
-
-template void add_normal_noise(Device&, const NoiseStream&, double, int64_t, const float*, float*);
-template void add_normal_noise(Device&, const NoiseStream&, double, int64_t, const double*, double*);
 
 } // namespace ortho::cuda

@@ -116,20 +116,19 @@ template <class Body> void for_each_group(const OptimizerStep& step, Body&& body
             body(step.groups[i]);
 }
 
-} // namespace
-
-template <class T> void clip_gradient_norm(Device& device, int64_t count, T* gradients, double max_norm, double* norm) {
-    const LaunchShape shape = sum_shape(count);
+template <class T> void clip_gradient_norm(Device& device, const ClipGradientNorm& call) {
+    auto* const gradients = static_cast<T*>(call.gradients);
+    const LaunchShape shape = sum_shape(call.count);
     double* const partial = device.scratch<double>(shape.grid.x);
-    launch("squares", squares_kernel<T>, shape, device.stream, count, gradients, partial);
-    launch("norm", norm_kernel<T>, total_shape(), device.stream, count, gradients, partial,
-           static_cast<int64_t>(shape.grid.x), max_norm, device.report());
-    if (std::isfinite(max_norm))
-        launch("scale", scale_kernel<T>, flat_shape(count), device.stream, count, gradients, device.report());
-    if (norm == nullptr)
+    launch("squares", squares_kernel<T>, shape, device.stream, call.count, gradients, partial);
+    launch("norm", norm_kernel<T>, total_shape(), device.stream, call.count, gradients, partial,
+           static_cast<int64_t>(shape.grid.x), call.max_norm, device.report());
+    if (std::isfinite(call.max_norm))
+        launch("scale", scale_kernel<T>, flat_shape(call.count), device.stream, call.count, gradients, device.report());
+    if (call.norm == nullptr)
         return;
     device.wait();
-    *norm = device.result().value;
+    *call.norm = device.result().value;
 }
 
 template <class T> void sgd_step(Device& device, const OptimizerStep& step, const SgdOptions& options) {
@@ -170,11 +169,18 @@ template <class T> void adam_step(Device& device, const OptimizerStep& step, con
     });
 }
 
-template void clip_gradient_norm(Device&, int64_t, float*, double, double*);
-template void clip_gradient_norm(Device&, int64_t, double*, double, double*);
-template void sgd_step<float>(Device&, const OptimizerStep&, const SgdOptions&);
-template void sgd_step<double>(Device&, const OptimizerStep&, const SgdOptions&);
-template void adam_step<float>(Device&, const OptimizerStep&, const AdamOptions&);
-template void adam_step<double>(Device&, const OptimizerStep&, const AdamOptions&);
+} // namespace
+
+void run(Device& device, const ClipGradientNorm& call) {
+    dispatch(call.dtype, [&](auto* type) { clip_gradient_norm<Pointee<decltype(type)>>(device, call); });
+}
+
+void run(Device& device, const SgdStep& call) {
+    dispatch(call.dtype, [&](auto* type) { sgd_step<Pointee<decltype(type)>>(device, call.step, call.options); });
+}
+
+void run(Device& device, const AdamStep& call) {
+    dispatch(call.dtype, [&](auto* type) { adam_step<Pointee<decltype(type)>>(device, call.step, call.options); });
+}
 
 } // namespace ortho::cuda

@@ -81,7 +81,19 @@ struct SharedLayout {
 };
 
 // Exchanged elements are loaded and stored in one piece each, in no order among each other: relaxed, at the scope of
-// the GPU.
+// the GPU. Acquire and release are not needed:
+//  - They would order other data behind a flag. Here there is no other data: each element is its own flag. A state
+//    differs from missing_state, and a gradient shares its 8 bytes with its number. Relaxed accesses of the GPU's
+//    scope to one location are coherent, so whoever sees an element that is there sees its value. A wide load makes
+//    no promise about its elements together, and each of them is tested by itself.
+//  - What was there before the launch (weights, drives, what was cleared) is visible to it, and all that it stores is
+//    visible to the next launch on the stream.
+//  - Where memory is overwritten (exchange buffers, and activations by deltas), what must not be passed is a load by a
+//    later store of another block. That store waits for an element computed from what the load returned. So between
+//    the two lie dependences alone: loaded value -> sums -> stored element, polled element -> branch -> store, and
+//    within a block __syncthreads(). No store is issued before the branches and barriers ahead of it are decided, and
+//    PTX excludes values out of thin air, which a load that returned the later store's would be. `volatile` and
+//    "memory" keep the compiler from moving the accesses.
 
 /** Bits of a state that is not there yet. No state has them: NaN is written with other ones. */
 constexpr unsigned missing_state = 0xffffffffu;
@@ -237,7 +249,7 @@ template <int width> struct GradientReader : GradientWait<width> {
     };
 
     const float* activations; // [rows, units]
-    Nonlinearity nonlinearity;
+    FilterCell cell;
     const float* beta; // [units]
     float* gradients;  // rows gradient_stride apart
     int gradient_stride;
@@ -253,7 +265,7 @@ template <int width> struct GradientReader : GradientWait<width> {
 #pragma unroll
         for (int i = 0; i < width; ++i) {
             gradient.at[i] = element.gradients[i].value;
-            delta.at[i] = FilterCell{nonlinearity}.backward(element.activations.at[i], gradient.at[i], betas.at[i]);
+            delta.at[i] = cell.backward(element.activations.at[i], gradient.at[i], betas.at[i]);
         }
         *reinterpret_cast<Pack<width>*>(gradients + row * gradient_stride + column) = gradient;
         *reinterpret_cast<Pack<width>*>(deltas + row * delta_stride + column) = delta;
@@ -415,6 +427,12 @@ template <int rows, int outputs> __device__ __forceinline__ float sum_parts(cons
 /** Elements of a block that a thread finishes, one for each of its turns. */
 template <int rows, int units> constexpr int turns = (rows * units + block_threads - 1) / block_threads;
 
+/** The rows of the batch that a launch computes. */
+struct BatchPart {
+    int64_t first;
+    int64_t end;
+};
+
 /** The part of the batch and of the units that a block owns. */
 template <int rows, int units> struct OwnPart {
     int first_unit;
@@ -422,9 +440,10 @@ template <int rows, int units> struct OwnPart {
     int row_count;
     int unit_count; // of the whole chain
 
-    __device__ OwnPart(int64_t batch, int64_t all_units)
-        : first_unit(static_cast<int>(blockIdx.x) * units), first_row(static_cast<int64_t>(blockIdx.y) * rows),
-          row_count(static_cast<int>(batch - first_row < rows ? batch - first_row : rows)),
+    __device__ OwnPart(const BatchPart& launched, int64_t all_units)
+        : first_unit(static_cast<int>(blockIdx.x) * units),
+          first_row(launched.first + static_cast<int64_t>(blockIdx.y) * rows),
+          row_count(static_cast<int>(launched.end - first_row < rows ? launched.end - first_row : rows)),
           unit_count(static_cast<int>(all_units)) {}
 
     /** Calls body(turn, row of the block, unit of the block, unit) for the elements that a thread finishes. */
@@ -460,13 +479,13 @@ template <int rows, int units, bool dense> struct OwnMoves {
 
 // Each multiprocessor has one block at most, which may take all of its registers.
 template <int rows, int units, bool dense>
-__global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(PersistentForward p) {
+__global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(PersistentForward p, BatchPart launched) {
     constexpr int outputs = dense ? 2 * units : units;
     constexpr int weighted = outputs - units; // where W's outputs begin
     const int n = static_cast<int>(p.units);
     const Inner inner(n);
     const SharedLayout shared(inner, rows, outputs);
-    const OwnPart<rows, units> part(p.batch, p.units);
+    const OwnPart<rows, units> part(launched, p.units);
 
     for (int i = static_cast<int>(threadIdx.x); i < inner.padded() * outputs; i += block_threads) {
         // A warp takes 8 elements of each of 4 rows: whole sectors, and no more than 8 stores to a bank, where 32
@@ -512,8 +531,8 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(Pe
             if constexpr (dense)
                 filtered[turn] = sum_parts<rows, outputs>(shared.parts, row, own);
             const float weighted_sum = sum_parts<rows, outputs>(shared.parts, row, weighted + own);
-            const auto done = FilterCell{p.nonlinearity}.forward<CudaMath>(
-                filtered[turn], weighted_sum + (bias[turn] + driven[turn]), beta[turn]);
+            const auto done =
+                p.cell.forward<CudaMath>(filtered[turn], weighted_sum + (bias[turn] + driven[turn]), beta[turn]);
             activation[turn] = done.kept;
             state[turn] = done.state;
         });
@@ -534,11 +553,12 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(Pe
 }
 
 template <int rows, int units, bool dense>
-__global__ void __launch_bounds__(block_threads, 1) persistent_backward_kernel(PersistentBackward p) {
+__global__ void __launch_bounds__(block_threads, 1)
+    persistent_backward_kernel(PersistentBackward p, BatchPart launched) {
     const int n = static_cast<int>(p.units);
     const Inner inner(dense ? 2 * n : n); // [g, delta] or delta
     const SharedLayout shared(inner, rows, units);
-    const OwnPart<rows, units> part(p.batch, p.units);
+    const OwnPart<rows, units> part(launched, p.units);
     const int64_t state_elements = p.batch * n;
     float* const betas = shared.rest;
     float* const gradients = dense ? shared.operand : shared.rest + padded_units(n);
@@ -585,7 +605,7 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_backward_kernel(P
             if (step + 1 < p.steps)
                 write_delta(step + 1, turn, row, unit);
             unwritten[turn] = delta[turn];
-            delta[turn] = FilterCell{p.nonlinearity}.backward(activation[turn], gradient[turn], beta[turn]);
+            delta[turn] = p.cell.backward(activation[turn], gradient[turn], beta[turn]);
             const int64_t arriving = step - 1 + p.arriving_offset;
             if (step >= 2)
                 prefetch(p.activations + (step - 2) * state_elements + part.at(row, unit));
@@ -607,7 +627,7 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_backward_kernel(P
         loader.load(part.row_count, [&](auto width) {
             return GradientReader<decltype(width)::value>{{exchange(step + 1), number(step + 1)},
                                                           p.activations + step * state_elements + part.first_row * n,
-                                                          p.nonlinearity,
+                                                          p.cell,
                                                           betas,
                                                           gradients,
                                                           gradient_stride,
@@ -675,36 +695,100 @@ size_t backward_bytes(const PersistentShape& shape, int64_t units, bool dense) {
            sizeof(float) * static_cast<size_t>(rest);
 }
 
-/** Launches a kernel whose blocks wait for each other. @return whether they may all run at once */
-template <class Kernel, class Problem>
-bool launch_persistent(const char* name, Device& device, const PersistentShape& shape, size_t shared, Kernel kernel,
-                       const Problem& problem) {
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
-          "cudaFuncSetAttribute");
-    const cudaError_t status =
-        try_launch(kernel,
-                   {dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(shape.row_blocks)),
-                    dim3(block_threads), shared, true},
-                   device.stream, problem);
+/**
+ * Whether a status says that CUDA does not take a launch, which then has done nothing and leaves the GPU as it was. The
+ * other plans need less: small blocks, few registers, no blocks at once.
+ */
+bool is_refusal(cudaError_t status) {
+    switch (status) {
     // Less of the GPU may be ours than it has, by the Multi-Process Service or a context of some multiprocessors.
-    if (status == cudaErrorCooperativeLaunchTooLarge) {
+    case cudaErrorCooperativeLaunchTooLarge:
+    // Registers or shared memory that a driver or a debugger keeps for itself.
+    case cudaErrorLaunchOutOfResources:
+    // Blocks that wait for each other, on some virtual GPUs; the same while a stream is captured.
+    case cudaErrorNotSupported:
+    case cudaErrorStreamCaptureUnsupported:
+    // Code is loaded when it is first launched, and needs memory.
+    case cudaErrorMemoryAllocation:
         static_cast<void>(cudaGetLastError());
+        return true;
+    default:
         return false;
     }
-    check(status, name);
+}
+
+/** Whether a call was taken. @throws Error if it failed otherwise than by a refusal */
+bool is_taken(cudaError_t status, const char* call) {
+    if (is_refusal(status))
+        return false;
+    check(status, call);
     return true;
 }
 
-} // namespace
+/** Whether a launch can be captured, which is tried on a stream of our own: an error would end the caller's capture. */
+template <class Kernel, class Problem>
+bool can_be_captured(const char* name, Device& device, const LaunchShape& shape, Kernel kernel, const Problem& problem,
+                     const BatchPart& part) {
+    if (!is_taken(cudaStreamBeginCapture(device.rehearsal_stream, cudaStreamCaptureModeThreadLocal),
+                  "cudaStreamBeginCapture"))
+        return false;
+    const cudaError_t launched = try_launch(kernel, shape, device.rehearsal_stream, problem, part);
+    cudaGraph_t captured = nullptr;
+    const cudaError_t ended = cudaStreamEndCapture(device.rehearsal_stream, &captured);
+    const Graph discarded(captured);
+    return is_taken(launched, name) && is_taken(ended, "cudaStreamEndCapture");
+}
 
-std::optional<PersistentShape> choose_persistent_shape(const Device& device, const PersistentProblem& problem) {
-    if (device.properties.cooperativeLaunch == 0 || problem.units > 2048)
-        return std::nullopt;
+/**
+ * Launches a kernel whose blocks wait for each other, once for each part of the batch.
+ * @return whether CUDA takes it; if not, nothing was done
+ * @throws Error if a launch fails otherwise, as the second would that is refused: it is like the first, and no larger
+ */
+template <class Kernel, class Problem>
+bool launch_persistent(const char* name, Device& device, const PersistentShape& shape, size_t shared, Kernel kernel,
+                       const Problem& problem) {
+    int blocks_of_each = 0;
+    if (!is_taken(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+                  "cudaFuncSetAttribute") ||
+        !is_taken(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks_of_each, kernel, block_threads, shared),
+                  "cudaOccupancyMaxActiveBlocksPerMultiprocessor") ||
+        shape.unit_blocks * shape.row_blocks > blocks_of_each * device.properties.multiProcessorCount)
+        return false;
+    const int64_t most_rows = static_cast<int64_t>(shape.row_blocks) * shape.rows;
+    for (BatchPart part{0, 0}; part.first < problem.batch; part.first = part.end) {
+        part.end = std::min(part.first + most_rows, problem.batch);
+        const int64_t row_blocks = (part.end - part.first + shape.rows - 1) / shape.rows;
+        const LaunchShape launched{dim3(static_cast<unsigned>(shape.unit_blocks), static_cast<unsigned>(row_blocks)),
+                                   dim3(block_threads), shared, true};
+        if (part.first > 0) {
+            launch(name, kernel, launched, device.stream, problem, part);
+            continue;
+        }
+        if (is_captured(device.stream) && !can_be_captured(name, device, launched, kernel, problem, part))
+            return false;
+        if (!is_taken(try_launch(kernel, launched, device.stream, problem, part), name))
+            return false;
+    }
+    return true;
+}
+
+// Cycles of a step. The numbers are those of an H100, and derived: nothing was measured.
+
+/** A multiprocessor's multiply-adds, and the bytes that it reads from its shared memory. */
+constexpr double multiply_adds_a_cycle = 128, bytes_a_cycle = 64;
+
+struct ShapeCost {
+    PersistentShape shape;
+    double cycles;
+};
+
+/** The shape that computes a step fastest, if the batch is divided among so many launches; nothing if none fits. */
+std::optional<ShapeCost> cheapest_shape(const Device& device, const PersistentProblem& problem, int launches) {
     const bool dense = !problem.structured;
-    std::optional<PersistentShape> best;
-    double best_cost = 0;
+    std::optional<ShapeCost> best;
     for (PersistentShape shape : sizes) {
-        const int64_t row_blocks = (problem.batch + shape.rows - 1) / shape.rows;
+        const int64_t all_row_blocks = (problem.batch + shape.rows - 1) / shape.rows;
+        const int64_t row_blocks = (all_row_blocks + launches - 1) / launches;
         const int64_t unit_blocks = (problem.units + shape.units - 1) / shape.units;
         if (row_blocks * unit_blocks > device.properties.multiProcessorCount)
             continue;
@@ -712,17 +796,51 @@ std::optional<PersistentShape> choose_persistent_shape(const Device& device, con
             std::max(forward_bytes(shape, problem.units, dense), backward_bytes(shape, problem.units, dense));
         if (shared > device.properties.sharedMemPerBlockOptin)
             continue;
-        // Cycles of a step: multiply-adds at 128 a cycle, and the operand's bytes at 64 a cycle.
         const double multiply_adds = static_cast<double>(shape.rows * shape.units * problem.units) * (dense ? 2 : 1);
-        const double cost = multiply_adds / 128 + static_cast<double>(shape.rows * problem.units) / 16;
-        if (!best || cost < best_cost) {
+        const double operand_bytes = static_cast<double>(shape.rows * problem.units) * sizeof(float);
+        const double cycles = multiply_adds / multiply_adds_a_cycle + operand_bytes / bytes_a_cycle;
+        if (!best || cycles < best->cycles) {
             shape.row_blocks = static_cast<int>(row_blocks);
             shape.unit_blocks = static_cast<int>(unit_blocks);
-            best = shape;
-            best_cost = cost;
+            best = ShapeCost{shape, cycles};
         }
     }
     return best;
+}
+
+/**
+ * Whether two launches, each for half of the batch and all steps, take less time than a graph of products and
+ * epilogues.
+ *
+ * A step of a launch is the cycles above and the exchange: a store that arrives in the second-level cache, a load that
+ * finds it there, two barriers and the epilogue. A step of the graph is two kernels, each of which begins when the one
+ * before has ended and reads what that one wrote, and the product, which for so few rows has too few tiles to keep more
+ * than half of the GPU's multiply-adds busy.
+ *
+ * With N = 512 and B = 256 on 132 multiprocessors: 2 (4096 + 512 + 1500) = 12,200 cycles against 2 x 2500 + 15,900 =
+ * 20,900; with B = 129, 12,200 against 13,000. Only with more than 1000 units or so would the graph be faster, for
+ * which blocks of 16 rows have no room. Three launches and more are not considered: with so many rows products have
+ * enough tiles.
+ */
+bool are_two_launches_faster(const Device& device, const PersistentProblem& problem, double cycles) {
+    constexpr double exchange = 1500, kernel_of_graph = 2500, busy = 0.5;
+    const double multiply_adds =
+        static_cast<double>(problem.batch * problem.units * problem.units) * (problem.structured ? 1 : 2);
+    const double product = multiply_adds / (multiply_adds_a_cycle * device.properties.multiProcessorCount * busy);
+    return 2 * (cycles + exchange) < 2 * kernel_of_graph + product;
+}
+
+} // namespace
+
+std::optional<PersistentShape> choose_persistent_shape(const Device& device, const PersistentProblem& problem) {
+    if (device.properties.cooperativeLaunch == 0 || problem.units > 2048)
+        return std::nullopt;
+    if (const auto whole = cheapest_shape(device, problem, 1))
+        return whole->shape;
+    const auto half = cheapest_shape(device, problem, 2);
+    if (half && are_two_launches_faster(device, problem, half->cycles))
+        return half->shape;
+    return std::nullopt;
 }
 
 bool persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem) {

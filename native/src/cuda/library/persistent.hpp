@@ -1,4 +1,4 @@
-// All steps of a recurrent chain in one launch, for shapes whose weights fit into the GPU's shared memory.
+// All steps of a recurrent chain in one launch, or two, for shapes whose weights fit into the GPU's shared memory.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@ struct PersistentProblem {
 struct PersistentShape {
     int rows;
     int units;
+    /** Of a launch. Where they have fewer rows than the batch, the rest of the batch has another launch. */
     int row_blocks;
     int unit_blocks;
 };
@@ -28,10 +29,10 @@ std::optional<PersistentShape> choose_persistent_shape(const Device& device, con
 
 /** A segment forward: states[step + 1] and activations[step] of states[step], for all of its steps. */
 struct PersistentForward {
+    FilterCell cell;
     int64_t batch;
     int64_t units;
     int64_t steps;
-    Nonlinearity nonlinearity;
     Moves<float> moves;
     const float* filter;  // alpha O: [N, N]; null: structured
     const float* weights; // W: [N, N]
@@ -42,7 +43,7 @@ struct PersistentForward {
     float* activations;   // [steps, batch, N]
 };
 
-/** @return false if its blocks may not all run at once; only states behind the first were overwritten then */
+/** @return false if CUDA refuses to run its blocks at once; only states behind the first were overwritten then */
 bool persistent_forward(Device& device, const PersistentShape& shape, const PersistentForward& problem);
 
 /** A gradient and the number of the exchange between blocks that it is part of. */
@@ -53,10 +54,10 @@ struct __align__(8) NumberedGradient {
 
 /** A segment backward: deltas take the place of activations, and g_k of the segment's end becomes that of its start. */
 struct PersistentBackward {
+    FilterCell cell;
     int64_t batch;
     int64_t units;
     int64_t steps;
-    Nonlinearity nonlinearity;
     Moves<float> moves;           // of alpha O^T
     const float* filter;          // alpha O: [N, N]; null: structured
     const float* weights;         // W: [N, N]
@@ -71,7 +72,7 @@ struct PersistentBackward {
     NumberedGradient* exchange[2]; // [batch, N]: room that blocks which wait for each other use
 };
 
-/** @return false if its blocks may not all run at once; only the exchange was overwritten then */
+/** @return false if CUDA refuses to run its blocks at once; only the exchange was overwritten then */
 bool persistent_backward(Device& device, const PersistentShape& shape, const PersistentBackward& problem);
 
 } // namespace ortho::cuda

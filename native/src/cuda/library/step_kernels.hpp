@@ -1,4 +1,5 @@
-// What follows the matrix products of a step, in one pass over the batch.
+// The epilogue of a step: what follows its matrix products, in one pass over the batch, for any cell whose arithmetic
+// model/cells has.
 #pragma once
 
 #include "cuda/library/launch.hpp"
@@ -12,28 +13,27 @@ template <class T> struct Moves {
     const T* scale;        // [N]
 };
 
-/** What a cell's arithmetic takes from the backend. Host-device as the cells are: else nvcc warns of the host's half.
- */
+/** What a cell's arithmetic takes from the backend. Host-device as the cells are: nvcc warns otherwise. */
 struct CudaMath {
     ORTHO_HOST_DEVICE static float tanh(float z) { return ::tanhf(z); }
     ORTHO_HOST_DEVICE static double tanh(double z) { return ::tanh(z); }
 };
 
-/** One step forward, but for its products: x_k and phi(z_k) of what the filter and the weights make of x_{k-1}. */
-template <class T> struct AdvanceStep {
+/** One step forward, but for its products: x_k, and what the cell keeps, of what filter and weights make of x_{k-1}. */
+template <class Cell, class T> struct ForwardEpilogue {
+    Cell cell;
     int64_t batch;
     int64_t units;
-    Nonlinearity nonlinearity;
     Moves<T> moves;
     const T* filtered; // alpha O x_{k-1}: [batch, N], rows product_stride apart; null where there are moves
     const T* weighted; // W x_{k-1}, likewise
     int64_t product_stride;
-    const T* drive;    // V u: [batch, N]; null: none. May be the activation.
+    const T* drive;    // V u: [batch, N]; null: none. May be what is kept.
     const T* bias;     // [N]
     const T* beta;     // [N]
     const T* previous; // x_{k-1}: [batch, N]
     T* next;           // x_k: [batch, N]
-    T* activation;     // phi(z_k): [batch, N]
+    T* kept;           // what backward needs of the step, such as phi(z_k): [batch, N]
 };
 
 /** Calls body(row, unit) for the elements of a state [batch, N] that a thread of step_shape's grid takes. */
@@ -44,7 +44,7 @@ template <class Body> __device__ __forceinline__ void for_each_element(int64_t b
             body(row, i);
 }
 
-template <class T> __global__ void advance_kernel(AdvanceStep<T> step) {
+template <class Cell, class T> __global__ void forward_epilogue_kernel(ForwardEpilogue<Cell, T> step) {
     for_each_element(step.batch, step.units, [&](int64_t row, int64_t i) {
         const int64_t at = row * step.units + i;
         const int64_t product_at = row * step.product_stride + i;
@@ -53,35 +53,35 @@ template <class T> __global__ void advance_kernel(AdvanceStep<T> step) {
                                : step.filtered[product_at];
         const T drive = step.drive != nullptr ? step.drive[at] : T(0);
         const T driven = step.weighted[product_at] + drive + step.bias[i];
-        const auto done = FilterCell{step.nonlinearity}.template forward<CudaMath>(filtered, driven, step.beta[i]);
-        step.activation[at] = done.kept;
+        const auto done = step.cell.template forward<CudaMath>(filtered, driven, step.beta[i]);
+        step.kept[at] = done.kept;
         step.next[at] = done.state;
     });
 }
 
 /** One step backward, but for its products: g_{k-1}, and from it delta_{k-1}. */
-template <class T> struct RetreatStep {
+template <class Cell, class T> struct BackwardEpilogue {
+    Cell cell;
     int64_t batch;
     int64_t units;
-    Nonlinearity nonlinearity;
     Moves<T> moves;       // of alpha O^T
     const T* product;     // what the products with g_k and delta_k add to g_{k-1}: [batch, N]; null: nothing
-    const T* gradient;    // g_k: [batch, N], rows gradient_stride apart; read where there are moves or kept is true
-    bool kept;            // g_{k-1} is g_k: a segment's end, where no step is done
+    const T* gradient;    // g_k: [batch, N], rows gradient_stride apart; read where there are moves or is_end is true
+    bool is_end;          // g_{k-1} is g_k: a segment's end, where no step is done
     const T* arriving;    // gradient that arrives at x_{k-1} from outside: [batch, N]; null: none
     const T* beta;        // [N]
     T* previous_gradient; // g_{k-1}: rows gradient_stride apart; may be gradient where there are no moves
     int64_t gradient_stride;
-    T* previous_delta; // in: phi(z_{k-1}), out: delta_{k-1}: [batch, N]; null: there is no step before
+    T* previous_delta; // in: what the step before kept, out: delta_{k-1}: [batch, N]; null: there is no step before
     T* delta_copy;     // delta_{k-1} again, rows gradient_stride apart; null: not wanted
 };
 
-template <class T> __global__ void retreat_kernel(RetreatStep<T> step) {
+template <class Cell, class T> __global__ void backward_epilogue_kernel(BackwardEpilogue<Cell, T> step) {
     for_each_element(step.batch, step.units, [&](int64_t row, int64_t i) {
         const int64_t at = row * step.units + i;
         const int64_t gradient_row = row * step.gradient_stride;
         T gradient = step.product != nullptr ? step.product[at] : T(0);
-        if (step.kept)
+        if (step.is_end)
             gradient += step.gradient[gradient_row + i];
         else if (step.moves.source != nullptr)
             gradient += step.moves.scale[i] * step.gradient[gradient_row + step.moves.source[i]];
@@ -89,7 +89,7 @@ template <class T> __global__ void retreat_kernel(RetreatStep<T> step) {
             gradient += step.arriving[at];
         step.previous_gradient[gradient_row + i] = gradient;
         if (step.previous_delta != nullptr) {
-            const T delta = FilterCell{step.nonlinearity}.backward(step.previous_delta[at], gradient, step.beta[i]);
+            const T delta = step.cell.backward(step.previous_delta[at], gradient, step.beta[i]);
             step.previous_delta[at] = delta;
             if (step.delta_copy != nullptr)
                 step.delta_copy[gradient_row + i] = delta;

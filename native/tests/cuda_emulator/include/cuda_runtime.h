@@ -3,6 +3,8 @@
 //  - work that was given to a stream is done only when something waits for it, so a missing wait is seen;
 //  - the host cannot touch device memory: outside of kernels and copies its pages are locked;
 //  - memory is full of 0xff until it is written, and what lies behind a buffer is watched;
+//  - memory of a pool can be touched from where the stream allocates it to where it frees it, and never again after
+//  that;
 //  - blocks, and the threads of a block, run in a scrambled order.
 #pragma once
 
@@ -39,6 +41,7 @@ enum cudaError {
     cudaErrorJitCompilationDisabled = 223,
     cudaErrorInvalidResourceHandle = 400,
     cudaErrorNotReady = 600,
+    cudaErrorLaunchOutOfResources = 701,
     cudaErrorLaunchFailure = 719,
     cudaErrorCooperativeLaunchTooLarge = 720,
     cudaErrorNotSupported = 801,
@@ -63,11 +66,13 @@ namespace ortho_cuda_emulator {
 struct StreamObject;
 struct EventObject;
 struct GraphObject;
+struct PoolObject;
 } // namespace ortho_cuda_emulator
 using cudaStream_t = ortho_cuda_emulator::StreamObject*;
 using cudaEvent_t = ortho_cuda_emulator::EventObject*;
 using cudaGraph_t = ortho_cuda_emulator::GraphObject*;
 using cudaGraphExec_t = ortho_cuda_emulator::GraphObject*;
+using cudaMemPool_t = ortho_cuda_emulator::PoolObject*;
 
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum cudaMemoryType {
@@ -79,6 +84,15 @@ enum cudaMemoryType {
 enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal = 0, cudaStreamCaptureModeThreadLocal = 1 };
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone = 0, cudaStreamCaptureStatusActive = 1 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum cudaDeviceAttr { cudaDevAttrMemoryPoolsSupported = 115 };
+enum cudaMemAllocationType { cudaMemAllocationTypeInvalid = 0, cudaMemAllocationTypePinned = 1 };
+enum cudaMemAllocationHandleType { cudaMemHandleTypeNone = 0 };
+enum cudaMemLocationType { cudaMemLocationTypeInvalid = 0, cudaMemLocationTypeDevice = 1 };
+enum cudaMemPoolAttr {
+    cudaMemPoolAttrReleaseThreshold = 4,
+    cudaMemPoolAttrReservedMemCurrent = 5,
+    cudaMemPoolAttrUsedMemCurrent = 7
+};
 constexpr unsigned cudaStreamNonBlocking = 1;
 constexpr unsigned cudaEventDisableTiming = 2;
 
@@ -87,6 +101,17 @@ struct cudaPointerAttributes {
     int device;
     void* devicePointer;
     void* hostPointer;
+};
+
+struct cudaMemLocation {
+    cudaMemLocationType type;
+    int id;
+};
+
+struct cudaMemPoolProps {
+    cudaMemAllocationType allocType;
+    cudaMemAllocationHandleType handleTypes;
+    cudaMemLocation location;
 };
 
 struct cudaDeviceProp {
@@ -107,12 +132,21 @@ cudaError_t cudaGetLastError();
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaSetDevice(int device);
+cudaError_t cudaDeviceSynchronize();
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaRuntimeGetVersion(int* version);
 
 cudaError_t cudaMalloc(void** data, size_t bytes);
 cudaError_t cudaFree(void* data);
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* properties);
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool);
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value);
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value);
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t bytes);
+cudaError_t cudaMallocFromPoolAsync(void** data, size_t bytes, cudaMemPool_t pool, cudaStream_t stream);
+cudaError_t cudaFreeAsync(void* data, cudaStream_t stream);
 cudaError_t cudaMallocHost(void** data, size_t bytes);
 cudaError_t cudaFreeHost(void* data);
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
@@ -172,6 +206,8 @@ struct Launch {
 };
 cudaError_t enqueue(const void* kernel, Launch launch, cudaStream_t stream);
 cudaError_t set_shared_limit(const void* kernel, int bytes);
+/** How many blocks of a kernel a multiprocessor runs at once. */
+cudaError_t resident_blocks(int* blocks, const void* kernel, int threads, size_t shared);
 
 /** Gives kernel(arguments...) to a stream. */
 template <class... Parameters, class... Arguments>
@@ -190,12 +226,26 @@ struct Counters {
     int64_t products;
     /** Allocations, streams, events, graphs and handles that were not given back. */
     int64_t live_objects;
-    /** Memory of the GPU that is allocated. */
+    /** Memory of the GPU that is allocated, or kept by a pool. */
     int64_t device_bytes;
+    /** Captures that were begun. */
+    int64_t captures;
+    /** Nodes of all graphs that can be launched. */
+    int64_t graph_nodes;
+    /** Calls that wait for all of the GPU's work, or may do so: cudaMalloc, cudaFree, a pool that grows or shrinks. */
+    int64_t device_waits;
 };
 Counters counters();
 void set_device_count(int count);
 void set_multiprocessors(int count);
+/** Empties the pools and limits the GPU's memory: so much more than is allocated; 0: as at first. */
+void set_memory_left(int64_t bytes);
+/** Whether the GPU has memory pools. */
+void set_memory_pools(bool supported);
+/** Whether a multiprocessor has room for a block whose neighbours wait for it. */
+void set_room_for_blocks(bool room);
+/** Whether launches of blocks that wait for each other can be captured. */
+void set_cooperative_capture(bool possible);
 /** Whether the GPU reads pageable memory of the host itself, when its turn comes. */
 void set_host_page_tables(bool used);
 /** The call of that name after `skip` others fails with this status, once. */
@@ -211,6 +261,12 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
 template <class... Parameters>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribute, int value) {
     return ortho_cuda_emulator::set_shared_limit(reinterpret_cast<const void*>(kernel), value);
+}
+
+template <class... Parameters>
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*kernel)(Parameters...), int threads,
+                                                          size_t shared) {
+    return ortho_cuda_emulator::resident_blocks(blocks, reinterpret_cast<const void*>(kernel), threads, shared);
 }
 
 template <class T> T __shfl_xor_sync(unsigned mask, T value, int distance) {

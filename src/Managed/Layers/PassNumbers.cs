@@ -1,0 +1,69 @@
+using System.Globalization;
+
+namespace OrthoNative;
+
+/// <summary>
+/// Which random numbers a layer draws in a training pass: those of the model's seed, of the layer's place in the model, and of the number of
+/// its training passes so far. So the n-th pass of a model draws the same again, and a model that was saved and loaded goes on counting.
+/// </summary>
+internal struct PassNumbers
+{
+    /// <summary>What the counter of the random numbers has bits for.</summary>
+    private const ulong MaximumPasses = (1UL << 48) - 1;
+    private const ulong MaximumSource = (1UL << 24) - 1;
+
+    private const string SeedKey = "seed";
+    private const string SourceKey = "source";
+    private const string PassesKey = "training_passes";
+
+    /// <summary>Those of the first pass.</summary>
+    /// <param name="seed">Seed of the model.</param>
+    /// <param name="layer">Place of the layer in it.</param>
+    public PassNumbers(ulong seed, int layer) => (Seed, Source) = (seed, (uint)layer);
+
+    /// <summary>Seed of the numbers.</summary>
+    public ulong Seed { get; private set; }
+
+    /// <summary>Who draws them.</summary>
+    public uint Source { get; private set; }
+
+    /// <summary>Number of training passes so far.</summary>
+    public ulong Passes { get; private set; }
+
+    /// <summary>The pass is over.</summary>
+    public void Advance() => Passes = (Passes + 1) & MaximumPasses;
+
+    /// <summary>Writes down from where a loaded layer goes on.</summary>
+    /// <param name="metadata">Of the file.</param>
+    /// <param name="name">Name of the layer in the model.</param>
+    public readonly void Save(IDictionary<string, string> metadata, string name)
+    {
+        metadata[$"{name}.{SeedKey}"] = Seed.ToString(CultureInfo.InvariantCulture);
+        metadata[$"{name}.{SourceKey}"] = Source.ToString(CultureInfo.InvariantCulture);
+        metadata[$"{name}.{PassesKey}"] = Passes.ToString(CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <param name="metadata">Of the file.</param>
+    /// <param name="name">Name of the layer in the model.</param>
+    /// <param name="apply">Called once the whole file has been read.</param>
+    /// <returns>Null: the file has nothing of it, as that of a model that was trained without the layer.</returns>
+    /// <exception cref="InvalidDataException">A part is missing, or no number that is allowed.</exception>
+    public static LoadedState? Load(IReadOnlyDictionary<string, string> metadata, string name, Action<PassNumbers> apply) =>
+        metadata.ContainsKey($"{name}.{SeedKey}") || metadata.ContainsKey($"{name}.{PassesKey}")
+            ? new Loaded(
+                new PassNumbers
+                {
+                    Seed = LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue),
+                    // Version 0.1 told layers apart by their seeds alone.
+                    Source = metadata.ContainsKey($"{name}.{SourceKey}") ? (uint)LoadedState.Number(metadata, $"{name}.{SourceKey}", MaximumSource) : 0,
+                    Passes = LoadedState.Number(metadata, $"{name}.{PassesKey}", MaximumPasses),
+                },
+                apply)
+            : null;
+
+    private sealed class Loaded(PassNumbers numbers, Action<PassNumbers> apply) : LoadedState
+    {
+        public override void Apply() => apply(numbers);
+    }
+}
