@@ -316,6 +316,11 @@ std::vector<Operation> operations() {
     add("ortho_version", false, ok([](World&) { ortho_version(); }));
     add("ortho_header_hash", false, ok([](World&) { ortho_header_hash(); }));
     add("ortho_last_error", false, ok([](World&) { ortho_last_error(); }));
+    add("ortho_get_last_error", false, [](World&) {
+        ortho_error error = ORTHO_ERROR_INIT;
+        error.struct_size = sizeof error;
+        return ortho_get_last_error(&error);
+    });
     add("ortho_live_objects", false, ok([](World&) { ortho_live_objects(); }));
     add("ortho_layout", false, ok([](World&) { ortho_layout("ortho_chain_options"); }));
     add("ortho_get_system_info", false, [](World&) {

@@ -38,5 +38,5 @@ expect "$raised" "foreign code ran" no
 # A relative path would be another file in each folder.
 relative=$(run plain '' "${folder#/}/foreign.so")
 expect "$relative" "foreign code ran" no
-expect "$relative" "the full path of the library is required" yes
+expect "$relative" "it must be the full path of the library" yes
 echo passed

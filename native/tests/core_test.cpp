@@ -75,6 +75,19 @@ TEST(Error, Message_is_one_line_and_cut_to_its_buffer) {
               static_cast<size_t>(Error::message_capacity - 1));
 }
 
+TEST(Error, The_problem_follows_the_name_of_the_argument) {
+    const Error whole(ORTHO_INVALID_ARGUMENT, "is null", Argument::missing("chain"));
+    EXPECT_STREQ(whole.what(), "chain is null");
+    EXPECT_STREQ(whole.report().problem(), "is null");
+    const Error element(ORTHO_NOT_FINITE, "is NaN", Argument{"inputs", 7});
+    EXPECT_STREQ(element.what(), "inputs[7] is NaN");
+    EXPECT_STREQ(element.report().problem(), "is NaN");
+    const Error field(ORTHO_INVALID_ARGUMENT, "is -1", Argument::out_of_range("groups[].count", 2));
+    EXPECT_STREQ(field.what(), "groups[2].count is -1");
+    EXPECT_STREQ(field.report().problem(), "is -1");
+    EXPECT_STREQ(Error(ORTHO_INVALID_ARGUMENT, "overlap", Argument{"groups"}).what(), "groups overlap");
+}
+
 TEST(Error, Messages_that_are_cut_say_so_and_stay_whole_characters) {
     const std::string long_text(2 * Error::message_capacity, 'x');
     const std::string cut = Error(ORTHO_INTERNAL, long_text.c_str()).what();

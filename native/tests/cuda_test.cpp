@@ -264,7 +264,7 @@ TEST_P(CudaChain, Inference_gives_the_states_of_training) {
         EXPECT_TRUE(fails(ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(),
                                                a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(),
                                                a.db.data(), nullptr, nullptr),
-                          ORTHO_INVALID_STATE, "backward needs a forward call"));
+                          ORTHO_INVALID_STATE, "backward needs a training forward call"));
     }
 }
 
@@ -943,9 +943,9 @@ TYPED_TEST(CudaOperations, Steps_that_do_not_stay_finite_are_reported_and_change
     const Case cases[] = {
         {std::nan(""), 1, "gradients[7000] is NaN or infinite", false},
         {-std::numeric_limits<double>::infinity(), 1, "gradients[7000] is NaN or infinite", false},
-        {0, std::nan(""), "the optimizer step of parameters[7000] would not stay finite", false},
-        {is_float ? 1e21 : 1e160, 1, "the optimizer step of parameters[7000] would not stay finite", true},
-        {largest, -largest, "the optimizer step of parameters[7000] would not stay finite", false},
+        {0, std::nan(""), "parameters[7000] would not stay finite in an optimizer step", false},
+        {is_float ? 1e21 : 1e160, 1, "parameters[7000] would not stay finite in an optimizer step", true},
+        {largest, -largest, "parameters[7000] would not stay finite in an optimizer step", false},
     };
     for (const Case& c : cases)
         for (int kind = c.adam_alone ? adam : sgd; kind < kinds; ++kind) {

@@ -229,9 +229,12 @@ TEST(Dense, Bad_arguments_are_refused_by_name) {
     EXPECT_TRUE(is_refused(forward(device.get(), 1, 1, -1, 1), "inputs is -1"));
     EXPECT_TRUE(is_refused(forward(device.get(), 1, 1, 1, 0), "outputs is 0"));
     constexpr int64_t huge = int64_t{1} << 40;
-    EXPECT_TRUE(is_refused(forward(device.get(), 1, huge, huge, 1), "rows x inputs is 1099511627776 x 1099511627776"));
-    EXPECT_TRUE(is_refused(forward(device.get(), 1, huge, 1, huge), "rows x outputs is"));
-    EXPECT_TRUE(is_refused(forward(device.get(), 1, 1, huge, huge), "outputs x inputs is"));
+    EXPECT_TRUE(
+        is_refused(forward(device.get(), 1, huge, huge, 1), "rows is 1099511627776, with 1099511627776 inputs each"));
+    EXPECT_TRUE(
+        is_refused(forward(device.get(), 1, huge, 1, huge), "rows is 1099511627776, with 1099511627776 outputs each"));
+    EXPECT_TRUE(is_refused(forward(device.get(), 1, 1, huge, huge),
+                           "outputs is 1099511627776, with 1099511627776 inputs each"));
     EXPECT_TRUE(is_refused(ortho_dense_forward(device.get(), 1, 1, 1, 1, nullptr, nullptr, &x, &y), "weights is null"));
     EXPECT_TRUE(is_refused(ortho_dense_forward(device.get(), 1, 1, 1, 1, &w, nullptr, nullptr, &y), "x is null"));
     EXPECT_TRUE(is_refused(ortho_dense_forward(device.get(), 1, 1, 1, 1, &w, nullptr, &x, nullptr), "y is null"));

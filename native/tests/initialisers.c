@@ -20,5 +20,6 @@ int ortho_test_initialisers(void) {
     IS_EMPTY(ortho_device_options, ORTHO_DEVICE_OPTIONS_INIT);
     IS_EMPTY(ortho_device_info, ORTHO_DEVICE_INFO_INIT);
     IS_EMPTY(ortho_chain_options, ORTHO_CHAIN_OPTIONS_INIT);
+    IS_EMPTY(ortho_error, ORTHO_ERROR_INIT);
     return 0;
 }

@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <thread>
 
 #include "support.hpp"
@@ -24,6 +25,72 @@ TEST(Library, Last_error_is_of_the_calling_thread) {
     std::thread([&] { elsewhere = ortho_last_error(); }).join();
     EXPECT_EQ(elsewhere, "");
     EXPECT_NE(std::string(ortho_last_error()), "");
+}
+
+ortho_error error_in_parts() {
+    ortho_error error = ORTHO_ERROR_INIT;
+    EXPECT_EQ(ortho_get_last_error(&error), ORTHO_OK);
+    return error;
+}
+
+TEST(Library, Last_error_has_parts) {
+    const Device device = make_device(1);
+    float values[4] = {1, 2, 3, std::numeric_limits<float>::quiet_NaN()}, targets[4] = {};
+    double loss = 0;
+
+    EXPECT_TRUE(is_refused(ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 0, values, targets, &loss, nullptr),
+                           "count is 0; it must be at least 1"));
+    ortho_error error = error_in_parts();
+    EXPECT_EQ(error.status, ORTHO_INVALID_ARGUMENT);
+    EXPECT_EQ(error.cause, ORTHO_CAUSE_RANGE);
+    EXPECT_STREQ(error.argument, "count");
+    EXPECT_EQ(error.element, -1);
+    EXPECT_STREQ(error.problem, "is 0; it must be at least 1");
+    EXPECT_STREQ(error.message, ortho_last_error());
+
+    EXPECT_TRUE(is_refused(ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 4, nullptr, targets, &loss, nullptr),
+                           "predictions is null"));
+    error = error_in_parts();
+    EXPECT_EQ(error.cause, ORTHO_CAUSE_NULL);
+    EXPECT_STREQ(error.argument, "predictions");
+
+    EXPECT_TRUE(fails(ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 4, values, targets, &loss, nullptr),
+                      ORTHO_NOT_FINITE, "predictions[3] is NaN; it must be finite"));
+    error = error_in_parts();
+    EXPECT_EQ(error.status, ORTHO_NOT_FINITE);
+    EXPECT_EQ(error.cause, ORTHO_CAUSE_OTHER);
+    EXPECT_STREQ(error.argument, "predictions");
+    EXPECT_EQ(error.element, 3);
+    EXPECT_STREQ(error.problem, "is NaN; it must be finite");
+
+    // The element of an array of structures lies inside the name.
+    const ortho_parameter_group groups[] = {{0, 2, 1, 0}, {2, 2, 1, -1}};
+    EXPECT_TRUE(is_refused(ortho_sgd_step(device.get(), ORTHO_FLOAT32, 4, values, targets, nullptr, 0, 0, groups, 2),
+                           "groups[1].weight_decay is -1; "));
+    error = error_in_parts();
+    EXPECT_STREQ(error.argument, "groups[].weight_decay");
+    EXPECT_EQ(error.element, 1);
+
+    // Not about an argument.
+    for (float& value : values)
+        value = std::numeric_limits<float>::infinity();
+    EXPECT_TRUE(fails(ortho_clip_gradient_norm(device.get(), ORTHO_FLOAT32, 4, values, 1, nullptr), ORTHO_NOT_FINITE,
+                      "the norm of gradients is "));
+    error = error_in_parts();
+    EXPECT_EQ(error.argument, nullptr);
+    EXPECT_EQ(error.element, -1);
+    EXPECT_STREQ(error.problem, error.message);
+}
+
+TEST(Library, A_thread_without_failures_has_no_last_error) {
+    std::thread([] {
+        const ortho_error error = error_in_parts();
+        EXPECT_EQ(error.status, ORTHO_OK);
+        EXPECT_EQ(error.argument, nullptr);
+        EXPECT_EQ(error.element, -1);
+        EXPECT_STREQ(error.problem, "");
+        EXPECT_STREQ(error.message, "");
+    }).join();
 }
 
 TEST(Library, System_info_refuses_an_unknown_size) {

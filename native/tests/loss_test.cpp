@@ -197,7 +197,7 @@ TEST(Softmax, Bad_arguments_are_refused_by_name_and_write_nothing) {
     EXPECT_TRUE(is_refused(call(0, rows, 0, 0), "classes is 0"));
     EXPECT_TRUE(
         is_refused(call(0, rows, int64_t{1} << 31, 0), "classes is 2147483648; it must be from 1 to 2147483647"));
-    EXPECT_TRUE(is_refused(call(0, int64_t{1} << 60, 10, 0), "rows x classes is"));
+    EXPECT_TRUE(is_refused(call(0, int64_t{1} << 60, 10, 0), "rows is 1152921504606846976, with 10 classes each"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, 1), "label_smoothing is 1; it must be at least 0 and below 1"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, -0.1), "label_smoothing is -0.1"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, nan), "label_smoothing is NaN"));
@@ -215,7 +215,7 @@ TEST(Softmax, Bad_arguments_are_refused_by_name_and_write_nothing) {
     targets[3999] = 0;
     for (const double wrong : {nan, infinity, -infinity}) {
         logits[39995] = static_cast<float>(wrong);
-        EXPECT_TRUE(fails(call(0, rows, classes, 0), ORTHO_NOT_FINITE, "logits[3999, 5] is "));
+        EXPECT_TRUE(fails(call(0, rows, classes, 0), ORTHO_NOT_FINITE, "logits[39995] (row 3999, class 5) is "));
     }
     EXPECT_EQ(loss, 42);
     EXPECT_EQ(correct, 42);

@@ -405,7 +405,7 @@ TYPED_TEST(OptimizerSteps, A_gradient_whose_square_overflows_changes_nothing) {
         for (const double huge : {is_float ? 1e21 : 1e160, is_float ? -3e38 : -1e308}) {
             Buffers<T> b(20'000);
             b.gradients[17'777] = static_cast<T>(huge);
-            EXPECT_EQ(steps_until_refused(b, {kind}, 3, "with it second_moment[17777] would not stay finite"), 0);
+            EXPECT_EQ(steps_until_refused(b, {kind}, 3, "with it the second moment would not stay finite"), 0);
             b.gradients[17'777] = is_float ? T(1e20) : T(1e155);
             EXPECT_EQ(steps_until_refused(b, {kind}, 3, ""), 3);
             EXPECT_LT(b.parameters[17'777], 0);
@@ -423,22 +423,22 @@ TYPED_TEST(OptimizerSteps, A_step_that_overflows_anything_changes_nothing) {
         int steps; // that are made before the one that is refused
     };
     const Case cases[] = {
-        {{Options::sgd, largest}, 1, 2, "parameters", 0},
-        {{Options::sgd, 1}, -largest, largest / 1024, "parameters", 0},
-        {{Options::sgd, 1}, -largest / 2, largest / 4, "parameters", 2},
-        {{Options::sgd, 1, largest}, 2, 0, "parameters", 0},
-        {{Options::sgd, 3, 1}, largest, 0, "parameters", 0},
+        {{Options::sgd, largest}, 1, 2, "parameter", 0},
+        {{Options::sgd, 1}, -largest, largest / 1024, "parameter", 0},
+        {{Options::sgd, 1}, -largest / 2, largest / 4, "parameter", 2},
+        {{Options::sgd, 1, largest}, 2, 0, "parameter", 0},
+        {{Options::sgd, 3, 1}, largest, 0, "parameter", 0},
         {{Options::momentum, 0}, 0, largest / 2, "velocity", 2},
-        {{Options::momentum, largest / 4}, 1, 3, "parameters", 1},
-        {{Options::nesterov, largest / 4}, 1, 1, "parameters", 1},
+        {{Options::momentum, largest / 4}, 1, 3, "parameter", 1},
+        {{Options::nesterov, largest / 4}, 1, 1, "parameter", 1},
         {{Options::momentum, 1, largest}, 2, 0, "velocity", 0},
-        {{Options::adam, largest / 16}, 1, 32, "parameters", 0},
-        {{Options::adam, 0.1, largest}, 2, 0, "second_moment", 0},
-        {{Options::adam, 0.1, 1}, largest / 2, 0, "second_moment", 0},
-        {{Options::adamw, 3, 1}, -largest, 0, "parameters", 0},
-        {{Options::adamw, largest / 64, 32}, 3, 0, "parameters", 0},
+        {{Options::adam, largest / 16}, 1, 32, "parameter", 0},
+        {{Options::adam, 0.1, largest}, 2, 0, "second moment", 0},
+        {{Options::adam, 0.1, 1}, largest / 2, 0, "second moment", 0},
+        {{Options::adamw, 3, 1}, -largest, 0, "parameter", 0},
+        {{Options::adamw, largest / 64, 32}, 3, 0, "parameter", 0},
         // Without memory of past squares the mean of a large gradient is divided by epsilon alone at the next step.
-        {{Options::adam, largest * tiny, 0, 0, 0.9, 0, tiny}, 0, 100, "parameters", 1},
+        {{Options::adam, largest * tiny, 0, 0, 0.9, 0, tiny}, 0, 100, "parameter", 1},
     };
     int number = 0;
     for (const Case& c : cases) {
@@ -446,7 +446,7 @@ TYPED_TEST(OptimizerSteps, A_step_that_overflows_anything_changes_nothing) {
         Buffers<T> b(20'000);
         b.parameters[19'000] = static_cast<T>(c.parameter);
         b.gradients[19'000] = static_cast<T>(c.gradient);
-        const std::string text = std::string(c.changed) + "[19000] would not stay finite";
+        const std::string text = std::string("with it the ") + c.changed + " would not stay finite";
         if (c.options.beta2 == 0) {
             EXPECT_EQ(steps_until_refused(b, c.options, 1, ""), 1);
             b.gradients[19'000] = 0;
@@ -668,7 +668,7 @@ TEST_F(BadStep, Groups_are_refused_by_number_and_name) {
         "groups[0].learning_rate is 1e+39; it must be finite in this dtype and not negative"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{0, 3, 1, 0}, {2, 2, 1, 0}}), "overlap"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{2, 2, 1, 0}, {0, 3, 1, 0}}),
-                           "groups at offset 0 (count 3) and offset 2 overlap"));
+                           "groups overlap, at offset 0 (count 3) and at offset 2"));
     EXPECT_TRUE(is_refused(sgd(0, 0, nullptr, {{1, 2, 1, 0}, {1, 2, 1, 0}}), "overlap"));
 }
 
@@ -688,9 +688,10 @@ TEST_F(BadStep, Adam_refuses_by_name) {
     EXPECT_TRUE(is_refused(adam(1, 1, 0.999, 1e-8, 0), "beta1 is 1"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, -1, 1e-8, 0), "beta2 is -1"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, 0, 0), "epsilon is 0"));
-    EXPECT_TRUE(is_refused(adam(1, 0.9, 0.99, 2.9e-153, 0),
-                           "epsilon is 2.9e-153; it must be finite and at least 2.98334e-153 in this dtype where beta2 "
-                           "is 0.99"));
+    EXPECT_TRUE(is_refused(
+        adam(1, 0.9, 0.99, 2.9e-153, 0),
+        "epsilon is 2.9e-153; it must be finite and at least 2.98334e-153 in this dtype where second moments decay "
+        "by 0.99"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, infinity, 0), "epsilon is Infinity"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, 1e-8, -1), "decoupled is -1"));
     EXPECT_TRUE(is_refused(ortho_adam_step(device.get(), 1, 4, p, g, m, m, 1, 0.9, 0.999, 1e-8, 0, nullptr, 1),

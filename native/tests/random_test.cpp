@@ -341,11 +341,11 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     EXPECT_TRUE(is_refused(uniform_call(0, 0, 1, 1, 0), "count is 0; it must be at least 1"));
     EXPECT_TRUE(is_refused(uniform_call(0, nan, 1, 1, 1), "low is NaN"));
     EXPECT_TRUE(is_refused(uniform_call(0, 0, infinity, 1, 1), "high is Infinity"));
-    EXPECT_TRUE(is_refused(uniform_call(0, 1, 1, 1, 1), "low is 1 and high is 1"));
-    EXPECT_TRUE(is_refused(uniform_call(0, 2, 1, 1, 1), "low must be below high"));
-    EXPECT_TRUE(is_refused(uniform_call(0, -1e308, 1e308, 1, 1), "low is -1e+308 and high is 1e+308"));
-    EXPECT_TRUE(is_refused(uniform_call(0, 0, 1e39, 0, 1), "high is 1e+39"));
-    EXPECT_TRUE(is_refused(uniform_call(0, 1 + 1e-9, 1 + 2e-9, 0, 1), "no value of dtype lies between"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 1, 1, 1, 1), "low is 1; it must be below the upper end, 1"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 2, 1, 1, 1), "low is 2; it must be below the upper end, 1"));
+    EXPECT_TRUE(is_refused(uniform_call(0, -1e308, 1e308, 1, 1), "low is -1e+308 and the upper end is 1e+308"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 0, 1e39, 0, 1), "the upper end is 1e+39"));
+    EXPECT_TRUE(is_refused(uniform_call(0, 1 + 1e-9, 1 + 2e-9, 0, 1), "a value of this dtype must lie between"));
     EXPECT_TRUE(is_refused(ortho_random_uniform(1, 0, 0, 0, 1, 1, 1, nullptr), "values is null"));
 
     const auto normal_call = [&](int32_t purpose, double mean, double deviation, int32_t dtype, int64_t count) {
@@ -358,8 +358,8 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     EXPECT_TRUE(
         is_refused(normal_call(0, 0, -1, 1, 1), "standard_deviation is -1; it must be finite and not negative"));
     EXPECT_TRUE(is_refused(normal_call(0, 0, nan, 1, 1), "standard_deviation is NaN"));
-    EXPECT_TRUE(is_refused(normal_call(0, 0, 1e38, 0, 1), "mean is 0 and standard_deviation is 1e+38"));
-    EXPECT_TRUE(is_refused(normal_call(0, 1e39, 0, 0, 1), "mean is 1e+39 and standard_deviation is 0"));
+    EXPECT_TRUE(is_refused(normal_call(0, 0, 1e38, 0, 1), "standard_deviation is 1e+38 around a mean of 0"));
+    EXPECT_TRUE(is_refused(normal_call(0, 1e39, 0, 0, 1), "standard_deviation is 0 around a mean of 1e+39"));
     EXPECT_TRUE(is_refused(ortho_random_normal(1, 0, 0, 0, 1, 1, 1, nullptr), "values is null"));
 
     EXPECT_TRUE(is_refused(ortho_random_permutation(1, 6, 0, 1, &number), "purpose is 6"));

@@ -126,5 +126,9 @@ TEST(Structures, Facts_are_written_as_far_as_the_caller_knows_them) {
                                     [&](ortho_device_info* info) { return ortho_device_get_info(device.get(), info); });
 }
 
+TEST(Structures, Last_errors_are_written_into_structures_of_a_known_size_only) {
+    expect_refusals<ortho_error>("error", sizeof(ortho_error), ortho_get_last_error);
+}
+
 } // namespace
 } // namespace ortho::test

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,15 @@ inline ::testing::AssertionResult succeeds(ortho_status status) {
     return ::testing::AssertionFailure() << "status " << status << ": " << ortho_last_error();
 }
 
+/** A name of the C interface in a text: a word with an underscore, or a field behind an arrow; "" if there is none. */
+inline std::string interface_name(const std::string& text) {
+    const std::regex name("->|[a-z0-9]+_[a-z0-9_]+");
+    const std::regex other("'[^']*'|\\(.*/.*\\)|liborthonative_cuda[a-z.]*|(vm|memory)[.][a-z_]*");
+    std::smatch match;
+    const std::string rest = std::regex_replace(text, other, "");
+    return std::regex_search(rest, match, name) ? match.str() : "";
+}
+
 /** The call failed with that status and left a message of one line that contains `text`. */
 inline ::testing::AssertionResult fails(ortho_status got, ortho_status expected, const std::string& text) {
     const std::string message = ortho_last_error();
@@ -76,6 +86,12 @@ inline ::testing::AssertionResult fails(ortho_status got, ortho_status expected,
         return ::testing::AssertionFailure() << "message '" << message << "' lacks '" << text << "'";
     if (message.find('\n') != std::string::npos)
         return ::testing::AssertionFailure() << "message '" << message << "' has more than one line";
+    ortho_error error{};
+    error.struct_size = sizeof error;
+    if (ortho_get_last_error(&error) != ORTHO_OK || error.status != expected || message != error.message)
+        return ::testing::AssertionFailure() << "the parts of '" << message << "' are those of another failure";
+    if (const std::string name = interface_name(error.problem); !name.empty())
+        return ::testing::AssertionFailure() << "problem '" << error.problem << "' has the name '" << name << "'";
     return ::testing::AssertionSuccess();
 }
 

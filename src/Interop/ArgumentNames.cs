@@ -1,25 +1,29 @@
 using System.Collections.Frozen;
-using System.Text.RegularExpressions;
+using System.Globalization;
 
 namespace OrthoNative.Interop;
 
-/// <summary>What the C# library calls the arguments and fields of the C interface, for messages: the one place that knows.</summary>
-internal static partial class ArgumentNames
+/// <summary>The C# library's names for the arguments and fields of the C interface: the one place that knows.</summary>
+internal static class ArgumentNames
 {
-    /// <summary>Arguments and fields with an underscore, wherever a message has them.</summary>
+    /// <summary>Those that differ; a field goes without its structure.</summary>
     private static readonly FrozenDictionary<string, string> s_names = new Dictionary<string, string>
     {
+        ["alpha"] = "Alpha",
         ["alpha_count"] = "Alpha.Count",
         ["available_memory"] = "AvailableMemory",
         ["best_instruction_set"] = "BestInstructionSet",
+        ["beta"] = "Beta",
         ["beta_count"] = "Beta.Count",
         ["bias_gradients"] = "the gradient of the bias",
+        ["chain"] = "the layer",
         ["check_finite"] = "the check for finite values",
         ["checkpoint_every"] = "steps of Checkpointing.Every",
         ["compute_capability"] = "the compute capability",
         ["cublas_handle"] = "options.CublasHandle",
         ["cublas_version"] = "the version of cuBLAS",
         ["cuda_stream"] = "options.Stream",
+        ["data"] = "address",
         ["driver_version"] = "the version of the driver",
         ["filter_index"] = "the filter's random stream",
         ["filter_matrix"] = "Filter",
@@ -27,8 +31,10 @@ internal static partial class ArgumentNames
         ["filter_precision"] = "options.FilterPrecision",
         ["first_moment"] = "the first moment",
         ["free_memory"] = "FreeMemory",
+        ["gradients"] = "GradientData",
         ["group_count"] = "the number of parameters",
         ["hidden_size"] = "hiddenSize",
+        ["initial"] = "InitialState",
         ["initial_gradients"] = "InitialStateGradient",
         ["input_gradients"] = "InputGradient",
         ["input_size"] = "inputSize",
@@ -43,6 +49,7 @@ internal static partial class ArgumentNames
         ["max_state_bytes"] = "maximumBytes",
         ["output_gradients"] = "outputGradient",
         ["output_steps"] = "the steps of the output",
+        ["parameters"] = "ParameterData",
         ["prediction_gradients"] = "Gradient",
         ["runtime_version"] = "the version of the runtime",
         ["second_moment"] = "the second moment",
@@ -55,26 +62,13 @@ internal static partial class ArgumentNames
         ["y_gradients"] = "outputGradient",
     }.ToFrozenDictionary();
 
-    /// <summary>Names that are also words, where a message begins with them.</summary>
-    private static readonly FrozenDictionary<string, string> s_firstNames = new Dictionary<string, string>
+    /// <summary>The name of an argument, or of an element of it.</summary>
+    /// <param name="argument">As the header calls it: <c>inputs</c>, <c>options->index</c>, <c>groups[].weight_decay</c>.</param>
+    /// <param name="element">Index of the element; negative: there is none.</param>
+    public static string Of(string argument, long element = -1)
     {
-        ["alpha"] = "Alpha",
-        ["beta"] = "Beta",
-        ["data"] = "address",
-        ["initial"] = "InitialState",
-    }.ToFrozenDictionary();
-
-    /// <summary>Puts the C# library's names into a message of the native library.</summary>
-    public static string Translate(string message)
-    {
-        string translated = Names().Replace(message, match => s_names.GetValueOrDefault(match.Groups[1].Value, match.Groups[1].Value));
-        return FirstWord().Replace(translated, match => s_firstNames.GetValueOrDefault(match.Value, match.Value));
+        string field = argument[(argument.LastIndexOfAny(['>', '.']) + 1)..];
+        string name = s_names.GetValueOrDefault(field, field);
+        return element < 0 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}[{element}]");
     }
-
-    /// <summary>A name of the header, without the structure that it is a field of; parts of paths and of longer words are none.</summary>
-    [GeneratedRegex(@"(?:\boptions->|(?<![\w/\\-])(?<!(?<!\])\.))([a-z][a-z0-9]*(?:_[a-z0-9]+)*)(?![\w/\\-]|\.\w)")]
-    private static partial Regex Names();
-
-    [GeneratedRegex(@"^[a-z]+(?=\[| is )")]
-    private static partial Regex FirstWord();
 }

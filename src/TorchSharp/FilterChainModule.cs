@@ -168,7 +168,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     {
         if (tensor.device_type != DeviceType.CPU)
         {
-            throw new NotSupportedException($"{name} lies on {tensor.device}; the layer runs on the CPU.");
+            throw new NotSupportedException($"{name} lies on {tensor.device}; it must lie on the CPU, where the layer runs.");
         }
 
         if (tensor.dtype != dtype)

@@ -54,7 +54,7 @@ public sealed class RoaFnn : FilterChainModule
         if (shape.Length == 0 || shape[^1] != HiddenSize || input.numel() == 0)
         {
             throw new ArgumentException(
-                $"{nameof(input)} has shape {TensorMemory.FormatShape(shape)}; [..., {HiddenSize}] without empty dimensions is required.", nameof(input));
+                $"{nameof(input)} has shape {TensorMemory.FormatShape(shape)}; it must be [..., {HiddenSize}] without empty dimensions.", nameof(input));
         }
 
         return Run(input, null, 0, input.numel() / HiddenSize, 1, shape);

@@ -71,7 +71,7 @@ public sealed class RoaRnn : FilterChainModule
         if (shape.Length != 3 || shape[2] != InputSize || shape[0] == 0 || shape[1] == 0)
         {
             throw new ArgumentException(
-                $"{nameof(input)} has shape {TensorMemory.FormatShape(shape)}; {(_batchFirst ? "[B, T" : "[T, B")}, {InputSize}] without empty dimensions is required.",
+                $"{nameof(input)} has shape {TensorMemory.FormatShape(shape)}; it must be {(_batchFirst ? "[B, T" : "[T, B")}, {InputSize}] without empty dimensions.",
                 nameof(input));
         }
 
@@ -80,7 +80,7 @@ public sealed class RoaRnn : FilterChainModule
         long outputSteps = _layer.Output.StepsOf(steps);
         if (outputSteps > steps)
         {
-            throw new ArgumentException($"{nameof(input)} has {steps} time steps; the output {_layer.Output} needs at least {outputSteps}.", nameof(input));
+            throw new ArgumentException($"{nameof(input)} has {steps} time steps; at least {outputSteps} are required for the output {_layer.Output}.", nameof(input));
         }
 
         if (initial is not null && !initial.shape.SequenceEqual([batch, HiddenSize]))

@@ -275,14 +275,14 @@ internal sealed class ModuleTests
         Assert.Multiple(() =>
         {
             Assert.That(() => module.forward(null!), Throws.ArgumentNullException);
-            Assert.That(() => module.forward(inputs[0]), Throws.ArgumentException.With.Message.Contains("input has shape [3, 2]; [T, B, 2] without empty dimensions is required"));
-            Assert.That(() => module.forward(inputs.to(ScalarType.Float32)), Throws.ArgumentException.With.Message.Contains("input has the element type Float32; Float64"));
-            Assert.That(() => module.forward(inputs, Random(1, 2, 2)), Throws.ArgumentException.With.Message.Contains("initial has shape [2, 2]; [3, 5]"));
-            Assert.That(() => Recurrent(new RoaRnnOptions { Output = SequenceOutput.LastSteps(9) }).forward(inputs), Throws.ArgumentException.With.Message.Contains("needs at least 9"));
+            Assert.That(() => module.forward(inputs[0]), Throws.ArgumentException.With.Message.Contains("input has shape [3, 2]; it must be [T, B, 2] without empty dimensions"));
+            Assert.That(() => module.forward(inputs.to(ScalarType.Float32)), Throws.ArgumentException.With.Message.Contains("input has the element type Float32; it must be Float64"));
+            Assert.That(() => module.forward(inputs, Random(1, 2, 2)), Throws.ArgumentException.With.Message.Contains("initial has shape [2, 2]; it must be [3, 5]"));
+            Assert.That(() => Recurrent(new RoaRnnOptions { Output = SequenceOutput.LastSteps(9) }).forward(inputs), Throws.ArgumentException.With.Message.Contains("at least 9 are required"));
             Assert.That(() => module.forward(inputs.to_sparse()), Throws.ArgumentException.With.Message.Contains("input is sparse; it must be dense"));
-            Assert.That(() => feedforward.forward(zeros(2, 4)), Throws.ArgumentException.With.Message.Contains("input has shape [2, 4]; [..., 5]"));
+            Assert.That(() => feedforward.forward(zeros(2, 4)), Throws.ArgumentException.With.Message.Contains("input has shape [2, 4]; it must be [..., 5]"));
             Assert.That(() => new RoaRnn(0, 1), Throws.InstanceOf<ArgumentException>());
-            Assert.That(() => new RoaRnn(1, 1, dtype: ScalarType.Int32), Throws.ArgumentException.With.Message.Contains("dtype is Int32; Float32 and Float64"));
+            Assert.That(() => new RoaRnn(1, 1, dtype: ScalarType.Int32), Throws.ArgumentException.With.Message.Contains("dtype is Int32; it must be Float32 or Float64"));
             Assert.That(() => module.forward(zeros(Steps, Rows, Inputs, device: META, dtype: ScalarType.Float64)), Throws.TypeOf<NotSupportedException>());
         });
     }

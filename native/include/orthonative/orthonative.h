@@ -10,8 +10,9 @@
  *
  * Conventions, kept by every function:
  *  - A function that can fail returns ortho_status. On failure ortho_last_error() of the calling thread names the
- *    argument, what was given and what is allowed; out-parameters and buffers are then left as they were, unless the
- *    function says otherwise. No C++ exception crosses this interface, nothing prints, nothing exits.
+ *    argument, what was given and what is required; ortho_get_last_error() gives the same in parts. Out-parameters and
+ *    buffers are then left as they were, unless the function says otherwise. No C++ exception crosses this interface,
+ * nothing prints, nothing exits.
  *  - Objects are opaque; ortho_x_free releases one, null is allowed. An object that was created on a device keeps the
  *    device alive until it is freed itself.
  *  - Structures that begin with struct_size only grow at the end. Their initialisers (ORTHO_DEVICE_OPTIONS_INIT) set
@@ -77,10 +78,10 @@ extern "C" {
 /** Version of this interface; a library that reports another one must not be used with this header. */
 #define ORTHO_ABI_VERSION 2u
 
-/** What a function returns. */
+/** The result of a function. */
 typedef enum ortho_status {
     ORTHO_OK = 0,
-    /** An argument is outside what is allowed. */
+    /** An argument is wrong. */
     ORTHO_INVALID_ARGUMENT = 1,
     /** Out of memory; nothing was changed. If a limit was met (ulimit, control group, overcommit), and not the
        machine's memory, the message names it. */
@@ -95,6 +96,16 @@ typedef enum ortho_status {
     /** A fault inside the library. */
     ORTHO_INTERNAL = 6
 } ortho_status;
+
+/** Kinds of problems with an argument. */
+typedef enum ortho_cause {
+    /** Anything else, or the failure is not about an argument. */
+    ORTHO_CAUSE_OTHER = 0,
+    /** It is null and must not be. */
+    ORTHO_CAUSE_NULL = 1,
+    /** A number is out of its range. */
+    ORTHO_CAUSE_RANGE = 2
+} ortho_cause;
 
 /** Element type of a buffer. */
 typedef enum ortho_dtype { ORTHO_FLOAT32 = 0, ORTHO_FLOAT64 = 1 } ortho_dtype;
@@ -115,7 +126,7 @@ typedef enum ortho_instruction_set {
 /** The nonlinearity phi. */
 typedef enum ortho_activation { ORTHO_TANH = 0, ORTHO_RELU = 1 } ortho_activation;
 
-/** How the orthogonal matrix O is chosen. */
+/** Choices of the orthogonal matrix O. */
 typedef enum ortho_filter_kind {
     /** Haar-distributed: Householder QR of a Gaussian matrix in double precision, signs fixed by R's diagonal. */
     ORTHO_FILTER_HAAR = 0,
@@ -129,7 +140,7 @@ typedef enum ortho_filter_kind {
     ORTHO_FILTER_CUSTOM = 4
 } ortho_filter_kind;
 
-/** What runs along the chain. */
+/** Models: the dimension that runs along the chain. */
 typedef enum ortho_chain_model { ORTHO_RECURRENT = 0, ORTHO_FEEDFORWARD = 1 } ortho_chain_model;
 
 /** To what precision a CUDA device may round float32 matrices before it multiplies them, which cuBLAS does where it is
@@ -178,8 +189,42 @@ ORTHO_API const char* ortho_version(void);
 /** @return SHA-256 of this header as the library was built with it, 64 lower-case hexadecimal digits. */
 ORTHO_API const char* ortho_header_hash(void);
 
-/** @return message of the calling thread's last failed call, one line; "" if none failed; valid until the next call. */
+/** @return message of the calling thread's last failed call, one line; "" if none failed; valid until the next call
+ *  of the thread that fails. */
 ORTHO_API const char* ortho_last_error(void);
+
+/** A thread's last failed call, in parts. Its texts are never freed by the caller. */
+typedef struct ortho_error {
+    /** sizeof(ortho_error), set by the caller. */
+    uint32_t struct_size;
+    /** ortho_status that the call returned; ORTHO_OK if none failed. */
+    int32_t status;
+    /** ortho_cause. */
+    int32_t cause;
+    /** 0. */
+    int32_t reserved;
+    /** Name of the argument or field that the failure is about, as in this header: "inputs", "options->index". "[]" in
+        it stands for the element: "groups[].weight_decay". Null if it is about none. */
+    const char* argument;
+    /** Index of the element of the argument that the failure is about; -1 if it is not about one. */
+    int64_t element;
+    /** The problem and what is required, without a name of this interface: "is 0; it must be at least 1". */
+    const char* problem;
+    /** All of it, as ortho_last_error() gives it: "steps is 0; it must be at least 1". */
+    const char* message;
+} ortho_error;
+
+/** Initialises an ortho_error. */
+#define ORTHO_ERROR_INIT                                                                                               \
+    { sizeof(ortho_error), 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Gives the calling thread's last failure in parts. Allocates nothing.
+ * @param error  written; its struct_size is read first. Its texts are valid until the next call of the thread that
+ * fails
+ * @return ORTHO_INVALID_ARGUMENT, which is then the last failure: error is null, or its struct_size is refused
+ */
+ORTHO_API ortho_status ortho_get_last_error(ortho_error* error);
 
 /** @return number of objects (devices, buffers, stagings, chains, weights, streams) created and not yet freed; for leak tests. */
 ORTHO_API int64_t ortho_live_objects(void);
@@ -224,7 +269,7 @@ ORTHO_API ortho_status ortho_get_system_info(ortho_system_info* info);
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Devices and buffers                                                                                                */
 
-/** How a device is made. */
+/** Options of a device. */
 typedef struct ortho_device_options {
     /** sizeof(ortho_device_options) as the caller was compiled. */
     uint32_t struct_size;
@@ -258,7 +303,7 @@ typedef struct ortho_device_options {
     { sizeof(ortho_device_options), ORTHO_DEVICE_CPU, 0, 0, 0, 0, 0, 0 }
 
 /**
- * Makes a device.
+ * Creates a device.
  * @param device   written: the new device; free it with ortho_device_free
  * @param options  null: the CPU with the default number of threads, as threads = 0 gives it
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here (CUDA: the message
@@ -332,8 +377,8 @@ ORTHO_API ortho_status ortho_device_synchronize(ortho_device* device);
 ORTHO_API ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, int64_t bytes);
 
 /**
- * Makes a buffer of memory that stays the caller's and must outlive it: CPU: any memory of the process, aligned to its
- * elements; CUDA: memory of that GPU, aligned likewise.
+ * Creates a buffer of memory that stays the caller's and must outlive it: CPU: any memory of the process, aligned to
+ * its elements; CUDA: memory of that GPU, aligned likewise.
  * @param buffer  written: the new buffer; free it with ortho_buffer_free, which leaves the memory alone
  * @param data    first byte
  * @param bytes   size, at least 1
@@ -500,7 +545,7 @@ ORTHO_API ortho_status ortho_random_permutation(uint64_t seed, int32_t purpose, 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Chain                                                                                                              */
 
-/** What a chain is. */
+/** Options of a chain. */
 typedef struct ortho_chain_options {
     /** sizeof(ortho_chain_options) as the caller was compiled. */
     uint32_t struct_size;
@@ -557,7 +602,7 @@ typedef struct ortho_chain_options {
     }
 
 /**
- * Makes a chain and draws its filter.
+ * Creates a chain and draws its filter.
  * @param chain    written: the new chain; free it with ortho_chain_free
  * @param options  copied
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if an environment variable

@@ -17,7 +17,7 @@ namespace {
 
 void check_chain(const ortho_chain* chain) {
     if (chain == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "chain is null; it must come from ortho_chain_create");
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("chain"), "is null; it must be a chain");
 }
 
 /** A buffer that is needed exactly where there are elements of it. */
@@ -25,7 +25,7 @@ void check_given(const char* name, const void* pointer, bool needed) {
     if (needed)
         check::not_null(name, pointer);
     else
-        check::null(name, pointer, "where input_size is 0");
+        check::null(name, pointer, "where there are no inputs");
 }
 
 /** The parameters, which a chain on prepared weights does not take. */
@@ -161,7 +161,8 @@ ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const 
         if (chain->weights) {
             reading.emplace(chain->weights, chain->weights_generation != 0);
             if (chain->weights_generation != 0 && chain->weights_generation != reading->generation())
-                fail(ORTHO_INVALID_STATE, "the weights were prepared anew after the forward call; call forward again");
+                fail(ORTHO_INVALID_STATE, Argument{"chain"},
+                     "is on weights that were prepared anew after forward; run forward again");
             use_parameters(call, chain->weights->parameters());
         }
         chain->backward(call);

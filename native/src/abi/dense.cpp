@@ -12,9 +12,9 @@ DenseShape check_shape(const ortho_device* device, int32_t dtype, int64_t rows, 
     check::at_least("rows", rows, 1);
     check::at_least("inputs", inputs, 1);
     check::at_least("outputs", outputs, 1);
-    check::addressable("rows x inputs", rows, inputs);
-    check::addressable("rows x outputs", rows, outputs);
-    check::addressable("outputs x inputs", outputs, inputs);
+    check::addressable("rows", rows, inputs, "inputs");
+    check::addressable("rows", rows, outputs, "outputs");
+    check::addressable("outputs", outputs, inputs, "inputs");
     return {rows, inputs, outputs};
 }
 
@@ -40,7 +40,8 @@ ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, int32_t a
         const DenseShape shape = check_shape(device, dtype, rows, inputs, outputs);
         check::flag("accumulate", accumulate);
         if (x_gradients != nullptr && weights == nullptr)
-            fail(ORTHO_INVALID_ARGUMENT, "weights is null; it is needed where x_gradients is not null");
+            fail(ORTHO_INVALID_ARGUMENT, Argument::missing("weights"),
+                 "is null; it is needed for the gradient at the inputs");
         const check::Arrays arrays(*device, dtype);
         arrays.optional("weights", weights, outputs * inputs);
         arrays.needed("x", x, rows * inputs);

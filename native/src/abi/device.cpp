@@ -85,7 +85,7 @@ void check_copy(const ortho_device* device, Side to, const void* destination, Si
 
 void check_staging(const ortho_staging* staging) {
     if (staging == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "staging is null; it must come from ortho_staging_create");
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("staging"), "is null; it must be a staging");
 }
 
 } // namespace

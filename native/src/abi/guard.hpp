@@ -14,8 +14,7 @@ namespace ortho {
  */
 template <class Body> ortho_status guard_in(const FloatingPointEnvironment& environment, Body&& body) noexcept {
     const FloatingPointScope scope(environment);
-    return catch_errors(std::forward<Body>(body),
-                        [](const Error& error) noexcept { set_last_error(error.status(), error.what()); });
+    return catch_errors(std::forward<Body>(body), [](const Error& error) noexcept { set_last_error(error); });
 }
 
 /** The same in the standard environment. */

@@ -13,17 +13,16 @@ class InUse {
 public:
     /**
      * @param user  the object's: 0, or where a thread is using it, 1 + forks_so_far() of the process of that thread
-     * @param name  of the object
+     * @param name  of the argument
      */
     InUse(std::atomic<uint64_t>& user, const char* name) : user_(user) {
         uint64_t other = 0;
         if (user_.compare_exchange_strong(other, this_process(), std::memory_order_acquire))
             return;
         if (other == this_process())
-            fail(ORTHO_INVALID_STATE, "%s is in use by another thread; give each thread a %s of its own", name, name);
-        fail(ORTHO_INVALID_STATE,
-             "%s was in use by another thread when this process was forked, so it is half changed; create another",
-             name);
+            fail(ORTHO_INVALID_STATE, Argument{name}, "is in use by another thread; give each thread one of its own");
+        fail(ORTHO_INVALID_STATE, Argument{name},
+             "was in use by another thread when this process was forked, so it is half changed; create another");
     }
     ~InUse() { user_.store(0, std::memory_order_release); }
     InUse(const InUse&) = delete;

@@ -22,7 +22,22 @@ const char* ortho_header_hash(void) {
 }
 
 const char* ortho_last_error(void) {
-    return last_error();
+    return last_error().message;
+}
+
+ortho_status ortho_get_last_error(ortho_error* error) {
+    return guard([&] {
+        const size_t size = checked_size("error", error);
+        const Report& report = last_error();
+        ortho_error parts{};
+        parts.status = report.status;
+        parts.cause = report.argument.cause;
+        parts.argument = report.argument.name;
+        parts.element = report.argument.element;
+        parts.problem = report.problem();
+        parts.message = report.message;
+        write_structure(error, size, parts);
+    });
 }
 
 int64_t ortho_live_objects(void) {

@@ -12,7 +12,7 @@ ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, in
         check::dtype(dtype);
         check::at_least("rows", rows, 1);
         check::range("classes", classes, 1, std::numeric_limits<int32_t>::max());
-        check::addressable("rows x classes", rows, classes);
+        check::addressable("rows", rows, classes, "classes");
         check::half_open("label_smoothing", label_smoothing, 0, 1);
         const check::Arrays arrays(*device, dtype);
         arrays.needed("logits", logits, rows * classes);
@@ -20,8 +20,8 @@ ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, in
         arrays.optional("logit_gradients", logit_gradients, rows * classes);
         for (int64_t i = 0; i < rows; ++i)
             if (targets[i] < 0 || targets[i] >= classes)
-                fail(ORTHO_INVALID_ARGUMENT, "targets[%" PRId64 "] is %" PRId32 "; it must be from 0 to %" PRId64, i,
-                     targets[i], classes - 1);
+                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("targets", i),
+                     "is %" PRId32 "; it must be from 0 to %" PRId64, targets[i], classes - 1);
         device->run(SoftmaxCrossEntropy{static_cast<ortho_dtype>(dtype), rows, classes, label_smoothing, logits,
                                         targets, logit_gradients, loss, correct});
     });

@@ -26,17 +26,16 @@ void check_groups(int32_t dtype, const ortho_parameter_group* groups, int64_t gr
     for (int64_t i = 0; i < group_count; ++i) {
         const ortho_parameter_group& group = groups[i];
         if (group.offset < 0 || group.count < 0 || group.offset > count || group.count > count - group.offset)
-            fail(ORTHO_INVALID_ARGUMENT,
-                 "groups[%" PRId64 "] has offset %" PRId64 " and count %" PRId64 "; it must lie in 0 to %" PRId64, i,
-                 group.offset, group.count, count);
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("groups", i),
+                 "has offset %" PRId64 " and count %" PRId64 "; it must lie in 0 to %" PRId64, group.offset,
+                 group.count, count);
         const auto require = [&](const char* name, double value) {
             if (!(check::finite_in(dtype, value) && value >= 0))
-                fail(ORTHO_INVALID_ARGUMENT,
-                     "groups[%" PRId64 "].%s is %s; it must be finite in this dtype and not negative", i, name,
-                     NumberText(value).c_str());
+                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name, i),
+                     "is %s; it must be finite in this dtype and not negative", NumberText(value).c_str());
         };
-        require("learning_rate", group.learning_rate);
-        require("weight_decay", group.weight_decay);
+        require("groups[].learning_rate", group.learning_rate);
+        require("groups[].weight_decay", group.weight_decay);
     }
     const auto lies_before = [](const ortho_parameter_group& a, const ortho_parameter_group& b) {
         return a.offset < b.offset;
@@ -54,8 +53,8 @@ void check_groups(int32_t dtype, const ortho_parameter_group* groups, int64_t gr
         if (group->count == 0)
             continue;
         if (last != nullptr && last->offset + last->count > group->offset)
-            fail(ORTHO_INVALID_ARGUMENT,
-                 "groups at offset %" PRId64 " (count %" PRId64 ") and offset %" PRId64 " overlap; they must not",
+            fail(ORTHO_INVALID_ARGUMENT, Argument{"groups"},
+                 "overlap, at offset %" PRId64 " (count %" PRId64 ") and at offset %" PRId64 "; they must not",
                  last->offset, last->count, group->offset);
         last = group;
     }
@@ -68,8 +67,8 @@ ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64
     return guard([&] {
         check_gradients(device, dtype, count, gradients);
         if (!(max_norm > 0))
-            fail(ORTHO_INVALID_ARGUMENT, "max_norm is %s; it must be above 0, or infinite to measure only",
-                 NumberText(max_norm).c_str());
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("max_norm"),
+                 "is %s; it must be above 0, or infinite to measure only", NumberText(max_norm).c_str());
         device->run(ClipGradientNorm{static_cast<ortho_dtype>(dtype), count, gradients, max_norm, norm});
     });
 }
@@ -84,7 +83,7 @@ ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, 
         check::half_open("momentum", momentum, 0, 1);
         check::flag("nesterov", nesterov);
         if (momentum > 0 && velocity == nullptr)
-            fail(ORTHO_INVALID_ARGUMENT, "velocity is null; it is needed where momentum (%s) is not 0",
+            fail(ORTHO_INVALID_ARGUMENT, Argument::missing("velocity"), "is null; it is needed with a momentum of %s",
                  NumberText(momentum).c_str());
         arrays.optional("velocity", momentum > 0 ? velocity : nullptr, count);
         check_groups(dtype, groups, group_count, count);
@@ -110,8 +109,8 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
         dispatch(dtype, [&]<class T>(T*) {
             const double smallest = smallest_epsilon<T>(beta2);
             if (!(check::finite_in(dtype, epsilon) && epsilon >= smallest))
-                fail(ORTHO_INVALID_ARGUMENT,
-                     "epsilon is %s; it must be finite and at least %s in this dtype where beta2 is %s",
+                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("epsilon"),
+                     "is %s; it must be finite and at least %s in this dtype where second moments decay by %s",
                      NumberText(epsilon).c_str(), NumberText(smallest).c_str(), NumberText(beta2).c_str());
         });
         check::flag("decoupled", decoupled);

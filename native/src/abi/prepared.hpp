@@ -7,7 +7,7 @@ namespace ortho::check {
 
 inline void prepared(const ortho_weights* weights) {
     if (weights == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "prepared is null; it must come from ortho_weights_create");
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("prepared"), "is null; it must be prepared weights");
 }
 
 } // namespace ortho::check

@@ -50,8 +50,8 @@ NoiseStream checked_stream(const ortho_device* device, int32_t dtype, uint64_t s
     check::dtype(dtype);
     check::range("source", source, 0, largest_random_source);
     if (index > largest_random_index)
-        fail(ORTHO_INVALID_ARGUMENT, "index is %" PRIu64 "; it must be from 0 to %" PRIu64, index,
-             largest_random_index);
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("index"), "is %" PRIu64 "; it must be from 0 to %" PRIu64,
+             index, largest_random_index);
     return {seed, source, index};
 }
 
@@ -76,18 +76,19 @@ ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint32_t index
         check::finite("low", low);
         check::finite("high", high);
         if (!(low < high))
-            fail(ORTHO_INVALID_ARGUMENT, "low is %s and high is %s; low must be below high", NumberText(low).c_str(),
-                 NumberText(high).c_str());
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("low"), "is %s; it must be below the upper end, %s",
+                 NumberText(low).c_str(), NumberText(high).c_str());
         const RandomStream stream(seed, static_cast<ortho_stream>(purpose), index);
         dispatch(dtype, [&]<class T>(T*) {
             constexpr double largest = std::numeric_limits<T>::max();
             if (low < -largest || high > largest || !std::isfinite(high - low))
-                fail(ORTHO_INVALID_ARGUMENT,
-                     "low is %s and high is %s; both and their difference must be finite in dtype",
+                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("low"),
+                     "is %s and the upper end is %s; both and their difference must be finite in this dtype",
                      NumberText(low).c_str(), NumberText(high).c_str());
             const Interval<T> interval(low, high);
             if (interval.first > interval.last)
-                fail(ORTHO_INVALID_ARGUMENT, "low is %s and high is %s; no value of dtype lies between",
+                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("low"),
+                     "is %s and the upper end is %s; a value of this dtype must lie between",
                      NumberText(low, 17).c_str(), NumberText(high, 17).c_str());
             fill<T>(
                 count, values,
@@ -107,9 +108,9 @@ ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index,
         check::finite("mean", mean);
         check::finite_not_negative("standard_deviation", standard_deviation);
         if (!check::finite_in(dtype, std::abs(mean) + largest_deviation * standard_deviation))
-            fail(ORTHO_INVALID_ARGUMENT,
-                 "mean is %s and standard_deviation is %s; what is drawn must be finite in this dtype",
-                 NumberText(mean).c_str(), NumberText(standard_deviation).c_str());
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("standard_deviation"),
+                 "is %s around a mean of %s; what is drawn must be finite in this dtype",
+                 NumberText(standard_deviation).c_str(), NumberText(mean).c_str());
         const RandomStream stream(seed, static_cast<ortho_stream>(purpose), index);
         dispatch(dtype, [&]<class T>(T*) {
             fill<T>(
@@ -126,8 +127,8 @@ ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_
         const NoiseStream stream = checked_stream(device, dtype, seed, source, index);
         check::finite_not_negative("standard_deviation", standard_deviation);
         if (!check::finite_in(dtype, largest_deviation * standard_deviation))
-            fail(ORTHO_INVALID_ARGUMENT, "standard_deviation is %s; what is drawn must be finite in this dtype",
-                 NumberText(standard_deviation).c_str());
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("standard_deviation"),
+                 "is %s; what is drawn must be finite in this dtype", NumberText(standard_deviation).c_str());
         check_elements(*device, dtype, count, x, y);
         device->run(AddNormalNoise{static_cast<ortho_dtype>(dtype), stream, standard_deviation, count, x, y});
     });

@@ -14,7 +14,7 @@ namespace {
 
 void check_streams(const ortho_streams* streams) {
     if (streams == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "streams is null; it must come from ortho_streams_create");
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("streams"), "is null; it must be streams");
 }
 
 check::Arrays arrays_of(const ortho_streams& streams) {
@@ -29,7 +29,8 @@ ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepar
         check::prepared(prepared);
         const ChainSpec& spec = prepared->spec;
         if (!spec.recurrent())
-            fail(ORTHO_INVALID_ARGUMENT, "prepared are weights of a feedforward chain; streams need a recurrent one");
+            fail(ORTHO_INVALID_ARGUMENT, Argument{"prepared"},
+                 "is of a feedforward chain; streams need a recurrent one");
         check::at_least("count", count, 1);
         checked_product("the streams", {count, std::max(spec.hidden_size + 64, spec.input_size), 64});
         *streams = prepared->make_streams(count).release();
@@ -45,7 +46,7 @@ ortho_status ortho_streams_step(ortho_streams* streams, const uint8_t* resets, c
         if (spec.input_size > 0)
             arrays.needed("inputs", inputs, streams->count * spec.input_size);
         else
-            check::null("inputs", inputs, "where input_size is 0");
+            check::null("inputs", inputs, "where there are no inputs");
         arrays.optional("outputs", outputs, streams->count * spec.hidden_size);
         const InUse in_use(streams->in_use, "streams");
         const ReadingWeights reading(streams->weights, false);

@@ -9,8 +9,17 @@
 
 namespace ortho {
 
+/** struct_size in messages, by the name of the argument. */
+template <class Structure> constexpr const char* size_name = "options->struct_size";
+template <> inline constexpr const char* size_name<ortho_error> = "error->struct_size";
+template <> inline constexpr const char* size_name<ortho_system_info> = "info->struct_size";
+template <> inline constexpr const char* size_name<ortho_device_info> = "info->struct_size";
+
 /** Size of a structure in the first header that had it. */
 template <class Structure> constexpr size_t first_size();
+template <> constexpr size_t first_size<ortho_error>() {
+    return 48;
+}
 template <> constexpr size_t first_size<ortho_system_info>() {
     return 32;
 }
@@ -33,18 +42,18 @@ template <class Structure> size_t checked_size(const char* name, const Structure
     static_assert(sizeof(Structure) % unit == 0 && first_size<Structure>() % unit == 0 &&
                   first_size<Structure>() <= sizeof(Structure));
     check::not_null(name, structure);
+    const Argument argument = Argument::out_of_range(size_name<Structure>);
     uint32_t size = 0;
     std::memcpy(&size, structure, sizeof size);
     if (size > sizeof(Structure))
-        fail(ORTHO_INVALID_ARGUMENT,
-             "%s->struct_size is %" PRIu32
-             "; it must be at most %zu: the caller's header is newer than this library, %s",
-             name, size, sizeof(Structure), ortho_version());
+        fail(ORTHO_INVALID_ARGUMENT, argument,
+             "is %" PRIu32 "; it must be at most %zu: the caller's header is newer than this library, %s", size,
+             sizeof(Structure), ortho_version());
     if (size < first_size<Structure>())
-        fail(ORTHO_INVALID_ARGUMENT, "%s->struct_size is %" PRIu32 "; it must be at least %zu", name, size,
+        fail(ORTHO_INVALID_ARGUMENT, argument, "is %" PRIu32 "; it must be at least %zu", size,
              first_size<Structure>());
     if (size % unit != 0)
-        fail(ORTHO_INVALID_ARGUMENT, "%s->struct_size is %" PRIu32 "; it must be a multiple of %zu", name, size, unit);
+        fail(ORTHO_INVALID_ARGUMENT, argument, "is %" PRIu32 "; it must be a multiple of %zu", size, unit);
     return size;
 }
 

@@ -30,7 +30,7 @@ ortho_status ortho_weights_prepare(ortho_weights* prepared, uint64_t version, in
         if (spec.input_size > 0)
             arrays.needed("input_weights", input_weights, units * spec.input_size);
         else
-            check::null("input_weights", input_weights, "where input_size is 0");
+            check::null("input_weights", input_weights, "where there are no inputs");
         arrays.needed("bias", bias, matrices * units);
         prepared->prepare(version, {training == 1, weights, input_weights, bias});
     });

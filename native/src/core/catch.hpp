@@ -20,7 +20,7 @@ template <class Body, class Report> ortho_status catch_errors(Body&& body, Repor
     } catch (const Error& error) {
         return failed(error);
     } catch (const std::bad_alloc&) {
-        return failed(Error(ORTHO_OUT_OF_MEMORY, "memory for the library's own bookkeeping is used up"));
+        return failed(Error(ORTHO_OUT_OF_MEMORY, "out of memory: the library's own bookkeeping needs more"));
     } catch (const std::exception& error) {
         return failed(Error(ORTHO_INTERNAL, error.what()));
     } catch (...) {

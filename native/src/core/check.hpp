@@ -14,76 +14,83 @@ namespace ortho::check {
 
 inline void not_null(const char* name, const void* pointer) {
     if (pointer == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is null; it must point to memory of the caller", name);
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing(name), "is null; it must point to memory of the caller");
 }
 
 inline void null(const char* name, const void* pointer, const char* when) {
     if (pointer != nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is given; it must be null %s", name, when);
+        fail(ORTHO_INVALID_ARGUMENT, Argument{name}, "is given; it must be null %s", when);
 }
 
 inline void device(const ortho_device* device) {
     if (device == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "device is null; it must come from ortho_device_create");
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("device"), "is null; it must be a device");
 }
 
 inline void range(const char* name, int64_t value, int64_t lowest, int64_t highest) {
     if (value >= lowest && value <= highest)
         return;
     if (lowest == highest)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; it must be %" PRId64, name, value, lowest);
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), "is %" PRId64 "; it must be %" PRId64, value,
+             lowest);
     if (highest == std::numeric_limits<int64_t>::max())
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; it must be at least %" PRId64, name, value, lowest);
-    fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; it must be from %" PRId64 " to %" PRId64, name, value, lowest,
-         highest);
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), "is %" PRId64 "; it must be at least %" PRId64,
+             value, lowest);
+    fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name),
+         "is %" PRId64 "; it must be from %" PRId64 " to %" PRId64, value, lowest, highest);
 }
 
 inline void at_least(const char* name, int64_t value, int64_t lowest) {
-    if (value < lowest)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 "; it must be at least %" PRId64, name, value, lowest);
+    range(name, value, lowest, std::numeric_limits<int64_t>::max());
 }
 
 inline void flag(const char* name, int32_t value) {
     if (value != 0 && value != 1)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId32 "; it must be 0 or 1", name, value);
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), "is %" PRId32 "; it must be 0 or 1", value);
 }
 
 inline void finite(const char* name, double value) {
     if (!std::isfinite(value))
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %s; it must be finite", name, NumberText(value).c_str());
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), "is %s; it must be finite",
+             NumberText(value).c_str());
 }
 
-/** Whether a number stays finite when it is rounded to a checked dtype. */
+/** Tells whether a number stays finite when it is rounded to a checked dtype. */
 inline bool finite_in(int32_t dtype, double value) {
     return dtype == ORTHO_FLOAT32 ? std::isfinite(static_cast<float>(value)) : std::isfinite(value);
 }
 
 inline void finite_not_negative(const char* name, double value) {
     if (!(std::isfinite(value) && value >= 0))
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %s; it must be finite and not negative", name, NumberText(value).c_str());
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), "is %s; it must be finite and not negative",
+             NumberText(value).c_str());
 }
 
 /** lowest <= value < limit */
 inline void half_open(const char* name, double value, double lowest, double limit) {
     if (!(value >= lowest && value < limit))
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %s; it must be at least %s and below %s", name, NumberText(value).c_str(),
-             NumberText(lowest).c_str(), NumberText(limit).c_str());
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), "is %s; it must be at least %s and below %s",
+             NumberText(value).c_str(), NumberText(lowest).c_str(), NumberText(limit).c_str());
 }
 
 inline void dtype(int32_t value) {
     if (value != ORTHO_FLOAT32 && value != ORTHO_FLOAT64)
-        fail(ORTHO_INVALID_ARGUMENT, "dtype is %" PRId32 "; it must be %d (float32) or %d (float64)", value,
-             ORTHO_FLOAT32, ORTHO_FLOAT64);
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("dtype"),
+             "is %" PRId32 "; it must be %d (float32) or %d (float64)", value, ORTHO_FLOAT32, ORTHO_FLOAT64);
 }
 
 /** No processor gives a process a larger address space: x86-64 with five levels of page tables has this one. */
 constexpr int64_t largest_address_space = int64_t{1} << 56;
 
-/** An array of rows * columns elements of at most 8 bytes must fit into an address space; both are at least 1. */
-inline void addressable(const char* names, int64_t rows, int64_t columns) {
+/**
+ * An array of rows * columns elements of at most 8 bytes must fit into an address space; both are at least 1.
+ * @param what  the columns in words
+ */
+inline void addressable(const char* rows_name, int64_t rows, int64_t columns, const char* what) {
     if (rows > largest_address_space / 8 / columns)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is %" PRId64 " x %" PRId64 "; it must be at most %" PRId64, names, rows,
-             columns, largest_address_space / 8);
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(rows_name),
+             "is %" PRId64 ", with %" PRId64 " %s each; the product must be at most %" PRId64, rows, columns, what,
+             largest_address_space / 8);
 }
 
 /** The number of elements of an array. */
@@ -93,7 +100,8 @@ inline void count(const char* name, int64_t value) {
 }
 
 inline void too_small(const char* name, int64_t bytes) {
-    fail(ORTHO_INVALID_ARGUMENT, "%s is smaller than the sizes say; it must hold %s", name, ByteText(bytes).c_str());
+    fail(ORTHO_INVALID_ARGUMENT, Argument{name}, "is smaller than the sizes say; it must hold %s",
+         ByteText(bytes).c_str());
 }
 
 /** An array in the host's memory: given, and where the system can tell, all there. */

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cinttypes>
 #include <cmath>
 #include <cstdarg>
 #include <cstdint>
@@ -42,7 +43,7 @@ class Line {
 public:
     Line(char* text, int capacity) noexcept : text_(text), capacity_(capacity) { text_[0] = '\0'; }
 
-    /** @return whether it fits */
+    /** @return true if it fits */
     bool append(const char* piece, int length) noexcept {
         if (length_ + length > capacity_) {
             std::memcpy(text_ + room_for_dots_, "...", 4);
@@ -63,8 +64,7 @@ private:
     int room_for_dots_ = 0; // behind the last whole character that leaves room for them
 };
 
-void copy_one_line(char (&target)[Error::message_capacity], const char* source) noexcept {
-    Line line(target, Error::message_capacity - 1);
+void append_one_line(Line& line, const char* source) noexcept {
     for (uint32_t code = 0; *source != '\0';) {
         const int length = decode(source, code);
         const char* const piece = length == 0 ? "?" : is_control(code) ? " " : source;
@@ -74,12 +74,40 @@ void copy_one_line(char (&target)[Error::message_capacity], const char* source) 
     }
 }
 
-thread_local char last_message[Error::message_capacity] = "";
+/** "groups[].count" and 2 are "groups[2].count ", "inputs" and 7 are "inputs[7] ". @return the length */
+int append_name(Line& line, const Argument& argument) noexcept {
+    if (argument.name == nullptr)
+        return 0;
+    const char* const place = std::strstr(argument.name, "[]");
+    const int before = static_cast<int>(place != nullptr ? place - argument.name : std::strlen(argument.name));
+    const char* const rest = place != nullptr ? place + 2 : "";
+    char text[128];
+    const int length = argument.element >= 0 ? std::snprintf(text, sizeof text, "%.*s[%" PRId64 "]%s ", before,
+                                                             argument.name, argument.element, rest)
+                                             : std::snprintf(text, sizeof text, "%s ", argument.name);
+    const int kept = std::min(length, static_cast<int>(sizeof text) - 1);
+    line.append(text, kept);
+    return kept;
+}
+
+struct Problem {
+    ORTHO_PRINTF_FORMAT(2, 0) Problem(const char* format, va_list values) noexcept {
+        std::vsnprintf(text, sizeof text, format, values);
+    }
+
+    char text[4 * Error::message_capacity]; // what does not fit is marked by Error
+};
+
+thread_local Report last_report;
 
 } // namespace
 
-Error::Error(ortho_status status, const char* message) noexcept : status_(status) {
-    copy_one_line(message_, message);
+Error::Error(ortho_status status, const char* problem, const Argument& argument) noexcept {
+    report_.status = status;
+    report_.argument = argument;
+    Line line(report_.message, message_capacity - 1);
+    report_.problem_at = append_name(line, argument);
+    append_one_line(line, problem);
 }
 
 NumberText::NumberText(double value, int digits) noexcept {
@@ -116,21 +144,28 @@ ForeignText::ForeignText(const char* text, int longest) noexcept {
 }
 
 void fail(ortho_status status, const char* format, ...) {
-    char message[4 * Error::message_capacity]; // what does not fit is marked by Error
-    va_list arguments;
-    va_start(arguments, format);
-    std::vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    throw Error(status, message);
+    va_list values;
+    va_start(values, format);
+    const Problem problem(format, values);
+    va_end(values);
+    throw Error(status, problem.text);
 }
 
-ortho_status set_last_error(ortho_status status, const char* message) noexcept {
-    copy_one_line(last_message, message);
-    return status;
+void fail(ortho_status status, const Argument& argument, const char* format, ...) {
+    va_list values;
+    va_start(values, format);
+    const Problem problem(format, values);
+    va_end(values);
+    throw Error(status, problem.text, argument);
 }
 
-const char* last_error() noexcept {
-    return last_message;
+ortho_status set_last_error(const Error& error) noexcept {
+    last_report = error.report();
+    return last_report.status;
+}
+
+const Report& last_error() noexcept {
+    return last_report;
 }
 
 } // namespace ortho

@@ -26,7 +26,7 @@ public:
     /** That of the calling thread. */
     static FloatingPointEnvironment current() noexcept;
 
-    /** Makes it the calling thread's. */
+    /** Sets it for the calling thread. */
     void apply() const noexcept;
 
 private:

@@ -83,7 +83,7 @@ bool parse(const char* text, int64_t& value) noexcept {
     return true;
 }
 
-/** @return what follows `key` in a line that starts with it; otherwise null */
+/** @return the text that follows `key` in a line that starts with it; otherwise null */
 const char* after(const char* line, const char* key) noexcept {
     const size_t length = std::strlen(key);
     return std::strncmp(line, key, length) == 0 ? line + length : nullptr;
@@ -101,7 +101,7 @@ struct Wanted {
     int64_t* value;
 };
 
-/** Reads numbers from a file of "key number" lines. @return how many were found */
+/** Reads numbers from a file of "key number" lines. @return the number found */
 template <size_t count>
 size_t read_numbers(const char* root, const char* path, const Wanted (&wanted)[count]) noexcept {
     Lines lines(root, path);
@@ -260,7 +260,7 @@ const char* short_path(const char* group) noexcept {
     return length > longest ? group + (length - longest) : group;
 }
 
-/** Lowers what is available to what is left of a limit. @return whether that made a difference */
+/** Lowers what is available to what is left of a limit. @return true if that made a difference */
 bool lower(MemoryState& state, int64_t limit, int64_t used) noexcept {
     const int64_t left = std::max<int64_t>(0, limit - used);
     if (left >= state.available)
@@ -285,8 +285,9 @@ void lower_to_group(const char* root, const char* folder, const char* group, con
 }
 
 /**
- * What a control group would give back instead of ending a process: pages of files, and what the kernel keeps of them.
- * Pages that must be written first are not given back at once, and those of shared memory are not in these lists.
+ * The memory that a control group would give back instead of ending a process: pages of files, and what the kernel
+ * keeps of them. Pages that must be written first are not given back at once, and those of shared memory are not in
+ * these lists.
  */
 int64_t reclaimable_of_group(const char* root, const char* folder, bool unified) noexcept {
     char path[2 * path_capacity + 64];
@@ -342,7 +343,7 @@ void lower_to_refusals(const char* root, const ResourceLimits& limits, int64_t c
                  ByteText(commit_limit).c_str(), ByteText(committed).c_str());
 }
 
-/** Whether this process has as many mappings as the system allows. */
+/** Tells whether this process has as many mappings as the system allows. */
 bool mappings_are_used_up(const char* root, int64_t& allowed) noexcept {
     if (!read_number(root, "/proc/sys/vm/max_map_count", allowed))
         return false;

@@ -10,7 +10,7 @@ namespace ortho {
 struct Limit {
     /** The limit, its value and the remedy: "RLIMIT_AS (ulimit -v) is 512.0 MiB, ...; raise it"; "" if unknown. */
     char text[320] = "";
-    /** Whether it limits memory, rather than the number of threads. */
+    /** True if it limits memory, rather than the number of threads. */
     bool of_memory = false;
 
     bool known() const noexcept { return text[0] != '\0'; }
@@ -28,11 +28,11 @@ struct MemoryState {
     Limit limit;
 };
 
-/** What limits a thread that could not be started. To be called while the limit is still met. */
+/** The limit of a thread that could not be started. To be called while the limit is still met. */
 Limit limit_of_threads() noexcept;
 
 /**
- * What limits memory that the system refused.
+ * The limit of memory that the system refused.
  * @param bytes  that were asked for
  * @param error  errno, or 0
  */

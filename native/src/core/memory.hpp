@@ -62,8 +62,8 @@ private:
 void require_available(int64_t bytes, const char* what);
 
 /**
- * Whether [data, data + bytes) can be memory of this process, as far as the system tells without anything being read.
- * Large ranges alone are looked up, so that calls on small ones cost nothing.
+ * Tells whether [data, data + bytes) can be memory of this process, as far as the system tells without anything being
+ * read. Large ranges alone are looked up, so that calls on small ones cost nothing.
  */
 bool may_be_memory(const void* data, int64_t bytes) noexcept;
 

@@ -21,7 +21,7 @@ struct SignedPermutation {
     std::vector<double> sign;
 };
 
-/** What drawing a Haar-distributed matrix takes beside the matrix itself; can be used again and again. */
+/** Memory for drawing a Haar-distributed matrix, beside the matrix itself; can be used again and again. */
 struct HaarScratch {
     /** @param size  the largest matrix */
     explicit HaarScratch(int64_t size);

@@ -12,7 +12,8 @@ namespace ortho {
  */
 class Pace {
 public:
-    /** What is compared: calls that take so long together, several slices of time of the system's scheduler. */
+    /** The unit that is compared: calls that take so long together, several slices of time of the system's scheduler.
+     */
     static constexpr int64_t window = 20'000'000; // nanoseconds
     /** Windows before the next trial, doubled from the first to the second number while trials fail. */
     static constexpr int shortest_pause = 8;

@@ -14,9 +14,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /**
- * How long a thread stays awake: longer than the serial work between two runs of a training step, and than a thread
- * that has a core ever lets others wait at a barrier. Whoever is waited for longer has lost its core, and only a thread
- * that sleeps leaves it another.
+ * The time that a thread stays awake: longer than the serial work between two runs of a training step, and than a
+ * thread that has a core ever lets others wait at a barrier. Whoever is waited for longer has lost its core, and only a
+ * thread that sleeps leaves it another.
  */
 constexpr auto awake = std::chrono::microseconds(50);
 
@@ -84,9 +84,10 @@ ThreadPool::ThreadPool(int threads, IfFewer if_fewer)
         const Limit limit = limit_of_threads();
         stop();
         if (limit.known())
-            fail(limit.of_memory ? ORTHO_OUT_OF_MEMORY : ORTHO_NOT_SUPPORTED,
-                 "threads is %d; only %d can be started here: %s", threads, started, limit.text);
-        fail(ORTHO_NOT_SUPPORTED, "threads is %d; only %d can be started here (%s)", threads, started, error.what());
+            fail(limit.of_memory ? ORTHO_OUT_OF_MEMORY : ORTHO_NOT_SUPPORTED, Argument{"threads"},
+                 "is %d; only %d can be started here: %s", threads, started, limit.text);
+        fail(ORTHO_NOT_SUPPORTED, Argument{"threads"}, "is %d; only %d can be started here (%s)", threads, started,
+             error.what());
     } catch (...) {
         stop();
         throw;

@@ -110,7 +110,7 @@ private:
     using Entry = void (*)(void* context, int rank);
     enum class Late { needed, left_out };
 
-    /** What a worker is to do: a number whose lowest two bits are this, and the others count the runs. */
+    /** The order to a worker: a number whose lowest two bits are this, and the others count the runs. */
     enum : uint32_t { idle = 0, called = 1, working = 2, next_run = 4 };
 
     template <class Body> static void entry_of(void* context, int rank) {

@@ -34,16 +34,16 @@ template <class T> int64_t first_not_finite(CpuDevice& device, const T* values, 
 
 template <class T> void require_finite(CpuDevice& device, const char* name, const T* values, int64_t count) {
     if (const int64_t index = first_not_finite(device, values, count); index >= 0)
-        fail(ORTHO_NOT_FINITE, "%s[%" PRId64 "] is %s; it must be finite", name, index,
-             NumberText(values[index]).c_str());
+        fail(ORTHO_NOT_FINITE, Argument{name, index}, "is %s; it must be finite", NumberText(values[index]).c_str());
 }
 
 template <class T> void softmax_cross_entropy(CpuDevice& device, const SoftmaxCrossEntropy& call) {
     const int64_t rows = call.rows, classes = call.classes;
     const auto* logits = static_cast<const T*>(call.logits);
     if (const int64_t index = first_not_finite(device, logits, rows * classes); index >= 0)
-        fail(ORTHO_NOT_FINITE, "logits[%" PRId64 ", %" PRId64 "] is %s; it must be finite", index / classes,
-             index % classes, NumberText(logits[index]).c_str());
+        fail(ORTHO_NOT_FINITE, Argument{"logits", index},
+             "(row %" PRId64 ", class %" PRId64 ") is %s; it must be finite", index / classes, index % classes,
+             NumberText(logits[index]).c_str());
     const SoftmaxProblem<T> problem{rows,   classes,      call.label_smoothing,
                                     logits, call.targets, static_cast<T*>(call.gradients)};
     const int64_t block_rows = std::max<int64_t>(1, flat_block / classes);

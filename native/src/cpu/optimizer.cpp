@@ -67,7 +67,8 @@ StepMagnitudes measure(CpuDevice& device, const OptimizerStep& step, const StepB
 /** A buffer that a step changes, and what it would make of one element. */
 template <class T> struct Stepped {
     const char* name;
-    const T* values; // null: there is none
+    const char* what; // its element in words
+    const T* values;  // null: there is none
     T result;
 };
 
@@ -76,19 +77,19 @@ template <class T, size_t count>
 [[noreturn]] void refuse(const T* gradients, int64_t element, const Stepped<T> (&stepped)[count]) {
     const auto require_finite = [element](const char* name, T value) {
         if (!std::isfinite(value))
-            fail(ORTHO_NOT_FINITE, "%s[%" PRId64 "] is %s; it must be finite", name, element,
+            fail(ORTHO_NOT_FINITE, Argument{name, element}, "is %s; it must be finite",
                  NumberText(static_cast<double>(value)).c_str());
     };
     require_finite("gradients", gradients[element]);
     for (const Stepped<T>& buffer : stepped)
         if (buffer.values != nullptr)
             require_finite(buffer.name, buffer.values[element]);
-    const char* name = stepped[0].name;
+    const char* what = stepped[0].what;
     for (const Stepped<T>& buffer : stepped)
         if (!std::isfinite(buffer.result))
-            name = buffer.name;
-    fail(ORTHO_NOT_FINITE, "gradients[%" PRId64 "] is %s; with it %s[%" PRId64 "] would not stay finite", element,
-         NumberText(static_cast<double>(gradients[element])).c_str(), name, element);
+            what = buffer.what;
+    fail(ORTHO_NOT_FINITE, Argument{"gradients", element}, "is %s; with it the %s would not stay finite",
+         NumberText(static_cast<double>(gradients[element])).c_str(), what);
 }
 
 const ortho_parameter_group& group_of(const OptimizerStep& step, int64_t element) {
@@ -175,8 +176,8 @@ template <class T> void sgd_step(CpuDevice& device, const OptimizerStep& step, c
             sgd_update(factors, Group::of_sgd(group_of(step, failing)), buffers.gradients[failing], parameter,
                        velocity);
             refuse<T>(buffers.gradients, failing,
-                      {{"parameters", buffers.parameters, parameter},
-                       {"velocity", buffers.first_moment, has_velocity ? velocity : 0}});
+                      {{"parameters", "parameter", buffers.parameters, parameter},
+                       {"velocity", "velocity", buffers.first_moment, has_velocity ? velocity : 0}});
         }
     }
     for_each_piece(device, step, [&](const ortho_parameter_group& group, FlatRange range) {
@@ -205,9 +206,9 @@ template <class T> void adam_step(CpuDevice& device, const OptimizerStep& step, 
             adam_update(factors, factors_of(group_of(step, failing)), buffers.gradients[failing], parameter, first,
                         second);
             refuse<T>(buffers.gradients, failing,
-                      {{"parameters", buffers.parameters, parameter},
-                       {"first_moment", buffers.first_moment, first},
-                       {"second_moment", buffers.second_moment, second}});
+                      {{"parameters", "parameter", buffers.parameters, parameter},
+                       {"first_moment", "first moment", buffers.first_moment, first},
+                       {"second_moment", "second moment", buffers.second_moment, second}});
         }
     }
     for_each_piece(device, step, [&](const ortho_parameter_group& group, FlatRange range) {

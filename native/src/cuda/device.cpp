@@ -33,7 +33,7 @@ public:
         const std::lock_guard lock(mutex_);
         plugin::Failure failure{};
         if (const ortho_status status = function(arguments..., &failure); status != ORTHO_OK)
-            throw Error(status, failure.message);
+            throw failure.error(status);
     }
 
     /** In the child of a fork, where CUDA cannot be called, what is freed is left to the end of the process. */

@@ -49,7 +49,7 @@ const plugin::Table& load() {
     if (const char* named = environment(path_variable); named != nullptr) {
         // What a relative path stands for changes with the current folder, in which anyone may have put a file.
         if (*named != '/')
-            fail(ORTHO_NOT_SUPPORTED, "%s is '%s'; the full path of the library is required", path_variable,
+            fail(ORTHO_NOT_SUPPORTED, "%s is '%s'; it must be the full path of the library", path_variable,
                  ForeignText(named, 256).c_str());
         library = open_library(named, failures);
     } else {
@@ -105,7 +105,7 @@ const plugin::Table& table() {
 #else
 
 const plugin::Table& table() {
-    fail(ORTHO_NOT_SUPPORTED, "options->kind is %d (CUDA); CUDA devices are supported on Linux only",
+    fail(ORTHO_NOT_SUPPORTED, Argument{"options->kind"}, "is %d (CUDA); CUDA devices are supported on Linux only",
          ORTHO_DEVICE_CUDA);
 }
 

@@ -13,16 +13,16 @@ namespace ortho {
 
 namespace {
 
-std::vector<double> one_for_each_unit(ortho_dtype dtype, const char* name, const double* values, int64_t count,
-                                      int64_t units) {
+std::vector<double> one_for_each_unit(ortho_dtype dtype, const char* name, const double* values, const char* count_name,
+                                      int64_t count, int64_t units) {
     if (values == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "%s is null; it must hold one factor or one for each unit", name);
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing(name), "is null; it must hold one factor or one for each unit");
     if (count != 1 && count != units)
-        fail(ORTHO_INVALID_ARGUMENT, "%s_count is %" PRId64 "; it must be 1 or hidden_size (%" PRId64 ")", name, count,
-             units);
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(count_name),
+             "is %" PRId64 "; it must be 1 or the number of units, %" PRId64, count, units);
     for (int64_t i = 0; i < count; ++i)
         if (!check::finite_in(dtype, values[i]))
-            fail(ORTHO_INVALID_ARGUMENT, "%s[%" PRId64 "] is %s; it must be finite in this dtype", name, i,
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name, i), "is %s; it must be finite in this dtype",
                  NumberText(values[i]).c_str());
     if (count == 1)
         return std::vector<double>(static_cast<size_t>(units), values[0]);
@@ -64,11 +64,11 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     check::range("layers", options.layers, is_recurrent ? 0 : 1, is_recurrent ? 0 : INT32_MAX);
     check::range("checkpoint_every", options.checkpoint_every, 0, INT64_MAX);
     check::range("max_state_bytes", options.max_state_bytes, 0, INT64_MAX);
-    check::addressable("layers x hidden_size^2", std::max<int64_t>(1, options.layers),
-                       options.hidden_size * options.hidden_size);
+    check::addressable("layers", std::max<int64_t>(1, options.layers), options.hidden_size * options.hidden_size,
+                       "weights");
     if (options.checkpoint_every > 0 && options.max_state_bytes > 0)
-        fail(ORTHO_INVALID_ARGUMENT,
-             "checkpoint_every is %" PRId64 " and max_state_bytes is %" PRId64 "; one of them must be 0",
+        fail(ORTHO_INVALID_ARGUMENT, Argument{"checkpoint_every"},
+             "is %" PRId64 " and the states may take %" PRId64 " bytes; one of the two must be 0",
              options.checkpoint_every, options.max_state_bytes);
 
     dtype = static_cast<ortho_dtype>(options.dtype);
@@ -84,29 +84,30 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     filter_index = options.filter_index;
     checkpoint_every = options.checkpoint_every;
     max_state_bytes = options.max_state_bytes;
-    alpha = one_for_each_unit(dtype, "alpha", options.alpha, options.alpha_count, hidden_size);
-    beta = one_for_each_unit(dtype, "beta", options.beta, options.beta_count, hidden_size);
+    alpha = one_for_each_unit(dtype, "alpha", options.alpha, "alpha_count", options.alpha_count, hidden_size);
+    beta = one_for_each_unit(dtype, "beta", options.beta, "beta_count", options.beta_count, hidden_size);
 
     if (filter != ORTHO_FILTER_CUSTOM) {
         if (options.filter_matrix != nullptr)
-            fail(ORTHO_INVALID_ARGUMENT, "filter_matrix is given with filter %d; only filter %d (custom) takes one",
-                 static_cast<int>(filter), static_cast<int>(ORTHO_FILTER_CUSTOM));
+            fail(ORTHO_INVALID_ARGUMENT, Argument{"filter_matrix"},
+                 "is given with filter %d; only filter %d (custom) takes one", static_cast<int>(filter),
+                 static_cast<int>(ORTHO_FILTER_CUSTOM));
         return;
     }
     if (options.filter_matrix == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, "filter_matrix is null; filter %d (custom) needs an orthogonal matrix",
-             static_cast<int>(ORTHO_FILTER_CUSTOM));
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("filter_matrix"),
+             "is null; filter %d (custom) needs an orthogonal matrix", static_cast<int>(ORTHO_FILTER_CUSTOM));
     const int64_t matrices = filter_per_layer ? layers : 1;
     const int64_t size = hidden_size * hidden_size;
     const int64_t elements = matrices * size;
     const int64_t bytes = elements * static_cast<int64_t>(sizeof(double));
     check::memory("filter_matrix", options.filter_matrix, bytes);
-    require_available(bytes, "filter_matrix");
+    require_available(bytes, "the filter");
     for (int64_t m = 0; m < matrices; ++m) {
         const double distance = distance_from_orthogonal(options.filter_matrix + m * size, hidden_size);
         if (!(distance <= 1e-6))
-            fail(ORTHO_INVALID_ARGUMENT,
-                 "filter_matrix (number %" PRId64 ") is %s away from orthogonal (largest entry of |O^T O - I|); "
+            fail(ORTHO_INVALID_ARGUMENT, Argument{"filter_matrix"},
+                 "(number %" PRId64 ") is %s away from orthogonal (largest entry of |O^T O - I|); "
                  "it must be at most 1e-6",
                  m, NumberText(distance).c_str());
     }

@@ -46,7 +46,7 @@ private:
     }
     void prepare_backward(const WeightsSource&) override {}
 
-    void copy(const ortho_buffer& to, const void* from) { device->copy(to.data, from, to.bytes); }
+    void copy(const ortho_buffer& to, const void* from) { device->run(CopyOnDevice{to.data, from, to.bytes}); }
 
     std::unique_ptr<ortho_buffer> weights_;
     std::unique_ptr<ortho_buffer> input_weights_;

@@ -14,9 +14,16 @@
 
 namespace ortho::plugin {
 
-/** Why a call failed: the message of an ortho::Error. */
+/** Why a call failed: the parts of an ortho::Error. */
 struct Failure {
-    char message[512];
+    Argument argument; // its name is a literal of the library, which stays loaded
+    char problem[Error::message_capacity];
+
+    void set(const Report& report) noexcept {
+        argument = report.argument;
+        std::strcpy(problem, report.problem());
+    }
+    Error error(ortho_status status) const noexcept { return Error(status, problem, argument); }
 };
 
 /** ChainSpec in plain form. Everything is read while the chain is made. */
@@ -95,11 +102,9 @@ ORTHO_OPERATIONS(ORTHO_IS_PLAIN)
 
 /** Runs what may throw on either side of the table. */
 template <class Body> ortho_status guard(Failure* failure, Body&& body) noexcept {
-    return catch_errors(std::forward<Body>(body), [failure](const Error& error) noexcept {
-        std::memcpy(failure->message, error.what(), std::strlen(error.what()) + 1);
-    });
+    return catch_errors(std::forward<Body>(body),
+                        [failure](const Error& error) noexcept { failure->set(error.report()); });
 }
-static_assert(sizeof(Failure::message) == Error::message_capacity);
 
 /** Name of the library's one exported function, `const Table* ortho_plugin(void)`. */
 inline constexpr char entry_point[] = "ortho_plugin";

@@ -60,9 +60,9 @@ Segments choose_segments(int64_t checkpoint_every, int64_t max_state_bytes, cons
         ++low;
     if (!fits(low)) {
         const ByteText least(bytes_of(Segments{steps, low}));
-        fail(ORTHO_OUT_OF_MEMORY,
-             "max_state_bytes is %" PRId64 "; %" PRId64 " steps of %" PRId64 " x %" PRId64 " states need at least %s",
-             max_state_bytes, steps, shape.batch, shape.units, least.c_str());
+        fail(ORTHO_OUT_OF_MEMORY, Argument{"max_state_bytes"},
+             "is %" PRId64 "; %" PRId64 " steps of %" PRId64 " x %" PRId64 " states need at least %s", max_state_bytes,
+             steps, shape.batch, shape.units, least.c_str());
     }
     int64_t high = steps;
     while (high - low > 1) {

@@ -33,8 +33,8 @@ ReadingWeights::ReadingWeights(const WeightsReference& weights, bool training)
         return;
     weights_.users.end_read(stripe_);
     if (!prepared)
-        fail(ORTHO_INVALID_STATE, "the weights are not prepared; call ortho_weights_prepare first");
-    fail(ORTHO_INVALID_STATE, "the weights are prepared with training 0; prepare them with training 1");
+        fail(ORTHO_INVALID_STATE, "the weights are not prepared; prepare them first");
+    fail(ORTHO_INVALID_STATE, "the weights are prepared for inference only; prepare them for training");
 }
 
 } // namespace ortho

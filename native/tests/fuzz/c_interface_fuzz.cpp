@@ -289,6 +289,12 @@ private:
         if (status != ORTHO_OK) {
             if (message.empty() || message.size() >= 512)
                 return wrong("a message of " + std::to_string(message.size()) + " bytes");
+            ortho_error error = ORTHO_ERROR_INIT;
+            error.struct_size = sizeof error;
+            if (ortho_get_last_error(&error) != ORTHO_OK || error.status != status || message != error.message)
+                return wrong("parts of another failure: " + message);
+            if (error.argument != nullptr && std::strpbrk(error.problem, "_>") != nullptr)
+                return wrong("a name of the C interface in a problem: " + std::string(error.problem));
             for (const char c : message)
                 if (static_cast<unsigned char>(c) < 0x20)
                     return wrong("a control character in a message: " + message);

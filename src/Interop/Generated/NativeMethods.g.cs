@@ -8,11 +8,11 @@ using System.Runtime.InteropServices;
 
 namespace OrthoNative.Interop;
 
-/// <summary>What a function returns.</summary>
+/// <summary>The result of a function.</summary>
 internal enum ortho_status : uint
 {
     ORTHO_OK = 0,
-    /// <summary>An argument is outside what is allowed.</summary>
+    /// <summary>An argument is wrong.</summary>
     ORTHO_INVALID_ARGUMENT = 1,
     /// <summary>
     /// Out of memory; nothing was changed. If a limit was met (ulimit, control group, overcommit), and not the
@@ -30,6 +30,17 @@ internal enum ortho_status : uint
     ORTHO_NOT_SUPPORTED = 5,
     /// <summary>A fault inside the library.</summary>
     ORTHO_INTERNAL = 6,
+}
+
+/// <summary>Kinds of problems with an argument.</summary>
+internal enum ortho_cause : uint
+{
+    /// <summary>Anything else, or the failure is not about an argument.</summary>
+    ORTHO_CAUSE_OTHER = 0,
+    /// <summary>It is null and must not be.</summary>
+    ORTHO_CAUSE_NULL = 1,
+    /// <summary>A number is out of its range.</summary>
+    ORTHO_CAUSE_RANGE = 2,
 }
 
 /// <summary>Element type of a buffer.</summary>
@@ -64,7 +75,7 @@ internal enum ortho_activation : uint
     ORTHO_RELU = 1,
 }
 
-/// <summary>How the orthogonal matrix O is chosen.</summary>
+/// <summary>Choices of the orthogonal matrix O.</summary>
 internal enum ortho_filter_kind : uint
 {
     /// <summary>Haar-distributed: Householder QR of a Gaussian matrix in double precision, signs fixed by R&apos;s diagonal.</summary>
@@ -79,7 +90,7 @@ internal enum ortho_filter_kind : uint
     ORTHO_FILTER_CUSTOM = 4,
 }
 
-/// <summary>What runs along the chain.</summary>
+/// <summary>Models: the dimension that runs along the chain.</summary>
 internal enum ortho_chain_model : uint
 {
     ORTHO_RECURRENT = 0,
@@ -108,6 +119,7 @@ internal enum ortho_stream : uint
     ORTHO_STREAM_SHUFFLE = 2,
     ORTHO_STREAM_DATA = 3,
     ORTHO_STREAM_NOISE = 4,
+    ORTHO_STREAM_DROPOUT = 5,
 }
 
 /// <summary>A device: where buffers lie and work runs. For the CPU it owns the thread pool.</summary>
@@ -128,6 +140,31 @@ internal struct ortho_weights;
 /// <summary>States of sequences that are fed step by step, on prepared weights.</summary>
 internal struct ortho_streams;
 
+/// <summary>A thread&apos;s last failed call, in parts. Its texts are never freed by the caller.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct ortho_error
+{
+    /// <summary>sizeof(ortho_error), set by the caller.</summary>
+    public uint struct_size;
+    /// <summary>ortho_status that the call returned; ORTHO_OK if none failed.</summary>
+    public int status;
+    /// <summary>ortho_cause.</summary>
+    public int cause;
+    /// <summary>0.</summary>
+    public int reserved;
+    /// <summary>
+    /// Name of the argument or field that the failure is about, as in this header: &quot;inputs&quot;, &quot;options-&gt;index&quot;. &quot;[]&quot; in
+    /// it stands for the element: &quot;groups[].weight_decay&quot;. Null if it is about none.
+    /// </summary>
+    public byte* argument;
+    /// <summary>Index of the element of the argument that the failure is about; -1 if it is not about one.</summary>
+    public long element;
+    /// <summary>The problem and what is required, without a name of this interface: &quot;is 0; it must be at least 1&quot;.</summary>
+    public byte* problem;
+    /// <summary>All of it, as ortho_last_error() gives it: &quot;steps is 0; it must be at least 1&quot;.</summary>
+    public byte* message;
+}
+
 /// <summary>Facts about the machine.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ortho_system_info
@@ -146,13 +183,13 @@ internal unsafe struct ortho_system_info
     /// <summary>Physical memory in bytes (the control groups&apos; limit where that is lower).</summary>
     public long total_memory;
     /// <summary>
-    /// Memory in bytes that can be had now without swapping, with the cache of files that the system would give back:
+    /// Memory in bytes that is free now without swapping, with the cache of files that the system would give back:
     /// of the machine, of the process&apos;s control groups, and under its limits of address space and data.
     /// </summary>
     public long available_memory;
 }
 
-/// <summary>How a device is made.</summary>
+/// <summary>Options of a device.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ortho_device_options
 {
@@ -225,7 +262,7 @@ internal unsafe struct ortho_device_info
     public void* cublas_handle;
 }
 
-/// <summary>What a chain is.</summary>
+/// <summary>Options of a chain.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ortho_chain_options
 {
@@ -302,7 +339,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "72003275e6909ab12be84d471611e7ff5c72cfccac959c05ec97b4c26f3e6bf8";
+    public const string HeaderHash = "416dfd0b07fa9ac2fa006a3fd66cb9358908a2b2b6b6c7e1918342ef28764223";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -319,10 +356,23 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial byte* ortho_header_hash();
 
-    /// <returns>message of the calling thread&apos;s last failed call, one line; &quot;&quot; if none failed; valid until the next call.</returns>
+    /// <returns>
+    /// message of the calling thread&apos;s last failed call, one line; &quot;&quot; if none failed; valid until the next call
+    /// of the thread that fails.
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial byte* ortho_last_error();
+
+    /// <summary>Gives the calling thread&apos;s last failure in parts. Allocates nothing.</summary>
+    /// <param name="error">
+    /// written; its struct_size is read first. Its texts are valid until the next call of the thread that
+    /// fails
+    /// </param>
+    /// <returns>ORTHO_INVALID_ARGUMENT, which is then the last failure: error is null, or its struct_size is refused</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_get_last_error(ortho_error* error);
 
     /// <returns>number of objects (devices, buffers, stagings, chains, weights, streams) created and not yet freed; for leak tests.</returns>
     [LibraryImport(Library)]
@@ -339,14 +389,14 @@ internal static unsafe partial class NativeMethods
     /// <summary>Describes the machine.</summary>
     /// <param name="info">written; its struct_size is read first</param>
     /// <returns>
-    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is unknown;
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is refused;
     /// ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_get_system_info(ortho_system_info* info);
 
-    /// <summary>Makes a device.</summary>
+    /// <summary>Creates a device.</summary>
     /// <param name="device">written: the new device; free it with ortho_device_free</param>
     /// <param name="options">null: the CPU with the default number of threads, as threads = 0 gives it</param>
     /// <returns>
@@ -391,14 +441,17 @@ internal static unsafe partial class NativeMethods
     /// <summary>Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large; CUDA: 256 bytes).</summary>
     /// <param name="buffer">written: the new buffer; free it with ortho_buffer_free</param>
     /// <param name="bytes">size, at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available;
+    /// CUDA: ORTHO_INVALID_STATE while the device&apos;s stream is captured
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, long bytes);
 
     /// <summary>
-    /// Makes a buffer of memory that stays the caller&apos;s and must outlive it: CPU: any memory of the process, aligned to its
-    /// elements; CUDA: memory of that GPU, aligned likewise.
+    /// Creates a buffer of memory that stays the caller&apos;s and must outlive it: CPU: any memory of the process, aligned to
+    /// its elements; CUDA: memory of that GPU, aligned likewise.
     /// </summary>
     /// <param name="buffer">written: the new buffer; free it with ortho_buffer_free, which leaves the memory alone</param>
     /// <param name="data">first byte</param>
@@ -418,7 +471,10 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial long ortho_buffer_bytes(ortho_buffer* buffer);
 
-    /// <summary>Frees a buffer.</summary>
+    /// <summary>
+    /// Frees a buffer. CUDA: work given to its device before may still use it; work on other streams that uses it must have
+    /// ended. The device uses the memory again; the GPU gets it back when it runs out, or when its last device is freed.
+    /// </summary>
     /// <param name="buffer">may be null</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -551,6 +607,24 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_add_normal_noise(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double standard_deviation, long count, void* x, void* y);
 
+    /// <summary>
+    /// Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
+    /// to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
+    /// at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
+    /// index) is below rate * 2^32, rounded down.
+    /// </summary>
+    /// <param name="device">what draws; the values do not depend on its kind or threads</param>
+    /// <param name="source">who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number</param>
+    /// <param name="index">which stream of that source, 0 to 2^48 - 1</param>
+    /// <param name="rate">0 to 1, 1 excluded</param>
+    /// <param name="count">at least 1, at most 2^48</param>
+    /// <param name="x">[count]</param>
+    /// <param name="y">[count], written; may be x; a dropped element is 0 whatever x_i is</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_dropout(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double rate, long count, void* x, void* y);
+
     /// <summary>Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).</summary>
     /// <param name="purpose">ortho_stream</param>
     /// <param name="index">which stream of that purpose</param>
@@ -560,7 +634,7 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_random_permutation(ulong seed, int purpose, uint index, long count, long* permutation);
 
-    /// <summary>Makes a chain and draws its filter.</summary>
+    /// <summary>Creates a chain and draws its filter.</summary>
     /// <param name="chain">written: the new chain; free it with ortho_chain_free</param>
     /// <param name="options">copied</param>
     /// <returns>

@@ -24,7 +24,8 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <param name="logits"><c>[..., classes]</c>; all dimensions but the last count as rows.</param>
     /// <param name="targets">One class, 0 to classes - 1, for each row.</param>
     /// <returns>The mean over the rows; infinite where a double is too small for their sum.</returns>
-    /// <exception cref="ArgumentException">The number of targets is not that of the rows, or a target is not a class.</exception>
+    /// <exception cref="ArgumentException">The number of targets is not that of the rows.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A target is not a class.</exception>
     /// <exception cref="NotFiniteNumberException">A logit is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or the logits were disposed.</exception>
     public double Forward(Tensor logits, ReadOnlySpan<int> targets)
@@ -42,7 +43,8 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// </summary>
     /// <param name="logits"><c>[..., classes]</c>; all dimensions but the last count as rows.</param>
     /// <param name="targets">One class, 0 to classes - 1, for each row.</param>
-    /// <exception cref="ArgumentException">The number of targets is not that of the rows, or a target is not a class.</exception>
+    /// <exception cref="ArgumentException">The number of targets is not that of the rows.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A target is not a class.</exception>
     /// <exception cref="NotFiniteNumberException">A logit is NaN or infinite. On a GPU the next call that waits says so: see <see cref="Device"/>.</exception>
     /// <exception cref="ObjectDisposedException">The loss or the logits were disposed.</exception>
     public void Differentiate(Tensor logits, ReadOnlySpan<int> targets)
@@ -58,7 +60,8 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <param name="logits"><c>[..., classes]</c>; all dimensions but the last count as rows.</param>
     /// <param name="targets">One class, 0 to classes - 1, for each row.</param>
     /// <returns>The mean over the rows; infinite where a double is too small for their sum.</returns>
-    /// <exception cref="ArgumentException">The number of targets is not that of the rows, or a target is not a class.</exception>
+    /// <exception cref="ArgumentException">The number of targets is not that of the rows.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A target is not a class.</exception>
     /// <exception cref="NotFiniteNumberException">A logit is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or the logits were disposed.</exception>
     public double Evaluate(Tensor logits, ReadOnlySpan<int> targets)

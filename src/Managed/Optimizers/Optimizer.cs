@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text.RegularExpressions;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -17,7 +16,7 @@ namespace OrthoNative;
 /// <see cref="Device"/>. Numbers of the state that fade below the smallest normal number of their type become 0 on a CPU.
 /// </para>
 /// </remarks>
-public abstract unsafe partial class Optimizer : IDisposable
+public abstract unsafe class Optimizer : IDisposable
 {
     private const string StepCountKey = "step_count";
     private const string KindKey = "optimizer";
@@ -247,20 +246,16 @@ public abstract unsafe partial class Optimizer : IDisposable
     /// <summary>Throws what a refused step stands for; elements of the flat buffers are named as those of parameters.</summary>
     private protected void ThrowOnFailure(ortho_status status)
     {
-        if (status == ortho_status.ORTHO_NOT_FINITE)
+        if (status == ortho_status.ORTHO_NOT_FINITE && NativeError.Last() is { Argument: { } buffer, Element: >= 0 } error)
         {
-            throw StatusExtensions.ToException(status, FlatElement().Replace(StatusExtensions.LastError(), DescribeElement));
+            throw error.ToException($"{DescribeElement(buffer, error.Element)} {error.Problem}");
         }
 
         status.ThrowOnFailure();
     }
 
-    [GeneratedRegex(@"\b(gradients|parameters|velocity|first_moment|second_moment)\[([0-9]+)\]", RegexOptions.CultureInvariant)]
-    private static partial Regex FlatElement();
-
-    private string DescribeElement(Match match)
+    private string DescribeElement(string buffer, long element)
     {
-        long element = long.Parse(match.Groups[2].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture);
         Parameter parameter = Model.Parameters.First(parameter => element >= parameter.Offset && element - parameter.Offset < parameter.Value.Count);
         long left = element - parameter.Offset;
         long[] indices = new long[parameter.Shape.Length];
@@ -270,11 +265,11 @@ public abstract unsafe partial class Optimizer : IDisposable
         }
 
         string name = parameter.Name + Check.FormatShape(indices);
-        return match.Groups[1].Value switch
+        return buffer switch
         {
             "gradients" => $"the gradient of {name}",
             "parameters" => name,
-            string state => $"the {state.Replace('_', ' ')} of {name}",
+            _ => $"the {buffer.Replace('_', ' ')} of {name}",
         };
     }
 

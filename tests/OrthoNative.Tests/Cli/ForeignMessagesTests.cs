@@ -33,6 +33,22 @@ internal sealed class ForeignMessagesTests
         AssertHarmless(Assert.Throws<CliException>(() => RunReport.LoadForResuming(folder.Path, "copy"))!.Message);
     }
 
+    [TestCase("{\"epochLog\":{\"bytes\":0,\"lines\":-1}}")]
+    [TestCase("{\"task\":\"copy\",\"status\":\"completed\"}")]
+    [TestCase("{\"task\":\"copy\",\"status\":\"running\",\"seconds\":-1}")]
+    [TestCase("{\"task\":\"copy\"")]
+    [Platform(Exclude = "Win", Reason = "Such a name is none there.")]
+    public void The_path_of_a_run_is_escaped(string json)
+    {
+        using var folder = new TemporaryFolder();
+        string run = Directory.CreateDirectory(folder.File(Hostile)).FullName;
+        File.WriteAllText(Path.Combine(run, RunFolder.Report), json);
+
+        CliException exception = Assert.Throws<CliException>(() => RunReport.LoadForResuming(run, "copy"))!;
+        Assert.That(exception.Message, Does.Contain("\\u001B]0;title"));
+        AssertHarmless(exception.Message);
+    }
+
     [Test]
     public void Arguments_reach_the_terminal_escaped([Values("#", "--#", "--epochs=#", "--out=/dev/null/#", "--data=#")] string argument)
     {

@@ -319,7 +319,7 @@ internal sealed class LinearizedChainTests
         Assert.That(() => LinearizedChain.Of(rnn, new double[3], new double[1]), Throws.ArgumentException.With.Message.Contains("initialState has 1 elements"));
         Assert.That(() => chain.JacobianVectorProduct(new double[4]), Throws.ArgumentException.With.Message.Contains("direction has 4"));
         Assert.That(() => chain.VectorJacobianProduct(new double[4]), Throws.ArgumentException.With.Message.Contains("gradient has 4"));
-        Assert.That(() => chain.LogGradientNorms(new double[15]), Throws.ArgumentException.With.Message.Contains("outputGradients has 15 elements; 1 to 4 times 3"));
+        Assert.That(() => chain.LogGradientNorms(new double[15]), Throws.ArgumentException.With.Message.Contains("outputGradients has 15 elements; it must have from 1 to 4 times 3"));
         Assert.That(() => new GradientRecorder(model, layer, 0), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => new GradientRecorder(model, other, 1), Throws.ArgumentException.With.Message.Contains("layer is not part of the model"));
     }

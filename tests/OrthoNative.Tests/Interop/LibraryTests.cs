@@ -188,7 +188,7 @@ internal sealed class LibraryTests
         ];
         foreach ((int status, Type exception) in expected)
         {
-            Exception actual = StatusExtensions.ToException((ortho_status)status, "the message");
+            Exception actual = new NativeError((ortho_status)status, ortho_cause.ORTHO_CAUSE_OTHER, null, -1, "").ToException("the message");
             Assert.That(actual, Is.TypeOf(exception));
             Assert.That(actual.Message, Does.Contain("the message"));
         }

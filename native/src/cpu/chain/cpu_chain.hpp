@@ -66,12 +66,12 @@ public:
     void backward(const ChainBackward& call) override {
         const FlushSubnormals flush;
         if (!ready_for_backward_)
-            fail(ORTHO_INVALID_STATE, "backward needs a forward call with training = 1 before it, one for each");
+            fail(ORTHO_INVALID_STATE, "backward needs a training forward call before it, one for each");
         const int64_t steps = parts_.states.segments().steps, batch = parts_.states.layout().batch;
         const int64_t output_steps = parts_.states.output_steps();
         if (output_steps > 0 && call.output_gradients == nullptr)
-            fail(ORTHO_INVALID_ARGUMENT, "output_gradients is null; forward wrote %" PRId64 " output steps",
-                 output_steps);
+            fail(ORTHO_INVALID_ARGUMENT, Argument::missing("output_gradients"),
+                 "is null; forward wrote %" PRId64 " output steps", output_steps);
         if (spec.check_finite)
             require_finite(cpu_, "output_gradients", static_cast<const T*>(call.output_gradients),
                            output_steps * batch * spec.hidden_size);

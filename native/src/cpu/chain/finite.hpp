@@ -14,7 +14,7 @@ namespace ortho::cpu {
 /** One of the values is not finite. */
 template <class T> [[noreturn]] void fail_not_finite(const char* name, const T* values, int64_t count) {
     const T* first = std::find_if_not(values, values + count, [](T value) { return std::isfinite(value); });
-    fail(ORTHO_NOT_FINITE, "%s[%td] is %s; all values must be finite", name, first - values,
+    fail(ORTHO_NOT_FINITE, Argument{name, first - values}, "is %s; all values must be finite",
          NumberText(*first).c_str());
 }
 

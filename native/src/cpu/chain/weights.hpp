@@ -111,9 +111,9 @@ public:
     /** @throws Error ORTHO_INVALID_ARGUMENT if the offsets of a structured filter do not fit their type */
     static void check_batch(const ChainSpec& spec, const StateLayout& layout) {
         if (spec.structured() && layout.size() > INT32_MAX)
-            fail(ORTHO_INVALID_ARGUMENT,
-                 "batch x hidden_size is %" PRId64 " x %" PRId64
-                 "; with a structured filter it must be at most 2^31 - 1",
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("batch"),
+                 "is %" PRId64 ", with %" PRId64
+                 " units each; with a structured filter the product must be at most 2^31 - 1",
                  layout.batch, layout.units);
     }
 

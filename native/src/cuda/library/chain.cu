@@ -102,11 +102,11 @@ public:
 
     void backward(const ChainBackward& call) override {
         if (!ready_for_backward_)
-            fail(ORTHO_INVALID_STATE, "backward needs a forward call with training = 1 before it, one for each");
+            fail(ORTHO_INVALID_STATE, "backward needs a training forward call before it, one for each");
         const auto* arriving = static_cast<const T*>(call.output_gradients);
         if (output_steps_ > 0 && arriving == nullptr)
-            fail(ORTHO_INVALID_ARGUMENT, "output_gradients is null; forward wrote %" PRId64 " output steps",
-                 output_steps_);
+            fail(ORTHO_INVALID_ARGUMENT, Argument::missing("output_gradients"),
+                 "is null; forward wrote %" PRId64 " output steps", output_steps_);
         if (p_.check_finite && output_steps_ > 0)
             check_finite(device, Checked::output_gradients, output_steps_ * batch_ * n_, arriving);
         device.reserve_scratch(sum_scratch());

@@ -145,7 +145,7 @@ private:
         for (int64_t layer = 0; layer < matrices; ++layer) {
             Failure failure{};
             if (const auto status = given.read_matrix(given.context, layer, drawn.data(), &failure); status != ORTHO_OK)
-                throw Error(status, failure.message);
+                throw failure.error(status);
             for (int64_t i = 0; i < matrix; ++i)
                 scaled[static_cast<size_t>(i)] = static_cast<T>(given.alpha[i / n_] * drawn[static_cast<size_t>(i)]);
             upload(filters_, layer * matrix, scaled);
@@ -167,7 +167,7 @@ private:
             Failure failure{};
             if (const auto status = given.read_moves(given.context, layer, drawn.data(), sign.data(), &failure);
                 status != ORTHO_OK)
-                throw Error(status, failure.message);
+                throw failure.error(status);
             for (size_t i = 0; i < units; ++i) {
                 const auto from = static_cast<size_t>(drawn[i]);
                 const T factor = static_cast<T>(given.alpha[i] * sign[i]);

@@ -27,7 +27,7 @@ const char* name_of(Checked checked) {
     case Checked::targets:
         return "targets";
     case Checked::gradient_norm:
-        return "the norm of gradients";
+        break;
     case Checked::gradients:
         return "gradients";
     case Checked::step:
@@ -61,7 +61,7 @@ int find_device(const ortho_device_options& options) {
              cudaGetErrorName(status), cudaGetErrorString(status));
     }
     if (options.index >= count)
-        fail(ORTHO_NOT_SUPPORTED, "options->index is %d; there %s %d GPU%s, counted from 0",
+        fail(ORTHO_NOT_SUPPORTED, Argument{"options->index"}, "is %d; there %s %d GPU%s, counted from 0",
              static_cast<int>(options.index), count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
     return options.index;
 }
@@ -80,9 +80,10 @@ Device::Device(const ortho_device_options& options)
       host_report_(sizeof(Report)) {
     if (std::max(options.matrix_precision, options.filter_precision) > ORTHO_MATRIX_FLOAT32 && properties.major < 8)
         fail(ORTHO_NOT_SUPPORTED,
-             "options->matrix_precision and options->filter_precision are %d and %d; %s has compute capability %d.%d, "
-             "which only takes %d (float32)",
-             static_cast<int>(options.matrix_precision), static_cast<int>(options.filter_precision), properties.name,
+             Argument{options.matrix_precision > ORTHO_MATRIX_FLOAT32 ? "options->matrix_precision"
+                                                                      : "options->filter_precision"},
+             "is %d; %s has compute capability %d.%d, which only takes %d (float32)",
+             static_cast<int>(std::max(options.matrix_precision, options.filter_precision)), properties.name,
              properties.major, properties.minor, static_cast<int>(ORTHO_MATRIX_FLOAT32));
     require_code(properties);
     if (blas == nullptr)
@@ -165,12 +166,11 @@ void Device::wait() {
     clear(*this, report(), sizeof(Report));
     const auto checked = static_cast<Checked>(code >> 48);
     if (checked == Checked::gradient_norm)
-        fail(ORTHO_NOT_FINITE, "%s is NaN or infinite; it must be finite", name_of(checked));
-    const unsigned long long index = code & ((1ULL << 48) - 1);
+        fail(ORTHO_NOT_FINITE, "the norm of gradients is NaN or infinite; it must be finite");
+    const Argument argument{name_of(checked), static_cast<int64_t>(code & ((1ULL << 48) - 1))};
     if (checked == Checked::step)
-        fail(ORTHO_NOT_FINITE, "the optimizer step of %s[%llu] would not stay finite; no step was made since",
-             name_of(checked), index);
-    fail(ORTHO_NOT_FINITE, "%s[%llu] is NaN or infinite; all values must be finite", name_of(checked), index);
+        fail(ORTHO_NOT_FINITE, argument, "would not stay finite in an optimizer step; no step was made since");
+    fail(ORTHO_NOT_FINITE, argument, "is NaN or infinite; all values must be finite");
 }
 
 } // namespace ortho::cuda

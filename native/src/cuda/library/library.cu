@@ -122,7 +122,7 @@ ortho_status check_memory(plugin::Device* handle, const void* data, Failure* fai
         check(cudaPointerGetAttributes(&attributes, data), "cudaPointerGetAttributes");
         const bool reachable = attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
         if (!reachable || (attributes.type == cudaMemoryTypeDevice && attributes.device != device.index))
-            fail(ORTHO_INVALID_ARGUMENT, "data is not memory of GPU %d; memory that was allocated there is allowed",
+            fail(ORTHO_INVALID_ARGUMENT, Argument{"data"}, "is not memory of GPU %d; it must have been allocated there",
                  device.index);
     });
 }

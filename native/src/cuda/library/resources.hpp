@@ -78,8 +78,7 @@ public:
             return DeviceMemory();
         if (is_captured(pool.stream()))
             fail(ORTHO_INVALID_STATE,
-                 "%s needs memory, which is not to be had while the stream is captured; make the same call once before",
-                 what);
+                 "%s cannot take memory while the stream is captured; make the same call once before", what);
         kept_.reserve(kept_.size() + 1);
         if (!keep && !captured_)
             memory_ = DeviceMemory();
