@@ -217,8 +217,8 @@ struct LibraryKernel final : Rung {
           next(layout.size()) {
         const int64_t n = s.units, tile = kernels::dual_vectors * S::width;
         tiles = (layout.padded + tile - 1) / tile;
-        kernels::pack_rows<float>(s.filter.data(), n, n, tile, 0, tiles, filter.data());
-        kernels::pack_rows<float>(s.weights.data(), n, n, tile, 0, tiles, weights.data());
+        kernels::pack_rows<ortho::Float32>(s.filter.data(), n, n, tile, 0, tiles, filter.data());
+        kernels::pack_rows<ortho::Float32>(s.weights.data(), n, n, tile, 0, tiles, weights.data());
         for (int64_t i = 0; i < n; ++i) {
             input_weights[i] = s.input_weights[i];
             bias[i] = s.bias[i];
@@ -253,7 +253,7 @@ struct LibraryKernel final : Rung {
 
     StateLayout layout;
     Floats filter, weights, input_weights, bias, betas, state, next;
-    ForwardStep<float, ortho::FilterCell> forward;
+    ForwardStep<ortho::Float32, ortho::FilterCell> forward;
     int64_t tiles;
 };
 

@@ -146,7 +146,9 @@ constexpr int64_t rows = 70, inputs = 40, outputs = 33, classes = 12;
 struct World {
     explicit World(int threads = 2) : device(make_device(threads)) {}
     ~World() {
+        ortho_streams_free(streams);
         ortho_chain_free(chain);
+        ortho_weights_free(prepared);
         ortho_staging_free(staging);
         ortho_buffer_free(buffer);
         ortho_device_free(made);
@@ -159,6 +161,8 @@ struct World {
     ortho_buffer* buffer = nullptr;
     ortho_staging* staging = nullptr;
     ortho_chain* chain = nullptr;
+    ortho_weights* prepared = nullptr;
+    ortho_streams* streams = nullptr;
 
     std::vector<float> x = normal_values<float>(rows * inputs, 1), weights = normal_values<float>(outputs * inputs, 2),
                        y = normal_values<float>(rows * outputs, 3), bias = normal_values<float>(outputs, 4),
@@ -187,8 +191,9 @@ struct World {
         add(filter);
         bytes.append(reinterpret_cast<const char*>(&number), sizeof number);
         bytes.append(reinterpret_cast<const char*>(&count), sizeof count);
-        for (const void* object : {static_cast<const void*>(made), static_cast<const void*>(buffer),
-                                   static_cast<const void*>(staging), static_cast<const void*>(chain)})
+        for (const void* object :
+             {static_cast<const void*>(made), static_cast<const void*>(buffer), static_cast<const void*>(staging),
+              static_cast<const void*>(chain), static_cast<const void*>(prepared), static_cast<const void*>(streams)})
             bytes += object != nullptr ? 'o' : '-';
         return bytes;
     }
@@ -222,18 +227,30 @@ struct World {
         const ortho_chain_options options = options_of(problem, ORTHO_FLOAT32);
         return ortho_chain_create(&chain, device.get(), &options);
     }
+    ortho_status create_weights() {
+        const ortho_chain_options options = options_of(problem, ORTHO_FLOAT32);
+        return ortho_weights_create(&prepared, device.get(), &options);
+    }
+    ortho_status prepare_weights() {
+        return ortho_weights_prepare(prepared, 0, 1, chain_weights.data(), data_or_null(chain_input_weights),
+                                     chain_bias.data());
+    }
     ortho_status forward(bool of_larger, bool training = true) {
         const Problem& p = of_larger ? larger : problem;
+        const bool own = prepared == nullptr;
         return ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, p.output_steps, training,
-                                   chain_weights.data(), data_or_null(chain_input_weights), chain_bias.data(),
+                                   own ? chain_weights.data() : nullptr,
+                                   own ? data_or_null(chain_input_weights) : nullptr, own ? chain_bias.data() : nullptr,
                                    data_or_null(of_larger ? larger_inputs : chain_inputs), initial.data(),
                                    (of_larger ? larger_states : states).data());
     }
     ortho_status backward(bool of_larger) {
+        const bool own = prepared == nullptr;
         return ortho_chain_backward(
-            chain, 1, chain_weights.data(), data_or_null(chain_input_weights), chain_bias.data(),
-            data_or_null(of_larger ? larger_inputs : chain_inputs), (of_larger ? larger_arriving : arriving).data(),
-            d_weights.data(), data_or_null(d_input_weights), d_bias.data(), data_or_null(d_inputs), d_initial.data());
+            chain, 1, own ? chain_weights.data() : nullptr, own ? data_or_null(chain_input_weights) : nullptr,
+            own ? chain_bias.data() : nullptr, data_or_null(of_larger ? larger_inputs : chain_inputs),
+            (of_larger ? larger_arriving : arriving).data(), d_weights.data(), data_or_null(d_input_weights),
+            d_bias.data(), data_or_null(d_inputs), d_initial.data());
     }
 };
 
@@ -453,6 +470,79 @@ std::vector<Operation> operations() {
                          return ORTHO_OK;
                      },
                      pass};
+        all.push_back(operation);
+
+        const auto create_weights = [=](World& w) {
+            prepare(w);
+            EXPECT_TRUE(succeeds(w.create_weights()));
+        };
+        const auto prepared = [=](World& w) {
+            create_weights(w);
+            EXPECT_TRUE(succeeds(w.prepare_weights()));
+        };
+        const auto create_on = [](World& w) { return ortho_chain_create_on(&w.chain, w.prepared); };
+        const auto prepared_chain = [=](World& w) {
+            prepared(w);
+            EXPECT_TRUE(succeeds(create_on(w)));
+        };
+        operation = {"ortho_weights_create", name, true, [](World& w) { return w.create_weights(); }, prepare};
+        operation.after = [=](World& w) {
+            const ortho_status status = w.prepare_weights();
+            if (status != ORTHO_OK)
+                return status;
+            return create_on(w) == ORTHO_OK ? train(w) : ORTHO_INTERNAL;
+        };
+        all.push_back(operation);
+        operation = {"ortho_weights_prepare", name, false, [](World& w) { return w.prepare_weights(); },
+                     create_weights};
+        all.push_back(operation);
+        operation = {"ortho_weights_free", name, false,
+                     [](World& w) {
+                         ortho_weights_free(std::exchange(w.prepared, nullptr));
+                         return ORTHO_OK;
+                     },
+                     prepared};
+        all.push_back(operation);
+        operation = {"ortho_chain_create_on", name, true, create_on, prepared};
+        operation.after = train;
+        all.push_back(operation);
+        operation = {"ortho_chain_forward", name + ", prepared", true, [](World& w) { return w.forward(false); },
+                     prepared_chain};
+        operation.after = [](World& w) { return w.backward(false); };
+        all.push_back(operation);
+        if (!p.recurrent())
+            continue;
+        const auto create_streams = [](World& w) { return ortho_streams_create(&w.streams, w.prepared, 3); };
+        const auto with_streams = [=](World& w) {
+            prepared(w);
+            w.x.assign(static_cast<size_t>(3 * w.problem.shape.units), 0.5f);
+            EXPECT_TRUE(succeeds(create_streams(w)));
+        };
+        const auto step = [](World& w) {
+            const uint8_t resets[] = {0, 1, 0};
+            return ortho_streams_step(w.streams, resets, w.problem.shape.inputs > 0 ? w.chain_inputs.data() : nullptr,
+                                      w.x.data());
+        };
+        operation = {"ortho_streams_create", name, true, create_streams, [=](World& w) {
+                         prepared(w);
+                         w.x.assign(static_cast<size_t>(3 * w.problem.shape.units), 0.5f);
+                     }};
+        operation.after = step;
+        all.push_back(operation);
+        operation = {"ortho_streams_step", name, false, step, with_streams};
+        all.push_back(operation);
+        operation = {"ortho_streams_read", name, false,
+                     [](World& w) { return ortho_streams_read(w.streams, w.x.data()); }, with_streams};
+        all.push_back(operation);
+        operation = {"ortho_streams_write", name, false,
+                     [](World& w) { return ortho_streams_write(w.streams, w.x.data()); }, with_streams};
+        all.push_back(operation);
+        operation = {"ortho_streams_free", name, false,
+                     [](World& w) {
+                         ortho_streams_free(std::exchange(w.streams, nullptr));
+                         return ORTHO_OK;
+                     },
+                     with_streams};
         all.push_back(operation);
     }
     return all;

@@ -15,6 +15,7 @@
 
 #include "chain_problem.hpp"
 #include "fork.hpp"
+#include "prepared_weights.hpp"
 
 namespace ortho::test {
 namespace {
@@ -310,6 +311,29 @@ TEST_P(CudaChain, NaN_stays_with_its_sample_whatever_its_bits_are) {
 
 INSTANTIATE_TEST_SUITE_P(Plans, CudaChain, ::testing::Values("steps", "graph", "persistent"),
                          [](const auto& plan) { return std::string(plan.param); });
+
+TEST(CudaWeights, Chains_on_them_have_the_bits_of_chains_with_their_own) {
+    for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
+        Problem p = make_problem({6, 5, model == ORTHO_RECURRENT ? 2 : 0, 20});
+        p.model = model;
+        fill(p);
+        Problem other = p;
+        for (double& value : other.weights)
+            value *= 0.5;
+        const Weights weights(cuda(), p, ORTHO_FLOAT32);
+        const PreparedChain chain(weights);
+        weights.prepare<float>(p, 1, true);
+        expect_same_bits(run_chain<float>(p), run_prepared<float>(p, chain, cuda().get()));
+        weights.prepare<float>(other, 1, true); // the same version: not read
+        expect_same_bits(run_chain<float>(p), run_prepared<float>(p, chain, cuda().get()));
+        weights.prepare<float>(other, 2, true);
+        expect_same_bits(run_chain<float>(other), run_prepared<float>(other, chain, cuda().get()));
+        ortho_streams* streams = nullptr;
+        if (model == ORTHO_RECURRENT) {
+            EXPECT_TRUE(fails(ortho_streams_create(&streams, weights, 1), ORTHO_NOT_SUPPORTED, "streams"));
+        }
+    }
+}
 
 TEST(CudaChainPlans, A_loop_is_captured_the_second_time_and_gives_the_same_bits) {
     Problem p = make_problem({12, 5, 2, 18});

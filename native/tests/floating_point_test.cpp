@@ -168,6 +168,40 @@ template <class T> void run_chain(Caller& caller, ortho_device* device, int32_t 
         caller.keep(*values);
 }
 
+/** Streams on prepared weights, whose states fade until they are subnormal. */
+template <class T> void run_streams(Caller& caller, ortho_device* device) {
+    constexpr int64_t count = 35, n = 17;
+    const double alpha = sizeof(T) == sizeof(float) ? 0.4 : 1e-3, beta = 1;
+    ortho_chain_options options{};
+    options.struct_size = sizeof options;
+    options.dtype = dtype_of<T>;
+    options.model = ORTHO_RECURRENT;
+    options.filter = ORTHO_FILTER_HAAR;
+    options.hidden_size = n;
+    options.alpha = &alpha;
+    options.beta = &beta;
+    options.alpha_count = options.beta_count = 1;
+    ortho_weights* weights = nullptr;
+    ortho_streams* streams = nullptr;
+    std::vector<T> w = normal_values<T>(n * n, 1), states = normal_values<T>(count * n, 4);
+    for (T& value : w)
+        value *= static_cast<T>(alpha / 100);
+    const std::vector<T> bias(n);
+    caller.expect_success("weights_create", [&] { return ortho_weights_create(&weights, device, &options); });
+    caller.expect_success("weights_prepare",
+                          [&] { return ortho_weights_prepare(weights, 1, 1, w.data(), nullptr, bias.data()); });
+    caller.expect_success("streams_create", [&] { return ortho_streams_create(&streams, weights, count); });
+    caller.expect_success("streams_write", [&] { return ortho_streams_write(streams, states.data()); });
+    for (int step = 0; step < 120; ++step) {
+        caller.expect_success("streams_step",
+                              [&] { return ortho_streams_step(streams, nullptr, nullptr, states.data()); });
+        caller.keep(states);
+    }
+    EXPECT_EQ(states, std::vector<T>(states.size())); // subnormal numbers would still be there
+    ortho_streams_free(streams);
+    ortho_weights_free(weights);
+}
+
 template <class T> void run_dense_and_losses(Caller& caller, ortho_device* device) {
     constexpr int64_t rows = 700, in = 33, out = 10;
     const std::vector<T> a = normal_values<T>(out * in, 1), c = normal_values<T>(out, 2),
@@ -235,6 +269,7 @@ template <class T> void run_all(Caller& caller, int32_t threads) {
     for (const int32_t model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD})
         for (const int32_t filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION})
             run_chain<T>(caller, device.get(), model, filter);
+    run_streams<T>(caller, device.get());
     run_dense_and_losses<T>(caller, device.get());
     run_optimizers<T>(caller, device.get());
 }

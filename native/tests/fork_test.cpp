@@ -8,7 +8,7 @@
 #include <atomic>
 #include <thread>
 
-#include "chain_problem.hpp"
+#include "prepared_weights.hpp"
 
 #if defined(ORTHO_CAN_FORK)
 
@@ -160,6 +160,36 @@ TEST(Fork, A_child_works_whatever_other_threads_were_doing) {
                 EXPECT_TRUE(succeeds(ortho_dense_forward(on->get(), ORTHO_FLOAT32, size, size, size, x.data(), nullptr,
                                                          x.data(), to->data())));
             EXPECT_TRUE(same_bits(y, again));
+        });
+    stop = true;
+    for (std::thread& other : others)
+        other.join();
+}
+
+TEST(Fork, Weights_that_other_threads_were_using_work_in_the_child) {
+    const Problem p = problem(shapes[1]);
+    const Device device = make_device(2);
+    const Result expected = result_on(device, p);
+    const Weights weights(device, p, ORTHO_FLOAT32);
+    weights.prepare<float>(p, 1, true);
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> others;
+    for (int i = 0; i < 2; ++i)
+        others.emplace_back([&, i] {
+            const Streams streams(weights, 64);
+            std::vector<float> inputs(64 * 2);
+            // One of them steps, and the other prepares whenever it can.
+            while (!stop)
+                if (i == 0)
+                    ortho_streams_step(streams, nullptr, inputs.data(), nullptr);
+                else
+                    weights.try_prepare<float>(p, 0, true);
+        });
+    for (int repeat = 0; repeat < 40; ++repeat)
+        in_child([&] {
+            // Nobody uses them here, whatever the counts were.
+            weights.prepare<float>(p, 0, true);
+            expect_same_bits(expected, run_prepared<float>(p, PreparedChain(weights), device.get()));
         });
     stop = true;
     for (std::thread& other : others)

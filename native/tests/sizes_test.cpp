@@ -35,6 +35,9 @@ struct World {
     ortho_chain* chain = nullptr;
     ortho_chain* recurrent = nullptr;
     ortho_chain* layers = nullptr;
+    ortho_weights* weights = nullptr;
+    ortho_weights* prepared = nullptr;
+    ortho_streams* streams = nullptr;
     Problem driven = make_problem({3, 2, 2, 5}), layered = make_problem({3, 2, 0, 5});
     std::vector<float> a = std::vector<float>(4096, 0.25f), b = std::vector<float>(4096, 0.5f),
                        c = std::vector<float>(4096, 0.75f), d = std::vector<float>(4096, 1.0f);
@@ -52,11 +55,13 @@ struct World {
                                   second = options_of(layered, ORTHO_FLOAT32);
         EXPECT_TRUE(succeeds(ortho_chain_create(&recurrent, device.get(), &first)));
         EXPECT_TRUE(succeeds(ortho_chain_create(&layers, device.get(), &second)));
+        EXPECT_TRUE(succeeds(ortho_weights_create(&weights, device.get(), &first)));
     }
     ~World() {
         ortho_staging_free(staging);
         ortho_chain_free(recurrent);
         ortho_chain_free(layers);
+        ortho_weights_free(weights);
     }
     World(const World&) = delete;
     World& operator=(const World&) = delete;
@@ -82,6 +87,11 @@ struct World {
         ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
         change(options);
         return ortho_chain_create(&chain, device.get(), &options);
+    }
+    ortho_status create_weights(const Problem& p, const std::function<void(ortho_chain_options&)>& change) {
+        ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+        change(options);
+        return ortho_weights_create(&prepared, device.get(), &options);
     }
     ortho_status sgd(int64_t count, const ortho_parameter_group& range, int64_t group_count) {
         return ortho_sgd_step(device.get(), 0, count, b.data(), a.data(), nullptr, 0, 0, &range, group_count);
@@ -316,6 +326,18 @@ std::vector<Sized> calls(World& w) {
              });
          },
          {INT32_MAX, int64_t{1} << 24}},
+        {"ortho_weights_create",
+         {"hidden_size"},
+         [&w](int64_t n) { return w.create_weights(w.driven, [=](auto& o) { o.hidden_size = n; }); },
+         {65537}},
+        // All layers are packed, of which so many would be larger than any memory.
+        {"ortho_weights_create",
+         {"layers", "packed weights"},
+         [&w](int64_t n) { return w.create_weights(w.layered, [=](auto& o) { o.layers = n; }); },
+         {INT32_MAX, int64_t{1} << 31}},
+        {"ortho_streams_create",
+         {"count", "streams"},
+         [&w](int64_t n) { return ortho_streams_create(&w.streams, w.weights, n); }},
         {"ortho_chain_filter",
          {"layer"},
          [&w](int64_t n) { return ortho_chain_filter(w.layers, n, w.doubles.data()); },
@@ -396,7 +418,14 @@ TEST(Sizes, Of_every_function_of_the_header_are_tried) {
                                       "ortho_staging_wait",
                                       "ortho_staging_free",
                                       "ortho_chain_free",
-                                      "ortho_chain_backward"})
+                                      "ortho_chain_backward",
+                                      "ortho_chain_create_on",
+                                      "ortho_weights_prepare",
+                                      "ortho_weights_free",
+                                      "ortho_streams_step",
+                                      "ortho_streams_read",
+                                      "ortho_streams_write",
+                                      "ortho_streams_free"})
         EXPECT_TRUE(tried.insert(without_sizes).second) << without_sizes;
     std::istringstream names(ORTHO_FUNCTIONS);
     for (std::string name; std::getline(names, name, ',');)

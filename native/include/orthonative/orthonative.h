@@ -24,7 +24,8 @@
  *    ORTHO_FLOAT64: double). Buffers belong to the caller, are used during the call only, and may not overlap unless
  *    the function says otherwise.
  *  - Any thread may call. A device does the work of one call at a time: calls on one device, or on objects that were
- *    made on it, may come from several threads, and then wait for each other. A chain is used by one thread at a time.
+ *    made on it, may come from several threads, and then wait for each other. A chain is used by one thread at a time, and
+ *    so are the streams of one object; streams wait for nobody.
  *  - `count` is the number of elements of a buffer, at least 1.
  *  - Numbers are given as double. One that must be finite in dtype is refused if it is NaN or infinite once rounded to
  *    the type of the buffers: beyond 3.4e38 for ORTHO_FLOAT32.
@@ -35,7 +36,7 @@
  *    on them, and gets the same results; threads are started again when they are needed, fewer if the system does
  *    not start as many. A fork waits for no call. A chain that another thread was using at that moment is half
  *    changed in the child: its forward and backward calls return ORTHO_INVALID_STATE, and freeing it leaves its
- *    memory allocated. What other threads were writing into buffers at that moment may be half written. CUDA does
+ *    memory allocated; so it is with streams. Weights that were being prepared must be prepared anew. What other threads were writing into buffers at that moment may be half written. CUDA does
  *    not survive fork: calls on what the parent created on a CUDA device return ORTHO_INVALID_STATE, freeing it
  *    touches no GPU, and creating a CUDA device returns ORTHO_NOT_SUPPORTED if the parent had created one. Programs
  *    that are started with vfork, posix_spawn or exec are not concerned.
@@ -171,6 +172,10 @@ typedef struct ortho_buffer ortho_buffer;
 typedef struct ortho_staging ortho_staging;
 /** A chain of filter steps: its filter, its packed weights and the states that backward needs. */
 typedef struct ortho_chain ortho_chain;
+/** A filter and weights, prepared once for any number of chains and streams. */
+typedef struct ortho_weights ortho_weights;
+/** States of sequences that are fed step by step, on prepared weights. */
+typedef struct ortho_streams ortho_streams;
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Library                                                                                                            */
@@ -221,7 +226,7 @@ typedef struct ortho_error {
  */
 ORTHO_API ortho_status ortho_get_last_error(ortho_error* error);
 
-/** @return number of objects (devices, buffers, stagings, chains) created and not yet freed; for leak tests. */
+/** @return number of objects (devices, buffers, stagings, chains, weights, streams) created and not yet freed; for leak tests. */
 ORTHO_API int64_t ortho_live_objects(void);
 
 /**
@@ -674,6 +679,88 @@ ORTHO_API ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumula
                                             const void* output_gradients, void* weight_gradients,
                                             void* input_weight_gradients, void* bias_gradients, void* input_gradients,
                                             void* initial_gradients);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Prepared weights: packed and converted once for each change of the parameters, instead of in each call of a chain.  */
+/* Any number of chains and streams on any threads share them. A feedforward chain of L layers keeps two of them       */
+/* packed at a time, prepared weights keep all: three times the memory of the parameters.                             */
+
+/**
+ * Makes weights, draws their filter and takes all the memory that they need. They must be prepared before they are used.
+ * @param weights  written: the new weights; free them with ortho_weights_free
+ * @param options  copied; those of every chain that is created on the weights
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_weights_create(ortho_weights** weights, ortho_device* device,
+                                            const ortho_chain_options* options);
+
+/**
+ * Prepares weights. The parameters are read during the call only.
+ * @param version        names the content of the parameters: if it is not 0 and that of the last call, nothing is done
+ *                       but what training adds; 0: they are always prepared
+ * @param training       1: for forward and backward; 0: for forward without training and for streams
+ * @param weights        W: [N, N] recurrent, [L, N, N] feedforward
+ * @param input_weights  V: [N, D]; null where D is 0
+ * @param bias           b: [N] recurrent, [L, N] feedforward
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_INVALID_STATE while another call uses the weights
+ */
+ORTHO_API ortho_status ortho_weights_prepare(ortho_weights* prepared, uint64_t version, int32_t training,
+                                             const void* weights, const void* input_weights, const void* bias);
+
+/**
+ * Frees weights. Chains and streams on them keep what they need of them until they are freed themselves.
+ * @param prepared  may be null
+ */
+ORTHO_API void ortho_weights_free(ortho_weights* prepared);
+
+/**
+ * Makes a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and bias.
+ * They return ORTHO_INVALID_STATE while the weights are being prepared or before they are; forward with training = 1
+ * unless they are prepared for training; backward if they were prepared with another content after forward.
+ * @param chain  written: the new chain; free it with ortho_chain_free
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
+
+/**
+ * Makes streams: sequences that are fed step by step, all at the same time. All states are zeros. CPU only.
+ * @param streams   written: the new streams; free them with ortho_streams_free
+ * @param prepared  weights of a recurrent chain
+ * @param count     S, at least 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED on a CUDA device
+ */
+ORTHO_API ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepared, int64_t count);
+
+/**
+ * Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
+ * states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
+ * that were prepared anew since the last step are used from this one on.
+ * @param streams  used by one thread at a time
+ * @param resets   [S] in the host's memory: not 0: that stream starts again from a state of zeros; null: none does
+ * @param inputs   [S, D]; null where D is 0
+ * @param outputs  [S, N], written: the states after the step; null: not wanted
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
+ *         streams, or unless the weights are prepared
+ */
+ORTHO_API ortho_status ortho_streams_step(ortho_streams* streams, const uint8_t* resets, const void* inputs,
+                                          void* outputs);
+
+/**
+ * Copies the states.
+ * @param states  [S, N], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_INVALID_STATE if another thread is using the streams
+ */
+ORTHO_API ortho_status ortho_streams_read(ortho_streams* streams, void* states);
+
+/**
+ * Replaces the states.
+ * @param states  [S, N]
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the streams
+ */
+ORTHO_API ortho_status ortho_streams_write(ortho_streams* streams, const void* states);
+
+/** Frees streams. @param streams may be null */
+ORTHO_API void ortho_streams_free(ortho_streams* streams);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Dense layer                                                                                                        */

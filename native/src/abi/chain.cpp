@@ -1,46 +1,19 @@
 #include "model/chain.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "abi/arrays.hpp"
 #include "abi/guard.hpp"
+#include "abi/in_use.hpp"
+#include "abi/prepared.hpp"
 #include "abi/structures.hpp"
 #include "core/check.hpp"
-#include "core/fork.hpp"
 #include "core/memory.hpp"
 
 using namespace ortho;
 
 namespace {
-
-/** Holds a chain for one call; another thread's call meanwhile is refused. */
-class InUse {
-public:
-    explicit InUse(ortho_chain& chain) : chain_(chain) {
-        uint64_t user = 0;
-        if (chain_.in_use.compare_exchange_strong(user, this_process(), std::memory_order_acquire))
-            return;
-        if (user == this_process())
-            fail(ORTHO_INVALID_STATE, Argument{"chain"},
-                 "is in use by another thread; give each thread one of its own");
-        fail(ORTHO_INVALID_STATE, Argument{"chain"},
-             "was in use by another thread when this process was forked, so it is half changed; create another");
-    }
-    ~InUse() { chain_.in_use.store(0, std::memory_order_release); }
-    InUse(const InUse&) = delete;
-    InUse& operator=(const InUse&) = delete;
-
-    /** Tells whether the chain is half changed, by a thread that this process does not have. */
-    static bool is_abandoned(const ortho_chain& chain) {
-        const uint64_t user = chain.in_use.load(std::memory_order_relaxed);
-        return user != 0 && user != this_process();
-    }
-
-private:
-    static uint64_t this_process() noexcept { return uint64_t{1} + forks_so_far(); }
-
-    ortho_chain& chain_;
-};
 
 void check_chain(const ortho_chain* chain) {
     if (chain == nullptr)
@@ -53,6 +26,26 @@ void check_given(const char* name, const void* pointer, bool needed) {
         check::not_null(name, pointer);
     else
         check::null(name, pointer, "where there are no inputs");
+}
+
+/** The parameters, which a chain on prepared weights does not take. */
+void check_parameters(const ortho_chain& chain, const void* weights, const void* input_weights, const void* bias) {
+    if (!chain.weights) {
+        check::not_null("weights", weights);
+        check_given("input_weights", input_weights, chain.spec.input_size > 0);
+        check::not_null("bias", bias);
+        return;
+    }
+    const char* const when = "where the chain is on prepared weights";
+    check::null("weights", weights, when);
+    check::null("input_weights", input_weights, when);
+    check::null("bias", bias, when);
+}
+
+template <class Call> void use_parameters(Call& call, const WeightsSource& parameters) {
+    call.weights = parameters.weights;
+    call.input_weights = parameters.input_weights;
+    call.bias = parameters.bias;
 }
 
 void check_steps(const ChainSpec& spec, int64_t steps, int64_t batch) {
@@ -75,14 +68,20 @@ ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, const
     });
 }
 
+ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared) {
+    return guard([&] {
+        check::not_null("chain", chain);
+        check::prepared(prepared);
+        *chain = prepared->make_chain().release();
+    });
+}
+
 void ortho_chain_free(ortho_chain* chain) {
-    if (chain == nullptr || !InUse::is_abandoned(*chain)) {
-        delete chain;
-        return;
-    }
-    // Its memory was being changed, so it is left where it is.
-    chain->live.forget();
-    chain->device->release();
+    free_or_leave(chain, [](ortho_chain& abandoned) {
+        if (abandoned.weights)
+            abandoned.weights->release();
+        abandoned.device->release();
+    });
 }
 
 ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double* matrix) {
@@ -117,18 +116,25 @@ ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batc
         check::flag("training", training);
         const check::Arrays arrays(*chain->device, spec.dtype);
         const int64_t units = spec.hidden_size, matrices = std::max<int64_t>(1, spec.layers);
-        arrays.needed("weights", weights, matrices * units * units);
-        check_given("input_weights", input_weights, spec.input_size > 0);
+        check_parameters(*chain, weights, input_weights, bias);
+        arrays.optional("weights", weights, matrices * units * units);
         arrays.optional("input_weights", input_weights, units * spec.input_size);
-        arrays.needed("bias", bias, matrices * units);
+        arrays.optional("bias", bias, matrices * units);
         check_given("inputs", inputs, spec.input_size > 0);
         arrays.optional("inputs", inputs, steps * batch * spec.input_size);
         arrays.optional("initial", initial, batch * units);
         if (output_steps > 0)
             arrays.needed("outputs", outputs, output_steps * batch * units);
-        const InUse in_use(*chain);
-        chain->forward({steps, batch, output_steps, training == 1, weights, input_weights, bias, inputs, initial,
-                        output_steps > 0 ? outputs : nullptr});
+        const InUse in_use(chain->in_use, "chain");
+        ChainForward call{steps,         batch, output_steps, training == 1, weights,
+                          input_weights, bias,  inputs,       initial,       output_steps > 0 ? outputs : nullptr};
+        std::optional<ReadingWeights> reading;
+        if (chain->weights) {
+            reading.emplace(chain->weights, call.training);
+            use_parameters(call, chain->weights->parameters());
+        }
+        chain->forward(call);
+        chain->weights_generation = reading && call.training ? reading->generation() : 0;
     });
 }
 
@@ -140,17 +146,26 @@ ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const 
         check_chain(chain);
         const bool driven = chain->spec.input_size > 0;
         check::flag("accumulate", accumulate);
-        check::not_null("weights", weights);
-        check_given("input_weights", input_weights, driven);
-        check::not_null("bias", bias);
+        check_parameters(*chain, weights, input_weights, bias);
         check_given("inputs", inputs, driven);
         check::not_null("weight_gradients", weight_gradients);
         check_given("input_weight_gradients", input_weight_gradients, driven);
         check::not_null("bias_gradients", bias_gradients);
         if (!driven)
             check_given("input_gradients", input_gradients, false);
-        const InUse in_use(*chain);
-        chain->backward({accumulate == 1, weights, input_weights, bias, inputs, output_gradients, weight_gradients,
-                         input_weight_gradients, bias_gradients, input_gradients, initial_gradients});
+        const InUse in_use(chain->in_use, "chain");
+        ChainBackward call{accumulate == 1, weights,          input_weights,    bias,
+                           inputs,          output_gradients, weight_gradients, input_weight_gradients,
+                           bias_gradients,  input_gradients,  initial_gradients};
+        std::optional<ReadingWeights> reading;
+        if (chain->weights) {
+            reading.emplace(chain->weights, chain->weights_generation != 0);
+            if (chain->weights_generation != 0 && chain->weights_generation != reading->generation())
+                fail(ORTHO_INVALID_STATE, Argument{"chain"},
+                     "is on weights that were prepared anew after forward; run forward again");
+            use_parameters(call, chain->weights->parameters());
+        }
+        chain->backward(call);
+        chain->weights_generation = 0;
     });
 }

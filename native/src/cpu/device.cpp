@@ -54,6 +54,10 @@ std::unique_ptr<ortho_chain> CpuDevice::make_chain(ChainSpec spec) {
     return cpu::make_chain(*this, std::move(spec));
 }
 
+ortho_weights* CpuDevice::make_weights(ChainSpec spec) {
+    return cpu::make_weights(*this, std::move(spec));
+}
+
 void run(CpuDevice&, const CopyFromHost& call) {
     std::memcpy(call.destination, call.source, static_cast<size_t>(call.bytes));
 }

@@ -61,6 +61,7 @@ public:
     std::unique_ptr<ortho_buffer> wrap(void* data, int64_t bytes) override;
     std::unique_ptr<ortho_staging> make_staging(int64_t bytes) override;
     std::unique_ptr<ortho_chain> make_chain(ChainSpec spec) override;
+    ortho_weights* make_weights(ChainSpec spec) override;
 
 #define ORTHO_FORWARD(Operation)                                                                                       \
     void run(const Operation& call) override {                                                                         \

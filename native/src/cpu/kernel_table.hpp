@@ -12,7 +12,6 @@ namespace ortho::cpu {
 // What the kernels of one instruction set offer. kernels.cpp defines one table for each set that it is compiled for.
 
 template <class T> struct Kernels {
-    ChainKernels<T> chain;
     DenseKernels<T> dense;
     VectorKernels<T> vector;
 };
@@ -21,13 +20,17 @@ struct KernelTable {
     ortho_instruction_set instruction_set;
     Kernels<float> float32;
     Kernels<double> float64;
+    ChainKernels<Float32> chain_float32;
+    ChainKernels<Float64> chain_float64;
 
-    template <class T> const Kernels<T>& of() const noexcept {
-        if constexpr (sizeof(T) == sizeof(float))
-            return float32;
-        else
-            return float64;
-    }
+    template <class T> const Kernels<T>& of() const noexcept { return get(static_cast<const T*>(nullptr)); }
+    template <class Num> const ChainKernels<Num>& chain() const noexcept { return get(Num()); }
+
+private:
+    const Kernels<float>& get(const float*) const noexcept { return float32; }
+    const Kernels<double>& get(const double*) const noexcept { return float64; }
+    const ChainKernels<Float32>& get(Float32) const noexcept { return chain_float32; }
+    const ChainKernels<Float64>& get(Float64) const noexcept { return chain_float64; }
 };
 
 /**

@@ -16,7 +16,6 @@ namespace {
 
 template <class T>
 constexpr Kernels<T> kernels{
-    .chain = chain_kernels<T>,
     .dense = DenseProduct<T>::table,
     .vector = VectorPass<T>::table,
 };
@@ -28,6 +27,8 @@ constinit const KernelTable table{
     .instruction_set = ORTHO_ISA,
     .float32 = kernels<float>,
     .float64 = kernels<double>,
+    .chain_float32 = chain_kernels<Float32>,
+    .chain_float64 = chain_kernels<Float64>,
 };
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

@@ -8,6 +8,7 @@
 #include "core/memory.hpp"
 #include "core/orthogonal.hpp"
 #include "model/chain.hpp"
+#include "model/copied_weights.hpp"
 
 namespace ortho::cuda {
 namespace {
@@ -62,6 +63,7 @@ public:
     }
     std::unique_ptr<ortho_staging> make_staging(int64_t bytes) override;
     std::unique_ptr<ortho_chain> make_chain(ChainSpec spec) override;
+    ortho_weights* make_weights(ChainSpec spec) override;
 
 #define ORTHO_FORWARD(Operation)                                                                                       \
     void run(const Operation& operation) override {                                                                    \
@@ -188,6 +190,10 @@ std::unique_ptr<ortho_staging> CudaDevice::make_staging(int64_t bytes) {
 
 std::unique_ptr<ortho_chain> CudaDevice::make_chain(ChainSpec spec) {
     return std::make_unique<CudaChain>(*this, std::move(spec));
+}
+
+ortho_weights* CudaDevice::make_weights(ChainSpec spec) {
+    return make_copied_weights(*this, std::move(spec));
 }
 
 } // namespace

@@ -16,6 +16,8 @@ struct ChainSpec;
 
 } // namespace ortho
 
+struct ortho_streams;
+
 /**
  * Lives until its owner and all objects made on it have released it. Arguments have been checked; buffers are those of
  * the C interface. Every function may throw ortho::Error.
@@ -44,6 +46,8 @@ struct ortho_device {
     virtual std::unique_ptr<ortho_buffer> wrap(void* data, int64_t bytes) = 0;
     virtual std::unique_ptr<ortho_staging> make_staging(int64_t bytes) = 0;
     virtual std::unique_ptr<ortho_chain> make_chain(ortho::ChainSpec spec) = 0;
+    /** The caller releases it. */
+    virtual ortho_weights* make_weights(ortho::ChainSpec spec) = 0;
 
     // Operations on buffers: run(const ortho::Fill&) and so on.
 #define ORTHO_DECLARE_RUN(Operation) virtual void run(const ortho::Operation& call) = 0;

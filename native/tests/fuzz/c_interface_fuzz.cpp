@@ -28,6 +28,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -102,6 +103,10 @@ public:
     ~Case() {
         for (Chain& chain : chains_)
             ortho_chain_free(chain.handle);
+        for (Streams& streams : streams_)
+            ortho_streams_free(streams.handle);
+        for (Weights& weights : weights_)
+            ortho_weights_free(weights.handle);
         for (Memory<ortho_buffer>& buffer : buffers_)
             ortho_buffer_free(buffer.handle);
         for (Memory<ortho_staging>& staging : stagings_)
@@ -136,9 +141,29 @@ private:
         Handle* handle = nullptr;
         int64_t bytes = 0;
     };
+    /** What prepared weights hold; chains and streams on them know it even after they have been freed. */
+    struct Prepared {
+        bool ready = false, training = false;
+        uint64_t version = 0, generation = 0;
+    };
+    struct Weights {
+        ortho_weights* handle = nullptr;
+        ortho_chain_options options{};
+        std::shared_ptr<Prepared> prepared;
+    };
+    struct Streams {
+        ortho_streams* handle = nullptr;
+        ortho_chain_options options{};
+        std::shared_ptr<Prepared> prepared;
+        int64_t count = 1;
+    };
     struct Chain {
         ortho_chain* handle = nullptr;
         ortho_chain_options options{};
+        /** Null: it has weights of its own. */
+        std::shared_ptr<Prepared> prepared;
+        /** Of the weights in the forward pass that waits for its backward pass. */
+        uint64_t generation = 0;
         /** Of the forward pass that waits for its backward pass. */
         int64_t batch = 0, output_steps = 0;
         bool waits = false;
@@ -216,6 +241,12 @@ private:
             if (Chain& chosen = any(chains_); chosen.handle != nullptr)
                 return chosen;
         return chains_[0];
+    }
+    /** Parameters of a chain: none where it is on prepared weights. */
+    const void* parameter(const Chain& chain, bool exists) {
+        if (chain.prepared == nullptr && exists)
+            return slot(chain.options.dtype);
+        return is_wrong() ? floats_.data() : nullptr;
     }
     template <class Handle> Handle* needed(Handle* handle) {
         if (is_wrong())
@@ -306,7 +337,7 @@ private:
         wrong_ = random_.one_in(3) ? random_.below(10) : -1;
         if (contents_ == 0)
             contents_ = contents_digest();
-        switch (random_.below(24)) {
+        switch (random_.below(28)) {
         case 0:
             return library_facts();
         case 1:
@@ -349,6 +380,14 @@ private:
             return squared_error();
         case 22:
             return clip();
+        case 23:
+            return create_weights();
+        case 24:
+            return prepare_weights();
+        case 25:
+            return random_.one_in(3) ? create_streams() : create_chain_on();
+        case 26:
+            return random_.one_in(3) ? use_states() : step_streams();
         default:
             return step();
         }
@@ -406,7 +445,15 @@ private:
     }
 
     void free_something() {
-        switch (random_.below(4)) {
+        switch (random_.below(6)) {
+        case 4:
+            say("ortho_weights_free");
+            ortho_weights_free(std::exchange(any(weights_), {}).handle);
+            break;
+        case 5:
+            say("ortho_streams_free");
+            ortho_streams_free(std::exchange(any(streams_), {}).handle);
+            break;
         case 0: {
             say("ortho_device_free");
             ortho_device*& place = devices_[1 + static_cast<size_t>(random_.below(devices_.size() - 1))];
@@ -557,10 +604,8 @@ private:
         returned(ortho_dropout(on, dtype, random_.next(), 0, 3, rate, count, x, y), ok | argument);
     }
 
-    void create_chain() {
-        Chain& place = any(chains_);
-        ortho_device* const on = device();
-        ortho_chain_options o{};
+    /** @return whether the options are known to be right or wrong */
+    bool choose(ortho_chain_options& o) {
         o.struct_size = static_cast<uint32_t>(is_wrong() ? 7 : sizeof o);
         o.dtype = choice(0, 1);
         o.model = choice(0, 1);
@@ -575,28 +620,141 @@ private:
         o.seed = random_.next();
         o.filter_index = static_cast<uint32_t>(random_.next());
         o.check_finite = flag();
-        const double alpha = number(1), beta = number(1);
-        o.alpha = needed(&alpha);
-        o.beta = needed(&beta);
-        has_wrong_ = has_wrong_ || !std::isfinite(alpha) || !std::isfinite(beta);
-        if (std::isfinite(alpha) && std::isfinite(beta) && (alpha < 0 || beta < 0))
-            return; // negative factors are allowed
+        alpha_ = number(1);
+        beta_ = number(1);
+        o.alpha = needed(&alpha_);
+        o.beta = needed(&beta_);
+        has_wrong_ = has_wrong_ || !std::isfinite(alpha_) || !std::isfinite(beta_);
+        if (std::isfinite(alpha_) && std::isfinite(beta_) && (alpha_ < 0 || beta_ < 0))
+            return false; // negative factors are allowed
         o.alpha_count = is_wrong() ? random_.from(23, 99) : 1;
         o.beta_count = is_wrong() ? -1 : 1;
         o.checkpoint_every = random_.one_in(2) ? 0 : (is_wrong() ? -1 : random_.from(1, 9));
         if (has_wrong_ && o.layers > INT32_MAX)
             o.layers = INT64_MAX;
+        return true;
+    }
+
+    void say_options(const char* function, const ortho_device* on, const ortho_chain_options& o) {
+        say("%s(%s, {size %u, dtype %d, model %d, activation %d, filter %d, per layer %d, N %" PRId64 ", L %" PRId64
+            ", D %" PRId64 ", finite %d, every %" PRId64 "})",
+            function, on != nullptr ? "device" : "null", o.struct_size, o.dtype, o.model, o.activation, o.filter,
+            o.filter_per_layer, o.hidden_size, o.layers, o.input_size, o.check_finite, o.checkpoint_every);
+    }
+
+    void create_chain() {
+        Chain& place = any(chains_);
+        ortho_device* const on = device();
+        ortho_chain_options o{};
+        if (!choose(o))
+            return;
         ortho_chain* made = nullptr;
         ortho_chain** const target = needed(&made);
-        say("ortho_chain_create(%s, {size %u, dtype %d, model %d, activation %d, filter %d, per layer %d, N %" PRId64
-            ", L %" PRId64 ", D %" PRId64 ", finite %d, every %" PRId64 "})",
-            on != nullptr ? "device" : "null", o.struct_size, o.dtype, o.model, o.activation, o.filter,
-            o.filter_per_layer, o.hidden_size, o.layers, o.input_size, o.check_finite, o.checkpoint_every);
+        say_options("ortho_chain_create", on, o);
         returned(ortho_chain_create(target, on, &o), ok | argument | memory);
         if (made == nullptr)
             return;
         ortho_chain_free(place.handle);
-        place = {made, o, 0, 0, false};
+        place = {made, o, nullptr, 0, 0, 0, false};
+    }
+
+    void create_weights() {
+        Weights& place = any(weights_);
+        ortho_device* const on = device();
+        ortho_chain_options o{};
+        if (!choose(o))
+            return;
+        ortho_weights* made = nullptr;
+        ortho_weights** const target = needed(&made);
+        say_options("ortho_weights_create", on, o);
+        returned(ortho_weights_create(target, on, &o), ok | argument | memory);
+        if (made == nullptr)
+            return;
+        ortho_weights_free(place.handle);
+        place = {made, o, std::make_shared<Prepared>()};
+    }
+
+    /** The weights that a call is given, which may be wrong. */
+    ortho_weights* given(const Weights& weights) { return needed(weights.handle); }
+
+    void prepare_weights() {
+        const Weights& chosen = any(weights_);
+        ortho_weights* const weights = given(chosen);
+        const ortho_chain_options& o = chosen.options;
+        const auto version = static_cast<uint64_t>(random_.below(3));
+        const int32_t training = flag();
+        const void* const matrices = slot(o.dtype);
+        const void* const input_weights = o.input_size > 0 ? slot(o.dtype) : (is_wrong() ? floats_.data() : nullptr);
+        const void* const bias = slot(o.dtype);
+        say("ortho_weights_prepare(%s, %" PRIu64 ", training %d)", weights != nullptr ? "weights" : "null", version,
+            training);
+        const ortho_status status = ortho_weights_prepare(weights, version, training, matrices, input_weights, bias);
+        returned(status, ok | argument);
+        if (status != ORTHO_OK)
+            return;
+        Prepared& prepared = *chosen.prepared;
+        const bool same = prepared.ready && version != 0 && version == prepared.version;
+        if (!same)
+            ++prepared.generation;
+        prepared.training = training == 1 || (same && prepared.training);
+        prepared.ready = true;
+        prepared.version = version;
+    }
+
+    void create_chain_on() {
+        Chain& place = any(chains_);
+        const Weights& chosen = any(weights_);
+        ortho_weights* const weights = given(chosen);
+        ortho_chain* made = nullptr;
+        ortho_chain** const target = needed(&made);
+        say("ortho_chain_create_on(%s)", weights != nullptr ? "weights" : "null");
+        returned(ortho_chain_create_on(target, weights), ok | argument | memory);
+        if (made == nullptr)
+            return;
+        ortho_chain_free(place.handle);
+        place = {made, chosen.options, chosen.prepared, 0, 0, 0, false};
+    }
+
+    void create_streams() {
+        Streams& place = any(streams_);
+        const Weights& chosen = any(weights_);
+        ortho_weights* const weights = given(chosen);
+        const int64_t count = size(1, 40);
+        ortho_streams* made = nullptr;
+        ortho_streams** const target = needed(&made);
+        has_wrong_ = has_wrong_ || chosen.options.model != ORTHO_RECURRENT;
+        say("ortho_streams_create(%s, %" PRId64 ")", weights != nullptr ? "weights" : "null", count);
+        returned(ortho_streams_create(target, weights, count), ok | argument | memory);
+        if (made == nullptr)
+            return;
+        ortho_streams_free(place.handle);
+        place = {made, chosen.options, chosen.prepared, count};
+    }
+
+    void step_streams() {
+        const Streams& chosen = any(streams_);
+        ortho_streams* const streams = needed(chosen.handle);
+        const ortho_chain_options& o = chosen.options;
+        const void* const inputs = o.input_size > 0 ? slot(o.dtype) : (is_wrong() ? floats_.data() : nullptr);
+        void* const outputs = random_.one_in(3) ? nullptr : any_slot(o.dtype);
+        std::array<uint8_t, 40> resets{};
+        for (uint8_t& reset : resets)
+            reset = random_.one_in(4) ? 255 : 0;
+        const bool ready = chosen.prepared != nullptr && chosen.prepared->ready;
+        has_wrong_ = has_wrong_ || !ready;
+        say("ortho_streams_step(%s)", streams != nullptr ? "streams" : "null");
+        returned(ortho_streams_step(streams, random_.one_in(2) ? nullptr : resets.data(), inputs, outputs),
+                 ok | argument | (ready ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
+    }
+
+    void use_states() {
+        const Streams& chosen = any(streams_);
+        ortho_streams* const streams = needed(chosen.handle);
+        void* const states = slot(chosen.options.dtype);
+        const bool reads = random_.one_in(2);
+        say("ortho_streams_%s(%s)", reads ? "read" : "write", streams != nullptr ? "streams" : "null");
+        returned(reads ? ortho_streams_read(streams, states) : ortho_streams_write(streams, states),
+                 ok | argument | (!reads && chosen.options.check_finite == 1 ? not_finite : 0u));
     }
 
     void ask_chain() {
@@ -635,20 +793,24 @@ private:
         const int64_t output_steps = size(0, std::clamp<int64_t>(all_steps, 0, most_steps));
         const int32_t training = flag();
         const bool driven = o.input_size > 0;
-        const void* const weights = slot(o.dtype);
-        const void* const input_weights = driven ? slot(o.dtype) : (is_wrong() ? floats_.data() : nullptr);
-        const void* const bias = slot(o.dtype);
+        const void* const weights = parameter(chosen, true);
+        const void* const input_weights = parameter(chosen, driven);
+        const void* const bias = parameter(chosen, true);
         const void* const inputs = driven ? slot(o.dtype) : (is_wrong() ? floats_.data() : nullptr);
         const void* const initial = random_.one_in(2) ? nullptr : any_slot(o.dtype);
         void* const outputs = output_steps != 0 ? slot(o.dtype) : nullptr;
+        const Prepared* const prepared = chosen.prepared.get();
+        const bool ready = prepared == nullptr || (prepared->ready && (prepared->training || training == 0));
+        has_wrong_ = has_wrong_ || !ready;
         say("ortho_chain_forward(%s, T %" PRId64 ", B %" PRId64 ", K %" PRId64 ", training %d)",
             chain != nullptr ? "chain" : "null", steps, batch, output_steps, training);
         const ortho_status status = ortho_chain_forward(chain, steps, batch, output_steps, training, weights,
                                                         input_weights, bias, inputs, initial, outputs);
-        returned(status, ok | argument | memory | (o.check_finite == 1 ? not_finite : 0u));
+        returned(status, ok | argument | memory | (ready ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
         // A call that failed has left the pass before as it was.
         if (status == ORTHO_OK) {
             chosen.waits = training == 1;
+            chosen.generation = prepared != nullptr ? prepared->generation : 0;
             chosen.batch = batch;
             chosen.output_steps = output_steps;
         }
@@ -668,9 +830,9 @@ private:
         const ortho_chain_options& o = chosen.options;
         const int32_t accumulate = flag();
         const bool driven = o.input_size > 0;
-        const void* const weights = slot(o.dtype);
-        const void* const input_weights = driven ? slot(o.dtype) : nullptr;
-        const void* const bias = slot(o.dtype);
+        const void* const weights = parameter(chosen, true);
+        const void* const input_weights = parameter(chosen, driven);
+        const void* const bias = parameter(chosen, true);
         const void* const inputs = driven ? slot(o.dtype) : nullptr;
         const void* const arriving = chosen.output_steps > 0 ? slot(o.dtype) : nullptr;
         void* const weight_gradients = slot(o.dtype);
@@ -678,7 +840,8 @@ private:
         void* const bias_gradients = slot(o.dtype);
         void* const input_gradients = driven && random_.one_in(2) ? any_slot(o.dtype) : nullptr;
         void* const initial_gradients = random_.one_in(2) ? any_slot(o.dtype) : nullptr;
-        const bool waits = chosen.waits;
+        const bool waits =
+            chosen.waits && (chosen.prepared == nullptr || chosen.prepared->generation == chosen.generation);
         has_wrong_ = has_wrong_ || !waits;
         say("ortho_chain_backward(%s, accumulate %d)", chain != nullptr ? "chain" : "null", accumulate);
         const ortho_status status =
@@ -813,6 +976,9 @@ private:
     std::array<Memory<ortho_buffer>, 3> buffers_{};
     std::array<Memory<ortho_staging>, 2> stagings_{};
     std::array<Chain, 4> chains_{};
+    std::array<Weights, 2> weights_{};
+    std::array<Streams, 2> streams_{};
+    double alpha_ = 1, beta_ = 1; // of options
 
     std::array<size_t, slots> order_ = [] {
         std::array<size_t, slots> order{};

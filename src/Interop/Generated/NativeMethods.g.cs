@@ -134,6 +134,12 @@ internal struct ortho_staging;
 /// <summary>A chain of filter steps: its filter, its packed weights and the states that backward needs.</summary>
 internal struct ortho_chain;
 
+/// <summary>A filter and weights, prepared once for any number of chains and streams.</summary>
+internal struct ortho_weights;
+
+/// <summary>States of sequences that are fed step by step, on prepared weights.</summary>
+internal struct ortho_streams;
+
 /// <summary>A thread&apos;s last failed call, in parts. Its texts are never freed by the caller.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ortho_error
@@ -333,7 +339,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "d52d7c562d45ae3679f04ecc7de8ac4b4ff954b6e8d8c7d8db6f5e9affbb6f63";
+    public const string HeaderHash = "416dfd0b07fa9ac2fa006a3fd66cb9358908a2b2b6b6c7e1918342ef28764223";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -368,7 +374,7 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_get_last_error(ortho_error* error);
 
-    /// <returns>number of objects (devices, buffers, stagings, chains) created and not yet freed; for leak tests.</returns>
+    /// <returns>number of objects (devices, buffers, stagings, chains, weights, streams) created and not yet freed; for leak tests.</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial long ortho_live_objects();
@@ -706,6 +712,91 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_backward(ortho_chain* chain, int accumulate, void* weights, void* input_weights, void* bias, void* inputs, void* output_gradients, void* weight_gradients, void* input_weight_gradients, void* bias_gradients, void* input_gradients, void* initial_gradients);
+
+    /// <summary>Makes weights, draws their filter and takes all the memory that they need. They must be prepared before they are used.</summary>
+    /// <param name="weights">written: the new weights; free them with ortho_weights_free</param>
+    /// <param name="options">copied; those of every chain that is created on the weights</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_weights_create(ortho_weights** weights, ortho_device* device, ortho_chain_options* options);
+
+    /// <summary>Prepares weights. The parameters are read during the call only.</summary>
+    /// <param name="version">
+    /// names the content of the parameters: if it is not 0 and that of the last call, nothing is done
+    /// but what training adds; 0: they are always prepared
+    /// </param>
+    /// <param name="training">1: for forward and backward; 0: for forward without training and for streams</param>
+    /// <param name="weights">W: [N, N] recurrent, [L, N, N] feedforward</param>
+    /// <param name="input_weights">V: [N, D]; null where D is 0</param>
+    /// <param name="bias">b: [N] recurrent, [L, N] feedforward</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_INVALID_STATE while another call uses the weights</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_weights_prepare(ortho_weights* prepared, ulong version, int training, void* weights, void* input_weights, void* bias);
+
+    /// <summary>Frees weights. Chains and streams on them keep what they need of them until they are freed themselves.</summary>
+    /// <param name="prepared">may be null</param>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial void ortho_weights_free(ortho_weights* prepared);
+
+    /// <summary>
+    /// Makes a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and bias.
+    /// They return ORTHO_INVALID_STATE while the weights are being prepared or before they are; forward with training = 1
+    /// unless they are prepared for training; backward if they were prepared with another content after forward.
+    /// </summary>
+    /// <param name="chain">written: the new chain; free it with ortho_chain_free</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
+
+    /// <summary>Makes streams: sequences that are fed step by step, all at the same time. All states are zeros. CPU only.</summary>
+    /// <param name="streams">written: the new streams; free them with ortho_streams_free</param>
+    /// <param name="prepared">weights of a recurrent chain</param>
+    /// <param name="count">S, at least 1</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED on a CUDA device</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepared, long count);
+
+    /// <summary>
+    /// Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
+    /// states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
+    /// that were prepared anew since the last step are used from this one on.
+    /// </summary>
+    /// <param name="streams">used by one thread at a time</param>
+    /// <param name="resets">[S] in the host&apos;s memory: not 0: that stream starts again from a state of zeros; null: none does</param>
+    /// <param name="inputs">[S, D]; null where D is 0</param>
+    /// <param name="outputs">[S, N], written: the states after the step; null: not wanted</param>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
+    /// streams, or unless the weights are prepared
+    /// </returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_streams_step(ortho_streams* streams, byte* resets, void* inputs, void* outputs);
+
+    /// <summary>Copies the states.</summary>
+    /// <param name="states">[S, N], written</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_INVALID_STATE if another thread is using the streams</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_streams_read(ortho_streams* streams, void* states);
+
+    /// <summary>Replaces the states.</summary>
+    /// <param name="states">[S, N]</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the streams</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_streams_write(ortho_streams* streams, void* states);
+
+    /// <summary>Frees streams.</summary>
+    /// <param name="streams">may be null</param>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial void ortho_streams_free(ortho_streams* streams);
 
     /// <summary>y = x A^T + c for every row.</summary>
     /// <param name="rows">at least 1</param>

@@ -3,6 +3,7 @@
 
 #include <cinttypes>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "core/error.hpp"
@@ -19,13 +20,19 @@
 
 namespace ortho::cpu {
 
-template <class T, class Cell, template <class, class> class OrderOf> class CpuChain final : public ortho_chain {
+template <class Num, class Cell, template <class, class> class OrderOf> class CpuChain final : public ortho_chain {
 public:
-    using Order = OrderOf<T, Cell>;
+    using T = StateOf<Num>;
+    using Order = OrderOf<Num, Cell>;
 
+    /** With weights of its own. */
     CpuChain(CpuDevice& owner, ChainSpec chain_spec, Cell cell)
-        : ortho_chain(owner, std::move(chain_spec)), cpu_(owner), kernels_(owner.kernels.template of<T>().chain),
-          weights_(spec, kernels_, Packed::two_layers), parts_(spec, kernels_, cell, weights_) {}
+        : ortho_chain(owner, std::move(chain_spec)), cpu_(owner), kernels_(owner.kernels.template chain<Num>()),
+          own_(std::in_place, spec, kernels_, Packed::two_layers), parts_(spec, kernels_, cell, *own_) {}
+    /** On prepared weights. */
+    CpuChain(CpuDevice& owner, ortho_weights& prepared, CellWeights<Num, Cell>& packed, Cell cell)
+        : ortho_chain(prepared), cpu_(owner), kernels_(owner.kernels.template chain<Num>()),
+          parts_(spec, kernels_, cell, packed) {}
 
     int64_t state_bytes(int64_t steps, int64_t batch, bool training) const override {
         return parts_.states.size_for(steps_of(steps), batch, training).elements * static_cast<int64_t>(sizeof(T));
@@ -36,6 +43,7 @@ public:
         const int64_t steps = steps_of(call.steps);
         // What can fail comes first, so that a call that fails leaves the forward pass before as it was.
         const auto size = parts_.states.size_for(steps, call.batch, call.training);
+        CellWeights<Num, Cell>::check_batch(spec, StateLayout(spec.hidden_size, call.batch, sizeof(T)));
         Memory grown = parts_.states.memory_beyond(size, steps, call, ready_for_backward_);
         Team team(cpu_.pool, plan_for(steps, call.batch, forward_pace_), call.batch);
         parts_.weights.reserve_scratch();
@@ -46,9 +54,10 @@ public:
 
         ready_for_backward_ = false;
         parts_.states.use(size, std::move(grown), call);
-        Order::pack_forward(parts_, team, call);
+        if (own_)
+            Order::pack_forward(parts_, team, call);
         parts_.binding.bind(parts_.weights, parts_.states.layout());
-        const Driver<T, Cell, Order> driver(parts_, Order(parts_, team, call));
+        const Driver<Num, Cell, Order> driver(parts_, Order(parts_, team, call));
         team.run(multiply_adds(steps, call.batch), forward_pace_,
                  [&](const Member& member) { driver.forward(member, call); });
         ready_for_backward_ = call.training;
@@ -72,12 +81,14 @@ public:
         parts_.weights.reserve_scratch();
         const Order order(parts_, team, call);
         order.prepare_sums(team);
-        Order::pack_backward(parts_, team, call);
-        if (call.input_gradients)
-            parts_.weights.pack_inputs_transposed(static_cast<const T*>(call.input_weights));
+        if (own_) {
+            Order::pack_backward(parts_, team, call);
+            if (call.input_gradients)
+                parts_.weights.pack_inputs_transposed(static_cast<const T*>(call.input_weights));
+        }
         ready_for_backward_ = false;
 
-        const Driver<T, Cell, Order> driver(parts_, order);
+        const Driver<Num, Cell, Order> driver(parts_, order);
         team.run(multiply_adds(steps, batch), backward_pace_,
                  [&](const Member& member) { driver.backward(member, call); });
         order.finish(team, call);
@@ -105,9 +116,9 @@ private:
     }
 
     CpuDevice& cpu_;
-    const ChainKernels<T>& kernels_;
-    CellWeights<T, Cell> weights_;
-    ChainParts<T, Cell> parts_;
+    const ChainKernels<Num>& kernels_;
+    std::optional<CellWeights<Num, Cell>> own_;
+    ChainParts<Num, Cell> parts_;
     Pace forward_pace_;
     Pace backward_pace_;
     const bool all_threads_ = all_threads_of_environment();

@@ -16,9 +16,11 @@ inline bool descending(int64_t step) {
     return step % 2 != 0;
 }
 
-template <class T, class Cell, class Order> class Driver {
+template <class Num, class Cell, class Order> class Driver {
 public:
-    Driver(ChainParts<T, Cell>& parts, Order order)
+    using T = StateOf<Num>;
+
+    Driver(ChainParts<Num, Cell>& parts, Order order)
         : parts_(parts), states_(parts.states), kernels_(parts.kernels), order_(order), n_(parts.spec.hidden_size),
           d_(parts.spec.input_size) {}
 
@@ -71,7 +73,7 @@ public:
                 run_segment(member, segment, inputs, nullptr);
             }
             member.wait();
-            BackwardStep<T, Cell> step{
+            BackwardStep<Num, Cell> step{
                 .layout = layout,
                 .cell = parts_.cell,
                 .descending = false,
@@ -127,7 +129,7 @@ private:
             const int64_t step = first + local;
             order_.begin_step(member, step);
             const int64_t output = states_.output_of(step);
-            const ForwardStep<T, Cell> forward{
+            const ForwardStep<Num, Cell> forward{
                 .layout = layout,
                 .cell = parts_.cell,
                 .descending = descending(step),
@@ -158,9 +160,9 @@ private:
                                      static_cast<T*>(call.input_gradients) + (first + local + s) * step_size);
     }
 
-    ChainParts<T, Cell>& parts_;
-    const ChainStates<T, Cell>& states_;
-    const ChainKernels<T>& kernels_;
+    ChainParts<Num, Cell>& parts_;
+    const ChainStates<Num, Cell>& states_;
+    const ChainKernels<Num>& kernels_;
     const Order order_;
     const int64_t n_;
     const int64_t d_;

@@ -30,8 +30,11 @@ private:
 };
 
 /** A filter as weights hold it: packed for both directions, or as a signed permutation. */
-template <class T> class DrawnFilter {
+template <class Num> class DrawnFilter {
 public:
+    using T = StateOf<Num>;
+    using Storage = StorageOf<Num>;
+
     /** Takes all the memory that the filter needs: what follows cannot fail. */
     DrawnFilter(const ChainSpec& spec) {
         const int64_t n = spec.hidden_size;
@@ -40,13 +43,13 @@ public:
             moves_.sign.resize(static_cast<size_t>(n));
             return;
         }
-        const int64_t bytes = StateLayout(n, 1, sizeof(T)).padded * n * static_cast<int64_t>(sizeof(T));
+        const int64_t bytes = StateLayout(n, 1, sizeof(T)).padded * n * static_cast<int64_t>(sizeof(Storage));
         forward_ = Memory(bytes, "the packed filter");
         backward_ = Memory(bytes, "the packed filter");
     }
 
     /** Draws or reads the filter of a layer. */
-    void draw(const ChainSpec& spec, const ChainKernels<T>& kernels, int64_t layer,
+    void draw(const ChainSpec& spec, const ChainKernels<Num>& kernels, int64_t layer,
               FilterScratch<T>& scratch) noexcept {
         const int64_t n = spec.hidden_size;
         if (spec.structured()) {
@@ -64,14 +67,14 @@ public:
                 scaled[i * n + j] = static_cast<T>(spec.alpha[i] * matrix[i * n + j]);
         const int64_t padded = StateLayout(n, 1, sizeof(T)).padded;
         kernels.pack_rows(scaled, n, n, kernels.dual_tile, 0, divide_up(padded, kernels.dual_tile),
-                          forward_.template as<T>());
+                          forward_.template as<Storage>());
         kernels.pack_columns(scaled, n, n, kernels.single_tile, 0, divide_up(padded, kernels.single_tile),
-                             backward_.template as<T>());
+                             backward_.template as<Storage>());
     }
 
     /** Null where the filter is structured. */
-    const T* forward() const { return forward_.template as<T>(); }
-    const T* backward() const { return backward_.template as<T>(); }
+    const Storage* forward() const { return forward_.template as<Storage>(); }
+    const Storage* backward() const { return backward_.template as<Storage>(); }
     const SignedPermutation& moves() const { return moves_; }
 
 private:
@@ -81,10 +84,12 @@ private:
 };
 
 /** A structured filter as offsets into states of one batch; nothing of a dense filter, which no batch changes. */
-template <class T> class BoundFilter {
+template <class Num> class BoundFilter {
 public:
+    using T = StateOf<Num>;
+
     /** Takes all the memory that binding needs. */
-    BoundFilter(const ChainSpec& spec, const ChainKernels<T>& kernels) {
+    BoundFilter(const ChainSpec& spec, const ChainKernels<Num>& kernels) {
         if (!spec.structured())
             return;
         const int64_t padded = StateLayout(spec.hidden_size, 1, sizeof(T)).padded;
@@ -92,7 +97,7 @@ public:
         backward_.resize(padded, kernels.lanes);
     }
 
-    void bind(const ChainSpec& spec, const ChainKernels<T>& kernels, const DrawnFilter<T>& filter,
+    void bind(const ChainSpec& spec, const ChainKernels<Num>& kernels, const DrawnFilter<Num>& filter,
               const StateLayout& layout) noexcept {
         const SignedPermutation& moves = filter.moves();
         const int64_t n = spec.hidden_size;

@@ -11,6 +11,13 @@
 
 namespace ortho::cpu {
 
+/** One of the values is not finite. */
+template <class T> [[noreturn]] void fail_not_finite(const char* name, const T* values, int64_t count) {
+    const T* first = std::find_if_not(values, values + count, [](T value) { return std::isfinite(value); });
+    fail(ORTHO_NOT_FINITE, Argument{name, first - values}, "is %s; all values must be finite",
+         NumberText(*first).c_str());
+}
+
 /** @throws Error ORTHO_NOT_FINITE, which names the first value that is not finite */
 template <class T> void require_finite(CpuDevice& device, const char* name, const T* values, int64_t count) {
     if (!values)
@@ -25,9 +32,14 @@ template <class T> void require_finite(CpuDevice& device, const char* name, cons
     });
     if (!found)
         return;
-    const T* first = std::find_if_not(values, values + count, [](T value) { return std::isfinite(value); });
-    fail(ORTHO_NOT_FINITE, Argument{name, first - values}, "is %s; all values must be finite",
-         NumberText(*first).c_str());
+    fail_not_finite(name, values, count);
+}
+
+/** The same on the calling thread alone. */
+template <class T>
+void require_finite(bool (*all_finite)(const T*, int64_t), const char* name, const T* values, int64_t count) {
+    if (!all_finite(values, count))
+        fail_not_finite(name, values, count);
 }
 
 } // namespace ortho::cpu

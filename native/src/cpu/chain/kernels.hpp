@@ -9,19 +9,19 @@
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
-template <class T>
-inline constexpr ChainKernels<T> chain_kernels{
-    .lanes = Simd<T>::width,
-    .dual_tile = dual_vectors* Simd<T>::width,
-    .single_tile = single_vectors* Simd<T>::width,
-    .pack_rows = &pack_rows<T>,
-    .pack_columns = &pack_columns<T>,
-    .filter = {.forward = &forward_rows<T>, .backward = &backward_rows<T>},
-    .weight_gradients = &weight_gradients<T>,
-    .input_weight_gradients = &input_weight_gradients<T>,
-    .input_gradients = &input_gradients<T>,
-    .to_state = &to_state<T>,
-    .from_state = &from_state<T>,
+template <class Num>
+inline constexpr ChainKernels<Num> chain_kernels{
+    .lanes = Simd<SumOf<Num>>::width,
+    .dual_tile = dual_vectors* Simd<SumOf<Num>>::width,
+    .single_tile = single_vectors* Simd<SumOf<Num>>::width,
+    .pack_rows = &pack_rows<Num>,
+    .pack_columns = &pack_columns<Num>,
+    .filter = {.forward = &forward_rows<Num>, .backward = &backward_rows<Num>},
+    .weight_gradients = &weight_gradients<Num>,
+    .input_weight_gradients = &input_weight_gradients<Num>,
+    .input_gradients = &input_gradients<Num>,
+    .to_state = &to_state<Num>,
+    .from_state = &from_state<Num>,
 };
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

@@ -10,9 +10,10 @@
 
 namespace ortho::cpu {
 
-template <class T, class Cell> class LayerOrder {
+template <class Num, class Cell> class LayerOrder {
 public:
-    using Parts = ChainParts<T, Cell>;
+    using T = StateOf<Num>;
+    using Parts = ChainParts<Num, Cell>;
 
     static int64_t slices(int64_t) { return 1; }
     static constexpr bool meets_at_every_step = true;
@@ -56,13 +57,13 @@ public:
 
     /** Sums the products of a layer, and writes its gradients. */
     void sum(const Member& member, const ChainBackward& call, int64_t first, int64_t local, int64_t) const {
-        const ChainStates<T, Cell>& states = parts_.states;
+        const ChainStates<Num, Cell>& states = parts_.states;
         const StateLayout& layout = states.layout();
-        WeightSums<T>& sums = parts_.sums;
+        WeightSums<Num>& sums = parts_.sums;
         const int64_t n = layout.units, layer = first + local;
         const Range units = member.share(n);
         const Range panels = member.share(layout.panels);
-        const GradientSums<T> products{
+        const GradientSums<Num> products{
             .layout = layout,
             .steps = 1,
             .step_size = layout.size(),

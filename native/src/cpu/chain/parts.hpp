@@ -9,21 +9,21 @@
 
 namespace ortho::cpu {
 
-template <class T, class Cell> struct ChainParts {
-    using Weights = CellWeights<T, Cell>;
+template <class Num, class Cell> struct ChainParts {
+    using Weights = CellWeights<Num, Cell>;
 
-    ChainParts(const ChainSpec& chain_spec, const ChainKernels<T>& chain_kernels, Cell chain_cell,
+    ChainParts(const ChainSpec& chain_spec, const ChainKernels<Num>& chain_kernels, Cell chain_cell,
                Weights& chain_weights)
         : spec(chain_spec), kernels(chain_kernels), cell(chain_cell), weights(chain_weights), binding(chain_weights),
           states(chain_spec), sums(chain_spec) {}
 
     const ChainSpec& spec;
-    const ChainKernels<T>& kernels;
+    const ChainKernels<Num>& kernels;
     const Cell cell;
     Weights& weights;
     typename Weights::Binding binding;
-    ChainStates<T, Cell> states;
-    WeightSums<T> sums;
+    ChainStates<Num, Cell> states;
+    WeightSums<Num> sums;
 };
 
 } // namespace ortho::cpu

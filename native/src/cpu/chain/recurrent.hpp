@@ -10,9 +10,10 @@
 
 namespace ortho::cpu {
 
-template <class T, class Cell> class RecurrentOrder {
+template <class Num, class Cell> class RecurrentOrder {
 public:
-    using Parts = ChainParts<T, Cell>;
+    using T = StateOf<Num>;
+    using Parts = ChainParts<Num, Cell>;
 
     static int64_t slices(int64_t batch) { return slices_of(batch); }
     static constexpr bool meets_at_every_step = false;
@@ -62,14 +63,14 @@ public:
 
     /** Adds the products of `count` steps from `local` on, of a segment that begins with step `first`, to the sums. */
     void sum(const Member& member, const ChainBackward& call, int64_t first, int64_t local, int64_t count) const {
-        const ChainStates<T, Cell>& states = parts_.states;
+        const ChainStates<Num, Cell>& states = parts_.states;
         const StateLayout& layout = states.layout();
         const int64_t d = parts_.spec.input_size;
         const Range units = member.share(layout.units);
         const Range panels = member.share(layout.panels);
         for (int64_t slice = member.slices.begin; slice < member.slices.end; ++slice) {
             const Range rows = plan_.rows_of_slice(slice, layout.batch);
-            const GradientSums<T> sums{
+            const GradientSums<Num> sums{
                 .layout = layout,
                 .steps = count,
                 .step_size = layout.size(),
@@ -90,7 +91,7 @@ public:
 
     /** Adds the sums of the slices and writes the gradients, once all members are done. */
     void finish(const Team& team, const ChainBackward& call) const {
-        const WeightSums<T>& sums = parts_.sums;
+        const WeightSums<Num>& sums = parts_.sums;
         team.for_each_task(parts_.spec.hidden_size, [&](int64_t i) {
             sums.add_slices_of_weights(i);
             sums.write_weights(i, call.accumulate, static_cast<T*>(call.weight_gradients));

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <utility>
 
-#include "core/error.hpp"
 #include "core/memory.hpp"
 #include "cpu/chain/plan.hpp"
 #include "cpu/chain/types.hpp"
@@ -17,8 +16,10 @@
 
 namespace ortho::cpu {
 
-template <class T, class Cell> class ChainStates {
+template <class Num, class Cell> class ChainStates {
 public:
+    using T = StateOf<Num>;
+
     struct Size {
         Segments segments;
         int64_t elements;
@@ -44,11 +45,6 @@ public:
      * @param in_use  backward may still want what the memory holds
      */
     Memory memory_beyond(const Size& size, int64_t steps, const ChainForward& call, bool in_use) {
-        if (spec_.structured() && StateLayout(spec_.hidden_size, call.batch, element).size() > INT32_MAX)
-            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("batch"),
-                 "is %" PRId64 ", with %" PRId64
-                 " units each; with a structured filter the product must be at most 2^31 - 1",
-                 call.batch, spec_.hidden_size);
         const int64_t bytes = size.elements * element;
         if (bytes <= memory_.bytes())
             return Memory();

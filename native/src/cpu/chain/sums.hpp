@@ -12,11 +12,14 @@
 
 namespace ortho::cpu {
 
-template <class T> class WeightSums {
+template <class Num> class WeightSums {
 public:
+    using State = StateOf<Num>;
+    using Sum = SumOf<Num>;
+
     explicit WeightSums(const ChainSpec& spec)
-        : n_(spec.hidden_size), d_(spec.input_size), width_(StateLayout(n_, 1, sizeof(T)).width),
-          panels_(StateLayout(n_, 1, sizeof(T)).panels), stride_(panels_ * width_) {}
+        : n_(spec.hidden_size), d_(spec.input_size), width_(StateLayout(n_, 1, sizeof(State)).width),
+          panels_(StateLayout(n_, 1, sizeof(State)).panels), stride_(panels_ * width_) {}
 
     /**
      * @param rows  the most rows, of all steps together, that are summed in one go
@@ -25,33 +28,31 @@ public:
     bool reserve(const Plan& plan, int64_t rows) {
         slices_ = plan.slices;
         rows_ = rows;
-        const int64_t bytes =
-            checked_product("the sums of weight gradients",
-                            {plan.slices * slice_size() + plan.groups * n_ * rows, static_cast<int64_t>(sizeof(T))});
-        if (bytes <= memory_.bytes())
+        const char* const what = "the sums of weight gradients";
+        const int64_t sums = checked_product(what, {plan.slices * slice_size(), static_cast<int64_t>(sizeof(Sum))});
+        const int64_t deltas = checked_product(what, {plan.groups * n_, rows, static_cast<int64_t>(sizeof(State))});
+        if (sums + deltas <= memory_.bytes())
             return false;
         memory_ = Memory();
-        memory_ = Memory(bytes, "the sums of weight gradients");
+        memory_ = Memory(sums + deltas, what);
         return true;
     }
 
-    void clear(int64_t slice) { std::memset(weights(slice), 0, static_cast<size_t>(slice_size()) * sizeof(T)); }
+    void clear(int64_t slice) { std::memset(weights(slice), 0, static_cast<size_t>(slice_size()) * sizeof(Sum)); }
     /** Clears ∂W of some units and ∂b of some panels. */
     void clear(int64_t slice, Range units, Range panels) {
         for (int64_t panel = 0; panel < panels_; ++panel)
             std::memset(weights(slice) + weight_at(panel, units.begin), 0,
-                        static_cast<size_t>((units.end - units.begin) * width_) * sizeof(T));
+                        static_cast<size_t>((units.end - units.begin) * width_) * sizeof(Sum));
         std::memset(bias(slice) + panels.begin * width_, 0,
-                    static_cast<size_t>((panels.end - panels.begin) * width_) * sizeof(T));
+                    static_cast<size_t>((panels.end - panels.begin) * width_) * sizeof(Sum));
     }
 
-    T* weights(int64_t slice) const { return memory_.template as<T>() + slice * slice_size(); }
-    T* inputs(int64_t slice) const { return weights(slice) + n_ * stride_; }
-    T* bias(int64_t slice) const { return inputs(slice) + d_ * stride_; }
+    Sum* weights(int64_t slice) const { return memory_.template as<Sum>() + slice * slice_size(); }
+    Sum* inputs(int64_t slice) const { return weights(slice) + n_ * stride_; }
+    Sum* bias(int64_t slice) const { return inputs(slice) + d_ * stride_; }
     /** Scratch of a group for δ, packed. */
-    T* packed_delta(int64_t group) const {
-        return memory_.template as<T>() + slices_ * slice_size() + group * n_ * rows_;
-    }
+    State* packed_delta(int64_t group) const { return reinterpret_cast<State*>(weights(slices_)) + group * n_ * rows_; }
     int64_t panels() const { return panels_; }
 
     /** Adds the sums of all slices, in their order, to those of the first: ∂W of unit i. */
@@ -64,21 +65,21 @@ public:
     void add_slices_of_bias() const { add_slices((n_ + d_) * stride_, n_); }
 
     /** Writes ∂W of unit i, as the first slice has it. */
-    void write_weights(int64_t i, bool accumulate, T* out) const {
-        const T* const sums = weights(0);
+    void write_weights(int64_t i, bool accumulate, State* out) const {
+        const Sum* const sums = weights(0);
         for (int64_t panel = 0; panel < panels_; ++panel) {
             const int64_t first = panel * width_;
             write(sums + weight_at(panel, i), std::min(width_, n_ - first), accumulate, out + i * n_ + first);
         }
     }
     /** Writes ∂V of input d. */
-    void write_input_weights(int64_t d, bool accumulate, T* out) const {
-        const T* const total = inputs(0) + d * stride_;
+    void write_input_weights(int64_t d, bool accumulate, State* out) const {
+        const Sum* const total = inputs(0) + d * stride_;
         for (int64_t i = 0; i < n_; ++i)
             out[i * d_ + d] = accumulate ? out[i * d_ + d] + total[i] : total[i];
     }
     /** Writes ∂b of the units of some panels. */
-    void write_bias(Range panels, bool accumulate, T* out) const {
+    void write_bias(Range panels, bool accumulate, State* out) const {
         const int64_t from = panels.begin * width_;
         write(bias(0) + from, std::min(panels.end * width_, n_) - from, accumulate, out + from);
     }
@@ -89,15 +90,15 @@ private:
     int64_t slice_size() const { return (n_ + d_ + 1) * stride_; }
 
     void add_slices(int64_t at, int64_t count) const {
-        T* const total = weights(0) + at;
+        Sum* const total = weights(0) + at;
         for (int64_t slice = 1; slice < slices_; ++slice) {
-            const T* const part = weights(slice) + at;
+            const Sum* const part = weights(slice) + at;
             for (int64_t j = 0; j < count; ++j)
                 total[j] += part[j];
         }
     }
 
-    static void write(const T* sums, int64_t count, bool accumulate, T* out) {
+    static void write(const Sum* sums, int64_t count, bool accumulate, State* out) {
         if (accumulate)
             for (int64_t i = 0; i < count; ++i)
                 out[i] += sums[i];

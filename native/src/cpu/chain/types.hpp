@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "model/cells/filter.hpp"
+#include "model/numeric.hpp"
 
 namespace ortho::cpu {
 
@@ -58,78 +59,78 @@ enum GatherRun : uint8_t {
 };
 
 /** What a cell's step reads of the weights; each cell has its own, forward and backward. */
-template <class T, class Cell> struct ForwardOperands;
-template <class T, class Cell> struct BackwardOperands;
+template <class Num, class Cell> struct ForwardOperands;
+template <class Num, class Cell> struct BackwardOperands;
 
 /** [αO; W], stacked over the same state, and what the drive takes. */
-template <class T> struct ForwardOperands<T, FilterCell> {
-    const T* filter;                // packed [tile][k][tile units], α folded in; null: structured
-    StructuredFilter<T> structured; // used where filter is null
-    const T* weights;               // packed as filter
-    const T* input_weights;         // packed [tile][d][tile units]
-    const T* bias;                  // [padded]
-    const T* beta;                  // [padded]
+template <class Num> struct ForwardOperands<Num, FilterCell> {
+    const StorageOf<Num>* filter;              // packed [tile][k][tile units], α folded in; null: structured
+    StructuredFilter<StateOf<Num>> structured; // used where filter is null
+    const StorageOf<Num>* weights;             // packed as filter
+    const StorageOf<Num>* input_weights;       // packed [tile][d][tile units]
+    const StateOf<Num>* bias;                  // [padded]
+    const StateOf<Num>* beta;                  // [padded]
 };
 
 /** [αOᵀ, Wᵀ], side by side over [g; δ]. */
-template <class T> struct BackwardOperands<T, FilterCell> {
-    const T* filter;                // packed [tile][i][tile units], α folded in; null: structured
-    StructuredFilter<T> structured; // of αOᵀ
-    const T* weights;               // Wᵀ packed as filter
-    const T* beta;                  // [padded]
+template <class Num> struct BackwardOperands<Num, FilterCell> {
+    const StorageOf<Num>* filter;              // packed [tile][i][tile units], α folded in; null: structured
+    StructuredFilter<StateOf<Num>> structured; // of αOᵀ
+    const StorageOf<Num>* weights;             // Wᵀ packed as filter
+    const StateOf<Num>* beta;                  // [padded]
 };
 
 /** One step forward for some rows and column tiles: the cell's x_k of x_{k-1} and u. */
-template <class T, class Cell> struct ForwardStep {
+template <class Num, class Cell> struct ForwardStep {
     StateLayout layout;
     Cell cell;
     bool descending; // column tiles from the last to the first
-    ForwardOperands<T, Cell> operands;
-    int64_t inputs;    // D
-    const T* input;    // [batch, D]
-    const T* previous; // state x_{k-1}
-    T* next;           // state x_k
-    T* kept;           // what backward needs of the step, laid out as a state; null: not wanted
-    T* output;         // [batch, units] row-major copy of x_k; null: not wanted
+    ForwardOperands<Num, Cell> operands;
+    int64_t inputs;               // D
+    const StateOf<Num>* input;    // [batch, D]
+    const StateOf<Num>* previous; // state x_{k-1}
+    StateOf<Num>* next;           // state x_k
+    StateOf<Num>* kept;           // what backward needs of the step, laid out as a state; null: not wanted
+    StateOf<Num>* output;         // [batch, units] row-major copy of x_k; null: not wanted
 };
 
 /** One step backward for some rows and column tiles: g_{k-1} of g_k and δ_k, then δ_{k-1}. */
-template <class T, class Cell> struct BackwardStep {
+template <class Num, class Cell> struct BackwardStep {
     StateLayout layout;
     Cell cell;
     bool descending; // column tiles from the last to the first
-    BackwardOperands<T, Cell> operands;
-    const T* gradient;       // g_k, laid out as a state; null: no product, previous_gradient is added to
-    const T* delta;          // δ_k
-    const T* arriving;       // [batch, units] row-major: gradient that arrives at x_{k-1} from outside; or null
-    T* previous_gradient;    // g_{k-1}, written
-    T* previous_delta;       // in: what step k-1 kept, out: δ_{k-1}; null: there is no step before
-    const T* previous_state; // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
+    BackwardOperands<Num, Cell> operands;
+    const StateOf<Num>* gradient;    // g_k, laid out as a state; null: no product, previous_gradient is added to
+    const StateOf<Num>* delta;       // δ_k
+    const StateOf<Num>* arriving;    // [batch, units] row-major: gradient that arrives at x_{k-1} from outside; or null
+    StateOf<Num>* previous_gradient; // g_{k-1}, written
+    StateOf<Num>* previous_delta;    // in: what step k-1 kept, out: δ_{k-1}; null: there is no step before
+    const StateOf<Num>* previous_state; // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
 };
 
 /** Sums over time steps and rows. */
-template <class T> struct GradientSums {
+template <class Num> struct GradientSums {
     StateLayout layout;
     int64_t steps;              // so many steps, taken from the last one back
     int64_t step_size;          // elements from one step to the next in delta and in state
     int64_t input_step;         // elements from one step to the next in input
-    const T* delta;             // δ of the first of the steps
-    const T* state;             // x before the first of the steps
-    const T* input;             // u of the first of the steps, [batch, D]
+    const StateOf<Num>* delta;  // δ of the first of the steps
+    const StateOf<Num>* state;  // x before the first of the steps
+    const StateOf<Num>* input;  // u of the first of the steps, [batch, D]
     int64_t inputs;             // D
     int64_t row_begin, row_end; // rows of the batch
-    T* packed_delta;            // scratch for the δ of these units, steps and rows: [tile of units][row][tile units]
+    StateOf<Num>* packed_delta; // scratch for the δ of these units, steps and rows: [tile of units][row][tile units]
 };
 
 /** The steps of a cell. */
-template <class T, class Cell> struct CellKernels {
-    void (*forward)(const ForwardStep<T, Cell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+template <class Num, class Cell> struct CellKernels {
+    void (*forward)(const ForwardStep<Num, Cell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
                     int64_t tile_end);
-    void (*backward)(const BackwardStep<T, Cell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+    void (*backward)(const BackwardStep<Num, Cell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
                      int64_t tile_end);
 };
 
-template <class T> struct ChainKernels {
+template <class Num> struct ChainKernels {
     /** Elements of a vector. */
     int64_t lanes;
     /** Units in a column tile of packed weights, forward with a dense filter / in every other product. */
@@ -137,30 +138,34 @@ template <class T> struct ChainKernels {
     int64_t single_tile;
 
     /** Packs A [units, columns] row-major for products A x: [tile][k][tile units]. */
-    void (*pack_rows)(const T* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin, int64_t tile_end,
-                      T* packed);
+    void (*pack_rows)(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin,
+                      int64_t tile_end, StorageOf<Num>* packed);
     /** Packs A [units, columns] row-major for products Aᵀ y: [tile of columns][i][tile columns]. */
-    void (*pack_columns)(const T* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin, int64_t tile_end,
-                         T* packed);
+    void (*pack_columns)(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin,
+                         int64_t tile_end, StorageOf<Num>* packed);
 
-    CellKernels<T, FilterCell> filter;
-    const CellKernels<T, FilterCell>& of(FilterCell) const { return filter; }
+    CellKernels<Num, FilterCell> filter;
+    const CellKernels<Num, FilterCell>& of(FilterCell) const { return filter; }
 
     /**
      * weight_sums[p, i, :] += Σ δ_i x, panel p of x, for the units i of [unit_begin, unit_end).
      * @param weight_sums  [panels, units, width]
      */
-    void (*weight_gradients)(const GradientSums<T>& sums, int64_t unit_begin, int64_t unit_end, T* weight_sums);
+    void (*weight_gradients)(const GradientSums<Num>& sums, int64_t unit_begin, int64_t unit_end,
+                             SumOf<Num>* weight_sums);
     /** input_sums[d, :] += Σ u_d δ, bias_sums += Σ δ, over the panels of [panel_begin, panel_end). */
-    void (*input_weight_gradients)(const GradientSums<T>& sums, int64_t panel_begin, int64_t panel_end, T* input_sums,
-                                   T* bias_sums);
+    void (*input_weight_gradients)(const GradientSums<Num>& sums, int64_t panel_begin, int64_t panel_end,
+                                   SumOf<Num>* input_sums, SumOf<Num>* bias_sums);
     /** input_gradients[row, :] = Vᵀ δ for the rows; input_weights packed by pack_columns with single_tile. */
-    void (*input_gradients)(const StateLayout& layout, const T* input_weights, int64_t inputs, const T* delta,
-                            int64_t row_begin, int64_t row_end, T* input_gradients);
+    void (*input_gradients)(const StateLayout& layout, const StorageOf<Num>* input_weights, int64_t inputs,
+                            const StateOf<Num>* delta, int64_t row_begin, int64_t row_end,
+                            StateOf<Num>* input_gradients);
 
     /** Row-major [batch, units] rows to and from the layout of states. */
-    void (*to_state)(const StateLayout& layout, const T* rows, int64_t row_begin, int64_t row_end, T* state);
-    void (*from_state)(const StateLayout& layout, const T* state, int64_t row_begin, int64_t row_end, T* rows);
+    void (*to_state)(const StateLayout& layout, const StateOf<Num>* rows, int64_t row_begin, int64_t row_end,
+                     StateOf<Num>* state);
+    void (*from_state)(const StateLayout& layout, const StateOf<Num>* state, int64_t row_begin, int64_t row_end,
+                       StateOf<Num>* rows);
 };
 
 } // namespace ortho::cpu

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cinttypes>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <vector>
 
+#include "core/error.hpp"
 #include "core/memory.hpp"
 #include "cpu/chain/filter.hpp"
 #include "cpu/chain/plan.hpp"
@@ -17,12 +19,13 @@
 namespace ortho::cpu {
 
 /** Gives out consecutive parts of one allocation, each starting on a cache line. */
-template <class T> class Carver {
+class Carver {
 public:
-    int64_t take(int64_t elements) {
-        const int64_t line = 64 / static_cast<int64_t>(sizeof(T));
+    /** @return where it starts, in bytes */
+    template <class Element> int64_t take(const char* what, int64_t count) {
+        constexpr int64_t line = 64;
         const int64_t at = total_;
-        total_ += divide_up(elements, line) * line;
+        total_ += divide_up(checked_product(what, {count, static_cast<int64_t>(sizeof(Element))}), line) * line;
         return at;
     }
     int64_t total() const { return total_; }
@@ -41,10 +44,13 @@ enum class Packed {
 };
 
 /** Each cell has its own. What can fail is the constructor, which draws the filters, and reserve_scratch(). */
-template <class T, class Cell> class CellWeights;
+template <class Num, class Cell> class CellWeights;
 
-template <class T> class CellWeights<T, FilterCell> {
+template <class Num> class CellWeights<Num, FilterCell> {
 public:
+    using T = StateOf<Num>;
+    using Storage = StorageOf<Num>;
+
     /** What of the weights depends on the batch, and so belongs to a chain. */
     class Binding {
     public:
@@ -68,15 +74,15 @@ public:
 
     private:
         friend CellWeights;
-        BoundFilter<T>& at(int64_t layer) { return filters_[static_cast<size_t>(layer & turns_)]; }
-        const BoundFilter<T>& at(int64_t layer) const { return filters_[static_cast<size_t>(layer & turns_)]; }
+        BoundFilter<Num>& at(int64_t layer) { return filters_[static_cast<size_t>(layer & turns_)]; }
+        const BoundFilter<Num>& at(int64_t layer) const { return filters_[static_cast<size_t>(layer & turns_)]; }
 
         const int64_t turns_; // 1: two layers take turns
-        std::vector<BoundFilter<T>> filters_;
+        std::vector<BoundFilter<Num>> filters_;
         int64_t batch_ = 0;
     };
 
-    CellWeights(const ChainSpec& spec, const ChainKernels<T>& kernels, Packed packed)
+    CellWeights(const ChainSpec& spec, const ChainKernels<Num>& kernels, Packed packed)
         : spec_(spec), kernels_(kernels), packed_(packed), n_(spec.hidden_size), d_(spec.input_size),
           padded_(StateLayout(n_, 1, sizeof(T)).padded),
           forward_tile_(spec.structured() ? kernels.single_tile : kernels.dual_tile),
@@ -84,21 +90,31 @@ public:
                  : packed == Packed::two_layers ? 2
                                                 : spec.layers),
           slot_mask_(mask_of(slots_)), filter_mask_(spec.filter_per_layer ? slot_mask_ : 0) {
-        constexpr int64_t element = sizeof(T);
-        matrix_ = checked_product("the packed weights", {padded_, n_});
-        checked_product("the packed weights", {slots_, matrix_, 2 * element});
-        const int64_t input_padded = StateLayout(std::max<int64_t>(d_, 1), 1, element).padded;
-        Carver<T> sizes;
-        forward_ = sizes.take(slots_ * matrix_);
-        backward_ = sizes.take(slots_ * matrix_);
-        input_weights_ = sizes.take(padded_ * d_);
-        input_weights_transposed_ = sizes.take(input_padded * n_);
-        bias_ = sizes.take(slots_ * padded_);
-        beta_ = sizes.take(padded_);
-        memory_ = Memory(checked_product("the packed weights", {sizes.total(), element}), "the packed weights");
+        const char* const what = "the packed weights";
+        matrix_ = checked_product(what, {padded_, n_});
+        checked_product(what, {slots_, matrix_, 4 * static_cast<int64_t>(sizeof(T))}); // beyond all parts together
+        const int64_t matrices = slots_ * matrix_;
+        const int64_t input_padded = StateLayout(std::max<int64_t>(d_, 1), 1, sizeof(T)).padded;
+        Carver sizes;
+        forward_ = sizes.take<Storage>(what, matrices);
+        backward_ = sizes.take<Storage>(what, matrices);
+        input_weights_ = sizes.take<Storage>(what, padded_ * d_);
+        input_weights_transposed_ = sizes.take<Storage>(what, input_padded * n_);
+        bias_ = sizes.take<T>(what, slots_ * padded_);
+        beta_ = sizes.take<T>(what, padded_);
+        memory_ = Memory(sizes.total(), what);
         for (int64_t i = 0; i < n_; ++i)
-            at(beta_)[i] = static_cast<T>(spec.beta[i]);
+            at<T>(beta_)[i] = static_cast<T>(spec.beta[i]);
         take_filters();
+    }
+
+    /** @throws Error ORTHO_INVALID_ARGUMENT if the offsets of a structured filter do not fit their type */
+    static void check_batch(const ChainSpec& spec, const StateLayout& layout) {
+        if (spec.structured() && layout.size() > INT32_MAX)
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("batch"),
+                 "is %" PRId64 ", with %" PRId64
+                 " units each; with a structured filter the product must be at most 2^31 - 1",
+                 layout.batch, layout.units);
     }
 
     /** Whether layers are packed by those who run through them, before each one. */
@@ -121,42 +137,43 @@ public:
     /** Packs tiles of a layer. @param weights  W of all layers */
     void pack_forward(Range tiles, int64_t layer, const T* weights) {
         kernels_.pack_rows(weights + layer * n_ * n_, n_, n_, forward_tile_, tiles.begin, tiles.end,
-                           slot(forward_, layer, matrix_));
+                           slot<Storage>(forward_, layer, matrix_));
     }
     void pack_backward(Range tiles, int64_t layer, const T* weights) {
         kernels_.pack_columns(weights + layer * n_ * n_, n_, n_, kernels_.single_tile, tiles.begin, tiles.end,
-                              slot(backward_, layer, matrix_));
+                              slot<Storage>(backward_, layer, matrix_));
     }
     /** @param bias  b of all layers */
     void copy_bias(int64_t layer, const T* bias) {
-        std::memcpy(slot(bias_, layer, padded_), bias + layer * n_, static_cast<size_t>(n_) * sizeof(T));
+        std::memcpy(slot<T>(bias_, layer, padded_), bias + layer * n_, static_cast<size_t>(n_) * sizeof(T));
     }
     void pack_inputs(Range tiles, const T* input_weights) {
         if (d_ > 0)
-            kernels_.pack_rows(input_weights, n_, d_, forward_tile_, tiles.begin, tiles.end, at(input_weights_));
+            kernels_.pack_rows(input_weights, n_, d_, forward_tile_, tiles.begin, tiles.end,
+                               at<Storage>(input_weights_));
     }
     void pack_inputs_transposed(const T* input_weights) {
         if (d_ > 0)
             kernels_.pack_columns(input_weights, n_, d_, kernels_.single_tile, 0,
                                   divide_up(StateLayout(d_, 1, sizeof(T)).padded, kernels_.single_tile),
-                                  at(input_weights_transposed_));
+                                  at<Storage>(input_weights_transposed_));
     }
 
-    ForwardOperands<T, FilterCell> forward(int64_t layer, const Binding& binding) const {
+    ForwardOperands<Num, FilterCell> forward(int64_t layer, const Binding& binding) const {
         return {.filter = filter(layer).forward(),
                 .structured = binding.at(layer).forward(),
-                .weights = slot(forward_, layer, matrix_),
-                .input_weights = at(input_weights_),
-                .bias = slot(bias_, layer, padded_),
-                .beta = at(beta_)};
+                .weights = slot<Storage>(forward_, layer, matrix_),
+                .input_weights = at<Storage>(input_weights_),
+                .bias = slot<T>(bias_, layer, padded_),
+                .beta = at<T>(beta_)};
     }
-    BackwardOperands<T, FilterCell> backward(int64_t layer, const Binding& binding) const {
+    BackwardOperands<Num, FilterCell> backward(int64_t layer, const Binding& binding) const {
         return {.filter = filter(layer).backward(),
                 .structured = binding.at(layer).backward(),
-                .weights = slot(backward_, layer, matrix_),
-                .beta = at(beta_)};
+                .weights = slot<Storage>(backward_, layer, matrix_),
+                .beta = at<T>(beta_)};
     }
-    const T* input_weights_transposed() const { return at(input_weights_transposed_); }
+    const Storage* input_weights_transposed() const { return at<Storage>(input_weights_transposed_); }
 
 private:
     bool draws_by_layer() const { return spec_.filter_per_layer && packed_ == Packed::two_layers; }
@@ -176,13 +193,18 @@ private:
     /** What a layer's number is cut with to find its slot: one slot, two that take turns, or one for each layer. */
     static int64_t mask_of(int64_t slots) { return slots <= 2 ? slots - 1 : INT64_MAX; }
 
-    T* at(int64_t offset) const { return memory_.template as<T>() + offset; }
-    T* slot(int64_t offset, int64_t layer, int64_t size) const { return at(offset) + (layer & slot_mask_) * size; }
-    DrawnFilter<T>& filter(int64_t layer) { return filters_[static_cast<size_t>(layer & filter_mask_)]; }
-    const DrawnFilter<T>& filter(int64_t layer) const { return filters_[static_cast<size_t>(layer & filter_mask_)]; }
+    template <class Element> Element* at(int64_t offset) const {
+        return reinterpret_cast<Element*>(memory_.template as<char>() + offset);
+    }
+    /** @param size  elements of a slot */
+    template <class Element> Element* slot(int64_t offset, int64_t layer, int64_t size) const {
+        return at<Element>(offset) + (layer & slot_mask_) * size;
+    }
+    DrawnFilter<Num>& filter(int64_t layer) { return filters_[static_cast<size_t>(layer & filter_mask_)]; }
+    const DrawnFilter<Num>& filter(int64_t layer) const { return filters_[static_cast<size_t>(layer & filter_mask_)]; }
 
     const ChainSpec& spec_;
-    const ChainKernels<T>& kernels_;
+    const ChainKernels<Num>& kernels_;
     const Packed packed_;
     const int64_t n_;
     const int64_t d_;
@@ -192,9 +214,10 @@ private:
     const int64_t slot_mask_;
     const int64_t filter_mask_;
     int64_t matrix_; // elements of a packed W
+    // Where the parts of the memory start, in bytes.
     int64_t forward_, backward_, input_weights_, input_weights_transposed_, bias_, beta_;
     Memory memory_;
-    std::vector<DrawnFilter<T>> filters_;
+    std::vector<DrawnFilter<Num>> filters_;
     std::optional<FilterScratch<T>> scratch_; // where layers' own filters are drawn anew in every pass
 };
 

@@ -7,23 +7,23 @@
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
 /** Adds the drive V u + b, whose products are those of any other column of W. */
-template <class T, int R, int C>
-[[gnu::always_inline]] inline void start_with_drive(Accumulators<T, R, C>& tile, const T* bias, const T* input,
-                                                    int64_t inputs, const T* input_weights) {
+template <class Sum, int R, int C, class State, class Storage>
+[[gnu::always_inline]] inline void start_with_drive(Accumulators<Sum, R, C>& tile, const State* bias,
+                                                    const State* input, int64_t inputs, const Storage* input_weights) {
     tile.start_rows_with(bias);
-    for (int64_t d = 0; d < inputs; ++d, input_weights += C * Simd<T>::width)
+    for (int64_t d = 0; d < inputs; ++d, input_weights += C * Simd<Sum>::width)
         tile.multiply_add(input_weights, input + d, inputs);
 }
 
 /** Both products of [αO; W] with the same state, and the drive. */
-template <class T, int width, int C, int R>
-void dual_product(const ForwardStep<T, FilterCell>& step, const T* state, const T* input, int64_t unit,
-                  TileProducts<T>& result) {
-    using S = Simd<T>;
+template <class Num, int width, int C, int R>
+void dual_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* state, const StateOf<Num>* input,
+                  int64_t unit, TileProducts<SumOf<Num>>& result) {
+    using S = Simd<SumOf<Num>>;
     const int64_t units = step.layout.units;
-    const T* filter = step.operands.filter + unit * units;
-    const T* weights = step.operands.weights + unit * units;
-    Accumulators<T, R, C> filtered, driven;
+    const StorageOf<Num>* filter = step.operands.filter + unit * units;
+    const StorageOf<Num>* weights = step.operands.weights + unit * units;
+    Accumulators<SumOf<Num>, R, C> filtered, driven;
     filtered.clear();
     start_with_drive(driven, step.operands.bias + unit, input, step.inputs,
                      step.operands.input_weights + unit * step.inputs);
@@ -53,10 +53,10 @@ void dual_product(const ForwardStep<T, FilterCell>& step, const T* state, const 
 }
 
 /** W's product and the drive, where the filter moves values. */
-template <class T, int width, int C, int R>
-void driven_product(const ForwardStep<T, FilterCell>& step, const T* state, const T* input, int64_t unit,
-                    TileProducts<T>& result) {
-    Accumulators<T, R, C> driven;
+template <class Num, int width, int C, int R>
+void driven_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* state, const StateOf<Num>* input,
+                    int64_t unit, TileProducts<SumOf<Num>>& result) {
+    Accumulators<SumOf<Num>, R, C> driven;
     start_with_drive(driven, step.operands.bias + unit, input, step.inputs,
                      step.operands.input_weights + unit * step.inputs);
     multiply_state<width>(driven, state, step.layout.panel_stride(), step.operands.weights + unit * step.layout.units,
@@ -64,25 +64,26 @@ void driven_product(const ForwardStep<T, FilterCell>& step, const T* state, cons
     driven.store(result.driven);
 }
 
-template <class T>
-using ForwardProduct = void (*)(const ForwardStep<T, FilterCell>&, const T*, const T*, int64_t, TileProducts<T>&);
+template <class Num>
+using ForwardProduct = void (*)(const ForwardStep<Num, FilterCell>&, const StateOf<Num>*, const StateOf<Num>*, int64_t,
+                                TileProducts<SumOf<Num>>&);
 
-template <class T, int width, int C, int... r>
-constexpr ByRows<ForwardProduct<T>, sizeof...(r)> dual_products(std::integer_sequence<int, r...>) {
-    return {&dual_product<T, width, C, r + 1>...};
+template <class Num, int width, int C, int... r>
+constexpr ByRows<ForwardProduct<Num>, sizeof...(r)> dual_products(std::integer_sequence<int, r...>) {
+    return {&dual_product<Num, width, C, r + 1>...};
 }
-template <class T, int width, int C, int... r>
-constexpr ByRows<ForwardProduct<T>, sizeof...(r)> driven_products(std::integer_sequence<int, r...>) {
-    return {&driven_product<T, width, C, r + 1>...};
+template <class Num, int width, int C, int... r>
+constexpr ByRows<ForwardProduct<Num>, sizeof...(r)> driven_products(std::integer_sequence<int, r...>) {
+    return {&driven_product<Num, width, C, r + 1>...};
 }
 
-template <class T, int width, int... c>
-constexpr ByTile<ForwardProduct<T>, dual_rows, sizeof...(c)> dual_tiles(std::integer_sequence<int, c...>) {
-    return {dual_products<T, width, c + 1>(DualRows{})...};
+template <class Num, int width, int... c>
+constexpr ByTile<ForwardProduct<Num>, dual_rows, sizeof...(c)> dual_tiles(std::integer_sequence<int, c...>) {
+    return {dual_products<Num, width, c + 1>(DualRows{})...};
 }
-template <class T, int width, int... c>
-constexpr ByTile<ForwardProduct<T>, single_rows, sizeof...(c)> driven_tiles(std::integer_sequence<int, c...>) {
-    return {driven_products<T, width, c + 1>(SingleRows{})...};
+template <class Num, int width, int... c>
+constexpr ByTile<ForwardProduct<Num>, single_rows, sizeof...(c)> driven_tiles(std::integer_sequence<int, c...>) {
+    return {driven_products<Num, width, c + 1>(SingleRows{})...};
 }
 
 /** Becomes a vector when it is used. */
@@ -91,35 +92,35 @@ template <class T, class Value> struct Late {
     [[gnu::always_inline]] operator typename Simd<T>::vec() const { return value(); }
 };
 
-template <class T>
-void finish_forward(const ForwardStep<T, FilterCell>& step, int64_t row, int64_t rows, int64_t unit, int vectors,
-                    const TileProducts<T>& result) {
-    using S = Simd<T>;
+template <class Num>
+void finish_forward(const ForwardStep<Num, FilterCell>& step, int64_t row, int64_t rows, int64_t unit, int vectors,
+                    const TileProducts<SumOf<Num>>& result) {
+    using S = Simd<SumOf<Num>>;
     const StateLayout& layout = step.layout;
     const int64_t width = layout.width, stride = vectors * S::width;
     for (int c = 0; c < vectors; ++c) {
         const int64_t u = unit + c * S::width;
         const int64_t at = layout.offset(u, row);
-        const T* const driven = result.driven + c * S::width;
-        T* const next = step.next + at;
-        T* const kept = step.kept ? step.kept + at : nullptr;
+        const SumOf<Num>* const driven = result.driven + c * S::width;
+        StateOf<Num>* const next = step.next + at;
+        StateOf<Num>* const kept = step.kept ? step.kept + at : nullptr;
         const typename S::vec beta = S::load(step.operands.beta + u);
         const FilterCell cell = step.cell;
         const auto finish_rows = [&](const auto& filtered) {
             for (int64_t r = 0; r < rows; ++r) {
                 const auto product = [&] { return filtered(r); };
-                const auto done = cell.template forward<SimdMath, typename S::vec>(Late<T, decltype(product)>{product},
-                                                                                   S::load(driven + r * stride), beta);
+                const auto done = cell.template forward<SimdMath, typename S::vec>(
+                    Late<SumOf<Num>, decltype(product)>{product}, S::load(driven + r * stride), beta);
                 S::store(next + r * width, done.state);
                 if (kept)
                     S::store(kept + r * width, done.kept);
             }
         };
         if (step.operands.filter) {
-            const T* const filtered = result.filtered + c * S::width;
+            const SumOf<Num>* const filtered = result.filtered + c * S::width;
             finish_rows([=](int64_t r) { return S::load(filtered + r * stride); });
         } else {
-            const T* const previous = step.previous + row * width;
+            const StateOf<Num>* const previous = step.previous + row * width;
             with_moves(step.operands.structured, u,
                        [&](const auto& moved) { finish_rows([&](int64_t r) { return moved(previous + r * width); }); });
         }
@@ -130,10 +131,10 @@ void finish_forward(const ForwardStep<T, FilterCell>& step, int64_t row, int64_t
     }
 }
 
-template <class T, int width>
-void forward_width(const ForwardStep<T, FilterCell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+template <class Num, int width>
+void forward_width(const ForwardStep<Num, FilterCell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
                    int64_t tile_end) {
-    TileProducts<T> result;
+    TileProducts<SumOf<Num>> result;
     const auto run = [&](int64_t unit, int vectors, const auto& products) {
         even_pieces(row_end - row_begin, static_cast<int64_t>(products.size()), [&](int64_t begin, int64_t rows) {
             const int64_t row = row_begin + begin;
@@ -149,21 +150,21 @@ void forward_width(const ForwardStep<T, FilterCell>& step, int64_t row_begin, in
     };
     const int64_t padded = step.layout.padded;
     if (step.operands.filter) {
-        static constexpr auto kernels = dual_tiles<T, width>(DualVectors{});
-        for_tiles<T>(padded, tile_begin, tile_end, step.descending, kernels, run);
+        static constexpr auto kernels = dual_tiles<Num, width>(DualVectors{});
+        for_tiles<SumOf<Num>>(padded, tile_begin, tile_end, step.descending, kernels, run);
     } else {
-        static constexpr auto kernels = driven_tiles<T, width>(SingleVectors{});
-        for_tiles<T>(padded, tile_begin, tile_end, step.descending, kernels, run);
+        static constexpr auto kernels = driven_tiles<Num, width>(SingleVectors{});
+        for_tiles<SumOf<Num>>(padded, tile_begin, tile_end, step.descending, kernels, run);
     }
 }
 
-template <class T>
-void forward_rows(const ForwardStep<T, FilterCell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+template <class Num>
+void forward_rows(const ForwardStep<Num, FilterCell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
                   int64_t tile_end) {
-    if (step.layout.width == narrow_width<T>)
-        forward_width<T, narrow_width<T>>(step, row_begin, row_end, tile_begin, tile_end);
+    if (step.layout.width == narrow_width<StateOf<Num>>)
+        forward_width<Num, narrow_width<StateOf<Num>>>(step, row_begin, row_end, tile_begin, tile_end);
     else
-        forward_width<T, wide_width<T>>(step, row_begin, row_end, tile_begin, tile_end);
+        forward_width<Num, wide_width<StateOf<Num>>>(step, row_begin, row_end, tile_begin, tile_end);
 }
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

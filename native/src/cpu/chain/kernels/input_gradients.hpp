@@ -6,61 +6,66 @@
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
 /** Vᵀ δ for a tile of inputs. */
-template <class T, int width, int C, int R>
-void input_product(const StateLayout& layout, const T* delta, const T* input_weights, int64_t,
-                   TileProducts<T>& result) {
-    Accumulators<T, R, C> tile;
+template <class Num, int width, int C, int R>
+void input_product(const StateLayout& layout, const StateOf<Num>* delta, const StorageOf<Num>* input_weights, int64_t,
+                   TileProducts<SumOf<Num>>& result) {
+    Accumulators<SumOf<Num>, R, C> tile;
     tile.clear();
     multiply_state<width>(tile, delta, layout.panel_stride(), input_weights, layout.units);
     tile.store(result.filtered);
 }
 
-template <class T> using InputProduct = void (*)(const StateLayout&, const T*, const T*, int64_t, TileProducts<T>&);
+template <class Num>
+using InputProduct = void (*)(const StateLayout&, const StateOf<Num>*, const StorageOf<Num>*, int64_t,
+                              TileProducts<SumOf<Num>>&);
 
-template <class T, int width, int C, int... r>
-constexpr ByRows<InputProduct<T>, sizeof...(r)> input_products(std::integer_sequence<int, r...>) {
-    return {&input_product<T, width, C, r + 1>...};
+template <class Num, int width, int C, int... r>
+constexpr ByRows<InputProduct<Num>, sizeof...(r)> input_products(std::integer_sequence<int, r...>) {
+    return {&input_product<Num, width, C, r + 1>...};
 }
 
-template <class T, int width, int... c>
-constexpr ByTile<InputProduct<T>, single_rows, sizeof...(c)> input_tiles(std::integer_sequence<int, c...>) {
-    return {input_products<T, width, c + 1>(SingleRows{})...};
+template <class Num, int width, int... c>
+constexpr ByTile<InputProduct<Num>, single_rows, sizeof...(c)> input_tiles(std::integer_sequence<int, c...>) {
+    return {input_products<Num, width, c + 1>(SingleRows{})...};
 }
 
-template <class T, int width>
-void input_gradients_width(const StateLayout& layout, const T* input_weights, int64_t inputs, const T* delta,
-                           int64_t row_begin, int64_t row_end, T* input_gradients) {
-    using S = Simd<T>;
-    TileProducts<T> result;
-    constexpr int64_t line = narrow_width<T>;
+template <class Num, int width>
+void input_gradients_width(const StateLayout& layout, const StorageOf<Num>* input_weights, int64_t inputs,
+                           const StateOf<Num>* delta, int64_t row_begin, int64_t row_end,
+                           StateOf<Num>* input_gradients) {
+    using S = Simd<SumOf<Num>>;
+    TileProducts<SumOf<Num>> result;
+    constexpr int64_t line = narrow_width<StateOf<Num>>;
     const int64_t padded = (inputs + line - 1) / line * line;
     constexpr int64_t tile_units = single_vectors * S::width;
-    static constexpr auto kernels = input_tiles<T, width>(SingleVectors{});
-    for_tiles<T>(padded, 0, (padded + tile_units - 1) / tile_units, false, kernels,
-                 [&](int64_t input, int vectors, const auto& products) {
-                     even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
-                         const int64_t row = row_begin + begin;
-                         products[static_cast<size_t>(rows - 1)](layout, delta + row * width,
-                                                                 input_weights + input * layout.units, 0, result);
-                         for (int64_t r = 0; r < rows; ++r)
-                             for (int c = 0; c < vectors; ++c) {
-                                 const int64_t d = input + c * S::width;
-                                 if (d < inputs)
-                                     S::store_partial(input_gradients + (row + r) * inputs + d,
-                                                      S::load(result.filtered + (r * vectors + c) * S::width),
-                                                      inputs - d);
-                             }
-                     });
-                 });
+    static constexpr auto kernels = input_tiles<Num, width>(SingleVectors{});
+    for_tiles<SumOf<Num>>(padded, 0, (padded + tile_units - 1) / tile_units, false, kernels,
+                          [&](int64_t input, int vectors, const auto& products) {
+                              even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
+                                  const int64_t row = row_begin + begin;
+                                  products[static_cast<size_t>(rows - 1)](
+                                      layout, delta + row * width, input_weights + input * layout.units, 0, result);
+                                  for (int64_t r = 0; r < rows; ++r)
+                                      for (int c = 0; c < vectors; ++c) {
+                                          const int64_t d = input + c * S::width;
+                                          if (d < inputs)
+                                              S::store_partial(input_gradients + (row + r) * inputs + d,
+                                                               S::load(result.filtered + (r * vectors + c) * S::width),
+                                                               inputs - d);
+                                      }
+                              });
+                          });
 }
 
-template <class T>
-void input_gradients(const StateLayout& layout, const T* input_weights, int64_t inputs, const T* delta,
-                     int64_t row_begin, int64_t row_end, T* gradients) {
-    if (layout.width == narrow_width<T>)
-        input_gradients_width<T, narrow_width<T>>(layout, input_weights, inputs, delta, row_begin, row_end, gradients);
+template <class Num>
+void input_gradients(const StateLayout& layout, const StorageOf<Num>* input_weights, int64_t inputs,
+                     const StateOf<Num>* delta, int64_t row_begin, int64_t row_end, StateOf<Num>* gradients) {
+    if (layout.width == narrow_width<StateOf<Num>>)
+        input_gradients_width<Num, narrow_width<StateOf<Num>>>(layout, input_weights, inputs, delta, row_begin, row_end,
+                                                               gradients);
     else
-        input_gradients_width<T, wide_width<T>>(layout, input_weights, inputs, delta, row_begin, row_end, gradients);
+        input_gradients_width<Num, wide_width<StateOf<Num>>>(layout, input_weights, inputs, delta, row_begin, row_end,
+                                                             gradients);
 }
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

@@ -7,22 +7,22 @@
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
 /** Units of tile number `tile`, of `count` units rounded up to 64 bytes: `tile_units`, or what is left. */
-template <class T>
+template <class Num>
 [[gnu::always_inline]] inline int64_t units_in_tile(int64_t count, int64_t tile_units, int64_t tile) {
-    constexpr int64_t line = narrow_width<T>;
+    constexpr int64_t line = narrow_width<StateOf<Num>>;
     const int64_t padded = (count + line - 1) / line * line;
     const int64_t left = padded - tile * tile_units;
     return left < tile_units ? left : tile_units;
 }
 
-template <class T>
-void pack_rows(const T* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin, int64_t tile_end,
-               T* packed) {
-    using S = Simd<T>;
+template <class Num>
+void pack_rows(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin,
+               int64_t tile_end, StorageOf<Num>* packed) {
+    using S = Simd<SumOf<Num>>;
     for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
         const int64_t first = tile * tile_units;
-        const int64_t wide = units_in_tile<T>(units, tile_units, tile);
-        T* out = packed + first * columns;
+        const int64_t wide = units_in_tile<Num>(units, tile_units, tile);
+        StorageOf<Num>* out = packed + first * columns;
         for (int64_t u = 0; u < wide; u += S::width) {
             for (int64_t k = 0; k < columns; k += S::width) {
                 const int64_t count = columns - k < S::width ? columns - k : S::width;
@@ -32,7 +32,7 @@ void pack_rows(const T* a, int64_t units, int64_t columns, int64_t tile_units, i
                     const int64_t unit = first + u + i;
                     block[i] = unit < units ? S::load_partial(a + unit * columns + k, count) : typename S::vec{};
                 }
-                transpose<T>(block);
+                transpose<SumOf<Num>>(block);
                 for (int64_t i = 0; i < count; ++i)
                     S::store(out + (k + i) * wide + u, block[i]);
             }
@@ -40,14 +40,14 @@ void pack_rows(const T* a, int64_t units, int64_t columns, int64_t tile_units, i
     }
 }
 
-template <class T>
-void pack_columns(const T* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin, int64_t tile_end,
-                  T* packed) {
-    using S = Simd<T>;
+template <class Num>
+void pack_columns(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin,
+                  int64_t tile_end, StorageOf<Num>* packed) {
+    using S = Simd<SumOf<Num>>;
     for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
         const int64_t first = tile * tile_units;
-        const int64_t wide = units_in_tile<T>(columns, tile_units, tile);
-        T* out = packed + first * units;
+        const int64_t wide = units_in_tile<Num>(columns, tile_units, tile);
+        StorageOf<Num>* out = packed + first * units;
         for (int64_t i = 0; i < units; ++i, out += wide)
             for (int64_t j = 0; j < wide; j += S::width) {
                 const int64_t left = columns - first - j;
@@ -56,25 +56,27 @@ void pack_columns(const T* a, int64_t units, int64_t columns, int64_t tile_units
     }
 }
 
-template <class T>
-void to_state(const StateLayout& layout, const T* rows, int64_t row_begin, int64_t row_end, T* state) {
+template <class Num>
+void to_state(const StateLayout& layout, const StateOf<Num>* rows, int64_t row_begin, int64_t row_end,
+              StateOf<Num>* state) {
     for (int64_t panel = 0; panel < layout.panels; ++panel) {
         const int64_t first = panel * layout.width;
         for (int64_t row = row_begin; row < row_end; ++row) {
-            T* out = state + panel * layout.panel_stride() + row * layout.width;
+            StateOf<Num>* out = state + panel * layout.panel_stride() + row * layout.width;
             for (int64_t u = 0; u < layout.width; ++u)
-                out[u] = first + u < layout.units ? rows[row * layout.units + first + u] : T(0);
+                out[u] = first + u < layout.units ? rows[row * layout.units + first + u] : StateOf<Num>(0);
         }
     }
 }
 
-template <class T>
-void from_state(const StateLayout& layout, const T* state, int64_t row_begin, int64_t row_end, T* rows) {
+template <class Num>
+void from_state(const StateLayout& layout, const StateOf<Num>* state, int64_t row_begin, int64_t row_end,
+                StateOf<Num>* rows) {
     for (int64_t panel = 0; panel < layout.panels; ++panel) {
         const int64_t first = panel * layout.width;
         const int64_t count = layout.units - first < layout.width ? layout.units - first : layout.width;
         for (int64_t row = row_begin; row < row_end; ++row) {
-            const T* in = state + panel * layout.panel_stride() + row * layout.width;
+            const StateOf<Num>* in = state + panel * layout.panel_stride() + row * layout.width;
             for (int64_t u = 0; u < count; ++u)
                 rows[row * layout.units + first + u] = in[u];
         }

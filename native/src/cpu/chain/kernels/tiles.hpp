@@ -58,7 +58,7 @@ template <class T, int R, int C> struct Accumulators {
                 value[r][c] = typename S::vec{};
     }
 
-    [[gnu::always_inline]] void start_rows_with(const T* row) {
+    template <class State> [[gnu::always_inline]] void start_rows_with(const State* row) {
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
@@ -67,7 +67,8 @@ template <class T, int R, int C> struct Accumulators {
     }
 
     /** value[r] += broadcast[r · stride] · weights, for one k. */
-    [[gnu::always_inline]] void multiply_add(const T* weights, const T* broadcast, int64_t stride) {
+    template <class Weight, class State>
+    [[gnu::always_inline]] void multiply_add(const Weight* weights, const State* broadcast, int64_t stride) {
         typename S::vec w[C];
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c)
@@ -91,9 +92,9 @@ template <class T, int R, int C> struct Accumulators {
 };
 
 /** tile += state · weights over all units; `width` is the layout's, known when compiling so that rows are offsets. */
-template <int width, class T, int R, int C>
-[[gnu::always_inline]] inline void multiply_state(Accumulators<T, R, C>& tile, const T* state, int64_t panel_stride,
-                                                  const T* weights, int64_t units) {
+template <int width, class T, int R, int C, class State, class Storage>
+[[gnu::always_inline]] inline void multiply_state(Accumulators<T, R, C>& tile, const State* state, int64_t panel_stride,
+                                                  const Storage* weights, int64_t units) {
     for (int64_t first = 0; first < units; first += width, state += panel_stride) {
         const int64_t count = units - first < width ? units - first : width;
 #pragma GCC unroll 2

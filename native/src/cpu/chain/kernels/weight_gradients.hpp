@@ -6,21 +6,23 @@
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
 /** δ of R consecutive units of one panel for all steps (last first) and rows, [row][R]. */
-template <class T, int width, int R> void pack_delta(const GradientSums<T>& sums, int64_t unit, T* packed) {
+template <class Num, int width, int R>
+void pack_delta(const GradientSums<Num>& sums, int64_t unit, StateOf<Num>* packed) {
     const StateLayout& layout = sums.layout;
     const int64_t rows = sums.row_end - sums.row_begin;
-    const T* delta = sums.delta + layout.offset(unit, sums.row_begin) + (sums.steps - 1) * sums.step_size;
+    const StateOf<Num>* delta = sums.delta + layout.offset(unit, sums.row_begin) + (sums.steps - 1) * sums.step_size;
     for (int64_t step = 0; step < sums.steps; ++step, delta -= sums.step_size)
         for (int64_t row = 0; row < rows; ++row, packed += R)
-            std::memcpy(packed, delta + row * width, R * sizeof(T));
+            std::memcpy(packed, delta + row * width, R * sizeof(StateOf<Num>));
 }
 
 /** R units of packed δ by C vectors of x, over all steps (last first) and rows. Asks for the sums of the next tile. */
-template <class T, int width, int C, int R>
-void outer_products(const GradientSums<T>& sums, const T* delta, int64_t panel, int64_t first, T* out) {
-    using S = Simd<T>;
+template <class Num, int width, int C, int R>
+void outer_products(const GradientSums<Num>& sums, const StateOf<Num>* delta, int64_t panel, int64_t first,
+                    SumOf<Num>* out) {
+    using S = Simd<SumOf<Num>>;
     const StateLayout& layout = sums.layout;
-    Accumulators<T, R, C> tile;
+    Accumulators<SumOf<Num>, R, C> tile;
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
@@ -34,7 +36,7 @@ void outer_products(const GradientSums<T>& sums, const T* delta, int64_t panel, 
             __builtin_prefetch(out + (R + r) * width + c * S::width, 1);
 
     const int64_t rows = sums.row_end - sums.row_begin;
-    const T* state =
+    const StateOf<Num>* state =
         sums.state + panel * layout.panel_stride() + sums.row_begin * width + first + (sums.steps - 1) * sums.step_size;
     for (int64_t step = 0; step < sums.steps; ++step, state -= sums.step_size) {
 #pragma GCC unroll 2
@@ -49,16 +51,17 @@ void outer_products(const GradientSums<T>& sums, const T* delta, int64_t panel, 
             S::store(out + r * width + c * S::width, tile.value[r][c]);
 }
 
-template <class T> using PackDelta = void (*)(const GradientSums<T>&, int64_t, T*);
-template <class T> using OuterProduct = void (*)(const GradientSums<T>&, const T*, int64_t, int64_t, T*);
+template <class Num> using PackDelta = void (*)(const GradientSums<Num>&, int64_t, StateOf<Num>*);
+template <class Num>
+using OuterProduct = void (*)(const GradientSums<Num>&, const StateOf<Num>*, int64_t, int64_t, StateOf<Num>*);
 
-template <class T, int width, int... r>
-constexpr ByRows<PackDelta<T>, sizeof...(r)> pack_delta_by_rows(std::integer_sequence<int, r...>) {
-    return {&pack_delta<T, width, r + 1>...};
+template <class Num, int width, int... r>
+constexpr ByRows<PackDelta<Num>, sizeof...(r)> pack_delta_by_rows(std::integer_sequence<int, r...>) {
+    return {&pack_delta<Num, width, r + 1>...};
 }
-template <class T, int width, int C, int... r>
-constexpr ByRows<OuterProduct<T>, sizeof...(r)> outer_products_by_rows(std::integer_sequence<int, r...>) {
-    return {&outer_products<T, width, C, r + 1>...};
+template <class Num, int width, int C, int... r>
+constexpr ByRows<OuterProduct<Num>, sizeof...(r)> outer_products_by_rows(std::integer_sequence<int, r...>) {
+    return {&outer_products<Num, width, C, r + 1>...};
 }
 
 /** Calls body(unit, units) for the tiles of a range of units; a tile's units lie in one panel. */
@@ -72,12 +75,13 @@ template <int width, class Body>
     }
 }
 
-template <class T, int width>
-void weight_gradients_width(const GradientSums<T>& sums, int64_t unit_begin, int64_t unit_end, T* weight_sums) {
-    constexpr int C = width / Simd<T>::width < outer_vectors ? width / Simd<T>::width : outer_vectors;
+template <class Num, int width>
+void weight_gradients_width(const GradientSums<Num>& sums, int64_t unit_begin, int64_t unit_end,
+                            SumOf<Num>* weight_sums) {
+    constexpr int C = width / Simd<SumOf<Num>>::width < outer_vectors ? width / Simd<SumOf<Num>>::width : outer_vectors;
     using Rows = std::make_integer_sequence<int, outer_rows>;
-    static constexpr auto packs = pack_delta_by_rows<T, width>(Rows{});
-    static constexpr auto products = outer_products_by_rows<T, width, C>(Rows{});
+    static constexpr auto packs = pack_delta_by_rows<Num, width>(Rows{});
+    static constexpr auto products = outer_products_by_rows<Num, width, C>(Rows{});
     const StateLayout& layout = sums.layout;
     // Rows of δ lie a panel's width apart, which maps them to few sets of the first-level cache. Packed once, they are
     // read for every panel of x.
@@ -88,8 +92,8 @@ void weight_gradients_width(const GradientSums<T>& sums, int64_t unit_begin, int
     for (int64_t panel = 0; panel < layout.panels; ++panel) {
         // The last panel may be filled in part: vectors behind `padded` hold nothing.
         const int64_t used = layout.padded - panel * width < width ? layout.padded - panel * width : width;
-        T* const panel_sums = weight_sums + panel * layout.units * width;
-        for (int64_t first = 0; first < used; first += C * Simd<T>::width)
+        SumOf<Num>* const panel_sums = weight_sums + panel * layout.units * width;
+        for (int64_t first = 0; first < used; first += C * Simd<SumOf<Num>>::width)
             outer_tiles<width>(unit_begin, unit_end, [&](int64_t unit, int64_t units) {
                 products[static_cast<size_t>(units - 1)](sums, sums.packed_delta + unit * rows, panel, first,
                                                          panel_sums + unit * width + first);
@@ -97,33 +101,34 @@ void weight_gradients_width(const GradientSums<T>& sums, int64_t unit_begin, int
     }
 }
 
-template <class T>
-void weight_gradients(const GradientSums<T>& sums, int64_t unit_begin, int64_t unit_end, T* weight_sums) {
-    if (sums.layout.width == narrow_width<T>)
-        weight_gradients_width<T, narrow_width<T>>(sums, unit_begin, unit_end, weight_sums);
+template <class Num>
+void weight_gradients(const GradientSums<Num>& sums, int64_t unit_begin, int64_t unit_end, SumOf<Num>* weight_sums) {
+    if (sums.layout.width == narrow_width<StateOf<Num>>)
+        weight_gradients_width<Num, narrow_width<StateOf<Num>>>(sums, unit_begin, unit_end, weight_sums);
     else
-        weight_gradients_width<T, wide_width<T>>(sums, unit_begin, unit_end, weight_sums);
+        weight_gradients_width<Num, wide_width<StateOf<Num>>>(sums, unit_begin, unit_end, weight_sums);
 }
 
 /** R inputs (none: the bias) by C vectors of δ, over all steps (last first) and rows. */
-template <class T, int C, int R>
-void input_outer_products(const GradientSums<T>& sums, int64_t first_input, int64_t panel, int64_t first, T* out) {
-    using S = Simd<T>;
+template <class Num, int C, int R>
+void input_outer_products(const GradientSums<Num>& sums, int64_t first_input, int64_t panel, int64_t first,
+                          SumOf<Num>* out) {
+    using S = Simd<SumOf<Num>>;
     const StateLayout& layout = sums.layout;
     constexpr int tile_rows = R == 0 ? 1 : R;
     const int64_t stride = layout.panels * layout.width;
     out += first_input * stride + panel * layout.width + first;
-    Accumulators<T, tile_rows, C> tile;
+    Accumulators<SumOf<Num>, tile_rows, C> tile;
 #pragma GCC unroll 16
     for (int r = 0; r < tile_rows; ++r)
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c)
             tile.value[r][c] = S::load(out + r * stride + c * S::width);
 
-    const T* delta = sums.delta + panel * layout.panel_stride() + first;
+    const StateOf<Num>* delta = sums.delta + panel * layout.panel_stride() + first;
     for (int64_t step = sums.steps - 1; step >= 0; --step) {
         for (int64_t row = sums.row_begin; row < sums.row_end; ++row) {
-            const T* d = delta + step * sums.step_size + row * layout.width;
+            const StateOf<Num>* d = delta + step * sums.step_size + row * layout.width;
             if constexpr (R == 0) {
 #pragma GCC unroll 4
                 for (int c = 0; c < C; ++c)
@@ -141,32 +146,33 @@ void input_outer_products(const GradientSums<T>& sums, int64_t first_input, int6
             S::store(out + r * stride + c * S::width, tile.value[r][c]);
 }
 
-template <class T> using InputOuterProduct = void (*)(const GradientSums<T>&, int64_t, int64_t, int64_t, T*);
+template <class Num>
+using InputOuterProduct = void (*)(const GradientSums<Num>&, int64_t, int64_t, int64_t, StateOf<Num>*);
 
-template <class T, int C, int... r>
-constexpr ByRows<InputOuterProduct<T>, sizeof...(r)> input_outer_products_by_rows(std::integer_sequence<int, r...>) {
-    return {&input_outer_products<T, C, r + 1>...};
+template <class Num, int C, int... r>
+constexpr ByRows<InputOuterProduct<Num>, sizeof...(r)> input_outer_products_by_rows(std::integer_sequence<int, r...>) {
+    return {&input_outer_products<Num, C, r + 1>...};
 }
 
-template <class T>
-void input_weight_gradients(const GradientSums<T>& sums, int64_t panel_begin, int64_t panel_end, T* input_sums,
-                            T* bias_sums) {
+template <class Num>
+void input_weight_gradients(const GradientSums<Num>& sums, int64_t panel_begin, int64_t panel_end,
+                            SumOf<Num>* input_sums, SumOf<Num>* bias_sums) {
     const StateLayout& layout = sums.layout;
     const auto run = [&]<int C>(std::integral_constant<int, C>) {
         static constexpr auto products =
-            input_outer_products_by_rows<T, C>(std::make_integer_sequence<int, outer_rows>{});
+            input_outer_products_by_rows<Num, C>(std::make_integer_sequence<int, outer_rows>{});
         for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-            for (int64_t first = 0; first < layout.width; first += C * Simd<T>::width) {
-                input_outer_products<T, C, 0>(sums, 0, panel, first, bias_sums);
+            for (int64_t first = 0; first < layout.width; first += C * Simd<SumOf<Num>>::width) {
+                input_outer_products<Num, C, 0>(sums, 0, panel, first, bias_sums);
                 even_pieces(sums.inputs, outer_rows, [&](int64_t begin, int64_t count) {
                     products[static_cast<size_t>(count - 1)](sums, begin, panel, first, input_sums);
                 });
             }
         }
     };
-    constexpr int narrow_vectors = narrow_width<T> / Simd<T>::width;
+    constexpr int narrow_vectors = narrow_width<StateOf<Num>> / Simd<SumOf<Num>>::width;
     constexpr int narrow = narrow_vectors < outer_vectors ? narrow_vectors : outer_vectors;
-    if (layout.width == narrow_width<T>)
+    if (layout.width == narrow_width<StateOf<Num>>)
         run(std::integral_constant<int, narrow>{});
     else
         run(std::integral_constant<int, outer_vectors>{});

@@ -1,0 +1,131 @@
+// One step of streams against the same step inside a sequence, on the same prepared weights and one thread, in turns.
+// Both write every state.
+//
+//     stream_bench [options]
+//       --pairs N    pairs a shape (default 21)
+//       --markdown   prints the table for docs/benchmarks.md
+//
+// The ratio is time(step of streams) / time(step in a sequence) of a pair, its median over the pairs.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "orthonative/orthonative.h"
+
+namespace {
+
+void require(ortho_status status) {
+    if (status != ORTHO_OK) {
+        std::fprintf(stderr, "%s\n", ortho_last_error());
+        std::exit(1);
+    }
+}
+
+std::vector<float> normal(uint32_t index, double deviation, int64_t count) {
+    std::vector<float> values(static_cast<size_t>(count));
+    require(ortho_random_normal(1, ORTHO_STREAM_DATA, index, 0, deviation, ORTHO_FLOAT32, count, values.data()));
+    return values;
+}
+
+double median(std::vector<double> values) {
+    std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+    return values[values.size() / 2];
+}
+
+template <class Run> double nanoseconds(Run&& run) {
+    const auto begin = std::chrono::steady_clock::now();
+    run();
+    return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count();
+}
+
+struct Shape {
+    int64_t units;
+    int64_t streams;
+    int64_t steps;
+};
+
+void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown) {
+    const auto [n, count, steps] = shape;
+    const double alpha = 1, beta = 0.05;
+    ortho_chain_options options{};
+    options.struct_size = sizeof options;
+    options.dtype = ORTHO_FLOAT32;
+    options.model = ORTHO_RECURRENT;
+    options.activation = ORTHO_TANH;
+    options.filter = ORTHO_FILTER_HAAR;
+    options.hidden_size = n;
+    options.input_size = 1;
+    options.alpha = &alpha;
+    options.beta = &beta;
+    options.alpha_count = options.beta_count = 1;
+    ortho_weights* weights = nullptr;
+    ortho_chain* chain = nullptr;
+    ortho_streams* streams = nullptr;
+    require(ortho_weights_create(&weights, device, &options));
+    const auto w = normal(1, 0.05, n * n), v = normal(2, 1, n), b = normal(3, 0.1, n), u = normal(4, 1, steps * count);
+    require(ortho_weights_prepare(weights, 1, 0, w.data(), v.data(), b.data()));
+    require(ortho_chain_create_on(&chain, weights));
+    require(ortho_streams_create(&streams, weights, count));
+    std::vector<float> states(static_cast<size_t>(steps * count * n));
+
+    const auto in_sequence = [&] {
+        require(ortho_chain_forward(chain, steps, count, steps, 0, nullptr, nullptr, nullptr, u.data(), nullptr,
+                                    states.data()));
+    };
+    const auto step_by_step = [&] {
+        for (int64_t step = 0; step < steps; ++step)
+            require(ortho_streams_step(streams, nullptr, u.data() + step * count, states.data() + step * count * n));
+    };
+    std::vector<double> sequence, stepped, ratios;
+    in_sequence();
+    step_by_step();
+    for (int pair = 0; pair < pairs; ++pair) {
+        double times[2];
+        for (int turn = 0; turn < 2; ++turn) {
+            const bool of_streams = (turn + pair) % 2 != 0;
+            times[of_streams] = of_streams ? nanoseconds(step_by_step) : nanoseconds(in_sequence);
+        }
+        sequence.push_back(times[0] / static_cast<double>(steps) / 1000);
+        stepped.push_back(times[1] / static_cast<double>(steps) / 1000);
+        ratios.push_back(times[1] / times[0]);
+    }
+    std::printf(markdown ? "| %lld | %lld | %.3g µs | %.3g µs | %.2f |\n" : "%6lld %8lld %14.3g us %14.3g us %7.2f\n",
+                static_cast<long long>(n), static_cast<long long>(count), median(sequence), median(stepped),
+                median(ratios));
+    ortho_streams_free(streams);
+    ortho_chain_free(chain);
+    ortho_weights_free(weights);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    int pairs = 21;
+    bool markdown = false;
+    for (int i = 1; i < argc; ++i) {
+        if (std::strcmp(argv[i], "--markdown") == 0) {
+            markdown = true;
+        } else if (std::strcmp(argv[i], "--pairs") == 0 && i + 1 < argc) {
+            pairs = std::max(1, std::atoi(argv[++i]));
+        } else {
+            std::fprintf(stderr, "stream_bench [--pairs N] [--markdown]\n");
+            return 2;
+        }
+    }
+    ortho_device_options options{};
+    options.struct_size = sizeof options;
+    options.kind = ORTHO_DEVICE_CPU;
+    options.threads = 1;
+    ortho_device* device = nullptr;
+    require(ortho_device_create(&device, &options));
+    std::printf(markdown ? "| N | S | in a sequence | a step of streams | ratio |\n|---|---|---|---|---|\n"
+                         : "     N  streams    in a sequence  step of streams   ratio\n");
+    for (const Shape& shape : {Shape{16, 1, 20000}, Shape{64, 1, 4000}, Shape{128, 1, 1000}, Shape{256, 1, 250},
+                               Shape{512, 1, 50}, Shape{128, 1000, 5}})
+        compare(device, shape, pairs, markdown);
+    ortho_device_free(device);
+    return 0;
+}
