@@ -108,6 +108,7 @@ internal enum ortho_stream : uint
     ORTHO_STREAM_SHUFFLE = 2,
     ORTHO_STREAM_DATA = 3,
     ORTHO_STREAM_NOISE = 4,
+    ORTHO_STREAM_DROPOUT = 5,
 }
 
 /// <summary>A device: where buffers lie and work runs. For the CPU it owns the thread pool.</summary>
@@ -146,7 +147,7 @@ internal unsafe struct ortho_system_info
     /// <summary>Physical memory in bytes (the control groups&apos; limit where that is lower).</summary>
     public long total_memory;
     /// <summary>
-    /// Memory in bytes that can be had now without swapping, with the cache of files that the system would give back:
+    /// Memory in bytes that is free now without swapping, with the cache of files that the system would give back:
     /// of the machine, of the process&apos;s control groups, and under its limits of address space and data.
     /// </summary>
     public long available_memory;
@@ -302,7 +303,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "72003275e6909ab12be84d471611e7ff5c72cfccac959c05ec97b4c26f3e6bf8";
+    public const string HeaderHash = "0e17973b42f90c03ab50275f86c8bcda250372d7312892983a96b2dcffda8226";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -339,7 +340,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Describes the machine.</summary>
     /// <param name="info">written; its struct_size is read first</param>
     /// <returns>
-    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is unknown;
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is refused;
     /// ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
     /// </returns>
     [LibraryImport(Library)]
@@ -391,7 +392,10 @@ internal static unsafe partial class NativeMethods
     /// <summary>Allocates zeroed memory, aligned to 64 bytes (2 MiB and huge pages where it is large; CUDA: 256 bytes).</summary>
     /// <param name="buffer">written: the new buffer; free it with ortho_buffer_free</param>
     /// <param name="bytes">size, at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY with the bytes asked for and the bytes available;
+    /// CUDA: ORTHO_INVALID_STATE while the device&apos;s stream is captured
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_buffer_create(ortho_buffer** buffer, ortho_device* device, long bytes);
@@ -418,7 +422,10 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial long ortho_buffer_bytes(ortho_buffer* buffer);
 
-    /// <summary>Frees a buffer.</summary>
+    /// <summary>
+    /// Frees a buffer. CUDA: work given to its device before may still use it; work on other streams that uses it must have
+    /// ended. The device uses the memory again; the GPU gets it back when it runs out, or when its last device is freed.
+    /// </summary>
     /// <param name="buffer">may be null</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -551,6 +558,24 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_add_normal_noise(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double standard_deviation, long count, void* x, void* y);
 
+    /// <summary>
+    /// Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
+    /// to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
+    /// at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
+    /// index) is below rate * 2^32, rounded down.
+    /// </summary>
+    /// <param name="device">what draws; the values do not depend on its kind or threads</param>
+    /// <param name="source">who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number</param>
+    /// <param name="index">which stream of that source, 0 to 2^48 - 1</param>
+    /// <param name="rate">0 to 1, 1 excluded</param>
+    /// <param name="count">at least 1, at most 2^48</param>
+    /// <param name="x">[count]</param>
+    /// <param name="y">[count], written; may be x; a dropped element is 0 whatever x_i is</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_dropout(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double rate, long count, void* x, void* y);
+
     /// <summary>Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).</summary>
     /// <param name="purpose">ortho_stream</param>
     /// <param name="index">which stream of that purpose</param>
@@ -678,11 +703,11 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
 
-    /// <summary>Makes streams: sequences that are fed step by step, all at the same time. All states are zeros. CPU only.</summary>
+    /// <summary>Makes streams: sequences that are fed step by step, all at the same time. All states are zeros.</summary>
     /// <param name="streams">written: the new streams; free them with ortho_streams_free</param>
     /// <param name="prepared">weights of a recurrent chain</param>
     /// <param name="count">S, at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED on a CUDA device</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepared, long count);
@@ -690,7 +715,8 @@ internal static unsafe partial class NativeMethods
     /// <summary>
     /// Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
     /// states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
-    /// that were prepared anew since the last step are used from this one on.
+    /// that were prepared anew since the last step are used from this one on. CUDA: work for the device&apos;s stream, like a
+    /// call of a chain, whose bits depend on S.
     /// </summary>
     /// <param name="streams">used by one thread at a time</param>
     /// <param name="resets">[S] in the host&apos;s memory: not 0: that stream starts again from a state of zeros; null: none does</param>
