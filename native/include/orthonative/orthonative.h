@@ -24,8 +24,8 @@
  *    ORTHO_FLOAT64: double). Buffers belong to the caller, are used during the call only, and may not overlap unless
  *    the function says otherwise.
  *  - Any thread may call. A device does the work of one call at a time: calls on one device, or on objects that were
- *    made on it, may come from several threads, and then wait for each other. A chain is used by one thread at a time, and
- *    so are the streams of one object; streams wait for nobody.
+ *    made on it, may come from several threads, and then wait for each other. A chain is used by one thread at a time,
+ * and so are the streams of one object; streams wait for nobody.
  *  - `count` is the number of elements of a buffer, at least 1.
  *  - Numbers are given as double. One that must be finite in dtype is refused if it is NaN or infinite once rounded to
  *    the type of the buffers: beyond 3.4e38 for ORTHO_FLOAT32.
@@ -36,10 +36,11 @@
  *    on them, and gets the same results; threads are started again when they are needed, fewer if the system does
  *    not start as many. A fork waits for no call. A chain that another thread was using at that moment is half
  *    changed in the child: its forward and backward calls return ORTHO_INVALID_STATE, and freeing it leaves its
- *    memory allocated; so it is with streams. Weights that were being prepared must be prepared anew. What other threads were writing into buffers at that moment may be half written. CUDA does
- *    not survive fork: calls on what the parent created on a CUDA device return ORTHO_INVALID_STATE, freeing it
- *    touches no GPU, and creating a CUDA device returns ORTHO_NOT_SUPPORTED if the parent had created one. Programs
- *    that are started with vfork, posix_spawn or exec are not concerned.
+ *    memory allocated; so it is with streams. Weights that were being prepared must be prepared anew. What other
+ * threads were writing into buffers at that moment may be half written. CUDA does not survive fork: calls on what the
+ * parent created on a CUDA device return ORTHO_INVALID_STATE, freeing it touches no GPU, and creating a CUDA device
+ * returns ORTHO_NOT_SUPPORTED if the parent had created one. Programs that are started with vfork, posix_spawn or exec
+ * are not concerned.
  *  - A call runs in a floating-point environment of its own, on all of its threads: rounding to nearest, no exception
  *    traps. That of the calling thread does not matter; when the call returns, it is as it was, flags included.
  *  - CPU: chains, dense layers and losses take numbers below the smallest normal one (1.2e-38 for ORTHO_FLOAT32,
@@ -226,7 +227,8 @@ typedef struct ortho_error {
  */
 ORTHO_API ortho_status ortho_get_last_error(ortho_error* error);
 
-/** @return number of objects (devices, buffers, stagings, chains, weights, streams) created and not yet freed; for leak tests. */
+/** @return number of objects (devices, buffers, stagings, chains, weights, streams) created and not yet freed; for leak
+ * tests. */
 ORTHO_API int64_t ortho_live_objects(void);
 
 /**
@@ -681,12 +683,13 @@ ORTHO_API ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumula
                                             void* initial_gradients);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
-/* Prepared weights: packed and converted once for each change of the parameters, instead of in each call of a chain.  */
-/* Any number of chains and streams on any threads share them. A feedforward chain of L layers keeps two of them       */
+/* Prepared weights: packed and converted once for each change of the parameters, instead of in each call of a chain. */
+/* Any number of chains and streams on any threads share them. A feedforward chain of L layers keeps two of them */
 /* packed at a time, prepared weights keep all: three times the memory of the parameters.                             */
 
 /**
- * Makes weights, draws their filter and takes all the memory that they need. They must be prepared before they are used.
+ * Makes weights, draws their filter and takes all the memory that they need. They must be prepared before they are
+ * used.
  * @param weights  written: the new weights; free them with ortho_weights_free
  * @param options  copied; those of every chain that is created on the weights
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
@@ -723,18 +726,19 @@ ORTHO_API void ortho_weights_free(ortho_weights* prepared);
 ORTHO_API ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
 
 /**
- * Makes streams: sequences that are fed step by step, all at the same time. All states are zeros. CPU only.
+ * Makes streams: sequences that are fed step by step, all at the same time. All states are zeros.
  * @param streams   written: the new streams; free them with ortho_streams_free
  * @param prepared  weights of a recurrent chain
  * @param count     S, at least 1
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED on a CUDA device
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepared, int64_t count);
 
 /**
  * Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
  * states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
- * that were prepared anew since the last step are used from this one on.
+ * that were prepared anew since the last step are used from this one on. CUDA: work for the device's stream, like a
+ * call of a chain, whose bits depend on S.
  * @param streams  used by one thread at a time
  * @param resets   [S] in the host's memory: not 0: that stream starts again from a state of zeros; null: none does
  * @param inputs   [S, D]; null where D is 0
@@ -755,7 +759,8 @@ ORTHO_API ortho_status ortho_streams_read(ortho_streams* streams, void* states);
 /**
  * Replaces the states.
  * @param states  [S, N]
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the streams
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
+ * streams
  */
 ORTHO_API ortho_status ortho_streams_write(ortho_streams* streams, const void* states);
 

@@ -339,7 +339,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "416dfd0b07fa9ac2fa006a3fd66cb9358908a2b2b6b6c7e1918342ef28764223";
+    public const string HeaderHash = "a125d75382be0b5e13e046d1565aa3c2032b5c05e361b39a7f3d58b073194780";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -374,7 +374,10 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_get_last_error(ortho_error* error);
 
-    /// <returns>number of objects (devices, buffers, stagings, chains, weights, streams) created and not yet freed; for leak tests.</returns>
+    /// <returns>
+    /// number of objects (devices, buffers, stagings, chains, weights, streams) created and not yet freed; for leak
+    /// tests.
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial long ortho_live_objects();
@@ -713,7 +716,10 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_backward(ortho_chain* chain, int accumulate, void* weights, void* input_weights, void* bias, void* inputs, void* output_gradients, void* weight_gradients, void* input_weight_gradients, void* bias_gradients, void* input_gradients, void* initial_gradients);
 
-    /// <summary>Makes weights, draws their filter and takes all the memory that they need. They must be prepared before they are used.</summary>
+    /// <summary>
+    /// Makes weights, draws their filter and takes all the memory that they need. They must be prepared before they are
+    /// used.
+    /// </summary>
     /// <param name="weights">written: the new weights; free them with ortho_weights_free</param>
     /// <param name="options">copied; those of every chain that is created on the weights</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
@@ -752,11 +758,11 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
 
-    /// <summary>Makes streams: sequences that are fed step by step, all at the same time. All states are zeros. CPU only.</summary>
+    /// <summary>Makes streams: sequences that are fed step by step, all at the same time. All states are zeros.</summary>
     /// <param name="streams">written: the new streams; free them with ortho_streams_free</param>
     /// <param name="prepared">weights of a recurrent chain</param>
     /// <param name="count">S, at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED on a CUDA device</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepared, long count);
@@ -764,7 +770,8 @@ internal static unsafe partial class NativeMethods
     /// <summary>
     /// Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
     /// states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
-    /// that were prepared anew since the last step are used from this one on.
+    /// that were prepared anew since the last step are used from this one on. CUDA: work for the device&apos;s stream, like a
+    /// call of a chain, whose bits depend on S.
     /// </summary>
     /// <param name="streams">used by one thread at a time</param>
     /// <param name="resets">[S] in the host&apos;s memory: not 0: that stream starts again from a state of zeros; null: none does</param>
@@ -787,7 +794,10 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>Replaces the states.</summary>
     /// <param name="states">[S, N]</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the streams</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
+    /// streams
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_streams_write(ortho_streams* streams, void* states);
