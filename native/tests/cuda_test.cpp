@@ -328,11 +328,164 @@ TEST(CudaWeights, Chains_on_them_have_the_bits_of_chains_with_their_own) {
         expect_same_bits(run_chain<float>(p), run_prepared<float>(p, chain, cuda().get()));
         weights.prepare<float>(other, 2, true);
         expect_same_bits(run_chain<float>(other), run_prepared<float>(other, chain, cuda().get()));
-        ortho_streams* streams = nullptr;
-        if (model == ORTHO_RECURRENT) {
-            EXPECT_TRUE(fails(ortho_streams_create(&streams, weights, 1), ORTHO_NOT_SUPPORTED, "streams"));
+    }
+}
+
+TEST(CudaWeights, Chains_share_them_and_keep_them) {
+    Problem small = make_problem({5, 3, 2, 24}), large = make_problem({6, 20, 2, 24});
+    fill(small);
+    fill(large);
+    for (const char* name : {"steps", "graph", "persistent"}) {
+        SCOPED_TRACE(name);
+        const Plan plan(name);
+        auto weights = std::make_unique<Weights>(cuda(), small, ORTHO_FLOAT32);
+        weights->prepare<float>(small, 1, true);
+        const PreparedChain a(*weights), b(*weights);
+        weights.reset();
+        for (int i = 0; i < 3; ++i) {
+            expect_same_bits(run_chain<float>(small), run_prepared<float>(small, a, cuda().get()));
+            expect_same_bits(run_chain<float>(large), run_prepared<float>(large, b, cuda().get()));
         }
     }
+}
+
+// What a chain has besides its states lies in the weights.
+TEST(CudaWeights, Chains_on_them_take_no_memory_for_the_filter) {
+    NEEDS_EMULATOR();
+    constexpr int64_t units = 200;
+    Problem p = make_problem({2, 1, 1, units});
+    fill(p);
+    const Weights weights(cuda(), p, ORTHO_FLOAT32);
+    const int64_t before = emulator().counters().live_objects;
+    const PreparedChain first(weights), second(weights);
+    EXPECT_EQ(emulator().counters().live_objects, before);
+}
+
+template <class T> void expect_streams_of_a_chain(const Problem& p) {
+    const auto [steps, count, d, n] = p.shape;
+    const Weights weights(cuda(), p, dtype_of<T>);
+    weights.prepare<T>(p, 1, false);
+    const Chain chain(cuda(), options_of(p, static_cast<ortho_dtype>(dtype_of<T>)));
+    const Arrays<T> a(p, cuda().get());
+    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, steps, count, steps, 0, a.weights.data(), a.input_weights.data(),
+                                             a.bias.data(), a.inputs.data(), nullptr, a.outputs.data())));
+    const std::vector<T> states = a.outputs.values();
+    const std::vector<double> expected(states.begin(), states.end());
+    const Streams streams(weights, count);
+    const DeviceArray<T> outputs(cuda().get(), static_cast<size_t>(count * n), 0);
+    const double length = static_cast<double>((n + d + 4) * (steps + 1));
+    for (int64_t step = 0; step < steps; ++step) {
+        const T* const inputs = d > 0 ? a.inputs.data() + step * count * d : nullptr;
+        // Every third step is asked for its states afterwards only.
+        const bool later = step % 3 == 2;
+        ASSERT_TRUE(succeeds(ortho_streams_step(streams, nullptr, inputs, later ? nullptr : outputs.data())));
+        if (later) {
+            ASSERT_TRUE(succeeds(ortho_streams_read(streams, outputs.data())));
+        }
+        const std::vector<T> found = outputs.values();
+        const auto first = expected.begin() + step * count * n;
+        expect_close("states", {first, first + count * n}, {found.begin(), found.end()}, rounding<T>, length);
+    }
+}
+
+TEST(CudaStreams, Every_step_agrees_with_that_of_a_chain) {
+    int index = 0;
+    for (const Shape& shape : {Shape{7, 1, 1, 16}, Shape{5, 3, 0, 65}, Shape{6, 37, 3, 20}})
+        for (const ortho_filter_kind filter : filters) {
+            Problem p = make_problem(shape);
+            p.filter = filter;
+            p.per_unit = index % 2 == 1;
+            p.activation = index % 3 == 1 ? ORTHO_RELU : ORTHO_TANH;
+            p.output_steps = shape.steps;
+            ++index;
+            fill(p);
+            SCOPED_TRACE(describe(p));
+            expect_streams_of_a_chain<float>(p);
+            expect_streams_of_a_chain<double>(p);
+        }
+}
+
+TEST(CudaStreams, A_reset_starts_a_stream_again_and_no_other_and_states_can_be_replaced) {
+    Problem p = make_problem({4, 3, 2, 20});
+    fill(p);
+    const Weights weights(cuda(), p, ORTHO_FLOAT32);
+    weights.prepare<float>(p, 1, false);
+    const Streams streams(weights, 3);
+    const DeviceArray<float> inputs(cuda().get(), convert<float>(p.inputs)), outputs(cuda().get(), 60, 0),
+        saved(cuda().get(), 60, 0);
+    const auto step = [&](int64_t number, const uint8_t* resets) {
+        EXPECT_TRUE(succeeds(ortho_streams_step(streams, resets, inputs.data() + number * 6, outputs.data())));
+        return outputs.values();
+    };
+    const std::vector<float> first = step(0, nullptr);
+    ASSERT_TRUE(succeeds(ortho_streams_read(streams, saved.data())));
+    EXPECT_EQ(saved.values(), first);
+    const std::vector<float> second = step(1, nullptr);
+    const uint8_t resets[] = {0, 1, 0};
+    const std::vector<float> with_reset = step(0, resets);
+    for (size_t i = 0; i < with_reset.size(); ++i)
+        EXPECT_EQ(with_reset[i] == first[i], i / 20 == 1) << i;
+    ASSERT_TRUE(succeeds(ortho_streams_write(streams, saved.data())));
+    EXPECT_EQ(step(1, nullptr), second);
+}
+
+TEST(CudaStreams, A_step_can_be_captured_by_the_owner_of_the_stream) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({2, 3, 2, 20});
+    fill(p);
+    const Device device = make_cuda_device();
+    ortho_device_info info{};
+    info.struct_size = sizeof info;
+    ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+    const Weights weights(device, p, ORTHO_FLOAT32);
+    weights.prepare<float>(p, 1, false);
+    const Streams streams(weights, 3), captured_streams(weights, 3);
+    const DeviceArray<float> inputs(device.get(), convert<float>(p.inputs)), outputs(device.get(), 60, 0);
+    // Two steps, since states take turns.
+    const auto steps = [&](ortho_streams* of) {
+        for (int number = 0; number < 2; ++number)
+            EXPECT_TRUE(succeeds(ortho_streams_step(of, nullptr, inputs.data() + number * 6, outputs.data())));
+    };
+    steps(streams);
+    steps(streams);
+    const std::vector<float> expected = outputs.values();
+    emulator().begin_capture(info.cuda_stream);
+    steps(captured_streams);
+    void* const captured = emulator().end_capture(info.cuda_stream);
+    ASSERT_NE(captured, nullptr);
+    for (int i = 0; i < 2; ++i)
+        emulator().replay(captured, info.cuda_stream);
+    EXPECT_EQ(outputs.values(), expected);
+    emulator().discard(captured);
+}
+
+TEST(CudaStreams, A_step_takes_no_memory_and_uses_weights_that_were_prepared_anew) {
+    NEEDS_EMULATOR();
+    Problem p = make_problem({2, 3, 2, 20}), other = p;
+    fill(p);
+    fill(other);
+    for (double& value : other.weights)
+        value *= 0.5;
+    const Weights weights(cuda(), p, ORTHO_FLOAT32);
+    weights.prepare<float>(p, 1, false);
+    const Streams streams(weights, 3), others(weights, 3);
+    const DeviceArray<float> inputs(cuda().get(), convert<float>(p.inputs)), outputs(cuda().get(), 60, 0);
+    const auto before = emulator().counters();
+    const auto step = [&](ortho_streams* of, int64_t number) {
+        EXPECT_TRUE(succeeds(ortho_streams_step(of, nullptr, inputs.data() + number * 6, outputs.data())));
+        return outputs.values();
+    };
+    step(streams, 0);
+    const std::vector<float> old = step(streams, 1);
+    step(others, 0);
+    const auto after = emulator().counters();
+    EXPECT_EQ(after.live_objects, before.live_objects);
+    EXPECT_EQ(after.device_waits, before.device_waits);
+    // A check for NaN and infinity and an epilogue; products with V and with [alpha O; W].
+    EXPECT_EQ(after.launches - before.launches, 3 * 2);
+    EXPECT_EQ(after.products - before.products, 3 * 2);
+    weights.prepare<float>(other, 2, false);
+    EXPECT_NE(step(others, 1), old);
 }
 
 TEST(CudaChainPlans, A_loop_is_captured_the_second_time_and_gives_the_same_bits) {

@@ -723,18 +723,19 @@ ORTHO_API void ortho_weights_free(ortho_weights* prepared);
 ORTHO_API ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
 
 /**
- * Makes streams: sequences that are fed step by step, all at the same time. All states are zeros. CPU only.
+ * Makes streams: sequences that are fed step by step, all at the same time. All states are zeros.
  * @param streams   written: the new streams; free them with ortho_streams_free
  * @param prepared  weights of a recurrent chain
  * @param count     S, at least 1
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED on a CUDA device
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepared, int64_t count);
 
 /**
  * Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
  * states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
- * that were prepared anew since the last step are used from this one on.
+ * that were prepared anew since the last step are used from this one on. CUDA: work for the device's stream, like a
+ * call of a chain, whose bits depend on S.
  * @param streams  used by one thread at a time
  * @param resets   [S] in the host's memory: not 0: that stream starts again from a state of zeros; null: none does
  * @param inputs   [S, D]; null where D is 0

@@ -8,7 +8,7 @@
 #include "core/memory.hpp"
 #include "core/orthogonal.hpp"
 #include "model/chain.hpp"
-#include "model/copied_weights.hpp"
+#include "model/streams.hpp"
 
 namespace ortho::cuda {
 namespace {
@@ -113,37 +113,46 @@ struct CudaStaging final : ortho_staging {
     plugin::Staging* const staging;
 };
 
+/** @param spec  must outlive the parameters */
+plugin::ChainParameters parameters_of(const ChainSpec& spec) {
+    plugin::ChainParameters parameters{};
+    parameters.dtype = spec.dtype;
+    parameters.model = spec.model;
+    parameters.activation = spec.activation;
+    parameters.structured = spec.structured();
+    parameters.filter_per_layer = spec.filter_per_layer;
+    parameters.check_finite = spec.check_finite;
+    parameters.hidden_size = spec.hidden_size;
+    parameters.input_size = spec.input_size;
+    parameters.layers = spec.layers;
+    parameters.checkpoint_every = spec.checkpoint_every;
+    parameters.max_state_bytes = spec.max_state_bytes;
+    parameters.alpha = spec.alpha.data();
+    parameters.beta = spec.beta.data();
+    parameters.context = const_cast<ChainSpec*>(&spec);
+    parameters.read_matrix = [](void* context, int64_t layer, double* matrix, plugin::Failure* failure) {
+        return plugin::guard(failure, [&] { static_cast<const ChainSpec*>(context)->write_matrix(layer, matrix); });
+    };
+    parameters.read_moves = [](void* context, int64_t layer, int32_t* source, double* sign, plugin::Failure* failure) {
+        return plugin::guard(failure, [&] {
+            const auto* const chain_spec = static_cast<const ChainSpec*>(context);
+            const SignedPermutation moves = structured_filter(chain_spec->filter_of(layer));
+            std::copy(moves.source.begin(), moves.source.end(), source);
+            std::copy(moves.sign.begin(), moves.sign.end(), sign);
+        });
+    };
+    return parameters;
+}
+
 class CudaChain final : public ortho_chain {
 public:
     CudaChain(CudaDevice& owner, ChainSpec chain_spec) : ortho_chain(owner, std::move(chain_spec)), cuda_(owner) {
-        plugin::ChainParameters parameters{};
-        parameters.dtype = spec.dtype;
-        parameters.model = spec.model;
-        parameters.activation = spec.activation;
-        parameters.structured = spec.structured();
-        parameters.filter_per_layer = spec.filter_per_layer;
-        parameters.check_finite = spec.check_finite;
-        parameters.hidden_size = spec.hidden_size;
-        parameters.input_size = spec.input_size;
-        parameters.layers = spec.layers;
-        parameters.checkpoint_every = spec.checkpoint_every;
-        parameters.max_state_bytes = spec.max_state_bytes;
-        parameters.alpha = spec.alpha.data();
-        parameters.beta = spec.beta.data();
-        parameters.context = const_cast<ChainSpec*>(&spec);
-        parameters.read_matrix = [](void* context, int64_t layer, double* matrix, plugin::Failure* failure) {
-            return plugin::guard(failure, [&] { static_cast<const ChainSpec*>(context)->write_matrix(layer, matrix); });
-        };
-        parameters.read_moves = [](void* context, int64_t layer, int32_t* source, double* sign,
-                                   plugin::Failure* failure) {
-            return plugin::guard(failure, [&] {
-                const auto* const chain_spec = static_cast<const ChainSpec*>(context);
-                const SignedPermutation moves = structured_filter(chain_spec->filter_of(layer));
-                std::copy(moves.source.begin(), moves.source.end(), source);
-                std::copy(moves.sign.begin(), moves.sign.end(), sign);
-            });
-        };
+        const plugin::ChainParameters parameters = parameters_of(spec);
         cuda_.call(cuda_.functions().chain_create, cuda_.handle(), &parameters, &chain_);
+    }
+    CudaChain(CudaDevice& owner, ortho_weights& prepared, plugin::Weights* handle)
+        : ortho_chain(prepared), cuda_(owner) {
+        cuda_.call(cuda_.functions().chain_create_on, handle, &chain_);
     }
     ~CudaChain() override { cuda_.free(cuda_.functions().chain_free, chain_); }
 
@@ -163,6 +172,53 @@ public:
 private:
     CudaDevice& cuda_;
     plugin::Chain* chain_ = nullptr;
+};
+
+class CudaStreams final : public ortho_streams {
+public:
+    CudaStreams(CudaDevice& owner, ortho_weights& prepared, plugin::Weights* handle, int64_t stream_count)
+        : ortho_streams(prepared, stream_count), cuda_(owner) {
+        cuda_.call(cuda_.functions().streams_create, handle, stream_count, &streams_);
+    }
+    ~CudaStreams() override { cuda_.free(cuda_.functions().streams_free, streams_); }
+
+    void step(const uint8_t* resets, const void* inputs, void* outputs) override {
+        cuda_.call(cuda_.functions().streams_step, streams_, resets, inputs, outputs);
+    }
+    void read(void* states) const override {
+        cuda_.call(cuda_.functions().streams_read, static_cast<const plugin::Streams*>(streams_), states);
+    }
+    void write(const void* states) override { cuda_.call(cuda_.functions().streams_write, streams_, states); }
+
+private:
+    CudaDevice& cuda_;
+    plugin::Streams* streams_ = nullptr;
+};
+
+class CudaWeights final : public ortho_weights {
+public:
+    CudaWeights(CudaDevice& owner, ChainSpec chain_spec) : ortho_weights(owner, std::move(chain_spec)), cuda_(owner) {
+        const plugin::ChainParameters parameters = parameters_of(spec);
+        cuda_.call(cuda_.functions().weights_create, cuda_.handle(), &parameters, &weights_);
+    }
+
+    std::unique_ptr<ortho_chain> make_chain() override { return std::make_unique<CudaChain>(cuda_, *this, weights_); }
+    std::unique_ptr<ortho_streams> make_streams(int64_t count) override {
+        return std::make_unique<CudaStreams>(cuda_, *this, weights_, count);
+    }
+    /** A chain finds them in the weights. */
+    WeightsSource parameters() const noexcept override { return {true, nullptr, nullptr, nullptr}; }
+
+private:
+    ~CudaWeights() override { cuda_.free(cuda_.functions().weights_free, weights_); }
+
+    void prepare_forward(const WeightsSource& source) override {
+        cuda_.call(cuda_.functions().weights_prepare, weights_, &source);
+    }
+    void prepare_backward(const WeightsSource&) override {}
+
+    CudaDevice& cuda_;
+    plugin::Weights* weights_ = nullptr;
 };
 
 std::unique_ptr<ortho_buffer> CudaDevice::make_buffer(int64_t bytes) {
@@ -193,7 +249,7 @@ std::unique_ptr<ortho_chain> CudaDevice::make_chain(ChainSpec spec) {
 }
 
 ortho_weights* CudaDevice::make_weights(ChainSpec spec) {
-    return make_copied_weights(*this, std::move(spec));
+    return new CudaWeights(*this, std::move(spec));
 }
 
 } // namespace

@@ -37,4 +37,12 @@ struct ChainBackward {
     void* initial_gradients;
 };
 
+/** Parameters of ortho_weights_prepare. */
+struct WeightsSource {
+    bool training;
+    const void* weights;
+    const void* input_weights;
+    const void* bias;
+};
+
 } // namespace ortho

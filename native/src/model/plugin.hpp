@@ -51,7 +51,9 @@ struct ChainParameters {
 /** Objects of the library: it derives its own from these. */
 struct Device {};
 struct Staging {};
+struct Weights {};
 struct Chain {};
+struct Streams {};
 
 /** Functions that can fail return a status and then leave a message. Buffers are addresses on the device. */
 struct Table {
@@ -79,12 +81,27 @@ struct Table {
     ortho_status (*staging_join)(Staging* staging, Failure* failure);
     ortho_status (*staging_wait)(Staging* staging, Failure* failure);
 
+    /** What chains and streams share. They keep what they need of it when it is freed. */
+    ortho_status (*weights_create)(Device* device, const ChainParameters* parameters, Weights** weights,
+                                   Failure* failure);
+    void (*weights_free)(Weights* weights);
+    ortho_status (*weights_prepare)(Weights* weights, const WeightsSource* source, Failure* failure);
+
     ortho_status (*chain_create)(Device* device, const ChainParameters* parameters, Chain** chain, Failure* failure);
+    /** Calls of such a chain are given no parameters. */
+    ortho_status (*chain_create_on)(Weights* weights, Chain** chain, Failure* failure);
     void (*chain_free)(Chain* chain);
     ortho_status (*chain_state_bytes)(const Chain* chain, int64_t steps, int64_t batch, bool training, int64_t* bytes,
                                       Failure* failure);
     ortho_status (*chain_forward)(Chain* chain, const ChainForward* call, Failure* failure);
     ortho_status (*chain_backward)(Chain* chain, const ChainBackward* call, Failure* failure);
+
+    ortho_status (*streams_create)(Weights* weights, int64_t count, Streams** streams, Failure* failure);
+    void (*streams_free)(Streams* streams);
+    ortho_status (*streams_step)(Streams* streams, const uint8_t* resets, const void* inputs, void* outputs,
+                                 Failure* failure);
+    ortho_status (*streams_read)(const Streams* streams, void* states, Failure* failure);
+    ortho_status (*streams_write)(Streams* streams, const void* states, Failure* failure);
 
     /** One for each operation. */
 #define ORTHO_ENTRY(Operation)                                                                                         \

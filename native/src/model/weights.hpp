@@ -57,14 +57,6 @@ private:
     std::atomic<uint32_t> next_{0};
 };
 
-/** Parameters of ortho_weights_prepare. */
-struct WeightsSource {
-    bool training;
-    const void* weights;
-    const void* input_weights;
-    const void* bias;
-};
-
 class ReadingWeights;
 
 } // namespace ortho

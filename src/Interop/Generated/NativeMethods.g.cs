@@ -339,7 +339,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "416dfd0b07fa9ac2fa006a3fd66cb9358908a2b2b6b6c7e1918342ef28764223";
+    public const string HeaderHash = "0fd427b5081db72c89a14cb891185dfbbab19bec64b0f5807f5fcaaba53e90ad";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -752,11 +752,11 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
 
-    /// <summary>Makes streams: sequences that are fed step by step, all at the same time. All states are zeros. CPU only.</summary>
+    /// <summary>Makes streams: sequences that are fed step by step, all at the same time. All states are zeros.</summary>
     /// <param name="streams">written: the new streams; free them with ortho_streams_free</param>
     /// <param name="prepared">weights of a recurrent chain</param>
     /// <param name="count">S, at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED on a CUDA device</returns>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepared, long count);
@@ -764,7 +764,8 @@ internal static unsafe partial class NativeMethods
     /// <summary>
     /// Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
     /// states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
-    /// that were prepared anew since the last step are used from this one on.
+    /// that were prepared anew since the last step are used from this one on. CUDA: work for the device&apos;s stream, like a
+    /// call of a chain, whose bits depend on S.
     /// </summary>
     /// <param name="streams">used by one thread at a time</param>
     /// <param name="resets">[S] in the host&apos;s memory: not 0: that stream starts again from a state of zeros; null: none does</param>

@@ -4,6 +4,7 @@
 
 #include "cuda/library/chain.hpp"
 #include "cuda/library/operations.hpp"
+#include "cuda/library/streams.hpp"
 
 namespace ortho::cuda {
 
@@ -21,6 +22,13 @@ struct Staging : plugin::Staging {
     Event earlier_work;
 };
 
+/** A reference to weights. */
+struct SharedWeights : plugin::Weights {
+    explicit SharedWeights(std::shared_ptr<cuda::Weights> weights) : shared(std::move(weights)) {}
+
+    std::shared_ptr<cuda::Weights> shared;
+};
+
 namespace {
 
 Device& object_of(plugin::Device* device) {
@@ -31,6 +39,15 @@ const Device& object_of(const plugin::Device* device) {
 }
 Staging& object_of(plugin::Staging* staging) {
     return *static_cast<Staging*>(staging);
+}
+SharedWeights& object_of(plugin::Weights* weights) {
+    return *static_cast<SharedWeights*>(weights);
+}
+Streams& object_of(plugin::Streams* streams) {
+    return *static_cast<Streams*>(streams);
+}
+const Streams& object_of(const plugin::Streams* streams) {
+    return *static_cast<const Streams*>(streams);
 }
 Chain& object_of(plugin::Chain* chain) {
     return *static_cast<Chain*>(chain);
@@ -45,8 +62,14 @@ int index_of(const Device& device) {
 int index_of(const Staging& staging) {
     return staging.device.index;
 }
+int index_of(const SharedWeights& weights) {
+    return weights.shared->device.index;
+}
 int index_of(const Chain& chain) {
     return chain.device.index;
+}
+int index_of(const Streams& streams) {
+    return streams.device.index;
 }
 
 /** Runs the body of an entry point with a GPU current. */
@@ -165,6 +188,22 @@ ortho_status staging_wait(plugin::Staging* handle, Failure* failure) {
                  [](Staging& staging) { check(cudaEventSynchronize(staging.uploaded.get()), "cudaEventSynchronize"); });
 }
 
+ortho_status weights_create(plugin::Device* handle, const ChainParameters* parameters, plugin::Weights** weights,
+                            Failure* failure) {
+    return guard(handle, failure,
+                 [&](Device& device) { *weights = new SharedWeights(make_weights(device, *parameters)); });
+}
+
+void weights_free(plugin::Weights* handle) {
+    destroy(handle);
+}
+
+ortho_status weights_prepare(plugin::Weights* handle, const WeightsSource* source, Failure* failure) {
+    return guard(handle, failure, [&](const SharedWeights& weights) {
+        weights.shared->prepare(source->weights, source->input_weights, source->bias);
+    });
+}
+
 ortho_status chain_create(plugin::Device* handle, const ChainParameters* parameters, plugin::Chain** chain,
                           Failure* failure) {
     return guard(handle, failure, [&](Device& device) { *chain = make_chain(device, *parameters).release(); });
@@ -193,6 +232,35 @@ ortho_status chain_backward(plugin::Chain* handle, const ChainBackward* call, Fa
     });
 }
 
+ortho_status chain_create_on(plugin::Weights* handle, plugin::Chain** chain, Failure* failure) {
+    return guard(handle, failure, [&](const SharedWeights& weights) { *chain = make_chain(weights.shared).release(); });
+}
+
+ortho_status streams_create(plugin::Weights* handle, int64_t count, plugin::Streams** streams, Failure* failure) {
+    return guard(handle, failure,
+                 [&](const SharedWeights& weights) { *streams = make_streams(weights.shared, count).release(); });
+}
+
+void streams_free(plugin::Streams* handle) {
+    destroy(handle);
+}
+
+ortho_status streams_step(plugin::Streams* handle, const uint8_t* resets, const void* inputs, void* outputs,
+                          Failure* failure) {
+    return guard(handle, failure, [&](Streams& streams) {
+        streams.device.set_up_blas();
+        streams.step(resets, inputs, outputs);
+    });
+}
+
+ortho_status streams_read(const plugin::Streams* handle, void* states, Failure* failure) {
+    return guard(handle, failure, [&](const Streams& streams) { streams.read(states); });
+}
+
+ortho_status streams_write(plugin::Streams* handle, const void* states, Failure* failure) {
+    return guard(handle, failure, [&](Streams& streams) { streams.write(states); });
+}
+
 template <class Operation> ortho_status run_operation(plugin::Device* handle, const Operation* call, Failure* failure) {
     return guard(handle, failure, [&](Device& device) { run(device, *call); });
 }
@@ -215,11 +283,20 @@ plugin::Table make_table() {
     table.staging_upload = staging_upload;
     table.staging_join = staging_join;
     table.staging_wait = staging_wait;
+    table.weights_create = weights_create;
+    table.weights_free = weights_free;
+    table.weights_prepare = weights_prepare;
     table.chain_create = chain_create;
+    table.chain_create_on = chain_create_on;
     table.chain_free = chain_free;
     table.chain_state_bytes = chain_state_bytes;
     table.chain_forward = chain_forward;
     table.chain_backward = chain_backward;
+    table.streams_create = streams_create;
+    table.streams_free = streams_free;
+    table.streams_step = streams_step;
+    table.streams_read = streams_read;
+    table.streams_write = streams_write;
 #define ORTHO_ENTRY(Operation) table.run_##Operation = run_operation<Operation>;
     ORTHO_OPERATIONS(ORTHO_ENTRY)
 #undef ORTHO_ENTRY

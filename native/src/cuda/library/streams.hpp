@@ -7,7 +7,7 @@
 
 namespace ortho::cuda {
 
-struct Streams {
+struct Streams : plugin::Streams {
     Streams(std::shared_ptr<Weights> prepared, int64_t streams)
         : device(prepared->device), weights(std::move(prepared)), count(streams) {}
     virtual ~Streams() = default;
