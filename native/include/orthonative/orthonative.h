@@ -25,7 +25,7 @@
  *    the function says otherwise.
  *  - Any thread may call. A device does the work of one call at a time: calls on one device, or on objects that were
  *    made on it, may come from several threads, and then wait for each other. A chain is used by one thread at a time,
- * and so are the streams of one object; streams wait for nobody.
+ *    and so are the streams of one object; streams wait for nobody.
  *  - `count` is the number of elements of a buffer, at least 1.
  *  - Numbers are given as double. One that must be finite in dtype is refused if it is NaN or infinite once rounded to
  *    the type of the buffers: beyond 3.4e38 for ORTHO_FLOAT32.

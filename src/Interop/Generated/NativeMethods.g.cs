@@ -339,7 +339,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "a125d75382be0b5e13e046d1565aa3c2032b5c05e361b39a7f3d58b073194780";
+    public const string HeaderHash = "c4afe0ce355f437b3a9a55d363ff344fe35b846030cef4dc199b065ea0dc9e1e";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
