@@ -339,7 +339,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "c4afe0ce355f437b3a9a55d363ff344fe35b846030cef4dc199b065ea0dc9e1e";
+    public const string HeaderHash = "7e64550a79c9978ef77faefdf432741f507c5fc0c0df8e7a3427b575d6150fe0";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -614,7 +614,7 @@ internal static unsafe partial class NativeMethods
     /// Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
     /// to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
     /// at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
-    /// index) is below rate * 2^32, rounded down.
+    /// index) is below rate * 2^32, rounded down, so the probability is that multiple of 2^-32.
     /// </summary>
     /// <param name="device">what draws; the values do not depend on its kind or threads</param>
     /// <param name="source">who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number</param>
