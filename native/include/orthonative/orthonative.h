@@ -522,7 +522,7 @@ ORTHO_API ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtyp
  * Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
  * to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
  * at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
- * index) is below rate * 2^32, rounded down.
+ * index) is below rate * 2^32, rounded down, so the probability is that multiple of 2^-32.
  * @param device  what draws; the values do not depend on its kind or threads
  * @param source  who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number
  * @param index   which stream of that source, 0 to 2^48 - 1

@@ -30,9 +30,7 @@ template <class T> struct DenseProduct {
     /** Summands that are added up before they go to C. */
     static constexpr int64_t block_depth = 256;
     /** See DenseKernels::dot_depth; measured, except on AArch64. */
-#if defined(__AVX512F__) || defined(__aarch64__)
-    static constexpr int64_t dot_depth = 512;
-#elif defined(__AVX2__)
+#if defined(__AVX2__) || defined(__aarch64__)
     static constexpr int64_t dot_depth = 256;
 #else
     static constexpr int64_t dot_depth = 64;
