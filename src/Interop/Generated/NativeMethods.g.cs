@@ -340,7 +340,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "ea39439f3293ee75fc0c5aa6f20361c60a0639619e34d2be8c96f1c11743c09e";
+    public const string HeaderHash = "ed3a2c2b0488e194716da3a5921e480f9bb50f15bc7d28d743d0b06f47890e5d";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -615,7 +615,7 @@ internal static unsafe partial class NativeMethods
     /// Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
     /// to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
     /// at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
-    /// index) is below rate * 2^32, rounded down.
+    /// index) is below rate * 2^32, rounded down, so the probability is that multiple of 2^-32.
     /// </summary>
     /// <param name="device">what draws; the values do not depend on its kind or threads</param>
     /// <param name="source">who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number</param>
