@@ -289,7 +289,7 @@ private:
     Floats gradients_, loss_;
 };
 
-/** Clipping and a step of Adam. The state goes on from call to call, so results are compared after one call each. */
+/** Clipping and a step of Adam. The state continues from call to call, so results are compared after one call each. */
 class AdamWork final : public Work {
 public:
     explicit AdamWork(int64_t count)

@@ -60,7 +60,7 @@ Options read_options(int argc, char** argv) {
             options.seconds = value;
         else {
             std::fprintf(stderr,
-                         "cuda_bench: %s is unknown; allowed are --hidden, --batch, --steps, --layers and --seconds\n",
+                         "cuda_bench: %s is unknown; choose from --hidden, --batch, --steps, --layers and --seconds\n",
                          name.c_str());
             std::exit(2);
         }

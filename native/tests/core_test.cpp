@@ -289,7 +289,7 @@ TEST(ThreadPool, Works_again_after_it_fell_asleep) {
     EXPECT_EQ(calls, 15);
 }
 
-TEST(ThreadPool, Rethrows_the_exception_of_the_lowest_rank_and_goes_on) {
+TEST(ThreadPool, Rethrows_the_exception_of_the_lowest_rank_and_continues) {
     ThreadPool pool(4);
     std::atomic<int> finished{0};
     try {

@@ -429,6 +429,19 @@ TEST(CudaStreams, A_reset_starts_a_stream_again_and_no_other_and_states_can_be_r
     EXPECT_EQ(step(1, nullptr), second);
 }
 
+TEST(CudaStreams, A_state_that_is_not_finite_is_named) {
+    Problem p = make_problem({4, 3, 2, 20});
+    fill(p);
+    const Weights weights(cuda(), p, ORTHO_FLOAT32);
+    weights.prepare<float>(p, 1, false);
+    const Streams streams(weights, 3);
+    std::vector<float> states(60, 0.0f);
+    states[41] = std::nanf("");
+    const DeviceArray<float> written(cuda().get(), states);
+    static_cast<void>(ortho_streams_write(streams, written.data()));
+    EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, "states[41] is NaN or infinite"));
+}
+
 TEST(CudaStreams, A_step_can_be_captured_by_the_owner_of_the_stream) {
     NEEDS_EMULATOR();
     Problem p = make_problem({2, 3, 2, 20});
@@ -907,6 +920,23 @@ TEST(CudaValues, What_is_not_finite_is_reported_once_and_stops_the_optimizer) {
     EXPECT_EQ(parameters.values(), std::vector<float>(10, 0.5));
 }
 
+TEST(CudaValues, What_is_not_finite_before_the_first_step_is_named_by_the_model) {
+    for (const auto& [model, name] : {std::pair{ORTHO_RECURRENT, "initial[7] is NaN"},
+                                      std::pair{ORTHO_FEEDFORWARD, "initial[7] of a feedforward chain is NaN"}}) {
+        Problem p = make_problem({4, 2, model == ORTHO_RECURRENT ? 3 : 0, 5});
+        p.model = model;
+        fill(p);
+        p.x0[7] = std::nan("");
+        const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+        const Arrays<float> a(p, cuda().get());
+        const bool recurrent = model == ORTHO_RECURRENT;
+        ASSERT_TRUE(succeeds(ortho_chain_forward(
+            chain, recurrent ? 4 : 0, 2, 1, 1, a.weights.data(), recurrent ? a.input_weights.data() : nullptr,
+            a.bias.data(), recurrent ? a.inputs.data() : nullptr, a.x0.data(), a.outputs.data())));
+        EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, name));
+    }
+}
+
 /** Values of a call on the CPU and on the GPU. */
 template <class T> class Both {
 public:
@@ -1316,7 +1346,7 @@ TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_m
 
         emulator().begin_capture(info.cuda_stream);
         EXPECT_TRUE(succeeds(train(arrays, 3)));
-        EXPECT_TRUE(fails(train(larger_arrays, 31), ORTHO_INVALID_STATE, "while the stream is captured"));
+        EXPECT_TRUE(fails(train(larger_arrays, 31), ORTHO_INVALID_STATE, "and the stream is captured"));
         void* const captured = emulator().end_capture(info.cuda_stream);
         ASSERT_NE(captured, nullptr);
         const auto replays = [&] {
@@ -1820,7 +1850,7 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
 
 #if defined(ORTHO_CAN_FORK)
 
-TEST(CudaFork, Devices_of_the_parent_are_refused_in_the_child_and_go_on_in_the_parent) {
+TEST(CudaFork, Devices_of_the_parent_are_refused_in_the_child_and_continue_in_the_parent) {
     Problem p = make_problem({5, 3, 2, 24});
     fill(p);
     const int64_t before = ortho_live_objects();

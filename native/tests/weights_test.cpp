@@ -132,10 +132,11 @@ TEST(Weights, Training_is_added_to_a_version) {
         return ortho_chain_forward(chain, 6, 5, 1, training, nullptr, nullptr, nullptr, a.inputs.data(), nullptr,
                                    a.outputs.data());
     };
-    EXPECT_TRUE(fails(forward(0), ORTHO_INVALID_STATE, "not prepared"));
+    EXPECT_TRUE(fails(forward(0), ORTHO_INVALID_STATE, "prepared is not prepared; prepare it first"));
     v.weights.prepare<float>(v.first, 3, false);
     EXPECT_TRUE(succeeds(forward(0)));
-    EXPECT_TRUE(fails(forward(1), ORTHO_INVALID_STATE, "training"));
+    EXPECT_TRUE(
+        fails(forward(1), ORTHO_INVALID_STATE, "prepared is prepared for inference only; prepare it for training"));
     v.weights.prepare<float>(v.first, 3, true);
     expect_same_bits(v.expected(v.first), run_prepared<float>(v.first, chain, v.device.get()));
     // What training added stays.

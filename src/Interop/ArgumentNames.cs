@@ -6,25 +6,38 @@ namespace OrthoNative.Interop;
 /// <summary>The C# library's names for the arguments and fields of the C interface: the one place that knows.</summary>
 internal static class ArgumentNames
 {
-    /// <summary>Those that differ; a field goes without its structure.</summary>
+    private const string Place = "[]";
+
+    /// <summary>A native group is one parameter of a model.</summary>
+    private const string GroupField = "groups[].";
+
+    /// <summary>Those that differ; a field goes without its structure, and "[]" is the place of the element, which otherwise follows.</summary>
     private static readonly FrozenDictionary<string, string> s_names = new Dictionary<string, string>
     {
+        ["activation"] = "Activation",
         ["alpha"] = "Alpha",
         ["alpha_count"] = "Alpha.Count",
         ["available_memory"] = "AvailableMemory",
+        ["batch"] = "the number of samples",
         ["best_instruction_set"] = "BestInstructionSet",
         ["beta"] = "Beta",
+        ["beta1"] = "Beta1",
+        ["beta2"] = "Beta2",
         ["beta_count"] = "Beta.Count",
         ["bias_gradients"] = "the gradient of the bias",
         ["chain"] = "the layer",
         ["check_finite"] = "the check for finite values",
         ["checkpoint_every"] = "steps of Checkpointing.Every",
+        ["classes"] = "the number of classes",
         ["compute_capability"] = "the compute capability",
+        ["count"] = "the number of elements",
         ["cublas_handle"] = "options.CublasHandle",
         ["cublas_version"] = "the version of cuBLAS",
         ["cuda_stream"] = "options.Stream",
         ["data"] = "address",
         ["driver_version"] = "the version of the driver",
+        ["epsilon"] = "Epsilon",
+        ["filter"] = "Filter",
         ["filter_index"] = "the filter's random stream",
         ["filter_matrix"] = "Filter",
         ["filter_per_layer"] = "FilterPerLayer",
@@ -35,6 +48,7 @@ internal static class ArgumentNames
         ["group_count"] = "the number of parameters",
         ["hidden_size"] = "hiddenSize",
         ["initial"] = "InitialState",
+        ["initial[] of a feedforward chain"] = "inputs[] of a RoaFnn",
         ["initial_gradients"] = "InitialStateGradient",
         ["input_gradients"] = "InputGradient",
         ["input_size"] = "inputSize",
@@ -46,11 +60,14 @@ internal static class ArgumentNames
         ["logit_gradients"] = "Gradient",
         ["matrix_precision"] = "options.MatrixPrecision",
         ["max_norm"] = "maximumNorm",
-        ["max_state_bytes"] = "maximumBytes",
+        ["max_state_bytes"] = "maximumBytes of Checkpointing.Auto",
+        ["momentum"] = "Momentum",
+        ["nesterov"] = "Nesterov",
         ["output_gradients"] = "outputGradient",
         ["output_steps"] = "the steps of the output",
         ["parameters"] = "ParameterData",
         ["prediction_gradients"] = "Gradient",
+        ["rows"] = "the number of rows",
         ["runtime_version"] = "the version of the runtime",
         ["second_moment"] = "the second moment",
         ["standard_deviation"] = "standardDeviation",
@@ -58,7 +75,9 @@ internal static class ArgumentNames
         ["total_memory"] = "TotalMemory",
         ["weight_decay"] = "WeightDecay",
         ["weight_gradients"] = "the gradient of the weights",
+        ["x"] = "inputs",
         ["x_gradients"] = "InputGradient",
+        ["y"] = "the outputs",
         ["y_gradients"] = "outputGradient",
     }.ToFrozenDictionary();
 
@@ -69,6 +88,16 @@ internal static class ArgumentNames
     {
         string field = argument[(argument.LastIndexOfAny(['>', '.']) + 1)..];
         string name = s_names.GetValueOrDefault(field, field);
-        return element < 0 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}[{element}]");
+        if (element >= 0 && argument.StartsWith(GroupField, StringComparison.Ordinal))
+        {
+            name += " of Parameters[]";
+        }
+
+        if (!name.Contains(Place, StringComparison.Ordinal))
+        {
+            name += Place;
+        }
+
+        return name.Replace(Place, element < 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"[{element}]"), StringComparison.Ordinal);
     }
 }

@@ -88,24 +88,31 @@ internal static class Check
     {
         NotNull(tensor, name);
         tensor.ThrowIfDisposed();
-        if (tensor.DType != dtype)
+        if (Mismatch(tensor, device, dtype, name) is { } problem)
         {
-            throw new ArgumentException($"{name} has element type {tensor.DType}; it must be {dtype}.", Parameter(name));
-        }
-
-        if (tensor.Device != device)
-        {
-            throw new ArgumentException($"{name} lies on the device '{tensor.Device}'; it must lie on the same {nameof(Device)} object as the others, '{device}'.", name);
+            throw new ArgumentException(problem, Parameter(name));
         }
     }
+
+    /// <summary>The message about a tensor of another element type or device; null: it has those.</summary>
+    public static string? Mismatch(Tensor tensor, Device device, DType dtype, string name) =>
+        tensor.DType != dtype
+            ? $"{name} has element type {tensor.DType}; it must be {dtype}."
+            : tensor.Device != device
+                ? $"{name} lies on the device '{tensor.Device}'; it must lie on the same {nameof(Device)} object as the others, '{device}'."
+                : null;
 
     public static void Shape(Tensor tensor, ReadOnlySpan<long> expected, [CallerArgumentExpression(nameof(tensor))] string name = "")
     {
-        if (!tensor.Shape.SequenceEqual(expected))
+        if (Mismatch(tensor, expected, name) is { } problem)
         {
-            throw new ArgumentException($"{name} has shape {FormatShape(tensor.Shape)}; it must be {FormatShape(expected)}.", name);
+            throw new ArgumentException(problem, name);
         }
     }
+
+    /// <summary>The message about a tensor of another shape; null: it has that one.</summary>
+    public static string? Mismatch(Tensor tensor, ReadOnlySpan<long> expected, string name) =>
+        tensor.Shape.SequenceEqual(expected) ? null : $"{name} has shape {FormatShape(tensor.Shape)}; it must be {FormatShape(expected)}.";
 
     /// <summary>No element of a tensor on a CPU device may be NaN or infinite.</summary>
     public static void AllFinite(Tensor tensor, [CallerArgumentExpression(nameof(tensor))] string name = "")

@@ -14,7 +14,7 @@ internal sealed class FilterChainFunction : autograd.SingleTensorFunction<Filter
 
     public override string Name => nameof(FilterChainFunction);
 
-    /// <summary>Creates an output a function of the arguments that it was computed from.</summary>
+    /// <summary>Turns an output into a function of the arguments that it was computed from.</summary>
     /// <param name="call">The forward pass.</param>
     /// <param name="output">Its output; disposed.</param>
     /// <param name="arguments">The arguments.</param>

@@ -37,6 +37,9 @@ namespace OrthoNative.TorchSharp;
 /// </remarks>
 public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
 {
+    /// <summary>The argument of the derived constructors that describes the layer.</summary>
+    private const string Options = "options";
+
     private readonly Device _device;
     private ChainPool? _chains;
     private bool _disposed;
@@ -57,7 +60,16 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
 
         _device = device ?? Device.Default;
         _device.ThrowIfDisposed();
+        DType elementType = dtype == ScalarType.Float32 ? DType.Float32 : DType.Float64;
+        layer.CheckFor(elementType, Options);
         Layer = layer;
+        if (layer.Filter.Matrices is not null)
+        {
+            // Only the native library tells whether they are orthogonal. The first pass uses the chain.
+            _chains = new ChainPool(layer, _device, seed, elementType);
+            _chains.Return(_chains.Rent());
+        }
+
         TorchParameter[] parameters = [.. layer.Definitions.Select((definition, index) => Initial(definition, dtype, seed, (uint)index))];
         weight = parameters[0];
         bias = parameters[1];
@@ -78,7 +90,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     /// <summary>The layer as OrthoNative has it.</summary>
     internal FilterChainLayer Layer { get; }
 
-    /// <summary>The chains that the latest pass ran in; null before the first one.</summary>
+    /// <summary>The chains that the latest pass ran in; before the first one null, or for given matrices those of the constructor.</summary>
     internal ChainPool? Chains => _chains;
 
     /// <summary>Runs the chain.</summary>

@@ -25,6 +25,16 @@ internal sealed partial class ArgumentTests
     private static readonly DataLoader s_loader = new(new AddingProblem(4, 10, 1), 2);
     private static readonly double[,] s_skewed = { { 1, 0.5, 0, 0 }, { 0, 1, 0, 0 }, { 0, 0, 1, 0 }, { 0, 0, 0, 1 } };
 
+    /// <summary>Names of the C interface that the library has too, or that no message tells: those of results, and of what the library passes itself.</summary>
+    private static readonly string[] s_same =
+    [
+        "accumulate", "argument", "bias", "buffer", "bytes", "cause", "cores", "correct", "decoupled", "destination", "device", "dtype", "element",
+        "error", "groups", "high", "index", "info", "inputs", "kind", "layer", "layers", "logits", "loss", "low", "matrix", "mean", "message", "model",
+        "multiprocessors", "name", "norm", "offset", "options", "outputs", "permutation", "predictions", "prepared", "problem", "purpose", "rate",
+        "reserved", "resets", "seed", "source", "staging", "states", "status", "step", "steps", "streams", "targets", "threads", "training", "value",
+        "values", "velocity", "version", "weights",
+    ];
+
     private static RoaRnn Rnn => (RoaRnn)s_model.Layers[0];
 
     private static RoaFnn Fnn => (RoaFnn)s_model.Layers[1];
@@ -71,8 +81,8 @@ internal sealed partial class ArgumentTests
         yield return Call(() => Checkpointing.Every(-1), "steps is -1;");
         yield return Call(() => Checkpointing.Auto(-1), "maximumBytes is -1;");
         yield return Call(() => Filter.FromMatrix(null!), "", "matrix");
-        yield return Call(() => Filter.FromMatrix(new double[2, 3]), "matrix has 1 matrices of 2");
-        yield return Call(() => Filter.FromMatrices(new double[0, 3, 3]), "matrices has 0 matrices of 3");
+        yield return Call(() => Filter.FromMatrix(new double[2, 3]), "matrix is 2 x 3;");
+        yield return Call(() => Filter.FromMatrices(new double[0, 3, 3]), "matrices has shape [0, 3, 3];");
         yield return Call(() => Fnn.GetFilter(-1), "layer is -1;");
         yield return Call(() => Fnn.GetFilter(3), "layer is 3;");
         yield return Call(() => Fnn.GetStateBytes(-1, true), "batch is -1;");
@@ -88,7 +98,7 @@ internal sealed partial class ArgumentTests
         yield return Model("layers[1] is null;", new Dense(1, 1), null!);
         yield return Model("layers[1] is part of a model already;", new Dense(1, 4), Rnn);
         yield return Model("layers[1] takes 5 inputs", new Dense(1, 4), new Dense(5, 1));
-        yield return Model("layers[1] has the name '1'", new Dense(1, 1) { Name = "1" }, new Dense(1, 1));
+        yield return Model("layers[1] has the same name, '1', as a layer before it;", new Dense(1, 1) { Name = "1" }, new Dense(1, 1));
         yield return Model("layers have no parameters;", new GaussianNoise(1, 1));
         yield return Model("layers[1].Filter (number 0) is 0.5 away from orthogonal", new Dense(1, 4), new RoaFnn(4, 2, new RoaFnnOptions { Filter = Filter.FromMatrix(s_skewed) }));
         yield return Model("layers[0].Alpha[0] is 1E+39;", new RoaRnn(1, 2, new RoaRnnOptions { Alpha = 1e39 }));
@@ -197,7 +207,6 @@ internal sealed partial class ArgumentTests
 
         // Diagnostics.
         yield return Action(typeof(LinearizedChain), nameof(LinearizedChain.Of), () => LinearizedChain.Of(Fnn, [1]), "input has 1 elements;");
-        yield return Action(typeof(LinearizedChain), nameof(LinearizedChain.Of), () => LinearizedChain.Of(Fnn, [1, 2, 3, double.NegativeInfinity]), "input[3] is -Infinity;");
         yield return Action(typeof(LinearizedChain), nameof(LinearizedChain.Of), () => LinearizedChain.Of(Rnn, [1]), "inputs has 1 elements;");
         yield return Action(typeof(LinearizedChain), nameof(LinearizedChain.Of), () => LinearizedChain.Of(Rnn, [1, 2], [1]), "initialState has 1 elements;");
         yield return Call(() => LinearizedChain.Of(Fnn, new double[4]).GetWeightNorms(-1), "every is -1;");
@@ -250,14 +259,22 @@ internal sealed partial class ArgumentTests
             .SelectMany(type => type.GetFields(BindingFlags.Public | BindingFlags.Instance)).Select(field => field.Name);
 
         // The states of the random streams are no one's argument.
-        string[] names = [.. functions.Concat(structures).Where(name => name.Contains('_', StringComparison.Ordinal) && !name.EndsWith("__", StringComparison.Ordinal)).Distinct()];
+        string[] all = [.. functions.Concat(structures).Where(name => !name.EndsWith("__", StringComparison.Ordinal)).Distinct()];
+        string[] names = [.. all.Where(name => name.Contains('_', StringComparison.Ordinal))];
         Assert.That(names, Has.Length.GreaterThan(30));
+        Assert.That(all.Except(names).Where(name => ArgumentNames.Of(name) == name), Is.EquivalentTo(s_same));
         Assert.That(names.Where(name => NativeName().IsMatch(ArgumentNames.Of(name)) || NativeName().IsMatch(ArgumentNames.Of($"options->{name}"))), Is.Empty);
         Assert.That(names.Where(name => NativeName().IsMatch(ArgumentNames.Of($"groups[].{name}", 3))), Is.Empty);
     }
 
     [TestCase("output_gradients", 3, "outputGradient[3]")]
     [TestCase("groups[].learning_rate", -1, "LearningRate")]
+    [TestCase("groups[].learning_rate", 3, "LearningRate of Parameters[3]")]
+    [TestCase("initial[] of a feedforward chain", 7, "inputs[7] of a RoaFnn")]
+    [TestCase("batch", -1, "the number of samples")]
+    [TestCase("x", 2, "inputs[2]")]
+    [TestCase("options->filter", -1, "Filter")]
+    [TestCase("beta1", -1, "Beta1")]
     [TestCase("initial", 7, "InitialState[7]")]
     [TestCase("data", -1, "address")]
     [TestCase("options->index", -1, "index")]
@@ -278,10 +295,15 @@ internal sealed partial class ArgumentTests
         Assert.That(skewed.Message, Does.StartWith("layers[0].Filter (number 0) is 0.5 away from orthogonal"));
         Assert.That(skewed.ParamName, Is.EqualTo("layers"));
 
-        var missing = new NativeError(ortho_status.ORTHO_INVALID_ARGUMENT, ortho_cause.ORTHO_CAUSE_NULL, "output_gradients", -1, "is null; it must be given");
-        var exception = (ArgumentNullException)missing.ToException(missing.Message(), "outputGradient");
-        Assert.That(exception.Message, Does.StartWith("outputGradient is null; it must be given"));
-        Assert.That(exception.ParamName, Is.EqualTo("outputGradient"));
+        ArgumentNullException missing = Assert.Throws<ArgumentNullException>(FillNothing)!;
+        Assert.That(missing.Message, Does.StartWith("values is null; it must point to memory"));
+        Assert.That(missing.ParamName, Is.EqualTo("values"));
+
+        static unsafe void FillNothing()
+        {
+            using HandleScope<ortho_device> device = Device.Default.Handle.Borrow();
+            NativeMethods.ortho_fill(device.Pointer, DType.Float32.ToNative(), 1, null, 0).ThrowOnFailure("values");
+        }
     }
 
     [Test]
@@ -301,10 +323,43 @@ internal sealed partial class ArgumentTests
         AssertMessage(() => model.Forward(inputs), "InitialState[7] is NaN;");
         inputs.AsSpan<float>()[17] = float.NegativeInfinity;
         AssertMessage(() => model.Forward(inputs), "inputs[17] is -Infinity;");
+        AssertMessage(() => LinearizedChain.Of(Fnn, [1, 2, 3, double.NegativeInfinity]), "input[3] is -Infinity;");
 
         static void AssertMessage(Action call, string start)
         {
             Exception exception = Assert.Catch(() => call())!;
+            Assert.That(exception.Message, Does.StartWith(start));
+            AssertReadable(exception.Message);
+        }
+    }
+
+    [Test]
+    public void Values_that_become_not_finite_in_a_model_are_named_with_their_layer()
+    {
+        using var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
+        using var gradient = new Tensor(Device.Default, DType.Float32, 5, 2, 4);
+        inputs.Fill(1);
+        gradient.Fill(1);
+        var every = new RoaRnnOptions { Output = SequenceOutput.All };
+
+        using var feedforward = new Sequential(Device.Default, 1, new Dense(3, 4), new RoaFnn(4, 2), new Dense(4, 4));
+        feedforward.Layers[0].Parameters[1].Value.AsSpan<float>()[2] = float.NaN;
+        AssertMessage(() => feedforward.Forward(inputs), "inputs[2] of layer 1 (RoaFnn) is NaN;");
+        using var recurrent = new Sequential(Device.Default, 1, new Dense(3, 4), new RoaRnn(4, 4, every), new Dense(4, 4));
+        recurrent.Layers[0].Parameters[1].Value.AsSpan<float>()[1] = float.PositiveInfinity;
+        AssertMessage(() => recurrent.Forward(inputs), "inputs[1] of layer 1 (RoaRnn) is Infinity;");
+
+        // The product with weights so large overflows in the backward pass alone, where the states are small.
+        using var backward = new Sequential(Device.Default, 1, new RoaRnn(3, 4, every), new Dense(4, 4));
+        Tensor weights = backward.Layers[1].Parameters[0].Value;
+        weights.Fill(3e38);
+        backward.Layers[0].Parameters[0].Value.Fill(0);
+        backward.Forward(inputs);
+        AssertMessage(() => backward.Backward(gradient), "outputGradient[0] of layer 0 (RoaRnn) is Infinity;");
+
+        static void AssertMessage(Action call, string start)
+        {
+            NotFiniteNumberException exception = Assert.Throws<NotFiniteNumberException>(() => call())!;
             Assert.That(exception.Message, Does.StartWith(start));
             AssertReadable(exception.Message);
         }

@@ -282,6 +282,12 @@ internal sealed class ModuleTests
             Assert.That(() => module.forward(inputs.to_sparse()), Throws.ArgumentException.With.Message.Contains("input is sparse; it must be dense"));
             Assert.That(() => feedforward.forward(zeros(2, 4)), Throws.ArgumentException.With.Message.Contains("input has shape [2, 4]; it must be [..., 5]"));
             Assert.That(() => new RoaRnn(0, 1), Throws.InstanceOf<ArgumentException>());
+            Assert.That(
+                () => new RoaFnn(2, 3, new RoaFnnOptions { Filter = Filter.FromMatrix(new double[,] { { 1, 0.5 }, { 0, 1 } }) }),
+                Throws.ArgumentException.With.Message.StartsWith("options.Filter (number 0) is 0.5 away from orthogonal").And.Property("ParamName").EqualTo("options"));
+            Assert.That(
+                () => new RoaFnn(1, 3, new RoaFnnOptions { Alpha = 1e39 }),
+                Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("options.Alpha[0] is 1E+39; it must be finite in Float32"));
             Assert.That(() => new RoaRnn(1, 1, dtype: ScalarType.Int32), Throws.ArgumentException.With.Message.Contains("dtype is Int32; it must be Float32 or Float64"));
             Assert.That(() => module.forward(zeros(Steps, Rows, Inputs, device: META, dtype: ScalarType.Float64)), Throws.TypeOf<NotSupportedException>());
         });

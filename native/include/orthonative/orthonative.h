@@ -205,7 +205,8 @@ typedef struct ortho_error {
     /** 0. */
     int32_t reserved;
     /** Name of the argument or field that the failure is about, as in this header: "inputs", "options->index". "[]" in
-        it stands for the element: "groups[].weight_decay". Null if it is about none. */
+        it stands for the element: "groups[].weight_decay", "initial[] of a feedforward chain". Null if it is about
+        none. */
     const char* argument;
     /** Index of the element of the argument that the failure is about; -1 if it is not about one. */
     int64_t element;
@@ -688,7 +689,7 @@ ORTHO_API ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumula
 /* packed at a time, prepared weights keep all: three times the memory of the parameters.                             */
 
 /**
- * Makes weights, draws their filter and takes all the memory that they need. They must be prepared before they are
+ * Creates weights, draws their filter and takes all the memory that they need. They must be prepared before they are
  * used.
  * @param weights  written: the new weights; free them with ortho_weights_free
  * @param options  copied; those of every chain that is created on the weights
@@ -717,7 +718,7 @@ ORTHO_API ortho_status ortho_weights_prepare(ortho_weights* prepared, uint64_t v
 ORTHO_API void ortho_weights_free(ortho_weights* prepared);
 
 /**
- * Makes a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and bias.
+ * Creates a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and bias.
  * They return ORTHO_INVALID_STATE while the weights are being prepared or before they are; forward with training = 1
  * unless they are prepared for training; backward if they were prepared with another content after forward.
  * @param chain  written: the new chain; free it with ortho_chain_free
@@ -726,7 +727,7 @@ ORTHO_API void ortho_weights_free(ortho_weights* prepared);
 ORTHO_API ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
 
 /**
- * Makes streams: sequences that are fed step by step, all at the same time. All states are zeros.
+ * Creates streams: sequences that are fed step by step, all at the same time. All states are zeros.
  * @param streams   written: the new streams; free them with ortho_streams_free
  * @param prepared  weights of a recurrent chain
  * @param count     S, at least 1

@@ -108,7 +108,7 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
         if (!(distance <= 1e-6))
             fail(ORTHO_INVALID_ARGUMENT, Argument{"filter_matrix"},
                  "(number %" PRId64 ") is %s away from orthogonal (largest entry of |O^T O - I|); "
-                 "it must be at most 1e-6",
+                 "the distance must be at most 1e-6",
                  m, NumberText(distance).c_str());
     }
     filter_matrix.assign(options.filter_matrix, options.filter_matrix + elements);

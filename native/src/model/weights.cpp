@@ -27,14 +27,15 @@ bool ReadersOrWriter::forget_all() noexcept {
 ReadingWeights::ReadingWeights(const WeightsReference& weights, bool training)
     : weights_(*weights), stripe_(weights.stripe()) {
     if (!weights_.users.begin_read(stripe_))
-        fail(ORTHO_INVALID_STATE, "the weights are being prepared by another thread");
+        fail(ORTHO_INVALID_STATE, Argument{"prepared"},
+             "is being prepared by another thread; call again when that is done");
     const bool prepared = weights_.prepared_;
     if (prepared && (weights_.for_training_ || !training))
         return;
     weights_.users.end_read(stripe_);
     if (!prepared)
-        fail(ORTHO_INVALID_STATE, "the weights are not prepared; prepare them first");
-    fail(ORTHO_INVALID_STATE, "the weights are prepared for inference only; prepare them for training");
+        fail(ORTHO_INVALID_STATE, Argument{"prepared"}, "is not prepared; prepare it first");
+    fail(ORTHO_INVALID_STATE, Argument{"prepared"}, "is prepared for inference only; prepare it for training");
 }
 
 } // namespace ortho
@@ -60,7 +61,8 @@ void ortho_weights::prepare(uint64_t version, const WeightsSource& source) {
             return;
     }
     if (!users.begin_write())
-        fail(ORTHO_INVALID_STATE, "the weights are in use by another thread; prepare them while no call uses them");
+        fail(ORTHO_INVALID_STATE, Argument{"prepared"},
+             "is in use by another thread; prepare it while no call uses it");
     try {
         if (!holds(version, source.training)) { // another thread may just have done it
             const bool adds_backward = holds(version, false);

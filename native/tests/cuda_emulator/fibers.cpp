@@ -15,7 +15,7 @@
 #endif
 
 #if defined(__x86_64__)
-// Saves what a function must preserve, and goes on where the other stack was left. swapcontext would do, but makes a
+// Saves what a function must preserve, and continues where the other stack was left. swapcontext would do, but makes a
 // system call each time.
 extern "C" void ortho_switch_stack(void** from, void* to);
 asm(R"(

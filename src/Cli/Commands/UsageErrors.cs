@@ -55,7 +55,7 @@ internal static class UsageErrors
             : $"'{shown}' is not an option of '{path}', nor the value of one; ";
         return command.Options.Count switch
         {
-            0 => $"{what}it has none",
+            0 => $"{what}'{path}' has no options",
             <= MostNames => $"{what}choose from {string.Join(", ", command.Options.Select(option => option.Name))}",
             _ => $"{what}see '{path} --help'",
         };

@@ -544,7 +544,7 @@ internal sealed class RunFolder : IDisposable
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {
-            throw CliException.Failure($"{option}, which cannot be written ({FileErrors.Reason(exception)}); choose a folder that can");
+            throw CliException.Failure($"{option}, which cannot be written ({FileErrors.Reason(exception)}); choose a folder that can be written to");
         }
         finally
         {

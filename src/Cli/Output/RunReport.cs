@@ -7,7 +7,7 @@ namespace OrthoNative.Cli.Output;
 
 /// <summary>The content of run.json.</summary>
 /// <param name="Task">Name of the task.</param>
-/// <param name="Status">The end of the run, or that it has not ended.</param>
+/// <param name="Status">The outcome of the run, or that it is still running.</param>
 /// <param name="Version">Version of this program.</param>
 /// <param name="Started">When it was started.</param>
 /// <param name="Seed">Seed of weights, filter, order and samples.</param>

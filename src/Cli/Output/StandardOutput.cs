@@ -46,7 +46,7 @@ internal sealed class StandardOutput : TextWriter
             string message = $"standard output cannot be written ({FileErrors.Cause(exception)})";
             if (!s_tolerant)
             {
-                throw CliException.Failure($"{message}; choose a file, pipe or terminal that can");
+                throw CliException.Failure($"{message}; choose a file, pipe or terminal that can be written to");
             }
 
             if (!_told)

@@ -91,7 +91,7 @@ internal sealed class Trainer : IDisposable
     /// <summary>The model.</summary>
     public Sequential Model { get; }
 
-    /// <summary>The parameters and memory of training it.</summary>
+    /// <summary>The model's parameters, and the memory that training it takes.</summary>
     public ModelSummary Summary { get; }
 
     /// <summary>Bytes of the weights and of the optimizer's state.</summary>
@@ -298,7 +298,7 @@ internal sealed class Trainer : IDisposable
         if (steps > most)
         {
             throw CliException.Usage(Texts.Format(
-                $"{(settings.Epochs is null ? "--steps" : "--epochs")} asks for {steps} steps; it must be at most {most} with --batch {settings.Batch}"));
+                $"{(settings.Epochs is null ? "--steps" : "--epochs")} asks for {steps} steps; at most {most} are possible with --batch {settings.Batch}"));
         }
 
         return steps * settings.Batch;

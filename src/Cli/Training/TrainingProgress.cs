@@ -42,7 +42,7 @@ internal sealed record EpochReport(
     double Seconds,
     double SamplesPerSecond);
 
-/// <summary>The end of a run, or that it has not ended.</summary>
+/// <summary>The outcome of a run, or that it is still running.</summary>
 internal enum RunStatus
 {
     /// <summary>All planned steps were done.</summary>
@@ -59,7 +59,7 @@ internal enum RunStatus
 }
 
 /// <summary>The results of a run.</summary>
-/// <param name="Status">The end of the run.</param>
+/// <param name="Status">The outcome of the run, or that it is still running.</param>
 /// <param name="Steps">Training steps done.</param>
 /// <param name="Epochs">One report for each epoch that was begun; on the way, that was done.</param>
 /// <param name="TestMetric">Metric on the test samples after the last step; null if the run was interrupted or is still running.</param>

@@ -1,6 +1,6 @@
 namespace OrthoNative.Cli.Training;
 
-/// <summary>A task to learn: samples, and the result of having learnt nothing.</summary>
+/// <summary>A task to learn: samples, and the metric of a model that has learnt nothing.</summary>
 internal abstract class TrainingTask
 {
     /// <summary>Name on the command line.</summary>

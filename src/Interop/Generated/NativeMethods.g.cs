@@ -154,7 +154,8 @@ internal unsafe struct ortho_error
     public int reserved;
     /// <summary>
     /// Name of the argument or field that the failure is about, as in this header: &quot;inputs&quot;, &quot;options-&gt;index&quot;. &quot;[]&quot; in
-    /// it stands for the element: &quot;groups[].weight_decay&quot;. Null if it is about none.
+    /// it stands for the element: &quot;groups[].weight_decay&quot;, &quot;initial[] of a feedforward chain&quot;. Null if it is about
+    /// none.
     /// </summary>
     public byte* argument;
     /// <summary>Index of the element of the argument that the failure is about; -1 if it is not about one.</summary>
@@ -339,7 +340,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "7e64550a79c9978ef77faefdf432741f507c5fc0c0df8e7a3427b575d6150fe0";
+    public const string HeaderHash = "ed3a2c2b0488e194716da3a5921e480f9bb50f15bc7d28d743d0b06f47890e5d";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -717,7 +718,7 @@ internal static unsafe partial class NativeMethods
     public static partial ortho_status ortho_chain_backward(ortho_chain* chain, int accumulate, void* weights, void* input_weights, void* bias, void* inputs, void* output_gradients, void* weight_gradients, void* input_weight_gradients, void* bias_gradients, void* input_gradients, void* initial_gradients);
 
     /// <summary>
-    /// Makes weights, draws their filter and takes all the memory that they need. They must be prepared before they are
+    /// Creates weights, draws their filter and takes all the memory that they need. They must be prepared before they are
     /// used.
     /// </summary>
     /// <param name="weights">written: the new weights; free them with ortho_weights_free</param>
@@ -748,7 +749,7 @@ internal static unsafe partial class NativeMethods
     public static partial void ortho_weights_free(ortho_weights* prepared);
 
     /// <summary>
-    /// Makes a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and bias.
+    /// Creates a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and bias.
     /// They return ORTHO_INVALID_STATE while the weights are being prepared or before they are; forward with training = 1
     /// unless they are prepared for training; backward if they were prepared with another content after forward.
     /// </summary>
@@ -758,7 +759,7 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
 
-    /// <summary>Makes streams: sequences that are fed step by step, all at the same time. All states are zeros.</summary>
+    /// <summary>Creates streams: sequences that are fed step by step, all at the same time. All states are zeros.</summary>
     /// <param name="streams">written: the new streams; free them with ortho_streams_free</param>
     /// <param name="prepared">weights of a recurrent chain</param>
     /// <param name="count">S, at least 1</param>

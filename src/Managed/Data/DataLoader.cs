@@ -249,7 +249,7 @@ public sealed unsafe class DataLoader : IDisposable
             _number = number;
         }
 
-        /// <summary>Begins the epoch; an epoch of the same loader that was begun before cannot go on.</summary>
+        /// <summary>Begins the epoch; an epoch of the same loader that was begun before cannot continue.</summary>
         public Enumerator GetEnumerator() => new(_loader, _loader.Begin(_number));
     }
 

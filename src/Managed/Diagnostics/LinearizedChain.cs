@@ -92,8 +92,9 @@ public sealed class LinearizedChain
     /// <param name="layer">A layer of a model of either element type.</param>
     /// <param name="input">x_0, <c>[N]</c>, finite.</param>
     /// <exception cref="ArgumentException">
-    /// The input has another size or is not finite, or N × N or K × N numbers do not fit into an array.
+    /// The input has another size, or N × N or K × N numbers do not fit into an array.
     /// </exception>
+    /// <exception cref="NotFiniteNumberException">An element of the input is NaN or infinite.</exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
     public static LinearizedChain Of(RoaFnn layer, ReadOnlySpan<double> input) => Of(layer, input, CancellationToken.None);
 
@@ -102,8 +103,9 @@ public sealed class LinearizedChain
     /// <param name="input">x_0, <c>[N]</c>, finite.</param>
     /// <param name="cancellationToken">Ends this call, and any later one that goes through the steps of the chain.</param>
     /// <exception cref="ArgumentException">
-    /// The input has another size or is not finite, or N × N or K × N numbers do not fit into an array.
+    /// The input has another size, or N × N or K × N numbers do not fit into an array.
     /// </exception>
+    /// <exception cref="NotFiniteNumberException">An element of the input is NaN or infinite.</exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static LinearizedChain Of(RoaFnn layer, ReadOnlySpan<double> input, CancellationToken cancellationToken)
@@ -120,8 +122,9 @@ public sealed class LinearizedChain
     /// <param name="initialState">x_0, <c>[N]</c>, finite; empty: zeros.</param>
     /// <param name="cancellationToken">Ends this call, and any later one that goes through the steps of the chain.</param>
     /// <exception cref="ArgumentException">
-    /// An argument has another size or is not finite, or N × N or K × N numbers do not fit into an array.
+    /// An argument has another size, or N × N or K × N numbers do not fit into an array.
     /// </exception>
+    /// <exception cref="NotFiniteNumberException">An element of an argument is NaN or infinite.</exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static LinearizedChain Of(
@@ -145,7 +148,8 @@ public sealed class LinearizedChain
 
     /// <summary>J v, the change of the last state with a change v of the first; infinite where it overflows a double.</summary>
     /// <param name="direction">v, <c>[N]</c>.</param>
-    /// <exception cref="ArgumentException">The vector has another size or is not finite.</exception>
+    /// <exception cref="ArgumentException">The vector has another size.</exception>
+    /// <exception cref="NotFiniteNumberException">An element of the vector is NaN or infinite.</exception>
     public double[] JacobianVectorProduct(ReadOnlySpan<double> direction)
     {
         CheckVector(direction, _n, nameof(direction));
@@ -155,7 +159,8 @@ public sealed class LinearizedChain
 
     /// <summary>Jᵀ g, the gradient at the first state where g is that at the last; infinite where it overflows a double.</summary>
     /// <param name="gradient">g, <c>[N]</c>.</param>
-    /// <exception cref="ArgumentException">The vector has another size or is not finite.</exception>
+    /// <exception cref="ArgumentException">The vector has another size.</exception>
+    /// <exception cref="NotFiniteNumberException">An element of the vector is NaN or infinite.</exception>
     public double[] VectorJacobianProduct(ReadOnlySpan<double> gradient)
     {
         CheckVector(gradient, _n, nameof(gradient));
@@ -166,13 +171,14 @@ public sealed class LinearizedChain
     /// <summary>The norm of the gradient at every state, as decimal logarithms.</summary>
     /// <param name="outputGradients">Gradients that arrive at the last states, <c>[K', N]</c>, in the order of steps; most often of one.</param>
     /// <returns>log₁₀ ‖g_k‖ for k = 0..K.</returns>
-    /// <exception cref="ArgumentException">The gradients have another size or are not finite.</exception>
+    /// <exception cref="ArgumentException">The gradients have another size.</exception>
+    /// <exception cref="NotFiniteNumberException">An element of the gradients is NaN or infinite.</exception>
     public double[] LogGradientNorms(ReadOnlySpan<double> outputGradients)
     {
         if (outputGradients.IsEmpty || outputGradients.Length % _n != 0 || outputGradients.Length / _n > _steps)
         {
             throw new ArgumentException(
-                $"{nameof(outputGradients)} has {outputGradients.Length} elements; it must have from 1 to {_steps} times {_n}.", nameof(outputGradients));
+                $"{nameof(outputGradients)} has {outputGradients.Length} elements; it must have k times {_n}, k from 1 to {_steps}.", nameof(outputGradients));
         }
 
         CheckVector(outputGradients, outputGradients.Length, nameof(outputGradients));
@@ -322,7 +328,7 @@ public sealed class LinearizedChain
         {
             if (!double.IsFinite(values[i]))
             {
-                throw new ArgumentException(FormattableString.Invariant($"{name}[{i}] is {values[i]}; it must be finite."), name);
+                throw new NotFiniteNumberException(FormattableString.Invariant($"{name}[{i}] is {values[i]}; it must be finite."), values[i]);
             }
         }
     }

@@ -81,12 +81,12 @@ public sealed unsafe class Dropout : Layer
         }
     }
 
-    internal override long ActivationBytes(long steps, long batch) => steps * batch * InputSize * Model.DType.Bytes();
+    internal override long ActivationBytes(long steps, long batch) => Rate == 0 ? 0 : steps * batch * InputSize * Model.DType.Bytes();
 
     internal override void SaveState(IDictionary<string, string> metadata, string name) => _numbers.Save(metadata, name);
 
     internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) =>
-        PassNumbers.Load(metadata, name, numbers => _numbers = numbers);
+        PassNumbers.Load(metadata, name, fromVersion01: false, numbers => _numbers = numbers);
 
     private protected override void OnAttach(ulong seed, uint filterIndex) => _numbers = new PassNumbers(seed, LayerIndex);
 

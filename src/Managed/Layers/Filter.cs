@@ -70,7 +70,11 @@ public sealed class Filter
     {
         if (count == 0 || rows == 0 || rows != columns)
         {
-            throw new ArgumentException($"{name} has {count} matrices of {rows} × {columns}; at least one square matrix is required.", name);
+            throw new ArgumentException(
+                array.Rank == 2
+                    ? $"{name} is {rows} x {columns}; it must be square and not empty."
+                    : $"{name} has shape {Check.FormatShape([count, rows, columns])}; it must be [count, N, N], none 0.",
+                name);
         }
 
         var values = new double[array.LongLength];

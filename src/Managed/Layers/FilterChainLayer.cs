@@ -37,7 +37,7 @@ public abstract unsafe class FilterChainLayer : Layer
         Check.NotNull(options.Filter);
         if (options.Filter.Matrices is not null && options.Filter.Size != hiddenSize)
         {
-            throw new ArgumentException($"options.Filter has matrices of size {options.Filter.Size}; it must be {hiddenSize}, as {nameof(hiddenSize)} is.", nameof(options));
+            throw new ArgumentException($"options.Filter has matrices of size {options.Filter.Size}; their size must be {hiddenSize}, as {nameof(hiddenSize)} is.", nameof(options));
         }
 
         HiddenSize = hiddenSize;
@@ -89,11 +89,7 @@ public abstract unsafe class FilterChainLayer : Layer
         {
             for (int i = 0; i < values.Count; i++)
             {
-                if (!Check.IsFinite(values[i], dtype))
-                {
-                    throw new ArgumentException(
-                        FormattableString.Invariant($"{name}.{property}[{i}] is {values[i]}; it must be finite in {dtype}."), Check.Parameter(name));
-                }
+                Check.Finite(values[i], dtype, string.Create(CultureInfo.InvariantCulture, $"{name}.{property}[{i}]"));
             }
         }
     }
@@ -114,8 +110,36 @@ public abstract unsafe class FilterChainLayer : Layer
     {
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         long bytes;
-        NativeMethods.ortho_chain_memory(chain.Pointer, steps, batch, training ? 1 : 0, &bytes).ThrowOnFailure();
+        ThrowOnFailure(NativeMethods.ortho_chain_memory(chain.Pointer, steps, batch, training ? 1 : 0, &bytes));
         return bytes;
+    }
+
+    /// <summary>Throws what a failed call of the chain stands for, in the names that the model's user knows.</summary>
+    /// <param name="status">The status that the call returned.</param>
+    /// <param name="argument">The method's argument that the call may refuse; null: it refuses none.</param>
+    private protected void ThrowOnFailure(ortho_status status, string? argument = null)
+    {
+        if (status != ortho_status.ORTHO_OK)
+        {
+            NativeError error = NativeError.Last() with { Status = status };
+            throw error.ToException(Describe(error), argument);
+        }
+    }
+
+    private string Describe(in NativeError error)
+    {
+        bool last = LayerIndex == Model.Layers.Count - 1;
+        return error.Argument switch
+        {
+            "inputs" => $"{Element("inputs", error)}{InputPlace} {error.Problem}",
+            "initial" when Kind.model == (int)ortho_chain_model.ORTHO_FEEDFORWARD => $"{Element("inputs", error)}{InputPlace} {error.Problem}",
+            "output_gradients" => $"{Element("outputGradient", error)}{(last ? "" : $" of {Place}")} {error.Problem}",
+            "max_state_bytes" => $"{Place}: {error.Message()}",
+            _ => error.Message(),
+        };
+
+        static string Element(string name, in NativeError error) =>
+            error.Element < 0 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}[{error.Element}]");
     }
 
     /// <summary>W and b, the first two parameters of every chain; [count, ...] for several layers.</summary>

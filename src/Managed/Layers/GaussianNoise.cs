@@ -43,11 +43,8 @@ public sealed unsafe class GaussianNoise : Layer
     {
         // No normal number that is drawn lies farther from 0 than 8.6.
         const double Farthest = 8.6;
-        if (!Check.IsFinite(Farthest * StandardDeviation, dtype))
-        {
-            throw new ArgumentException(
-                FormattableString.Invariant($"{name}.{nameof(StandardDeviation)} is {StandardDeviation}; it must be so small that noise is finite in {dtype}."), Check.Parameter(name));
-        }
+        Check.That(
+            Check.IsFinite(Farthest * StandardDeviation, dtype), StandardDeviation, $"so small that noise is finite in {dtype}", $"{name}.{nameof(StandardDeviation)}");
     }
 
     /// <summary>The layer in a few words: <c>GaussianNoise 0.3</c>.</summary>
@@ -75,12 +72,12 @@ public sealed unsafe class GaussianNoise : Layer
     internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate) =>
         inputGradient?.CopyFrom(outputGradient);
 
-    internal override long ActivationBytes(long steps, long batch) => steps * batch * InputSize * Model.DType.Bytes();
+    internal override long ActivationBytes(long steps, long batch) => StandardDeviation == 0 ? 0 : steps * batch * InputSize * Model.DType.Bytes();
 
     internal override void SaveState(IDictionary<string, string> metadata, string name) => _numbers.Save(metadata, name);
 
     internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) =>
-        PassNumbers.Load(metadata, name, numbers => _numbers = numbers);
+        PassNumbers.Load(metadata, name, fromVersion01: true, numbers => _numbers = numbers);
 
     private protected override void OnAttach(ulong seed, uint filterIndex) => _numbers = new PassNumbers(seed, LayerIndex);
 

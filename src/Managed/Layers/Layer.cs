@@ -71,8 +71,14 @@ public abstract class Layer
     /// <summary>Place in the model, from 0 on.</summary>
     private protected int LayerIndex { get; private set; }
 
+    /// <summary>The layer in messages about what is only found out when it runs.</summary>
+    private protected string Place => $"layer {LayerIndex} ({GetType().Name})";
+
     /// <summary>The name of the layer's input in messages.</summary>
-    private protected string InputName { get; private set; } = "inputs";
+    private protected string InputName => $"inputs{InputPlace}";
+
+    /// <summary>The end of the input's name, and of those of its elements: empty for the model's own inputs.</summary>
+    private protected string InputPlace { get; private set; } = "";
 
     /// <summary>Adds the layer to a model.</summary>
     internal void Attach(Sequential model, int index, IReadOnlyList<Parameter> parameters, ulong seed, uint filterIndex)
@@ -80,7 +86,7 @@ public abstract class Layer
         _model = model;
         LayerIndex = index;
         Parameters = parameters;
-        InputName = index == 0 ? "inputs" : $"inputs of layer {index} ({GetType().Name})";
+        InputPlace = index == 0 ? "" : $" of {Place}";
         OnAttach(seed, filterIndex);
     }
 

@@ -46,17 +46,17 @@ internal struct PassNumbers
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <param name="metadata">Of the file.</param>
     /// <param name="name">Name of the layer in the model.</param>
+    /// <param name="fromVersion01">Whether version 0.1 had the layer; it wrote no source, and told layers apart by their seeds alone.</param>
     /// <param name="apply">Called once the whole file has been read.</param>
     /// <returns>Null: the file has nothing of it, as that of a model that was trained without the layer.</returns>
     /// <exception cref="InvalidDataException">A part is missing, or not a number in range.</exception>
-    public static LoadedState? Load(IReadOnlyDictionary<string, string> metadata, string name, Action<PassNumbers> apply) =>
-        metadata.ContainsKey($"{name}.{SeedKey}") || metadata.ContainsKey($"{name}.{PassesKey}")
+    public static LoadedState? Load(IReadOnlyDictionary<string, string> metadata, string name, bool fromVersion01, Action<PassNumbers> apply) =>
+        metadata.ContainsKey($"{name}.{SeedKey}") || metadata.ContainsKey($"{name}.{PassesKey}") || metadata.ContainsKey($"{name}.{SourceKey}")
             ? new Loaded(
                 new PassNumbers
                 {
                     Seed = LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue),
-                    // Version 0.1 told layers apart by their seeds alone.
-                    Source = metadata.ContainsKey($"{name}.{SourceKey}") ? (uint)LoadedState.Number(metadata, $"{name}.{SourceKey}", MaximumSource) : 0,
+                    Source = fromVersion01 && !metadata.ContainsKey($"{name}.{SourceKey}") ? 0 : (uint)LoadedState.Number(metadata, $"{name}.{SourceKey}", MaximumSource),
                     Passes = LoadedState.Number(metadata, $"{name}.{PassesKey}", MaximumPasses),
                 },
                 apply)

@@ -90,10 +90,11 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         using BufferScope initial = inputs.Borrow();
         using BufferScope x = outputs.BorrowToWrite();
         using HandleScope<ortho_chain> chain = Chain.Borrow();
-        NativeMethods.ortho_chain_forward(
-            chain.Pointer, 0, rows, 1, training ? 1 : 0,
-            weight.Address, null, bias.Address, null, initial.Address, x.Address)
-            .ThrowOnFailure(nameof(inputs));
+        ThrowOnFailure(
+            NativeMethods.ortho_chain_forward(
+                chain.Pointer, 0, rows, 1, training ? 1 : 0,
+                weight.Address, null, bias.Address, null, initial.Address, x.Address),
+            nameof(inputs));
         Chain.AddStatePressure(StateBytes(0, rows, training));
         return outputs;
     }
@@ -107,11 +108,12 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         using BufferScope biasGradient = Bias.Gradient.BorrowToWrite();
         using BufferScope initialGradient = Tensor.BorrowToWrite(inputGradient);
         using HandleScope<ortho_chain> chain = Chain.Borrow();
-        NativeMethods.ortho_chain_backward(
-            chain.Pointer, accumulate ? 1 : 0,
-            weight.Address, null, bias.Address, null, xGradient.Address,
-            weightGradient.Address, null, biasGradient.Address, null, initialGradient.Address)
-            .ThrowOnFailure(nameof(outputGradient));
+        ThrowOnFailure(
+            NativeMethods.ortho_chain_backward(
+                chain.Pointer, accumulate ? 1 : 0,
+                weight.Address, null, bias.Address, null, xGradient.Address,
+                weightGradient.Address, null, biasGradient.Address, null, initialGradient.Address),
+            nameof(outputGradient));
     }
 
     internal override long ActivationBytes(long steps, long batch) =>

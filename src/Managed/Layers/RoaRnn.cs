@@ -167,8 +167,13 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         _finalStateIsCurrent = false;
         if (InitialState is Tensor state)
         {
-            Check.Compatible(state, inputs.Device, inputs.DType, nameof(InitialState));
-            Check.Shape(state, [batch, HiddenSize], nameof(InitialState));
+            // The property was set before the call, so it is no argument of it.
+            state.ThrowIfDisposed();
+            string? problem = Check.Mismatch(state, inputs.Device, inputs.DType, nameof(InitialState)) ?? Check.Mismatch(state, [batch, HiddenSize], nameof(InitialState));
+            if (problem is not null)
+            {
+                throw new InvalidOperationException(problem);
+            }
         }
 
         Tensor outputs = _options.Output.HasTime
@@ -182,10 +187,11 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         using BufferScope initial = Tensor.Borrow(InitialState);
         using BufferScope x = outputs.BorrowToWrite();
         using HandleScope<ortho_chain> chain = Chain.Borrow();
-        NativeMethods.ortho_chain_forward(
-            chain.Pointer, steps, batch, outputSteps, training ? 1 : 0,
-            weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address)
-            .ThrowOnFailure(nameof(inputs));
+        ThrowOnFailure(
+            NativeMethods.ortho_chain_forward(
+                chain.Pointer, steps, batch, outputSteps, training ? 1 : 0,
+                weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address),
+            nameof(inputs));
         Chain.AddStatePressure(StateBytes(steps, batch, training));
         _startedFromInitialState = InitialState is not null;
         return outputs;
@@ -209,11 +215,12 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         using BufferScope uGradient = Tensor.BorrowToWrite(inputGradient);
         using BufferScope initialGradient = Tensor.BorrowToWrite(initialStateGradient);
         using HandleScope<ortho_chain> chain = Chain.Borrow();
-        NativeMethods.ortho_chain_backward(
-            chain.Pointer, accumulate ? 1 : 0,
-            weight.Address, inputWeight.Address, bias.Address, u.Address, xGradient.Address,
-            weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, uGradient.Address, initialGradient.Address)
-            .ThrowOnFailure(nameof(outputGradient));
+        ThrowOnFailure(
+            NativeMethods.ortho_chain_backward(
+                chain.Pointer, accumulate ? 1 : 0,
+                weight.Address, inputWeight.Address, bias.Address, u.Address, xGradient.Address,
+                weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, uGradient.Address, initialGradient.Address),
+            nameof(outputGradient));
         _hasInitialGradient = _startedFromInitialState;
     }
 

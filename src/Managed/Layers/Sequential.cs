@@ -12,7 +12,7 @@ public sealed record SequentialOptions
     /// <summary>Element type of parameters, inputs and outputs. Default <see cref="DType.Float32"/>.</summary>
     public DType DType { get; init; } = DType.Float32;
 
-    /// <summary>Makes <see cref="Sequential.Backward"/> also compute <see cref="Sequential.InputGradient"/>. Default false.</summary>
+    /// <summary>Also computes <see cref="Sequential.InputGradient"/> in <see cref="Sequential.Backward"/>. Default false.</summary>
     public bool ComputeInputGradient { get; init; }
 }
 
@@ -97,7 +97,7 @@ public sealed unsafe class Sequential : IDisposable
         long count = CountWithinMemory(definitions, device, DType);
         if (count == 0)
         {
-            throw new ArgumentException($"{nameof(layers)} have no parameters; at least one is required.", nameof(layers));
+            throw new ArgumentException($"{nameof(layers)} have no parameters; at least one parameter is required.", nameof(layers));
         }
 
         try
@@ -145,7 +145,8 @@ public sealed unsafe class Sequential : IDisposable
     public Tensor GradientData { get; }
 
     /// <summary>
-    /// Keeps in <see cref="Forward"/> what <see cref="Backward"/> needs. Default true; false takes less memory.
+    /// Keeps in <see cref="Forward"/> what <see cref="Backward"/> needs. Also turns <see cref="Dropout"/> and <see cref="GaussianNoise"/> on.
+    /// Default true; false takes less memory.
     /// </summary>
     public bool Training { get; set; } = true;
 
@@ -183,14 +184,16 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="ArgumentException">Shape, element type or device of <paramref name="inputs"/> do not match.</exception>
     /// <exception cref="NotFiniteNumberException">An input is NaN or infinite; on a GPU the next call that waits says so.</exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory for states; the message says how much is needed and free.</exception>
-    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// Another thread is using the model, or shape, element type or device of a <see cref="RoaRnn.InitialState"/> do not match.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The model or the inputs were disposed.</exception>
     public Tensor Forward(Tensor inputs)
     {
         using Use use = BeginUse();
         Check.Compatible(inputs, Device, DType);
 
-        // On a GPU the host does not look: what is not finite passes through dense layers and noise to where it is found, a chain or a loss.
+        // On a GPU the host does not look: what is not finite passes through dense layers, noise and dropout to where it is found, a chain or a loss.
         if (!_layers[0].ChecksInputs && Device.Kind == DeviceKind.Cpu)
         {
             Check.AllFinite(inputs);
@@ -275,7 +278,7 @@ public sealed unsafe class Sequential : IDisposable
         if (!inputs.Shape.SequenceEqual(_inputShape))
         {
             throw new ArgumentException(
-                $"{nameof(outputGradient)} is that of a pass whose inputs has shape {Check.FormatShape(inputs.Shape)}; it must be {Check.FormatShape(_inputShape)}, as in {nameof(Forward)}.",
+                $"{nameof(outputGradient)} is that of a pass whose inputs have shape {Check.FormatShape(inputs.Shape)} by now; it must still be {Check.FormatShape(_inputShape)}, as in {nameof(Forward)}.",
                 nameof(outputGradient));
         }
 
@@ -405,7 +408,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <remarks>
     /// Filters are not saved: they follow from their seed. A model of another seed gets the filters of the seed in the file, and
-    /// computes what the saved one did; noise continues where it was. <see cref="Backward"/> needs a new forward pass. A file without
+    /// computes what the saved one did; noise and dropout continue where it was. <see cref="Backward"/> needs a new forward pass. A file without
     /// metadata, as other programs write it, must be of a model of the same seed.
     /// </remarks>
     public void Load(string path)
@@ -494,7 +497,7 @@ public sealed unsafe class Sequential : IDisposable
         ThrowIfDisposed();
         if (Interlocked.CompareExchange(ref _inUse, 1, 0) != 0)
         {
-            throw new InvalidOperationException("Another thread is using the model; only one thread at a time can.");
+            throw new InvalidOperationException("Another thread is using the model; only one thread at a time may use it.");
         }
 
         return new Use(this);
@@ -538,7 +541,7 @@ public sealed unsafe class Sequential : IDisposable
     }
 
     private static InvalidOperationException Changed(string what) => new(
-        $"{what} changed since {nameof(Forward)}; {nameof(Backward)} needs it as {nameof(Forward)} found it. Run {nameof(Forward)} again.");
+        $"{what} changed since {nameof(Forward)}; {nameof(Backward)} needs them as {nameof(Forward)} found them. Run {nameof(Forward)} again.");
 
     /// <summary>No element of a gradient may be NaN or infinite; a GPU finds out by its norm, which nothing waits for.</summary>
     private void CheckFinite(Tensor outputGradient)
@@ -598,7 +601,7 @@ public sealed unsafe class Sequential : IDisposable
 
             if (!names.Add(NameOf(layers[i], i)))
             {
-                throw new ArgumentException($"{argument} has the name '{ForeignText.Clean(NameOf(layers[i], i))}' as a layer before it; names must be unique.", nameof(layers));
+                throw new ArgumentException($"{argument} has the same name, '{ForeignText.Clean(NameOf(layers[i], i))}', as a layer before it; names must be unique.", nameof(layers));
             }
 
             if (i > 0 && layers[i].InputSize != layers[i - 1].OutputSize)
@@ -638,7 +641,7 @@ public sealed unsafe class Sequential : IDisposable
         {
 #pragma warning disable CA2201 // the standard exception for a lack of memory
             throw new OutOfMemoryException(string.Create(CultureInfo.InvariantCulture,
-                $"{nameof(steps)} is {steps} and {nameof(batch)} is {batch}: tensors of {widest} values for each must take at most {ModelSummary.Bytes(MaximumTensorBytes)}."));
+                $"{nameof(steps)} is {steps} and {nameof(batch)} is {batch}; tensors of {widest} values for each must take at most {ModelSummary.Bytes(MaximumTensorBytes)}."));
 #pragma warning restore CA2201
         }
     }

@@ -75,9 +75,9 @@ public abstract unsafe class Optimizer : IDisposable
     /// A gradient is NaN or infinite, or the step would overflow; the message names the parameter and the element. Nothing is changed. On a GPU
     /// the next call that waits says so.
     /// </exception>
-    /// <exception cref="ArgumentOutOfRangeException">The learning rate that <see cref="Schedule"/> gives is negative, NaN or infinite.</exception>
     /// <exception cref="InvalidOperationException">
-    /// Another thread is using the model, or a learning rate times its scales is beyond the model's element type.
+    /// Another thread is using the model; the learning rate that <see cref="Schedule"/> gives is negative, NaN or infinite; or a learning rate times
+    /// its scales is beyond the model's element type.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
     public void Step()
@@ -88,7 +88,11 @@ public abstract unsafe class Optimizer : IDisposable
         if (Schedule is LearningRateSchedule schedule)
         {
             learningRate = schedule.At(StepCount);
-            Check.NotNegative(learningRate, nameof(LearningRate));
+            if (!(double.IsFinite(learningRate) && learningRate >= 0))
+            {
+                throw new InvalidOperationException(FormattableString.Invariant(
+                    $"The learning rate that {nameof(Schedule)} gives is {learningRate}; it must be finite and not negative."));
+            }
         }
 
         for (int i = 0; i < _entries.Length; i++)
@@ -246,9 +250,10 @@ public abstract unsafe class Optimizer : IDisposable
     /// <summary>Throws what a refused step stands for; elements of the flat buffers are named as those of parameters.</summary>
     private protected void ThrowOnFailure(ortho_status status)
     {
-        if (status == ortho_status.ORTHO_NOT_FINITE && NativeError.Last() is { Argument: { } buffer, Element: >= 0 } error)
+        if (status == ortho_status.ORTHO_NOT_FINITE &&
+            NativeError.Last() is { Argument: "gradients" or "parameters" or "velocity" or "first_moment" or "second_moment", Element: >= 0 } error)
         {
-            throw error.ToException($"{DescribeElement(buffer, error.Element)} {error.Problem}");
+            throw error.ToException($"{DescribeElement(error.Argument, error.Element)} {error.Problem}");
         }
 
         status.ThrowOnFailure();

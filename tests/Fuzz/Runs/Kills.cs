@@ -9,7 +9,7 @@ internal static class Kills
 
     private static readonly string[] s_saved = ["model.safetensors", "run.json"];
 
-    /// <summary>Runs of some seconds: with noise, whose stream must go on, and with an order of samples, which must too.</summary>
+    /// <summary>Runs of some seconds: with noise, whose stream must continue, and with an order of samples, which must too.</summary>
     private static readonly string[][] s_commands =
     [
         ["train", "copy", "--length", "20", "--hidden", "32", "--batch", "8", "--steps", "5000", "--test-samples", "50", "--stop-at", "1",

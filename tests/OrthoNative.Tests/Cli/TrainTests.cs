@@ -272,7 +272,7 @@ internal sealed class TrainTests
     [TestCase("run", "--resume")]
     [TestCase("link")]
     [Platform("Linux,MacOsX")]
-    public void A_second_run_in_the_folder_of_one_that_goes_on_is_refused(params string[] options)
+    public void A_second_run_in_the_folder_of_one_that_continues_is_refused(params string[] options)
     {
         using var folder = new TemporaryFolder();
         string[] command = [.. s_shortCopy, "--epochs", "100000", "--stop-at", "1", "--lr", "0.00001", "--save-every", "0.005"];
@@ -615,7 +615,7 @@ internal sealed class TrainTests
     [TestCase(">/dev/full")]
     [TestCase(">&-")]
     [Platform("Linux")]
-    public void A_run_goes_on_and_is_saved_where_its_output_cannot_be_written(string redirection)
+    public void A_run_continues_and_is_saved_where_its_output_cannot_be_written(string redirection)
     {
         using var folder = new TemporaryFolder();
 

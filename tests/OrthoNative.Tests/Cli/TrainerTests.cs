@@ -65,7 +65,7 @@ internal sealed class TrainerTests
     }
 
     [Test]
-    public void A_view_that_fails_shows_nothing_and_the_training_goes_on([Values] bool before, [Values] bool after)
+    public void A_view_that_fails_shows_nothing_and_the_training_continues([Values] bool before, [Values] bool after)
     {
         using var trainer = new Trainer(Tasks.All.Single(task => task.Name == "copy"), s_byCount, Device.Default);
         var view = new GuardedView(new FailingView(before, after));

@@ -48,6 +48,25 @@ internal sealed class ChainTests : CudaTests
         }
     }
 
+    [Test]
+    public void What_is_not_finite_before_the_first_step_is_named_by_the_kind_of_layer()
+    {
+        using var feedforward = new Sequential(Device, 1, new RoaFnn(4, 2));
+        using var states = new Tensor(Device, DType.Float32, 2, 4);
+        states.CopyFrom<float>([0, 0, 0, 0, 0, float.NaN, 0, 0]);
+        feedforward.Forward(states);
+        AssertReported("inputs[5] of a RoaFnn is NaN or infinite;");
+
+        var rnn = new RoaRnn(3, 4) { InitialState = states };
+        using var recurrent = new Sequential(Device, 1, rnn);
+        using var inputs = new Tensor(Device, DType.Float32, 5, 2, 3);
+        recurrent.Forward(inputs);
+        AssertReported("InitialState[5] is NaN or infinite;");
+
+        static void AssertReported(string start) =>
+            Assert.That(Device.Synchronize, Throws.TypeOf<NotFiniteNumberException>().With.Message.StartsWith(start));
+    }
+
     [TestCaseSource(nameof(RecurrentShapes))]
     public void Recurrent_layer_agrees_with_the_formulas(RecurrentShape shape) => AssertAgrees(Device, shape);
 

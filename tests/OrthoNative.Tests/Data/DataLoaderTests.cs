@@ -134,7 +134,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void An_epoch_that_another_one_overtook_cannot_go_on()
+    public void An_epoch_that_another_one_overtook_cannot_continue()
     {
         using var loader = new DataLoader(new Numbers(10), 2, device: Device);
         DataLoader.Enumerator first = loader.Epoch(0).GetEnumerator();
@@ -324,7 +324,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void A_disposed_loader_refuses_to_go_on()
+    public void A_disposed_loader_refuses_to_continue()
     {
         var loader = new DataLoader(new Numbers(10), 2, device: Device);
         DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();

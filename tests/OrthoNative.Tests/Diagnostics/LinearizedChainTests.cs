@@ -314,12 +314,12 @@ internal sealed class LinearizedChainTests
         var chain = LinearizedChain.Of(layer, new double[3]);
 
         Assert.That(() => LinearizedChain.Of(layer, new double[2]), Throws.ArgumentException.With.Message.Contains("input has 2 elements; it must have 3"));
-        Assert.That(() => LinearizedChain.Of(layer, [0, double.NaN, 0]), Throws.ArgumentException.With.Message.Contains("input[1] is NaN"));
+        Assert.That(() => LinearizedChain.Of(layer, [0, double.NaN, 0]), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("input[1] is NaN"));
         Assert.That(() => LinearizedChain.Of(rnn, new double[4]), Throws.ArgumentException.With.Message.Contains("inputs has 4 elements; it must have a multiple of 3"));
         Assert.That(() => LinearizedChain.Of(rnn, new double[3], new double[1]), Throws.ArgumentException.With.Message.Contains("initialState has 1 elements"));
         Assert.That(() => chain.JacobianVectorProduct(new double[4]), Throws.ArgumentException.With.Message.Contains("direction has 4"));
         Assert.That(() => chain.VectorJacobianProduct(new double[4]), Throws.ArgumentException.With.Message.Contains("gradient has 4"));
-        Assert.That(() => chain.LogGradientNorms(new double[15]), Throws.ArgumentException.With.Message.Contains("outputGradients has 15 elements; it must have from 1 to 4 times 3"));
+        Assert.That(() => chain.LogGradientNorms(new double[15]), Throws.ArgumentException.With.Message.Contains("outputGradients has 15 elements; it must have k times 3, k from 1 to 4"));
         Assert.That(() => new GradientRecorder(model, layer, 0), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => new GradientRecorder(model, other, 1), Throws.ArgumentException.With.Message.Contains("layer is not part of the model"));
     }

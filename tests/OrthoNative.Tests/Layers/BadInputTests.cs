@@ -25,12 +25,12 @@ internal sealed class BadInputTests
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Alpha = double.NaN }), "options.Alpha is NaN"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Beta = (double[])[1, 2, 3] }), "options.Beta has 3 values; it must have 1, or 4 (one for each unit)"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Alpha = default }), "options.Alpha has 0 values; it must have 1, or 4"),
-        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrix(new double[3, 3]) }), "options.Filter has matrices of size 3; it must be 4"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrix(new double[3, 3]) }), "options.Filter has matrices of size 3; their size must be 4, as hiddenSize is"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrices(new double[2, 4, 4]) }), "options.Filter has 2 matrices; a recurrent layer has 1"),
         Case(() => new RoaFnn(4, 3, new RoaFnnOptions { Filter = Filter.FromMatrices(new double[3, 4, 4]) }), "options.Filter has 3 matrices; it must have 1"),
         Case(() => new RoaFnn(4, 3, new RoaFnnOptions { FilterPerLayer = true, Filter = Filter.FromMatrix(new double[4, 4]) }), "options.Filter has 1 matrices; it must have 3"),
-        Case(() => Filter.FromMatrix(new double[2, 3]), "matrix has 1 matrices of 2 × 3; at least one square matrix is required"),
-        Case(() => Filter.FromMatrices(new double[0, 3, 3]), "matrices has 0 matrices of 3 × 3"),
+        Case(() => Filter.FromMatrix(new double[2, 3]), "matrix is 2 x 3; it must be square and not empty"),
+        Case(() => Filter.FromMatrices(new double[0, 3, 3]), "matrices has shape [0, 3, 3]; it must be [count, N, N], none 0"),
         Case(() => SequenceOutput.LastSteps(0), "steps is 0; it must be at least 1"),
         Case(() => Checkpointing.Every(0), "steps is 0; it must be at least 1"),
         Case(() => Checkpointing.Auto(-1), "maximumBytes is -1; it must be at least 1"),
@@ -55,7 +55,7 @@ internal sealed class BadInputTests
         AssertRefused(() => new Sequential(device, 1, new RoaRnn(1, 4), new Dense(5, 1)), "layers[1] takes 5 inputs, but layers[0] has 4 outputs");
         AssertRefused(() => new Sequential(device, 1, used), "layers[0] is part of a model already");
         AssertRefused(() => new Sequential(device, 1, twice, twice), "layers[1] is the same object as layers[0]");
-        AssertRefused(() => new Sequential(device, 1, new Dense(1, 1) { Name = "1" }, new Dense(1, 1)), "layers[1] has the name '1' as a layer before it");
+        AssertRefused(() => new Sequential(device, 1, new Dense(1, 1) { Name = "1" }, new Dense(1, 1)), "layers[1] has the same name, '1', as a layer before it; names must be unique.");
         Assert.That(() => new Sequential(device, 1, new Dense(1, 1), null!), Throws.ArgumentNullException);
     }
 
@@ -138,9 +138,11 @@ internal sealed class BadInputTests
         using var dtype = new Tensor(Device.Default, DType.Float64, 2, 4);
 
         rnn.InitialState = shape;
-        AssertRefused(() => model.Forward(inputs), "InitialState has shape [3, 4]; it must be [2, 4]");
+        AssertInvalid("InitialState has shape [3, 4]; it must be [2, 4]");
         rnn.InitialState = dtype;
-        AssertRefused(() => model.Forward(inputs), "InitialState has element type Float64; it must be Float32");
+        AssertInvalid("InitialState has element type Float64; it must be Float32");
+
+        void AssertInvalid(string message) => Assert.That(() => model.Forward(inputs), Throws.InvalidOperationException.With.Message.Contains(message));
     }
 
     [Test]

@@ -103,7 +103,7 @@ internal sealed class DropoutTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void A_loaded_model_goes_on_where_the_saved_one_was()
+    public void A_loaded_model_continues_where_the_saved_one_was()
     {
         using var folder = new Data.TemporaryFolder();
         using Tensor inputs = Tensor.From(Device, Ones(200), 100, 2);
@@ -133,10 +133,61 @@ internal sealed class DropoutTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
+    public void A_file_that_lacks_a_part_of_the_numbers_is_refused([Values("seed", "source", "training_passes")] string part)
+    {
+        using var folder = new Data.TemporaryFolder();
+        using Sequential model = Model(seed: 3);
+        model.Save(folder.File("whole"));
+        Dictionary<string, string> metadata = SafeTensors.LoadMetadata(folder.File("whole")).ToDictionary();
+        Assert.That(metadata.Remove($"0.{part}"), Is.True);
+        SafeTensors.Save(folder.File("part"), model.Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)), metadata);
+        Assert.That(() => model.Load(folder.File("part")), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"__metadata__.0.{part} is missing"));
+        Assert.That(() => model.Load(folder.File("whole")), Throws.Nothing);
+    }
+
+    [Test]
+    public void The_backward_pass_needs_no_inputs_where_elements_were_dropped([Values(0, 0.5)] double rate)
+    {
+        using Tensor inputs = UniformTensor(Device, new Random(5), 1, 50, 3);
+        using Tensor gradient = UniformTensor(Device, new Random(6), 1, 50, 2);
+        using Sequential model = Make(), undisturbed = Make();
+        undisturbed.Forward(inputs);
+        undisturbed.Backward(gradient);
+        model.Forward(inputs);
+        inputs.Fill(7);
+        if (rate == 0)
+        {
+            // The dense layer got the inputs themselves.
+            Assert.That(() => model.Backward(gradient), Throws.InvalidOperationException.With.Message.Contains("changed since Forward"));
+            return;
+        }
+
+        model.Backward(gradient);
+        Assert.That(model.InputGradient.ToArray<double>(), Is.EqualTo(undisturbed.InputGradient.ToArray<double>()));
+        Assert.That(model.GradientData.ToArray<double>(), Is.EqualTo(undisturbed.GradientData.ToArray<double>()));
+
+        Sequential Make() => new(
+            Device, new SequentialOptions { Seed = 3, DType = DType.Float64, ComputeInputGradient = true }, new Dropout(3, rate), new Dense(3, 2));
+    }
+
+    [Test]
+    public void Only_a_layer_that_drops_keeps_outputs()
+    {
+        using Sequential model = WithIdentity(new SequentialOptions { Seed = 3 }, new Dropout(2, 0), new Dropout(2, 0.5));
+        ModelSummary summary = model.Summary(batch: 10);
+
+        // The second layer also has a gradient at its inputs.
+        Assert.That(summary.Layers[0].ActivationBytes, Is.Zero);
+        Assert.That(summary.Layers[1].ActivationBytes, Is.EqualTo(2 * 10 * 2 * sizeof(float)));
+    }
+
+    [Test]
+    [Category(TestDevices.CudaCategory)]
     public void A_gpu_drops_what_the_cpu_drops()
     {
-        Assert.That(Run<float>(Device, DType.Float32), Is.EqualTo(Run<float>(Device.Default, DType.Float32)));
-        Assert.That(Run<double>(Device, DType.Float64), Is.EqualTo(Run<double>(Device.Default, DType.Float64)));
+        Device gpu = TestDevices.Cuda();
+        Assert.That(Run<float>(gpu, DType.Float32), Is.EqualTo(Run<float>(Device.Default, DType.Float32)));
+        Assert.That(Run<double>(gpu, DType.Float64), Is.EqualTo(Run<double>(Device.Default, DType.Float64)));
 
         static T[] Run<T>(Device device, DType dtype) where T : unmanaged
         {

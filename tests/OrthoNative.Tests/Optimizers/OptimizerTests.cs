@@ -136,6 +136,17 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(() => model.ClipGradients(0), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("maximumNorm is 0"));
     }
 
+    [TestCase(-0.5, "-0.5")]
+    [TestCase(double.NaN, "NaN")]
+    public void A_schedule_that_gives_no_learning_rate_is_refused_at_the_step(double rate, string text)
+    {
+        using Sequential model = Model();
+        using var optimizer = new Sgd(model, 1) { Schedule = new FixedRate(rate) };
+        Assert.That(optimizer.Step, Throws.InvalidOperationException.With.Message.EqualTo(
+            $"The learning rate that Schedule gives is {text}; it must be finite and not negative."));
+        Assert.That((optimizer.StepCount, optimizer.LearningRate), Is.EqualTo((0, 1.0)));
+    }
+
     [Test]
     public void A_schedule_gives_each_step_its_learning_rate()
     {
@@ -334,5 +345,10 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         public double First { get; set; }
 
         public double Second { get; set; }
+    }
+
+    private sealed class FixedRate(double rate) : LearningRateSchedule
+    {
+        public override double At(long stepsDone) => rate;
     }
 }

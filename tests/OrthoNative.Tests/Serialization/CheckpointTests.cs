@@ -117,7 +117,7 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void Noise_goes_on_from_a_checkpoint()
+    public void Noise_continues_from_a_checkpoint()
     {
         using var folder = new TemporaryFolder();
         using Sequential straight = Make(1), resumed = Make(2);
@@ -135,7 +135,7 @@ internal sealed class CheckpointTests(DeviceKind kind) : DeviceTests(kind)
 
     [TestCase(nameof(Sgd))]
     [TestCase(nameof(Adam))]
-    public void Training_goes_on_from_a_checkpoint_bit_for_bit(string optimizerName)
+    public void Training_continues_from_a_checkpoint_bit_for_bit(string optimizerName)
     {
         using var folder = new TemporaryFolder();
         using Sequential straight = Model(3);

@@ -54,7 +54,7 @@ internal sealed class Version01Tests
     }
 
     [TestCaseSource(typeof(Version01), nameof(Version01.Optimizers))]
-    public void An_optimizer_of_version_0_1_is_loaded_and_goes_on_the_same(string name)
+    public void An_optimizer_of_version_0_1_is_loaded_and_continues_the_same(string name)
     {
         using Sequential model = Version01.OptimizerModel();
         using Optimizer optimizer = Version01.Optimizer(name, model);
@@ -139,7 +139,7 @@ internal sealed class Version01Tests
 
         Assert.That(CliProcess.RunWith(s_baseline, Version01.Source, [.. Version01.RunCommand, "--out", "finished"]).ExitCode, Is.Zero);
 
-        // Large, and a run goes on without it.
+        // Large, and a run continues without it.
         File.Delete(Path.Combine(Version01.Source, "interrupted/loss.png"));
         File.Delete(Path.Combine(Version01.Source, "finished/loss.png"));
     }

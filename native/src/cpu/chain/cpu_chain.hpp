@@ -71,7 +71,7 @@ public:
         const int64_t output_steps = parts_.states.output_steps();
         if (output_steps > 0 && call.output_gradients == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, Argument::missing("output_gradients"),
-                 "is null; forward wrote %" PRId64 " output steps", output_steps);
+                 "is null; it must be given, since forward wrote %" PRId64 " output steps", output_steps);
         if (spec.check_finite)
             require_finite(cpu_, "output_gradients", static_cast<const T*>(call.output_gradients),
                            output_steps * batch * spec.hidden_size);

@@ -36,7 +36,7 @@ public:
         member.wait();
         for (int64_t segment = 0; segment < segments.count(); ++segment) {
             if (segment > 0) {
-                // The chain goes on from the last state, which becomes the first of the next segment.
+                // The chain continues from the last state, which becomes the first of the next segment.
                 states_.copy_rows(states_.state(segments.size(segment - 1)), states_.state(0), rows);
                 member.wait();
             }

@@ -78,7 +78,7 @@ public:
             if (inputs != nullptr)
                 check_finite(device, Checked::inputs, steps_ * batch_ * d_, inputs);
             if (initial != nullptr)
-                check_finite(device, Checked::initial, batch_ * n_, initial);
+                check_finite(device, recurrent_ ? Checked::initial : Checked::feedforward_inputs, batch_ * n_, initial);
         }
         const auto given = parameters_of(call);
         if (!prepared_)
@@ -106,7 +106,7 @@ public:
         const auto* arriving = static_cast<const T*>(call.output_gradients);
         if (output_steps_ > 0 && arriving == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, Argument::missing("output_gradients"),
-                 "is null; forward wrote %" PRId64 " output steps", output_steps_);
+                 "is null; it must be given, since forward wrote %" PRId64 " output steps", output_steps_);
         if (p_.check_finite && output_steps_ > 0)
             check_finite(device, Checked::output_gradients, output_steps_ * batch_ * n_, arriving);
         device.reserve_scratch(sum_scratch());

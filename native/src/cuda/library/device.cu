@@ -18,6 +18,10 @@ const char* name_of(Checked checked) {
         return "inputs";
     case Checked::initial:
         return "initial";
+    case Checked::feedforward_inputs:
+        return "initial[] of a feedforward chain";
+    case Checked::states:
+        return "states";
     case Checked::output_gradients:
         return "output_gradients";
     case Checked::logits:

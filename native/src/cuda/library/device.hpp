@@ -15,6 +15,10 @@ using plugin::Failure;
 enum class Checked : int {
     inputs,
     initial,
+    /** The initial state of a feedforward chain: its inputs. */
+    feedforward_inputs,
+    /** Those that streams are given. */
+    states,
     output_gradients,
     logits,
     predictions,

@@ -104,7 +104,7 @@ public:
             load_chunk(matrix_ + stride_, c);
     }
 
-    /** Goes on to the next step, for which all chunks have been replaced. */
+    /** Continues with the next step, for which all chunks have been replaced. */
     __device__ __forceinline__ void advance() {
         matrix_ += stride_;
     }
@@ -219,7 +219,7 @@ __global__ void __launch_bounds__(layer_threads<units>)
     LayerMatrix<units, false, quads> filter(p.filter, strides.filter, n, lane);
     LayerMatrix<units, false, quads> weights(p.weights, strides.weights, n, lane);
 
-    // What is behind N, and behind the batch, stays zero.
+    // Rows beyond N and beyond the batch are zero padding.
     for (int i = static_cast<int>(threadIdx.x); i < operand_elements; i += layer_threads<units>) {
         const int row = i / units, unit = i % units;
         operands[i] = row < own.count && unit < n ? p.states[own.at(row, unit)] : 0.0f;
@@ -310,7 +310,7 @@ __global__ void __launch_bounds__(layer_threads<units>)
     LayerMatrix<units, true, quads> filter(p.filter + last * strides.filter, -strides.filter, n, lane);
     LayerMatrix<units, true, quads> weights(p.weights + last * strides.weights, -strides.weights, n, lane);
 
-    // What is behind N, and behind the batch, stays zero.
+    // Rows beyond N and beyond the batch are zero padding.
     for (int i = static_cast<int>(threadIdx.x); i < 4 * operand_elements; i += layer_threads<units>)
         operands[i] = 0;
     if constexpr (dense)

@@ -78,7 +78,7 @@ public:
             return DeviceMemory();
         if (is_captured(pool.stream()))
             fail(ORTHO_INVALID_STATE,
-                 "%s cannot take memory while the stream is captured; make the same call once before", what);
+                 "%s needs memory, and the stream is captured; make the same call once before the capture", what);
         kept_.reserve(kept_.size() + 1);
         if (!keep && !captured_)
             memory_ = DeviceMemory();

@@ -60,7 +60,7 @@ public:
 
     void write(const void* states) override {
         if (weights_.parameters.check_finite)
-            check_finite(device, Checked::initial, count * n_, static_cast<const T*>(states));
+            check_finite(device, Checked::states, count * n_, static_cast<const T*>(states));
         copy_on_device(device, state(), states, size());
     }
 
