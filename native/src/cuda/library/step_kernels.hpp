@@ -31,8 +31,8 @@ template <class Cell, class T> struct ForwardEpilogue {
     const T* drive;    // V u: [batch, N]; null: none. May be what is kept.
     const T* bias;     // [N]
     const T* beta;     // [N]
-    const T* previous; // x_{k-1}: [batch, N]
-    T* next;           // x_k: [batch, N]
+    const T* previous; // x_{k-1}: [batch, N]; read where there are moves
+    T* next;           // x_k: [batch, N]; not previous where that is read
     T* kept;           // what backward needs of the step, such as phi(z_k): [batch, N]
 };
 
