@@ -206,8 +206,6 @@ public:
     std::unique_ptr<ortho_streams> make_streams(int64_t count) override {
         return std::make_unique<CudaStreams>(cuda_, *this, weights_, count);
     }
-    /** A chain finds them in the weights. */
-    WeightsSource parameters() const noexcept override { return {true, nullptr, nullptr, nullptr}; }
 
 private:
     ~CudaWeights() override { cuda_.free(cuda_.functions().weights_free, weights_); }
