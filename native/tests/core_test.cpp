@@ -23,7 +23,10 @@
 #include "core/live_objects.hpp"
 #include "core/memory.hpp"
 #include "core/thread_pool.hpp"
+#include "cpu/chain/weights.hpp"
+#include "cpu/device.hpp"
 #include "model/segments.hpp"
+#include "prepared_weights.hpp"
 #include "support.hpp"
 
 namespace ortho {
@@ -222,7 +225,7 @@ TEST(Allowance, Grants_at_most_half_of_the_reserve_between_two_looks) {
         // What is free is less than all memory, of which memory_state() keeps a 32nd, at most 128 MiB.
         const int64_t reserve = std::min(available / 32, int64_t{128} << 20);
         for (const int64_t bytes : {int64_t{64}, int64_t{4096}, int64_t{1} << 20}) {
-            allowance.renew(available);
+            allowance.renew(allowance.left(), 0, available);
             int64_t granted = 0;
             while (allowance.take(bytes))
                 granted += bytes;
@@ -235,7 +238,7 @@ TEST(Allowance, Grants_at_most_half_of_the_reserve_between_two_looks) {
 
 TEST(Allowance, Is_not_exceeded_by_several_threads_or_touched_by_what_it_refuses) {
     Allowance allowance;
-    allowance.renew(int64_t{1} << 40);
+    allowance.renew(0, 0, int64_t{1} << 40);
     EXPECT_FALSE(allowance.take(std::numeric_limits<int64_t>::max()));
     std::atomic<int64_t> granted{0};
     ThreadPool pool(4);
@@ -244,6 +247,21 @@ TEST(Allowance, Is_not_exceeded_by_several_threads_or_touched_by_what_it_refuses
             granted += 64;
     });
     EXPECT_EQ(granted, Allowance::most);
+}
+
+TEST(Allowance, Is_renewed_once_by_threads_that_read_the_limits_at_the_same_time) {
+    constexpr int64_t available = int64_t{1} << 40;
+    Allowance allowance;
+    const int64_t seen = allowance.left();
+    allowance.renew(seen, 0, available);
+    EXPECT_TRUE(allowance.take(Allowance::most));
+    EXPECT_EQ(allowance.left(), 0);
+    allowance.renew(0, 0, available);
+    // The others were granted their bytes by the same look as the first, and take them from the allowance.
+    allowance.renew(5, 1000, available);
+    EXPECT_EQ(allowance.left(), Allowance::most - 1000);
+    allowance.renew(5, 2 * Allowance::most, available);
+    EXPECT_EQ(allowance.left(), 0);
 }
 
 TEST(Memory, Bytes_are_written_for_people) {
@@ -419,6 +437,102 @@ TEST(ThreadPool, Each_task_is_done_once) {
         for (const auto& times : done)
             EXPECT_EQ(times, 1);
     }
+}
+
+/** While it lives, another thread has all threads of a pool. */
+class BusyPool {
+public:
+    explicit BusyPool(ThreadPool& pool)
+        : other_([&] {
+              pool.run([&](int) {
+                  has_it_ = true;
+                  while (!done_)
+                      std::this_thread::yield();
+              });
+          }) {
+        while (!has_it_)
+            std::this_thread::yield();
+    }
+    ~BusyPool() {
+        done_ = true;
+        other_.join();
+    }
+
+private:
+    std::atomic<bool> has_it_{false}, done_{false};
+    std::thread other_; // last: it uses the others
+};
+
+TEST(ThreadPool, Tasks_are_done_by_the_caller_alone_while_another_call_has_the_pool) {
+    ThreadPool pool(3);
+    const auto expect_all_done = [&](bool alone) {
+        const auto caller = std::this_thread::get_id();
+        std::vector<std::atomic<int>> done(100);
+        for_each_task(
+            pool, 100,
+            [&](int64_t task, int rank) {
+                ++done[static_cast<size_t>(task)];
+                if (alone) {
+                    EXPECT_EQ(rank, 0);
+                    EXPECT_EQ(std::this_thread::get_id(), caller);
+                }
+            },
+            IfBusy::work_alone);
+        for (const auto& times : done)
+            EXPECT_EQ(times, 1);
+    };
+    {
+        const BusyPool busy(pool);
+        expect_all_done(true);
+        EXPECT_FALSE(pool.try_run_with_who_comes([](int) { ADD_FAILURE() << "it was refused"; }));
+    }
+    expect_all_done(false);
+    bool ran = false;
+    EXPECT_TRUE(pool.try_run_with_who_comes([&](int rank) {
+        if (rank == 0)
+            ran = true;
+    }));
+    EXPECT_TRUE(ran);
+}
+
+// All streams on the weights are refused while they are prepared: that must not take as long as some chain's call.
+TEST(Weights, Are_prepared_while_another_call_has_the_threads_of_their_device) {
+    Problem p = make_problem({2, 3, 2, 400}); // so many units that the threads of the device share the work
+    fill(p);
+    const Device device = make_device(3);
+    const Weights weights(device, p, ORTHO_FLOAT32), others(device, p, ORTHO_FLOAT32);
+    others.prepare<float>(p, 1, false);
+    const std::vector<float> inputs = convert<float>(p.inputs);
+    const auto step = [&](ortho_weights* of) {
+        const Streams streams(of, 3);
+        std::vector<float> outputs(3 * 400);
+        EXPECT_TRUE(succeeds(ortho_streams_step(streams, nullptr, inputs.data(), outputs.data())));
+        return outputs;
+    };
+    const BusyPool busy(dynamic_cast<cpu::CpuDevice&>(*device.get()).pool);
+    weights.prepare<float>(p, 1, false);
+    EXPECT_EQ(step(weights), step(others));
+}
+
+TEST(Weights, The_largest_batch_of_a_structured_filter_is_named) {
+    const auto check = [](const char* name, ortho_filter_kind filter, int64_t units, int64_t batch) {
+        Problem p = make_problem({1, 1, 0, units});
+        p.filter = filter;
+        p.alpha = p.beta = {1};
+        const ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
+        return guard([&] {
+            cpu::CellWeights<Float32, FilterCell>::check_batch(name, ChainSpec(options),
+                                                               cpu::StateLayout(units, batch, sizeof(float)));
+        });
+    };
+    // 20 units take 64 elements of a row, and 65 take 128.
+    EXPECT_TRUE(succeeds(check("batch", ORTHO_FILTER_CYCLE, 20, INT32_MAX / 64)));
+    EXPECT_TRUE(fails(check("batch", ORTHO_FILTER_CYCLE, 20, INT32_MAX / 64 + 1), ORTHO_INVALID_ARGUMENT,
+                      "batch is 33554432; with a structured filter of 20 units it must be at most 33554431"));
+    EXPECT_TRUE(succeeds(check("count", ORTHO_FILTER_CYCLE, 65, INT32_MAX / 128)));
+    EXPECT_TRUE(fails(check("count", ORTHO_FILTER_CYCLE, 65, INT32_MAX / 128 + 1), ORTHO_INVALID_ARGUMENT,
+                      "count is 16777216; with a structured filter of 65 units it must be at most 16777215"));
+    EXPECT_TRUE(succeeds(check("batch", ORTHO_FILTER_HAAR, 20, int64_t{INT32_MAX} + 1)));
 }
 
 TEST(Barrier, Shows_every_party_what_the_others_wrote) {

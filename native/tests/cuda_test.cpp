@@ -442,34 +442,50 @@ TEST(CudaStreams, A_state_that_is_not_finite_is_named) {
     EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, "states[41] is NaN or infinite"));
 }
 
-TEST(CudaStreams, A_step_can_be_captured_by_the_owner_of_the_stream) {
+TEST(CudaStreams, A_captured_step_can_be_replayed_any_number_of_times) {
     NEEDS_EMULATOR();
-    Problem p = make_problem({2, 3, 2, 20});
-    fill(p);
-    const Device device = make_cuda_device();
-    ortho_device_info info{};
-    info.struct_size = sizeof info;
-    ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
-    const Weights weights(device, p, ORTHO_FLOAT32);
-    weights.prepare<float>(p, 1, false);
-    const Streams streams(weights, 3), captured_streams(weights, 3);
-    const DeviceArray<float> inputs(device.get(), convert<float>(p.inputs)), outputs(device.get(), 60, 0);
-    // Two steps, since states take turns.
-    const auto steps = [&](ortho_streams* of) {
-        for (int number = 0; number < 2; ++number)
-            EXPECT_TRUE(succeeds(ortho_streams_step(of, nullptr, inputs.data() + number * 6, outputs.data())));
-    };
-    steps(streams);
-    steps(streams);
-    const std::vector<float> expected = outputs.values();
-    emulator().begin_capture(info.cuda_stream);
-    steps(captured_streams);
-    void* const captured = emulator().end_capture(info.cuda_stream);
-    ASSERT_NE(captured, nullptr);
-    for (int i = 0; i < 2; ++i)
-        emulator().replay(captured, info.cuda_stream);
-    EXPECT_EQ(outputs.values(), expected);
-    emulator().discard(captured);
+    for (const ortho_filter_kind filter : filters) {
+        Problem p = make_problem({1, 3, 2, 20});
+        p.filter = filter;
+        fill(p);
+        SCOPED_TRACE(describe(p));
+        const Device device = make_cuda_device();
+        ortho_device_info info{};
+        info.struct_size = sizeof info;
+        ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
+        const Weights weights(device, p, ORTHO_FLOAT32);
+        weights.prepare<float>(p, 1, false);
+        const Streams streams(weights, 3), captured_streams(weights, 3);
+        const DeviceArray<float> inputs(device.get(), convert<float>(p.inputs)), outputs(device.get(), 60, 0);
+        const auto step = [&](ortho_streams* of, const uint8_t* resets) {
+            return ortho_streams_step(of, resets, inputs.data(), outputs.data());
+        };
+        std::vector<std::vector<float>> expected;
+        for (int i = 0; i < 7; ++i) {
+            ASSERT_TRUE(succeeds(step(streams, nullptr)));
+            expected.push_back(outputs.values());
+        }
+        const uint8_t resets[] = {0, 1, 0};
+        emulator().begin_capture(info.cuda_stream);
+        EXPECT_TRUE(
+            fails(step(captured_streams, resets), ORTHO_INVALID_STATE, "resets is given while the stream is captured"));
+        EXPECT_TRUE(succeeds(step(captured_streams, nullptr)));
+        void* const captured = emulator().end_capture(info.cuda_stream);
+        ASSERT_NE(captured, nullptr) << "the capture was ended by an error";
+        size_t done = 0;
+        const auto replay = [&] {
+            emulator().replay(captured, info.cuda_stream);
+            EXPECT_EQ(outputs.values(), expected[done++]);
+        };
+        for (int i = 0; i < 5; ++i)
+            replay();
+        // A step that is not replayed goes on from there, and a replay from it.
+        EXPECT_TRUE(succeeds(step(captured_streams, nullptr)));
+        EXPECT_EQ(outputs.values(), expected[done++]);
+        replay();
+        emulator().discard(captured);
+        EXPECT_TRUE(succeeds(step(captured_streams, resets)));
+    }
 }
 
 TEST(CudaStreams, A_step_takes_no_memory_and_uses_weights_that_were_prepared_anew) {

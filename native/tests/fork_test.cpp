@@ -196,20 +196,17 @@ TEST(Fork, Weights_that_other_threads_were_using_work_in_the_child) {
         other.join();
 }
 
-TEST(Fork, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
-    Problem p = problem({20000, 40, 1, 64});
-    p.initial = false;
-    const Device device = make_device(2);
-    ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
-    ortho_chain* chain = nullptr;
-    ASSERT_TRUE(succeeds(ortho_chain_create(&chain, device.get(), &options)));
-    const std::vector<float> weights(64 * 64), input_weights(64), bias(64), inputs(20000 * 40);
-    std::vector<float> outputs(40 * 64);
-    const auto forward = [&](int64_t steps) {
-        return ortho_chain_forward(chain, steps, 40, 1, 0, weights.data(), input_weights.data(), bias.data(),
-                                   inputs.data(), nullptr, outputs.data());
-    };
-    // Written by the child that found the chain half changed.
+/**
+ * Forks while another thread is inside a call on an object, and expects that the child is refused and can free it.
+ * @param name        of the object
+ * @param long_call   takes several times as long as a fork
+ * @param short_call  writes into memory of its own; called by several threads
+ * @param free        frees the object
+ */
+template <class Long, class Short, class Free>
+void expect_refused_in_child(const std::string& name, const Device& device, Long&& long_call, Short&& short_call,
+                             Free&& free) {
+    // Written by the child that found the object half changed.
     void* const shared = mmap(nullptr, sizeof(bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(shared, MAP_FAILED);
     volatile bool& was_refused = *static_cast<volatile bool*>(shared);
@@ -220,29 +217,24 @@ TEST(Fork, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
             // The other side's short call may have been first.
             ortho_status status = ORTHO_INVALID_STATE;
             while (status == ORTHO_INVALID_STATE)
-                status = forward(20000);
+                status = long_call();
             EXPECT_TRUE(succeeds(status));
         });
         while (!begun)
             std::this_thread::yield();
         // Refused calls show that the other thread is inside, and so does one behind the fork.
-        const bool inside = forward(1) == ORTHO_INVALID_STATE;
-        std::fflush(nullptr);
+        const bool inside = short_call() == ORTHO_INVALID_STATE;
         if (inside)
             in_child([&] {
-                std::vector<float> own(40 * 64);
-                const ortho_status status =
-                    ortho_chain_forward(chain, 1, 40, 1, 0, weights.data(), input_weights.data(), bias.data(),
-                                        inputs.data(), nullptr, own.data());
+                const ortho_status status = short_call();
                 if (status == ORTHO_OK)
                     _exit(0); // it had just ended
                 EXPECT_TRUE(fails(status, ORTHO_INVALID_STATE,
-                                  "chain was in use by another thread when this process "
-                                  "was forked"));
+                                  name + " was in use by another thread when this process was forked"));
                 was_refused = true;
-                EXPECT_EQ(ortho_live_objects(), 2);
-                ortho_chain_free(chain);
-                EXPECT_EQ(ortho_live_objects(), 1);
+                const int64_t objects = ortho_live_objects();
+                free();
+                EXPECT_EQ(ortho_live_objects(), objects - 1);
                 const Problem small = problem(shapes[0]);
                 expect_same_bits(result_on(make_device(1), small), result_on(device, small));
             });
@@ -250,8 +242,77 @@ TEST(Fork, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
     }
     EXPECT_TRUE(was_refused);
     munmap(shared, sizeof(bool));
-    EXPECT_TRUE(succeeds(forward(3)));
-    ortho_chain_free(chain);
+    EXPECT_TRUE(succeeds(short_call()));
+    free();
+}
+
+/** Many steps, so that a call takes long. */
+struct LongProblem {
+    LongProblem() {
+        p.initial = false;
+        p.alpha = p.beta = {1};
+    }
+    /** Of a chain with weights of its own or, where they are null, on prepared ones. */
+    ortho_status forward(ortho_chain* chain, int64_t steps, const float* w, const float* v, const float* b) const {
+        std::vector<float> outputs(40 * 64);
+        return ortho_chain_forward(chain, steps, 40, 1, 0, w, v, b, inputs.data(), nullptr, outputs.data());
+    }
+
+    Problem p = make_problem({20000, 40, 1, 64});
+    Device device = make_device(2);
+    std::vector<float> weights = std::vector<float>(64 * 64), input_weights = std::vector<float>(64),
+                       bias = std::vector<float>(64), inputs = std::vector<float>(20000 * 40);
+};
+
+TEST(Fork, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
+    const LongProblem l;
+    const ortho_chain_options options = options_of(l.p, ORTHO_FLOAT32);
+    ortho_chain* chain = nullptr;
+    ASSERT_TRUE(succeeds(ortho_chain_create(&chain, l.device.get(), &options)));
+    const auto forward = [&](int64_t steps) {
+        return l.forward(chain, steps, l.weights.data(), l.input_weights.data(), l.bias.data());
+    };
+    expect_refused_in_child(
+        "chain", l.device, [&] { return forward(20000); }, [&] { return forward(1); },
+        [&] { ortho_chain_free(chain); });
+}
+
+TEST(Fork, A_chain_on_weights_that_another_thread_was_using_is_refused_and_can_be_freed) {
+    const LongProblem l;
+    const Weights weights(l.device, l.p, ORTHO_FLOAT32);
+    const auto prepare = [&] {
+        return ortho_weights_prepare(weights, 0, 0, l.weights.data(), l.input_weights.data(), l.bias.data());
+    };
+    ASSERT_TRUE(succeeds(prepare()));
+    ortho_chain* chain = nullptr;
+    ASSERT_TRUE(succeeds(ortho_chain_create_on(&chain, weights)));
+    const auto forward = [&](int64_t steps) { return l.forward(chain, steps, nullptr, nullptr, nullptr); };
+    expect_refused_in_child(
+        "chain", l.device, [&] { return forward(20000); }, [&] { return forward(1); },
+        [&] {
+            ortho_chain_free(chain);
+            EXPECT_TRUE(succeeds(prepare())) << "nobody reads the weights any more";
+        });
+}
+
+TEST(Fork, Streams_that_another_thread_was_using_are_refused_and_can_be_freed) {
+    const LongProblem l;
+    constexpr int64_t count = 50000;
+    const Weights weights(l.device, l.p, ORTHO_FLOAT32);
+    const auto prepare = [&] {
+        return ortho_weights_prepare(weights, 0, 0, l.weights.data(), l.input_weights.data(), l.bias.data());
+    };
+    ASSERT_TRUE(succeeds(prepare()));
+    ortho_streams* streams = nullptr;
+    ASSERT_TRUE(succeeds(ortho_streams_create(&streams, weights, count)));
+    std::vector<float> states(static_cast<size_t>(count * 64));
+    expect_refused_in_child(
+        "streams", l.device, [&] { return ortho_streams_step(streams, nullptr, l.inputs.data(), nullptr); },
+        [&] { return ortho_streams_read(streams, states.data()); },
+        [&] {
+            ortho_streams_free(streams);
+            EXPECT_TRUE(succeeds(prepare())) << "nobody reads the weights any more";
+        });
 }
 
 TEST(Fork, A_child_that_cannot_start_threads_works_with_its_own) {

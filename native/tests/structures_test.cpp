@@ -48,7 +48,7 @@ template <class Structure, class Use> void expect_refusals(const char* name, siz
     for (const size_t size : {size_t{0}, size_t{4}, size_t{8}, first_size - 8, first_size - 1})
         if (size < first_size)
             expect(size, "at least " + std::to_string(first_size));
-    for (size_t size = first_size; size < whole; size += 8)
+    for (size_t size = first_size; size < whole; size += 8) // none before the structure grows
         for (const size_t odd : {size + 1, size + 4})
             expect(odd, "a multiple of 8");
     for (const size_t size : {whole + 1, whole + 8, size_t{UINT32_MAX}})
@@ -96,6 +96,7 @@ TEST(Structures, Shorter_chain_options_have_the_defaults) {
     };
     ASSERT_TRUE(succeeds(create(&options)));
     const std::vector<double> expected = filter;
+    // The whole structure alone, until it grows.
     for (size_t size = first_size; size <= sizeof options; size += 8) {
         filter.assign(elements, 0);
         EXPECT_TRUE(succeeds(create(shortened(options, size, size).get()))) << size;
@@ -109,6 +110,7 @@ template <class Info, class Get> void expect_facts(const Info& initial, size_t f
     Info whole = initial;
     ASSERT_TRUE(succeeds(get(&whole)));
     EXPECT_EQ(whole.struct_size, sizeof whole);
+    // The whole structure alone, until it grows.
     for (size_t size = first_size; size <= sizeof whole; size += 8) {
         const auto info = shortened(initial, size, size);
         ASSERT_TRUE(succeeds(get(info.get()))) << size;

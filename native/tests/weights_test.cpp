@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -84,7 +85,7 @@ TEST(Weights, Chains_of_different_batches_share_them) {
 
 /** A recurrent problem, its weights, and others of the same shape. */
 struct Versions {
-    Versions() {
+    explicit Versions(int threads = 2) : device(make_device(threads)) {
         second = first;
         for (auto* values : {&second.weights, &second.input_weights, &second.bias})
             for (double& value : *values)
@@ -102,7 +103,7 @@ struct Versions {
     }
 
     Problem first = filled({6, 5, 2, 33}), second;
-    Device device = make_device(2);
+    Device device;
     Weights weights{device, first, ORTHO_FLOAT32};
 };
 
@@ -156,11 +157,20 @@ TEST(Weights, Backward_after_another_content_is_refused) {
         return ortho_chain_backward(chain, 0, nullptr, nullptr, nullptr, a.inputs.data(), a.arriving.data(),
                                     a.dw.data(), a.dv.data(), a.db.data(), a.du.data(), a.initial.data());
     };
+    const auto needs_forward = [&] {
+        return fails(backward(), ORTHO_INVALID_STATE, "backward needs a training forward call before it");
+    };
+    // Whatever the weights are: first comes the advice that is followed first.
+    EXPECT_TRUE(needs_forward());
+    v.weights.prepare<float>(v.first, 1, false);
+    EXPECT_TRUE(needs_forward());
     v.weights.prepare<float>(v.first, 1, true);
-    EXPECT_TRUE(fails(backward(), ORTHO_INVALID_STATE, "forward"));
+    EXPECT_TRUE(needs_forward());
     EXPECT_TRUE(succeeds(forward()));
+    v.weights.prepare<float>(v.second, 2, false);
+    EXPECT_TRUE(fails(backward(), ORTHO_INVALID_STATE, "prepared anew after forward; run forward again"));
     v.weights.prepare<float>(v.second, 2, true);
-    EXPECT_TRUE(fails(backward(), ORTHO_INVALID_STATE, "prepared anew"));
+    EXPECT_TRUE(fails(backward(), ORTHO_INVALID_STATE, "prepared anew after forward; run forward again"));
     EXPECT_EQ(a.dw.values(), std::vector<float>(a.dw.values().size(), 1.0f));
     EXPECT_TRUE(succeeds(forward()));
     v.weights.prepare<float>(v.second, 2, true); // the same content
@@ -224,12 +234,47 @@ TEST(Weights, Live_until_the_last_chain_is_freed) {
     EXPECT_EQ(ortho_live_objects(), before + 2);
 }
 
-TEST(Weights, Preparing_during_calls_is_refused_or_done_never_mixed) {
+TEST(Weights, Threads_that_prepare_a_version_at_once_are_not_all_refused) {
     const Versions v;
+    const PreparedChain chain(v.weights);
+    const Arrays<float> a(v.first, v.device.get());
+    constexpr int threads = 2, rounds = 60000;
+    std::atomic<int> arrived{0}, unexpected{0};
+    std::vector<std::atomic<int>> done(rounds);
+    const auto work = [&] {
+        const auto w = convert<float>(v.first.weights), u = convert<float>(v.first.input_weights),
+                   b = convert<float>(v.first.bias);
+        for (int round = 0; round < rounds; ++round) {
+            ++arrived;
+            // Spinning first: they are to meet within nanoseconds.
+            for (int spins = 0; arrived < threads * (round + 1); ++spins)
+                if (spins > 2000)
+                    std::this_thread::yield();
+            const ortho_status status = ortho_weights_prepare(v.weights, static_cast<uint64_t>(round + 1), round % 2,
+                                                              w.data(), u.data(), b.data());
+            if (status == ORTHO_OK)
+                ++done[static_cast<size_t>(round)];
+            else if (status != ORTHO_INVALID_STATE)
+                ++unexpected;
+        }
+    };
+    std::vector<std::thread> others;
+    for (int i = 0; i < threads; ++i)
+        others.emplace_back(work);
+    for (std::thread& other : others)
+        other.join();
+    EXPECT_EQ(unexpected, 0);
+    for (int round = 0; round < rounds; ++round)
+        ASSERT_GT(done[static_cast<size_t>(round)], 0) << "all were refused in round " << round;
+    expect_same_bits(v.expected(v.first), run_prepared<float>(v.first, chain, v.device.get()));
+}
+
+TEST(Weights, Preparing_during_calls_is_refused_or_done_never_mixed) {
+    const Versions v(1); // calls that wait for each other's threads would leave no moment without readers
     v.weights.prepare<float>(v.first, 0, true);
     const std::vector<double> outputs[] = {v.expected(v.first).outputs, v.expected(v.second).outputs};
     std::atomic<bool> stop{false};
-    std::atomic<int> mixed{0}, unexpected{0};
+    std::atomic<int> mixed{0}, unexpected{0}, seen[2]{};
     std::vector<std::thread> readers;
     for (int i = 0; i < 3; ++i)
         readers.emplace_back([&] {
@@ -240,18 +285,22 @@ TEST(Weights, Preparing_during_calls_is_refused_or_done_never_mixed) {
                                                                 a.inputs.data(), a.x0.data(), a.outputs.data());
                 if (status != ORTHO_OK && status != ORTHO_INVALID_STATE)
                     ++unexpected;
-                if (status != ORTHO_OK)
-                    continue;
                 const std::vector<double> got = doubles_of(a.outputs.values());
-                if (got != outputs[0] && got != outputs[1])
-                    ++mixed;
+                if (status == ORTHO_OK)
+                    ++(got == outputs[0] ? seen[0] : got == outputs[1] ? seen[1] : mixed);
+                // A preparation needs a moment without readers.
+                std::this_thread::sleep_for(std::chrono::microseconds(200));
             }
         });
-    for (int i = 0; i < 200; ++i) {
+    // Until enough was done during the calls, and they saw both contents.
+    int done = 0;
+    for (int i = 0; i < 200 || done < 20 || seen[0] < 10 || seen[1] < 10; ++i) {
         const ortho_status status = v.weights.try_prepare<float>(i % 2 ? v.first : v.second, 0, true);
-        if (status != ORTHO_OK && status != ORTHO_INVALID_STATE)
+        if (status == ORTHO_OK)
+            ++done;
+        else if (status != ORTHO_INVALID_STATE)
             ++unexpected;
-        std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
     stop = true;
     for (std::thread& reader : readers)

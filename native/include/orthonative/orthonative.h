@@ -12,7 +12,7 @@
  *  - A function that can fail returns ortho_status. On failure ortho_last_error() of the calling thread names the
  *    argument, what was given and what is required; ortho_get_last_error() gives the same in parts. Out-parameters and
  *    buffers are then left as they were, unless the function says otherwise. No C++ exception crosses this interface,
- * nothing prints, nothing exits.
+ *    nothing prints, nothing exits.
  *  - Objects are opaque; ortho_x_free releases one, null is allowed. An object that was created on a device keeps the
  *    device alive until it is freed itself.
  *  - Structures that begin with struct_size only grow at the end. Their initialisers (ORTHO_DEVICE_OPTIONS_INIT) set
@@ -25,7 +25,7 @@
  *    the function says otherwise.
  *  - Any thread may call. A device does the work of one call at a time: calls on one device, or on objects that were
  *    made on it, may come from several threads, and then wait for each other. A chain is used by one thread at a time,
- *    and so are the streams of one object; streams wait for nobody.
+ *    and so are the streams of one object. On a CPU, streams wait for nobody, and weights are prepared without waiting.
  *  - `count` is the number of elements of a buffer, at least 1.
  *  - Numbers are given as double. One that must be finite in dtype is refused if it is NaN or infinite once rounded to
  *    the type of the buffers: beyond 3.4e38 for ORTHO_FLOAT32.
@@ -37,10 +37,10 @@
  *    not start as many. A fork waits for no call. A chain that another thread was using at that moment is half
  *    changed in the child: its forward and backward calls return ORTHO_INVALID_STATE, and freeing it leaves its
  *    memory allocated; so it is with streams. Weights that were being prepared must be prepared anew. What other
- * threads were writing into buffers at that moment may be half written. CUDA does not survive fork: calls on what the
- * parent created on a CUDA device return ORTHO_INVALID_STATE, freeing it touches no GPU, and creating a CUDA device
- * returns ORTHO_NOT_SUPPORTED if the parent had created one. Programs that are started with vfork, posix_spawn or exec
- * are not concerned.
+ *    threads were writing into buffers at that moment may be half written. CUDA does not survive fork: calls on what
+ *    the parent created on a CUDA device return ORTHO_INVALID_STATE, freeing it touches no GPU, and creating a CUDA
+ *    device returns ORTHO_NOT_SUPPORTED if the parent had created one. Programs that are started with vfork,
+ *    posix_spawn or exec are not concerned.
  *  - A call runs in a floating-point environment of its own, on all of its threads: rounding to nearest, no exception
  *    traps. That of the calling thread does not matter; when the call returns, it is as it was, flags included.
  *  - CPU: chains, dense layers and losses take numbers below the smallest normal one (1.2e-38 for ORTHO_FLOAT32,
@@ -265,7 +265,8 @@ typedef struct ortho_system_info {
  * Describes the machine.
  * @param info  written; its struct_size is read first
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is refused;
- *         ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
+ *         ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks,
+ *         or if the processor lacks one of x86-64-v2
  */
 ORTHO_API ortho_status ortho_get_system_info(ortho_system_info* info);
 
@@ -311,8 +312,8 @@ typedef struct ortho_device_options {
  * @param options  null: the CPU with the default number of threads, as threads = 0 gives it
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here (CUDA: the message
  *         says what is missing: the driver, the library orthonative_cuda, or the GPU), if the system does not start so
- *         many threads (the message names the limit), or if ORTHONATIVE_THREADS is wrong; ORTHO_OUT_OF_MEMORY if memory
- *         for the threads is missing
+ *         many threads (the message names the limit), if ORTHONATIVE_THREADS or ORTHONATIVE_CPU is wrong, or if the
+ *         processor lacks an instruction set of x86-64-v2; ORTHO_OUT_OF_MEMORY if memory for the threads is missing
  */
 ORTHO_API ortho_status ortho_device_create(ortho_device** device, const ortho_device_options* options);
 
@@ -561,8 +562,8 @@ typedef struct ortho_chain_options {
     /** ortho_filter_kind. */
     int32_t filter;
     /** Feedforward: 0: one filter for all layers; 1: one for each layer (ORTHO_FILTER_CUSTOM: read from filter_matrix),
-        CPU: drawn anew when needed and never stored, CUDA: drawn once and kept, L N^2 elements if it is a matrix.
-        Recurrent: must be 0. */
+        CPU: drawn anew when needed and never stored, but drawn once and kept in prepared weights, 2 L N^2 elements if
+        it is a matrix. CUDA: drawn once and kept, L N^2 elements if it is a matrix. Recurrent: must be 0. */
     int32_t filter_per_layer;
     /** Number of units N, 1 to 65536. */
     int64_t hidden_size;
@@ -609,7 +610,7 @@ typedef struct ortho_chain_options {
  * @param chain    written: the new chain; free it with ortho_chain_free
  * @param options  copied
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if an environment variable
- *         of the library has a value that is not known
+ *         of the library has a value that is not known; CUDA: ORTHO_INVALID_STATE while the device's stream is captured
  */
 ORTHO_API ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device,
                                           const ortho_chain_options* options);
@@ -643,30 +644,32 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  * @param batch          B, at least 1
  * @param output_steps   K: how many of the last states are written, 0 to T (recurrent) or to L (feedforward)
  * @param training       1: keep what ortho_chain_backward needs; 0: keep nothing
- * @param weights        W: [N, N] recurrent, [L, N, N] feedforward
- * @param input_weights  V: [N, D]; null where D is 0
- * @param bias           b: [N] recurrent, [L, N] feedforward
+ * @param weights        W: [N, N] recurrent, [L, N, N] feedforward; null if the chain is on prepared weights
+ * @param input_weights  V: [N, D]; null where D is 0, or if the chain is on prepared weights
+ * @param bias           b: [N] recurrent, [L, N] feedforward; null if the chain is on prepared weights
  * @param inputs         u: [T, B, D]; null where D is 0; must stay as it is until backward is done
  * @param initial        x_0: [B, N]; null: zeros
  * @param outputs        [K, B, N], written: the last K states in the order of time; null where K is 0
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
- *         ORTHO_INVALID_STATE if another thread is using the chain
+ *         ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
+ *         prepared, or that are not prepared for the call; CUDA: also if memory is needed while the device's stream is
+ *         captured
  */
 ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, int64_t output_steps,
                                            int32_t training, const void* weights, const void* input_weights,
                                            const void* bias, const void* inputs, const void* initial, void* outputs);
 
 /**
- * Backpropagates through the last forward call made with training = 1; once for each such call. With g_k the gradient
- * at x_k and a_k = phi(z_k):
+ * Backpropagates through the last forward call, made with training = 1; once for each such call. Any later forward call
+ * that succeeds discards what backward needs of the one before. With g_k the gradient at x_k and a_k = phi(z_k):
  *
  *     delta_k = beta phi'(z_k) g_k         g_{k-1} = alpha O_k^T g_k + W_k^T delta_k
  *     dW = sum delta_k x_{k-1}^T    dV = sum delta_k u_k^T    db = sum delta_k    du_k = V^T delta_k
  *
  * @param accumulate             1: add to the gradients of weights, input weights and bias; 0: overwrite them
- * @param weights                W as given to forward
- * @param input_weights          V as given to forward
- * @param bias                   b as given to forward
+ * @param weights                W as given to forward; null if the chain is on prepared weights
+ * @param input_weights          V as given to forward; null likewise
+ * @param bias                   b as given to forward; null likewise
  * @param inputs                 u as given to forward
  * @param output_gradients       [K, B, N]: gradients at the outputs of forward
  * @param weight_gradients       shaped as W
@@ -675,7 +678,9 @@ ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, in
  * @param input_gradients        [T, B, D], written; null: not wanted
  * @param initial_gradients      [B, N], written; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY;
- *         ORTHO_INVALID_STATE without such a forward call, or if another thread is using the chain
+ *         ORTHO_INVALID_STATE without such a forward call, if another thread is using the chain, or if it is on
+ *         prepared weights that are being prepared, or were prepared with another content after forward; CUDA: also if
+ *         memory is needed while the device's stream is captured
  */
 ORTHO_API ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const void* weights,
                                             const void* input_weights, const void* bias, const void* inputs,
@@ -685,15 +690,18 @@ ORTHO_API ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumula
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Prepared weights: packed and converted once for each change of the parameters, instead of in each call of a chain. */
-/* Any number of chains and streams on any threads share them. A feedforward chain of L layers keeps two of them */
-/* packed at a time, prepared weights keep all: three times the memory of the parameters.                             */
+/* Any number of chains and streams on any threads share them.                                                        */
 
 /**
  * Creates weights, draws their filter and takes all the memory that they need. They must be prepared before they are
- * used.
+ * used. CPU: that is W of all layers and a filter that is a matrix, both packed for forward and for backward, 2 N^2
+ * elements for each matrix, beside the parameters of the caller; with filter_per_layer the filters of all layers, drawn
+ * once. A feedforward chain with weights of its own takes less: it packs two layers in turns, in every pass. CUDA: one
+ * copy of the parameters, and the filters, N^2 elements for each matrix.
  * @param weights  written: the new weights; free them with ortho_weights_free
  * @param options  copied; those of every chain that is created on the weights
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; CUDA: ORTHO_INVALID_STATE while the device's stream is
+ *         captured
  */
 ORTHO_API ortho_status ortho_weights_create(ortho_weights** weights, ortho_device* device,
                                             const ortho_chain_options* options);
@@ -722,7 +730,8 @@ ORTHO_API void ortho_weights_free(ortho_weights* prepared);
  * They return ORTHO_INVALID_STATE while the weights are being prepared or before they are; forward with training = 1
  * unless they are prepared for training; backward if they were prepared with another content after forward.
  * @param chain  written: the new chain; free it with ortho_chain_free
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if an environment variable of the
+ *         library has a value that is not known
  */
 ORTHO_API ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
 
@@ -731,7 +740,8 @@ ORTHO_API ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights*
  * @param streams   written: the new streams; free them with ortho_streams_free
  * @param prepared  weights of a recurrent chain
  * @param count     S, at least 1
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; CUDA: ORTHO_INVALID_STATE while the device's stream is
+ *         captured
  */
 ORTHO_API ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepared, int64_t count);
 
@@ -739,13 +749,15 @@ ORTHO_API ortho_status ortho_streams_create(ortho_streams** streams, ortho_weigh
  * Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
  * states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
  * that were prepared anew since the last step are used from this one on. CUDA: work for the device's stream, like a
- * call of a chain, whose bits depend on S.
+ * call of a chain, whose bits depend on S; where that stream is captured, the captured step can be replayed any number
+ * of times, each a step further.
  * @param streams  used by one thread at a time
  * @param resets   [S] in the host's memory: not 0: that stream starts again from a state of zeros; null: none does
  * @param inputs   [S, D]; null where D is 0
  * @param outputs  [S, N], written: the states after the step; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
- *         streams, or unless the weights are prepared
+ *         streams, or unless the weights are prepared; CUDA: also if resets is given while the device's stream is
+ *         captured
  */
 ORTHO_API ortho_status ortho_streams_step(ortho_streams* streams, const uint8_t* resets, const void* inputs,
                                           void* outputs);
@@ -842,7 +854,7 @@ ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dt
  * update overflows. Then nothing is changed. The message names the first such element by its index in the whole
  * buffers:
  *     gradients[17] is NaN; it must be finite
- *     gradients[17] is 1e+21; with it second_moment[17] would not stay finite
+ *     gradients[17] is 1e+21; with it the second moment would not stay finite
  * Before the step, parameters and state must be finite, and second moments not negative. The CPU reads gradients and
  * first moments before it changes anything, but the others only if these are extreme; CUDA devices check all of them.
  * CUDA: the step returns ORTHO_OK and the next call that waits reports it; until then no step changes anything.

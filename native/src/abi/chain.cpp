@@ -42,12 +42,6 @@ void check_parameters(const ortho_chain& chain, const void* weights, const void*
     check::null("bias", bias, when);
 }
 
-template <class Call> void use_parameters(Call& call, const WeightsSource& parameters) {
-    call.weights = parameters.weights;
-    call.input_weights = parameters.input_weights;
-    call.bias = parameters.bias;
-}
-
 void check_steps(const ChainSpec& spec, int64_t steps, int64_t batch) {
     if (spec.recurrent())
         check::at_least("steps", steps, 1);
@@ -126,13 +120,12 @@ ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batc
         if (output_steps > 0)
             arrays.needed("outputs", outputs, output_steps * batch * units);
         const InUse in_use(chain->in_use, "chain");
-        ChainForward call{steps,         batch, output_steps, training == 1, weights,
-                          input_weights, bias,  inputs,       initial,       output_steps > 0 ? outputs : nullptr};
+        const ChainForward call{
+            steps,         batch, output_steps, training == 1, weights,
+            input_weights, bias,  inputs,       initial,       output_steps > 0 ? outputs : nullptr};
         std::optional<ReadingWeights> reading;
-        if (chain->weights) {
+        if (chain->weights)
             reading.emplace(chain->weights, call.training);
-            use_parameters(call, chain->weights->parameters());
-        }
         chain->forward(call);
         chain->weights_generation = reading && call.training ? reading->generation() : 0;
     });
@@ -154,17 +147,13 @@ ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const 
         if (!driven)
             check_given("input_gradients", input_gradients, false);
         const InUse in_use(chain->in_use, "chain");
-        ChainBackward call{accumulate == 1, weights,          input_weights,    bias,
-                           inputs,          output_gradients, weight_gradients, input_weight_gradients,
-                           bias_gradients,  input_gradients,  initial_gradients};
+        const ChainBackward call{accumulate == 1, weights,          input_weights,    bias,
+                                 inputs,          output_gradients, weight_gradients, input_weight_gradients,
+                                 bias_gradients,  input_gradients,  initial_gradients};
         std::optional<ReadingWeights> reading;
-        if (chain->weights) {
-            reading.emplace(chain->weights, chain->weights_generation != 0);
-            if (chain->weights_generation != 0 && chain->weights_generation != reading->generation())
-                fail(ORTHO_INVALID_STATE, Argument{"chain"},
-                     "is on weights that were prepared anew after forward; run forward again");
-            use_parameters(call, chain->weights->parameters());
-        }
+        // Without a forward pass to follow, the chain refuses before it reads any weights.
+        if (chain->weights_generation != 0)
+            reading.emplace(chain->weights, true, chain->weights_generation);
         chain->backward(call);
         chain->weights_generation = 0;
     });

@@ -155,10 +155,11 @@ int64_t checked_product(const char* what, std::initializer_list<int64_t> factors
 void require_available(int64_t bytes, const char* what) {
     if (allowance.take(bytes))
         return;
+    const int64_t seen = allowance.left();
     const MemoryState state = memory_state();
     if (bytes > state.available)
         refuse(bytes, state.available, what, 0);
-    allowance.renew(state.available_alive - bytes);
+    allowance.renew(seen, bytes, state.available_alive);
 }
 
 bool may_be_memory(const void* data, int64_t bytes) noexcept {
@@ -181,10 +182,11 @@ Memory::Memory(int64_t bytes, const char* what) {
     if (bytes == 0)
         return;
     if (!allowance.take(bytes)) {
+        const int64_t seen = allowance.left();
         const MemoryState state = memory_state();
         if (bytes > state.available_alive)
             refuse(bytes, state.available, what, 0);
-        allowance.renew(state.available_alive - bytes);
+        allowance.renew(seen, bytes, state.available_alive);
     }
     errno = 0;
     data_ = is_large(bytes) ? allocate_large(bytes) : allocate_small(bytes);

@@ -45,9 +45,21 @@ public:
                 return true;
         return false;
     }
-    /** @param available  what the limits leave now */
-    void renew(int64_t available) noexcept {
-        left_.store(available / share < most ? available / share : most, std::memory_order_relaxed);
+    /** What is left, to be read before the limits are, and given to renew(). */
+    int64_t left() const noexcept { return left_.load(std::memory_order_relaxed); }
+
+    /**
+     * After bytes were granted since the limits leave them. Of several threads that read the limits at the same time,
+     * one renews the allowance, and what the others were granted is taken from it.
+     * @param seen       what was left before the limits were read
+     * @param available  what they leave, with the bytes
+     */
+    void renew(int64_t seen, int64_t bytes, int64_t available) noexcept {
+        const int64_t part = (available - bytes) / share;
+        if (left_.compare_exchange_strong(seen, part < most ? part : most, std::memory_order_relaxed))
+            return;
+        while (!left_.compare_exchange_weak(seen, bytes < seen ? seen - bytes : 0, std::memory_order_relaxed)) {
+        }
     }
 
 private:

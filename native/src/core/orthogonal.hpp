@@ -40,7 +40,7 @@ void haar_matrix(const FilterSpec& spec, HaarScratch& scratch, double* matrix) n
 std::vector<double> haar_matrix(const FilterSpec& spec);
 
 /**
- * Draws a filter that moves values.
+ * Draws a signed permutation.
  * @param spec    kind must be ORTHO_FILTER_CYCLE, _PERMUTATION or _IDENTITY
  * @param filter  of the spec's size, written
  */

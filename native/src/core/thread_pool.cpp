@@ -167,8 +167,7 @@ void ThreadPool::work(int rank) noexcept {
     }
 }
 
-int64_t ThreadPool::run_erased(int threads, Late late, Entry entry, void* context) {
-    const std::lock_guard lock(run_mutex_);
+int64_t ThreadPool::run_locked(int threads, Late late, Entry entry, void* context) {
     entry_ = entry;
     context_ = context;
     environment_ = FloatingPointEnvironment::current();

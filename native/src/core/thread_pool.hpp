@@ -106,6 +106,15 @@ public:
         run_erased(ready(), Late::left_out, entry_of<Body>, context_of(body));
     }
 
+    /** As run_with_who_comes. @return false, having done nothing, while a call on another thread runs */
+    template <class Body> bool try_run_with_who_comes(Body&& body) {
+        const int threads = ready();
+        const std::unique_lock lock(run_mutex_, std::try_to_lock);
+        if (lock)
+            run_locked(threads, Late::left_out, entry_of<Body>, context_of(body));
+        return lock.owns_lock();
+    }
+
 private:
     using Entry = void (*)(void* context, int rank);
     enum class Late { needed, left_out };
@@ -120,7 +129,11 @@ private:
         return const_cast<void*>(static_cast<const void*>(std::addressof(body)));
     }
 
-    int64_t run_erased(int threads, Late late, Entry entry, void* context);
+    int64_t run_erased(int threads, Late late, Entry entry, void* context) {
+        const std::lock_guard lock(run_mutex_);
+        return run_locked(threads, late, entry, context);
+    }
+    int64_t run_locked(int threads, Late late, Entry entry, void* context);
     void start_workers(int threads);
     void start_again();
     void work(int rank) noexcept;
@@ -147,21 +160,32 @@ private:
     ForkHandler fork_handler_;
 };
 
+/** What a caller does while a call on another thread has the pool. */
+enum class IfBusy {
+    wait,
+    /** Works on its own thread alone, as rank 0, which the other call has, too: it must use no memory of its rank. */
+    work_alone
+};
+
 /**
  * Calls body(task, rank) once for each task from 0 to tasks-1. Which rank takes which task is left to chance, so what a
  * task computes must not depend on it; body may use memory of its rank as scratch.
  */
-template <class Body> void for_each_task(ThreadPool& pool, int64_t tasks, Body&& body) {
+template <class Body> void for_each_task(ThreadPool& pool, int64_t tasks, Body&& body, IfBusy if_busy = IfBusy::wait) {
     if (tasks <= 1 || pool.threads() == 1) {
         for (int64_t task = 0; task < tasks; ++task)
             body(task, 0);
         return;
     }
     std::atomic<int64_t> next{0};
-    pool.run_with_who_comes([&](int rank) {
+    const auto share = [&](int rank) {
         for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;)
             body(task, rank);
-    });
+    };
+    if (if_busy == IfBusy::wait)
+        pool.run_with_who_comes(share);
+    else if (!pool.try_run_with_who_comes(share))
+        share(0);
 }
 
 /** Lets the threads of one ThreadPool::run wait for each other; can be used again and again. */

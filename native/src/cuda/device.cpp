@@ -133,12 +133,13 @@ plugin::ChainParameters parameters_of(const ChainSpec& spec) {
     parameters.read_matrix = [](void* context, int64_t layer, double* matrix, plugin::Failure* failure) {
         return plugin::guard(failure, [&] { static_cast<const ChainSpec*>(context)->write_matrix(layer, matrix); });
     };
-    parameters.read_moves = [](void* context, int64_t layer, int32_t* source, double* sign, plugin::Failure* failure) {
+    parameters.read_permutation = [](void* context, int64_t layer, int32_t* source, double* sign,
+                                     plugin::Failure* failure) {
         return plugin::guard(failure, [&] {
             const auto* const chain_spec = static_cast<const ChainSpec*>(context);
-            const SignedPermutation moves = structured_filter(chain_spec->filter_of(layer));
-            std::copy(moves.source.begin(), moves.source.end(), source);
-            std::copy(moves.sign.begin(), moves.sign.end(), sign);
+            const SignedPermutation permutation = structured_filter(chain_spec->filter_of(layer));
+            std::copy(permutation.source.begin(), permutation.source.end(), source);
+            std::copy(permutation.sign.begin(), permutation.sign.end(), sign);
         });
     };
     return parameters;
@@ -206,8 +207,6 @@ public:
     std::unique_ptr<ortho_streams> make_streams(int64_t count) override {
         return std::make_unique<CudaStreams>(cuda_, *this, weights_, count);
     }
-    /** A chain finds them in the weights. */
-    WeightsSource parameters() const noexcept override { return {true, nullptr, nullptr, nullptr}; }
 
 private:
     ~CudaWeights() override { cuda_.free(cuda_.functions().weights_free, weights_); }

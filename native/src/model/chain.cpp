@@ -122,10 +122,11 @@ void ChainSpec::write_matrix(int64_t layer, double* matrix) const {
         HaarScratch scratch(hidden_size);
         haar_matrix(filter_of(layer), scratch, matrix);
     } else {
-        const SignedPermutation moves = structured_filter(filter_of(layer));
+        const SignedPermutation permutation = structured_filter(filter_of(layer));
         std::fill_n(matrix, size, 0.0);
         for (int64_t i = 0; i < hidden_size; ++i)
-            matrix[i * hidden_size + moves.source[static_cast<size_t>(i)]] = moves.sign[static_cast<size_t>(i)];
+            matrix[i * hidden_size + permutation.source[static_cast<size_t>(i)]] =
+                permutation.sign[static_cast<size_t>(i)];
     }
 }
 

@@ -45,7 +45,7 @@ struct ChainParameters {
     /** Dense filters: writes O of a layer, [N, N]. */
     ortho_status (*read_matrix)(void* context, int64_t layer, double* matrix, Failure* failure);
     /** Structured filters: (O x)_i = sign_i x[source_i]. */
-    ortho_status (*read_moves)(void* context, int64_t layer, int32_t* source, double* sign, Failure* failure);
+    ortho_status (*read_permutation)(void* context, int64_t layer, int32_t* source, double* sign, Failure* failure);
 };
 
 /** Objects of the library: it derives its own from these. */

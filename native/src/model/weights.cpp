@@ -24,15 +24,20 @@ bool ReadersOrWriter::forget_all() noexcept {
     return writing_.exchange(false, std::memory_order_relaxed);
 }
 
-ReadingWeights::ReadingWeights(const WeightsReference& weights, bool training)
+ReadingWeights::ReadingWeights(const WeightsReference& weights, bool training, uint64_t generation)
     : weights_(*weights), stripe_(weights.stripe()) {
     if (!weights_.users.begin_read(stripe_))
         fail(ORTHO_INVALID_STATE, Argument{"prepared"},
              "is being prepared by another thread; call again when that is done");
     const bool prepared = weights_.prepared_;
-    if (prepared && (weights_.for_training_ || !training))
+    const bool is_other = generation != 0 && generation != weights_.generation_;
+    if (prepared && !is_other && (weights_.for_training_ || !training))
         return;
     weights_.users.end_read(stripe_);
+    // First: other weights than those of forward do not help, however they are prepared.
+    if (is_other)
+        fail(ORTHO_INVALID_STATE, Argument{"chain"},
+             "is on weights that were prepared anew after forward; run forward again");
     if (!prepared)
         fail(ORTHO_INVALID_STATE, Argument{"prepared"}, "is not prepared; prepare it first");
     fail(ORTHO_INVALID_STATE, Argument{"prepared"}, "is prepared for inference only; prepare it for training");
@@ -48,25 +53,22 @@ ortho_weights::ortho_weights(ortho_device& owner, ChainSpec chain_spec)
                                                           // What a thread that is gone was preparing is half changed.
                                                           auto& weights = *static_cast<ortho_weights*>(context);
                                                           if (weights.users.forget_all())
-                                                              weights.prepared_ = false;
+                                                              weights.forget_contents();
                                                       },
                                                       this) {}
 
 void ortho_weights::prepare(uint64_t version, const WeightsSource& source) {
-    const uint32_t stripe = users.next_stripe();
-    if (users.begin_read(stripe)) {
-        const bool done = holds(version, source.training);
-        users.end_read(stripe);
-        if (done)
-            return;
-    }
+    // Not as a reader, for whom another preparation would be refused. Who finds the version of a writer and no writer
+    // has seen all of what that one did.
+    if (holds(version, source.training) && !users.is_written())
+        return;
     if (!users.begin_write())
         fail(ORTHO_INVALID_STATE, Argument{"prepared"},
              "is in use by another thread; prepare it while no call uses it");
     try {
         if (!holds(version, source.training)) { // another thread may just have done it
             const bool adds_backward = holds(version, false);
-            prepared_ = false;
+            forget_contents();
             if (!adds_backward) {
                 ++generation_;
                 prepare_forward(source);
@@ -74,8 +76,9 @@ void ortho_weights::prepare(uint64_t version, const WeightsSource& source) {
             if (source.training)
                 prepare_backward(source);
             for_training_ = source.training;
-            version_ = version;
             prepared_ = true;
+            version_ = version;
+            training_version_ = source.training ? version : 0;
         }
         users.end_write();
     } catch (...) {

@@ -40,6 +40,8 @@ public:
     }
     void end_read(uint32_t stripe) noexcept { readers_[stripe].count.fetch_sub(1, std::memory_order_release); }
 
+    bool is_written() const noexcept { return writing_.load(std::memory_order_relaxed); }
+
     /** @return false if there are readers, or another writer */
     bool begin_write() noexcept;
     void end_write() noexcept { writing_.store(false, std::memory_order_release); }
@@ -78,8 +80,6 @@ struct ortho_weights {
 
     virtual std::unique_ptr<ortho_chain> make_chain() = 0;
     virtual std::unique_ptr<ortho_streams> make_streams(int64_t count) = 0;
-    /** What a chain on these weights is given instead of the caller's parameters; null where it needs none. */
-    virtual ortho::WeightsSource parameters() const noexcept = 0;
 
     const ortho::DeviceReference device;
     const ortho::ChainSpec spec;
@@ -95,16 +95,23 @@ protected:
 private:
     friend class ortho::ReadingWeights;
 
+    /** Whether a version is prepared, as far as it can be told while there may be a writer. */
     bool holds(uint64_t version, bool training) const noexcept {
-        return prepared_ && version != 0 && version == version_ && (for_training_ || !training);
+        return version != 0 && version == (training ? training_version_ : version_).load(std::memory_order_acquire);
+    }
+    void forget_contents() noexcept {
+        prepared_ = false;
+        version_ = training_version_ = 0;
     }
 
     std::atomic<int64_t> references_{1};
     // Read by readers, written by a writer.
     bool prepared_ = false;
     bool for_training_ = false;
-    uint64_t version_ = 0;
     uint64_t generation_ = 0; // counts the contents that the weights have had
+    // Written by a writer, read by anybody. 0: none, or one without a name.
+    std::atomic<uint64_t> version_{0};
+    std::atomic<uint64_t> training_version_{0}; // the same if it is prepared for training, too
     ortho::LiveObject live_;
     ortho::ForkHandler fork_handler_;
 };
@@ -144,8 +151,11 @@ private:
 /** Held while a call reads weights, so that they are not prepared meanwhile. */
 class ReadingWeights {
 public:
-    /** @throws Error ORTHO_INVALID_STATE while they are being prepared, and unless they are prepared for the call */
-    ReadingWeights(const WeightsReference& weights, bool training);
+    /**
+     * @param generation  what the weights must still have; 0: any
+     * @throws Error ORTHO_INVALID_STATE while they are being prepared, and unless they are prepared for the call
+     */
+    ReadingWeights(const WeightsReference& weights, bool training, uint64_t generation = 0);
     ~ReadingWeights() { weights_.users.end_read(stripe_); }
     ReadingWeights(const ReadingWeights&) = delete;
     ReadingWeights& operator=(const ReadingWeights&) = delete;

@@ -279,8 +279,8 @@ internal unsafe struct ortho_chain_options
     public int filter;
     /// <summary>
     /// Feedforward: 0: one filter for all layers; 1: one for each layer (ORTHO_FILTER_CUSTOM: read from filter_matrix),
-    /// CPU: drawn anew when needed and never stored, CUDA: drawn once and kept, L N^2 elements if it is a matrix.
-    /// Recurrent: must be 0.
+    /// CPU: drawn anew when needed and never stored, but drawn once and kept in prepared weights, 2 L N^2 elements if
+    /// it is a matrix. CUDA: drawn once and kept, L N^2 elements if it is a matrix. Recurrent: must be 0.
     /// </summary>
     public int filter_per_layer;
     /// <summary>Number of units N, 1 to 65536.</summary>
@@ -340,7 +340,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "ed3a2c2b0488e194716da3a5921e480f9bb50f15bc7d28d743d0b06f47890e5d";
+    public const string HeaderHash = "b19e2372e83de934a2d790ef972a9264d23b958a6c2c0795a35ee3d04abdb925";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -394,7 +394,8 @@ internal static unsafe partial class NativeMethods
     /// <param name="info">written; its struct_size is read first</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT if info is null or its struct_size is refused;
-    /// ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks
+    /// ORTHO_NOT_SUPPORTED if ORTHONATIVE_CPU names an instruction set that is unknown or that the processor lacks,
+    /// or if the processor lacks one of x86-64-v2
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -406,8 +407,8 @@ internal static unsafe partial class NativeMethods
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_SUPPORTED if the kind is not available here (CUDA: the message
     /// says what is missing: the driver, the library orthonative_cuda, or the GPU), if the system does not start so
-    /// many threads (the message names the limit), or if ORTHONATIVE_THREADS is wrong; ORTHO_OUT_OF_MEMORY if memory
-    /// for the threads is missing
+    /// many threads (the message names the limit), if ORTHONATIVE_THREADS or ORTHONATIVE_CPU is wrong, or if the
+    /// processor lacks an instruction set of x86-64-v2; ORTHO_OUT_OF_MEMORY if memory for the threads is missing
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -643,7 +644,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="options">copied</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if an environment variable
-    /// of the library has a value that is not known
+    /// of the library has a value that is not known; CUDA: ORTHO_INVALID_STATE while the device&apos;s stream is captured
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -678,30 +679,32 @@ internal static unsafe partial class NativeMethods
     /// <param name="batch">B, at least 1</param>
     /// <param name="output_steps">K: how many of the last states are written, 0 to T (recurrent) or to L (feedforward)</param>
     /// <param name="training">1: keep what ortho_chain_backward needs; 0: keep nothing</param>
-    /// <param name="weights">W: [N, N] recurrent, [L, N, N] feedforward</param>
-    /// <param name="input_weights">V: [N, D]; null where D is 0</param>
-    /// <param name="bias">b: [N] recurrent, [L, N] feedforward</param>
+    /// <param name="weights">W: [N, N] recurrent, [L, N, N] feedforward; null if the chain is on prepared weights</param>
+    /// <param name="input_weights">V: [N, D]; null where D is 0, or if the chain is on prepared weights</param>
+    /// <param name="bias">b: [N] recurrent, [L, N] feedforward; null if the chain is on prepared weights</param>
     /// <param name="inputs">u: [T, B, D]; null where D is 0; must stay as it is until backward is done</param>
     /// <param name="initial">x_0: [B, N]; null: zeros</param>
     /// <param name="outputs">[K, B, N], written: the last K states in the order of time; null where K is 0</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
-    /// ORTHO_INVALID_STATE if another thread is using the chain
+    /// ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
+    /// prepared, or that are not prepared for the call; CUDA: also if memory is needed while the device&apos;s stream is
+    /// captured
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_forward(ortho_chain* chain, long steps, long batch, long output_steps, int training, void* weights, void* input_weights, void* bias, void* inputs, void* initial, void* outputs);
 
     /// <summary>
-    /// Backpropagates through the last forward call made with training = 1; once for each such call. With g_k the gradient
-    /// at x_k and a_k = phi(z_k):
+    /// Backpropagates through the last forward call, made with training = 1; once for each such call. Any later forward call
+    /// that succeeds discards what backward needs of the one before. With g_k the gradient at x_k and a_k = phi(z_k):
     /// delta_k = beta phi&apos;(z_k) g_k         g_{k-1} = alpha O_k^T g_k + W_k^T delta_k
     /// dW = sum delta_k x_{k-1}^T    dV = sum delta_k u_k^T    db = sum delta_k    du_k = V^T delta_k
     /// </summary>
     /// <param name="accumulate">1: add to the gradients of weights, input weights and bias; 0: overwrite them</param>
-    /// <param name="weights">W as given to forward</param>
-    /// <param name="input_weights">V as given to forward</param>
-    /// <param name="bias">b as given to forward</param>
+    /// <param name="weights">W as given to forward; null if the chain is on prepared weights</param>
+    /// <param name="input_weights">V as given to forward; null likewise</param>
+    /// <param name="bias">b as given to forward; null likewise</param>
     /// <param name="inputs">u as given to forward</param>
     /// <param name="output_gradients">[K, B, N]: gradients at the outputs of forward</param>
     /// <param name="weight_gradients">shaped as W</param>
@@ -711,7 +714,9 @@ internal static unsafe partial class NativeMethods
     /// <param name="initial_gradients">[B, N], written; null: not wanted</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY;
-    /// ORTHO_INVALID_STATE without such a forward call, or if another thread is using the chain
+    /// ORTHO_INVALID_STATE without such a forward call, if another thread is using the chain, or if it is on
+    /// prepared weights that are being prepared, or were prepared with another content after forward; CUDA: also if
+    /// memory is needed while the device&apos;s stream is captured
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -719,11 +724,17 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>
     /// Creates weights, draws their filter and takes all the memory that they need. They must be prepared before they are
-    /// used.
+    /// used. CPU: that is W of all layers and a filter that is a matrix, both packed for forward and for backward, 2 N^2
+    /// elements for each matrix, beside the parameters of the caller; with filter_per_layer the filters of all layers, drawn
+    /// once. A feedforward chain with weights of its own takes less: it packs two layers in turns, in every pass. CUDA: one
+    /// copy of the parameters, and the filters, N^2 elements for each matrix.
     /// </summary>
     /// <param name="weights">written: the new weights; free them with ortho_weights_free</param>
     /// <param name="options">copied; those of every chain that is created on the weights</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; CUDA: ORTHO_INVALID_STATE while the device&apos;s stream is
+    /// captured
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_weights_create(ortho_weights** weights, ortho_device* device, ortho_chain_options* options);
@@ -754,7 +765,10 @@ internal static unsafe partial class NativeMethods
     /// unless they are prepared for training; backward if they were prepared with another content after forward.
     /// </summary>
     /// <param name="chain">written: the new chain; free it with ortho_chain_free</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; ORTHO_NOT_SUPPORTED if an environment variable of the
+    /// library has a value that is not known
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights* prepared);
@@ -763,7 +777,10 @@ internal static unsafe partial class NativeMethods
     /// <param name="streams">written: the new streams; free them with ortho_streams_free</param>
     /// <param name="prepared">weights of a recurrent chain</param>
     /// <param name="count">S, at least 1</param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; CUDA: ORTHO_INVALID_STATE while the device&apos;s stream is
+    /// captured
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_streams_create(ortho_streams** streams, ortho_weights* prepared, long count);
@@ -772,7 +789,8 @@ internal static unsafe partial class NativeMethods
     /// Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
     /// states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
     /// that were prepared anew since the last step are used from this one on. CUDA: work for the device&apos;s stream, like a
-    /// call of a chain, whose bits depend on S.
+    /// call of a chain, whose bits depend on S; where that stream is captured, the captured step can be replayed any number
+    /// of times, each a step further.
     /// </summary>
     /// <param name="streams">used by one thread at a time</param>
     /// <param name="resets">[S] in the host&apos;s memory: not 0: that stream starts again from a state of zeros; null: none does</param>
@@ -780,7 +798,8 @@ internal static unsafe partial class NativeMethods
     /// <param name="outputs">[S, N], written: the states after the step; null: not wanted</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
-    /// streams, or unless the weights are prepared
+    /// streams, or unless the weights are prepared; CUDA: also if resets is given while the device&apos;s stream is
+    /// captured
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

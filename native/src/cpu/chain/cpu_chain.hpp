@@ -43,7 +43,7 @@ public:
         const int64_t steps = steps_of(call.steps);
         // What can fail comes first, so that a call that fails leaves the forward pass before as it was.
         const auto size = parts_.states.size_for(steps, call.batch, call.training);
-        CellWeights<Num, Cell>::check_batch(spec, StateLayout(spec.hidden_size, call.batch, sizeof(T)));
+        CellWeights<Num, Cell>::check_batch("batch", spec, StateLayout(spec.hidden_size, call.batch, sizeof(T)));
         Memory grown = parts_.states.memory_beyond(size, steps, call, ready_for_backward_);
         Team team(cpu_.pool, plan_for(steps, call.batch, forward_pace_), call.batch);
         parts_.weights.reserve_scratch();

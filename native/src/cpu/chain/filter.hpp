@@ -39,8 +39,8 @@ public:
     DrawnFilter(const ChainSpec& spec) {
         const int64_t n = spec.hidden_size;
         if (spec.structured()) {
-            moves_.source.resize(static_cast<size_t>(n));
-            moves_.sign.resize(static_cast<size_t>(n));
+            permutation_.source.resize(static_cast<size_t>(n));
+            permutation_.sign.resize(static_cast<size_t>(n));
             return;
         }
         const int64_t bytes = StateLayout(n, 1, sizeof(T)).padded * n * static_cast<int64_t>(sizeof(Storage));
@@ -53,7 +53,7 @@ public:
               FilterScratch<T>& scratch) noexcept {
         const int64_t n = spec.hidden_size;
         if (spec.structured()) {
-            structured_filter(spec.filter_of(layer), moves_);
+            structured_filter(spec.filter_of(layer), permutation_);
             return;
         }
         const double* matrix = scratch.matrix.template as<double>();
@@ -75,12 +75,12 @@ public:
     /** Null where the filter is structured. */
     const Storage* forward() const { return forward_.template as<Storage>(); }
     const Storage* backward() const { return backward_.template as<Storage>(); }
-    const SignedPermutation& moves() const { return moves_; }
+    const SignedPermutation& permutation() const { return permutation_; }
 
 private:
     Memory forward_;
     Memory backward_;
-    SignedPermutation moves_;
+    SignedPermutation permutation_;
 };
 
 /** A structured filter as offsets into states of one batch; nothing of a dense filter, which no batch changes. */
@@ -99,11 +99,11 @@ public:
 
     void bind(const ChainSpec& spec, const ChainKernels<Num>& kernels, const DrawnFilter<Num>& filter,
               const StateLayout& layout) noexcept {
-        const SignedPermutation& moves = filter.moves();
+        const SignedPermutation& permutation = filter.permutation();
         const int64_t n = spec.hidden_size;
         for (int64_t i = 0; i < n; ++i) {
-            const int64_t source = moves.source[i];
-            const T scale = static_cast<T>(spec.alpha[i] * moves.sign[i]);
+            const int64_t source = permutation.source[i];
+            const T scale = static_cast<T>(spec.alpha[i] * permutation.sign[i]);
             forward_.set(i, layout.offset(source, 0), scale);
             backward_.set(source, layout.offset(i, 0), scale);
         }
@@ -119,7 +119,7 @@ public:
     StructuredFilter<T> backward() const { return backward_.view(); }
 
 private:
-    struct Moves {
+    struct Offsets {
         std::vector<int32_t> source;
         std::vector<T> scale;
         std::vector<uint8_t> run;
@@ -156,8 +156,8 @@ private:
         StructuredFilter<T> view() const { return {source.data(), scale.data(), run.data()}; }
     };
 
-    Moves forward_;
-    Moves backward_;
+    Offsets forward_;
+    Offsets backward_;
 };
 
 } // namespace ortho::cpu

@@ -30,8 +30,6 @@ public:
         return std::make_unique<CpuStreams<Num, Cell>>(cpu_, *this, packed_, cell_, count);
     }
 
-    WeightsSource parameters() const noexcept override { return {}; }
-
 private:
     ~CpuWeights() override = default;
 
@@ -53,7 +51,10 @@ private:
         packed_.pack_inputs_transposed(static_cast<const T*>(source.input_weights));
     }
 
-    /** Calls body(layer, tile) for the tiles of all layers: on the threads of the device where that is worth it. */
+    /**
+     * Calls body(layer, tile) for the tiles of all layers: on the threads of the device where that is worth it, unless
+     * another call has them. All calls on the weights are refused meanwhile, so nothing long is waited for.
+     */
     template <class Body> void for_each_tile(int64_t tiles, Body&& body) {
         const int64_t tasks = std::max<int64_t>(1, spec.layers) * tiles;
         const auto run = [&](int64_t task) { body(task / tiles, Range{task % tiles, task % tiles + 1}); };
@@ -63,7 +64,8 @@ private:
             for (int64_t task = 0; task < tasks; ++task)
                 run(task);
         else
-            for_each_task(cpu_.pool, tasks, [&](int64_t task, int) { run(task); });
+            for_each_task(
+                cpu_.pool, tasks, [&](int64_t task, int) { run(task); }, IfBusy::work_alone);
     }
 
     CpuDevice& cpu_;

@@ -24,7 +24,7 @@ public:
           all_finite_(device.kernels.template of<T>().vector.all_finite), spec_(prepared.spec), binding_(packed),
           tiles_(packed.forward_tiles()) {
         const StateLayout layout(spec_.hidden_size, count, sizeof(T));
-        Weights::check_batch(spec_, layout);
+        Weights::check_batch("count", spec_, layout);
         states_ = Memory(checked_product("the states of streams",
                                          {2 * Cell::carried_vectors, layout.size(), static_cast<int64_t>(sizeof(T))}),
                          "the states of streams");

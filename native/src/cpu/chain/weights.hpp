@@ -108,13 +108,15 @@ public:
         take_filters();
     }
 
-    /** @throws Error ORTHO_INVALID_ARGUMENT if the offsets of a structured filter do not fit their type */
-    static void check_batch(const ChainSpec& spec, const StateLayout& layout) {
+    /**
+     * @param name  of the argument that layout.batch was given as
+     * @throws Error ORTHO_INVALID_ARGUMENT if the offsets of a structured filter do not fit their type
+     */
+    static void check_batch(const char* name, const ChainSpec& spec, const StateLayout& layout) {
         if (spec.structured() && layout.size() > INT32_MAX)
-            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("batch"),
-                 "is %" PRId64 ", with %" PRId64
-                 " units each; with a structured filter the product must be at most 2^31 - 1",
-                 layout.batch, layout.units);
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name),
+                 "is %" PRId64 "; with a structured filter of %" PRId64 " units it must be at most %" PRId64,
+                 layout.batch, layout.units, INT32_MAX / (layout.panels * layout.width));
     }
 
     /** Whether layers are packed by those who run through them, before each one. */
@@ -123,7 +125,7 @@ public:
     int64_t forward_tiles() const { return divide_up(padded_, forward_tile_); }
     int64_t backward_tiles() const { return divide_up(padded_, kernels_.single_tile); }
 
-    /** Takes what drawing filters in a pass needs, once: every allocation asks the system what is free. */
+    /** Takes what drawing filters in a pass needs, once for all passes. */
     void reserve_scratch() {
         if (draws_by_layer() && !scratch_)
             scratch_.emplace(spec_);

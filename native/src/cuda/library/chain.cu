@@ -237,8 +237,8 @@ private:
     }
 
     LayerStrides layer_strides() const {
-        const bool moves = p_.filter_per_layer && p_.structured, filter = p_.filter_per_layer && !p_.structured;
-        return {moves ? 2 * n_ : 0, filter ? n_ * n_ : 0, n_ * n_, n_};
+        const bool permutation = p_.filter_per_layer && p_.structured, filter = p_.filter_per_layer && !p_.structured;
+        return {permutation ? 2 * n_ : 0, filter ? n_ * n_ : 0, n_ * n_, n_};
     }
 
     /** Forward through a segment, from state(0) to state(size). */
@@ -253,7 +253,7 @@ private:
                                             batch_,
                                             n_,
                                             size,
-                                            weights_->moves(first, false),
+                                            weights_->permutation(first, false),
                                             p_.structured ? nullptr : weights_->filter(first),
                                             weights_->weights(first, parameters),
                                             d_ > 0 ? activation(0) : nullptr,
@@ -288,7 +288,7 @@ private:
         const T* const previous = state(local);
         weights_->multiply_states(batch_, layer, parameters, previous, products());
         launch("forward_epilogue", forward_epilogue_kernel<FilterCell, T>, step_shape(batch_, n_), device.stream,
-               ForwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->moves(layer, false), products(),
+               ForwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->permutation(layer, false), products(),
                                               products() + n_, 2 * n_, d_ > 0 ? activation(local) : nullptr,
                                               weights_->bias(layer, parameters), weights_->beta(), previous,
                                               state(local + 1), activation(local)});
@@ -322,7 +322,7 @@ private:
                                              batch_,
                                              n_,
                                              size,
-                                             weights_->moves(first, true),
+                                             weights_->permutation(first, true),
                                              p_.structured ? nullptr : weights_->filter(first),
                                              weights_->weights(first, parameters),
                                              weights_->beta(),
@@ -390,10 +390,10 @@ private:
             multiply<T>(device, device.matrix_precision, {batch_, n_, n_}, {activation(local), n_},
                         {weights_->weights(layer, parameters), n_}, !p_.structured, {product, n_});
         }
-        // Moves read other units' gradients, so those that are written must be others.
+        // A structured filter reads other units' gradients, so those that are written must be others.
         const int64_t next = p_.structured ? 1 - current_ : current_;
-        launch_epilogue(BackwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->moves(layer, true), product, g,
-                                                        false, arriving, weights_->beta(), gradient(next),
+        launch_epilogue(BackwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->permutation(layer, true), product,
+                                                        g, false, arriving, weights_->beta(), gradient(next),
                                                         gradient_stride(), local > 0 ? activation(local - 1) : nullptr,
                                                         delta_beside_gradient(next)});
         current_ = next;

@@ -34,7 +34,7 @@ public:
             beta[static_cast<size_t>(i)] = static_cast<T>(given.beta[i]);
         upload(beta_, 0, beta);
         if (given.structured)
-            upload_moves(given);
+            upload_permutations(given);
         else
             upload_matrices(given);
         if (keeps_all && d_ > 0)
@@ -80,8 +80,8 @@ public:
                              : given.bias};
     }
 
-    /** Moves of a layer: forward, or those of O^T. */
-    Moves<T> moves(int64_t layer, bool transposed) const {
+    /** A structured filter of a layer, or its transpose; null where it is a matrix. */
+    ScaledPermutation<T> permutation(int64_t layer, bool transposed) const {
         if (!parameters.structured)
             return {nullptr, nullptr};
         const int64_t at = (parameters.filter_per_layer ? layer * 2 * n_ : 0) + (transposed ? n_ : 0);
@@ -152,7 +152,7 @@ private:
         }
     }
 
-    void upload_moves(const ChainParameters& given) {
+    void upload_permutations(const ChainParameters& given) {
         const int64_t layers = given.filter_per_layer ? given.layers : 1;
         const int64_t count = checked_product("the filters", {layers, 2 * n_});
         sources_ = DeviceMemory(device.memory, count * static_cast<int64_t>(sizeof(int32_t)), "the filters");
@@ -165,7 +165,7 @@ private:
         std::vector<T> scale(2 * units);
         for (int64_t layer = 0; layer < layers; ++layer) {
             Failure failure{};
-            if (const auto status = given.read_moves(given.context, layer, drawn.data(), sign.data(), &failure);
+            if (const auto status = given.read_permutation(given.context, layer, drawn.data(), sign.data(), &failure);
                 status != ORTHO_OK)
                 throw failure.error(status);
             for (size_t i = 0; i < units; ++i) {

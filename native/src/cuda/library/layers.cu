@@ -238,10 +238,10 @@ __global__ void __launch_bounds__(layer_threads<units>)
         bias = p.bias[lane.unit];
         p.bias += strides.bias;
         if constexpr (!dense) {
-            scale = p.moves.scale[lane.unit];
-            source = p.moves.source[lane.unit];
-            p.moves.scale += strides.moves;
-            p.moves.source += strides.moves;
+            scale = p.permutation.scale[lane.unit];
+            source = p.permutation.source[lane.unit];
+            p.permutation.scale += strides.permutation;
+            p.permutation.source += strides.permutation;
         }
     };
     load_unit();
@@ -324,8 +324,8 @@ __global__ void __launch_bounds__(layer_threads<units>)
     const auto load_step = [&](int64_t step) {
         if constexpr (!dense) {
             if (lane.unit < n) {
-                scale = p.moves.scale[step * strides.moves + lane.unit];
-                source = p.moves.source[step * strides.moves + lane.unit];
+                scale = p.permutation.scale[step * strides.permutation + lane.unit];
+                source = p.permutation.source[step * strides.permutation + lane.unit];
             }
         }
         const int64_t arriving = step + p.arriving_offset;

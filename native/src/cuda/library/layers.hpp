@@ -21,7 +21,7 @@ std::optional<int> choose_layer_rows(const Device& device, const LayersProblem& 
 
 /** Elements from what one layer has to what the next one has; 0: all layers share it. */
 struct LayerStrides {
-    int64_t moves;
+    int64_t permutation;
     int64_t filter;
     int64_t weights;
     int64_t bias;

@@ -463,16 +463,16 @@ template <int rows, int units> struct OwnPart {
     }
 };
 
-/** The moves of a thread's elements, which are the same at each step; nothing where the filter is a matrix. */
-template <int rows, int units, bool dense> struct OwnMoves {
+/** Where a structured filter takes the elements of a thread from, at each step; nothing where it is a matrix. */
+template <int rows, int units, bool dense> struct OwnPermutation {
     int source[turns<rows, units>] = {};
     float scale[turns<rows, units>] = {};
 
-    __device__ OwnMoves(const OwnPart<rows, units>& part, const Moves<float>& moves) {
+    __device__ OwnPermutation(const OwnPart<rows, units>& part, const ScaledPermutation<float>& permutation) {
         if constexpr (!dense)
             part.for_each([&](int turn, int, int, int unit) {
-                source[turn] = moves.source[unit];
-                scale[turn] = moves.scale[unit];
+                source[turn] = permutation.source[unit];
+                scale[turn] = permutation.scale[unit];
             });
     }
 };
@@ -501,7 +501,7 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(Pe
     __syncthreads();
 
     float beta[turns<rows, units>] = {}, bias[turns<rows, units>] = {};
-    OwnMoves<rows, units, dense> moves(part, p.moves);
+    OwnPermutation<rows, units, dense> permutation(part, p.permutation);
     part.for_each([&](int turn, int, int, int unit) {
         beta[turn] = p.beta[unit];
         bias[turn] = p.bias[unit];
@@ -522,7 +522,8 @@ __global__ void __launch_bounds__(block_threads, 1) persistent_forward_kernel(Pe
             if (p.drive != nullptr)
                 driven[turn] = p.drive[step * state_elements + part.at(row, unit)];
             if constexpr (!dense)
-                filtered[turn] = moves.scale[turn] * shared.operand[row * inner.stride() + moves.source[turn]];
+                filtered[turn] =
+                    permutation.scale[turn] * shared.operand[row * inner.stride() + permutation.source[turn]];
         });
         multiply_parts<rows, outputs>(shared, inner);
         __syncthreads();
@@ -578,7 +579,7 @@ __global__ void __launch_bounds__(block_threads, 1)
     __syncthreads();
 
     float beta[turns<rows, units>] = {};
-    OwnMoves<rows, units, dense> moves(part, p.moves);
+    OwnPermutation<rows, units, dense> permutation(part, p.permutation);
     part.for_each([&](int turn, int, int, int unit) { beta[turn] = betas[unit]; });
     const RowLoader loader(n);
     const auto exchange = [&](int64_t step) { return p.exchange[(p.steps - step) % 2] + part.first_row * n; };
@@ -644,7 +645,7 @@ __global__ void __launch_bounds__(block_threads, 1)
             if (step > 0)
                 activation[turn] = p.activations[(step - 1) * state_elements + part.at(row, unit)];
             if constexpr (!dense)
-                arrived[turn] += moves.scale[turn] * gradients[row * gradient_stride + moves.source[turn]];
+                arrived[turn] += permutation.scale[turn] * gradients[row * gradient_stride + permutation.source[turn]];
         });
         multiply_parts<rows, units>(shared, inner);
         __syncthreads();

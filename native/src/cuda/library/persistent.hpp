@@ -33,7 +33,7 @@ struct PersistentForward {
     int64_t batch;
     int64_t units;
     int64_t steps;
-    Moves<float> moves;
+    ScaledPermutation<float> permutation;
     const float* filter;  // alpha O: [N, N]; null: structured
     const float* weights; // W: [N, N]
     const float* drive;   // V u: [steps, batch, N]; null: none. May be the activations.
@@ -58,12 +58,12 @@ struct PersistentBackward {
     int64_t batch;
     int64_t units;
     int64_t steps;
-    Moves<float> moves;           // of alpha O^T
-    const float* filter;          // alpha O: [N, N]; null: structured
-    const float* weights;         // W: [N, N]
-    const float* beta;            // [N]
-    float* activations;           // [steps, batch, N]
-    bool kept;                    // gradient holds what arrives from the segment behind
+    ScaledPermutation<float> permutation; // of alpha O^T
+    const float* filter;                  // alpha O: [N, N]; null: structured
+    const float* weights;                 // W: [N, N]
+    const float* beta;                    // [N]
+    float* activations;                   // [steps, batch, N]
+    bool kept;                            // gradient holds what arrives from the segment behind
     const float* arriving_at_end; // gradient that arrives at the last state from outside: [batch, N]; null: none
     const float* arriving;        // gradients that arrive from outside: [.., batch, N]; null: none
     int64_t arriving_offset;      // that at the state before step k is number k + arriving_offset, if not negative

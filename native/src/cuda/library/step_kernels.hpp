@@ -8,7 +8,7 @@
 namespace ortho::cuda {
 
 /** A structured filter times alpha: unit i is scale[i] times unit source[i]. Null: the filter is a matrix. */
-template <class T> struct Moves {
+template <class T> struct ScaledPermutation {
     const int32_t* source; // [N]
     const T* scale;        // [N]
 };
@@ -24,15 +24,15 @@ template <class Cell, class T> struct ForwardEpilogue {
     Cell cell;
     int64_t batch;
     int64_t units;
-    Moves<T> moves;
-    const T* filtered; // alpha O x_{k-1}: [batch, N], rows product_stride apart; null where there are moves
+    ScaledPermutation<T> permutation;
+    const T* filtered; // alpha O x_{k-1}: [batch, N], rows product_stride apart; null: structured
     const T* weighted; // W x_{k-1}, likewise
     int64_t product_stride;
     const T* drive;    // V u: [batch, N]; null: none. May be what is kept.
     const T* bias;     // [N]
     const T* beta;     // [N]
-    const T* previous; // x_{k-1}: [batch, N]
-    T* next;           // x_k: [batch, N]
+    const T* previous; // x_{k-1}: [batch, N]; read where the filter is structured
+    T* next;           // x_k: [batch, N]; not previous where that is read
     T* kept;           // what backward needs of the step, such as phi(z_k): [batch, N]
 };
 
@@ -48,9 +48,10 @@ template <class Cell, class T> __global__ void forward_epilogue_kernel(ForwardEp
     for_each_element(step.batch, step.units, [&](int64_t row, int64_t i) {
         const int64_t at = row * step.units + i;
         const int64_t product_at = row * step.product_stride + i;
-        const T filtered = step.moves.source != nullptr
-                               ? step.moves.scale[i] * step.previous[row * step.units + step.moves.source[i]]
-                               : step.filtered[product_at];
+        const T filtered =
+            step.permutation.source != nullptr
+                ? step.permutation.scale[i] * step.previous[row * step.units + step.permutation.source[i]]
+                : step.filtered[product_at];
         const T drive = step.drive != nullptr ? step.drive[at] : T(0);
         const T driven = step.weighted[product_at] + drive + step.bias[i];
         const auto done = step.cell.template forward<CudaMath>(filtered, driven, step.beta[i]);
@@ -64,13 +65,13 @@ template <class Cell, class T> struct BackwardEpilogue {
     Cell cell;
     int64_t batch;
     int64_t units;
-    Moves<T> moves;       // of alpha O^T
+    ScaledPermutation<T> permutation; // of alpha O^T
     const T* product;     // what the products with g_k and delta_k add to g_{k-1}: [batch, N]; null: nothing
-    const T* gradient;    // g_k: [batch, N], rows gradient_stride apart; read where there are moves or is_end is true
+    const T* gradient;    // g_k: [batch, N], rows gradient_stride apart; read if the filter is structured or is_end
     bool is_end;          // g_{k-1} is g_k: a segment's end, where no step is done
     const T* arriving;    // gradient that arrives at x_{k-1} from outside: [batch, N]; null: none
     const T* beta;        // [N]
-    T* previous_gradient; // g_{k-1}: rows gradient_stride apart; may be gradient where there are no moves
+    T* previous_gradient; // g_{k-1}: rows gradient_stride apart; may be gradient if the filter is a matrix
     int64_t gradient_stride;
     T* previous_delta; // in: what the step before kept, out: delta_{k-1}: [batch, N]; null: there is no step before
     T* delta_copy;     // delta_{k-1} again, rows gradient_stride apart; null: not wanted
@@ -83,8 +84,8 @@ template <class Cell, class T> __global__ void backward_epilogue_kernel(Backward
         T gradient = step.product != nullptr ? step.product[at] : T(0);
         if (step.is_end)
             gradient += step.gradient[gradient_row + i];
-        else if (step.moves.source != nullptr)
-            gradient += step.moves.scale[i] * step.gradient[gradient_row + step.moves.source[i]];
+        else if (step.permutation.source != nullptr)
+            gradient += step.permutation.scale[i] * step.gradient[gradient_row + step.permutation.source[i]];
         if (step.arriving != nullptr)
             gradient += step.arriving[at];
         step.previous_gradient[gradient_row + i] = gradient;

@@ -14,14 +14,16 @@ template <class T> __global__ void reset_kernel(int64_t rows, int64_t units, con
     });
 }
 
-/** A step is the products and the epilogue of a chain's step, and takes no memory. */
+/**
+ * A step is the products and the epilogue of a chain's step, and takes no memory. It begins and ends at the same
+ * addresses, so that a step that a caller captured can be replayed any number of times.
+ */
 template <class T> class StreamStates final : public Streams {
 public:
     StreamStates(const std::shared_ptr<ChainWeights<T>>& prepared, int64_t streams)
         : Streams(prepared, streams), weights_(*prepared), n_(prepared->parameters.hidden_size),
           d_(prepared->parameters.input_size),
-          states_(device.memory, checked_product("the streams", {states_per_stream, count, n_, element}),
-                  "the streams"),
+          parts_(device.memory, checked_product("the streams", {parts_per_stream, count, n_, element}), "the streams"),
           resets_(device.memory, count, "the streams' resets") {
         clear(device, state(), size());
     }
@@ -32,6 +34,9 @@ public:
     }
 
     void step(const uint8_t* resets, const void* inputs, void* outputs) override {
+        if (resets != nullptr && is_captured(device.stream))
+            fail(ORTHO_INVALID_STATE, Argument{"resets"},
+                 "is given while the stream is captured; a replay would not read the host's memory again");
         const auto* const u = static_cast<const T*>(inputs);
         if (weights_.parameters.check_finite && u != nullptr)
             check_finite(device, Checked::inputs, count * d_, u);
@@ -46,12 +51,14 @@ public:
                         false, {kept(), n_});
         weights_.multiply_states(count, 0, parameters, state(), products());
         const FilterCell cell{static_cast<Nonlinearity>(weights_.parameters.activation)};
+        // A structured filter reads the states of other units, which must not be the new ones yet.
+        const bool reads_others = weights_.parameters.structured;
+        if (reads_others)
+            copy_on_device(device, previous(), state(), size());
         launch("forward_epilogue", forward_epilogue_kernel<FilterCell, T>, step_shape(count, n_), device.stream,
-               ForwardEpilogue<FilterCell, T>{cell, count, n_, weights_.moves(0, false), products(), products() + n_,
-                                              2 * n_, d_ > 0 ? kept() : nullptr, parameters.bias, weights_.beta(),
-                                              state(), next(), kept()});
-        // Moves read other units' states, so those that are written are others.
-        current_ = 1 - current_;
+               ForwardEpilogue<FilterCell, T>{cell, count, n_, weights_.permutation(0, false), products(),
+                                              products() + n_, 2 * n_, d_ > 0 ? kept() : nullptr, parameters.bias,
+                                              weights_.beta(), reads_others ? previous() : nullptr, state(), kept()});
         if (outputs != nullptr)
             read(outputs);
     }
@@ -66,22 +73,21 @@ public:
 
 private:
     static constexpr int64_t element = sizeof(T);
-    /** Two states that take turns, products [2N], and what a step keeps. */
-    static constexpr int64_t states_per_stream = 5;
+    /** The state, that of before a step, products [2N], and what a step keeps. */
+    static constexpr int64_t parts_per_stream = 5;
 
     int64_t size() const { return count * n_ * element; }
-    T* part(int64_t index) const { return states_.as<T>() + index * count * n_; }
-    T* state() const { return part(current_); }
-    T* next() const { return part(1 - current_); }
+    T* part(int64_t index) const { return parts_.as<T>() + index * count * n_; }
+    T* state() const { return part(0); }
+    T* previous() const { return part(1); }
     T* products() const { return part(2); }
     T* kept() const { return part(4); }
 
     const ChainWeights<T>& weights_; // Streams::weights
     const int64_t n_;
     const int64_t d_;
-    DeviceMemory states_;
+    DeviceMemory parts_;
     DeviceMemory resets_;
-    int64_t current_ = 0;
 };
 
 } // namespace

@@ -1,7 +1,7 @@
 // The filter cell's step backward.
 #pragma once
 
-#include "cpu/chain/kernels/moves.hpp"
+#include "cpu/chain/kernels/permutation.hpp"
 #include "cpu/chain/kernels/tiles.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
@@ -34,8 +34,8 @@ constexpr ByTile<BackwardProduct<Num>, single_rows, sizeof...(c)> transposed_til
 }
 
 template <class Num>
-void finish_backward(const BackwardStep<Num, FilterCell>& step, int64_t row, int64_t rows, int64_t unit, int vectors,
-                     const TileProducts<SumOf<Num>>* result) {
+void backward_epilogue(const BackwardStep<Num, FilterCell>& step, int64_t row, int64_t rows, int64_t unit, int vectors,
+                       const TileProducts<SumOf<Num>>* result) {
     using S = Simd<SumOf<Num>>;
     const StateLayout& layout = step.layout;
     const int64_t width = layout.width, stride = vectors * S::width;
@@ -48,7 +48,7 @@ void finish_backward(const BackwardStep<Num, FilterCell>& step, int64_t row, int
             step.arriving && u < layout.units ? step.arriving + row * layout.units + u : nullptr;
         const typename S::vec beta = S::load(step.operands.beta + u);
         const FilterCell cell = step.cell;
-        const auto finish_rows = [&](const auto& gradient) {
+        const auto epilogue_of_rows = [&](const auto& gradient) {
             for (int64_t r = 0; r < rows; ++r) {
                 typename S::vec g = gradient(r);
                 if (arriving)
@@ -60,16 +60,17 @@ void finish_backward(const BackwardStep<Num, FilterCell>& step, int64_t row, int
             }
         };
         if (!result) {
-            finish_rows([=](int64_t r) { return S::load(previous + r * width); });
+            epilogue_of_rows([=](int64_t r) { return S::load(previous + r * width); });
             continue;
         }
         const SumOf<Num>* const product = result->filtered + c * S::width;
         if (step.operands.filter) {
-            finish_rows([=](int64_t r) { return S::load(product + r * stride); });
+            epilogue_of_rows([=](int64_t r) { return S::load(product + r * stride); });
         } else {
             const StateOf<Num>* const later = step.gradient + row * width;
-            with_moves(step.operands.structured, u, [&](const auto& moved) {
-                finish_rows([&](int64_t r) { return S::load(product + r * stride) + moved(later + r * width); });
+            with_permutation(step.operands.structured, u, [&](const auto& permuted) {
+                epilogue_of_rows(
+                    [&](int64_t r) { return S::load(product + r * stride) + permuted(later + r * width); });
             });
         }
     }
@@ -91,7 +92,7 @@ void backward_width(const BackwardStep<Num, FilterCell>& step, int64_t row_begin
                                   if (step.gradient)
                                       products[static_cast<size_t>(rows - 1)](step, step.gradient + row * width,
                                                                               step.delta + row * width, unit, result);
-                                  finish_backward(step, row, rows, unit, vectors, step.gradient ? &result : nullptr);
+                                  backward_epilogue(step, row, rows, unit, vectors, step.gradient ? &result : nullptr);
                               });
                           });
 }

@@ -1,7 +1,7 @@
 // The filter cell's step forward.
 #pragma once
 
-#include "cpu/chain/kernels/moves.hpp"
+#include "cpu/chain/kernels/permutation.hpp"
 #include "cpu/chain/kernels/tiles.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
@@ -52,7 +52,7 @@ void dual_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* 
     driven.store(result.driven);
 }
 
-/** W's product and the drive, where the filter moves values. */
+/** W's product and the drive, where the filter is a signed permutation. */
 template <class Num, int width, int C, int R>
 void driven_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* state, const StateOf<Num>* input,
                     int64_t unit, TileProducts<SumOf<Num>>& result) {
@@ -93,8 +93,8 @@ template <class T, class Value> struct Late {
 };
 
 template <class Num>
-void finish_forward(const ForwardStep<Num, FilterCell>& step, int64_t row, int64_t rows, int64_t unit, int vectors,
-                    const TileProducts<SumOf<Num>>& result) {
+void forward_epilogue(const ForwardStep<Num, FilterCell>& step, int64_t row, int64_t rows, int64_t unit, int vectors,
+                      const TileProducts<SumOf<Num>>& result) {
     using S = Simd<SumOf<Num>>;
     const StateLayout& layout = step.layout;
     const int64_t width = layout.width, stride = vectors * S::width;
@@ -106,7 +106,7 @@ void finish_forward(const ForwardStep<Num, FilterCell>& step, int64_t row, int64
         StateOf<Num>* const kept = step.kept ? step.kept + at : nullptr;
         const typename S::vec beta = S::load(step.operands.beta + u);
         const FilterCell cell = step.cell;
-        const auto finish_rows = [&](const auto& filtered) {
+        const auto epilogue_of_rows = [&](const auto& filtered) {
             for (int64_t r = 0; r < rows; ++r) {
                 const auto product = [&] { return filtered(r); };
                 const auto done = cell.template forward<SimdMath, typename S::vec>(
@@ -118,11 +118,12 @@ void finish_forward(const ForwardStep<Num, FilterCell>& step, int64_t row, int64
         };
         if (step.operands.filter) {
             const SumOf<Num>* const filtered = result.filtered + c * S::width;
-            finish_rows([=](int64_t r) { return S::load(filtered + r * stride); });
+            epilogue_of_rows([=](int64_t r) { return S::load(filtered + r * stride); });
         } else {
             const StateOf<Num>* const previous = step.previous + row * width;
-            with_moves(step.operands.structured, u,
-                       [&](const auto& moved) { finish_rows([&](int64_t r) { return moved(previous + r * width); }); });
+            with_permutation(step.operands.structured, u, [&](const auto& permuted) {
+                epilogue_of_rows([&](int64_t r) { return permuted(previous + r * width); });
+            });
         }
         if (step.output && u < layout.units)
             for (int64_t r = 0; r < rows; ++r)
@@ -145,7 +146,7 @@ void forward_width(const ForwardStep<Num, FilterCell>& step, int64_t row_begin, 
             }
             products[static_cast<size_t>(rows - 1)](step, step.previous + row * width, step.input + row * step.inputs,
                                                     unit, result);
-            finish_forward(step, row, rows, unit, vectors, result);
+            forward_epilogue(step, row, rows, unit, vectors, result);
         });
     };
     const int64_t padded = step.layout.padded;

@@ -7,7 +7,7 @@ namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
 /** Vᵀ δ for a tile of inputs. */
 template <class Num, int width, int C, int R>
-void input_product(const StateLayout& layout, const StateOf<Num>* delta, const StorageOf<Num>* input_weights, int64_t,
+void input_product(const StateLayout& layout, const StateOf<Num>* delta, const StorageOf<Num>* input_weights,
                    TileProducts<SumOf<Num>>& result) {
     Accumulators<SumOf<Num>, R, C> tile;
     tile.clear();
@@ -16,7 +16,7 @@ void input_product(const StateLayout& layout, const StateOf<Num>* delta, const S
 }
 
 template <class Num>
-using InputProduct = void (*)(const StateLayout&, const StateOf<Num>*, const StorageOf<Num>*, int64_t,
+using InputProduct = void (*)(const StateLayout&, const StateOf<Num>*, const StorageOf<Num>*,
                               TileProducts<SumOf<Num>>&);
 
 template <class Num, int width, int C, int... r>
@@ -43,8 +43,8 @@ void input_gradients_width(const StateLayout& layout, const StorageOf<Num>* inpu
                           [&](int64_t input, int vectors, const auto& products) {
                               even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
                                   const int64_t row = row_begin + begin;
-                                  products[static_cast<size_t>(rows - 1)](
-                                      layout, delta + row * width, input_weights + input * layout.units, 0, result);
+                                  products[static_cast<size_t>(rows - 1)](layout, delta + row * width,
+                                                                          input_weights + input * layout.units, result);
                                   for (int64_t r = 0; r < rows; ++r)
                                       for (int c = 0; c < vectors; ++c) {
                                           const int64_t d = input + c * S::width;

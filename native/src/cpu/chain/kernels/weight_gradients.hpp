@@ -53,7 +53,7 @@ void outer_products(const GradientSums<Num>& sums, const StateOf<Num>* delta, in
 
 template <class Num> using PackDelta = void (*)(const GradientSums<Num>&, int64_t, StateOf<Num>*);
 template <class Num>
-using OuterProduct = void (*)(const GradientSums<Num>&, const StateOf<Num>*, int64_t, int64_t, StateOf<Num>*);
+using OuterProduct = void (*)(const GradientSums<Num>&, const StateOf<Num>*, int64_t, int64_t, SumOf<Num>*);
 
 template <class Num, int width, int... r>
 constexpr ByRows<PackDelta<Num>, sizeof...(r)> pack_delta_by_rows(std::integer_sequence<int, r...>) {
@@ -147,7 +147,7 @@ void input_outer_products(const GradientSums<Num>& sums, int64_t first_input, in
 }
 
 template <class Num>
-using InputOuterProduct = void (*)(const GradientSums<Num>&, int64_t, int64_t, int64_t, StateOf<Num>*);
+using InputOuterProduct = void (*)(const GradientSums<Num>&, int64_t, int64_t, int64_t, SumOf<Num>*);
 
 template <class Num, int C, int... r>
 constexpr ByRows<InputOuterProduct<Num>, sizeof...(r)> input_outer_products_by_rows(std::integer_sequence<int, r...>) {

@@ -1,4 +1,4 @@
-// Structured filters: products with a signed permutation, which are moves.
+// Structured filters: products with a signed permutation.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,11 @@
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
 /**
- * Where the filter moves values: calls body(moved) once, with moved(row) giving αO x for one vector of units of the
- * state row that starts there. What kind of move it is, is decided once for all rows of a tile.
+ * Where the filter is a signed permutation: calls body(permuted) once, with permuted(row) giving αO x for one vector of
+ * units of the state row that starts there. How its sources lie is decided once for all rows of a tile.
  */
 template <class T, class Body>
-[[gnu::always_inline]] inline void with_moves(const StructuredFilter<T>& filter, int64_t unit, Body&& body) {
+[[gnu::always_inline]] inline void with_permutation(const StructuredFilter<T>& filter, int64_t unit, Body&& body) {
     using S = Simd<T>;
     const int32_t* const source = filter.source + unit;
     const typename S::vec scale = S::load(filter.scale + unit);
