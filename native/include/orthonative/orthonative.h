@@ -726,7 +726,8 @@ ORTHO_API ortho_status ortho_weights_prepare(ortho_weights* prepared, uint64_t v
 ORTHO_API void ortho_weights_free(ortho_weights* prepared);
 
 /**
- * Creates a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and bias.
+ * Creates a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and
+ * bias.
  * They return ORTHO_INVALID_STATE while the weights are being prepared or before they are; forward with training = 1
  * unless they are prepared for training; backward if they were prepared with another content after forward.
  * @param chain  written: the new chain; free it with ortho_chain_free

@@ -340,7 +340,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 2;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "b19e2372e83de934a2d790ef972a9264d23b958a6c2c0795a35ee3d04abdb925";
+    public const string HeaderHash = "783efd44354133d802a6bb037b57a97d16a34c8adb13c713f479da3438d5e0dc";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -760,7 +760,8 @@ internal static unsafe partial class NativeMethods
     public static partial void ortho_weights_free(ortho_weights* prepared);
 
     /// <summary>
-    /// Creates a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and bias.
+    /// Creates a chain on weights: states alone. Its forward and backward calls take null for weights, input_weights and
+    /// bias.
     /// They return ORTHO_INVALID_STATE while the weights are being prepared or before they are; forward with training = 1
     /// unless they are prepared for training; backward if they were prepared with another content after forward.
     /// </summary>
