@@ -93,6 +93,15 @@ TEST(Library, A_thread_without_failures_has_no_last_error) {
     }).join();
 }
 
+TEST(Library, Names_of_the_interface_are_found_in_a_text) {
+    for (const char* text : {"hidden_size is 0", "is 0; see options->index", "(it must be output_steps)", "x_ is 1"})
+        EXPECT_EQ(interface_name(text) == "", std::string(text) == "x_ is 1") << text;
+    for (const char* text : {"is 'hidden_size'", "file (/tmp/my_file) is missing", "RLIMIT_AS is 64.0 MiB",
+                             "vm.max_map_count is 9", "memory.limit_in_bytes of the control group",
+                             "persistent_forward failed: cudaErrorUnknown", "liborthonative_cuda.so is missing"})
+        EXPECT_EQ(interface_name(text), "") << text;
+}
+
 TEST(Library, System_info_refuses_an_unknown_size) {
     ortho_system_info info{};
     for (const uint32_t size : {0u, static_cast<uint32_t>(sizeof info) - 1, static_cast<uint32_t>(sizeof info) + 8}) {

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <regex>
 #include <string>
 #include <vector>
 
@@ -68,13 +67,39 @@ inline ::testing::AssertionResult succeeds(ortho_status status) {
     return ::testing::AssertionFailure() << "status " << status << ": " << ortho_last_error();
 }
 
-/** A name of the C interface in a text: a word with an underscore, or a field behind an arrow; "" if there is none. */
+/**
+ * A name of the C interface in a text: a word with an underscore between small letters, or a field behind an arrow; ""
+ * if there is none. What is quoted, paths in brackets, names of the system's limits, of the CUDA library and of a
+ * kernel that failed are none.
+ */
 inline std::string interface_name(const std::string& text) {
-    const std::regex name("->|[a-z0-9]+_[a-z0-9_]+");
-    const std::regex other("'[^']*'|\\(.*/.*\\)|liborthonative_cuda[a-z.]*|(vm|memory)[.][a-z_]*|[a-z_]+ failed: cuda");
-    std::smatch match;
-    const std::string rest = std::regex_replace(text, other, "");
-    return std::regex_search(rest, match, name) ? match.str() : "";
+    const auto is_small = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+    const auto in_word = [&](char c) { return is_small(c) || (c >= 'A' && c <= 'Z') || c == '_' || c == '.'; };
+    for (size_t at = 0; at < text.size(); ++at) {
+        if (text[at] == '\'' || text[at] == '(') {
+            const bool quote = text[at] == '\'';
+            const size_t end = quote ? text.find('\'', at + 1) : text.rfind(')');
+            if (end != std::string::npos && end > at && (quote || text.find('/', at) < end))
+                at = end;
+            continue;
+        }
+        if (text.compare(at, 2, "->") == 0)
+            return "->";
+        size_t end = at;
+        while (end < text.size() && in_word(text[end]))
+            ++end;
+        if (end == at)
+            continue;
+        const std::string word = text.substr(at, end - at);
+        const auto begins_with = [&](const char* beginning) { return word.rfind(beginning, 0) == 0; };
+        const bool known = begins_with("liborthonative_cuda") || begins_with("vm.") || begins_with("memory.") ||
+                           text.compare(end, 13, " failed: cuda") == 0;
+        for (size_t i = 1; i + 1 < word.size() && !known; ++i)
+            if (word[i] == '_' && is_small(word[i - 1]) && (is_small(word[i + 1]) || word[i + 1] == '_'))
+                return word;
+        at = end - 1;
+    }
+    return "";
 }
 
 /** The call failed with that status and left a message of one line that contains `text`. */

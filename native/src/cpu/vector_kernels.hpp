@@ -4,6 +4,7 @@
 #pragma once
 
 #include <limits>
+#include <type_traits>
 
 #include "cpu/simd.hpp"
 #include "cpu/vector_types.hpp"
@@ -56,10 +57,10 @@ template <class T, int terms> struct InverseFactorials {
 template <class T> inline typename Simd<T>::vec exponential(typename Simd<T>::vec x) {
     using S = Simd<T>;
     using vec = typename S::vec;
-    constexpr bool is_float = sizeof(T) == 4;
+    constexpr bool is_float = std::is_same_v<T, float>;
     constexpr int terms = is_float ? 7 : 13;
-    constexpr int mantissa_bits = is_float ? 23 : 52;
-    constexpr int exponent_bias = is_float ? 127 : 1023;
+    constexpr int mantissa_bits = std::numeric_limits<T>::digits - 1;
+    constexpr int exponent_bias = std::numeric_limits<T>::max_exponent - 1;
     constexpr T lowest = is_float ? T(-87) : T(-708);
     // Adding 1.5 * 2^mantissa_bits leaves the nearest integer in the low bits of the mantissa.
     constexpr T shift = T(int64_t{3} << (mantissa_bits - 1));
@@ -87,9 +88,9 @@ template <class T> struct VectorPass {
     static constexpr int unroll = 4;
 
     static bool all_finite(const T* values, int64_t count) {
-        constexpr bool is_float = sizeof(T) == 4;
         using integer = typename S::integer;
-        constexpr integer exponent = is_float ? integer{0x7f800000} : integer(int64_t{0x7ff} << 52);
+        using Limits = std::numeric_limits<T>;
+        constexpr integer exponent = integer{2 * Limits::max_exponent - 1} << (Limits::digits - 1);
         typename S::ivec bad{};
         for (int64_t i = 0; i < count; i += S::width) {
             const auto bits = (typename S::ivec)S::load_partial(values + i, count - i);

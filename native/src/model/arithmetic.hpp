@@ -39,8 +39,9 @@ template <class T> ORTHO_HOST_DEVICE T squared_error_gradient(T factor, T predic
  * `squares`, the plain sum in double precision, has overflowed or lost digits by underflow; 1 where it is right.
  */
 template <class T> ORTHO_HOST_DEVICE double square_scale(double squares, int64_t count) {
-    if (sizeof(T) < sizeof(double))
-        return 1; // squares of float32 lie far inside the range of float64
+    // Squares of float32 lie far inside the range of float64.
+    if (2 * std::numeric_limits<T>::max_exponent <= std::numeric_limits<double>::max_exponent)
+        return 1;
     if (!(squares - squares == 0))
         return 0x1p-600;
     // A square below the smallest normal number, 2^-1022, is off by 2^-1075 at most, so all of them are off by no more
@@ -134,11 +135,21 @@ template <class T> double smallest_epsilon(double beta2) {
     return 2 * std::sqrt(static_cast<double>(std::numeric_limits<T>::min()) / (1 - beta2));
 }
 
+/** 2^exponent, for an exponent of 0 to 1023. */
+constexpr double power_of_two(int exponent) {
+    double power = 1;
+    for (int i = 0; i < exponent; ++i)
+        power *= 2;
+    return power;
+}
+
 /**
  * Half of what would round the largest number of type T up to infinity: added to any finite number, an addend below it
  * gives a finite number, also if it is a bound that was itself rounded.
  */
-template <class T> constexpr double harmless_addend = sizeof(T) == sizeof(float) ? 0x1p102 : 0x1p969;
+template <class T>
+constexpr double harmless_addend = power_of_two(std::numeric_limits<T>::max_exponent - std::numeric_limits<T>::digits -
+                                                2);
 
 /** The largest magnitudes in the buffers of a step; NaN where a buffer holds one. */
 struct StepMagnitudes {

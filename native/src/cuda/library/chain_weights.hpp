@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "cuda/library/chain.hpp"
@@ -106,7 +107,7 @@ public:
     /** Whether alpha O and W are multiplied as one matrix. */
     bool stacked() const {
         return recurrent_ && !parameters.structured &&
-               (sizeof(T) == sizeof(double) || device.filter_precision == device.matrix_precision);
+               (std::is_same_v<T, double> || device.filter_precision == device.matrix_precision);
     }
 
     /** alpha O x, unless the filter is structured, and W x, side by side: products [rows, 2N] of states [rows, N]. */

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 namespace ortho::cuda {
 namespace {
@@ -18,11 +19,11 @@ int blas_size(int64_t size) {
 }
 
 template <class T> cudaDataType_t type_of() {
-    return sizeof(T) == sizeof(float) ? CUDA_R_32F : CUDA_R_64F;
+    return std::is_same_v<T, float> ? CUDA_R_32F : CUDA_R_64F;
 }
 
 template <class T> cublasComputeType_t compute_type(ortho_matrix_precision precision) {
-    if (sizeof(T) == sizeof(double))
+    if (std::is_same_v<T, double>)
         return CUBLAS_COMPUTE_64F;
     switch (precision) {
     case ORTHO_MATRIX_TF32:
