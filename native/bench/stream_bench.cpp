@@ -50,8 +50,7 @@ struct Shape {
 void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown) {
     const auto [n, count, steps] = shape;
     const double alpha = 1, beta = 0.05;
-    ortho_chain_options options{};
-    options.struct_size = sizeof options;
+    ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
     options.dtype = ORTHO_FLOAT32;
     options.model = ORTHO_RECURRENT;
     options.activation = ORTHO_TANH;
@@ -115,8 +114,7 @@ int main(int argc, char** argv) {
             return 2;
         }
     }
-    ortho_device_options options{};
-    options.struct_size = sizeof options;
+    ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
     options.kind = ORTHO_DEVICE_CPU;
     options.threads = 1;
     ortho_device* device = nullptr;

@@ -58,8 +58,8 @@ ortho_weights::ortho_weights(ortho_device& owner, ChainSpec chain_spec)
                                                       this) {}
 
 void ortho_weights::prepare(uint64_t version, const WeightsSource& source) {
-    // Not as a reader, for whom another preparation would be refused. Who finds the version of a writer and no writer
-    // has seen all of what that one did.
+    // Not as a reader: another preparation would be refused because of it. A thread that finds the version, and no
+    // writer, sees everything that the writer of that version did.
     if (holds(version, source.training) && !users.is_written())
         return;
     if (!users.begin_write())

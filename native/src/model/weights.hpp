@@ -88,7 +88,7 @@ struct ortho_weights {
 protected:
     virtual ~ortho_weights() = default;
 
-    /** Makes the weights ready for one direction, in memory that was taken before. */
+    /** Prepares the weights for one direction, in memory that was taken before. */
     virtual void prepare_forward(const ortho::WeightsSource& source) = 0;
     virtual void prepare_backward(const ortho::WeightsSource& source) = 0;
 

@@ -626,7 +626,7 @@ private:
         o.beta = needed(&beta_);
         has_wrong_ = has_wrong_ || !std::isfinite(alpha_) || !std::isfinite(beta_);
         if (std::isfinite(alpha_) && std::isfinite(beta_) && (alpha_ < 0 || beta_ < 0))
-            return false; // negative factors are allowed
+            return false; // negative factors are valid
         o.alpha_count = is_wrong() ? random_.from(23, 99) : 1;
         o.beta_count = is_wrong() ? -1 : 1;
         o.checkpoint_every = random_.one_in(2) ? 0 : (is_wrong() ? -1 : random_.from(1, 9));

@@ -30,7 +30,7 @@ public:
 
     void prepare_sums(const Team& team) const { parts_.sums.reserve(team.plan(), parts_.states.layout().batch); }
 
-    /** Makes a layer's weights ready. Two buffers take turns, so that one barrier a layer is enough. */
+    /** Prepares a layer's weights. Two buffers take turns, so that one barrier a layer is enough. */
     void begin_step(const Member& member, int64_t layer) const {
         prepare_filter(member, layer);
         if (packs_) {
