@@ -29,6 +29,20 @@ Result result_on(const Device& device, const Problem& p) {
     return run<float>(p, Chain(device, options_of(p, ORTHO_FLOAT32)));
 }
 
+/**
+ * Tests that fork while other threads work. The child waited for the lock of SizeClassAllocator64 (libsanitizer of
+ * GCC 12), where glibc's malloc releases its own.
+ */
+class ForkAmongThreads : public ::testing::Test {
+protected:
+    void SetUp() override {
+#if defined(__SANITIZE_ADDRESS__)
+        GTEST_SKIP() << "the address sanitizer's allocator does not release its locks in the child of a fork, so the "
+                        "child hangs if another thread was allocating";
+#endif
+    }
+};
+
 TEST(Fork, Devices_and_chains_of_the_parent_work_in_the_child_with_the_same_bits) {
     for (const Shape& shape : shapes)
         for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD})
@@ -125,12 +139,7 @@ TEST(Fork, Children_of_children_work) {
     });
 }
 
-TEST(Fork, A_child_works_whatever_other_threads_were_doing) {
-#if defined(__SANITIZE_ADDRESS__)
-    // The child waited for the lock of SizeClassAllocator64 (libsanitizer of GCC 12), which glibc's malloc releases.
-    GTEST_SKIP() << "the address sanitizer's allocator does not release its locks in the child of a fork, so the child "
-                    "hangs if another thread was allocating";
-#endif
+TEST_F(ForkAmongThreads, A_child_works_whatever_other_threads_were_doing) {
     const Problem p = problem({20, 33, 2, 40});
     const Device device = make_device(3);
     const Result expected = result_on(device, p);
@@ -149,7 +158,7 @@ TEST(Fork, A_child_works_whatever_other_threads_were_doing) {
                 make_device(2);
             }
         });
-    for (int repeat = 0; repeat < 40; ++repeat)
+    for (int repeat = 0; repeat < 40 && !HasFailure(); ++repeat)
         in_child([&] {
             expect_same_bits(expected, result_on(device, p));
             constexpr int64_t size = 150;
@@ -166,7 +175,7 @@ TEST(Fork, A_child_works_whatever_other_threads_were_doing) {
         other.join();
 }
 
-TEST(Fork, Weights_that_other_threads_were_using_work_in_the_child) {
+TEST_F(ForkAmongThreads, Weights_that_other_threads_were_using_work_in_the_child) {
     const Problem p = problem(shapes[1]);
     const Device device = make_device(2);
     const Result expected = result_on(device, p);
@@ -185,7 +194,7 @@ TEST(Fork, Weights_that_other_threads_were_using_work_in_the_child) {
                 else
                     weights.try_prepare<float>(p, 0, true);
         });
-    for (int repeat = 0; repeat < 40; ++repeat)
+    for (int repeat = 0; repeat < 40 && !HasFailure(); ++repeat)
         in_child([&] {
             // Nobody uses them here, whatever the counts were.
             weights.prepare<float>(p, 0, true);
@@ -210,7 +219,7 @@ void expect_refused_in_child(const std::string& name, const Device& device, Long
     void* const shared = mmap(nullptr, sizeof(bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(shared, MAP_FAILED);
     volatile bool& was_refused = *static_cast<volatile bool*>(shared);
-    for (int repeat = 0; repeat < 1000 && !was_refused; ++repeat) {
+    for (int repeat = 0; repeat < 1000 && !was_refused && !::testing::Test::HasFailure(); ++repeat) {
         std::atomic<bool> begun{false};
         std::thread other([&] {
             begun = true;
@@ -264,7 +273,7 @@ struct LongProblem {
                        bias = std::vector<float>(64), inputs = std::vector<float>(20000 * 40);
 };
 
-TEST(Fork, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
+TEST_F(ForkAmongThreads, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
     const LongProblem l;
     const ortho_chain_options options = options_of(l.p, ORTHO_FLOAT32);
     ortho_chain* chain = nullptr;
@@ -277,7 +286,7 @@ TEST(Fork, A_chain_that_another_thread_was_using_is_refused_and_can_be_freed) {
         [&] { ortho_chain_free(chain); });
 }
 
-TEST(Fork, A_chain_on_weights_that_another_thread_was_using_is_refused_and_can_be_freed) {
+TEST_F(ForkAmongThreads, A_chain_on_weights_that_another_thread_was_using_is_refused_and_can_be_freed) {
     const LongProblem l;
     const Weights weights(l.device, l.p, ORTHO_FLOAT32);
     const auto prepare = [&] {
@@ -295,7 +304,7 @@ TEST(Fork, A_chain_on_weights_that_another_thread_was_using_is_refused_and_can_b
         });
 }
 
-TEST(Fork, Streams_that_another_thread_was_using_are_refused_and_can_be_freed) {
+TEST_F(ForkAmongThreads, Streams_that_another_thread_was_using_are_refused_and_can_be_freed) {
     const LongProblem l;
     constexpr int64_t count = 50000;
     const Weights weights(l.device, l.p, ORTHO_FLOAT32);
