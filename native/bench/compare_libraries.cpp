@@ -210,9 +210,9 @@ public:
         library.call(library.chain_create(&created, library.device, &options));
         const std::shared_ptr<ortho_chain> chain(created, library.chain_free);
         return [this, &library, chain] {
-            library.call(library.chain_forward(chain.get(), recurrent_ ? steps_ : 0, b_, 1, training_ ? 1 : 0,
-                                               weights_.data(), given(input_weights_), bias_.data(), given(inputs_),
-                                               given(initial_), outputs_.data()));
+            library.call(library.chain_forward(chain.get(), recurrent_ ? steps_ : 0, b_, nullptr, nullptr, 1,
+                                               training_ ? 1 : 0, weights_.data(), given(input_weights_), bias_.data(),
+                                               given(inputs_), given(initial_), outputs_.data()));
             if (training_)
                 library.call(library.chain_backward(chain.get(), 0, weights_.data(), given(input_weights_),
                                                     bias_.data(), given(inputs_), output_gradients_.data(),
@@ -250,9 +250,9 @@ public:
             library.call(library.dense_forward(library.device, ORTHO_FLOAT32, rows_, in_, out_, weights_.data(),
                                                bias_.data(), x_.data(), y_.data()));
             if (training_)
-                library.call(library.dense_backward(library.device, ORTHO_FLOAT32, 0, rows_, in_, out_, weights_.data(),
-                                                    x_.data(), y_gradients_.data(), weight_gradients_.data(),
-                                                    bias_gradients_.data(), x_gradients_.data()));
+                library.call(library.dense_backward(
+                    library.device, ORTHO_FLOAT32, nullptr, 0, 1, rows_, in_, out_, weights_.data(), x_.data(),
+                    y_gradients_.data(), weight_gradients_.data(), bias_gradients_.data(), x_gradients_.data()));
         };
     }
     std::vector<Floats*> results() override { return {&y_, &weight_gradients_, &bias_gradients_, &x_gradients_}; }
@@ -275,8 +275,8 @@ public:
     std::function<void()> prepare(const Library& library) override {
         return [this, &library] {
             double loss = 0;
-            library.call(library.cross_entropy(library.device, ORTHO_FLOAT32, rows_, classes_, 0, logits_.data(),
-                                               targets_.data(), &loss, nullptr, gradients_.data()));
+            library.call(library.cross_entropy(library.device, ORTHO_FLOAT32, 1, rows_, nullptr, nullptr, classes_, 0,
+                                               logits_.data(), targets_.data(), &loss, nullptr, gradients_.data()));
             loss_[0] = static_cast<float>(loss);
         };
     }

@@ -154,7 +154,7 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     };
     float *p = parameters.data(), *g = gradients.data();
     const auto forward = [&](int32_t training) {
-        require(ortho_chain_forward(chain, recurrent ? steps : 0, o.batch, 1, training, part(p, 0),
+        require(ortho_chain_forward(chain, recurrent ? steps : 0, o.batch, nullptr, nullptr, 1, training, part(p, 0),
                                     recurrent ? part(p, 1) : nullptr, part(p, 2), recurrent ? data.data() : nullptr,
                                     recurrent ? nullptr : data.data(), state.data()));
         require(ortho_dense_forward(device, ORTHO_FLOAT32, o.batch, n, classes, part(p, 3), part(p, 4), state.data(),
@@ -164,10 +164,11 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     int64_t step = 0;
     const auto train = [&] {
         forward(1);
-        require(ortho_softmax_cross_entropy(device, ORTHO_FLOAT32, o.batch, classes, 0, logits.data(), targets.data(),
-                                            nullptr, nullptr, logit_gradients.data()));
-        require(ortho_dense_backward(device, ORTHO_FLOAT32, 0, o.batch, n, classes, part(p, 3), state.data(),
-                                     logit_gradients.data(), part(g, 3), part(g, 4), state_gradients.data()));
+        require(ortho_softmax_cross_entropy(device, ORTHO_FLOAT32, 1, o.batch, nullptr, nullptr, classes, 0,
+                                            logits.data(), targets.data(), nullptr, nullptr, logit_gradients.data()));
+        require(ortho_dense_backward(device, ORTHO_FLOAT32, nullptr, 0, 1, o.batch, n, classes, part(p, 3),
+                                     state.data(), logit_gradients.data(), part(g, 3), part(g, 4),
+                                     state_gradients.data()));
         require(ortho_chain_backward(chain, 0, part(p, 0), recurrent ? part(p, 1) : nullptr, part(p, 2),
                                      recurrent ? data.data() : nullptr, state_gradients.data(), part(g, 0),
                                      recurrent ? part(g, 1) : nullptr, part(g, 2), nullptr, nullptr));

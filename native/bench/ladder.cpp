@@ -360,9 +360,9 @@ public:
     }
 
     void forward(bool training) {
-        require(ortho_chain_forward(chain_, steps_, step_.batch, 1, training ? 1 : 0, step_.weights.data(),
-                                    step_.input_weights.data(), step_.bias.data(), inputs_.data(), nullptr,
-                                    outputs_.data()));
+        require(ortho_chain_forward(chain_, steps_, step_.batch, nullptr, nullptr, 1, training ? 1 : 0,
+                                    step_.weights.data(), step_.input_weights.data(), step_.bias.data(), inputs_.data(),
+                                    nullptr, outputs_.data()));
     }
     void backward() {
         require(ortho_chain_backward(chain_, 0, step_.weights.data(), step_.input_weights.data(), step_.bias.data(),

@@ -71,8 +71,8 @@ void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown)
     std::vector<float> states(static_cast<size_t>(steps * count * n));
 
     const auto in_sequence = [&] {
-        require(ortho_chain_forward(chain, steps, count, steps, 0, nullptr, nullptr, nullptr, u.data(), nullptr,
-                                    states.data()));
+        require(ortho_chain_forward(chain, steps, count, nullptr, nullptr, steps, 0, nullptr, nullptr, nullptr,
+                                    u.data(), nullptr, states.data()));
     };
     const auto step_by_step = [&] {
         for (int64_t step = 0; step < steps; ++step)

@@ -238,8 +238,8 @@ struct World {
     ortho_status forward(bool of_larger, bool training = true) {
         const Problem& p = of_larger ? larger : problem;
         const bool own = prepared == nullptr;
-        return ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, p.output_steps, training,
-                                   own ? chain_weights.data() : nullptr,
+        return ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, nullptr,
+                                   p.output_steps, training, own ? chain_weights.data() : nullptr,
                                    own ? data_or_null(chain_input_weights) : nullptr, own ? chain_bias.data() : nullptr,
                                    data_or_null(of_larger ? larger_inputs : chain_inputs), initial.data(),
                                    (of_larger ? larger_states : states).data());
@@ -382,8 +382,8 @@ std::vector<Operation> operations() {
     });
     for (const bool wants_x : {true, false})
         add("ortho_dense_backward", true, [=](World& w) {
-            return ortho_dense_backward(device(w), ORTHO_FLOAT32, 1, rows, inputs, outputs, w.weights.data(),
-                                        w.x.data(), w.y.data(), w.dw.data(), w.db.data(),
+            return ortho_dense_backward(device(w), ORTHO_FLOAT32, nullptr, 1, 1, rows, inputs, outputs,
+                                        w.weights.data(), w.x.data(), w.y.data(), w.dw.data(), w.db.data(),
                                         wants_x ? w.dx.data() : nullptr);
         });
     add("ortho_softmax_cross_entropy", true, [=](World& w) {
@@ -391,12 +391,12 @@ std::vector<Operation> operations() {
             static const std::vector<int32_t> zeros(static_cast<size_t>(rows), 3);
             return &zeros;
         }();
-        return ortho_softmax_cross_entropy(device(w), ORTHO_FLOAT32, rows, classes, 0.1, w.x.data(), targets.data(),
-                                           &w.number, &w.count, w.dx.data());
+        return ortho_softmax_cross_entropy(device(w), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, classes, 0.1,
+                                           w.x.data(), targets.data(), &w.number, &w.count, w.dx.data());
     });
     add("ortho_mean_squared_error", true, [=](World& w) {
-        return ortho_mean_squared_error(device(w), ORTHO_FLOAT32, rows * inputs, w.x.data(), w.other.data(), &w.number,
-                                        w.dx.data());
+        return ortho_mean_squared_error(device(w), ORTHO_FLOAT32, 1, rows * inputs, nullptr, nullptr, 1, w.x.data(),
+                                        w.other.data(), &w.number, w.dx.data());
     });
     add("ortho_clip_gradient_norm", true, [=](World& w) {
         return ortho_clip_gradient_norm(device(w), ORTHO_FLOAT32, rows * inputs, w.x.data(), 0.5, &w.number);
@@ -437,10 +437,11 @@ std::vector<Operation> operations() {
         operation = {"ortho_chain_filter", name, true,
                      [](World& w) { return ortho_chain_filter(w.chain, 0, w.filter.data()); }, create};
         all.push_back(operation);
-        operation = {
-            "ortho_chain_memory", name, false,
-            [](World& w) { return ortho_chain_memory(w.chain, w.problem.recurrent() ? 7 : 0, 5, 1, &w.count); },
-            create};
+        operation = {"ortho_chain_memory", name, false,
+                     [](World& w) {
+                         return ortho_chain_memory(w.chain, w.problem.recurrent() ? 7 : 0, 5, 1, &w.count, nullptr);
+                     },
+                     create};
         all.push_back(operation);
         operation = {"ortho_chain_forward", name + ", first", true, [](World& w) { return w.forward(false); }, create};
         operation.after = [](World& w) { return w.backward(false); };

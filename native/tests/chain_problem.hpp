@@ -258,9 +258,9 @@ template <class T> struct Arrays {
 
 /** Forward and backward through the library, with arrays that were made for the problem. */
 template <class T> Result run(const Problem& p, const Chain& chain, const Arrays<T>& a, bool accumulate = false) {
-    EXPECT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, p.output_steps, 1,
-                                            a.weights.data(), a.input_weights.data(), a.bias.data(), a.inputs.data(),
-                                            a.x0.data(), a.outputs.data()))
+    EXPECT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, nullptr,
+                                            p.output_steps, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                            a.inputs.data(), a.x0.data(), a.outputs.data()))
         << ortho_last_error();
     EXPECT_EQ(ORTHO_OK, ortho_chain_backward(chain, accumulate, a.weights.data(), a.input_weights.data(), a.bias.data(),
                                              a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(),

@@ -203,12 +203,12 @@ TEST(Chain, States_fit_into_the_memory_that_is_allowed) {
     const Chain unlimited(device, options_of(p, ORTHO_FLOAT32));
     const Result expected = run<float>(p, unlimited);
     int64_t all = 0;
-    ASSERT_EQ(ORTHO_OK, ortho_chain_memory(unlimited, 1000, 2, 1, &all));
+    ASSERT_EQ(ORTHO_OK, ortho_chain_memory(unlimited, 1000, 2, 1, &all, nullptr));
     for (const int64_t divisor : {1, 2, 10, 20}) {
         p.max_state_bytes = all / divisor;
         const Chain chain(device, options_of(p, ORTHO_FLOAT32));
         int64_t bytes = 0;
-        ASSERT_EQ(ORTHO_OK, ortho_chain_memory(chain, 1000, 2, 1, &bytes)) << ortho_last_error();
+        ASSERT_EQ(ORTHO_OK, ortho_chain_memory(chain, 1000, 2, 1, &bytes, nullptr)) << ortho_last_error();
         EXPECT_LE(bytes, p.max_state_bytes);
         EXPECT_GT(bytes, p.max_state_bytes / 3) << "memory that was allowed is left unused";
         expect_same_bits(expected, run<float>(p, chain));
@@ -216,7 +216,7 @@ TEST(Chain, States_fit_into_the_memory_that_is_allowed) {
     p.max_state_bytes = 1000;
     const Chain chain(device, options_of(p, ORTHO_FLOAT32));
     int64_t bytes = 0;
-    EXPECT_EQ(ORTHO_OUT_OF_MEMORY, ortho_chain_memory(chain, 1000, 2, 1, &bytes));
+    EXPECT_EQ(ORTHO_OUT_OF_MEMORY, ortho_chain_memory(chain, 1000, 2, 1, &bytes, nullptr));
     EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "max_state_bytes is 1000"));
 }
 
@@ -247,9 +247,9 @@ TEST(Chain, Inference_gives_the_states_of_training) {
         const Chain chain(device, options_of(p, ORTHO_FLOAT64));
         const Result trained = run<double>(p, chain);
         std::vector<double> outputs(trained.outputs.size());
-        ASSERT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? 8 : 0, 3, 8, 0, p.weights.data(),
-                                                data_or_null(p.input_weights), p.bias.data(), data_or_null(p.inputs),
-                                                p.x0.data(), outputs.data()));
+        ASSERT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? 8 : 0, 3, nullptr, nullptr, 8, 0,
+                                                p.weights.data(), data_or_null(p.input_weights), p.bias.data(),
+                                                data_or_null(p.inputs), p.x0.data(), outputs.data()));
         EXPECT_EQ(trained.outputs, outputs);
         EXPECT_EQ(ORTHO_INVALID_STATE,
                   ortho_chain_backward(chain, 0, p.weights.data(), data_or_null(p.input_weights), p.bias.data(),
@@ -357,8 +357,8 @@ TEST(Chain, Bad_calls_are_named_and_leave_the_chain_usable) {
     std::vector<double> outputs(p.arriving.size());
     const auto forward = [&](int64_t steps, int64_t batch, int64_t output_steps, const double* weights,
                              const double* inputs, double* out) {
-        return ortho_chain_forward(chain, steps, batch, output_steps, 1, weights, p.input_weights.data(), p.bias.data(),
-                                   inputs, p.x0.data(), out);
+        return ortho_chain_forward(chain, steps, batch, nullptr, nullptr, output_steps, 1, weights,
+                                   p.input_weights.data(), p.bias.data(), inputs, p.x0.data(), out);
     };
     const auto expect = [&](ortho_status expected_status, const char* named, ortho_status status) {
         EXPECT_EQ(expected_status, status) << named;
@@ -374,7 +374,7 @@ TEST(Chain, Bad_calls_are_named_and_leave_the_chain_usable) {
     expect(ORTHO_INVALID_ARGUMENT, "inputs is null", forward(4, 3, 1, w, nullptr, out));
     expect(ORTHO_INVALID_ARGUMENT, "outputs is null", forward(4, 3, 1, w, u, nullptr));
     expect(ORTHO_INVALID_ARGUMENT, "chain is null",
-           ortho_chain_forward(nullptr, 1, 1, 1, 1, w, nullptr, w, nullptr, nullptr, out));
+           ortho_chain_forward(nullptr, 1, 1, nullptr, nullptr, 1, 1, w, nullptr, w, nullptr, nullptr, out));
     std::vector<double> spoiled = p.inputs;
     spoiled[5] = std::numeric_limits<double>::quiet_NaN();
     expect(ORTHO_NOT_FINITE, "inputs[5] is NaN", forward(4, 3, 1, w, spoiled.data(), out));
@@ -389,14 +389,14 @@ TEST(Chain, States_beyond_memory_are_refused_with_the_arithmetic) {
     fill(p);
     const Chain chain(device, options_of(p, ORTHO_FLOAT32));
     const std::vector<float> weights = convert<float>(p.weights), b = convert<float>(p.bias);
-    EXPECT_TRUE(fails(ortho_chain_forward(chain, 1000000, 1000000, 0, 1, weights.data(), nullptr, b.data(), nullptr,
-                                          nullptr, nullptr),
+    EXPECT_TRUE(fails(ortho_chain_forward(chain, 1000000, 1000000, nullptr, nullptr, 0, 1, weights.data(), nullptr,
+                                          b.data(), nullptr, nullptr, nullptr),
                       ORTHO_OUT_OF_MEMORY,
                       "out of memory: 3.6 PiB needed for 1000000 steps x batch 1000000 x 512 units of float32 states "
                       "(fewer with checkpointing or a smaller batch), "));
     for (const int64_t steps : {INT64_MAX, INT64_MAX / 1024})
-        EXPECT_EQ(ORTHO_OUT_OF_MEMORY, ortho_chain_forward(chain, steps, steps, 0, 1, weights.data(), nullptr, b.data(),
-                                                           nullptr, nullptr, nullptr));
+        EXPECT_EQ(ORTHO_OUT_OF_MEMORY, ortho_chain_forward(chain, steps, steps, nullptr, nullptr, 0, 1, weights.data(),
+                                                           nullptr, b.data(), nullptr, nullptr, nullptr));
 }
 
 #if defined(__GLIBC__) && !defined(ORTHO_SANITIZED)
@@ -414,8 +414,8 @@ TEST(Chain, States_beyond_memory_are_refused_with_the_arithmetic) {
     const std::vector<float> weights(2 * 1024 * 1024), bias(2 * 1024), x0(1024);
     std::vector<float> outputs(1024);
     const auto forward = [&] {
-        return ortho_chain_forward(chain, 0, 1, 1, 0, weights.data(), nullptr, bias.data(), nullptr, x0.data(),
-                                   outputs.data());
+        return ortho_chain_forward(chain, 0, 1, nullptr, nullptr, 1, 0, weights.data(), nullptr, bias.data(), nullptr,
+                                   x0.data(), outputs.data());
     };
     // The states of one sample still find room in the heap, a matrix of 8 MB finds none.
     rlimit limit{};
@@ -452,8 +452,8 @@ TEST(Chain, Two_threads_in_one_chain_are_refused_or_served_never_mixed) {
         std::vector<double> outputs(expected.outputs.size());
         for (int i = 0; i < calls; ++i) {
             const ortho_status status =
-                ortho_chain_forward(chain, 200, 8, 1, 0, p.weights.data(), p.input_weights.data(), p.bias.data(),
-                                    p.inputs.data(), p.x0.data(), outputs.data());
+                ortho_chain_forward(chain, 200, 8, nullptr, nullptr, 1, 0, p.weights.data(), p.input_weights.data(),
+                                    p.bias.data(), p.inputs.data(), p.x0.data(), outputs.data());
             if (status == ORTHO_OK) {
                 ++served;
                 EXPECT_EQ(expected.outputs, outputs);
@@ -491,8 +491,8 @@ TEST(Chain, Tanh_keeps_its_promise_over_the_whole_range) {
             const auto bits = static_cast<uint32_t>(first + 61 * static_cast<uint64_t>(i));
             std::memcpy(&inputs[static_cast<size_t>(i)], &bits, sizeof bits);
         }
-        ASSERT_EQ(ORTHO_OK, ortho_chain_forward(chain, 1, batch, 1, 0, &zero, &one, &zero, inputs.data(), nullptr,
-                                                outputs.data()))
+        ASSERT_EQ(ORTHO_OK, ortho_chain_forward(chain, 1, batch, nullptr, nullptr, 1, 0, &zero, &one, &zero,
+                                                inputs.data(), nullptr, outputs.data()))
             << ortho_last_error();
         for (int64_t i = 0; i < batch; ++i) {
             const float x = inputs[static_cast<size_t>(i)], y = outputs[static_cast<size_t>(i)];

@@ -254,9 +254,9 @@ TEST_P(CudaChain, Inference_gives_the_states_of_training) {
         const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
         const Arrays<float> a(p, cuda().get());
         const auto forward = [&](int32_t training) {
-            EXPECT_TRUE(succeeds(ortho_chain_forward(chain, p.recurrent() ? 30 : 0, 3, 30, training, a.weights.data(),
-                                                     a.input_weights.data(), a.bias.data(), a.inputs.data(),
-                                                     a.x0.data(), a.outputs.data())));
+            EXPECT_TRUE(succeeds(ortho_chain_forward(chain, p.recurrent() ? 30 : 0, 3, nullptr, nullptr, 30, training,
+                                                     a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                                     a.inputs.data(), a.x0.data(), a.outputs.data())));
             return a.outputs.values();
         };
         const std::vector<float> trained = forward(1);
@@ -367,8 +367,9 @@ template <class T> void expect_streams_of_a_chain(const Problem& p) {
     weights.prepare<T>(p, 1, false);
     const Chain chain(cuda(), options_of(p, static_cast<ortho_dtype>(dtype_of<T>)));
     const Arrays<T> a(p, cuda().get());
-    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, steps, count, steps, 0, a.weights.data(), a.input_weights.data(),
-                                             a.bias.data(), a.inputs.data(), nullptr, a.outputs.data())));
+    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, steps, count, nullptr, nullptr, steps, 0, a.weights.data(),
+                                             a.input_weights.data(), a.bias.data(), a.inputs.data(), nullptr,
+                                             a.outputs.data())));
     const std::vector<T> states = a.outputs.values();
     const std::vector<double> expected(states.begin(), states.end());
     const Streams streams(weights, count);
@@ -754,12 +755,12 @@ TEST(CudaFaults, A_second_launch_that_fails_is_named) {
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
     const Arrays<float> a(p, cuda().get());
     emulator().fail_next("cudaLaunchCooperativeKernel", launch_out_of_resources, 1);
-    EXPECT_TRUE(fails(ortho_chain_forward(chain, 3, 200, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
-                                          a.x0.data(), a.outputs.data()),
+    EXPECT_TRUE(fails(ortho_chain_forward(chain, 3, 200, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
+                                          a.bias.data(), nullptr, a.x0.data(), a.outputs.data()),
                       ORTHO_INTERNAL, "persistent_forward failed"));
     EXPECT_EQ(emulator().forget_failures(), 0);
-    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 3, 200, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
-                                             a.x0.data(), a.outputs.data())));
+    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 3, 200, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
+                                             a.bias.data(), nullptr, a.x0.data(), a.outputs.data())));
 }
 
 TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_longer) {
@@ -840,8 +841,8 @@ TEST(CudaChainPlans, Layers_take_weights_that_are_not_aligned_to_four_elements) 
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
     const Arrays<float> a(p, cuda().get()), b(shifted, cuda().get());
     const Result expected = run(p, chain, a);
-    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 0, 3, 1, 1, b.weights.data() + 1, nullptr, b.bias.data(), nullptr,
-                                             b.x0.data(), b.outputs.data())));
+    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 0, 3, nullptr, nullptr, 1, 1, b.weights.data() + 1, nullptr,
+                                             b.bias.data(), nullptr, b.x0.data(), b.outputs.data())));
     ASSERT_TRUE(succeeds(ortho_chain_backward(chain, 0, b.weights.data() + 1, nullptr, b.bias.data(), nullptr,
                                               b.arriving.data(), b.dw.data() + 1, nullptr, b.db.data(), nullptr,
                                               b.initial.data())));
@@ -923,8 +924,9 @@ TEST(CudaValues, What_is_not_finite_is_reported_once_and_stops_the_optimizer) {
     p.inputs[17] = std::nan("");
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
     const Arrays<float> a(p, cuda().get());
-    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 4, 2, 1, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                             a.inputs.data(), a.x0.data(), a.outputs.data())));
+    ASSERT_TRUE(
+        succeeds(ortho_chain_forward(chain, 4, 2, nullptr, nullptr, 1, 1, a.weights.data(), a.input_weights.data(),
+                                     a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data())));
     const DeviceArray<float> parameters(cuda().get(), 10, 1), gradients(cuda().get(), 10, 1);
     const ortho_parameter_group group{0, 10, 0.5, 0};
     ASSERT_TRUE(succeeds(ortho_sgd_step(cuda().get(), ORTHO_FLOAT32, 10, parameters.data(), gradients.data(), nullptr,
@@ -946,9 +948,10 @@ TEST(CudaValues, What_is_not_finite_before_the_first_step_is_named_by_the_model)
         const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
         const Arrays<float> a(p, cuda().get());
         const bool recurrent = model == ORTHO_RECURRENT;
-        ASSERT_TRUE(succeeds(ortho_chain_forward(
-            chain, recurrent ? 4 : 0, 2, 1, 1, a.weights.data(), recurrent ? a.input_weights.data() : nullptr,
-            a.bias.data(), recurrent ? a.inputs.data() : nullptr, a.x0.data(), a.outputs.data())));
+        ASSERT_TRUE(
+            succeeds(ortho_chain_forward(chain, recurrent ? 4 : 0, 2, nullptr, nullptr, 1, 1, a.weights.data(),
+                                         recurrent ? a.input_weights.data() : nullptr, a.bias.data(),
+                                         recurrent ? a.inputs.data() : nullptr, a.x0.data(), a.outputs.data())));
         EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, name));
     }
 }
@@ -988,9 +991,9 @@ TYPED_TEST(CudaOperations, Dense_layers_agree_with_the_CPU) {
                         dx(device, x.size(), 0);
                     EXPECT_TRUE(succeeds(ortho_dense_forward(device, dtype_of<T>, rows, inputs, outputs, ws.data(),
                                                              cs.data(), xs.data(), y.data())));
-                    EXPECT_TRUE(
-                        succeeds(ortho_dense_backward(device, dtype_of<T>, which % 2, rows, inputs, outputs, ws.data(),
-                                                      xs.data(), dys.data(), dw.data(), dc.data(), dx.data())));
+                    EXPECT_TRUE(succeeds(ortho_dense_backward(device, dtype_of<T>, nullptr, which % 2, 1, rows, inputs,
+                                                              outputs, ws.data(), xs.data(), dys.data(), dw.data(),
+                                                              dc.data(), dx.data())));
                     return which == 0 ? y.values() : which == 1 ? dw.values() : which == 2 ? dc.values() : dx.values();
                 });
     }
@@ -1010,9 +1013,9 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU) {
                 const DeviceArray<T> values(device, logits), gradients(device, logits.size(), 0);
                 double loss = 0;
                 int64_t right = 0;
-                EXPECT_TRUE(
-                    succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, rows, classes, smoothing, values.data(),
-                                                         targets.data(), &loss, &right, gradients.data())));
+                EXPECT_TRUE(succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, 1, rows, nullptr, nullptr,
+                                                                 classes, smoothing, values.data(), targets.data(),
+                                                                 &loss, &right, gradients.data())));
                 losses.push_back(loss);
                 correct.push_back(right);
                 return gradients.values();
@@ -1024,8 +1027,8 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU) {
             Both<T>().expect_close_values("prediction gradients", 8, [&](ortho_device* device) {
                 const DeviceArray<T> a(device, predictions), b(device, logits), gradients(device, logits.size(), 0);
                 double loss = 0;
-                EXPECT_TRUE(succeeds(ortho_mean_squared_error(device, dtype_of<T>, rows * classes, a.data(), b.data(),
-                                                              &loss, gradients.data())));
+                EXPECT_TRUE(succeeds(ortho_mean_squared_error(device, dtype_of<T>, 1, rows * classes, nullptr, nullptr,
+                                                              1, a.data(), b.data(), &loss, gradients.data())));
                 losses.push_back(loss);
                 return gradients.values();
             });
@@ -1042,8 +1045,8 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU_at_the_ends_of_the_range) {
     Both<T>().expect_close_values("prediction gradients", 8, [&](ortho_device* device) {
         const DeviceArray<T> predictions(device, one), targets(device, other), gradients(device, one.size(), 0);
         double loss = 0;
-        EXPECT_TRUE(succeeds(ortho_mean_squared_error(device, dtype_of<T>, 6, predictions.data(), targets.data(), &loss,
-                                                      gradients.data())));
+        EXPECT_TRUE(succeeds(ortho_mean_squared_error(device, dtype_of<T>, 1, 6, nullptr, nullptr, 1,
+                                                      predictions.data(), targets.data(), &loss, gradients.data())));
         losses.push_back(loss);
         const auto found = gradients.values();
         EXPECT_TRUE(std::all_of(found.begin(), found.end(), [](T gradient) { return std::isfinite(gradient); }));
@@ -1053,8 +1056,9 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU_at_the_ends_of_the_range) {
     Both<T>().expect_close_values("logit gradients", 8, [&](ortho_device* device) {
         const DeviceArray<T> logits(device, one), gradients(device, one.size(), 0);
         double loss = 0;
-        EXPECT_TRUE(succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, 2, 3, 0.1, logits.data(), targets.data(),
-                                                         &loss, nullptr, gradients.data())));
+        EXPECT_TRUE(
+            succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, 1, 2, nullptr, nullptr, 3, 0.1, logits.data(),
+                                                 targets.data(), &loss, nullptr, gradients.data())));
         losses.push_back(loss);
         return gradients.values();
     });
@@ -1073,8 +1077,8 @@ TYPED_TEST(CudaOperations, Logits_that_are_equal_count_as_the_first_of_them) {
     std::vector<int32_t> targets(3, 0);
     targets[1] = 39;
     int64_t correct = 0;
-    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 3, 40, 0, logits.data(), targets.data(),
-                                                     nullptr, &correct, nullptr)));
+    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 1, 3, nullptr, nullptr, 40, 0,
+                                                     logits.data(), targets.data(), nullptr, &correct, nullptr)));
     EXPECT_EQ(correct, 2);
 }
 
@@ -1086,19 +1090,19 @@ TYPED_TEST(CudaOperations, Losses_report_what_is_not_finite_and_targets_that_are
     const DeviceArray<T> infinite(cuda().get(), values);
     const std::vector<int32_t> targets{0, 1, 3};
     double loss = 7;
-    EXPECT_TRUE(fails(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 3, 4, 0, infinite.data(), targets.data(),
-                                                  &loss, nullptr, nullptr),
+    EXPECT_TRUE(fails(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 1, 3, nullptr, nullptr, 4, 0,
+                                                  infinite.data(), targets.data(), &loss, nullptr, nullptr),
                       ORTHO_NOT_FINITE, "logits[5] is NaN or infinite"));
     EXPECT_TRUE(
-        is_refused(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 4, 3, 0, finite.data(),
+        is_refused(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 1, 4, nullptr, nullptr, 3, 0, finite.data(),
                                                std::vector<int32_t>{0, 1, 3, 0}.data(), &loss, nullptr, nullptr),
                    "targets[2] is 3; it must be from 0 to 2"));
-    EXPECT_TRUE(
-        fails(ortho_mean_squared_error(cuda().get(), dtype_of<T>, 12, finite.data(), infinite.data(), &loss, nullptr),
-              ORTHO_NOT_FINITE, "targets[5] is NaN or infinite"));
+    EXPECT_TRUE(fails(ortho_mean_squared_error(cuda().get(), dtype_of<T>, 1, 12, nullptr, nullptr, 1, finite.data(),
+                                               infinite.data(), &loss, nullptr),
+                      ORTHO_NOT_FINITE, "targets[5] is NaN or infinite"));
     EXPECT_EQ(loss, 7);
-    EXPECT_TRUE(succeeds(
-        ortho_mean_squared_error(cuda().get(), dtype_of<T>, 12, finite.data(), finite.data(), &loss, nullptr)));
+    EXPECT_TRUE(succeeds(ortho_mean_squared_error(cuda().get(), dtype_of<T>, 1, 12, nullptr, nullptr, 1, finite.data(),
+                                                  finite.data(), &loss, nullptr)));
     EXPECT_EQ(loss, 0);
 }
 
@@ -1346,8 +1350,8 @@ TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_m
         const Chain chain(owner, options_of(p, ORTHO_FLOAT32));
         const auto train = [&](const Arrays<float>& a, int64_t batch) {
             const ortho_status status =
-                ortho_chain_forward(chain, 8, batch, 1, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                    a.inputs.data(), a.x0.data(), a.outputs.data());
+                ortho_chain_forward(chain, 8, batch, nullptr, nullptr, 1, 1, a.weights.data(), a.input_weights.data(),
+                                    a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data());
             return status != ORTHO_OK
                        ? status
                        : ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(),
@@ -1473,11 +1477,11 @@ TEST(CudaLoss, Targets_in_page_locked_memory_may_be_overwritten_at_once) {
         kept[static_cast<size_t>(i)] = targets[i] = static_cast<int32_t>(i % classes);
     const DeviceArray<float> logits(cuda().get(), normal_values<float>(rows * classes, 3));
     const DeviceArray<float> gradients(cuda().get(), rows * classes, 0), expected(cuda().get(), rows * classes, 0);
-    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, rows, classes, 0, logits.data(),
-                                                     targets, nullptr, nullptr, gradients.data())));
+    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, classes, 0,
+                                                     logits.data(), targets, nullptr, nullptr, gradients.data())));
     std::fill_n(targets, rows, 0);
-    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, rows, classes, 0, logits.data(),
-                                                     kept.data(), nullptr, nullptr, expected.data())));
+    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, classes, 0,
+                                                     logits.data(), kept.data(), nullptr, nullptr, expected.data())));
     EXPECT_EQ(gradients.values(), expected.values());
     ortho_staging_free(staging);
 }
@@ -1649,11 +1653,11 @@ TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
     const Arrays<float> a(p, cuda().get());
     const int64_t steps = info.total_memory / 256;
-    EXPECT_TRUE(fails(ortho_chain_forward(chain, steps, 1, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
-                                          nullptr, a.outputs.data()),
+    EXPECT_TRUE(fails(ortho_chain_forward(chain, steps, 1, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
+                                          a.bias.data(), nullptr, nullptr, a.outputs.data()),
                       ORTHO_OUT_OF_MEMORY, "units of float32 states (fewer with checkpointing or a smaller batch)"));
-    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 2, 1, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
-                                             nullptr, a.outputs.data())));
+    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 2, 1, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
+                                             a.bias.data(), nullptr, nullptr, a.outputs.data())));
 }
 
 TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
@@ -1666,8 +1670,8 @@ TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
     for (int skip = 0;; ++skip) {
         ASSERT_LT(skip, 100);
         emulator().fail_next("cudaLaunchKernel", launch_failure, skip);
-        const bool forward = ortho_chain_forward(chain, 0, 2, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
-                                                 a.x0.data(), a.outputs.data()) == ORTHO_OK;
+        const bool forward = ortho_chain_forward(chain, 0, 2, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
+                                                 a.bias.data(), nullptr, a.x0.data(), a.outputs.data()) == ORTHO_OK;
         if (forward &&
             ortho_chain_backward(chain, 0, a.weights.data(), nullptr, a.bias.data(), nullptr, a.arriving.data(),
                                  a.dw.data(), nullptr, a.db.data(), nullptr, a.initial.data()) == ORTHO_OK)
@@ -1744,9 +1748,9 @@ TEST(CudaFaults, Blocks_that_a_capture_would_refuse_leave_their_steps_to_other_k
         const int64_t before = emulator().counters().launches;
         c.refuse(true);
         emulator().begin_capture(info.cuda_stream);
-        EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 12, 5, 1, 1, arrays.weights.data(), arrays.input_weights.data(),
-                                                 arrays.bias.data(), arrays.inputs.data(), arrays.x0.data(),
-                                                 arrays.outputs.data())));
+        EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 12, 5, nullptr, nullptr, 1, 1, arrays.weights.data(),
+                                                 arrays.input_weights.data(), arrays.bias.data(), arrays.inputs.data(),
+                                                 arrays.x0.data(), arrays.outputs.data())));
         EXPECT_TRUE(succeeds(ortho_chain_backward(
             chain, 0, arrays.weights.data(), arrays.input_weights.data(), arrays.bias.data(), arrays.inputs.data(),
             arrays.arriving.data(), arrays.dw.data(), arrays.dv.data(), arrays.db.data(), nullptr, nullptr)));
@@ -1800,13 +1804,19 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
         then([&] { return ortho_staging_upload(staging, data, bytes); });
         then([&] { return ortho_staging_join(staging); });
         for (int i = 0; i < 2; ++i) {
-            then([&] { return ortho_chain_forward(chain, 6, 2, 1, 1, data, data, data, data, nullptr, data + 512); });
+            then([&] {
+                return ortho_chain_forward(chain, 6, 2, nullptr, nullptr, 1, 1, data, data, data, data, nullptr,
+                                           data + 512);
+            });
             then([&] {
                 return ortho_chain_backward(chain, 0, data, data, data, data, data + 512, data + 600, data + 700,
                                             data + 720, nullptr, data + 730);
             });
         }
-        then([&] { return ortho_mean_squared_error(device, ORTHO_FLOAT32, 8, data, data, &loss, nullptr); });
+        then([&] {
+            return ortho_mean_squared_error(device, ORTHO_FLOAT32, 1, 8, nullptr, nullptr, 1, data, data, &loss,
+                                            nullptr);
+        });
         then([&] { return ortho_copy_to_host(device, host.data(), data, bytes); });
         ortho_staging_free(staging);
         ortho_buffer_free(buffer);
@@ -1890,7 +1900,7 @@ TEST(CudaFork, Devices_of_the_parent_are_refused_in_the_child_and_continue_in_th
         ortho_chain* second = nullptr;
         EXPECT_TRUE(fails(ortho_chain_create(&second, device.get(), &options), ORTHO_INVALID_STATE, text));
         int64_t bytes = 0;
-        EXPECT_TRUE(fails(ortho_chain_memory(chain, 5, 3, 1, &bytes), ORTHO_INVALID_STATE, text));
+        EXPECT_TRUE(fails(ortho_chain_memory(chain, 5, 3, 1, &bytes, nullptr), ORTHO_INVALID_STATE, text));
         const ortho_device_options cuda_options = device_options(ORTHO_DEVICE_CUDA, 0);
         ortho_device* fresh = nullptr;
         EXPECT_TRUE(fails(ortho_device_create(&fresh, &cuda_options), ORTHO_NOT_SUPPORTED,
@@ -1955,8 +1965,8 @@ struct FaultWorld {
     }
     ortho_status forward(bool of_large) {
         const Problem& p = of_large ? large : small;
-        return ortho_chain_forward(*chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, 1, 1, of_chain(0),
-                                   driven(1), of_chain(2), driven(3), of_chain(4), of_chain(6));
+        return ortho_chain_forward(*chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, nullptr, 1, 1,
+                                   of_chain(0), driven(1), of_chain(2), driven(3), of_chain(4), of_chain(6));
     }
     ortho_status backward() {
         return ortho_chain_backward(*chain, 1, of_chain(0), driven(1), of_chain(2), driven(3), of_chain(5), of_chain(7),
@@ -2023,20 +2033,20 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
          {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              // So many rows that the sums of columns need scratch memory.
-             return ortho_dense_backward(w.device.get(), ORTHO_FLOAT32, 1, 3000, 3, 2, w.values + 30000, w.values,
-                                         w.values + 9000, w.others, w.others + 10, w.others + 20);
+             return ortho_dense_backward(w.device.get(), ORTHO_FLOAT32, nullptr, 1, 1, 3000, 3, 2, w.values + 30000,
+                                         w.values, w.values + 9000, w.others, w.others + 10, w.others + 20);
          }},
         {"ortho_softmax_cross_entropy",
          {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
-             return ortho_softmax_cross_entropy(w.device.get(), ORTHO_FLOAT32, 400, 3, 0, w.values, targets.data(),
-                                                &w.number, nullptr, w.others);
+             return ortho_softmax_cross_entropy(w.device.get(), ORTHO_FLOAT32, 1, 400, nullptr, nullptr, 3, 0, w.values,
+                                                targets.data(), &w.number, nullptr, w.others);
          }},
         {"ortho_mean_squared_error",
          {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
-             return ortho_mean_squared_error(w.device.get(), ORTHO_FLOAT32, 40000, w.values, w.others, &w.number,
-                                             nullptr);
+             return ortho_mean_squared_error(w.device.get(), ORTHO_FLOAT32, 1, 40000, nullptr, nullptr, 1, w.values,
+                                             w.others, &w.number, nullptr);
          }},
         {"ortho_clip_gradient_norm",
          {"cudaMallocFromPoolAsync"},

@@ -29,7 +29,7 @@ template <class T> struct Layer {
                                          with_bias ? bias.data() : nullptr, x.data(), y.data())));
     }
     void backward(ortho_device* device, int accumulate = 0) {
-        ASSERT_TRUE(succeeds(ortho_dense_backward(device, dtype_of<T>, accumulate, shape.rows, shape.inputs,
+        ASSERT_TRUE(succeeds(ortho_dense_backward(device, dtype_of<T>, nullptr, accumulate, 1, shape.rows, shape.inputs,
                                                   shape.outputs, weights.data(), x.data(), y_gradients.data(),
                                                   weight_gradients.data(), bias_gradients.data(), x_gradients.data())));
     }
@@ -234,8 +234,9 @@ TEST(Dense, Optional_gradients_may_be_left_out) {
     Layer<double> layer({20, 12, 30});
     layer.backward(device.get());
     std::vector<double> weight_gradients(layer.weights.size());
-    ASSERT_TRUE(succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT64, 0, 20, 12, 30, nullptr, layer.x.data(),
-                                              layer.y_gradients.data(), weight_gradients.data(), nullptr, nullptr)));
+    ASSERT_TRUE(
+        succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT64, nullptr, 0, 1, 20, 12, 30, nullptr, layer.x.data(),
+                                      layer.y_gradients.data(), weight_gradients.data(), nullptr, nullptr)));
     EXPECT_TRUE(same_bits(weight_gradients, layer.weight_gradients));
 }
 
@@ -253,8 +254,8 @@ TEST(Dense, Memory_around_the_results_is_left_alone) {
             succeeds(ortho_dense_forward(device.get(), ORTHO_FLOAT32, shape.rows, shape.inputs, shape.outputs,
                                          layer.weights.data(), layer.bias.data(), layer.x.data(), y.data() + margin)));
         ASSERT_TRUE(
-            succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT32, 0, shape.rows, shape.inputs, shape.outputs,
-                                          layer.weights.data(), layer.x.data(), layer.y_gradients.data(),
+            succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT32, nullptr, 0, 1, shape.rows, shape.inputs,
+                                          shape.outputs, layer.weights.data(), layer.x.data(), layer.y_gradients.data(),
                                           weights.data() + margin, bias.data() + margin, x.data() + margin)));
         for (const auto* values : {&y, &weights, &bias, &x})
             for (size_t i = 0; i < margin; ++i) {
@@ -290,17 +291,19 @@ TEST(Dense, Bad_arguments_are_refused_by_name) {
 
     const auto backward = [&](int32_t accumulate, const double* weights, const double* input, const double* gradient,
                               double* weight_gradients, double* x_gradients) {
-        return ortho_dense_backward(device.get(), 1, accumulate, 1, 1, 1, weights, input, gradient, weight_gradients,
-                                    nullptr, x_gradients);
+        return ortho_dense_backward(device.get(), 1, nullptr, accumulate, 1, 1, 1, 1, weights, input, gradient,
+                                    weight_gradients, nullptr, x_gradients);
     };
     EXPECT_TRUE(is_refused(backward(2, &w, &x, &x, &y, &y), "accumulate is 2; it must be 0 or 1"));
     EXPECT_TRUE(is_refused(backward(0, nullptr, &x, &x, &y, &y), "weights is null"));
     EXPECT_TRUE(is_refused(backward(0, &w, nullptr, &x, &y, nullptr), "x is null"));
     EXPECT_TRUE(is_refused(backward(0, &w, &x, nullptr, &y, nullptr), "y_gradients is null"));
     EXPECT_TRUE(is_refused(backward(0, &w, &x, &x, nullptr, nullptr), "weight_gradients is null"));
-    EXPECT_TRUE(is_refused(ortho_dense_backward(nullptr, 1, 0, 1, 1, 1, &w, &x, &x, &y, nullptr, nullptr), "device"));
+    EXPECT_TRUE(is_refused(ortho_dense_backward(nullptr, 1, nullptr, 0, 1, 1, 1, 1, &w, &x, &x, &y, nullptr, nullptr),
+                           "device"));
     EXPECT_TRUE(
-        is_refused(ortho_dense_backward(device.get(), 1, 0, -2, 1, 1, &w, &x, &x, &y, nullptr, nullptr), "rows is -2"));
+        is_refused(ortho_dense_backward(device.get(), 1, nullptr, 0, 1, -2, 1, 1, &w, &x, &x, &y, nullptr, nullptr),
+                   "rows is -2"));
     EXPECT_EQ(y, 7);
 }
 

@@ -153,7 +153,7 @@ template <class T> void run_chain(Caller& caller, ortho_device* device, int32_t 
     std::vector<T> last_only(dy.size());
     std::copy(dy.end() - batch * n, dy.end(), last_only.end() - batch * n);
     caller.expect_success("chain_forward", [&] {
-        return ortho_chain_forward(chain.get(), recurrent ? steps : 0, batch, steps, 1, w.data(),
+        return ortho_chain_forward(chain.get(), recurrent ? steps : 0, batch, nullptr, nullptr, steps, 1, w.data(),
                                    recurrent ? v.data() : nullptr, bias.data(), recurrent ? x.data() : nullptr,
                                    x0.data(), y.data());
     });
@@ -215,17 +215,17 @@ template <class T> void run_dense_and_losses(Caller& caller, ortho_device* devic
         targets[i] = static_cast<int32_t>(i % out);
     std::vector<double> losses(2);
     caller.expect_success("softmax_cross_entropy", [&] {
-        return ortho_softmax_cross_entropy(device, dtype_of<T>, rows, out, 0.1, y.data(), targets.data(), &losses[0],
-                                           nullptr, dy.data());
+        return ortho_softmax_cross_entropy(device, dtype_of<T>, 1, rows, nullptr, nullptr, out, 0.1, y.data(),
+                                           targets.data(), &losses[0], nullptr, dy.data());
     });
     const std::vector<T> wanted = normal_values<T>(rows * out, 4);
     caller.expect_success("mean_squared_error", [&] {
-        return ortho_mean_squared_error(device, dtype_of<T>, rows * out, y.data(), wanted.data(), &losses[1],
-                                        de.data());
+        return ortho_mean_squared_error(device, dtype_of<T>, 1, rows * out, nullptr, nullptr, 1, y.data(),
+                                        wanted.data(), &losses[1], de.data());
     });
     caller.expect_success("dense_backward", [&] {
-        return ortho_dense_backward(device, dtype_of<T>, 0, rows, in, out, a.data(), x.data(), dy.data(), da.data(),
-                                    dc.data(), dx.data());
+        return ortho_dense_backward(device, dtype_of<T>, nullptr, 0, 1, rows, in, out, a.data(), x.data(), dy.data(),
+                                    da.data(), dc.data(), dx.data());
     });
     caller.keep(losses);
     for (const auto* values : {&y, &dy, &de, &da, &dc, &dx})

@@ -66,9 +66,9 @@ template <class T> std::vector<double> doubles_of(const std::vector<T>& values) 
 /** As run() with a chain that has weights of its own. */
 template <class T> Result run_prepared(const Problem& p, ortho_chain* chain, ortho_device* device) {
     const Arrays<T> a(p, device);
-    EXPECT_TRUE(
-        succeeds(ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, p.output_steps, 1,
-                                     nullptr, nullptr, nullptr, a.inputs.data(), a.x0.data(), a.outputs.data())));
+    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, nullptr,
+                                             p.output_steps, 1, nullptr, nullptr, nullptr, a.inputs.data(), a.x0.data(),
+                                             a.outputs.data())));
     EXPECT_TRUE(succeeds(ortho_chain_backward(chain, 0, nullptr, nullptr, nullptr, a.inputs.data(), a.arriving.data(),
                                               a.dw.data(), a.dv.data(), a.db.data(), a.du.data(), a.initial.data())));
     const auto doubles = [](const DeviceArray<T>& array) { return doubles_of(array.values()); };

@@ -76,12 +76,12 @@ struct World {
     }
 
     ortho_status forward(int64_t steps, int64_t batch, int64_t output_steps) {
-        return ortho_chain_forward(recurrent, steps, batch, output_steps, 1, a.data(), a.data(), a.data(), a.data(),
-                                   nullptr, b.data());
+        return ortho_chain_forward(recurrent, steps, batch, nullptr, nullptr, output_steps, 1, a.data(), a.data(),
+                                   a.data(), a.data(), nullptr, b.data());
     }
     ortho_status layers_forward(int64_t steps, int64_t batch) {
-        return ortho_chain_forward(layers, steps, batch, 1, 1, a.data(), nullptr, a.data(), nullptr, a.data(),
-                                   b.data());
+        return ortho_chain_forward(layers, steps, batch, nullptr, nullptr, 1, 1, a.data(), nullptr, a.data(), nullptr,
+                                   a.data(), b.data());
     }
     ortho_status create(const Problem& p, const std::function<void(ortho_chain_options&)>& change) {
         ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
@@ -194,37 +194,38 @@ std::vector<Sized> calls(World& w) {
         {"ortho_dense_backward",
          {"rows", "x"},
          [=, &w](int64_t n) {
-             return ortho_dense_backward(device, 1, 0, n, 3, 4, nullptr, w.a.data(), w.a.data(), w.b.data(), w.c.data(),
-                                         nullptr);
+             return ortho_dense_backward(device, 1, nullptr, 0, 1, n, 3, 4, nullptr, w.a.data(), w.a.data(), w.b.data(),
+                                         w.c.data(), nullptr);
          }},
         {"ortho_dense_backward",
          {"inputs", "weights", "x"},
          [=, &w](int64_t n) {
-             return ortho_dense_backward(device, 1, 0, 3, n, 4, w.a.data(), w.a.data(), w.a.data(), w.b.data(),
-                                         w.c.data(), w.d.data());
+             return ortho_dense_backward(device, 1, nullptr, 0, 1, 3, n, 4, w.a.data(), w.a.data(), w.a.data(),
+                                         w.b.data(), w.c.data(), w.d.data());
          }},
         {"ortho_dense_backward",
          {"outputs", "weights", "y_gradients"},
          [=, &w](int64_t n) {
-             return ortho_dense_backward(device, 0, 0, 3, 4, n, nullptr, w.a.data(), w.a.data(), w.b.data(), nullptr,
-                                         nullptr);
+             return ortho_dense_backward(device, 0, nullptr, 0, 1, 3, 4, n, nullptr, w.a.data(), w.a.data(), w.b.data(),
+                                         nullptr, nullptr);
          }},
         {"ortho_softmax_cross_entropy",
          {"rows", "logits"},
          [=, &w](int64_t n) {
-             return ortho_softmax_cross_entropy(device, 0, n, 4, 0, w.a.data(), w.targets.data(), w.doubles.data(),
-                                                nullptr, w.b.data());
+             return ortho_softmax_cross_entropy(device, 0, 1, n, nullptr, nullptr, 4, 0, w.a.data(), w.targets.data(),
+                                                w.doubles.data(), nullptr, w.b.data());
          }},
         {"ortho_softmax_cross_entropy",
          {"classes", "logits"},
          [=, &w](int64_t n) {
-             return ortho_softmax_cross_entropy(device, 0, 4, n, 0, w.a.data(), w.targets.data(), w.doubles.data(),
-                                                nullptr, w.b.data());
+             return ortho_softmax_cross_entropy(device, 0, 1, 4, nullptr, nullptr, n, 0, w.a.data(), w.targets.data(),
+                                                w.doubles.data(), nullptr, w.b.data());
          },
          {int64_t{1} << 31}},
         {"ortho_mean_squared_error", count,
          [=, &w](int64_t n) {
-             return ortho_mean_squared_error(device, 0, n, w.a.data(), w.b.data(), w.doubles.data(), w.c.data());
+             return ortho_mean_squared_error(device, 0, 1, n, nullptr, nullptr, 1, w.a.data(), w.b.data(),
+                                             w.doubles.data(), w.c.data());
          }},
         {"ortho_clip_gradient_norm", count,
          [=, &w](int64_t n) { return ortho_clip_gradient_norm(device, 0, n, w.b.data(), 1e-3, w.doubles.data()); }},
@@ -346,12 +347,12 @@ std::vector<Sized> calls(World& w) {
         {"ortho_chain_memory", states,
          [&w](int64_t n) {
              int64_t needed = 0;
-             return ortho_chain_memory(w.recurrent, n, int64_t{1} << 20, 1, &needed);
+             return ortho_chain_memory(w.recurrent, n, int64_t{1} << 20, 1, &needed, nullptr);
          }},
         {"ortho_chain_memory", states,
          [&w](int64_t n) {
              int64_t needed = 0;
-             return ortho_chain_memory(w.recurrent, int64_t{1} << 20, n, 0, &needed);
+             return ortho_chain_memory(w.recurrent, int64_t{1} << 20, n, 0, &needed, nullptr);
          }},
         {"ortho_chain_forward", states, [&w](int64_t n) { return w.forward(n, 2, 1); }},
         {"ortho_chain_forward", states, [&w](int64_t n) { return w.forward(3, n, 1); }},

@@ -20,8 +20,9 @@ template <class T> std::vector<T> states_of_chain(Problem p, const Device& devic
     const auto w = convert<T>(p.weights), v = convert<T>(p.input_weights), b = convert<T>(p.bias),
                u = convert<T>(p.inputs);
     std::vector<T> states(static_cast<size_t>(p.shape.steps * p.shape.batch * p.shape.units));
-    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, p.shape.steps, p.shape.batch, p.shape.steps, 0, w.data(),
-                                             data_or_null(v), b.data(), data_or_null(u), nullptr, states.data())));
+    EXPECT_TRUE(
+        succeeds(ortho_chain_forward(chain, p.shape.steps, p.shape.batch, nullptr, nullptr, p.shape.steps, 0, w.data(),
+                                     data_or_null(v), b.data(), data_or_null(u), nullptr, states.data())));
     return states;
 }
 
@@ -223,8 +224,8 @@ TEST(Streams, Weights_prepared_anew_are_used_from_the_next_step_on) {
     const auto w = convert<float>(other.weights), v = convert<float>(other.input_weights),
                b = convert<float>(other.bias);
     std::vector<float> expected(states.size());
-    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 1, batch, 1, 0, w.data(), v.data(), b.data(), all.input(1, 0),
-                                             states.data(), expected.data())));
+    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 1, batch, nullptr, nullptr, 1, 0, w.data(), v.data(), b.data(),
+                                             all.input(1, 0), states.data(), expected.data())));
     EXPECT_EQ(outputs, expected);
 }
 

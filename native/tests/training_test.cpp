@@ -76,8 +76,8 @@ Trained train(ortho_chain_model model, int threads) {
     const Parts p(result.parameters.data(), layers), g(gradients.data(), layers);
     const ortho_parameter_group all{0, count, 0.02, 0};
     const auto forward = [&](const float* input_weights, const float* data, const float* initial) {
-        EXPECT_TRUE(succeeds(ortho_chain_forward(chain.get(), recurrent ? length : 0, batch, 1, 1, p.weights,
-                                                 input_weights, p.bias, data, initial, states.data())));
+        EXPECT_TRUE(succeeds(ortho_chain_forward(chain.get(), recurrent ? length : 0, batch, nullptr, nullptr, 1, 1,
+                                                 p.weights, input_weights, p.bias, data, initial, states.data())));
     };
     for (int step = 1; step <= training_steps; ++step) {
         if (recurrent) {
@@ -90,12 +90,13 @@ Trained train(ortho_chain_model model, int threads) {
         EXPECT_TRUE(succeeds(ortho_dense_forward(device.get(), ORTHO_FLOAT32, batch, units, classes, p.readout,
                                                  p.readout_bias, states.data(), logits.data())));
         double loss = 0;
-        EXPECT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, batch, classes, 0, logits.data(),
-                                                         targets.data(), &loss, nullptr, logit_gradients.data())));
+        EXPECT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, 1, batch, nullptr, nullptr,
+                                                         classes, 0, logits.data(), targets.data(), &loss, nullptr,
+                                                         logit_gradients.data())));
         result.losses.push_back(loss);
-        EXPECT_TRUE(succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT32, 0, batch, units, classes, p.readout,
-                                                  states.data(), logit_gradients.data(), g.readout, g.readout_bias,
-                                                  state_gradients.data())));
+        EXPECT_TRUE(succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT32, nullptr, 0, 1, batch, units, classes,
+                                                  p.readout, states.data(), logit_gradients.data(), g.readout,
+                                                  g.readout_bias, state_gradients.data())));
         if (recurrent) {
             EXPECT_TRUE(succeeds(ortho_chain_backward(chain.get(), 0, p.weights, p.input_weights, p.bias, x.data(),
                                                       state_gradients.data(), g.weights, g.input_weights, g.bias,
@@ -105,8 +106,8 @@ Trained train(ortho_chain_model model, int threads) {
                                                       state_gradients.data(), g.weights, nullptr, g.bias, nullptr,
                                                       start_gradients.data())));
             EXPECT_TRUE(
-                succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT32, 0, batch, inputs, units, nullptr, x.data(),
-                                              start_gradients.data(), g.input_weights, nullptr, nullptr)));
+                succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT32, nullptr, 0, 1, batch, inputs, units, nullptr,
+                                              x.data(), start_gradients.data(), g.input_weights, nullptr, nullptr)));
         }
         EXPECT_TRUE(
             succeeds(ortho_clip_gradient_norm(device.get(), ORTHO_FLOAT32, count, gradients.data(), 1, nullptr)));

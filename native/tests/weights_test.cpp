@@ -130,8 +130,8 @@ TEST(Weights, Training_is_added_to_a_version) {
     const PreparedChain chain(v.weights);
     const auto forward = [&](int32_t training) {
         const Arrays<float> a(v.first, v.device.get());
-        return ortho_chain_forward(chain, 6, 5, 1, training, nullptr, nullptr, nullptr, a.inputs.data(), nullptr,
-                                   a.outputs.data());
+        return ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 1, training, nullptr, nullptr, nullptr,
+                                   a.inputs.data(), nullptr, a.outputs.data());
     };
     EXPECT_TRUE(fails(forward(0), ORTHO_INVALID_STATE, "prepared is not prepared; prepare it first"));
     v.weights.prepare<float>(v.first, 3, false);
@@ -150,8 +150,8 @@ TEST(Weights, Backward_after_another_content_is_refused) {
     const PreparedChain chain(v.weights);
     const Arrays<float> a(v.first, v.device.get());
     const auto forward = [&] {
-        return ortho_chain_forward(chain, 6, 5, 1, 1, nullptr, nullptr, nullptr, a.inputs.data(), a.x0.data(),
-                                   a.outputs.data());
+        return ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 1, 1, nullptr, nullptr, nullptr, a.inputs.data(),
+                                   a.x0.data(), a.outputs.data());
     };
     const auto backward = [&] {
         return ortho_chain_backward(chain, 0, nullptr, nullptr, nullptr, a.inputs.data(), a.arriving.data(),
@@ -201,12 +201,12 @@ TEST(Weights, Bad_calls_are_named) {
     EXPECT_TRUE(is_refused(ortho_weights_prepare(v.weights, 1, 1, w, nullptr, w), "input_weights"));
     EXPECT_TRUE(is_refused(ortho_weights_prepare(v.weights, 1, 1, w, w, nullptr), "bias"));
     // A chain on prepared weights takes none.
-    EXPECT_TRUE(
-        is_refused(ortho_chain_forward(chain, 6, 5, 0, 0, w, nullptr, nullptr, a.inputs.data(), nullptr, nullptr),
-                   "weights is given"));
-    EXPECT_TRUE(
-        is_refused(ortho_chain_forward(chain, 6, 5, 0, 0, nullptr, nullptr, w, a.inputs.data(), nullptr, nullptr),
-                   "bias is given"));
+    EXPECT_TRUE(is_refused(ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 0, 0, w, nullptr, nullptr,
+                                               a.inputs.data(), nullptr, nullptr),
+                           "weights is given"));
+    EXPECT_TRUE(is_refused(ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 0, 0, nullptr, nullptr, w,
+                                               a.inputs.data(), nullptr, nullptr),
+                           "bias is given"));
     ortho_weights_free(nullptr);
 }
 
@@ -281,8 +281,9 @@ TEST(Weights, Preparing_during_calls_is_refused_or_done_never_mixed) {
             const PreparedChain chain(v.weights);
             const Arrays<float> a(v.first, v.device.get());
             while (!stop) {
-                const ortho_status status = ortho_chain_forward(chain, 6, 5, 1, 0, nullptr, nullptr, nullptr,
-                                                                a.inputs.data(), a.x0.data(), a.outputs.data());
+                const ortho_status status =
+                    ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 1, 0, nullptr, nullptr, nullptr, a.inputs.data(),
+                                        a.x0.data(), a.outputs.data());
                 if (status != ORTHO_OK && status != ORTHO_INVALID_STATE)
                     ++unexpected;
                 const std::vector<double> got = doubles_of(a.outputs.values());

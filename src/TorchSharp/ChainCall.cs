@@ -163,12 +163,12 @@ internal sealed unsafe class ChainCall(
     {
         using HandleScope<ortho_chain> chain = handle.Borrow();
         NativeMethods.ortho_chain_forward(
-            chain.Pointer, steps, rows, outputSteps, keepsStates ? 1 : 0,
+            chain.Pointer, steps, rows, null, null, outputSteps, keepsStates ? 1 : 0,
             TensorMemory.Address(dense[Weight]), TensorMemory.Address(dense[InputWeight]), TensorMemory.Address(dense[Bias]),
             steps > 0 ? TensorMemory.Address(dense[Inputs]) : null,
             TensorMemory.Address(dense[steps > 0 ? Initial : Inputs]), TensorMemory.Address(output)).ThrowOnFailure("input");
         long bytes;
-        NativeMethods.ortho_chain_memory(chain.Pointer, steps, rows, keepsStates ? 1 : 0, &bytes).ThrowOnFailure("input");
+        NativeMethods.ortho_chain_memory(chain.Pointer, steps, rows, keepsStates ? 1 : 0, &bytes, null).ThrowOnFailure("input");
         handle.AddStatePressure(bytes);
     }
 

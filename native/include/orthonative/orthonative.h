@@ -77,7 +77,7 @@ extern "C" {
 #endif
 
 /** Version of this interface; a library that reports another one must not be used with this header. */
-#define ORTHO_ABI_VERSION 2u
+#define ORTHO_ABI_VERSION 3u
 
 /** The result of a function. */
 typedef enum ortho_status {
@@ -164,6 +164,16 @@ typedef enum ortho_stream {
     ORTHO_STREAM_NOISE = 4,
     ORTHO_STREAM_DROPOUT = 5
 } ortho_stream;
+
+/** How states of several time steps become one. */
+typedef enum ortho_pooling {
+    /** That of the last step. */
+    ORTHO_POOL_LAST = 0,
+    /** Their mean. */
+    ORTHO_POOL_MEAN = 1,
+    /** The largest value of each unit. */
+    ORTHO_POOL_MAX = 2
+} ortho_pooling;
 
 /** A device: where buffers lie and work runs. For the CPU it owns the thread pool. */
 typedef struct ortho_device ortho_device;
@@ -547,6 +557,81 @@ ORTHO_API ortho_status ortho_random_permutation(uint64_t seed, int32_t purpose, 
                                                 int64_t* permutation);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* Batches                                                                                                            */
+
+/*
+ * Lengths. Sequences of one batch may have different lengths: `lengths` [B] in the host's memory, in any order, each 0
+ * to T; null: all are T. Steps of a sample beyond its length are padding: whatever lies there is never read, nor
+ * checked to be finite. A chain's state stays as it is there, so the state after the last step is each sample's own
+ * last one.
+ *
+ * Sums. What is summed over samples (gradients of parameters, losses) is summed within leaves first, and then over a
+ * binary tree, always in the same order. A leaf is some consecutive samples of the batch; the batch is cut into leaves
+ * by its size alone: 1 leaf of fewer than 16 samples, then the largest power of two that leaves at least 8 samples to
+ * a leaf, but at most 8 of fewer than 256 samples, and at most 16. Leaf i of L starts with sample B i / L, rounded
+ * down. Node (level, i) of the tree is the sum of the nodes (level - 1, 2 i) and (level - 1, 2 i + 1); level 0 has the
+ * leaves. So a batch may be computed in parts, by several calls or machines, with the bits of one call.
+ */
+
+/**
+ * Which samples of a batch a call holds, where the batch is computed in parts. Sums over the samples are then given as
+ * partial sums: the fewest nodes of the batch's tree that hold all its leaves and no others, in the order of the
+ * samples. ortho_add_partial_sums puts parts together; the only partial sum of the whole batch is the sum.
+ */
+typedef struct ortho_batch_part {
+    /** sizeof(ortho_batch_part) as the caller was compiled. */
+    uint32_t struct_size;
+    /** 0. */
+    int32_t reserved;
+    /** Samples of the whole batch, at least 1. */
+    int64_t batch;
+    /** The first sample of the part, which starts a leaf. The part ends where a leaf ends. */
+    int64_t first;
+    /** Elements from a partial sum to the next one in each buffer of gradients; 0 where there is only one. */
+    int64_t stride;
+    /** Losses: rows of the whole batch that count, the number of which the mean is taken; otherwise 0. */
+    int64_t rows;
+} ortho_batch_part;
+
+/** Initialises an ortho_batch_part. */
+#define ORTHO_BATCH_PART_INIT                                                                                          \
+    { sizeof(ortho_batch_part), 0, 0, 0, 0, 0 }
+
+/** @return number of leaves of a batch, 1, 2, 4, 8 or 16; 0 where batch is below 1. */
+ORTHO_API int64_t ortho_leaf_count(int64_t batch);
+
+/** @return the first sample of a leaf of a batch; -1 for a leaf that it does not have. */
+ORTHO_API int64_t ortho_leaf_begin(int64_t batch, int64_t leaf);
+
+/**
+ * Tells how many partial sums a part of a batch has.
+ * @param batch    samples of the whole batch, at least 1
+ * @param first    the first sample of the part, which starts a leaf
+ * @param samples  of the part, at least 1; it ends where a leaf ends
+ * @param count    written: 1 to 6
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_partial_sum_count(int64_t batch, int64_t first, int64_t samples, int64_t* count);
+
+/**
+ * Adds the partial sums of a part to those of the part before it, which become those of both.
+ * @param count          elements of a partial sum
+ * @param batch          samples of the whole batch
+ * @param first          the first sample of the part before
+ * @param samples        of the part before
+ * @param next_samples   of the part behind it
+ * @param sums           [n, stride], changed in place: the partial sums of the part before; n is the larger of their
+ *                       number and that of both parts together. Of the last of them only count elements are used
+ * @param stride         elements from a partial sum to the next, at least count
+ * @param next_sums      [.., next_stride]: the partial sums of the part behind
+ * @param next_stride    likewise
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_add_partial_sums(ortho_device* device, int32_t dtype, int64_t count, int64_t batch,
+                                              int64_t first, int64_t samples, int64_t next_samples, void* sums,
+                                              int64_t stride, const void* next_sums, int64_t next_stride);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* Chain                                                                                                              */
 
 /** Options of a chain. */
@@ -627,14 +712,15 @@ ORTHO_API void ortho_chain_free(ortho_chain* chain);
 ORTHO_API ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double* matrix);
 
 /**
- * Tells how much memory a forward call would keep, before it is made.
- * @param steps     T of a recurrent chain; 0 for a feedforward one
- * @param training  1: with what backward needs; 0: without
- * @param bytes     written
+ * Tells how much memory the calls of a chain would take, before they are made. With lengths they take less.
+ * @param steps        T of a recurrent chain; 0 for a feedforward one
+ * @param training     1: with what backward needs; 0: without
+ * @param state_bytes  written: what a forward call keeps
+ * @param sum_bytes    written: what a backward call takes for sums of gradients, 0 without training; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
 ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t steps, int64_t batch, int32_t training,
-                                          int64_t* bytes);
+                                          int64_t* state_bytes, int64_t* sum_bytes);
 
 /**
  * Runs the chain. Recurrent: over a batch of sequences; feedforward: through all layers.
@@ -642,6 +728,11 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  * @param chain          used by one thread at a time
  * @param steps          T of a recurrent chain, at least 1; 0 for a feedforward one
  * @param batch          B, at least 1
+ * @param lengths        [B] in the host's memory: steps of each sample, 0 to T; null: T. Must be null of a feedforward
+ *                       chain. Where they differ, a CPU takes no longer than the sum of the lengths asks for
+ * @param part           which samples of a batch that is computed in parts these are; null: the whole batch. Given, the
+ *                       gradients of weights, input weights and bias that backward writes are partial sums: each of
+ *                       the three buffers holds all of them, part->stride elements apart
  * @param output_steps   K: how many of the last states are written, 0 to T (recurrent) or to L (feedforward)
  * @param training       1: keep what ortho_chain_backward needs; 0: keep nothing
  * @param weights        W: [N, N] recurrent, [L, N, N] feedforward; null if the chain is on prepared weights
@@ -649,15 +740,17 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  * @param bias           b: [N] recurrent, [L, N] feedforward; null if the chain is on prepared weights
  * @param inputs         u: [T, B, D]; null where D is 0; must stay as it is until backward is done
  * @param initial        x_0: [B, N]; null: zeros
- * @param outputs        [K, B, N], written: the last K states in the order of time; null where K is 0
+ * @param outputs        [K, B, N], written: the last K states in the order of time; null where K is 0. Beyond a
+ *                       sample's length its last state is repeated
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
  *         ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
  *         prepared, or that are not prepared for the call; CUDA: also if memory is needed while the device's stream is
  *         captured
  */
-ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, int64_t output_steps,
-                                           int32_t training, const void* weights, const void* input_weights,
-                                           const void* bias, const void* inputs, const void* initial, void* outputs);
+ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, const int32_t* lengths,
+                                           const ortho_batch_part* part, int64_t output_steps, int32_t training,
+                                           const void* weights, const void* input_weights, const void* bias,
+                                           const void* inputs, const void* initial, void* outputs);
 
 /**
  * Backpropagates through the last forward call, made with training = 1; once for each such call. Any later forward call
@@ -666,16 +759,19 @@ ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, in
  *     delta_k = beta phi'(z_k) g_k         g_{k-1} = alpha O_k^T g_k + W_k^T delta_k
  *     dW = sum delta_k x_{k-1}^T    dV = sum delta_k u_k^T    db = sum delta_k    du_k = V^T delta_k
  *
+ * Beyond a sample's length delta_k is 0 and gradients pass through: g_{k-1} = g_k. On a CPU every state and gradient of
+ * a sample has the bits of that sample computed alone, at its own length.
+ *
  * @param accumulate             1: add to the gradients of weights, input weights and bias; 0: overwrite them
  * @param weights                W as given to forward; null if the chain is on prepared weights
  * @param input_weights          V as given to forward; null likewise
  * @param bias                   b as given to forward; null likewise
  * @param inputs                 u as given to forward
- * @param output_gradients       [K, B, N]: gradients at the outputs of forward
+ * @param output_gradients       [K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too
  * @param weight_gradients       shaped as W
  * @param input_weight_gradients shaped as V; null where D is 0
  * @param bias_gradients         shaped as b
- * @param input_gradients        [T, B, D], written; null: not wanted
+ * @param input_gradients        [T, B, D], written, 0 beyond lengths; null: not wanted
  * @param initial_gradients      [B, N], written; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY;
  *         ORTHO_INVALID_STATE without such a forward call, if another thread is using the chain, or if it is on
@@ -798,51 +894,116 @@ ORTHO_API ortho_status ortho_dense_forward(ortho_device* device, int32_t dtype, 
                                            void* y);
 
 /**
- * Gradients of ortho_dense_forward.
+ * Gradients of ortho_dense_forward, whose rows are the steps and samples of a batch.
+ * @param part              which samples of a batch that is computed in parts they are; null: the whole batch. Given,
+ *                          weight_gradients and bias_gradients are partial sums, part->stride elements apart
  * @param accumulate        1: add to weight_gradients and bias_gradients; 0: overwrite them
+ * @param steps             T, at least 1; rows are T B
+ * @param batch             B, at least 1
  * @param weights           A: [outputs, inputs]; may be null where x_gradients is
- * @param x                 [rows, inputs]
- * @param y_gradients       [rows, outputs]
+ * @param x                 [T, B, inputs]
+ * @param y_gradients       [T, B, outputs]
  * @param weight_gradients  [outputs, inputs]
  * @param bias_gradients    [outputs]; null: no bias
- * @param x_gradients       [rows, inputs], written; null: not wanted
+ * @param x_gradients       [T, B, inputs], written; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
  */
-ORTHO_API ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, int32_t accumulate, int64_t rows,
-                                            int64_t inputs, int64_t outputs, const void* weights, const void* x,
+ORTHO_API ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, const ortho_batch_part* part,
+                                            int32_t accumulate, int64_t steps, int64_t batch, int64_t inputs,
+                                            int64_t outputs, const void* weights, const void* x,
                                             const void* y_gradients, void* weight_gradients, void* bias_gradients,
                                             void* x_gradients);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Sequences                                                                                                          */
+
+/**
+ * Pools the steps of each sample, up to its length; a sample of length 0 gives zeros.
+ * @param pooling  ortho_pooling
+ * @param steps    T, at least 1
+ * @param batch    B, at least 1
+ * @param units    N, at least 1
+ * @param lengths  [B] in the host's memory, each 0 to T; null: T
+ * @param x        [T, B, N]; ORTHO_POOL_MAX: NaN is larger than all numbers
+ * @param y        [B, N], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_pool_forward(ortho_device* device, int32_t dtype, int32_t pooling, int64_t steps,
+                                          int64_t batch, int64_t units, const int32_t* lengths, const void* x, void* y);
+
+/**
+ * Gradients of ortho_pool_forward. That of a maximum goes to the first step that has it.
+ * @param x            as given to forward; may be null unless pooling is ORTHO_POOL_MAX
+ * @param y_gradients  [B, N]
+ * @param x_gradients  [T, B, N], written, 0 beyond lengths
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_pool_backward(ortho_device* device, int32_t dtype, int32_t pooling, int64_t steps,
+                                           int64_t batch, int64_t units, const int32_t* lengths, const void* x,
+                                           const void* y_gradients, void* x_gradients);
+
+/**
+ * Reverses the steps of each sample within its length: y_t = x_{length - 1 - t}, and 0 beyond the length. The same call
+ * on the gradient at y gives that at x.
+ * @param steps    T, at least 1
+ * @param batch    B, at least 1
+ * @param units    N, at least 1
+ * @param lengths  [B] in the host's memory, each 0 to T; null: T
+ * @param x        [T, B, N]
+ * @param y        [T, B, N], written; may not be x
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_reverse(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch, int64_t units,
+                                     const int32_t* lengths, const void* x, void* y);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Losses                                                                                                             */
 
 /**
- * Mean over the rows of the cross-entropy of softmax(logits) with the target class.
+ * Mean of the cross-entropy of softmax(logits) with the target class over the rows that count: the steps of each sample
+ * up to its length.
+ * @param steps             T, at least 1; rows are T B
+ * @param batch             B, at least 1
+ * @param lengths           [B] in the host's memory, each 0 to T, not all 0 unless part is given; null: T
+ * @param part              which samples of a batch that is computed in parts they are; null: the whole batch
  * @param label_smoothing   s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere
- * @param logits            [rows, classes], finite
- * @param targets           [rows] in the host's memory, each 0 to classes-1
+ * @param logits            [T, B, classes], finite in rows that count
+ * @param targets           [T, B] in the host's memory, each 0 to classes-1 in rows that count
  * @param loss              written, infinite if double is too small for the sum over the rows; may be null (CUDA:
- *                          without it and correct, nothing is waited for)
- * @param correct           written: rows whose largest logit (the first one of equals) is the target; may be null
- * @param logit_gradients   [rows, classes], written: gradient of the mean loss; may be null
+ *                          without it and correct, nothing is waited for). With part: all partial sums of the losses of
+ *                          the rows, one behind the other; the mean is the sum divided by part->rows
+ * @param correct           written: rows that count, of this call, whose largest logit (the first one of equals) is the
+ *                          target; may be null
+ * @param logit_gradients   [T, B, classes], written: gradient of the mean loss, 0 in rows that do not count; may be
+ * null
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE;
  *         ORTHO_OUT_OF_MEMORY
  */
-ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, int64_t rows, int64_t classes,
-                                                   double label_smoothing, const void* logits, const int32_t* targets,
-                                                   double* loss, int64_t* correct, void* logit_gradients);
+ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
+                                                   const int32_t* lengths, const ortho_batch_part* part,
+                                                   int64_t classes, double label_smoothing, const void* logits,
+                                                   const int32_t* targets, double* loss, int64_t* correct,
+                                                   void* logit_gradients);
 
 /**
- * Mean over all elements of (predictions - targets)^2.
- * @param predictions           [count], finite
- * @param targets               [count], finite
+ * Mean of (predictions - targets)^2 over the elements of the rows that count: the steps of each sample up to its
+ * length.
+ * @param steps                 T, at least 1; rows are T B
+ * @param batch                 B, at least 1
+ * @param lengths               [B] in the host's memory, each 0 to T, not all 0 unless part is given; null: T
+ * @param part                  which samples of a batch that is computed in parts they are; null: the whole batch
+ * @param units                 elements of a row, at least 1
+ * @param predictions           [T, B, units], finite in rows that count
+ * @param targets               [T, B, units], finite in rows that count
  * @param loss                  written, infinite if double is too small for the sum of squares; may be null (CUDA: then
- *                              nothing is waited for)
- * @param prediction_gradients  [count], written: gradient of the mean loss, infinite where dtype cannot hold it; may be
- *                              null
+ *                              nothing is waited for). With part: all partial sums of the squares, one behind the
+ * other; the mean is the sum divided by part->rows and units
+ * @param prediction_gradients  [T, B, units], written: gradient of the mean loss, infinite where dtype cannot hold it,
+ *                              0 in rows that do not count; may be null
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
  */
-ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64_t count,
+ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
+                                                const int32_t* lengths, const ortho_batch_part* part, int64_t units,
                                                 const void* predictions, const void* targets, double* loss,
                                                 void* prediction_gradients);
 

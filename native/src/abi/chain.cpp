@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "abi/arrays.hpp"
+#include "abi/batch.hpp"
 #include "abi/guard.hpp"
 #include "abi/in_use.hpp"
 #include "abi/prepared.hpp"
@@ -89,25 +90,32 @@ ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double*
 }
 
 ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t steps, int64_t batch, int32_t training,
-                                int64_t* bytes) {
+                                int64_t* state_bytes, int64_t* sum_bytes) {
     return guard([&] {
         check_chain(chain);
         check_steps(chain->spec, steps, batch);
         check::flag("training", training);
-        check::not_null("bytes", bytes);
-        *bytes = chain->state_bytes(steps, batch, training == 1);
+        check::not_null("state_bytes", state_bytes);
+        *state_bytes = chain->state_bytes(steps, batch, training == 1);
+        if (sum_bytes != nullptr)
+            *sum_bytes = training == 1 ? chain->sum_bytes(steps, batch) : 0;
     });
 }
 
-ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, int64_t output_steps,
-                                 int32_t training, const void* weights, const void* input_weights, const void* bias,
-                                 const void* inputs, const void* initial, void* outputs) {
+ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, const int32_t* lengths,
+                                 const ortho_batch_part* part, int64_t output_steps, int32_t training,
+                                 const void* weights, const void* input_weights, const void* bias, const void* inputs,
+                                 const void* initial, void* outputs) {
     return guard([&] {
         check_chain(chain);
         const ChainSpec& spec = chain->spec;
         check_steps(spec, steps, batch);
         check::range("output_steps", output_steps, 0, spec.recurrent() ? steps : spec.layers);
         check::flag("training", training);
+        if (spec.recurrent())
+            check::lengths(lengths, steps, batch);
+        else
+            check::null("lengths", lengths, "where the chain is feedforward");
         const check::Arrays arrays(*chain->device, spec.dtype);
         const int64_t units = spec.hidden_size, matrices = std::max<int64_t>(1, spec.layers);
         check_parameters(*chain, weights, input_weights, bias);
@@ -121,8 +129,18 @@ ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batc
             arrays.needed("outputs", outputs, output_steps * batch * units);
         const InUse in_use(chain->in_use, "chain");
         const ChainForward call{
-            steps,         batch, output_steps, training == 1, weights,
-            input_weights, bias,  inputs,       initial,       output_steps > 0 ? outputs : nullptr};
+            .steps = steps,
+            .batch = batch,
+            .lengths = lengths,
+            .part = check::gradient_part(part, batch, "batch", std::max(matrices * units, spec.input_size) * units),
+            .output_steps = output_steps,
+            .training = training == 1,
+            .weights = weights,
+            .input_weights = input_weights,
+            .bias = bias,
+            .inputs = inputs,
+            .initial = initial,
+            .outputs = output_steps > 0 ? outputs : nullptr};
         std::optional<ReadingWeights> reading;
         if (chain->weights)
             reading.emplace(chain->weights, call.training);
@@ -147,9 +165,17 @@ ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const 
         if (!driven)
             check_given("input_gradients", input_gradients, false);
         const InUse in_use(chain->in_use, "chain");
-        const ChainBackward call{accumulate == 1, weights,          input_weights,    bias,
-                                 inputs,          output_gradients, weight_gradients, input_weight_gradients,
-                                 bias_gradients,  input_gradients,  initial_gradients};
+        const ChainBackward call{.accumulate = accumulate == 1,
+                                 .weights = weights,
+                                 .input_weights = input_weights,
+                                 .bias = bias,
+                                 .inputs = inputs,
+                                 .output_gradients = output_gradients,
+                                 .weight_gradients = weight_gradients,
+                                 .input_weight_gradients = input_weight_gradients,
+                                 .bias_gradients = bias_gradients,
+                                 .input_gradients = input_gradients,
+                                 .initial_gradients = initial_gradients};
         std::optional<ReadingWeights> reading;
         // Without a forward pass to follow, the chain refuses before it reads any weights.
         if (chain->weights_generation != 0)

@@ -1,4 +1,5 @@
 #include "abi/arrays.hpp"
+#include "abi/batch.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 
@@ -33,11 +34,17 @@ ortho_status ortho_dense_forward(ortho_device* device, int32_t dtype, int64_t ro
     });
 }
 
-ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, int32_t accumulate, int64_t rows, int64_t inputs,
-                                  int64_t outputs, const void* weights, const void* x, const void* y_gradients,
-                                  void* weight_gradients, void* bias_gradients, void* x_gradients) {
+ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, const ortho_batch_part* part, int32_t accumulate,
+                                  int64_t steps, int64_t batch, int64_t inputs, int64_t outputs, const void* weights,
+                                  const void* x, const void* y_gradients, void* weight_gradients, void* bias_gradients,
+                                  void* x_gradients) {
     return guard([&] {
+        check::at_least("steps", steps, 1);
+        check::at_least("batch", batch, 1);
+        check::addressable("steps", steps, batch, "samples");
+        const int64_t rows = steps * batch;
         const DenseShape shape = check_shape(device, dtype, rows, inputs, outputs);
+        const BatchPart samples = check::gradient_part(part, batch, "batch", outputs * inputs);
         check::flag("accumulate", accumulate);
         if (x_gradients != nullptr && weights == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, Argument::missing("weights"),
@@ -46,10 +53,11 @@ ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, int32_t a
         arrays.optional("weights", weights, outputs * inputs);
         arrays.needed("x", x, rows * inputs);
         arrays.needed("y_gradients", y_gradients, rows * outputs);
-        arrays.needed("weight_gradients", weight_gradients, outputs * inputs);
-        arrays.optional("bias_gradients", bias_gradients, outputs);
+        const int64_t before_last = (samples.sums().count() - 1) * samples.stride;
+        arrays.needed("weight_gradients", weight_gradients, before_last + outputs * inputs);
+        arrays.optional("bias_gradients", bias_gradients, before_last + outputs);
         arrays.optional("x_gradients", x_gradients, rows * inputs);
-        device->run(DenseBackward{static_cast<ortho_dtype>(dtype), shape, accumulate == 1, weights, x, y_gradients,
-                                  weight_gradients, bias_gradients, x_gradients});
+        device->run(DenseBackward{static_cast<ortho_dtype>(dtype), shape, samples, accumulate == 1, weights, x,
+                                  y_gradients, weight_gradients, bias_gradients, x_gradients});
     });
 }

@@ -1,43 +1,65 @@
 #include "abi/arrays.hpp"
+#include "abi/batch.hpp"
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 
 using namespace ortho;
 
-ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, int64_t rows, int64_t classes,
+namespace {
+
+LossRows check_rows(const ortho_device* device, int32_t dtype, int64_t steps, int64_t batch, const int32_t* lengths,
+                    const ortho_batch_part* part) {
+    check::device(device);
+    check::dtype(dtype);
+    check::at_least("steps", steps, 1);
+    check::at_least("batch", batch, 1);
+    check::addressable("steps", steps, batch, "samples");
+    const int64_t counted = check::lengths(lengths, steps, batch);
+    if (part == nullptr && counted == 0)
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("lengths"),
+             "are all 0; at least one must be above 0, for the mean to have rows");
+    return {steps, batch, lengths, check::loss_part(part, batch, "batch", counted)};
+}
+
+} // namespace
+
+ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
+                                         const int32_t* lengths, const ortho_batch_part* part, int64_t classes,
                                          double label_smoothing, const void* logits, const int32_t* targets,
                                          double* loss, int64_t* correct, void* logit_gradients) {
     return guard([&] {
-        check::device(device);
-        check::dtype(dtype);
-        check::at_least("rows", rows, 1);
+        const LossRows loss_rows = check_rows(device, dtype, steps, batch, lengths, part);
+        const int64_t rows = steps * batch;
         check::range("classes", classes, 1, std::numeric_limits<int32_t>::max());
-        check::addressable("rows", rows, classes, "classes");
+        check::addressable("batch", rows, classes, "classes");
         check::half_open("label_smoothing", label_smoothing, 0, 1);
         const check::Arrays arrays(*device, dtype);
         arrays.needed("logits", logits, rows * classes);
         check::memory("targets", targets, rows * static_cast<int64_t>(sizeof *targets));
         arrays.optional("logit_gradients", logit_gradients, rows * classes);
         for (int64_t i = 0; i < rows; ++i)
-            if (targets[i] < 0 || targets[i] >= classes)
+            if ((lengths == nullptr || i / batch < lengths[i % batch]) && (targets[i] < 0 || targets[i] >= classes))
                 fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("targets", i),
                      "is %" PRId32 "; it must be from 0 to %" PRId64, targets[i], classes - 1);
-        device->run(SoftmaxCrossEntropy{static_cast<ortho_dtype>(dtype), rows, classes, label_smoothing, logits,
+        device->run(SoftmaxCrossEntropy{static_cast<ortho_dtype>(dtype), loss_rows, classes, label_smoothing, logits,
                                         targets, logit_gradients, loss, correct});
     });
 }
 
-ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64_t count, const void* predictions,
-                                      const void* targets, double* loss, void* prediction_gradients) {
+ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
+                                      const int32_t* lengths, const ortho_batch_part* part, int64_t units,
+                                      const void* predictions, const void* targets, double* loss,
+                                      void* prediction_gradients) {
     return guard([&] {
-        check::device(device);
-        check::dtype(dtype);
-        check::count("count", count);
+        const LossRows rows = check_rows(device, dtype, steps, batch, lengths, part);
+        check::at_least("units", units, 1);
+        check::addressable("batch", steps * batch, units, "units");
+        const int64_t count = steps * batch * units;
         const check::Arrays arrays(*device, dtype);
         arrays.needed("predictions", predictions, count);
         arrays.needed("targets", targets, count);
         arrays.optional("prediction_gradients", prediction_gradients, count);
-        device->run(
-            MeanSquaredError{static_cast<ortho_dtype>(dtype), count, predictions, targets, prediction_gradients, loss});
+        device->run(MeanSquaredError{static_cast<ortho_dtype>(dtype), rows, units, predictions, targets,
+                                     prediction_gradients, loss});
     });
 }

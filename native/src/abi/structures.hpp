@@ -14,6 +14,7 @@ template <class Structure> constexpr const char* size_name = "options->struct_si
 template <> inline constexpr const char* size_name<ortho_error> = "error->struct_size";
 template <> inline constexpr const char* size_name<ortho_system_info> = "info->struct_size";
 template <> inline constexpr const char* size_name<ortho_device_info> = "info->struct_size";
+template <> inline constexpr const char* size_name<ortho_batch_part> = "part->struct_size";
 
 /** Size of a structure in the first header that had it. */
 template <class Structure> constexpr size_t first_size();
@@ -28,6 +29,9 @@ template <> constexpr size_t first_size<ortho_device_options>() {
 }
 template <> constexpr size_t first_size<ortho_device_info>() {
     return 64;
+}
+template <> constexpr size_t first_size<ortho_batch_part>() {
+    return 40;
 }
 template <> constexpr size_t first_size<ortho_chain_options>() {
     return 120;

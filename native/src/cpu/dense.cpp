@@ -194,6 +194,8 @@ void run(CpuDevice& device, const DenseForward& call) {
 
 void run(CpuDevice& device, const DenseBackward& call) {
     const FlushSubnormals flush;
+    if (!call.part.whole)
+        fail(ORTHO_NOT_SUPPORTED, "parts of a batch are not supported yet");
     dispatch(call.dtype, [&]<class T>(T*) {
         dense_backward(device, call.shape, call.accumulate, static_cast<const T*>(call.weights),
                        static_cast<const T*>(call.x), static_cast<const T*>(call.y_gradients),

@@ -38,7 +38,9 @@ template <class T> void require_finite(CpuDevice& device, const char* name, cons
 }
 
 template <class T> void softmax_cross_entropy(CpuDevice& device, const SoftmaxCrossEntropy& call) {
-    const int64_t rows = call.rows, classes = call.classes;
+    if (call.rows.lengths || !call.rows.part.whole)
+        fail(ORTHO_NOT_SUPPORTED, "lengths and parts of a batch are not supported yet");
+    const int64_t rows = call.rows.steps * call.rows.batch, classes = call.classes;
     const auto* logits = static_cast<const T*>(call.logits);
     if (const int64_t index = first_not_finite(device, logits, rows * classes); index >= 0)
         fail(ORTHO_NOT_FINITE, Argument{"logits", index},
@@ -58,7 +60,9 @@ template <class T> void softmax_cross_entropy(CpuDevice& device, const SoftmaxCr
 }
 
 template <class T> void mean_squared_error(CpuDevice& device, const MeanSquaredError& call) {
-    const int64_t count = call.count;
+    if (call.rows.lengths || !call.rows.part.whole)
+        fail(ORTHO_NOT_SUPPORTED, "lengths and parts of a batch are not supported yet");
+    const int64_t count = call.rows.steps * call.rows.batch * call.units;
     const auto* predictions = static_cast<const T*>(call.predictions);
     const auto* targets = static_cast<const T*>(call.targets);
     auto* gradients = static_cast<T*>(call.gradients);

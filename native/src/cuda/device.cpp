@@ -164,13 +164,22 @@ public:
     }
     void backward(const ChainBackward& call) override { cuda_.call(cuda_.functions().chain_backward, chain_, &call); }
     int64_t state_bytes(int64_t steps, int64_t batch, bool training) const override {
-        int64_t bytes = 0;
-        cuda_.call(cuda_.functions().chain_state_bytes, static_cast<const plugin::Chain*>(chain_),
-                   spec.recurrent() ? steps : spec.layers, batch, training, &bytes);
+        return memory(steps, batch, training).states;
+    }
+    int64_t sum_bytes(int64_t steps, int64_t batch) const override { return memory(steps, batch, true).sums; }
+
+private:
+    struct Bytes {
+        int64_t states;
+        int64_t sums;
+    };
+    Bytes memory(int64_t steps, int64_t batch, bool training) const {
+        Bytes bytes{};
+        cuda_.call(cuda_.functions().chain_memory, static_cast<const plugin::Chain*>(chain_),
+                   spec.recurrent() ? steps : spec.layers, batch, training, &bytes.states, &bytes.sums);
         return bytes;
     }
 
-private:
     CudaDevice& cuda_;
     plugin::Chain* chain_ = nullptr;
 };

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "model/part.hpp"
 #include "orthonative/orthonative.h"
 
 namespace ortho {
@@ -12,6 +13,8 @@ namespace ortho {
 struct ChainForward {
     int64_t steps;
     int64_t batch;
+    const int32_t* lengths; // host, [batch]; null: all are steps
+    BatchPart part;         // for backward
     int64_t output_steps;
     bool training;
     const void* weights;

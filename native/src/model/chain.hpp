@@ -26,6 +26,8 @@ struct ortho_chain {
     virtual void forward(const ortho::ChainForward& call) = 0;
     virtual void backward(const ortho::ChainBackward& call) = 0;
     virtual int64_t state_bytes(int64_t steps, int64_t batch, bool training) const = 0;
+    /** Of a backward call. */
+    virtual int64_t sum_bytes(int64_t steps, int64_t batch) const = 0;
 
     ortho::DeviceReference device;
     /** None: the chain has weights of its own. */

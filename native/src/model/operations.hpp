@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "model/part.hpp"
 #include "orthonative/orthonative.h"
 
 namespace ortho {
@@ -82,7 +83,8 @@ struct DenseForward {
 
 struct DenseBackward {
     ortho_dtype dtype;
-    DenseShape shape;
+    DenseShape shape; // rows: those of all steps and samples
+    BatchPart part;
     bool accumulate;
     const void* weights; // may be null where x_gradients is
     const void* x;
@@ -92,25 +94,34 @@ struct DenseBackward {
     void* x_gradients;    // may be null
 };
 
+/** The rows of a loss: time steps of samples, of which those count that lie within the sample's length. */
+struct LossRows {
+    int64_t steps;
+    int64_t batch;
+    const int32_t* lengths; // host, [batch]; null: all are steps
+    BatchPart part;         // part.rows: of how many rows the mean is taken
+};
+
 struct SoftmaxCrossEntropy {
     ortho_dtype dtype;
-    int64_t rows;
+    LossRows rows;
     int64_t classes;
     double label_smoothing;
     const void* logits;
     const int32_t* targets; // host; each is a class
     void* gradients;        // may be null
-    double* loss;           // host; may be null
+    double* loss;           // host, as many as part.sums(); may be null
     int64_t* correct;       // host; may be null
 };
 
 struct MeanSquaredError {
     ortho_dtype dtype;
-    int64_t count;
+    LossRows rows;
+    int64_t units;
     const void* predictions;
     const void* targets;
     void* gradients; // may be null
-    double* loss;    // host; may be null
+    double* loss;    // host, as many as part.sums(); may be null
 };
 
 struct ClipGradientNorm {

@@ -91,8 +91,8 @@ struct Table {
     /** Calls of such a chain are given no parameters. */
     ortho_status (*chain_create_on)(Weights* weights, Chain** chain, Failure* failure);
     void (*chain_free)(Chain* chain);
-    ortho_status (*chain_state_bytes)(const Chain* chain, int64_t steps, int64_t batch, bool training, int64_t* bytes,
-                                      Failure* failure);
+    ortho_status (*chain_memory)(const Chain* chain, int64_t steps, int64_t batch, bool training, int64_t* state_bytes,
+                                 int64_t* sum_bytes, Failure* failure);
     ortho_status (*chain_forward)(Chain* chain, const ChainForward* call, Failure* failure);
     ortho_status (*chain_backward)(Chain* chain, const ChainBackward* call, Failure* failure);
 

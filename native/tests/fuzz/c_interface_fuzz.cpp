@@ -775,7 +775,7 @@ private:
             int64_t* const bytes = needed(&count_);
             say("ortho_chain_memory(%s, %" PRId64 ", %" PRId64 ", %d)", chain != nullptr ? "chain" : "null", steps,
                 batch, training);
-            returned(ortho_chain_memory(chain, steps, batch, training, bytes), ok | argument | memory);
+            returned(ortho_chain_memory(chain, steps, batch, training, bytes, nullptr), ok | argument | memory);
         }
     }
 
@@ -804,8 +804,8 @@ private:
         has_wrong_ = has_wrong_ || !ready;
         say("ortho_chain_forward(%s, T %" PRId64 ", B %" PRId64 ", K %" PRId64 ", training %d)",
             chain != nullptr ? "chain" : "null", steps, batch, output_steps, training);
-        const ortho_status status = ortho_chain_forward(chain, steps, batch, output_steps, training, weights,
-                                                        input_weights, bias, inputs, initial, outputs);
+        const ortho_status status = ortho_chain_forward(chain, steps, batch, nullptr, nullptr, output_steps, training,
+                                                        weights, input_weights, bias, inputs, initial, outputs);
         returned(status, ok | argument | memory | (ready ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
         // A call that failed has left the pass before as it was.
         if (status == ORTHO_OK) {
@@ -872,7 +872,7 @@ private:
         void* const weight_gradients = slot(dtype);
         void* const bias_gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
         void* const x_gradients = weights != nullptr && random_.one_in(3) ? nullptr : any_slot(dtype);
-        returned(ortho_dense_backward(on, dtype, accumulate, rows, inputs, outputs, weights, x, y_gradients,
+        returned(ortho_dense_backward(on, dtype, nullptr, accumulate, 1, rows, inputs, outputs, weights, x, y_gradients,
                                       weight_gradients, bias_gradients, x_gradients),
                  ok | argument | memory);
     }
@@ -891,8 +891,8 @@ private:
                                                    [&](int32_t target) { return target >= classes; });
         say("ortho_softmax_cross_entropy(%s, %d, %" PRId64 " x %" PRId64 ", %g)", on != nullptr ? "device" : "null",
             dtype, rows, classes, smoothing);
-        returned(ortho_softmax_cross_entropy(on, dtype, rows, classes, smoothing, logits, targets, number_or_null(),
-                                             random_.one_in(2) ? nullptr : &count_, gradients),
+        returned(ortho_softmax_cross_entropy(on, dtype, 1, rows, nullptr, nullptr, classes, smoothing, logits, targets,
+                                             number_or_null(), random_.one_in(2) ? nullptr : &count_, gradients),
                  ok | argument | memory | not_finite);
     }
 
@@ -904,7 +904,8 @@ private:
         const void* const targets = slot(dtype);
         void* const gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
         say("ortho_mean_squared_error(%s, %d, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, count);
-        returned(ortho_mean_squared_error(on, dtype, count, predictions, targets, number_or_null(), gradients),
+        returned(ortho_mean_squared_error(on, dtype, 1, count, nullptr, nullptr, 1, predictions, targets,
+                                          number_or_null(), gradients),
                  ok | argument | memory | not_finite);
     }
 

@@ -89,7 +89,7 @@ public sealed unsafe class Dense : Layer
         using BufferScope xGradient = Tensor.BorrowToWrite(inputGradient);
         using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_dense_backward(
-            device.Pointer, inputs.DType.ToNative(), accumulate ? 1 : 0, RowsOf(inputs), InputSize, OutputSize,
+            device.Pointer, inputs.DType.ToNative(), null, accumulate ? 1 : 0, 1, RowsOf(inputs), InputSize, OutputSize,
             weight.Address, x.Address, yGradient.Address, weightGradient.Address, biasGradient.Address, xGradient.Address)
             .ThrowOnFailure(nameof(outputGradient));
     }

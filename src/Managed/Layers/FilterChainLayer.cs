@@ -110,7 +110,7 @@ public abstract unsafe class FilterChainLayer : Layer
     {
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         long bytes;
-        ThrowOnFailure(NativeMethods.ortho_chain_memory(chain.Pointer, steps, batch, training ? 1 : 0, &bytes));
+        ThrowOnFailure(NativeMethods.ortho_chain_memory(chain.Pointer, steps, batch, training ? 1 : 0, &bytes, null));
         return bytes;
     }
 

@@ -92,7 +92,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         ThrowOnFailure(
             NativeMethods.ortho_chain_forward(
-                chain.Pointer, 0, rows, 1, training ? 1 : 0,
+                chain.Pointer, 0, rows, null, null, 1, training ? 1 : 0,
                 weight.Address, null, bias.Address, null, initial.Address, x.Address),
             nameof(inputs));
         Chain.AddStatePressure(StateBytes(0, rows, training));

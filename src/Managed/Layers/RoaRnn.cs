@@ -189,7 +189,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         ThrowOnFailure(
             NativeMethods.ortho_chain_forward(
-                chain.Pointer, steps, batch, outputSteps, training ? 1 : 0,
+                chain.Pointer, steps, batch, null, null, outputSteps, training ? 1 : 0,
                 weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address),
             nameof(inputs));
         Chain.AddStatePressure(StateBytes(steps, batch, training));

@@ -102,7 +102,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
         fixed (int* classOfRow = targets)
         {
             NativeMethods.ortho_softmax_cross_entropy(
-                device.Pointer, logits.DType.ToNative(), targets.Length, logits.Shape[^1], LabelSmoothing,
+                device.Pointer, logits.DType.ToNative(), 1, targets.Length, null, null, logits.Shape[^1], LabelSmoothing,
                 logitValues.Address, classOfRow, loss, correct, gradient).ThrowOnFailure(nameof(targets));
         }
     }

@@ -69,7 +69,7 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
         using BufferScope targetValues = targets.Borrow();
         using HandleScope<ortho_device> device = predictions.Device.Handle.Borrow();
         NativeMethods.ortho_mean_squared_error(
-            device.Pointer, predictions.DType.ToNative(), predictions.Count,
+            device.Pointer, predictions.DType.ToNative(), 1, predictions.Count, null, null, 1,
             predictionValues.Address, targetValues.Address, loss, gradient).ThrowOnFailure(nameof(predictions));
     }
 }

@@ -38,8 +38,12 @@ public:
         return parts_.states.size_for(steps_of(steps), batch, training).elements * static_cast<int64_t>(sizeof(T));
     }
 
+    int64_t sum_bytes(int64_t, int64_t) const override { return 0; }
+
     void forward(const ChainForward& call) override {
         const FlushSubnormals flush;
+        if (call.lengths || !call.part.whole)
+            fail(ORTHO_NOT_SUPPORTED, "lengths and parts of a batch are not supported yet");
         const int64_t steps = steps_of(call.steps);
         // What can fail comes first, so that a call that fails leaves the forward pass before as it was.
         const auto size = parts_.states.size_for(steps, call.batch, call.training);

@@ -69,7 +69,11 @@ public:
         return bytes_of(segments_for(steps, batch, training), batch, training);
     }
 
+    int64_t sum_bytes(int64_t, int64_t) const override { return 0; }
+
     void forward(const ChainForward& call) override {
+        if (call.lengths != nullptr || !call.part.whole)
+            fail(ORTHO_NOT_SUPPORTED, "lengths and parts of a batch are not supported yet");
         // What can fail for want of memory comes first, so that the forward pass before stays as it was.
         prepare_states(call);
         const auto* inputs = static_cast<const T*>(call.inputs);

@@ -14,6 +14,8 @@ struct Chain : plugin::Chain {
     Chain& operator=(const Chain&) = delete;
 
     virtual int64_t state_bytes(int64_t steps, int64_t batch, bool training) const = 0;
+    /** Of a backward call. */
+    virtual int64_t sum_bytes(int64_t steps, int64_t batch) const = 0;
     virtual void forward(const ChainForward& call) = 0;
     virtual void backward(const ChainBackward& call) = 0;
 

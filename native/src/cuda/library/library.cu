@@ -213,9 +213,12 @@ void chain_free(plugin::Chain* handle) {
     destroy(handle);
 }
 
-ortho_status chain_state_bytes(const plugin::Chain* handle, int64_t steps, int64_t batch, bool training, int64_t* bytes,
-                               Failure* failure) {
-    return guard(handle, failure, [&](const Chain& chain) { *bytes = chain.state_bytes(steps, batch, training); });
+ortho_status chain_memory(const plugin::Chain* handle, int64_t steps, int64_t batch, bool training,
+                          int64_t* state_bytes, int64_t* sum_bytes, Failure* failure) {
+    return guard(handle, failure, [&](const Chain& chain) {
+        *state_bytes = chain.state_bytes(steps, batch, training);
+        *sum_bytes = training ? chain.sum_bytes(steps, batch) : 0;
+    });
 }
 
 ortho_status chain_forward(plugin::Chain* handle, const ChainForward* call, Failure* failure) {
@@ -289,7 +292,7 @@ plugin::Table make_table() {
     table.chain_create = chain_create;
     table.chain_create_on = chain_create_on;
     table.chain_free = chain_free;
-    table.chain_state_bytes = chain_state_bytes;
+    table.chain_memory = chain_memory;
     table.chain_forward = chain_forward;
     table.chain_backward = chain_backward;
     table.streams_create = streams_create;

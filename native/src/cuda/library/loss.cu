@@ -132,24 +132,24 @@ __global__ void mean_kernel(const double* partial, int64_t parts, int64_t count,
 
 template <class T> void softmax_cross_entropy(Device& device, const SoftmaxCrossEntropy& call) {
     // Rows' losses first, since they are the larger type.
-    const int64_t loss_bytes = call.rows * static_cast<int64_t>(sizeof(RowLoss));
-    const int64_t target_bytes = call.rows * static_cast<int64_t>(sizeof(int32_t));
+    const int64_t loss_bytes = call.rows.steps * call.rows.batch * static_cast<int64_t>(sizeof(RowLoss));
+    const int64_t target_bytes = call.rows.steps * call.rows.batch * static_cast<int64_t>(sizeof(int32_t));
     char* const scratch = device.scratch<char>(loss_bytes + target_bytes);
     auto* const row_losses = reinterpret_cast<RowLoss*>(scratch);
     auto* const targets = reinterpret_cast<int32_t*>(scratch + loss_bytes);
     copy_to_device(device, targets, call.targets, target_bytes);
-    const SoftmaxProblem<T> problem{call.rows,
+    const SoftmaxProblem<T> problem{call.rows.steps * call.rows.batch,
                                     call.classes,
                                     call.label_smoothing,
                                     static_cast<const T*>(call.logits),
                                     targets,
                                     static_cast<T*>(call.gradients),
                                     row_losses};
-    launch("softmax_cross_entropy", softmax_kernel<T>, flat_shape(call.rows * warp_size), device.stream, problem,
+    launch("softmax_cross_entropy", softmax_kernel<T>, flat_shape(call.rows.steps * call.rows.batch * warp_size), device.stream, problem,
            device.report());
     if (call.loss == nullptr && call.correct == nullptr)
         return;
-    launch("total_of_rows", total_of_rows_kernel, total_shape(), device.stream, call.rows, row_losses, device.report());
+    launch("total_of_rows", total_of_rows_kernel, total_shape(), device.stream, call.rows.steps * call.rows.batch, row_losses, device.report());
     device.wait();
     if (call.loss != nullptr)
         *call.loss = device.result().value;
@@ -158,15 +158,15 @@ template <class T> void softmax_cross_entropy(Device& device, const SoftmaxCross
 }
 
 template <class T> void mean_squared_error(Device& device, const MeanSquaredError& call) {
-    const LaunchShape shape = sum_shape(call.count);
+    const LaunchShape shape = sum_shape((call.rows.steps * call.rows.batch * call.units));
     double* const partial = device.scratch<double>(shape.grid.x);
-    launch("squared_error", squared_error_kernel<T>, shape, device.stream, call.count,
+    launch("squared_error", squared_error_kernel<T>, shape, device.stream, (call.rows.steps * call.rows.batch * call.units),
            static_cast<const T*>(call.predictions), static_cast<const T*>(call.targets),
-           static_cast<T>(2 / static_cast<double>(call.count)), static_cast<T*>(call.gradients), partial,
+           static_cast<T>(2 / static_cast<double>((call.rows.steps * call.rows.batch * call.units))), static_cast<T*>(call.gradients), partial,
            device.report());
     if (call.loss == nullptr)
         return;
-    launch("mean", mean_kernel, total_shape(), device.stream, partial, static_cast<int64_t>(shape.grid.x), call.count,
+    launch("mean", mean_kernel, total_shape(), device.stream, partial, static_cast<int64_t>(shape.grid.x), (call.rows.steps * call.rows.batch * call.units),
            device.report());
     device.wait();
     *call.loss = device.result().value;

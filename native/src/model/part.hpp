@@ -1,0 +1,32 @@
+// Which samples of a batch a call holds, as the C interface has checked it.
+//
+// Plain C++17 and plain data, as the libraries of devices need it.
+#pragma once
+
+#include <cstdint>
+
+#include "model/fold.hpp"
+
+namespace ortho {
+
+/** Some leaves of a batch, all of them where it is not computed in parts. */
+struct BatchPart {
+    int64_t batch;   // samples of the whole batch
+    int64_t first;   // sample of the whole batch that is the call's first
+    int64_t samples; // of the call
+    int64_t stride;  // elements from a partial sum to the next
+    bool whole;      // sums are wanted, and not partial sums
+    int64_t rows;    // losses: of how many rows the mean is taken
+
+    Leaves leaves() const { return Leaves(batch); }
+    /** The leaves of the call, in the whole batch's numbers. */
+    Span held() const { return {leaves().starting_at(first), leaves().starting_at(first + samples)}; }
+    /** The call's samples of a leaf, counted from the call's first. */
+    Span rows_of(int64_t leaf) const {
+        const Span whole_batch = leaves().samples(leaf);
+        return {whole_batch.begin - first, whole_batch.end - first};
+    }
+    Cover sums() const { return Cover(held()); }
+};
+
+} // namespace ortho
