@@ -33,7 +33,11 @@ struct Problem {
     int32_t threads = 1;
     bool initial = true;
     std::vector<double> alpha, beta, weights, input_weights, bias, inputs, x0, arriving;
+    std::vector<int32_t> lengths; // empty: all are shape.steps
 
+    int64_t length(int64_t sample) const {
+        return lengths.empty() ? shape.steps : lengths[static_cast<size_t>(sample)];
+    }
     bool recurrent() const { return model == ORTHO_RECURRENT; }
     int64_t weight_matrices() const { return recurrent() ? 1 : shape.steps; }
 };
@@ -111,9 +115,12 @@ inline Result reference(const Problem& p, const std::vector<std::vector<double>>
         std::vector<double> x(static_cast<size_t>((steps + 1) * n)), a(static_cast<size_t>(steps * n));
         for (int64_t i = 0; i < n && p.initial; ++i)
             at(x, i) = at(p.x0, b * n + i);
+        const int64_t length = p.length(b);
         for (int64_t k = 0; k < steps; ++k) {
             const int64_t layer = p.recurrent() ? 0 : k;
-            for (int64_t i = 0; i < n; ++i) {
+            for (int64_t i = 0; i < n && k >= length; ++i)
+                at(x, (k + 1) * n + i) = at(x, k * n + i);
+            for (int64_t i = 0; i < n && k < length; ++i) {
                 double z = at(p.bias, layer * n + i), filtered = 0;
                 for (int64_t d = 0; d < d_count; ++d)
                     z += at(p.input_weights, i * d_count + d) * at(p.inputs, (k * batch + b) * d_count + d);
@@ -136,6 +143,10 @@ inline Result reference(const Problem& p, const std::vector<std::vector<double>>
             for (int64_t i = 0; i < n; ++i) {
                 if (output >= 0)
                     at(g, i) += at(p.arriving, (output * batch + b) * n + i);
+                if (k >= length) {
+                    at(previous, i) = at(g, i);
+                    continue;
+                }
                 const double delta = beta(i) * slope(p.activation, at(a, k * n + i)) * at(g, i);
                 at(result.bias, layer * n + i) += delta;
                 for (int64_t d = 0; d < d_count; ++d) {
@@ -258,9 +269,10 @@ template <class T> struct Arrays {
 
 /** Forward and backward through the library, with arrays that were made for the problem. */
 template <class T> Result run(const Problem& p, const Chain& chain, const Arrays<T>& a, bool accumulate = false) {
-    EXPECT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, nullptr,
-                                            p.output_steps, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                            a.inputs.data(), a.x0.data(), a.outputs.data()))
+    EXPECT_EQ(ORTHO_OK,
+              ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, data_or_null(p.lengths),
+                                  nullptr, p.output_steps, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                  a.inputs.data(), a.x0.data(), a.outputs.data()))
         << ortho_last_error();
     EXPECT_EQ(ORTHO_OK, ortho_chain_backward(chain, accumulate, a.weights.data(), a.input_weights.data(), a.bias.data(),
                                              a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(),

@@ -42,27 +42,35 @@ public:
 
     void forward(const ChainForward& call) override {
         const FlushSubnormals flush;
-        if (call.lengths || !call.part.whole)
-            fail(ORTHO_NOT_SUPPORTED, "lengths and parts of a batch are not supported yet");
-        const int64_t steps = steps_of(call.steps);
+        if (!call.part.whole)
+            fail(ORTHO_NOT_SUPPORTED, "parts of a batch are not supported yet");
         // What can fail comes first, so that a call that fails leaves the forward pass before as it was.
+        BatchRows rows(call, steps_of(call.steps));
+        const int64_t steps = rows.steps();
         const auto size = parts_.states.size_for(steps, call.batch, call.training);
         CellWeights<Num, Cell>::check_batch("batch", spec, StateLayout(spec.hidden_size, call.batch, sizeof(T)));
         Memory grown = parts_.states.memory_beyond(size, steps, call, ready_for_backward_);
-        Team team(cpu_.pool, plan_for(steps, call.batch, forward_pace_), call.batch);
+        Memory more_inputs = parts_.inputs.memory_beyond(rows, call.batch);
+        Team team(cpu_.pool, plan_for(rows, call.batch, forward_pace_), call.batch);
         parts_.weights.reserve_scratch();
         if (spec.check_finite) {
-            require_finite(cpu_, "inputs", static_cast<const T*>(call.inputs), steps * call.batch * spec.input_size);
+            require_finite(cpu_, "inputs", static_cast<const T*>(call.inputs), call, spec.input_size);
             require_finite(cpu_, "initial", static_cast<const T*>(call.initial), call.batch * spec.hidden_size);
         }
 
         ready_for_backward_ = false;
-        parts_.states.use(size, std::move(grown), call);
+        parts_.rows = std::move(rows);
+        parts_.states.use(size, std::move(grown), steps_of(call.steps), call);
+        parts_.inputs.use(std::move(more_inputs), call.batch);
+        if (parts_.rows.varied() && spec.input_size > 0)
+            team.for_each_task(steps, [&](int64_t step) {
+                parts_.inputs.copy(parts_.rows, static_cast<const T*>(call.inputs), step);
+            });
         if (own_)
             Order::pack_forward(parts_, team, call);
         parts_.binding.bind(parts_.weights, parts_.states.layout());
         const Driver<Num, Cell, Order> driver(parts_, Order(parts_, team, call));
-        team.run(multiply_adds(steps, call.batch), forward_pace_,
+        team.run(multiply_adds(parts_.rows), forward_pace_,
                  [&](const Member& member) { driver.forward(member, call); });
         ready_for_backward_ = call.training;
     }
@@ -71,7 +79,7 @@ public:
         const FlushSubnormals flush;
         if (!ready_for_backward_)
             fail(ORTHO_INVALID_STATE, "backward needs a training forward call before it, one for each");
-        const int64_t steps = parts_.states.segments().steps, batch = parts_.states.layout().batch;
+        const int64_t batch = parts_.states.layout().batch;
         const int64_t output_steps = parts_.states.output_steps();
         if (output_steps > 0 && call.output_gradients == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, Argument::missing("output_gradients"),
@@ -81,7 +89,7 @@ public:
                            output_steps * batch * spec.hidden_size);
 
         // What can fail comes first, so that backward can be called again.
-        Team team(cpu_.pool, plan_for(steps, batch, backward_pace_), batch);
+        Team team(cpu_.pool, plan_for(parts_.rows, batch, backward_pace_), batch);
         parts_.weights.reserve_scratch();
         const Order order(parts_, team, call);
         order.prepare_sums(team);
@@ -93,7 +101,7 @@ public:
         ready_for_backward_ = false;
 
         const Driver<Num, Cell, Order> driver(parts_, order);
-        team.run(multiply_adds(steps, batch), backward_pace_,
+        team.run(multiply_adds(parts_.rows), backward_pace_,
                  [&](const Member& member) { driver.backward(member, call); });
         order.finish(team, call);
     }
@@ -101,8 +109,9 @@ public:
 private:
     int64_t steps_of(int64_t steps) const { return spec.recurrent() ? steps : spec.layers; }
 
-    Plan plan_for(int64_t steps, int64_t batch, Pace& pace) const {
-        const Work work{batch, Order::slices(batch), steps, multiply_adds_of_step(batch), Order::meets_at_every_step};
+    Plan plan_for(const BatchRows& rows, int64_t batch, Pace& pace) const {
+        const Work work{batch, Order::slices(batch), rows.steps(), multiply_adds_of(rows.all_steps() / rows.steps()),
+                        Order::meets_at_every_step};
         Plan plan(work, cpu_.pool.ready(), all_threads_);
         if (all_threads_ || plan.threads() == 1)
             return plan;
@@ -112,11 +121,12 @@ private:
         return plan;
     }
 
-    int64_t multiply_adds_of_step(int64_t batch) const {
-        return (Cell::stacked_products - (spec.structured() ? 1 : 0)) * batch * spec.hidden_size * spec.hidden_size;
+    /** @param samples  that take a step */
+    int64_t multiply_adds_of(int64_t samples) const {
+        return (Cell::stacked_products - (spec.structured() ? 1 : 0)) * samples * spec.hidden_size * spec.hidden_size;
     }
-    double multiply_adds(int64_t steps, int64_t batch) const {
-        return static_cast<double>(steps) * static_cast<double>(multiply_adds_of_step(batch));
+    double multiply_adds(const BatchRows& rows) const {
+        return static_cast<double>(rows.all_steps()) * static_cast<double>(multiply_adds_of(1));
     }
 
     CpuDevice& cpu_;

@@ -1,5 +1,7 @@
 // Runs a cell over the steps of a chain, forward and backward, segment by segment. In which order steps take their
 // weights and sum their gradients is said by an Order: RecurrentOrder or LayerOrder.
+//
+// Beyond its length a sample takes no part in a step: nothing of it is computed, read or written.
 #pragma once
 
 #include <algorithm>
@@ -21,29 +23,31 @@ public:
     using T = StateOf<Num>;
 
     Driver(ChainParts<Num, Cell>& parts, Order order)
-        : parts_(parts), states_(parts.states), kernels_(parts.kernels), order_(order), n_(parts.spec.hidden_size),
-          d_(parts.spec.input_size) {}
+        : parts_(parts), states_(parts.states), rows_(parts.rows), kernels_(parts.kernels), order_(order),
+          n_(parts.spec.hidden_size), d_(parts.spec.input_size) {}
 
     /** A member's part in a forward pass. */
     void forward(const Member& member, const ChainForward& call) const {
         const Segments& segments = states_.segments();
-        const Range rows = member.all_rows_share;
+        const Span share = member.all_rows_share;
         if (call.initial)
-            kernels_.to_state(states_.layout(), static_cast<const T*>(call.initial), rows.begin, rows.end,
-                              states_.state(0));
+            kernels_.to_state(states_.layout(), order(), static_cast<const T*>(call.initial), share, states_.state(0));
         else
-            states_.clear_rows(states_.state(0), rows);
+            states_.clear_rows(states_.state(0), share);
         member.wait();
         for (int64_t segment = 0; segment < segments.count(); ++segment) {
             if (segment > 0) {
                 // The chain continues from the last state, which becomes the first of the next segment.
-                states_.copy_rows(states_.state(segments.size(segment - 1)), states_.state(0), rows);
+                states_.copy_rows(states_.state(segments.size(segment - 1)), states_.state(0), share);
                 member.wait();
             }
             if (segments.count() > 1)
-                states_.copy_rows(states_.state(0), states_.checkpoint(segment), rows);
-            run_segment(member, segment, static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs));
+                states_.copy_rows(states_.state(0), states_.checkpoint(segment), share);
+            run_segment(member, segment, static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs), call.steps);
         }
+        if (call.outputs)
+            repeat_last_states(member, segments.steps, states_.state(segments.size(segments.count() - 1)),
+                               static_cast<T*>(call.outputs), call.steps);
     }
 
     /** A member's part in a backward pass. */
@@ -52,8 +56,8 @@ public:
         const auto* arriving = static_cast<const T*>(call.output_gradients);
         const Segments& segments = states_.segments();
         const StateLayout& layout = states_.layout();
-        const Range share = member.all_rows_share;
-        const Range columns = member.columns(parts_.weights.backward_tiles());
+        const Span share = member.all_rows_share;
+        const Span columns = member.columns(parts_.weights.backward_tiles());
         const auto& kernels = kernels_.of(parts_.cell);
         // Gradient that arrives from outside at the state after `steps_done` steps.
         const auto arriving_at = [&](int64_t steps_done) -> const T* {
@@ -62,15 +66,20 @@ public:
         };
 
         int64_t current = 0;
-        states_.clear_rows(states_.gradient(current), share);
+        states_.clear_rows(states_.gradient(0), share);
+        if (rows_.varied())
+            states_.clear_rows(states_.gradient(1), share);
+        clear_padding(member, call);
+        member.wait();
+        for (int64_t steps_done = states_.output_end(); steps_done > segments.steps; --steps_done)
+            pass_through(member, steps_done, arriving_at(steps_done));
         for (int64_t segment = segments.count() - 1; segment >= 0; --segment) {
             const int64_t first = segments.first(segment);
             const int64_t size = segments.size(segment);
-            const bool last = segment == segments.count() - 1;
-            if (!last) {
+            if (segment < segments.count() - 1) {
                 states_.copy_rows(states_.checkpoint(segment), states_.state(0), share);
                 member.wait();
-                run_segment(member, segment, inputs, nullptr);
+                run_segment(member, segment, inputs, nullptr, segments.steps);
             }
             member.wait();
             BackwardStep<Num, Cell> step{
@@ -80,13 +89,18 @@ public:
                 .operands = parts_.weights.backward(first + size - 1, parts_.binding),
                 .gradient = nullptr,
                 .delta = nullptr,
-                // At the end of an earlier segment it was added when the segment behind was left.
-                .arriving = last ? arriving_at(first + size) : nullptr,
+                .arriving = nullptr,
+                .order = order(),
                 .previous_gradient = states_.gradient(current),
                 .previous_delta = states_.kept(size - 1),
                 .previous_state = states_.state(size - 1),
             };
-            kernels.backward(step, member.rows.begin, member.rows.end, columns.begin, columns.end);
+            // Of rows that go on behind the segment, what arrives was added when the segment behind was left.
+            kernels.backward(step, rows_.of_lengths(member.rows, first + size + 1, segments.steps), columns.begin,
+                             columns.end);
+            step.arriving = arriving_at(first + size);
+            kernels.backward(step, rows_.of_lengths(member.rows, first + size, first + size), columns.begin,
+                             columns.end);
 
             const int64_t chunk = order_.steps_of_sum();
             int64_t summed = size;
@@ -107,23 +121,34 @@ public:
                 step.previous_gradient = states_.gradient(1 - current);
                 step.previous_delta = local > 0 ? states_.kept(local - 1) : nullptr;
                 step.previous_state = local > 0 ? states_.state(local - 1) : nullptr;
-                kernels.backward(step, member.rows.begin, member.rows.end, columns.begin, columns.end);
+                if (!rows_.varied()) {
+                    kernels.backward(step, {&member.rows, 1}, columns.begin, columns.end);
+                } else {
+                    kernels.backward(step, rows_.taking(member.rows, layer), columns.begin, columns.end);
+                    pass_through(member, layer, step.arriving);
+                    // Samples that end here begin their way back; at the start of a segment, with the segment before.
+                    step.gradient = nullptr;
+                    if (local > 0)
+                        kernels.backward(step, rows_.of_lengths(member.rows, layer, layer), columns.begin, columns.end);
+                }
                 current = 1 - current;
             }
             // The next segment overwrites the states that others may still be summing.
             member.wait();
         }
         if (call.initial_gradients)
-            kernels_.from_state(layout, states_.gradient(current), share.begin, share.end,
+            kernels_.from_state(layout, order(), states_.gradient(current), share,
                                 static_cast<T*>(call.initial_gradients));
     }
 
 private:
-    /** Forward through the steps of a segment, from state(0) to state(size). */
-    void run_segment(const Member& member, int64_t segment, const T* inputs, T* outputs) const {
+    SampleOrder order() const { return rows_.order(); }
+
+    /** Forward through the steps of a segment, from state(0) to state(size). @param all_steps  of the call */
+    void run_segment(const Member& member, int64_t segment, const T* inputs, T* outputs, int64_t all_steps) const {
         const StateLayout& layout = states_.layout();
         const int64_t first = states_.segments().first(segment);
-        const Range columns = member.columns(parts_.weights.forward_tiles());
+        const Span columns = member.columns(parts_.weights.forward_tiles());
         const auto& kernels = kernels_.of(parts_.cell);
         for (int64_t local = 0; local < states_.segments().size(segment); ++local) {
             const int64_t step = first + local;
@@ -135,16 +160,72 @@ private:
                 .descending = descending(step),
                 .operands = parts_.weights.forward(step, parts_.binding),
                 .inputs = d_,
-                .input = d_ > 0 ? inputs + step * layout.batch * d_ : nullptr,
+                .input = parts_.inputs.of(rows_, inputs, step),
                 .previous = states_.state(local),
                 .next = states_.state(local + 1),
                 .kept = states_.training() ? states_.kept(local) : nullptr,
                 .output = outputs && output >= 0 ? outputs + output * layout.batch * n_ : nullptr,
+                .order = order(),
             };
-            kernels.forward(forward, member.rows.begin, member.rows.end, columns.begin, columns.end);
+            if (!rows_.varied()) {
+                kernels.forward(forward, {&member.rows, 1}, columns.begin, columns.end);
+            } else {
+                if (outputs)
+                    repeat_last_states(member, step, states_.state(local), outputs, all_steps);
+                kernels.forward(forward, rows_.taking(member.rows, step), columns.begin, columns.end);
+            }
             order_.end_step(member);
         }
         order_.end_segment(member);
+    }
+
+    /**
+     * Writes the last states of the samples of a length as all outputs beyond it.
+     * @param state      the state after so many steps
+     * @param all_steps  of the call
+     */
+    void repeat_last_states(const Member& member, int64_t length, const T* state, T* outputs, int64_t all_steps) const {
+        if (member.column_part != 0)
+            return;
+        const StateLayout& layout = states_.layout();
+        const BatchRows::Selected ended = rows_.of_lengths(member.rows, length, length);
+        if (ended.count == 0)
+            return;
+        for (int64_t step = length; step < all_steps; ++step)
+            if (const int64_t output = states_.output_of(step); output >= 0)
+                for (const Span& range : ended)
+                    kernels_.from_state(layout, order(), state, range, outputs + output * layout.batch * n_);
+    }
+
+    /**
+     * Adds the gradient that arrives from outside behind the ends of samples to that of their last states, which is
+     * kept where the backward step that reaches the end will write: two memories take turns.
+     * @param steps_done  the steps after which it arrives, more than the samples have
+     */
+    void pass_through(const Member& member, int64_t steps_done, const T* arriving) const {
+        if (!arriving || member.column_part != 0)
+            return;
+        const int64_t steps = states_.segments().steps;
+        if (!rows_.varied()) {
+            if (steps < steps_done)
+                kernels_.add_to_state(states_.layout(), order(), arriving, member.rows, states_.gradient(0));
+            return;
+        }
+        for (const Span& range : rows_.of_lengths(member.rows, 0, steps_done - 1))
+            for (int64_t row = range.begin; row < range.end; ++row)
+                kernels_.add_to_state(states_.layout(), order(), arriving, {row, row + 1},
+                                      states_.gradient((steps - rows_.length(row)) % 2));
+    }
+
+    /** Writes zeros as the input gradients beyond the lengths. */
+    void clear_padding(const Member& member, const ChainBackward& call) const {
+        if (!call.input_gradients)
+            return;
+        const int64_t batch = states_.layout().batch;
+        auto* const gradients = static_cast<T*>(call.input_gradients);
+        for (int64_t row = member.all_rows_share.begin; row < member.all_rows_share.end; ++row)
+            for (int64_t step = rows_.length(row); step < states_.output_end(); ++step)
+                std::fill_n(gradients + (step * batch + sample_of(order(), row)) * d_, d_, T(0));
     }
 
     /** Writes the input gradients of `count` steps from `local` on. */
@@ -152,16 +233,17 @@ private:
                          int64_t count) const {
         if (!call.input_gradients)
             return;
-        const Range rows = member.all_rows_share;
         const int64_t step_size = states_.layout().batch * d_;
-        for (int64_t s = 0; s < count; ++s)
-            kernels_.input_gradients(states_.layout(), parts_.weights.input_weights_transposed(), d_,
-                                     states_.kept(local + s), rows.begin, rows.end,
-                                     static_cast<T*>(call.input_gradients) + (first + local + s) * step_size);
+        for (int64_t s = local; s < local + count; ++s)
+            for (const Span& rows : rows_.taking(member.all_rows_share, first + s))
+                kernels_.input_gradients(states_.layout(), order(), parts_.weights.input_weights_transposed(), d_,
+                                         states_.kept(s), rows,
+                                         static_cast<T*>(call.input_gradients) + (first + s) * step_size);
     }
 
     ChainParts<Num, Cell>& parts_;
     const ChainStates<Num, Cell>& states_;
+    const BatchRows& rows_;
     const ChainKernels<Num>& kernels_;
     const Order order_;
     const int64_t n_;

@@ -8,12 +8,14 @@
 
 #include "core/error.hpp"
 #include "cpu/device.hpp"
+#include "model/calls.hpp"
 
 namespace ortho::cpu {
 
-/** One of the values is not finite. */
-template <class T> [[noreturn]] void fail_not_finite(const char* name, const T* values, int64_t count) {
-    const T* first = std::find_if_not(values, values + count, [](T value) { return std::isfinite(value); });
+/** One of `count` values from `begin` on is not finite. */
+template <class T> [[noreturn]] void fail_not_finite(const char* name, const T* values, int64_t begin, int64_t count) {
+    const T* first =
+        std::find_if_not(values + begin, values + begin + count, [](T value) { return std::isfinite(value); });
     fail(ORTHO_NOT_FINITE, Argument{name, first - values}, "is %s; all values must be finite",
          NumberText(*first).c_str());
 }
@@ -32,14 +34,38 @@ template <class T> void require_finite(CpuDevice& device, const char* name, cons
     });
     if (!found)
         return;
-    fail_not_finite(name, values, count);
+    fail_not_finite(name, values, 0, count);
+}
+
+/** The same for inputs [T, B, D], but for those beyond the lengths of the call. */
+template <class T>
+void require_finite(CpuDevice& device, const char* name, const T* values, const ChainForward& call, int64_t inputs) {
+    if (!values)
+        return;
+    if (!call.lengths) {
+        require_finite(device, name, values, call.steps * call.batch * inputs);
+        return;
+    }
+    const auto& all_finite = device.kernels.template of<T>().vector.all_finite;
+    for (int64_t step = 0; step < call.steps; ++step) {
+        // Samples beside each other are checked together.
+        for (int64_t sample = 0; sample < call.batch;) {
+            int64_t end = sample;
+            while (end < call.batch && call.lengths[end] > step)
+                ++end;
+            const int64_t begin = (step * call.batch + sample) * inputs, count = (end - sample) * inputs;
+            if (count > 0 && !all_finite(values + begin, count))
+                fail_not_finite(name, values, begin, count);
+            sample = end + 1;
+        }
+    }
 }
 
 /** The same on the calling thread alone. */
 template <class T>
 void require_finite(bool (*all_finite)(const T*, int64_t), const char* name, const T* values, int64_t count) {
     if (!all_finite(values, count))
-        fail_not_finite(name, values, count);
+        fail_not_finite(name, values, 0, count);
 }
 
 } // namespace ortho::cpu

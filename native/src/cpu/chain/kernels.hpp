@@ -21,6 +21,7 @@ inline constexpr ChainKernels<Num> chain_kernels{
     .input_weight_gradients = &input_weight_gradients<Num>,
     .input_gradients = &input_gradients<Num>,
     .to_state = &to_state<Num>,
+    .add_to_state = &add_to_state<Num>,
     .from_state = &from_state<Num>,
 };
 

@@ -1,6 +1,8 @@
 // What a chain consists of, for those who run it.
 #pragma once
 
+#include "cpu/chain/inputs.hpp"
+#include "cpu/chain/rows.hpp"
 #include "cpu/chain/states.hpp"
 #include "cpu/chain/sums.hpp"
 #include "cpu/chain/types.hpp"
@@ -15,14 +17,17 @@ template <class Num, class Cell> struct ChainParts {
     ChainParts(const ChainSpec& chain_spec, const ChainKernels<Num>& chain_kernels, Cell chain_cell,
                Weights& chain_weights)
         : spec(chain_spec), kernels(chain_kernels), cell(chain_cell), weights(chain_weights), binding(chain_weights),
-          states(chain_spec), sums(chain_spec) {}
+          states(chain_spec), inputs(chain_spec.input_size), sums(chain_spec) {}
 
     const ChainSpec& spec;
     const ChainKernels<Num>& kernels;
     const Cell cell;
     Weights& weights;
     typename Weights::Binding binding;
+    /** Those of the last forward pass. */
+    BatchRows rows;
     ChainStates<Num, Cell> states;
+    RowInputs<StateOf<Num>> inputs;
     WeightSums<Num> sums;
 };
 

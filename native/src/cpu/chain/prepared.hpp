@@ -35,7 +35,7 @@ private:
 
     void prepare_forward(const WeightsSource& source) override {
         const int64_t tiles = packed_.forward_tiles();
-        for_each_tile(tiles, [&](int64_t layer, Range tile) {
+        for_each_tile(tiles, [&](int64_t layer, Span tile) {
             packed_.pack_forward(tile, layer, static_cast<const T*>(source.weights));
             if (layer == 0)
                 packed_.pack_inputs(tile, static_cast<const T*>(source.input_weights));
@@ -45,7 +45,7 @@ private:
     }
 
     void prepare_backward(const WeightsSource& source) override {
-        for_each_tile(packed_.backward_tiles(), [&](int64_t layer, Range tile) {
+        for_each_tile(packed_.backward_tiles(), [&](int64_t layer, Span tile) {
             packed_.pack_backward(tile, layer, static_cast<const T*>(source.weights));
         });
         packed_.pack_inputs_transposed(static_cast<const T*>(source.input_weights));
@@ -57,7 +57,7 @@ private:
      */
     template <class Body> void for_each_tile(int64_t tiles, Body&& body) {
         const int64_t tasks = std::max<int64_t>(1, spec.layers) * tiles;
-        const auto run = [&](int64_t task) { body(task / tiles, Range{task % tiles, task % tiles + 1}); };
+        const auto run = [&](int64_t task) { body(task / tiles, Span{task % tiles, task % tiles + 1}); };
         // Elements that take as long to pack as it takes to wake a thread.
         constexpr int64_t least = int64_t{1} << 17;
         if (spec.hidden_size * spec.hidden_size * std::max<int64_t>(1, spec.layers) < least)

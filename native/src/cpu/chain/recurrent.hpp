@@ -66,26 +66,28 @@ public:
         const ChainStates<Num, Cell>& states = parts_.states;
         const StateLayout& layout = states.layout();
         const int64_t d = parts_.spec.input_size;
-        const Range units = member.share(layout.units);
-        const Range panels = member.share(layout.panels);
+        const Span units = member.share(layout.units);
+        const Span panels = member.share(layout.panels);
         for (int64_t slice = member.slices.begin; slice < member.slices.end; ++slice) {
-            const Range rows = plan_.rows_of_slice(slice, layout.batch);
-            const GradientSums<Num> sums{
-                .layout = layout,
-                .steps = count,
-                .step_size = layout.size(),
-                .input_step = layout.batch * d,
-                .delta = states.kept(local),
-                .state = states.state(local),
-                .input = d > 0 ? static_cast<const T*>(call.inputs) + (first + local) * layout.batch * d : nullptr,
-                .inputs = d,
-                .row_begin = rows.begin,
-                .row_end = rows.end,
-                .packed_delta = parts_.sums.packed_delta(member.group),
-            };
-            parts_.kernels.weight_gradients(sums, units.begin, units.end, parts_.sums.weights(slice));
-            parts_.kernels.input_weight_gradients(sums, panels.begin, panels.end, parts_.sums.inputs(slice),
-                                                  parts_.sums.bias(slice));
+            const Span rows = plan_.rows_of_slice(slice, layout.batch);
+            for_runs(rows, first + local, count, [&](Span steps, int64_t taking) {
+                const GradientSums<Num> sums{
+                    .layout = layout,
+                    .steps = steps.size(),
+                    .step_size = layout.size(),
+                    .input_step = layout.batch * d,
+                    .delta = states.kept(steps.begin - first),
+                    .state = states.state(steps.begin - first),
+                    .input = parts_.inputs.of(parts_.rows, static_cast<const T*>(call.inputs), steps.begin),
+                    .inputs = d,
+                    .row_begin = rows.begin,
+                    .row_end = rows.begin + taking,
+                    .packed_delta = parts_.sums.packed_delta(member.group),
+                };
+                parts_.kernels.weight_gradients(sums, units.begin, units.end, parts_.sums.weights(slice));
+                parts_.kernels.input_weight_gradients(sums, panels.begin, panels.end, parts_.sums.inputs(slice),
+                                                      parts_.sums.bias(slice));
+            });
         }
     }
 
@@ -105,6 +107,23 @@ public:
     }
 
 private:
+    /**
+     * Calls body(steps, rows) for the steps from the last of `count` back to `first`, as many at once as are taken by
+     * the same number of the first rows of a leaf.
+     */
+    template <class Body> void for_runs(Span leaf, int64_t first, int64_t count, Body&& body) const {
+        const BatchRows& rows = parts_.rows;
+        for (int64_t end = first + count; end > first;) {
+            const BatchRows::Selected taking = rows.taking(leaf, end - 1);
+            const int64_t taken = taking.count == 0 ? 0 : taking.ranges[0].size();
+            // The next row of the leaf joins in at its last step.
+            const int64_t begin = taken < leaf.size() ? std::max(first, rows.length(leaf.begin + taken)) : first;
+            if (taken > 0)
+                body(Span{begin, end}, taken);
+            end = begin;
+        }
+    }
+
     Parts& parts_;
     const Plan& plan_;
 };

@@ -59,12 +59,16 @@ public:
         return Memory(bytes, what);
     }
 
-    /** Divides the memory for a call, once nothing can fail. */
-    void use(const Size& size, Memory grown, const ChainForward& call) noexcept {
+    /**
+     * Divides the memory for a call, once nothing can fail.
+     * @param steps  of the call, whose samples may all be shorter
+     */
+    void use(const Size& size, Memory grown, int64_t steps, const ChainForward& call) noexcept {
         if (grown.bytes() > 0)
             memory_ = std::move(grown);
         layout_ = StateLayout(spec_.hidden_size, call.batch, element);
         segments_ = size.segments;
+        first_output_ = steps - call.output_steps;
         output_steps_ = call.output_steps;
         training_ = call.training;
         if (!training_)
@@ -78,8 +82,10 @@ public:
     const Segments& segments() const { return segments_; }
     bool training() const { return training_; }
     int64_t output_steps() const { return output_steps_; }
+    /** Steps of the call, whose samples may all be shorter. */
+    int64_t output_end() const { return first_output_ + output_steps_; }
     /** Which of the outputs the state after step `step` is; negative: none. */
-    int64_t output_of(int64_t step) const { return step - (segments_.steps - output_steps_); }
+    int64_t output_of(int64_t step) const { return step - first_output_; }
 
     /** State before step `local` of the segment; without training only two of them are kept. */
     T* state(int64_t local) const { return at((training_ ? local : local % 2) * carried_size()); }
@@ -89,11 +95,11 @@ public:
     /** Gradient at a state; two take turns. */
     T* gradient(int64_t which) const { return at(gradients_at_ + which * carried_size()); }
 
-    void clear_rows(T* to, Range rows) const {
+    void clear_rows(T* to, Span rows) const {
         for (int64_t panel = 0; panel < layout_.panels; ++panel)
             std::memset(to + first_of(panel, rows), 0, bytes_of(rows));
     }
-    void copy_rows(const T* from, T* to, Range rows) const {
+    void copy_rows(const T* from, T* to, Span rows) const {
         for (int64_t panel = 0; panel < layout_.panels; ++panel)
             std::memcpy(to + first_of(panel, rows), from + first_of(panel, rows), bytes_of(rows));
     }
@@ -115,10 +121,10 @@ private:
     int64_t kept_size() const { return Cell::kept_vectors * layout_.size(); }
 
     T* at(int64_t offset) const { return memory_.template as<T>() + offset; }
-    int64_t first_of(int64_t panel, Range rows) const {
+    int64_t first_of(int64_t panel, Span rows) const {
         return panel * layout_.panel_stride() + rows.begin * layout_.width;
     }
-    size_t bytes_of(Range rows) const {
+    size_t bytes_of(Span rows) const {
         return static_cast<size_t>((rows.end - rows.begin) * layout_.width) * sizeof(T);
     }
 
@@ -127,6 +133,7 @@ private:
     StateLayout layout_;
     Segments segments_{};
     int64_t kept_at_ = 0, gradients_at_ = 0, checkpoints_at_ = 0;
+    int64_t first_output_ = 0;
     int64_t output_steps_ = 0;
     bool training_ = false;
 };

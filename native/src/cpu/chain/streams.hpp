@@ -22,7 +22,7 @@ public:
     CpuStreams(CpuDevice& device, ortho_weights& prepared, const Weights& packed, Cell cell, int64_t stream_count)
         : ortho_streams(prepared, stream_count), kernels_(device.kernels.template chain<Num>()),
           all_finite_(device.kernels.template of<T>().vector.all_finite), spec_(prepared.spec), binding_(packed),
-          tiles_(packed.forward_tiles()) {
+          tiles_(packed.forward_tiles()), rows_{0, stream_count} {
         const StateLayout layout(spec_.hidden_size, count, sizeof(T));
         Weights::check_batch("count", spec_, layout);
         states_ = Memory(checked_product("the states of streams",
@@ -46,7 +46,7 @@ public:
             for (int64_t row = 0; row < count; ++row)
                 if (resets[row])
                     clear_row(previous(), row);
-        kernels_.of(step_.cell).forward(step_, 0, count, 0, tiles_);
+        kernels_.of(step_.cell).forward(step_, {&rows_, 1}, 0, tiles_);
         T* const next = previous();
         step_.previous = step_.next;
         step_.next = next;
@@ -55,14 +55,14 @@ public:
     }
 
     void read(void* states) const override {
-        kernels_.from_state(step_.layout, step_.previous, 0, count, static_cast<T*>(states));
+        kernels_.from_state(step_.layout, nullptr, step_.previous, rows_, static_cast<T*>(states));
     }
 
     void write(const void* states) override {
         const T* const rows = static_cast<const T*>(states);
         if (spec_.check_finite)
             require_finite(all_finite_, "states", rows, count * spec_.hidden_size);
-        kernels_.to_state(step_.layout, rows, 0, count, previous());
+        kernels_.to_state(step_.layout, nullptr, rows, rows_, previous());
     }
 
 private:
@@ -80,6 +80,7 @@ private:
     const ChainSpec& spec_;
     typename Weights::Binding binding_;
     const int64_t tiles_;
+    const Span rows_;
     Memory states_;
     ForwardStep<Num, Cell> step_{};
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "model/cells/filter.hpp"
+#include "model/fold.hpp"
 #include "model/numeric.hpp"
 
 namespace ortho::cpu {
@@ -58,6 +59,22 @@ enum GatherRun : uint8_t {
     all_but_last = 3
 };
 
+/** Rows that a kernel works on: some ranges, in their order. */
+struct RowRanges {
+    const Span* ranges;
+    int64_t count;
+};
+
+/**
+ * Which sample of a batch each row of a state is; null: row r is sample r. Arrays of the caller are in the order of
+ * the samples.
+ */
+using SampleOrder = const int32_t*;
+
+[[gnu::always_inline]] inline int64_t sample_of(SampleOrder order, int64_t row) {
+    return order ? order[row] : row;
+}
+
 /** What a cell's step reads of the weights; each cell has its own, forward and backward. */
 template <class Num, class Cell> struct ForwardOperands;
 template <class Num, class Cell> struct BackwardOperands;
@@ -87,11 +104,12 @@ template <class Num, class Cell> struct ForwardStep {
     bool descending; // column tiles from the last to the first
     ForwardOperands<Num, Cell> operands;
     int64_t inputs;               // D
-    const StateOf<Num>* input;    // [batch, D]
+    const StateOf<Num>* input;    // [batch, D], in the order of the rows
     const StateOf<Num>* previous; // state x_{k-1}
     StateOf<Num>* next;           // state x_k
     StateOf<Num>* kept;           // what backward needs of the step, laid out as a state; null: not wanted
-    StateOf<Num>* output;         // [batch, units] row-major copy of x_k; null: not wanted
+    StateOf<Num>* output;         // [batch, units] row-major copy of x_k by samples; null: not wanted
+    SampleOrder order;
 };
 
 /** One step backward for some rows and column tiles: g_{k-1} of g_k and δ_k, then δ_{k-1}. */
@@ -100,11 +118,12 @@ template <class Num, class Cell> struct BackwardStep {
     Cell cell;
     bool descending; // column tiles from the last to the first
     BackwardOperands<Num, Cell> operands;
-    const StateOf<Num>* gradient;    // g_k, laid out as a state; null: no product, previous_gradient is added to
-    const StateOf<Num>* delta;       // δ_k
-    const StateOf<Num>* arriving;    // [batch, units] row-major: gradient that arrives at x_{k-1} from outside; or null
-    StateOf<Num>* previous_gradient; // g_{k-1}, written
-    StateOf<Num>* previous_delta;    // in: what step k-1 kept, out: δ_{k-1}; null: there is no step before
+    const StateOf<Num>* gradient; // g_k, laid out as a state; null: no product, previous_gradient is added to
+    const StateOf<Num>* delta;    // δ_k
+    const StateOf<Num>* arriving; // [batch, units] by samples: gradient that arrives at x_{k-1} from outside; or null
+    SampleOrder order;
+    StateOf<Num>* previous_gradient;    // g_{k-1}, written
+    StateOf<Num>* previous_delta;       // in: what step k-1 kept, out: δ_{k-1}; null: there is no step before
     const StateOf<Num>* previous_state; // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
 };
 
@@ -116,7 +135,7 @@ template <class Num> struct GradientSums {
     int64_t input_step;         // elements from one step to the next in input
     const StateOf<Num>* delta;  // δ of the first of the steps
     const StateOf<Num>* state;  // x before the first of the steps
-    const StateOf<Num>* input;  // u of the first of the steps, [batch, D]
+    const StateOf<Num>* input;  // u of the first of the steps, [batch, D], in the order of the rows
     int64_t inputs;             // D
     int64_t row_begin, row_end; // rows of the batch
     StateOf<Num>* packed_delta; // scratch for the δ of these units, steps and rows: [tile of units][row][tile units]
@@ -124,10 +143,8 @@ template <class Num> struct GradientSums {
 
 /** The steps of a cell. */
 template <class Num, class Cell> struct CellKernels {
-    void (*forward)(const ForwardStep<Num, Cell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
-                    int64_t tile_end);
-    void (*backward)(const BackwardStep<Num, Cell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
-                     int64_t tile_end);
+    void (*forward)(const ForwardStep<Num, Cell>& step, RowRanges rows, int64_t tile_begin, int64_t tile_end);
+    void (*backward)(const BackwardStep<Num, Cell>& step, RowRanges rows, int64_t tile_begin, int64_t tile_end);
 };
 
 template <class Num> struct ChainKernels {
@@ -156,16 +173,17 @@ template <class Num> struct ChainKernels {
     /** input_sums[d, :] += Σ u_d δ, bias_sums += Σ δ, over the panels of [panel_begin, panel_end). */
     void (*input_weight_gradients)(const GradientSums<Num>& sums, int64_t panel_begin, int64_t panel_end,
                                    SumOf<Num>* input_sums, SumOf<Num>* bias_sums);
-    /** input_gradients[row, :] = Vᵀ δ for the rows; input_weights packed by pack_columns with single_tile. */
-    void (*input_gradients)(const StateLayout& layout, const StorageOf<Num>* input_weights, int64_t inputs,
-                            const StateOf<Num>* delta, int64_t row_begin, int64_t row_end,
-                            StateOf<Num>* input_gradients);
+    /** input_gradients[sample, :] = Vᵀ δ for the rows; input_weights packed by pack_columns with single_tile. */
+    void (*input_gradients)(const StateLayout& layout, SampleOrder order, const StorageOf<Num>* input_weights,
+                            int64_t inputs, const StateOf<Num>* delta, Span rows, StateOf<Num>* input_gradients);
 
-    /** Row-major [batch, units] rows to and from the layout of states. */
-    void (*to_state)(const StateLayout& layout, const StateOf<Num>* rows, int64_t row_begin, int64_t row_end,
+    /** Samples, [batch, units] row-major, to the rows of a state, added to them, and back. */
+    void (*to_state)(const StateLayout& layout, SampleOrder order, const StateOf<Num>* samples, Span rows,
                      StateOf<Num>* state);
-    void (*from_state)(const StateLayout& layout, const StateOf<Num>* state, int64_t row_begin, int64_t row_end,
-                       StateOf<Num>* rows);
+    void (*add_to_state)(const StateLayout& layout, SampleOrder order, const StateOf<Num>* samples, Span rows,
+                         StateOf<Num>* state);
+    void (*from_state)(const StateLayout& layout, SampleOrder order, const StateOf<Num>* state, Span rows,
+                       StateOf<Num>* samples);
 };
 
 } // namespace ortho::cpu

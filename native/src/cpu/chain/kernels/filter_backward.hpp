@@ -44,15 +44,14 @@ void backward_epilogue(const BackwardStep<Num, FilterCell>& step, int64_t row, i
         const int64_t at = layout.offset(u, row);
         StateOf<Num>* const previous = step.previous_gradient + at;
         StateOf<Num>* const delta = step.previous_delta ? step.previous_delta + at : nullptr;
-        const StateOf<Num>* const arriving =
-            step.arriving && u < layout.units ? step.arriving + row * layout.units + u : nullptr;
+        const StateOf<Num>* const arriving = step.arriving && u < layout.units ? step.arriving + u : nullptr;
         const typename S::vec beta = S::load(step.operands.beta + u);
         const FilterCell cell = step.cell;
         const auto epilogue_of_rows = [&](const auto& gradient) {
             for (int64_t r = 0; r < rows; ++r) {
                 typename S::vec g = gradient(r);
                 if (arriving)
-                    g += S::load_partial(arriving + r * layout.units, layout.units - u);
+                    g += S::load_partial(arriving + sample_of(step.order, row + r) * layout.units, layout.units - u);
                 S::store(previous + r * width, g);
                 if (delta)
                     S::store(delta + r * width,
@@ -77,14 +76,13 @@ void backward_epilogue(const BackwardStep<Num, FilterCell>& step, int64_t row, i
 }
 
 template <class Num, int width>
-void backward_width(const BackwardStep<Num, FilterCell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+void backward_width(const BackwardStep<Num, FilterCell>& step, RowRanges rows_of_batch, int64_t tile_begin,
                     int64_t tile_end) {
     TileProducts<SumOf<Num>> result;
     static constexpr auto kernels = transposed_tiles<Num, width>(SingleVectors{});
     for_tiles<SumOf<Num>>(step.layout.padded, tile_begin, tile_end, step.descending, kernels,
                           [&](int64_t unit, int vectors, const auto& products) {
-                              even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
-                                  const int64_t row = row_begin + begin;
+                              row_pieces(rows_of_batch, single_rows, [&](int64_t row, int64_t rows) {
                                   if (step.previous_delta) {
                                       prefetch_tile<true>(step.layout, step.previous_delta, row, rows, unit, vectors);
                                       prefetch_tile<false>(step.layout, step.previous_state, row, rows, unit, vectors);
@@ -98,12 +96,11 @@ void backward_width(const BackwardStep<Num, FilterCell>& step, int64_t row_begin
 }
 
 template <class Num>
-void backward_rows(const BackwardStep<Num, FilterCell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
-                   int64_t tile_end) {
+void backward_rows(const BackwardStep<Num, FilterCell>& step, RowRanges rows, int64_t tile_begin, int64_t tile_end) {
     if (step.layout.width == narrow_width<StateOf<Num>>)
-        backward_width<Num, narrow_width<StateOf<Num>>>(step, row_begin, row_end, tile_begin, tile_end);
+        backward_width<Num, narrow_width<StateOf<Num>>>(step, rows, tile_begin, tile_end);
     else
-        backward_width<Num, wide_width<StateOf<Num>>>(step, row_begin, row_end, tile_begin, tile_end);
+        backward_width<Num, wide_width<StateOf<Num>>>(step, rows, tile_begin, tile_end);
 }
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

@@ -127,18 +127,17 @@ void forward_epilogue(const ForwardStep<Num, FilterCell>& step, int64_t row, int
         }
         if (step.output && u < layout.units)
             for (int64_t r = 0; r < rows; ++r)
-                S::store_partial(step.output + (row + r) * layout.units + u, S::load(next + r * width),
-                                 layout.units - u);
+                S::store_partial(step.output + sample_of(step.order, row + r) * layout.units + u,
+                                 S::load(next + r * width), layout.units - u);
     }
 }
 
 template <class Num, int width>
-void forward_width(const ForwardStep<Num, FilterCell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
+void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_batch, int64_t tile_begin,
                    int64_t tile_end) {
     TileProducts<SumOf<Num>> result;
     const auto run = [&](int64_t unit, int vectors, const auto& products) {
-        even_pieces(row_end - row_begin, static_cast<int64_t>(products.size()), [&](int64_t begin, int64_t rows) {
-            const int64_t row = row_begin + begin;
+        row_pieces(rows_of_batch, static_cast<int64_t>(products.size()), [&](int64_t row, int64_t rows) {
             if (step.kept) {
                 // In training no step's output was in a cache before.
                 prefetch_tile<true>(step.layout, step.next, row, rows, unit, vectors);
@@ -160,12 +159,11 @@ void forward_width(const ForwardStep<Num, FilterCell>& step, int64_t row_begin, 
 }
 
 template <class Num>
-void forward_rows(const ForwardStep<Num, FilterCell>& step, int64_t row_begin, int64_t row_end, int64_t tile_begin,
-                  int64_t tile_end) {
+void forward_rows(const ForwardStep<Num, FilterCell>& step, RowRanges rows, int64_t tile_begin, int64_t tile_end) {
     if (step.layout.width == narrow_width<StateOf<Num>>)
-        forward_width<Num, narrow_width<StateOf<Num>>>(step, row_begin, row_end, tile_begin, tile_end);
+        forward_width<Num, narrow_width<StateOf<Num>>>(step, rows, tile_begin, tile_end);
     else
-        forward_width<Num, wide_width<StateOf<Num>>>(step, row_begin, row_end, tile_begin, tile_end);
+        forward_width<Num, wide_width<StateOf<Num>>>(step, rows, tile_begin, tile_end);
 }
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

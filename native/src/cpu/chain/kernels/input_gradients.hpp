@@ -30,8 +30,8 @@ constexpr ByTile<InputProduct<Num>, single_rows, sizeof...(c)> input_tiles(std::
 }
 
 template <class Num, int width>
-void input_gradients_width(const StateLayout& layout, const StorageOf<Num>* input_weights, int64_t inputs,
-                           const StateOf<Num>* delta, int64_t row_begin, int64_t row_end,
+void input_gradients_width(const StateLayout& layout, SampleOrder order, const StorageOf<Num>* input_weights,
+                           int64_t inputs, const StateOf<Num>* delta, Span rows_of_batch,
                            StateOf<Num>* input_gradients) {
     using S = Simd<SumOf<Num>>;
     TileProducts<SumOf<Num>> result;
@@ -41,15 +41,15 @@ void input_gradients_width(const StateLayout& layout, const StorageOf<Num>* inpu
     static constexpr auto kernels = input_tiles<Num, width>(SingleVectors{});
     for_tiles<SumOf<Num>>(padded, 0, (padded + tile_units - 1) / tile_units, false, kernels,
                           [&](int64_t input, int vectors, const auto& products) {
-                              even_pieces(row_end - row_begin, single_rows, [&](int64_t begin, int64_t rows) {
-                                  const int64_t row = row_begin + begin;
+                              even_pieces(rows_of_batch.size(), single_rows, [&](int64_t begin, int64_t rows) {
+                                  const int64_t row = rows_of_batch.begin + begin;
                                   products[static_cast<size_t>(rows - 1)](layout, delta + row * width,
                                                                           input_weights + input * layout.units, result);
                                   for (int64_t r = 0; r < rows; ++r)
                                       for (int c = 0; c < vectors; ++c) {
                                           const int64_t d = input + c * S::width;
                                           if (d < inputs)
-                                              S::store_partial(input_gradients + (row + r) * inputs + d,
+                                              S::store_partial(input_gradients + sample_of(order, row + r) * inputs + d,
                                                                S::load(result.filtered + (r * vectors + c) * S::width),
                                                                inputs - d);
                                       }
@@ -58,13 +58,13 @@ void input_gradients_width(const StateLayout& layout, const StorageOf<Num>* inpu
 }
 
 template <class Num>
-void input_gradients(const StateLayout& layout, const StorageOf<Num>* input_weights, int64_t inputs,
-                     const StateOf<Num>* delta, int64_t row_begin, int64_t row_end, StateOf<Num>* gradients) {
+void input_gradients(const StateLayout& layout, SampleOrder order, const StorageOf<Num>* input_weights, int64_t inputs,
+                     const StateOf<Num>* delta, Span rows, StateOf<Num>* gradients) {
     if (layout.width == narrow_width<StateOf<Num>>)
-        input_gradients_width<Num, narrow_width<StateOf<Num>>>(layout, input_weights, inputs, delta, row_begin, row_end,
+        input_gradients_width<Num, narrow_width<StateOf<Num>>>(layout, order, input_weights, inputs, delta, rows,
                                                                gradients);
     else
-        input_gradients_width<Num, wide_width<StateOf<Num>>>(layout, input_weights, inputs, delta, row_begin, row_end,
+        input_gradients_width<Num, wide_width<StateOf<Num>>>(layout, order, input_weights, inputs, delta, rows,
                                                              gradients);
 }
 

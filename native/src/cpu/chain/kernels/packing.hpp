@@ -57,30 +57,50 @@ void pack_columns(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t
 }
 
 template <class Num>
-void to_state(const StateLayout& layout, const StateOf<Num>* rows, int64_t row_begin, int64_t row_end,
+void to_state(const StateLayout& layout, SampleOrder order, const StateOf<Num>* samples, Span rows,
               StateOf<Num>* state) {
     for (int64_t panel = 0; panel < layout.panels; ++panel) {
         const int64_t first = panel * layout.width;
-        for (int64_t row = row_begin; row < row_end; ++row) {
+        for (int64_t row = rows.begin; row < rows.end; ++row) {
             StateOf<Num>* out = state + panel * layout.panel_stride() + row * layout.width;
+            const StateOf<Num>* in = samples + sample_of(order, row) * layout.units;
             for (int64_t u = 0; u < layout.width; ++u)
-                out[u] = first + u < layout.units ? rows[row * layout.units + first + u] : StateOf<Num>(0);
+                out[u] = first + u < layout.units ? in[first + u] : StateOf<Num>(0);
         }
     }
 }
 
-template <class Num>
-void from_state(const StateLayout& layout, const StateOf<Num>* state, int64_t row_begin, int64_t row_end,
-                StateOf<Num>* rows) {
+/** Calls body(sample elements, state elements, count) for the parts of the rows that lie in one panel. */
+template <class Num, class Samples, class State, class Body>
+[[gnu::always_inline]] inline void for_rows_of_panels(const StateLayout& layout, SampleOrder order, Samples* samples,
+                                                      Span rows, State* state, Body&& body) {
     for (int64_t panel = 0; panel < layout.panels; ++panel) {
         const int64_t first = panel * layout.width;
         const int64_t count = layout.units - first < layout.width ? layout.units - first : layout.width;
-        for (int64_t row = row_begin; row < row_end; ++row) {
-            const StateOf<Num>* in = state + panel * layout.panel_stride() + row * layout.width;
-            for (int64_t u = 0; u < count; ++u)
-                rows[row * layout.units + first + u] = in[u];
-        }
+        for (int64_t row = rows.begin; row < rows.end; ++row)
+            body(samples + sample_of(order, row) * layout.units + first,
+                 state + panel * layout.panel_stride() + row * layout.width, count);
     }
+}
+
+template <class Num>
+void add_to_state(const StateLayout& layout, SampleOrder order, const StateOf<Num>* samples, Span rows,
+                  StateOf<Num>* state) {
+    for_rows_of_panels<Num>(layout, order, samples, rows, state,
+                            [](const StateOf<Num>* in, StateOf<Num>* out, int64_t count) {
+                                for (int64_t u = 0; u < count; ++u)
+                                    out[u] += in[u];
+                            });
+}
+
+template <class Num>
+void from_state(const StateLayout& layout, SampleOrder order, const StateOf<Num>* state, Span rows,
+                StateOf<Num>* samples) {
+    for_rows_of_panels<Num>(layout, order, samples, rows, state,
+                            [](StateOf<Num>* out, const StateOf<Num>* in, int64_t count) {
+                                for (int64_t u = 0; u < count; ++u)
+                                    out[u] = in[u];
+                            });
 }
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

@@ -41,6 +41,12 @@ template <class Body> [[gnu::always_inline]] inline void even_pieces(int64_t cou
     }
 }
 
+/** The same for ranges of rows: calls body(first row, rows). */
+template <class Body> [[gnu::always_inline]] inline void row_pieces(RowRanges rows, int64_t most, Body&& body) {
+    for (const Span *range = rows.ranges, *const end = range + rows.count; range != end; ++range)
+        even_pieces(range->size(), most, [&](int64_t begin, int64_t count) { body(range->begin + begin, count); });
+}
+
 /** Widths of a panel: one for chains of a single line of units, one for all others (see StateLayout). */
 template <class T> inline constexpr int narrow_width = 64 / static_cast<int>(sizeof(T));
 template <class T> inline constexpr int wide_width = 4 * narrow_width<T>;
