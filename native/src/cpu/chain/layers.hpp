@@ -61,8 +61,8 @@ public:
         const StateLayout& layout = states.layout();
         WeightSums<Num>& sums = parts_.sums;
         const int64_t n = layout.units, layer = first + local;
-        const Span units = member.share(n);
-        const Span panels = member.share(layout.panels);
+        const Range units = member.share(n);
+        const Range panels = member.share(layout.panels);
         const GradientSums<Num> products{
             .layout = layout,
             .steps = 1,

@@ -7,8 +7,10 @@
 
 namespace ortho::cpu {
 
+using Range = Span;
+
 /** Part `index` of `parts` nearly equal parts of a range. */
-inline Span part_of(Span whole, int64_t index, int64_t parts) {
+inline Range part_of(Range whole, int64_t index, int64_t parts) {
     const int64_t count = whole.end - whole.begin;
     return {whole.begin + count * index / parts, whole.begin + count * (index + 1) / parts};
 }
@@ -49,8 +51,8 @@ struct Plan {
 
     int64_t threads() const { return groups * members; }
 
-    Span slices_of_group(int64_t group) const { return part_of({0, slices}, group, groups); }
-    Span rows_of_slice(int64_t slice, int64_t batch) const { return part_of({0, batch}, slice, slices); }
+    Range slices_of_group(int64_t group) const { return part_of({0, slices}, group, groups); }
+    Range rows_of_slice(int64_t slice, int64_t batch) const { return part_of({0, batch}, slice, slices); }
 
 private:
     void divide(int64_t batch);

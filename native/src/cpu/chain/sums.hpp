@@ -40,7 +40,7 @@ public:
 
     void clear(int64_t slice) { std::memset(weights(slice), 0, static_cast<size_t>(slice_size()) * sizeof(Sum)); }
     /** Clears ∂W of some units and ∂b of some panels. */
-    void clear(int64_t slice, Span units, Span panels) {
+    void clear(int64_t slice, Range units, Range panels) {
         for (int64_t panel = 0; panel < panels_; ++panel)
             std::memset(weights(slice) + weight_at(panel, units.begin), 0,
                         static_cast<size_t>((units.end - units.begin) * width_) * sizeof(Sum));
@@ -79,7 +79,7 @@ public:
             out[i * d_ + d] = accumulate ? out[i * d_ + d] + total[i] : total[i];
     }
     /** Writes ∂b of the units of some panels. */
-    void write_bias(Span panels, bool accumulate, State* out) const {
+    void write_bias(Range panels, bool accumulate, State* out) const {
         const int64_t from = panels.begin * width_;
         write(bias(0) + from, std::min(panels.end * width_, n_) - from, accumulate, out + from);
     }

@@ -36,10 +36,10 @@ struct Member {
     bool works;
     int64_t group;
     int64_t members;
-    int64_t index;       // in the group
-    Span slices;         // of the group
-    Span rows;           // that this member steps
-    Span all_rows_share; // of the group's rows, where columns are not shared out
+    int64_t index;        // in the group
+    Range slices;         // of the group
+    Range rows;           // that this member steps
+    Range all_rows_share; // of the group's rows, where columns are not shared out
     int64_t column_part;
     int64_t column_parts;
     Barrier* barrier;
@@ -52,8 +52,8 @@ struct Member {
         members = plan.members;
         index = rank % plan.members;
         slices = plan.slices_of_group(group);
-        const Span group_rows = {plan.rows_of_slice(slices.begin, batch).begin,
-                                 plan.rows_of_slice(slices.end - 1, batch).end};
+        const Range group_rows = {plan.rows_of_slice(slices.begin, batch).begin,
+                                  plan.rows_of_slice(slices.end - 1, batch).end};
         rows = part_of(group_rows, index % plan.row_parts, plan.row_parts);
         all_rows_share = part_of(group_rows, index, members);
         column_part = index / plan.row_parts;
@@ -62,9 +62,9 @@ struct Member {
     }
 
     /** The column tiles that this member steps, of `count`. */
-    Span columns(int64_t count) const { return part_of({0, count}, column_part, column_parts); }
+    Range columns(int64_t count) const { return part_of({0, count}, column_part, column_parts); }
     /** Its share of `count` things that are divided among all members. */
-    Span share(int64_t count) const { return part_of({0, count}, index, members); }
+    Range share(int64_t count) const { return part_of({0, count}, index, members); }
     void wait() const {
         if (members > 1)
             barrier->wait();

@@ -137,11 +137,11 @@ public:
     }
 
     /** Packs tiles of a layer. @param weights  W of all layers */
-    void pack_forward(Span tiles, int64_t layer, const T* weights) {
+    void pack_forward(Range tiles, int64_t layer, const T* weights) {
         kernels_.pack_rows(weights + layer * n_ * n_, n_, n_, forward_tile_, tiles.begin, tiles.end,
                            slot<Storage>(forward_, layer, matrix_));
     }
-    void pack_backward(Span tiles, int64_t layer, const T* weights) {
+    void pack_backward(Range tiles, int64_t layer, const T* weights) {
         kernels_.pack_columns(weights + layer * n_ * n_, n_, n_, kernels_.single_tile, tiles.begin, tiles.end,
                               slot<Storage>(backward_, layer, matrix_));
     }
@@ -149,7 +149,7 @@ public:
     void copy_bias(int64_t layer, const T* bias) {
         std::memcpy(slot<T>(bias_, layer, padded_), bias + layer * n_, static_cast<size_t>(n_) * sizeof(T));
     }
-    void pack_inputs(Span tiles, const T* input_weights) {
+    void pack_inputs(Range tiles, const T* input_weights) {
         if (d_ > 0)
             kernels_.pack_rows(input_weights, n_, d_, forward_tile_, tiles.begin, tiles.end,
                                at<Storage>(input_weights_));
