@@ -89,6 +89,7 @@ public:
         const ChainStates<Num, Cell>& states = parts_.states;
         const StateLayout& layout = states.layout();
         const int64_t n = layout.units, layer = first + local;
+        const Range units = member.share(n);
         const GradientSums<Num> products{
             .layout = layout,
             .steps = 1,
@@ -101,9 +102,8 @@ public:
             .row_begin = part_.rows_of(member.leaves.begin).begin,
             .leaves = rows_.data() + member.leaves.begin,
             .leaf_count = member.leaves.size(),
-            .packed_delta = parts_.sums.packed_delta(member.group),
+            .packed_delta = parts_.sums.packed_delta(member.group, units.begin),
         };
-        const Range units = member.share(n);
         const Range tiles = member.share(parts_.outer_tiles());
         const auto sum_to = [&](const SumTarget<Num>& weights, const SumTarget<Num>& bias) {
             parts_.kernels.weight_gradients(products, units.begin, units.end, weights);

@@ -81,7 +81,7 @@ public:
                 .row_begin = rows.begin,
                 .leaves = &alone,
                 .leaf_count = 1,
-                .packed_delta = parts_.sums.packed_delta(member.group),
+                .packed_delta = parts_.sums.packed_delta(member.group, units.begin),
             };
             parts_.kernels.weight_gradients(sums, units.begin, units.end, parts_.sums.weights(set, continued));
             // ∂V and ∂b have too few columns for all members, so they are shared by leaves as well.

@@ -90,9 +90,9 @@ public:
     SumTarget<Num> bias(int64_t set, bool continued) const {
         return {at(set) + (n_ + d_) * stride_, stride_, width_, stride_, set_size(), continued, false};
     }
-    /** Scratch of a group for δ, packed. */
-    State* packed_delta(int64_t group) const {
-        return reinterpret_cast<State*>(at(need_.sets)) + group * n_ * need_.rows;
+    /** Scratch of a group for δ, packed: for the units from `unit` on. Members of a group need not be at the same leaf. */
+    State* packed_delta(int64_t group, int64_t unit) const {
+        return reinterpret_cast<State*>(at(need_.sets)) + (group * n_ + unit) * need_.rows;
     }
 
     /** Adds nodes to those that are wanted, and writes ∂W [N, N] of a unit. */

@@ -152,14 +152,14 @@ void weight_gradients_width(const GradientSums<Num>& sums, int64_t unit_begin, i
     // read for every panel of x.
     const int64_t rows = sums.steps * (sums.row_end() - sums.row_begin);
     outer_tiles<width>(unit_begin, unit_end, [&](int64_t unit, int64_t units) {
-        packs[static_cast<size_t>(units - 1)](sums, unit, sums.packed_delta + unit * rows);
+        packs[static_cast<size_t>(units - 1)](sums, unit, sums.packed_delta + (unit - unit_begin) * rows);
     });
     for (int64_t panel = 0; panel < layout.panels; ++panel) {
         // The last panel may be filled in part: vectors behind `padded` hold nothing.
         const int64_t used = layout.padded - panel * width < width ? layout.padded - panel * width : width;
         for (int64_t first = 0; first < used; first += C * Simd<SumOf<Num>>::width)
             outer_tiles<width>(unit_begin, unit_end, [&](int64_t unit, int64_t units) {
-                products[static_cast<size_t>(units - 1)](sums, sums.packed_delta + unit * rows, unit, panel, first,
+                products[static_cast<size_t>(units - 1)](sums, sums.packed_delta + (unit - unit_begin) * rows, unit, panel, first,
                                                          target);
             });
     }
