@@ -94,6 +94,17 @@ private:
 };
 
 /**
+ * Of leaves that are summed in their order from `first` on: how many nodes before a leaf it completes larger ones with,
+ * the nearest first. What is left of all nodes then is their cover.
+ */
+inline int64_t joins_of(int64_t first, int64_t leaf) {
+    int64_t joins = 0;
+    for (int64_t size = 2; (leaf + 1) % size == 0 && leaf + 1 - size >= first; size *= 2)
+        ++joins;
+    return joins;
+}
+
+/**
  * Puts nodes together, from the first leaf to the last: the nodes so far lie in slots, and one that completes a larger
  * node is added to it. How slots are added is the caller's business.
  */

@@ -86,7 +86,7 @@ public:
                 .layout = layout,
                 .cell = parts_.cell,
                 .descending = false,
-                .operands = parts_.weights.backward(first + size - 1, parts_.binding),
+                .operands = parts_.weights.backward(first + size - 1, parts_.binding, member.group),
                 .gradient = nullptr,
                 .delta = nullptr,
                 .arriving = nullptr,
@@ -114,7 +114,7 @@ public:
                     summed = local;
                 }
                 step.descending = descending(layer);
-                step.operands = parts_.weights.backward(layer, parts_.binding);
+                step.operands = parts_.weights.backward(layer, parts_.binding, member.group);
                 step.gradient = states_.gradient(current);
                 step.delta = states_.kept(local);
                 step.arriving = arriving_at(layer);
@@ -158,7 +158,7 @@ private:
                 .layout = layout,
                 .cell = parts_.cell,
                 .descending = descending(step),
-                .operands = parts_.weights.forward(step, parts_.binding),
+                .operands = parts_.weights.forward(step, parts_.binding, member.group),
                 .inputs = d_,
                 .input = parts_.inputs.of(rows_, inputs, step),
                 .previous = states_.state(local),

@@ -34,9 +34,11 @@ public:
     };
 
     BatchRows() = default;
+    /** Samples of equal lengths. */
+    BatchRows(int64_t batch, int64_t steps) : batch_(batch), steps_(steps) {}
 
     /** Takes memory only where lengths differ. @param steps  of the call */
-    BatchRows(const ChainForward& call, int64_t steps) : batch_(call.batch), steps_(steps) {
+    BatchRows(const ChainForward& call, int64_t steps) : BatchRows(call.batch, steps) {
         if (!call.lengths)
             return;
         const int32_t* const lengths = call.lengths;
