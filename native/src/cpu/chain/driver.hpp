@@ -71,7 +71,7 @@ public:
             states_.clear_rows(states_.gradient(1), share);
         clear_padding(member, call);
         member.wait();
-        for (int64_t steps_done = states_.output_end(); steps_done > segments.steps; --steps_done)
+        for (int64_t steps_done = states_.output_end(); steps_done >= segments.steps; --steps_done)
             pass_through(member, steps_done, arriving_at(steps_done));
         for (int64_t segment = segments.count() - 1; segment >= 0; --segment) {
             const int64_t first = segments.first(segment);

@@ -110,8 +110,9 @@ public:
         };
         team.for_each_task(parts_.spec.hidden_size,
                            [&](int64_t i) { sums.write_weights(leaves, i, target(call.weight_gradients)); });
-        team.for_each_task(parts_.spec.input_size,
-                           [&](int64_t d) { sums.write_input_weights(leaves, d, target(call.input_weight_gradients)); });
+        team.for_each_task(parts_.spec.input_size, [&](int64_t d) {
+            sums.write_input_weights(leaves, d, target(call.input_weight_gradients));
+        });
         for (int64_t panel = 0; panel < sums.panels(); ++panel)
             sums.write_bias(leaves, panel, target(call.bias_gradients));
     }

@@ -92,7 +92,8 @@ public:
     SumTarget<Num> bias(int64_t set, bool continued) const {
         return {at(set) + (n_ + d_) * stride_, stride_, width_, stride_, set_size(), continued, false};
     }
-    /** Scratch of a group for δ, packed: for the units from `unit` on. Members of a group need not be at the same leaf. */
+    /** Scratch of a group for δ, packed: for the units from `unit` on. Members of a group need not be at the same leaf.
+     */
     State* packed_delta(int64_t group, int64_t unit) const {
         return reinterpret_cast<State*>(at(need_.sets)) + (group * n_ + unit) * need_.rows;
     }
@@ -114,8 +115,9 @@ public:
     }
     /** The same for ∂b [N] of a panel of units. */
     void write_bias(const SummedNodes& nodes, int64_t panel, const GradientTarget<State>& to) const {
-        fold(nodes, (n_ + d_) * stride_ + panel * width_, panel,
-             [&](int64_t sum, int64_t column, const Sum* values) { write(to, sum, panel * width_, 1, column, values); });
+        fold(nodes, (n_ + d_) * stride_ + panel * width_, panel, [&](int64_t sum, int64_t column, const Sum* values) {
+            write(to, sum, panel * width_, 1, column, values);
+        });
     }
     int64_t panels() const { return panels_; }
 
