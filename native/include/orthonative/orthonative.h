@@ -712,7 +712,8 @@ ORTHO_API void ortho_chain_free(ortho_chain* chain);
 ORTHO_API ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double* matrix);
 
 /**
- * Tells how much memory the calls of a chain would take, before they are made. With lengths they take less.
+ * Tells how much memory the calls of a chain would take, before they are made. With
+ * lengths they take what the longest sample takes, and on a CPU a copy of the inputs.
  * @param steps        T of a recurrent chain; 0 for a feedforward one
  * @param training     1: with what backward needs; 0: without
  * @param state_bytes  written: what a forward call keeps

@@ -1,0 +1,108 @@
+// A training step of a batch of sequences with lengths against the same batch without, in turns.
+//
+//     lengths_bench [options]
+//       --pairs N    turns a shape (default 21)
+//       --threads N  of the device (default 1)
+//       --markdown   prints the table for docs/benchmarks.md
+//
+// The ratios are time(with lengths) / time(without) of a turn, their medians over the turns: of lengths that are all T,
+// and of lengths that are uniform in 1 to T, beside what the sum of these is of T B.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "measure.hpp"
+
+using namespace ortho::bench;
+
+namespace {
+
+struct Shape {
+    int64_t units;
+    int64_t batch;
+    int64_t steps;
+};
+
+void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown) {
+    const auto [n, batch, steps] = shape;
+    const double alpha = 1, beta = 0.05;
+    ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
+    options.hidden_size = n;
+    options.input_size = 1;
+    options.alpha = &alpha;
+    options.beta = &beta;
+    options.alpha_count = options.beta_count = 1;
+    ortho_chain* chain = nullptr;
+    require(ortho_chain_create(&chain, device, &options));
+    const auto w = normal(1, 0.05, n * n), v = normal(2, 1, n), b = normal(3, 0.1, n), u = normal(4, 1, steps * batch),
+               arriving = normal(5, 1, batch * n);
+    std::vector<float> dw(w.size()), dv(v.size()), db(b.size()), last(static_cast<size_t>(batch * n));
+
+    const std::vector<int32_t> all(static_cast<size_t>(batch), static_cast<int32_t>(steps));
+    std::vector<int32_t> uniform = all;
+    std::mt19937 random(1);
+    for (int32_t& length : uniform)
+        length = 1 + static_cast<int32_t>(random() % static_cast<uint32_t>(steps));
+    const auto step = [&](const int32_t* lengths) {
+        require(ortho_chain_forward(chain, steps, batch, lengths, nullptr, 1, 1, w.data(), v.data(), b.data(), u.data(),
+                                    nullptr, last.data()));
+        require(ortho_chain_backward(chain, 0, w.data(), v.data(), b.data(), u.data(), arriving.data(), dw.data(),
+                                     dv.data(), db.data(), nullptr, nullptr));
+    };
+    const int32_t* const lengths[3] = {nullptr, all.data(), uniform.data()};
+    std::vector<double> times[3], ratios[3];
+    for (const int32_t* given : lengths)
+        step(given);
+    for (int pair = 0; pair < pairs; ++pair) {
+        double taken[3];
+        for (int turn = 0; turn < 3; ++turn) {
+            const int which = (turn + pair) % 3;
+            taken[which] = nanoseconds([&] { step(lengths[which]); }) / 1e6;
+        }
+        for (int which = 0; which < 3; ++which) {
+            times[which].push_back(taken[which]);
+            ratios[which].push_back(taken[which] / taken[0]);
+        }
+    }
+    const double sum = static_cast<double>(std::accumulate(uniform.begin(), uniform.end(), int64_t{0}));
+    std::printf(markdown ? "| %lld | %lld | %lld | %.4g ms | %.3f | %.2f | %.2f |\n"
+                         : "%6lld %6lld %6lld %10.4g ms %10.3f %10.2f %10.2f\n",
+                static_cast<long long>(n), static_cast<long long>(batch), static_cast<long long>(steps),
+                median(times[0]), median(ratios[1]), median(ratios[2]), sum / static_cast<double>(steps * batch));
+    ortho_chain_free(chain);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    int pairs = 21, threads = 1;
+    bool markdown = false;
+    for (int i = 1; i < argc; ++i) {
+        if (std::strcmp(argv[i], "--markdown") == 0) {
+            markdown = true;
+        } else if (std::strcmp(argv[i], "--pairs") == 0 && i + 1 < argc) {
+            pairs = std::max(1, std::atoi(argv[++i]));
+        } else if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
+            threads = std::max(1, std::atoi(argv[++i]));
+        } else {
+            std::fprintf(stderr, "lengths_bench [--pairs N] [--threads N] [--markdown]\n");
+            return 2;
+        }
+    }
+    ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
+    options.threads = threads;
+    ortho_device* device = nullptr;
+    require(ortho_device_create(&device, &options));
+    std::printf(
+        markdown ? "| N | B | T | no lengths | all T | uniform | sum of the lengths |\n|---|---|---|---|---|---|---|\n"
+                 : "     N      B      T    no lengths      all T    uniform     of T B\n");
+    for (const Shape& shape :
+         {Shape{64, 128, 784}, Shape{128, 128, 784}, Shape{256, 16, 784}, Shape{256, 128, 784}, Shape{512, 128, 196}})
+        compare(device, shape, pairs, markdown);
+    ortho_device_free(device);
+    return 0;
+}
