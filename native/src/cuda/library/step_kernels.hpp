@@ -88,10 +88,10 @@ template <class Cell, class T> struct BackwardEpilogue {
     int64_t batch;
     int64_t units;
     ScaledPermutation<T> permutation; // of alpha O^T
-    const T* product;     // what the products with g_k and delta_k add to g_{k-1}: [batch, N]; null: nothing
-    const T* gradient;    // g_k: [batch, N], rows gradient_stride apart; read if the filter is structured, of samples
-                          // that have ended and if is_end
-    bool is_end;          // g_{k-1} is g_k: a segment's end, where no step is done
+    const T* product;     // what the products with g_k and delta_k add to g_{k-1}: [batch, N]; null: a segment's end,
+                          // where no step is done and g_{k-1} is g_k
+    const T* gradient;    // g_k: [batch, N], rows gradient_stride apart; read if the filter is structured, and where
+                          // no step is done. Null, at an end: 0
     const T* arriving;    // gradient that arrives at x_{k-1} from outside: [batch, N]; null: none
     const T* beta;        // [N]
     T* previous_gradient; // g_{k-1}: rows gradient_stride apart; may be gradient if the filter is a matrix
@@ -105,12 +105,14 @@ template <class Cell, class T> __global__ void backward_epilogue_kernel(Backward
     for_each_element(step.batch, step.units, [&](int64_t row, int64_t i) {
         const int64_t at = row * step.units + i;
         const int64_t gradient_row = row * step.gradient_stride;
-        const bool has_step = step.samples.has(row);
-        T gradient = step.product != nullptr && has_step ? step.product[at] : T(0);
-        if (step.is_end || !has_step)
-            gradient += step.gradient[gradient_row + i];
-        else if (step.permutation.source != nullptr)
-            gradient += step.permutation.scale[i] * step.gradient[gradient_row + step.permutation.source[i]];
+        T gradient = 0;
+        if (step.product != nullptr && step.samples.has(row)) {
+            gradient = step.product[at];
+            if (step.permutation.source != nullptr)
+                gradient += step.permutation.scale[i] * step.gradient[gradient_row + step.permutation.source[i]];
+        } else if (step.gradient != nullptr) {
+            gradient = step.gradient[gradient_row + i];
+        }
         if (step.arriving != nullptr)
             gradient += step.arriving[at];
         step.previous_gradient[gradient_row + i] = gradient;
