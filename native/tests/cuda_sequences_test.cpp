@@ -497,15 +497,27 @@ TEST(CudaParts, Gradients_are_added_where_asked) {
 // More than 32 MiB of copied rows, or of sums of leaves, are made one after the other; the rows of a leaf are
 // multiplied in two pieces where it has 1024 of them.
 TEST(CudaParts, Sums_that_take_several_rounds_agree_with_the_formulas) {
-    Problem wide = make_problem({130, 17, 4200, 2}), pieces = make_problem({203, 16, 5, 4}),
-            layers = make_problem({430, 16, 0, 100});
-    layers.model = ORTHO_FEEDFORWARD;
-    for (Problem* p : {&wide, &pieces, &layers}) {
-        fill(*p);
-        SCOPED_TRACE(describe(*p));
-        const Chain chain(cuda(), options_of(*p, ORTHO_FLOAT32));
-        const Arrays<float> arrays(*p, cuda().get());
-        expect_close(*p, reference(*p, filters_of(*p, chain)), run_batch(*p, chain, arrays, {}), float32_roundoff);
+    struct Case {
+        Shape shape;
+        ortho_chain_model model;
+        int64_t products; // V u and those of gradients
+    };
+    constexpr Case cases[] = {{{130, 17, 4200, 2}, ORTHO_RECURRENT, 1 + 2 * 2 + 1},
+                              {{203, 16, 5, 4}, ORTHO_RECURRENT, 1 + 2 + 1},
+                              {{430, 16, 0, 100}, ORTHO_FEEDFORWARD, 2}};
+    for (const Case& c : cases) {
+        Problem p = make_problem(c.shape);
+        p.model = c.model;
+        fill(p);
+        SCOPED_TRACE(describe(p));
+        const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+        const Arrays<float> arrays(p, cuda().get());
+        const auto products = [] { return emulator().present() ? emulator().counters().products : 0; };
+        const int64_t before = products();
+        expect_close(p, reference(p, filters_of(p, chain)), run_batch(p, chain, arrays, {}), float32_roundoff);
+        if (emulator().present()) {
+            EXPECT_EQ(products() - before, c.products);
+        }
     }
 }
 

@@ -1709,9 +1709,10 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
         then([&] { return ortho_copy_from_host(device, data, host.data(), bytes); });
         then([&] { return ortho_staging_upload(staging, data, bytes); });
         then([&] { return ortho_staging_join(staging); });
-        for (int i = 0; i < 2; ++i) {
+        constexpr int32_t some_lengths[] = {6, 3};
+        for (const int32_t* lengths : {static_cast<const int32_t*>(nullptr), some_lengths, some_lengths}) {
             then([&] {
-                return ortho_chain_forward(chain, 6, 2, nullptr, nullptr, 1, 1, data, data, data, data, nullptr,
+                return ortho_chain_forward(chain, 6, 2, lengths, nullptr, 1, 1, data, data, data, data, nullptr,
                                            data + 512);
             });
             then([&] {
@@ -1869,10 +1870,16 @@ struct FaultWorld {
         fill(p);
         return p;
     }
-    ortho_status forward(bool of_large) {
+    ortho_status forward(bool of_large, const int32_t* lengths = nullptr) {
         const Problem& p = of_large ? large : small;
-        return ortho_chain_forward(*chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, nullptr, 1, 1,
+        return ortho_chain_forward(*chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, lengths, nullptr, 1, 1,
                                    of_chain(0), driven(1), of_chain(2), driven(3), of_chain(4), of_chain(6));
+    }
+    /** Where sequences have lengths: some shorter than others. */
+    ortho_status forward_lengths() {
+        std::vector<int32_t> lengths(static_cast<size_t>(small.shape.batch), 1);
+        lengths.front() = static_cast<int32_t>(small.shape.steps);
+        return forward(false, small.recurrent() ? lengths.data() : nullptr);
     }
     ortho_status backward() {
         return ortho_chain_backward(*chain, 1, of_chain(0), driven(1), of_chain(2), driven(3), of_chain(5), of_chain(7),
@@ -1971,6 +1978,15 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
          [](FaultWorld& w) { return w.backward(); },
          [](FaultWorld& w) { return w.backward(); }},
         {"ortho_chain_backward", {"cudaMallocFromPoolAsync"}, [](FaultWorld& w) { return w.backward(); }, pass},
+        {"ortho_chain_forward with lengths",
+         {"cudaMallocFromPoolAsync"},
+         [](FaultWorld& w) { return w.forward_lengths(); },
+         [](FaultWorld&) {},
+         [](FaultWorld& w) { return w.backward(); }},
+        {"ortho_chain_backward with lengths",
+         {"cudaMallocFromPoolAsync"},
+         [](FaultWorld& w) { return w.backward(); },
+         [](FaultWorld& w) { EXPECT_TRUE(succeeds(w.forward_lengths())); }},
         // The second time loops are captured, the third time they are replayed.
         {"a second step",
          {"cudaStreamBeginCapture", "cudaGraphInstantiateWithFlags", "cudaGraphLaunch"},
