@@ -222,6 +222,24 @@ TEST_P(CudaSequences, Lengths_that_are_all_T_have_the_bits_of_none) {
     EXPECT_EQ(launches(nullptr), launches(all.data()));
 }
 
+TEST_P(CudaSequences, Inference_gives_the_states_of_training) {
+    const Plan plan(GetParam());
+    Problem p = make_problem({11, 6, 2, 7});
+    p.output_steps = 11;
+    p.checkpoint_every = 4;
+    fill(p);
+    const Lengths lengths = some_lengths(6, 11, 4);
+    fill_padding(p, lengths, no_number);
+    const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, cuda().get());
+    ASSERT_TRUE(succeeds(forward(p, chain, a, {lengths.data()})));
+    const std::vector<float> trained = a.outputs.values();
+    ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 11, 6, lengths.data(), nullptr, 11, 0, a.weights.data(),
+                                             a.input_weights.data(), a.bias.data(), a.inputs.data(), a.x0.data(),
+                                             a.outputs.data())));
+    EXPECT_EQ(trained, a.outputs.values());
+}
+
 TEST_P(CudaSequences, All_samples_may_be_without_steps) {
     const Plan plan(GetParam());
     Problem p = make_problem({3, 4, 2, 5});
