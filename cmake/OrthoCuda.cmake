@@ -12,6 +12,7 @@ set(ORTHO_CUDA_SOURCES
     src/cuda/library/dropout.cu
     src/cuda/library/fill.cu
     src/cuda/library/layers.cu
+    src/cuda/library/leaf_sums.cu
     src/cuda/library/library.cu
     src/cuda/library/loss.cu
     src/cuda/library/memory_pool.cu

@@ -3,6 +3,8 @@
 //
 //   cuda_bench [--hidden N] [--batch B] [--steps T | --layers L] [--seconds S]
 //
+// A recurrent chain is also trained on sequences whose lengths are uniform from 1 to T, by the automatic plan alone.
+//
 // A step is forward, readout, cross-entropy, backward, clipping and Adam, with nothing returned to the host.
 // Repetitions are timed apart, each with a wait for the device at its end; the median is printed. Exits with 3 if there
 // is no CUDA device.
@@ -89,6 +91,17 @@ private:
     ortho_buffer* buffer_ = nullptr;
 };
 
+/** Lengths from 1 to `steps`. */
+std::vector<int32_t> uniform_lengths(int64_t batch, int64_t steps) {
+    std::vector<double> values(static_cast<size_t>(batch));
+    require(ortho_random_uniform(1, ORTHO_STREAM_DATA, 0, 1, static_cast<double>(steps + 1), ORTHO_FLOAT64, batch,
+                                 values.data()));
+    std::vector<int32_t> lengths;
+    for (const double value : values)
+        lengths.push_back(static_cast<int32_t>(std::min(value, static_cast<double>(steps))));
+    return lengths;
+}
+
 double median(std::vector<double> values) {
     std::sort(values.begin(), values.end());
     return values[values.size() / 2];
@@ -153,8 +166,8 @@ void run(ortho_device* device, const Options& o, const char* plan) {
                             : readout + classes * n;
     };
     float *p = parameters.data(), *g = gradients.data();
-    const auto forward = [&](int32_t training) {
-        require(ortho_chain_forward(chain, recurrent ? steps : 0, o.batch, nullptr, nullptr, 1, training, part(p, 0),
+    const auto forward = [&](int32_t training, const int32_t* lengths) {
+        require(ortho_chain_forward(chain, recurrent ? steps : 0, o.batch, lengths, nullptr, 1, training, part(p, 0),
                                     recurrent ? part(p, 1) : nullptr, part(p, 2), recurrent ? data.data() : nullptr,
                                     recurrent ? nullptr : data.data(), state.data()));
         require(ortho_dense_forward(device, ORTHO_FLOAT32, o.batch, n, classes, part(p, 3), part(p, 4), state.data(),
@@ -162,8 +175,8 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     };
     const ortho_parameter_group group{0, count, 1e-3, 0};
     int64_t step = 0;
-    const auto train = [&] {
-        forward(1);
+    const auto train = [&](const int32_t* lengths) {
+        forward(1, lengths);
         require(ortho_softmax_cross_entropy(device, ORTHO_FLOAT32, 1, o.batch, nullptr, nullptr, classes, 0,
                                             logits.data(), targets.data(), nullptr, nullptr, logit_gradients.data()));
         require(ortho_dense_backward(device, ORTHO_FLOAT32, nullptr, 0, 1, o.batch, n, classes, part(p, 3),
@@ -184,8 +197,12 @@ void run(ortho_device* device, const Options& o, const char* plan) {
             static_cast<long long>(n), static_cast<long long>(o.batch), static_cast<long long>(steps), ms);
         std::fflush(stdout);
     };
-    print("train", time_of(device, o.seconds, train));
-    print("infer", time_of(device, o.seconds, [&] { forward(0); }));
+    print("train", time_of(device, o.seconds, [&] { train(nullptr); }));
+    print("infer", time_of(device, o.seconds, [&] { forward(0, nullptr); }));
+    if (recurrent && plan == nullptr) {
+        const std::vector<int32_t> lengths = uniform_lengths(o.batch, steps);
+        print("train, lengths", time_of(device, o.seconds, [&] { train(lengths.data()); }));
+    }
     ortho_chain_free(chain);
 }
 

@@ -1,7 +1,5 @@
 // CUDA devices against the formulas and against the CPU: on a GPU, or on the emulator that ORTHONATIVE_CUDA_LIBRARY
 // names.
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -13,106 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "chain_problem.hpp"
+#include "cuda_support.hpp"
 #include "fork.hpp"
 #include "prepared_weights.hpp"
 
 namespace ortho::test {
 namespace {
-
-Device make_cuda_device(const std::function<void(ortho_device_options&)>& change = {}) {
-    ortho_device_options options = device_options(ORTHO_DEVICE_CUDA, 0);
-    if (change)
-        change(options);
-    ortho_device* device = nullptr;
-    EXPECT_TRUE(succeeds(ortho_device_create(&device, &options)));
-    return Device(device);
-}
-
-/** The device that most tests share: making one takes longer than most of them. */
-const Device& cuda() {
-    static const Device device = make_cuda_device();
-    return device;
-}
-
-/** What the emulator tells and does; absent on a GPU. */
-struct Emulator {
-    struct Counters {
-        int64_t launches, graph_launches, products, live_objects, device_bytes, captures, graph_nodes, device_waits;
-    };
-
-    Emulator() {
-        const char* path = std::getenv("ORTHONATIVE_CUDA_LIBRARY");
-        void* library = path != nullptr ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : nullptr;
-        const auto find = [&](auto& function, const char* name) {
-            function = library == nullptr
-                           ? nullptr
-                           : reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
-        };
-        find(read_counters, "ortho_cuda_emulator_counters");
-        find(set_device_count, "ortho_cuda_emulator_set_device_count");
-        find(set_multiprocessors, "ortho_cuda_emulator_set_multiprocessors");
-        find(set_memory_left, "ortho_cuda_emulator_set_memory_left");
-        find(set_memory_pools, "ortho_cuda_emulator_set_memory_pools");
-        find(set_room_for_blocks, "ortho_cuda_emulator_set_room_for_blocks");
-        find(set_cooperative_capture, "ortho_cuda_emulator_set_cooperative_capture");
-        find(set_host_page_tables, "ortho_cuda_emulator_set_host_page_tables");
-        find(fail_next, "ortho_cuda_emulator_fail_next");
-        find(forget_failures, "ortho_cuda_emulator_forget_failures");
-        find(blas_stream, "ortho_cuda_emulator_blas_stream");
-        find(begin_capture, "ortho_cuda_emulator_begin_capture");
-        find(end_capture, "ortho_cuda_emulator_end_capture");
-        find(replay, "ortho_cuda_emulator_replay");
-        find(discard, "ortho_cuda_emulator_discard");
-    }
-    bool present() const { return read_counters != nullptr; }
-    Counters counters() const {
-        Counters counters{};
-        read_counters(&counters);
-        return counters;
-    }
-
-    void (*read_counters)(Counters*);
-    void (*set_device_count)(int);
-    void (*set_multiprocessors)(int);
-    void (*set_memory_left)(int64_t);
-    void (*set_memory_pools)(int);
-    void (*set_room_for_blocks)(int);
-    void (*set_cooperative_capture)(int);
-    void (*set_host_page_tables)(int);
-    void (*fail_next)(const char*, int, int);
-    int (*forget_failures)();
-    void* (*blas_stream)(void*);
-    void (*begin_capture)(void*);
-    void* (*end_capture)(void*);
-    void (*replay)(void*, void*);
-    void (*discard)(void*);
-};
-
-const Emulator& emulator() {
-    cuda();
-    static const Emulator instance;
-    return instance;
-}
-
-#define NEEDS_EMULATOR()                                                                                               \
-    if (!emulator().present())                                                                                         \
-    GTEST_SKIP() << "this library drives a real GPU, on which faults cannot be made to order"
-
-/** Forces how the steps of chains are run that are made meanwhile. */
-class Plan : public EnvironmentVariable {
-public:
-    explicit Plan(const char* name) : EnvironmentVariable("ORTHONATIVE_CUDA_CHAIN", name) {}
-};
-
-constexpr ortho_filter_kind filters[] = {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE, ORTHO_FILTER_PERMUTATION,
-                                         ORTHO_FILTER_IDENTITY};
-constexpr double float64_roundoff = 0x1p-53, float32_roundoff = 0x1p-24;
-
-template <class T> Result run_chain(const Problem& p, const Device& device = cuda()) {
-    const Chain chain(device, options_of(p, sizeof(T) == 4 ? ORTHO_FLOAT32 : ORTHO_FLOAT64));
-    return run<T>(p, chain);
-}
 
 /** Launches of a training step. */
 int64_t launches_of(const Problem& p, const Device& device = cuda()) {
@@ -560,8 +464,9 @@ TEST(CudaChainPlans, The_loops_of_a_thousand_layers_are_captured_once_and_then_r
     EXPECT_EQ(after.captures, before.captures);
     // All segments forward, all but the last again, all backward.
     EXPECT_EQ(after.graph_launches - before.graph_launches, 2 * (segments + (segments - 1) + segments));
-    // Besides the graphs: two checks for NaN and infinity, and for each segment a product and a sum for its gradients.
-    EXPECT_EQ(after.launches - before.launches, 2 * (2 + segments));
+    // Besides the graphs: two checks for NaN and infinity, and for each segment a product for its gradients, a sum of
+    // rows, and the fold of their leaves.
+    EXPECT_EQ(after.launches - before.launches, 2 * (2 + 2 * segments));
     EXPECT_EQ(after.products - before.products, 2 * segments);
 }
 
@@ -668,9 +573,10 @@ TEST(CudaChainPlans, Blocks_of_every_size_give_the_same_bits) {
             const Result expected = run_chain<float>(p, make_small_device(c.multiprocessors[0]));
             for (const int multiprocessors : c.multiprocessors) {
                 const Device device = make_small_device(multiprocessors);
-                const int64_t before = emulator().counters().launches;
+                const int64_t before = emulator().counters().products;
                 expect_same_bits(expected, run_chain<float>(p, device));
-                EXPECT_LT(emulator().counters().launches - before, 3 * c.shape.steps) << multiprocessors;
+                // With V, and for the gradients of W and of inputs.
+                EXPECT_EQ(emulator().counters().products - before, 3) << "steps were multiplied by cuBLAS";
             }
         }
 }
@@ -1803,9 +1709,10 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
         then([&] { return ortho_copy_from_host(device, data, host.data(), bytes); });
         then([&] { return ortho_staging_upload(staging, data, bytes); });
         then([&] { return ortho_staging_join(staging); });
-        for (int i = 0; i < 2; ++i) {
+        constexpr int32_t some_lengths[] = {6, 3};
+        for (const int32_t* lengths : {static_cast<const int32_t*>(nullptr), some_lengths, some_lengths}) {
             then([&] {
-                return ortho_chain_forward(chain, 6, 2, nullptr, nullptr, 1, 1, data, data, data, data, nullptr,
+                return ortho_chain_forward(chain, 6, 2, lengths, nullptr, 1, 1, data, data, data, data, nullptr,
                                            data + 512);
             });
             then([&] {
@@ -1963,10 +1870,16 @@ struct FaultWorld {
         fill(p);
         return p;
     }
-    ortho_status forward(bool of_large) {
+    ortho_status forward(bool of_large, const int32_t* lengths = nullptr) {
         const Problem& p = of_large ? large : small;
-        return ortho_chain_forward(*chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, nullptr, 1, 1,
+        return ortho_chain_forward(*chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, lengths, nullptr, 1, 1,
                                    of_chain(0), driven(1), of_chain(2), driven(3), of_chain(4), of_chain(6));
+    }
+    /** Where sequences have lengths: some shorter than others. */
+    ortho_status forward_lengths() {
+        std::vector<int32_t> lengths(static_cast<size_t>(small.shape.batch), 1);
+        lengths.front() = static_cast<int32_t>(small.shape.steps);
+        return forward(false, small.recurrent() ? lengths.data() : nullptr);
     }
     ortho_status backward() {
         return ortho_chain_backward(*chain, 1, of_chain(0), driven(1), of_chain(2), driven(3), of_chain(5), of_chain(7),
@@ -2065,6 +1978,15 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
          [](FaultWorld& w) { return w.backward(); },
          [](FaultWorld& w) { return w.backward(); }},
         {"ortho_chain_backward", {"cudaMallocFromPoolAsync"}, [](FaultWorld& w) { return w.backward(); }, pass},
+        {"ortho_chain_forward with lengths",
+         {"cudaMallocFromPoolAsync"},
+         [](FaultWorld& w) { return w.forward_lengths(); },
+         [](FaultWorld&) {},
+         [](FaultWorld& w) { return w.backward(); }},
+        {"ortho_chain_backward with lengths",
+         {"cudaMallocFromPoolAsync"},
+         [](FaultWorld& w) { return w.backward(); },
+         [](FaultWorld& w) { EXPECT_TRUE(succeeds(w.forward_lengths())); }},
         // The second time loops are captured, the third time they are replayed.
         {"a second step",
          {"cudaStreamBeginCapture", "cudaGraphInstantiateWithFlags", "cudaGraphLaunch"},

@@ -11,10 +11,10 @@
 #include "cuda/library/chain_weights.hpp"
 #include "cuda/library/graph_cache.hpp"
 #include "cuda/library/layers.hpp"
+#include "cuda/library/leaf_sums.hpp"
 #include "cuda/library/operations.hpp"
 #include "cuda/library/persistent.hpp"
 #include "cuda/library/products.hpp"
-#include "cuda/library/reductions.hpp"
 #include "cuda/library/step_kernels.hpp"
 #include "model/segments.hpp"
 
@@ -50,6 +50,12 @@ LoopPlan plan_of_environment() {
          ForeignText(name).c_str());
 }
 
+/** How many of the steps from `first` on each sample has, for kernels that count a segment's steps from 0. */
+__global__ void remaining_steps_kernel(int64_t batch, int64_t first, const int32_t* lengths, int32_t* remaining) {
+    for (int64_t i = flat_index(); i < batch; i += flat_stride())
+        remaining[i] = lengths[i] > first ? static_cast<int32_t>(lengths[i] - first) : 0;
+}
+
 template <class T> class CudaChain final : public Chain {
 public:
     /** @param prepared  whether the weights are prepared apart; otherwise each call does so */
@@ -69,17 +75,26 @@ public:
         return bytes_of(segments_for(steps, batch, training), batch, training);
     }
 
-    int64_t sum_bytes(int64_t, int64_t) const override { return 0; }
+    /** Of a call with lengths, which takes at least as much as one without. */
+    int64_t sum_bytes(int64_t steps, int64_t batch) const override {
+        return sum_scratch(HeldLeaves(BatchPart{batch, 0, batch, 0, true, 0}), segments_for(steps, batch, true).length,
+                           true);
+    }
 
     void forward(const ChainForward& call) override {
-        if (call.lengths != nullptr || !call.part.whole)
-            fail(ORTHO_NOT_SUPPORTED, "lengths and parts of a batch are not supported yet");
+        if (call.lengths != nullptr && is_captured(device.stream))
+            fail(ORTHO_INVALID_STATE, Argument{"lengths"},
+                 "is given while the stream is captured; a replay would not read the host's memory again");
         // What can fail for want of memory comes first, so that the forward pass before stays as it was.
         prepare_states(call);
+        if (has_lengths_)
+            copy_to_device(device, lengths(), call.lengths, batch_ * static_cast<int64_t>(sizeof(int32_t)));
         const auto* inputs = static_cast<const T*>(call.inputs);
         const auto* initial = static_cast<const T*>(call.initial);
         if (p_.check_finite) {
-            if (inputs != nullptr)
+            if (inputs != nullptr && has_lengths_)
+                check_finite(device, Checked::inputs, {steps_, batch_, d_, lengths()}, inputs);
+            else if (inputs != nullptr)
                 check_finite(device, Checked::inputs, steps_ * batch_ * d_, inputs);
             if (initial != nullptr)
                 check_finite(device, recurrent_ ? Checked::initial : Checked::feedforward_inputs, batch_ * n_, initial);
@@ -113,7 +128,8 @@ public:
                  "is null; it must be given, since forward wrote %" PRId64 " output steps", output_steps_);
         if (p_.check_finite && output_steps_ > 0)
             check_finite(device, Checked::output_gradients, output_steps_ * batch_ * n_, arriving);
-        device.reserve_scratch(sum_scratch());
+        const HeldLeaves leaves(part_);
+        device.reserve_scratch(sum_scratch(leaves, segments_.length, has_lengths_));
         // They are there: this tells whether a caller captures their use by this call.
         states_.use(device.stream, DeviceMemory());
         work_.use(device.stream, DeviceMemory());
@@ -128,8 +144,13 @@ public:
                 forward_segment(segment, parameters, static_cast<const T*>(call.inputs));
             }
             backward_segment(segment, parameters, arriving);
-            sum_gradients(segment, parameters, call, call.accumulate || (recurrent_ && !last));
+            if (recurrent_)
+                add_gradients(leaves, segment, parameters, call);
+            else
+                sum_layer_gradients(leaves, segment, call);
         }
+        if (recurrent_)
+            finish_gradients(leaves, call);
         if (call.initial_gradients != nullptr)
             check(cudaMemcpy2DAsync(call.initial_gradients, static_cast<size_t>(n_ * size_of(1)), gradient(current_),
                                     static_cast<size_t>(gradient_stride() * size_of(1)),
@@ -145,8 +166,6 @@ private:
         return {static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
                 static_cast<const T*>(call.bias)};
     }
-    /** Rows of all steps of a segment. */
-    int64_t rows_of(int64_t segment) const { return segments_.size(segment) * batch_; }
     int64_t state_elements() const { return batch_ * n_; }
     int64_t state_size() const { return size_of(state_elements()); }
     T* state(int64_t step) const { return states_.as<T>() + step * state_elements(); }
@@ -161,10 +180,19 @@ private:
     int64_t gradient_stride() const { return stacked_ ? 2 * n_ : n_; }
     T* delta_beside_gradient(int64_t which) const { return stacked_ ? gradient(which) + n_ : nullptr; }
 
+    /** Steps of each sample: [batch]. */
+    int32_t* lengths() const { return reinterpret_cast<int32_t*>(products() + 6 * state_elements()); }
+    /** Those from the start of the segment on that is being computed; null: samples have all steps. */
+    int32_t* remaining() const { return has_lengths_ ? lengths() + batch_ : nullptr; }
+
+    /** Of products, gradients and lengths. */
+    int64_t work_bytes(int64_t batch) const {
+        return size_of(6 * batch * n_) + 2 * batch * static_cast<int64_t>(sizeof(int32_t));
+    }
     int64_t bytes_of(const Segments& segments, int64_t batch, bool training) const {
         const char* what = "the states";
         const int64_t kept = training && segments.count() > 1 ? segments.count() : 0;
-        return checked_product(what, {2 * segments.length + 1 + kept + 6, batch, n_, size_of(1)});
+        return checked_product(what, {2 * segments.length + 1 + kept, batch, n_, size_of(1)}) + work_bytes(batch);
     }
 
     Segments segments_for(int64_t steps, int64_t batch, bool training) const {
@@ -177,7 +205,7 @@ private:
 
     void prepare_states(const ChainForward& call) {
         const Segments segments = segments_for(call.steps, call.batch, call.training);
-        const int64_t work = size_of(6 * call.batch * n_);
+        const int64_t work = work_bytes(call.batch);
         const int64_t states = bytes_of(segments, call.batch, call.training) - work;
         char what[160];
         std::snprintf(what, sizeof what,
@@ -195,15 +223,29 @@ private:
         segments_ = segments;
         steps_ = call.steps;
         batch_ = call.batch;
+        part_ = call.part;
+        has_lengths_ = call.lengths != nullptr && std::any_of(call.lengths, call.lengths + call.batch,
+                                                              [&](int32_t length) { return length != call.steps; });
         output_steps_ = call.output_steps;
         ready_for_backward_ = false;
     }
 
+    /** Inputs so few that their product with the deltas does hardly more than read these, as is done for the biases. */
+    bool few_inputs() const { return d_ <= most_factors; }
+
+    /** @param steps  those of the longest segment */
+    LeafProducts<T> weight_products(const HeldLeaves& leaves, int64_t steps, bool lengths) const {
+        return LeafProducts<T>(leaves, steps, n_, {n_, few_inputs() ? 0 : d_}, lengths);
+    }
+    LeafRows<T> bias_sums(const HeldLeaves& leaves, int64_t steps) const {
+        return LeafRows<T>(leaves, {steps, n_, 1}, few_inputs() ? d_ : 0);
+    }
+
     /** Bytes of scratch memory for the sums of a backward pass. */
-    int64_t sum_scratch() const {
+    int64_t sum_scratch(const HeldLeaves& leaves, int64_t steps, bool lengths) const {
         if (!recurrent_)
-            return sum_columns_scratch<T>({batch_, n_, segments_.length, state_elements()});
-        return sum_columns_scratch<T>({segments_.length * batch_, n_, 1, 0}, d_ <= most_factors ? d_ : 0);
+            return size_of(LayerSums<T>(leaves, steps, n_).elements());
+        return size_of(weight_products(leaves, steps, lengths).elements() + bias_sums(leaves, steps).elements());
     }
 
     LoopPlan plan_for(int64_t steps) const {
@@ -228,7 +270,7 @@ private:
 
     /** How all steps of a recurrent chain are done in one launch; nothing where they are not. */
     std::optional<PersistentShape> persistent_shape() const {
-        if (recurrent_ && blocks_run_at_once_ && one_launch_wanted())
+        if (recurrent_ && !has_lengths_ && blocks_run_at_once_ && one_launch_wanted())
             return choose_persistent_shape(device, {batch_, n_, p_.structured});
         return std::nullopt;
     }
@@ -249,6 +291,10 @@ private:
     void forward_segment(int64_t segment, const ParameterAddresses<T>& parameters, const T* inputs) {
         const int64_t first = segments_.first(segment);
         const int64_t size = segments_.size(segment);
+        if (has_lengths_)
+            launch("remaining_steps", remaining_steps_kernel, flat_shape(batch_), device.stream, batch_, first,
+                   lengths(), remaining());
+        // Rows of padding are of no use, whatever numbers they hold; no other row depends on them.
         if (d_ > 0)
             multiply<T>(device, device.matrix_precision, {size * batch_, n_, d_}, {inputs + first * batch_ * d_, d_},
                         {parameters.input_weights, d_, true}, false, {activation(0), n_});
@@ -281,7 +327,8 @@ private:
                           0,
                           batch_,
                           segments_.length,
-                          {parameters.weights, parameters.bias, nullptr, nullptr}};
+                          {parameters.weights, parameters.bias, nullptr, nullptr},
+                          remaining()};
         run_loop(key, [&] {
             for (int64_t local = 0; local < size; ++local)
                 forward_step(local, first + local, parameters);
@@ -292,10 +339,20 @@ private:
         const T* const previous = state(local);
         weights_->multiply_states(batch_, layer, parameters, previous, products());
         launch("forward_epilogue", forward_epilogue_kernel<FilterCell, T>, step_shape(batch_, n_), device.stream,
-               ForwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->permutation(layer, false), products(),
-                                              products() + n_, 2 * n_, d_ > 0 ? activation(local) : nullptr,
-                                              weights_->bias(layer, parameters), weights_->beta(), previous,
-                                              state(local + 1), activation(local)});
+               ForwardEpilogue<FilterCell, T>{cell_,
+                                              batch_,
+                                              n_,
+                                              weights_->permutation(layer, false),
+                                              products(),
+                                              products() + n_,
+                                              2 * n_,
+                                              d_ > 0 ? activation(local) : nullptr,
+                                              weights_->bias(layer, parameters),
+                                              weights_->beta(),
+                                              previous,
+                                              state(local + 1),
+                                              activation(local),
+                                              {remaining(), local}});
     }
 
     /** Copies those of a segment's states that are outputs. */
@@ -358,7 +415,8 @@ private:
                           batch_,
                           segments_.length * 8 + start * 4 + (last ? 2 : 0) + (first == 0 ? 1 : 0),
                           {parameters.weights, arriving_at_end, arriving_at(arriving, first + size - 1),
-                           arriving_at(arriving, first)}};
+                           arriving_at(arriving, first)},
+                          remaining()};
         run_loop(key, [&] {
             current_ = start;
             launch_epilogue(BackwardEpilogue<FilterCell, T>{cell_,
@@ -366,14 +424,14 @@ private:
                                                             n_,
                                                             {nullptr, nullptr},
                                                             nullptr,
-                                                            gradient(current_),
-                                                            !last,
+                                                            last ? nullptr : gradient(current_),
                                                             arriving_at_end,
                                                             weights_->beta(),
                                                             gradient(current_),
                                                             gradient_stride(),
                                                             activation(size - 1),
-                                                            delta_beside_gradient(current_)});
+                                                            delta_beside_gradient(current_),
+                                                            {remaining(), size}});
             for (int64_t local = size - 1; local >= 0; --local)
                 backward_step(local, first + local, parameters, arriving_at(arriving, first + local));
         });
@@ -396,10 +454,19 @@ private:
         }
         // A structured filter reads other units' gradients, so those that are written must be others.
         const int64_t next = p_.structured ? 1 - current_ : current_;
-        launch_epilogue(BackwardEpilogue<FilterCell, T>{cell_, batch_, n_, weights_->permutation(layer, true), product,
-                                                        g, false, arriving, weights_->beta(), gradient(next),
-                                                        gradient_stride(), local > 0 ? activation(local - 1) : nullptr,
-                                                        delta_beside_gradient(next)});
+        launch_epilogue(BackwardEpilogue<FilterCell, T>{cell_,
+                                                        batch_,
+                                                        n_,
+                                                        weights_->permutation(layer, true),
+                                                        product,
+                                                        g,
+                                                        arriving,
+                                                        weights_->beta(),
+                                                        gradient(next),
+                                                        gradient_stride(),
+                                                        local > 0 ? activation(local - 1) : nullptr,
+                                                        delta_beside_gradient(next),
+                                                        {remaining(), local}});
         current_ = next;
     }
 
@@ -408,36 +475,45 @@ private:
                step);
     }
 
-    /** Adds the gradients of weights and biases, and writes those of inputs, of one segment. */
-    void sum_gradients(int64_t segment, const ParameterAddresses<T>& parameters, const ChainBackward& call,
-                       bool accumulate) {
+    /** Adds a segment of a recurrent chain to the sums of leaves, and writes the gradients of its inputs. */
+    void add_gradients(const HeldLeaves& leaves, int64_t segment, const ParameterAddresses<T>& parameters,
+                       const ChainBackward& call) {
         const int64_t first = segments_.first(segment);
         const int64_t size = segments_.size(segment);
-        auto* const weight_gradients = static_cast<T*>(call.weight_gradients);
-        auto* const bias_gradients = static_cast<T*>(call.bias_gradients);
+        const bool accumulate = segment < segments_.count() - 1;
         const T* const deltas = activation(0);
-        if (!recurrent_) {
-            multiply_many<T>(device, device.matrix_precision, {n_, n_, batch_}, {deltas, n_, true}, {state(0), n_},
-                             accumulate, {weight_gradients + first * n_ * n_, n_},
-                             {size, state_elements(), state_elements(), n_ * n_});
-            sum_columns(device, {batch_, n_, size, state_elements()}, deltas, accumulate, bias_gradients + first * n_);
-            return;
-        }
-        multiply<T>(device, device.matrix_precision, {n_, n_, rows_of(segment)}, {deltas, n_, true}, {state(0), n_},
-                    accumulate, {weight_gradients, n_});
         const T* const inputs = d_ > 0 ? static_cast<const T*>(call.inputs) + first * batch_ * d_ : nullptr;
-        auto* const input_weight_gradients = static_cast<T*>(call.input_weight_gradients);
-        // With few inputs the product does hardly more than read the deltas, which is done for the biases anyway.
-        const bool few = d_ <= most_factors;
-        sum_columns(device, {rows_of(segment), n_, 1, 0}, deltas, accumulate, bias_gradients,
-                    few ? FactorProducts<T>{d_, inputs, input_weight_gradients} : FactorProducts<T>{});
-        if (!few)
-            multiply<T>(device, device.matrix_precision, {n_, d_, rows_of(segment)}, {deltas, n_, true}, {inputs, d_},
-                        accumulate, {input_weight_gradients, d_});
+        const LeafProducts<T> products = weight_products(leaves, segments_.length, has_lengths_);
+        const LeafRows<T> sums = bias_sums(leaves, segments_.length);
+        T* const scratch = device.scratch<T>(products.elements() + sums.elements());
+        products.add(device, deltas, {state(0), inputs}, size, remaining(), accumulate, scratch);
+        sums.add(device, deltas, size, remaining(), few_inputs() ? FactorProducts<T>{d_, inputs} : FactorProducts<T>{},
+                 accumulate, scratch + products.elements());
         if (d_ > 0 && call.input_gradients != nullptr)
-            multiply<T>(device, device.matrix_precision, {rows_of(segment), d_, n_}, {deltas, n_},
+            multiply<T>(device, device.matrix_precision, {size * batch_, d_, n_}, {deltas, n_},
                         {parameters.input_weights, d_}, false,
                         {static_cast<T*>(call.input_gradients) + first * batch_ * d_, d_});
+    }
+
+    /** Makes the gradients of a recurrent chain's parameters of the sums of leaves. */
+    void finish_gradients(const HeldLeaves& leaves, const ChainBackward& call) {
+        auto* const input_weight_gradients = static_cast<T*>(call.input_weight_gradients);
+        const LeafProducts<T> products = weight_products(leaves, segments_.length, has_lengths_);
+        const LeafRows<T> sums = bias_sums(leaves, segments_.length);
+        T* const scratch = device.scratch<T>(products.elements() + sums.elements());
+        products.finish(device, scratch, call.accumulate,
+                        {static_cast<T*>(call.weight_gradients), input_weight_gradients});
+        sums.finish(device, scratch + products.elements(), call.accumulate, static_cast<T*>(call.bias_gradients),
+                    input_weight_gradients);
+    }
+
+    /** Sums the gradients of the layers of a segment. */
+    void sum_layer_gradients(const HeldLeaves& leaves, int64_t segment, const ChainBackward& call) {
+        const int64_t first = segments_.first(segment);
+        const LayerSums<T> sums(leaves, segments_.length, n_);
+        sums.run(device, activation(0), state(0), segments_.size(segment), call.accumulate,
+                 device.scratch<T>(sums.elements()), static_cast<T*>(call.weight_gradients) + first * n_ * n_,
+                 static_cast<T*>(call.bias_gradients) + first * n_);
     }
 
     const std::shared_ptr<ChainWeights<T>> weights_;
@@ -458,6 +534,8 @@ private:
     Segments segments_{};
     int64_t steps_ = 0;
     int64_t batch_ = 0;
+    BatchPart part_{};
+    bool has_lengths_ = false; // and they differ from steps_
     int64_t output_steps_ = 0;
     int64_t current_ = 0; // which gradient holds g
     bool ready_for_backward_ = false;

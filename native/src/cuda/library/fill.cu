@@ -17,6 +17,15 @@ __global__ void check_finite_kernel(Checked checked, int64_t count, const T* val
             report_not_finite(report, checked, i);
 }
 
+template <class T>
+__global__ void check_sequences_finite_kernel(Checked checked, SequencesShape shape, const T* values, Report* report) {
+    for (int64_t i = flat_index(); i < shape.steps * shape.batch * shape.columns; i += flat_stride()) {
+        const int64_t row = i / shape.columns;
+        if (row / shape.batch < shape.lengths[row % shape.batch] && !(values[i] - values[i] == T(0)))
+            report_not_finite(report, checked, i);
+    }
+}
+
 } // namespace
 
 void require_code(const cudaDeviceProp& gpu) {
@@ -47,7 +56,14 @@ template <class T> void check_finite(Device& device, Checked checked, int64_t co
            device.report());
 }
 
+template <class T> void check_finite(Device& device, Checked checked, const SequencesShape& shape, const T* values) {
+    launch("check_finite", check_sequences_finite_kernel<T>, flat_shape(shape.steps * shape.batch * shape.columns),
+           device.stream, checked, shape, values, device.report());
+}
+
 template void check_finite(Device&, Checked, int64_t, const float*);
 template void check_finite(Device&, Checked, int64_t, const double*);
+template void check_finite(Device&, Checked, const SequencesShape&, const float*);
+template void check_finite(Device&, Checked, const SequencesShape&, const double*);
 
 } // namespace ortho::cuda

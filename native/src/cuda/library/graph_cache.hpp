@@ -25,11 +25,12 @@ struct LoopKey {
     int64_t batch;
     int64_t flags;
     std::array<const void*, 4> addresses;
+    const void* remaining; // where the steps lie that each sample has; null: samples have all
 
     bool operator==(const LoopKey& other) const {
         return backward == other.backward && size == other.size && first == other.first &&
                first_output == other.first_output && batch == other.batch && flags == other.flags &&
-               addresses == other.addresses;
+               addresses == other.addresses && remaining == other.remaining;
     }
 };
 

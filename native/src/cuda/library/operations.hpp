@@ -23,4 +23,15 @@ void require_code(const cudaDeviceProp& gpu);
 /** Reports the first value that is NaN or infinite. */
 template <class T> void check_finite(Device& device, Checked checked, int64_t count, const T* values);
 
+/** Sequences of a batch: [steps, batch, columns]. */
+struct SequencesShape {
+    int64_t steps;
+    int64_t batch;
+    int64_t columns;
+    const int32_t* lengths; // [batch], on the device
+};
+
+/** The same where values lie within the lengths of sequences; others are not read. */
+template <class T> void check_finite(Device& device, Checked checked, const SequencesShape& shape, const T* values);
+
 } // namespace ortho::cuda

@@ -65,22 +65,10 @@ struct ColumnSums {
     int64_t matrix_stride;
 };
 
-constexpr int most_factors = 4;
-
-/** Products of the matrices' columns with those of another matrix, summed in the same pass; no more than most_factors.
- */
-template <class T> struct FactorProducts {
-    int64_t count = 0;
-    const T* factors = nullptr; // [rows, count], the same for all matrices
-    T* out = nullptr;           // [matrices, columns, count]
-};
-
 /** Bytes of scratch memory that sum_columns takes. */
-template <class T> int64_t sum_columns_scratch(const ColumnSums& sums, int64_t products = 0);
+template <class T> int64_t sum_columns_scratch(const ColumnSums& sums);
 
-/** out[matrix, column] = sum of the column, or += it, and likewise the products; matrices are row-major and dense. */
-template <class T>
-void sum_columns(Device& device, const ColumnSums& sums, const T* matrices, bool accumulate, T* out,
-                 const FactorProducts<T>& products = {});
+/** out[matrix, column] = sum of the column, or += it; matrices are row-major and dense. */
+template <class T> void sum_columns(Device& device, const ColumnSums& sums, const T* matrices, bool accumulate, T* out);
 
 } // namespace ortho::cuda

@@ -56,9 +56,20 @@ public:
         if (reads_others)
             copy_on_device(device, previous(), state(), size());
         launch("forward_epilogue", forward_epilogue_kernel<FilterCell, T>, step_shape(count, n_), device.stream,
-               ForwardEpilogue<FilterCell, T>{cell, count, n_, weights_.permutation(0, false), products(),
-                                              products() + n_, 2 * n_, d_ > 0 ? kept() : nullptr, parameters.bias,
-                                              weights_.beta(), reads_others ? previous() : nullptr, state(), kept()});
+               ForwardEpilogue<FilterCell, T>{cell,
+                                              count,
+                                              n_,
+                                              weights_.permutation(0, false),
+                                              products(),
+                                              products() + n_,
+                                              2 * n_,
+                                              d_ > 0 ? kept() : nullptr,
+                                              parameters.bias,
+                                              weights_.beta(),
+                                              reads_others ? previous() : nullptr,
+                                              state(),
+                                              kept(),
+                                              {}});
         if (outputs != nullptr)
             read(outputs);
     }
