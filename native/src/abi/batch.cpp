@@ -34,6 +34,9 @@ ortho_status ortho_add_partial_sums(ortho_device* device, int32_t dtype, int64_t
         check::count("count", count);
         check::at_least("batch", batch, 1);
         const Span leaves = check::leaves_of(batch, "first", first, "samples", samples);
+        if (first + samples == batch)
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("samples"),
+                 "is %" PRId64 "; it must be below %" PRId64 ", so that there are samples behind", samples, samples);
         check::range("next_samples", next_samples, 1, batch - first - samples);
         const Span next{leaves.end,
                         check::leaf_boundary("next_samples", first + samples + next_samples, Leaves(batch), true)};
