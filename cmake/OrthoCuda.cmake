@@ -18,9 +18,11 @@ set(ORTHO_CUDA_SOURCES
     src/cuda/library/memory_pool.cu
     src/cuda/library/noise.cu
     src/cuda/library/optimizer.cu
+    src/cuda/library/partial_sums.cu
     src/cuda/library/persistent.cu
     src/cuda/library/products.cu
     src/cuda/library/reductions.cu
+    src/cuda/library/sequences.cu
     src/cuda/library/status.cu
     src/cuda/library/streams.cu)
 list(TRANSFORM ORTHO_CUDA_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/../native/)

@@ -376,6 +376,24 @@ std::vector<Operation> operations() {
     });
     add("ortho_dropout", false,
         [=](World& w) { return ortho_dropout(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 1000, w.x.data(), w.dx.data()); });
+    add("ortho_leaf_count", false, ok([](World&) { ortho_leaf_count(100); }));
+    add("ortho_leaf_begin", false, ok([](World&) { ortho_leaf_begin(100, 3); }));
+    add("ortho_partial_sum_count", false, [](World& w) { return ortho_partial_sum_count(64, 8, 24, &w.count); });
+    add("ortho_add_partial_sums", false, [=](World& w) {
+        return ortho_add_partial_sums(device(w), ORTHO_FLOAT32, 500, 64, 8, 8, 16, w.dx.data(), 600, w.x.data(), 500);
+    });
+    static constexpr int32_t lengths[] = {7, 0, 3, 5};
+    for (const int32_t pooling : {ORTHO_POOL_LAST, ORTHO_POOL_MEAN, ORTHO_POOL_MAX}) {
+        add("ortho_pool_forward", false, [=](World& w) {
+            return ortho_pool_forward(device(w), ORTHO_FLOAT32, pooling, 7, 4, 70, lengths, w.x.data(), w.dx.data());
+        });
+        add("ortho_pool_backward", false, [=](World& w) {
+            return ortho_pool_backward(device(w), ORTHO_FLOAT32, pooling, 7, 4, 70, lengths, w.x.data(), w.other.data(),
+                                       w.dx.data());
+        });
+    }
+    add("ortho_reverse", false,
+        [=](World& w) { return ortho_reverse(device(w), ORTHO_FLOAT32, 7, 4, 70, lengths, w.x.data(), w.dx.data()); });
     add("ortho_dense_forward", true, [=](World& w) {
         return ortho_dense_forward(device(w), ORTHO_FLOAT32, rows, inputs, outputs, w.weights.data(), w.bias.data(),
                                    w.x.data(), w.y.data());
@@ -397,6 +415,15 @@ std::vector<Operation> operations() {
     add("ortho_mean_squared_error", true, [=](World& w) {
         return ortho_mean_squared_error(device(w), ORTHO_FLOAT32, 1, rows * inputs, nullptr, nullptr, 1, w.x.data(),
                                         w.other.data(), &w.number, w.dx.data());
+    });
+    // Of a part, with lengths.
+    add("ortho_mean_squared_error", true, [=](World& w) {
+        ortho_batch_part part = ORTHO_BATCH_PART_INIT;
+        part.batch = 7;
+        part.rows = 99;
+        static constexpr int32_t seven[] = {10, 0, 3, 5, 1, 2, 10};
+        return ortho_mean_squared_error(device(w), ORTHO_FLOAT32, 10, 7, seven, &part, 40, w.x.data(), w.other.data(),
+                                        &w.number, w.dx.data());
     });
     add("ortho_clip_gradient_norm", true, [=](World& w) {
         return ortho_clip_gradient_norm(device(w), ORTHO_FLOAT32, rows * inputs, w.x.data(), 0.5, &w.number);

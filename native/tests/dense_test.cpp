@@ -303,7 +303,7 @@ TEST(Dense, Bad_arguments_are_refused_by_name) {
                            "device"));
     EXPECT_TRUE(
         is_refused(ortho_dense_backward(device.get(), 1, nullptr, 0, 1, -2, 1, 1, &w, &x, &x, &y, nullptr, nullptr),
-                   "rows is -2"));
+                   "batch is -2"));
     EXPECT_EQ(y, 7);
 }
 

@@ -40,11 +40,11 @@ TEST(Library, Last_error_has_parts) {
 
     EXPECT_TRUE(is_refused(ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 1, 0, nullptr, nullptr, 1, values,
                                                     targets, &loss, nullptr),
-                           "count is 0; it must be at least 1"));
+                           "batch is 0; it must be at least 1"));
     ortho_error error = error_in_parts();
     EXPECT_EQ(error.status, ORTHO_INVALID_ARGUMENT);
     EXPECT_EQ(error.cause, ORTHO_CAUSE_RANGE);
-    EXPECT_STREQ(error.argument, "count");
+    EXPECT_STREQ(error.argument, "batch");
     EXPECT_EQ(error.element, -1);
     EXPECT_STREQ(error.problem, "is 0; it must be at least 1");
     EXPECT_STREQ(error.message, ortho_last_error());

@@ -226,11 +226,12 @@ TEST(Softmax, Bad_arguments_are_refused_by_name_and_write_nothing) {
                                                        targets.data(), nullptr, nullptr, nullptr),
                            "device is null"));
     EXPECT_TRUE(is_refused(call(3, rows, classes, 0), "dtype is 3"));
-    EXPECT_TRUE(is_refused(call(0, 0, classes, 0), "rows is 0"));
+    EXPECT_TRUE(is_refused(call(0, 0, classes, 0), "batch is 0; it must be at least 1"));
     EXPECT_TRUE(is_refused(call(0, rows, 0, 0), "classes is 0"));
     EXPECT_TRUE(
         is_refused(call(0, rows, int64_t{1} << 31, 0), "classes is 2147483648; it must be from 1 to 2147483647"));
-    EXPECT_TRUE(is_refused(call(0, int64_t{1} << 60, 10, 0), "rows is 1152921504606846976, with 10 classes each"));
+    EXPECT_TRUE(
+        is_refused(call(0, int64_t{1} << 60, 10, 0), "batch is 1152921504606846976, with 1 steps and 10 classes"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, 1), "label_smoothing is 1; it must be at least 0 and below 1"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, -0.1), "label_smoothing is -0.1"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, nan), "label_smoothing is NaN"));
@@ -374,9 +375,10 @@ TEST(MeanSquaredError, Bad_arguments_are_refused_by_name_and_write_nothing) {
                                                     targets.data(), nullptr, nullptr),
                            "device is null"));
     EXPECT_TRUE(is_refused(call(-4, count), "dtype is -4"));
-    EXPECT_TRUE(is_refused(call(1, 0), "count is 0"));
-    EXPECT_TRUE(is_refused(call(1, std::numeric_limits<int64_t>::max()),
-                           "count is 9223372036854775807; it must be from 1 to 9007199254740992"));
+    EXPECT_TRUE(is_refused(call(1, 0), "batch is 0"));
+    EXPECT_TRUE(is_refused(
+        call(1, std::numeric_limits<int64_t>::max()),
+        "batch is 9223372036854775807, with 1 steps and 1 units; the product must be at most 9007199254740992"));
     EXPECT_TRUE(is_refused(
         ortho_mean_squared_error(device.get(), 1, 1, 1, nullptr, nullptr, 1, nullptr, targets.data(), nullptr, nullptr),
         "predictions is null"));

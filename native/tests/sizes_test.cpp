@@ -192,11 +192,39 @@ std::vector<Sized> calls(World& w) {
          {int64_t{1} << 32, int64_t{3037000500}},
          -2},
         {"ortho_dense_backward",
-         {"rows", "x"},
+         {"batch", "x"},
          [=, &w](int64_t n) {
              return ortho_dense_backward(device, 1, nullptr, 0, 1, n, 3, 4, nullptr, w.a.data(), w.a.data(), w.b.data(),
                                          w.c.data(), nullptr);
          }},
+        {"ortho_dense_backward",
+         {"steps", "x"},
+         [=, &w](int64_t n) {
+             return ortho_dense_backward(device, 1, nullptr, 0, n, 3, 3, 4, nullptr, w.a.data(), w.a.data(), w.b.data(),
+                                         w.c.data(), nullptr);
+         }},
+        {"ortho_dense_backward",
+         {"steps", "batch"},
+         [=, &w](int64_t n) {
+             return ortho_dense_backward(device, 1, nullptr, 0, n, n, 3, 4, nullptr, w.a.data(), w.a.data(), w.b.data(),
+                                         w.c.data(), nullptr);
+         },
+         {int64_t{1} << 32, int64_t{3037000500}}},
+        {"ortho_dense_backward",
+         {"part->batch", "part->first", "batch"},
+         [=, &w](int64_t n) {
+             const ortho_batch_part part = {sizeof part, 0, n, n / 2 + 1, 12, 0};
+             return ortho_dense_backward(device, 1, &part, 0, 1, 7, 3, 4, nullptr, w.a.data(), w.a.data(), w.b.data(),
+                                         w.c.data(), nullptr);
+         }},
+        {"ortho_dense_backward",
+         {"part->stride", "weight_gradients"},
+         [=, &w](int64_t n) {
+             const ortho_batch_part part = {sizeof part, 0, 64, 8, n, 0};
+             return ortho_dense_backward(device, 0, &part, 0, 1, 24, 3, 4, nullptr, w.a.data(), w.a.data(), w.b.data(),
+                                         nullptr, nullptr);
+         },
+         {11}},
         {"ortho_dense_backward",
          {"inputs", "weights", "x"},
          [=, &w](int64_t n) {
@@ -210,7 +238,7 @@ std::vector<Sized> calls(World& w) {
                                          nullptr, nullptr);
          }},
         {"ortho_softmax_cross_entropy",
-         {"rows", "logits"},
+         {"batch", "logits"},
          [=, &w](int64_t n) {
              return ortho_softmax_cross_entropy(device, 0, 1, n, nullptr, nullptr, 4, 0, w.a.data(), w.targets.data(),
                                                 w.doubles.data(), nullptr, w.b.data());
@@ -222,7 +250,125 @@ std::vector<Sized> calls(World& w) {
                                                 w.doubles.data(), nullptr, w.b.data());
          },
          {int64_t{1} << 31}},
-        {"ortho_mean_squared_error", count,
+        {"ortho_softmax_cross_entropy",
+         {"steps", "lengths", "logits"},
+         [=, &w](int64_t n) {
+             return ortho_softmax_cross_entropy(device, 0, n, 2, w.targets.data(), nullptr, 4, 0, w.a.data(),
+                                                w.targets.data(), w.doubles.data(), nullptr, w.b.data());
+         }},
+        {"ortho_mean_squared_error",
+         {"batch", "lengths"},
+         [=, &w](int64_t n) {
+             return ortho_mean_squared_error(device, 0, 1, n, w.targets.data(), nullptr, 1, w.a.data(), w.b.data(),
+                                             w.doubles.data(), w.c.data());
+         }},
+        {"ortho_mean_squared_error",
+         {"part->rows"},
+         [=, &w](int64_t n) {
+             const ortho_batch_part part = {sizeof part, 0, 4, 0, 0, std::min(n, int64_t{3})};
+             return ortho_mean_squared_error(device, 0, 1, 4, nullptr, &part, 1, w.a.data(), w.b.data(),
+                                             w.doubles.data(), w.c.data());
+         }},
+        {"ortho_mean_squared_error",
+         {"units", "batch", "predictions"},
+         [=, &w](int64_t n) {
+             return ortho_mean_squared_error(device, 0, 2, 2, nullptr, nullptr, n, w.a.data(), w.b.data(),
+                                             w.doubles.data(), w.c.data());
+         }},
+        {"ortho_partial_sum_count",
+         {"batch", "first", "samples"},
+         [](int64_t n) {
+             int64_t sums = 0;
+             return ortho_partial_sum_count(n, 7, 9, &sums);
+         }},
+        {"ortho_partial_sum_count",
+         {"first"},
+         [](int64_t n) {
+             int64_t sums = 0;
+             return ortho_partial_sum_count(64, n, 8, &sums);
+         },
+         {64},
+         -1},
+        {"ortho_partial_sum_count",
+         {"samples"},
+         [](int64_t n) {
+             int64_t sums = 0;
+             return ortho_partial_sum_count(64, 8, n, &sums);
+         },
+         {57}},
+        {"ortho_add_partial_sums",
+         {"count", "stride", "sums"},
+         [=, &w](int64_t n) {
+             return ortho_add_partial_sums(device, 0, n, 64, 8, 8, 16, w.b.data(), n, w.a.data(), n);
+         }},
+        {"ortho_add_partial_sums",
+         {"batch", "first"},
+         [=, &w](int64_t n) {
+             return ortho_add_partial_sums(device, 0, 1, n, 7, 8, 16, w.b.data(), 1, w.a.data(), 1);
+         }},
+        {"ortho_add_partial_sums",
+         {"first"},
+         [=, &w](int64_t n) {
+             return ortho_add_partial_sums(device, 0, 1, 64, n, 8, 16, w.b.data(), 1, w.a.data(), 1);
+         },
+         {64},
+         -1},
+        {"ortho_add_partial_sums",
+         {"samples"},
+         [=, &w](int64_t n) {
+             return ortho_add_partial_sums(device, 0, 1, 64, 8, n, 16, w.b.data(), 1, w.a.data(), 1);
+         },
+         {56}},
+        {"ortho_add_partial_sums",
+         {"next_samples"},
+         [=, &w](int64_t n) { return ortho_add_partial_sums(device, 0, 1, 64, 8, 8, n, w.b.data(), 1, w.a.data(), 1); },
+         {49}},
+        {"ortho_add_partial_sums",
+         {"stride", "sums"},
+         [=, &w](int64_t n) {
+             return ortho_add_partial_sums(device, 0, 3, 64, 8, 8, 16, w.b.data(), n, w.a.data(), 3);
+         },
+         {2}},
+        {"ortho_add_partial_sums",
+         {"next_stride"},
+         [=, &w](int64_t n) {
+             return ortho_add_partial_sums(device, 0, 3, 64, 8, 8, 16, w.b.data(), 3, w.a.data(), n);
+         },
+         {2}},
+        {"ortho_pool_forward",
+         {"steps", "x"},
+         [=, &w](int64_t n) {
+             return ortho_pool_forward(device, 0, ORTHO_POOL_MEAN, n, 2, 3, nullptr, w.a.data(), w.b.data());
+         }},
+        {"ortho_pool_forward",
+         {"batch", "lengths"},
+         [=, &w](int64_t n) {
+             return ortho_pool_forward(device, 0, ORTHO_POOL_MEAN, 2, n, 3, w.targets.data(), w.a.data(), w.b.data());
+         }},
+        {"ortho_pool_forward",
+         {"units", "batch", "x"},
+         [=, &w](int64_t n) {
+             return ortho_pool_forward(device, 0, ORTHO_POOL_LAST, 2, 3, n, nullptr, w.a.data(), w.b.data());
+         }},
+        {"ortho_pool_backward",
+         {"steps", "x_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_pool_backward(device, 0, ORTHO_POOL_MEAN, n, 2, 3, nullptr, nullptr, w.a.data(), w.b.data());
+         }},
+        {"ortho_pool_backward",
+         {"batch", "y_gradients", "x"},
+         [=, &w](int64_t n) {
+             return ortho_pool_backward(device, 0, ORTHO_POOL_MAX, 2, n, 3, nullptr, w.a.data(), w.a.data(),
+                                        w.b.data());
+         }},
+        {"ortho_reverse",
+         {"steps", "x"},
+         [=, &w](int64_t n) { return ortho_reverse(device, 1, n, 2, 3, nullptr, w.a.data(), w.b.data()); }},
+        {"ortho_reverse",
+         {"units", "batch", "x"},
+         [=, &w](int64_t n) { return ortho_reverse(device, 1, 3, 2, n, nullptr, w.a.data(), w.b.data()); }},
+        {"ortho_mean_squared_error",
+         {"batch", "predictions"},
          [=, &w](int64_t n) {
              return ortho_mean_squared_error(device, 0, 1, n, nullptr, nullptr, 1, w.a.data(), w.b.data(),
                                              w.doubles.data(), w.c.data());
@@ -400,33 +546,15 @@ TEST(Sizes, Of_every_function_of_the_header_are_tried) {
     std::set<std::string> tried, declared;
     for (const Sized& sized : calls(world))
         tried.insert(sized.function);
-    for (const char* without_sizes : {"ortho_abi_version",
-                                      "ortho_version",
-                                      "ortho_header_hash",
-                                      "ortho_last_error",
-                                      "ortho_get_last_error",
-                                      "ortho_live_objects",
-                                      "ortho_layout",
-                                      "ortho_device_free",
-                                      "ortho_device_threads",
-                                      "ortho_device_name",
-                                      "ortho_device_synchronize",
-                                      "ortho_buffer_data",
-                                      "ortho_buffer_bytes",
-                                      "ortho_buffer_free",
-                                      "ortho_staging_data",
-                                      "ortho_staging_join",
-                                      "ortho_staging_wait",
-                                      "ortho_staging_free",
-                                      "ortho_chain_free",
-                                      "ortho_chain_backward",
-                                      "ortho_chain_create_on",
-                                      "ortho_weights_prepare",
-                                      "ortho_weights_free",
-                                      "ortho_streams_step",
-                                      "ortho_streams_read",
-                                      "ortho_streams_write",
-                                      "ortho_streams_free"})
+    for (const char* without_sizes :
+         {"ortho_abi_version",        "ortho_version",        "ortho_header_hash",     "ortho_last_error",
+          "ortho_get_last_error",     "ortho_live_objects",   "ortho_layout",          "ortho_leaf_count",
+          "ortho_leaf_begin",         "ortho_device_free",    "ortho_device_threads",  "ortho_device_name",
+          "ortho_device_synchronize", "ortho_buffer_data",    "ortho_buffer_bytes",    "ortho_buffer_free",
+          "ortho_staging_data",       "ortho_staging_join",   "ortho_staging_wait",    "ortho_staging_free",
+          "ortho_chain_free",         "ortho_chain_backward", "ortho_chain_create_on", "ortho_weights_prepare",
+          "ortho_weights_free",       "ortho_streams_step",   "ortho_streams_read",    "ortho_streams_write",
+          "ortho_streams_free"})
         EXPECT_TRUE(tried.insert(without_sizes).second) << without_sizes;
     std::istringstream names(ORTHO_FUNCTIONS);
     for (std::string name; std::getline(names, name, ',');)

@@ -105,6 +105,15 @@ TEST(Structures, Shorter_chain_options_have_the_defaults) {
     expect_refusals<ortho_chain_options>("options", first_size, create);
 }
 
+TEST(Structures, Parts_of_a_batch_are_read_from_structures_of_a_known_size_only) {
+    const Device device = make_device(1);
+    expect_refusals<ortho_batch_part>("part", sizeof(ortho_batch_part), [&](const ortho_batch_part* part) {
+        const float x[2] = {1, 2};
+        double loss = 0;
+        return ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 1, 2, nullptr, part, 1, x, x, &loss, nullptr);
+    });
+}
+
 /** Facts are written as far as the caller's structure goes. */
 template <class Info, class Get> void expect_facts(const Info& initial, size_t first_size, Get&& get) {
     Info whole = initial;

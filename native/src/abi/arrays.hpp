@@ -22,6 +22,15 @@ inline void bytes(const ortho_device& device, const char* name, const void* arra
     optional_bytes(device, name, array, bytes);
 }
 
+/** An array that is written while another one of the same size is read. */
+inline void apart(const char* name, const void* array, const char* other_name, const void* other, int64_t bytes) {
+    const auto begin = reinterpret_cast<uintptr_t>(array);
+    const auto other_begin = reinterpret_cast<uintptr_t>(other);
+    const uintptr_t distance = begin < other_begin ? other_begin - begin : begin - other_begin;
+    if (distance < static_cast<uintptr_t>(bytes))
+        fail(ORTHO_INVALID_ARGUMENT, Argument{name}, "overlaps %s; it must be other memory", other_name);
+}
+
 /** The arrays of one call: all on one device and of one dtype. */
 class Arrays {
 public:

@@ -1,5 +1,7 @@
 #include "abi/batch.hpp"
 
+#include <algorithm>
+
 #include "abi/arrays.hpp"
 #include "abi/guard.hpp"
 
@@ -32,8 +34,20 @@ ortho_status ortho_add_partial_sums(ortho_device* device, int32_t dtype, int64_t
         check::count("count", count);
         check::at_least("batch", batch, 1);
         const Span leaves = check::leaves_of(batch, "first", first, "samples", samples);
-        const Span next = check::leaves_of(batch, "samples", first + samples, "next_samples", next_samples);
-        (void)leaves, (void)next, (void)sums, (void)stride, (void)next_sums, (void)next_stride;
-        fail(ORTHO_NOT_SUPPORTED, "partial sums cannot be added yet");
+        if (first + samples == batch)
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("samples"),
+                 "is %" PRId64 "; it must be below %" PRId64 ", so that there are samples behind", samples, samples);
+        check::range("next_samples", next_samples, 1, batch - first - samples);
+        const Span next{leaves.end,
+                        check::leaf_boundary("next_samples", first + samples + next_samples, Leaves(batch), true)};
+        const int64_t most = check::largest_address_space / 8 / Cover::most;
+        check::range("stride", stride, count, most);
+        check::range("next_stride", next_stride, count, most);
+        const int64_t slots = std::max(Cover(leaves).count(), Cover({leaves.begin, next.end}).count());
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("sums", sums, (slots - 1) * stride + count);
+        arrays.needed("next_sums", next_sums, (Cover(next).count() - 1) * next_stride + count);
+        device->run(AddPartialSums{static_cast<ortho_dtype>(dtype), count, leaves.begin, next.begin, next.end, sums,
+                                   stride, next_sums, next_stride});
     });
 }

@@ -9,6 +9,13 @@
 
 namespace ortho::check {
 
+/** The steps and samples of a call, each of which has `columns` elements. @param what  the columns in words */
+inline void rows(int64_t steps, int64_t batch, int64_t columns, const char* what) {
+    at_least("steps", steps, 1);
+    at_least("batch", batch, 1);
+    addressable(steps, batch, columns, what);
+}
+
 /** Lengths of samples, where they are given. @return their sum; steps * batch where they are not given */
 inline int64_t lengths(const int32_t* lengths, int64_t steps, int64_t batch) {
     if (lengths == nullptr)

@@ -7,16 +7,12 @@ using namespace ortho;
 
 namespace {
 
-DenseShape check_shape(const ortho_device* device, int32_t dtype, int64_t rows, int64_t inputs, int64_t outputs) {
+void check_layer(const ortho_device* device, int32_t dtype, int64_t inputs, int64_t outputs) {
     check::device(device);
     check::dtype(dtype);
-    check::at_least("rows", rows, 1);
     check::at_least("inputs", inputs, 1);
     check::at_least("outputs", outputs, 1);
-    check::addressable("rows", rows, inputs, "inputs");
-    check::addressable("rows", rows, outputs, "outputs");
     check::addressable("outputs", outputs, inputs, "inputs");
-    return {rows, inputs, outputs};
 }
 
 } // namespace
@@ -24,13 +20,16 @@ DenseShape check_shape(const ortho_device* device, int32_t dtype, int64_t rows, 
 ortho_status ortho_dense_forward(ortho_device* device, int32_t dtype, int64_t rows, int64_t inputs, int64_t outputs,
                                  const void* weights, const void* bias, const void* x, void* y) {
     return guard([&] {
-        const DenseShape shape = check_shape(device, dtype, rows, inputs, outputs);
+        check_layer(device, dtype, inputs, outputs);
+        check::at_least("rows", rows, 1);
+        check::addressable("rows", rows, inputs, "inputs");
+        check::addressable("rows", rows, outputs, "outputs");
         const check::Arrays arrays(*device, dtype);
         arrays.needed("weights", weights, outputs * inputs);
         arrays.optional("bias", bias, outputs);
         arrays.needed("x", x, rows * inputs);
         arrays.needed("y", y, rows * outputs);
-        device->run(DenseForward{static_cast<ortho_dtype>(dtype), shape, weights, bias, x, y});
+        device->run(DenseForward{static_cast<ortho_dtype>(dtype), {rows, inputs, outputs}, weights, bias, x, y});
     });
 }
 
@@ -39,11 +38,10 @@ ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, const ort
                                   const void* x, const void* y_gradients, void* weight_gradients, void* bias_gradients,
                                   void* x_gradients) {
     return guard([&] {
-        check::at_least("steps", steps, 1);
-        check::at_least("batch", batch, 1);
-        check::addressable("steps", steps, batch, "samples");
+        check_layer(device, dtype, inputs, outputs);
+        check::rows(steps, batch, inputs, "inputs");
+        check::rows(steps, batch, outputs, "outputs");
         const int64_t rows = steps * batch;
-        const DenseShape shape = check_shape(device, dtype, rows, inputs, outputs);
         const BatchPart samples = check::gradient_part(part, batch, "batch", outputs * inputs);
         check::flag("accumulate", accumulate);
         if (x_gradients != nullptr && weights == nullptr)
@@ -57,7 +55,15 @@ ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, const ort
         arrays.needed("weight_gradients", weight_gradients, before_last + outputs * inputs);
         arrays.optional("bias_gradients", bias_gradients, before_last + outputs);
         arrays.optional("x_gradients", x_gradients, rows * inputs);
-        device->run(DenseBackward{static_cast<ortho_dtype>(dtype), shape, samples, accumulate == 1, weights, x,
-                                  y_gradients, weight_gradients, bias_gradients, x_gradients});
+        device->run(DenseBackward{static_cast<ortho_dtype>(dtype),
+                                  {rows, inputs, outputs},
+                                  samples,
+                                  accumulate == 1,
+                                  weights,
+                                  x,
+                                  y_gradients,
+                                  weight_gradients,
+                                  bias_gradients,
+                                  x_gradients});
     });
 }

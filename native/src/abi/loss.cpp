@@ -7,18 +7,21 @@ using namespace ortho;
 
 namespace {
 
-LossRows check_rows(const ortho_device* device, int32_t dtype, int64_t steps, int64_t batch, const int32_t* lengths,
-                    const ortho_batch_part* part) {
-    check::device(device);
-    check::dtype(dtype);
-    check::at_least("steps", steps, 1);
-    check::at_least("batch", batch, 1);
-    check::addressable("steps", steps, batch, "samples");
+LossRows check_rows(int64_t steps, int64_t batch, const int32_t* lengths, const ortho_batch_part* part) {
     const int64_t counted = check::lengths(lengths, steps, batch);
     if (part == nullptr && counted == 0)
         fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("lengths"),
              "are all 0; at least one must be above 0, for the mean to have rows");
     return {steps, batch, lengths, check::loss_part(part, batch, "batch", counted)};
+}
+
+void check_targets(const LossRows& rows, int64_t classes, const int32_t* targets) {
+    const int32_t* target = targets;
+    for (int64_t step = 0; step < rows.steps; ++step)
+        for (int64_t sample = 0; sample < rows.batch; ++sample, ++target)
+            if ((*target < 0 || *target >= classes) && (rows.lengths == nullptr || step < rows.lengths[sample]))
+                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("targets", target - targets),
+                     "is %" PRId32 "; it must be from 0 to %" PRId64, *target, classes - 1);
 }
 
 } // namespace
@@ -28,20 +31,19 @@ ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, in
                                          double label_smoothing, const void* logits, const int32_t* targets,
                                          double* loss, int64_t* correct, void* logit_gradients) {
     return guard([&] {
-        const LossRows loss_rows = check_rows(device, dtype, steps, batch, lengths, part);
-        const int64_t rows = steps * batch;
+        check::device(device);
+        check::dtype(dtype);
         check::range("classes", classes, 1, std::numeric_limits<int32_t>::max());
-        check::addressable("batch", rows, classes, "classes");
+        check::rows(steps, batch, classes, "classes");
         check::half_open("label_smoothing", label_smoothing, 0, 1);
+        const LossRows rows = check_rows(steps, batch, lengths, part);
+        const int64_t count = steps * batch;
         const check::Arrays arrays(*device, dtype);
-        arrays.needed("logits", logits, rows * classes);
-        check::memory("targets", targets, rows * static_cast<int64_t>(sizeof *targets));
-        arrays.optional("logit_gradients", logit_gradients, rows * classes);
-        for (int64_t i = 0; i < rows; ++i)
-            if ((lengths == nullptr || i / batch < lengths[i % batch]) && (targets[i] < 0 || targets[i] >= classes))
-                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("targets", i),
-                     "is %" PRId32 "; it must be from 0 to %" PRId64, targets[i], classes - 1);
-        device->run(SoftmaxCrossEntropy{static_cast<ortho_dtype>(dtype), loss_rows, classes, label_smoothing, logits,
+        arrays.needed("logits", logits, count * classes);
+        check::memory("targets", targets, count * static_cast<int64_t>(sizeof *targets));
+        arrays.optional("logit_gradients", logit_gradients, count * classes);
+        check_targets(rows, classes, targets);
+        device->run(SoftmaxCrossEntropy{static_cast<ortho_dtype>(dtype), rows, classes, label_smoothing, logits,
                                         targets, logit_gradients, loss, correct});
     });
 }
@@ -51,9 +53,11 @@ ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64
                                       const void* predictions, const void* targets, double* loss,
                                       void* prediction_gradients) {
     return guard([&] {
-        const LossRows rows = check_rows(device, dtype, steps, batch, lengths, part);
+        check::device(device);
+        check::dtype(dtype);
         check::at_least("units", units, 1);
-        check::addressable("batch", steps * batch, units, "units");
+        check::rows(steps, batch, units, "units");
+        const LossRows rows = check_rows(steps, batch, lengths, part);
         const int64_t count = steps * batch * units;
         const check::Arrays arrays(*device, dtype);
         arrays.needed("predictions", predictions, count);

@@ -93,6 +93,20 @@ inline void addressable(const char* rows_name, int64_t rows, int64_t columns, co
              largest_address_space / 8);
 }
 
+/** The same for steps of the samples of a batch, all at least 1. */
+inline void addressable(int64_t steps, int64_t batch, int64_t columns, const char* what) {
+    constexpr int64_t most = largest_address_space / 8;
+    if (steps <= most / batch && steps * batch <= most / columns)
+        return;
+    if (batch >= steps)
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("batch"),
+             "is %" PRId64 ", with %" PRId64 " steps and %" PRId64 " %s; the product must be at most %" PRId64, batch,
+             steps, columns, what, most);
+    fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("steps"),
+         "is %" PRId64 ", with %" PRId64 " samples and %" PRId64 " %s; the product must be at most %" PRId64, steps,
+         batch, columns, what, most);
+}
+
 /** The number of elements of an array. */
 inline void count(const char* name, int64_t value) {
     at_least(name, value, 1);

@@ -13,9 +13,9 @@ constexpr int64_t worth_threads = int64_t{1} << 20;
 /** Rows of a tile; packed, they take half of a 256 KiB cache. A multiple of every kernel's panel rows. */
 constexpr int64_t tile_rows = 96;
 constexpr int64_t tile_columns = 256;
-/** A tile of a long sum packs B too, so it has more rows to pay for that. */
-constexpr int64_t long_tile_rows = 192;
-constexpr int64_t long_tile_columns = 128;
+/** A tile of sums over rows packs B too, so it has more rows to pay for that. */
+constexpr int64_t sum_tile_rows = 192;
+constexpr int64_t sum_tile_columns = 128;
 constexpr int64_t smallest_tile_columns = 64;
 constexpr int64_t bias_columns = 64;
 
@@ -52,16 +52,37 @@ struct Tiling {
     }
 };
 
-template <class T> double multiply_adds(const Product<T>& product) {
-    return static_cast<double>(product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
+double multiply_adds(int64_t m, int64_t n, int64_t k) {
+    return static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
 }
 
-template <class T> void run_tiles(CpuDevice& device, const Product<T>& product, const Tiling& tiling, T* scratch) {
-    const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
-    const int64_t tile_scratch = kernels.tile_scratch(tiling.row_step);
-    share(device, multiply_adds(product), tiling.tiles(),
-          [&](int64_t task, int rank) { kernels.multiply(product, tiling[task], scratch + rank * tile_scratch); });
-}
+/** The leaves of a call's rows. */
+class CallLeaves {
+public:
+    CallLeaves(const DenseShape& shape, const BatchPart& part, bool accumulate)
+        : sums_{shape.rows / part.samples, part.samples, leaves_, 0, shape.rows, 0, part.stride, accumulate} {
+        Folding folding;
+        const Span held = part.held();
+        for (int64_t i = held.begin; i < held.end; ++i) {
+            int64_t joins = 0;
+            folding.take({0, i}, [&](int64_t, bool joined) { joins += joined ? 1 : 0; },
+                         [&](int64_t, int64_t) { ++joins; });
+            const Span samples = part.rows_of(i);
+            const int64_t slot = folding.count() - 1;
+            leaves_[sums_.leaf_count++] = {samples.begin, samples.size(), slot, joins};
+            // Where the leaf itself is summed up is a slot, too.
+            sums_.slots = std::max(sums_.slots, slot + joins + 1);
+        }
+    }
+    CallLeaves(const CallLeaves&) = delete;
+    CallLeaves& operator=(const CallLeaves&) = delete;
+
+    const LeafSums& sums() const { return sums_; }
+
+private:
+    LeafRows leaves_[Leaves::most];
+    LeafSums sums_;
+};
 
 /** Elements of a product's packed B; a multiple of 64 bytes, which keeps aligned what follows it. */
 template <class T> int64_t packed_size(const CpuDevice& device, const Product<T>& product) {
@@ -76,24 +97,39 @@ template <class T> int64_t rows_scratch(const CpuDevice& device, const Product<T
 /** A product with many rows, whose B (the weights) is packed once for all tiles. */
 template <class T> void multiply_rows(CpuDevice& device, Product<T> product, T* scratch) {
     const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
-    const Tiling tiling{product.m, product.n, tile_rows, round_up(tile_columns, kernels.panel_width)};
-    share(device, multiply_adds(product), quotient(product.n, kernels.panel_width),
+    const double work = multiply_adds(product.m, product.n, product.k);
+    share(device, work, quotient(product.n, kernels.panel_width),
           [&](int64_t panel, int) { kernels.pack(product, panel, scratch); });
     product.packed = scratch;
-    run_tiles(device, product, tiling, scratch + packed_size(device, product));
+    const Tiling tiling{product.m, product.n, tile_rows, round_up(tile_columns, kernels.panel_width)};
+    T* const tile_scratch = scratch + packed_size(device, product);
+    share(device, work, tiling.tiles(), [&](int64_t task, int rank) {
+        kernels.multiply(product, tiling[task], tile_scratch + rank * kernels.tile_scratch(tile_rows));
+    });
 }
 
-/** Elements of scratch for multiply_long. */
-template <class T> int64_t long_scratch(const CpuDevice& device) {
-    return device.pool.threads() * device.kernels.of<T>().dense.tile_scratch(long_tile_rows);
-}
-
-/** A product with a long sum, each tile of which packs what it needs. */
-template <class T> void multiply_long(CpuDevice& device, const Product<T>& product, T* scratch) {
-    const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
+template <class T> Tiling sum_tiling(const CpuDevice& device, const SumProduct<T>& product) {
     // Few rows of C: narrower tiles, so that there are some to share.
-    const int64_t wanted = product.m > long_tile_rows ? long_tile_columns : smallest_tile_columns;
-    run_tiles(device, product, {product.m, product.n, long_tile_rows, round_up(wanted, kernels.panel_width)}, scratch);
+    const int64_t wanted = product.m > sum_tile_rows ? sum_tile_columns : smallest_tile_columns;
+    const int64_t columns = round_up(wanted, device.kernels.of<T>().dense.panel_width);
+    return {product.m, product.n, std::min(sum_tile_rows, product.m), std::min(columns, product.n)};
+}
+
+/** Elements of scratch of one thread for sum_products. */
+template <class T>
+int64_t sum_scratch(const CpuDevice& device, const SumProduct<T>& product, const LeafSums& sums) {
+    const Tiling tiling = sum_tiling(device, product);
+    return round_up(device.kernels.of<T>().dense.sum_scratch(sums, tiling.row_step, tiling.column_step), 64);
+}
+
+/** Sums over rows, each tile of which packs what it needs. */
+template <class T>
+void sum_products(CpuDevice& device, const SumProduct<T>& product, const LeafSums& sums, T* scratch) {
+    const Tiling tiling = sum_tiling(device, product);
+    const int64_t own_scratch = sum_scratch(device, product, sums);
+    share(device, multiply_adds(product.m, product.n, sums.rows), tiling.tiles(), [&](int64_t task, int rank) {
+        device.kernels.of<T>().dense.sum_products(product, sums, tiling[task], scratch + rank * own_scratch);
+    });
 }
 
 template <class T> T* reserve(CpuDevice::Workspace& workspace, int64_t elements) {
@@ -110,7 +146,8 @@ void multiply_in_place(CpuDevice& device, const Product<T>& product,
         return;
     }
     const Tiling tiling{product.m, product.n, tile_rows, tile_columns};
-    share(device, multiply_adds(product), tiling.tiles(), [&](int64_t task, int) { multiply(product, tiling[task]); });
+    share(device, multiply_adds(product.m, product.n, product.k), tiling.tiles(),
+          [&](int64_t task, int) { multiply(product, tiling[task]); });
 }
 
 template <class T>
@@ -124,7 +161,6 @@ void dense_forward(CpuDevice& device, const DenseShape& shape, const T* weights,
         .packed = nullptr,
         .bias = bias,
         .c = y,
-        .accumulate = false,
     };
     // A row has the same bits among any number of rows: what chooses between the orders of sums is not their number.
     const DenseKernels<T>& kernels = device.kernels.of<T>().dense;
@@ -141,7 +177,7 @@ void dense_forward(CpuDevice& device, const DenseShape& shape, const T* weights,
 }
 
 template <class T>
-void dense_backward(CpuDevice& device, const DenseShape& shape, bool accumulate, const T* weights, const T* x,
+void dense_backward(CpuDevice& device, const DenseShape& shape, const LeafSums& sums, const T* weights, const T* x,
                     const T* y_gradients, T* weight_gradients, T* bias_gradients, T* x_gradients) {
     const Product<T> to_x{
         .m = shape.rows,
@@ -152,32 +188,30 @@ void dense_backward(CpuDevice& device, const DenseShape& shape, bool accumulate,
         .packed = nullptr,
         .bias = nullptr,
         .c = x_gradients,
-        .accumulate = false,
     };
-    const Product<T> to_weights{
+    const SumProduct<T> to_weights{
         .m = shape.outputs,
         .n = shape.inputs,
-        .k = shape.rows,
-        .a = {y_gradients, 1, shape.outputs},
-        .b = {x, shape.inputs, 1},
-        .packed = nullptr,
-        .bias = nullptr,
+        .a = y_gradients,
+        .b = x,
         .c = weight_gradients,
-        .accumulate = accumulate,
     };
     // For both products at once, so that a call without enough memory writes nothing.
     auto workspace = device.workspace();
+    constexpr const char* what = "the scratch of a dense layer";
+    const int64_t to_weights_scratch =
+        checked_product(what, {device.pool.threads(), sum_scratch(device, to_weights, sums)});
     T* const scratch = reserve<T>(
-        workspace, std::max(x_gradients != nullptr ? rows_scratch(device, to_x) : 0, long_scratch<T>(device)));
+        workspace, std::max(x_gradients != nullptr ? rows_scratch(device, to_x) : 0, to_weights_scratch));
     if (x_gradients != nullptr)
         multiply_rows(device, to_x, scratch);
-    multiply_long(device, to_weights, scratch);
+    sum_products(device, to_weights, sums, scratch);
     if (bias_gradients != nullptr)
         share(device, static_cast<double>(shape.rows) * static_cast<double>(shape.outputs),
               quotient(shape.outputs, bias_columns), [&](int64_t task, int) {
                   const int64_t begin = task * bias_columns;
-                  device.kernels.of<T>().dense.column_sums(y_gradients, shape.rows, shape.outputs, begin,
-                                                           std::min(begin + bias_columns, shape.outputs), accumulate,
+                  device.kernels.of<T>().dense.column_sums(y_gradients, sums, shape.outputs, begin,
+                                                           std::min(begin + bias_columns, shape.outputs),
                                                            bias_gradients);
               });
 }
@@ -194,10 +228,9 @@ void run(CpuDevice& device, const DenseForward& call) {
 
 void run(CpuDevice& device, const DenseBackward& call) {
     const FlushSubnormals flush;
-    if (!call.part.whole)
-        fail(ORTHO_NOT_SUPPORTED, "parts of a batch are not supported yet");
+    const CallLeaves leaves(call.shape, call.part, call.accumulate);
     dispatch(call.dtype, [&]<class T>(T*) {
-        dense_backward(device, call.shape, call.accumulate, static_cast<const T*>(call.weights),
+        dense_backward(device, call.shape, leaves.sums(), static_cast<const T*>(call.weights),
                        static_cast<const T*>(call.x), static_cast<const T*>(call.y_gradients),
                        static_cast<T*>(call.weight_gradients), static_cast<T*>(call.bias_gradients),
                        static_cast<T*>(call.x_gradients));

@@ -8,6 +8,7 @@
 #include "cpu/dense_types.hpp"
 #include "cpu/shuffle.hpp"
 #include "cpu/simd.hpp"
+#include "model/fold.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
@@ -48,16 +49,16 @@ template <class T> struct DenseProduct {
     }
 
     static int64_t tile_scratch(int64_t rows) {
-        return (round_up(rows, panel_rows) + panel_width) * block_depth;
+        return round_up(rows, panel_rows) * block_depth;
     }
 
     /**
      * Packs columns column to column+panel_width-1 of B, rows first to first+depth-1: [depth][panel_width], zeros
      * behind the last column.
      */
-    static void pack_panel(const Product<T>& product, int64_t column, int64_t first, int64_t depth, T* packed) {
-        const MatrixView<T>& b = product.b;
-        const int64_t columns = smaller(panel_width, product.n - column);
+    static void pack_panel(const MatrixView<T>& b, int64_t n, int64_t column, int64_t first, int64_t depth,
+                           T* packed) {
+        const int64_t columns = smaller(panel_width, n - column);
         const T* source = b.data + first * b.row_stride + column * b.column_stride;
         if (b.column_stride == 1) {
             for (int64_t k = 0; k < depth; ++k, source += b.row_stride, packed += panel_width)
@@ -86,50 +87,37 @@ template <class T> struct DenseProduct {
         const int64_t all_columns = round_up(product.n, panel_width);
         for (int64_t first = 0; first < product.k; first += block_depth) {
             const int64_t depth = smaller(block_depth, product.k - first);
-            pack_panel(product, panel * panel_width, first, depth,
+            pack_panel(product.b, product.n, panel * panel_width, first, depth,
                        packed + first * all_columns + panel * panel_width * depth);
         }
     }
 
     /**
-     * Packs rows row to row+panel_rows-1 of A, columns first to first+depth-1, zeros behind the last row. A is copied
-     * in the order in which it lies: contiguous along k: [depth / width][panel_rows][width], else [depth][panel_rows].
+     * Packs rows row to row+panel_rows-1 of A, columns first to first+depth-1, zeros behind the last row:
+     * [depth / width][panel_rows][width].
      */
     static void pack_rows(const MatrixView<T>& a, int64_t row, int64_t rows, int64_t first, int64_t depth, T* packed) {
-        const T* source = a.data + row * a.row_stride + first * a.column_stride;
-        if (a.column_stride == 1) {
-            for (int64_t k = 0; k < depth; k += width)
-                for (int r = 0; r < panel_rows; ++r, packed += width)
-                    S::store(packed, r < rows ? S::load_partial(source + r * a.row_stride + k, depth - k) : vec{});
-            return;
-        }
-        for (int64_t k = 0; k < depth; ++k, source += a.column_stride, packed += panel_rows) {
-            if (rows >= panel_rows) {
-                __builtin_memcpy(packed, source, panel_rows * sizeof(T));
-            } else {
-                for (int r = 0; r < panel_rows; ++r)
-                    packed[r] = r < rows ? source[r] : T{0};
-            }
-        }
+        const T* source = a.data + row * a.row_stride + first;
+        for (int64_t k = 0; k < depth; k += width)
+            for (int r = 0; r < panel_rows; ++r, packed += width)
+                S::store(packed, r < rows ? S::load_partial(source + r * a.row_stride + k, depth - k) : vec{});
     }
 
     /** One panel of A by `vectors` vectors of B's panel; written to the first rows and columns of c. */
-    template <int vectors, bool contiguous_depth>
-    static void multiply_panels(const T* a, const T* b, int64_t b_stride, int64_t depth, T* c, int64_t c_stride,
-                                int64_t rows, int64_t columns, const T* bias, bool add) {
-        constexpr int64_t row_step = contiguous_depth ? width : 1;
-        constexpr int64_t depth_step = contiguous_depth ? 1 : panel_rows;
+    template <int vectors>
+    static void multiply_panels(const T* a, const T* b, int64_t depth, T* c, int64_t c_stride, int64_t rows,
+                                int64_t columns, const T* bias, bool add) {
         vec sums[panel_rows][vectors] = {};
         for (int64_t block = 0; block < depth; block += width, a += panel_rows * width) {
             const int64_t count = smaller(width, depth - block);
-            for (int64_t k = 0; k < count; ++k, b += b_stride) {
+            for (int64_t k = 0; k < count; ++k, b += panel_width) {
                 vec column[vectors];
 #pragma GCC unroll 4
                 for (int v = 0; v < vectors; ++v)
                     column[v] = S::load(b + v * width);
 #pragma GCC unroll 16
                 for (int r = 0; r < panel_rows; ++r) {
-                    const vec value = S::splat(a[r * row_step + k * depth_step]);
+                    const vec value = S::splat(a[r * width + k]);
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors; ++v)
                         sums[r][v] += value * column[v];
@@ -161,37 +149,248 @@ template <class T> struct DenseProduct {
     }
 
     static void multiply(const Product<T>& product, const Tile& tile, T* scratch) {
-        const bool contiguous_depth = product.a.column_stride == 1;
-        const auto whole =
-            contiguous_depth ? multiply_panels<panel_vectors, true> : multiply_panels<panel_vectors, false>;
-        const auto half = contiguous_depth ? multiply_panels<1, true> : multiply_panels<1, false>;
         const int64_t rows = tile.row_end - tile.row_begin;
-        T* const own_panel = scratch;
-        T* const packed_rows = scratch + panel_width * block_depth;
         for (int64_t first = 0; first < product.k; first += block_depth) {
             const int64_t depth = smaller(block_depth, product.k - first);
             const int64_t row_panel_size = panel_rows * round_up(depth, width);
             for (int64_t r = 0; r < rows; r += panel_rows)
                 pack_rows(product.a, tile.row_begin + r, rows - r, first, depth,
-                          packed_rows + r / panel_rows * row_panel_size);
+                          scratch + r / panel_rows * row_panel_size);
             for (int64_t j = tile.column_begin; j < tile.column_end; j += panel_width) {
                 const int64_t columns = smaller(panel_width, tile.column_end - j);
-                const T* b = own_panel;
-                int64_t b_stride = panel_width;
-                if (product.packed != nullptr) {
-                    b = product.packed + first * round_up(product.n, panel_width) + j * depth;
-                } else if (product.b.column_stride == 1 && columns == panel_width && rows <= panel_rows) {
-                    // Read once only: not worth a copy.
-                    b = product.b.data + first * product.b.row_stride + j;
-                    b_stride = product.b.row_stride;
-                } else {
-                    pack_panel(product, j, first, depth, own_panel);
-                }
-                const T* bias = first == 0 && product.bias != nullptr ? product.bias + j : nullptr;
+                const T* const b = product.packed + first * round_up(product.n, panel_width) + j * depth;
+                const T* const bias = first == 0 && product.bias != nullptr ? product.bias + j : nullptr;
                 for (int64_t r = 0; r < rows; r += panel_rows)
-                    (columns > width ? whole : half)(packed_rows + r / panel_rows * row_panel_size, b, b_stride, depth,
-                                                     product.c + (tile.row_begin + r) * product.n + j, product.n,
-                                                     rows - r, columns, bias, first > 0 || product.accumulate);
+                    (columns > width ? multiply_panels<panel_vectors> : multiply_panels<1>)(
+                        scratch + r / panel_rows * row_panel_size, b, depth,
+                        product.c + (tile.row_begin + r) * product.n + j, product.n, rows - r, columns, bias,
+                        first > 0);
+            }
+        }
+    }
+
+    // Sums over rows, by leaves. The sums of a panel stay in registers for up to block_depth rows of a leaf; then they
+    // are joined with those before, as the tree of sums has it. As many leaves as fit into a block are packed together.
+
+    /** Rows one behind another. */
+    struct Run {
+        int64_t row;
+        int64_t depth;
+    };
+
+    /** Rows of a leaf that are summed in registers. */
+    struct Chunk {
+        const LeafRows* leaf;
+        bool begins;
+        bool ends;
+        /** Where it lies in Block::runs, and where it is packed. */
+        int64_t first_run;
+        int64_t run_count;
+        Run packed;
+    };
+
+    /** Chunks that are packed together. */
+    struct Block {
+        Run runs[block_depth];
+        Chunk chunks[Leaves::most];
+        int64_t run_count;
+        int64_t chunk_count;
+        int64_t depth;
+    };
+
+    /** What comes next: a row of a leaf, counted from its first one. */
+    struct Cursor {
+        int64_t leaf = 0;
+        int64_t row = 0;
+    };
+
+    /** Calls body(row, depth) for the rows begin to end-1 of a leaf, which are the steps of its samples. */
+    template <class Body>
+    [[gnu::always_inline]] static void for_each_run(const LeafSums& sums, const LeafRows& leaf, int64_t begin,
+                                                    int64_t end, Body&& body) {
+        if (leaf.samples == sums.batch) {
+            body(begin, end - begin);
+            return;
+        }
+        int64_t step = begin / leaf.samples;
+        int64_t sample = begin % leaf.samples;
+        for (int64_t left = end - begin; left > 0; ++step, sample = 0) {
+            const int64_t depth = smaller(leaf.samples - sample, left);
+            body(step * sums.batch + leaf.first + sample, depth);
+            left -= depth;
+        }
+    }
+
+    /** @return whether there were rows left */
+    static bool next_block(const LeafSums& sums, Cursor& at, Block& block) {
+        block.run_count = block.chunk_count = block.depth = 0;
+        while (at.leaf < sums.leaf_count) {
+            const LeafRows& leaf = sums.leaves[at.leaf];
+            const int64_t rows = sums.steps * leaf.samples;
+            const int64_t depth = smaller(block_depth, rows - at.row);
+            if (block.depth + depth > block_depth)
+                break;
+            const int64_t first_run = block.run_count;
+            for_each_run(sums, leaf, at.row, at.row + depth,
+                         [&](int64_t row, int64_t count) { block.runs[block.run_count++] = {row, count}; });
+            block.chunks[block.chunk_count++] = {
+                &leaf,  at.row == 0, at.row + depth == rows, first_run, block.run_count - first_run,
+                {block.depth, depth}};
+            block.depth += depth;
+            at.row += depth;
+            if (at.row == rows)
+                at = {at.leaf + 1, 0};
+        }
+        return block.depth > 0;
+    }
+
+    /** Whether all rows are one block, so that the slots of a panel are not needed any more when the next one begins. */
+    static bool is_one_block(const LeafSums& sums) {
+        return sums.rows <= block_depth;
+    }
+
+    static constexpr int64_t slot_size = panel_rows * panel_width;
+
+    static int64_t sum_scratch(const LeafSums& sums, int64_t rows, int64_t columns) {
+        const int64_t row_panels = round_up(rows, panel_rows) / panel_rows;
+        const int64_t panels = is_one_block(sums) ? 1 : row_panels * (round_up(columns, panel_width) / panel_width);
+        return (row_panels * panel_rows + panel_width) * block_depth + panels * sums.slots * slot_size;
+    }
+
+    /** Copies columns row to row+panel_rows-1 of A's rows, zeros behind the last column: [depth][panel_rows]. */
+    static void pack_columns(const SumProduct<T>& product, int64_t column, const Block& block, T* packed) {
+        const int64_t columns = product.m - column;
+        for (int64_t i = 0; i < block.run_count; ++i) {
+            const T* source = product.a + block.runs[i].row * product.m + column;
+            for (int64_t k = 0; k < block.runs[i].depth; ++k, source += product.m, packed += panel_rows) {
+                if (columns >= panel_rows) {
+                    __builtin_memcpy(packed, source, panel_rows * sizeof(T));
+                } else {
+                    for (int r = 0; r < panel_rows; ++r)
+                        packed[r] = r < columns ? source[r] : T{0};
+                }
+            }
+        }
+    }
+
+    /** What a panel is multiplied with: packed, or as it lies. */
+    struct Factor {
+        const T* data;
+        int64_t stride;
+        bool packed;
+    };
+
+    /** Where the sums of a panel go in the end. */
+    struct Target {
+        T* data;
+        int64_t row_stride;
+        int64_t rows;
+        int64_t columns;
+    };
+
+    /** One panel of A by `vectors` vectors of B's panel. @param slots  of the panel, slot_size elements each */
+    template <int vectors>
+    static void sum_panels(const LeafSums& sums, const Block& block, const T* a, const Factor& b, T* slots,
+                           const Target& target) {
+        for (int64_t i = 0; i < block.chunk_count; ++i) {
+            const Chunk& chunk = block.chunks[i];
+            vec total[panel_rows][vectors] = {};
+            const Run* const runs = b.packed ? &chunk.packed : block.runs + chunk.first_run;
+            const int64_t run_count = b.packed ? 1 : chunk.run_count;
+            for (int64_t run = 0; run < run_count; ++run) {
+                const T* row = b.data + runs[run].row * b.stride;
+                for (int64_t k = 0; k < runs[run].depth; ++k, row += b.stride, a += panel_rows) {
+                    vec column[vectors];
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors; ++v)
+                        column[v] = S::load(row + v * width);
+#pragma GCC unroll 16
+                    for (int r = 0; r < panel_rows; ++r) {
+                        const vec value = S::splat(a[r]);
+#pragma GCC unroll 4
+                        for (int v = 0; v < vectors; ++v)
+                            total[r][v] += value * column[v];
+                    }
+                }
+            }
+            // The sum of the leaf's rows so far lies behind the slots that it will join.
+            const int64_t own = chunk.leaf->slot + chunk.leaf->joins;
+            const int64_t last = chunk.begins ? own - 1 : own;
+            const int64_t first = chunk.ends ? chunk.leaf->slot : own;
+            for (int64_t slot = last; slot >= first; --slot) {
+                const T* const from = slots + slot * slot_size;
+#pragma GCC unroll 16
+                for (int r = 0; r < panel_rows; ++r)
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors; ++v)
+                        total[r][v] = S::load(from + r * panel_width + v * width) + total[r][v];
+            }
+            const bool done = chunk.ends && chunk.leaf == sums.leaves + sums.leaf_count - 1;
+            if (!done) {
+                T* const to = slots + first * slot_size;
+#pragma GCC unroll 16
+                for (int r = 0; r < panel_rows; ++r)
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors; ++v)
+                        S::store(to + r * panel_width + v * width, total[r][v]);
+                continue;
+            }
+            T* const out = target.data + first * sums.stride;
+#pragma GCC unroll 16
+            for (int r = 0; r < panel_rows; ++r) {
+                if (r >= target.rows)
+                    break;
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; ++v) {
+                    const int64_t left = target.columns - v * width;
+                    if (left <= 0)
+                        break;
+                    store_block(out + r * target.row_stride + v * width, total[r][v], left, nullptr, sums.accumulate);
+                }
+            }
+            for (int64_t slot = 0; slot < first; ++slot)
+                write_slot(sums, slots, slot, target);
+        }
+    }
+
+    [[gnu::noinline]] static void write_slot(const LeafSums& sums, const T* slots, int64_t slot, const Target& target) {
+        for (int64_t r = 0; r < smaller(panel_rows, target.rows); ++r)
+            for (int64_t j = 0; j < smaller(panel_width, target.columns); j += width)
+                store_block(target.data + slot * sums.stride + r * target.row_stride + j,
+                            S::load(slots + slot * slot_size + r * panel_width + j), target.columns - j, nullptr,
+                            sums.accumulate);
+    }
+
+    static void sum_products(const SumProduct<T>& product, const LeafSums& sums, const Tile& tile, T* scratch) {
+        const int64_t rows = tile.row_end - tile.row_begin;
+        const MatrixView<T> b{product.b, product.n, 1};
+        T* const own_panel = scratch;
+        T* const packed_rows = own_panel + panel_width * block_depth;
+        T* const all_slots = packed_rows + round_up(rows, panel_rows) * block_depth;
+        const int64_t kept_slots = is_one_block(sums) ? 0 : sums.slots * slot_size;
+        Cursor at;
+        Block block;
+        while (next_block(sums, at, block)) {
+            const int64_t row_panel_size = panel_rows * block.depth;
+            for (int64_t r = 0; r < rows; r += panel_rows)
+                pack_columns(product, tile.row_begin + r, block, packed_rows + r / panel_rows * row_panel_size);
+            T* slots = all_slots;
+            for (int64_t j = tile.column_begin; j < tile.column_end; j += panel_width) {
+                const int64_t columns = smaller(panel_width, tile.column_end - j);
+                Factor factor{product.b + j, product.n, false};
+                // A whole panel that is read once only is not worth a copy.
+                if (columns < panel_width || rows > panel_rows) {
+                    factor = {own_panel, panel_width, true};
+                    T* packed = own_panel;
+                    for (int64_t i = 0; i < block.run_count; ++i) {
+                        pack_panel(b, product.n, j, block.runs[i].row, block.runs[i].depth, packed);
+                        packed += block.runs[i].depth * panel_width;
+                    }
+                }
+                for (int64_t r = 0; r < rows; r += panel_rows, slots += kept_slots)
+                    (columns > width ? sum_panels<panel_vectors> : sum_panels<1>)(
+                        sums, block, packed_rows + r / panel_rows * row_panel_size, factor, slots,
+                        {product.c + (tile.row_begin + r) * product.n + j, product.n, rows - r, columns});
             }
         }
     }
@@ -323,28 +522,37 @@ template <class T> struct DenseProduct {
             S::store(totals + s, sum_lanes<T>(sums + s));
         for (int64_t r = 0; r < rows; ++r)
             for (int64_t c = 0; c < columns; ++c) {
-                T* target = product.c + (i + r) * product.n + j + c;
                 T value = totals[r * dot_columns + c];
                 if (product.bias != nullptr)
                     value += product.bias[j + c];
-                *target = product.accumulate ? *target + value : value;
+                product.c[(i + r) * product.n + j + c] = value;
             }
     }
 
-    static void column_sums(const T* values, int64_t rows, int64_t columns, int64_t column_begin, int64_t column_end,
-                            bool accumulate, T* sums) {
+    static void column_sums(const T* values, const LeafSums& sums, int64_t columns, int64_t column_begin,
+                            int64_t column_end, T* out) {
         for (int64_t j = column_begin; j < column_end; j += width) {
             const int64_t count = smaller(width, column_end - j);
-            // Summed in blocks, so that rounding errors grow with the number of blocks and of rows in one only.
-            vec total = accumulate ? S::load_partial(sums + j, count) : vec{};
-            for (int64_t first = 0; first < rows; first += block_depth) {
-                const int64_t last = smaller(first + block_depth, rows);
-                vec sum{};
-                for (int64_t i = first; i < last; ++i)
-                    sum += S::load_partial(values + i * columns + j, count);
-                total += sum;
+            vec slots[Leaves::most];
+            for (int64_t leaf = 0; leaf < sums.leaf_count; ++leaf) {
+                const LeafRows& rows = sums.leaves[leaf];
+                vec total{};
+                // Summed in blocks, so that rounding errors grow with the number of blocks and of rows in one only.
+                for (int64_t first = 0; first < sums.steps * rows.samples; first += block_depth) {
+                    vec sum{};
+                    for_each_run(sums, rows, first, smaller(first + block_depth, sums.steps * rows.samples),
+                                 [&](int64_t row, int64_t depth) {
+                                     for (int64_t i = row; i < row + depth; ++i)
+                                         sum += S::load_partial(values + i * columns + j, count);
+                                 });
+                    total += sum;
+                }
+                for (int64_t slot = rows.slot + rows.joins - 1; slot >= rows.slot; --slot)
+                    total = slots[slot] + total;
+                slots[rows.slot] = total;
             }
-            S::store_partial(sums + j, total, count);
+            for (int64_t slot = 0; slot <= sums.leaves[sums.leaf_count - 1].slot; ++slot)
+                store_block(out + slot * sums.stride + j, slots[slot], count, nullptr, sums.accumulate);
         }
     }
 
@@ -354,6 +562,8 @@ template <class T> struct DenseProduct {
         .tile_scratch = tile_scratch,
         .pack = pack,
         .multiply = multiply,
+        .sum_scratch = sum_scratch,
+        .sum_products = sum_products,
         .multiply_few = multiply_few,
         .multiply_dots = multiply_dots,
         .few_rows = few_rows,

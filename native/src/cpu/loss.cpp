@@ -1,3 +1,4 @@
+#include <array>
 #include <atomic>
 #include <cinttypes>
 #include <cmath>
@@ -9,72 +10,209 @@
 namespace ortho::cpu {
 namespace {
 
-struct CountedLoss {
-    double loss = 0;
-    int64_t correct = 0;
-
-    CountedLoss& operator+=(const CountedLoss& other) {
-        loss += other.loss;
-        correct += other.correct;
-        return *this;
+/**
+ * Calls counted(begin, end) for rows of the call that count, and padding(begin, end) for those that do not. A run of
+ * rows ends with the step at the latest.
+ * @param samples  of the call
+ * @param range    rows of these samples, counted from the first one: all samples of a step, then those of the next
+ */
+template <class Counted, class Padding>
+void for_each_run(const LossRows& rows, Span samples, Span range, Counted&& counted, Padding&& padding) {
+    int64_t step = range.begin / samples.size();
+    int64_t begin = samples.begin + range.begin % samples.size();
+    for (int64_t left = range.size(); left > 0; ++step, begin = samples.begin) {
+        const int64_t end = std::min(samples.end, begin + left);
+        const int64_t first_row = step * rows.batch;
+        left -= end - begin;
+        if (rows.lengths == nullptr) {
+            counted(first_row + begin, first_row + end);
+            continue;
+        }
+        while (begin < end) {
+            const bool counts = step < rows.lengths[begin];
+            int64_t next = begin + 1;
+            while (next < end && (step < rows.lengths[next]) == counts)
+                ++next;
+            if (counts)
+                counted(first_row + begin, first_row + next);
+            else
+                padding(first_row + begin, first_row + next);
+            begin = next;
+        }
     }
-};
-
-/** @return index of the first value that is NaN or infinite, -1 if there is none */
-template <class T> int64_t first_not_finite(CpuDevice& device, const T* values, int64_t count) {
-    std::atomic<bool> found{false};
-    for_each_block(device.pool, count, flat_block, [&](int64_t begin, int64_t end) {
-        if (!device.kernels.of<T>().vector.all_finite(values + begin, end - begin))
-            found.store(true, std::memory_order_relaxed);
-    });
-    if (!found.load(std::memory_order_relaxed))
-        return -1;
-    return std::find_if(values, values + count, [](T value) { return !std::isfinite(value); }) - values;
 }
 
-template <class T> void require_finite(CpuDevice& device, const char* name, const T* values, int64_t count) {
-    if (const int64_t index = first_not_finite(device, values, count); index >= 0)
+/**
+ * The rows of a call, cut into blocks: those of each leaf from its first row on, by the size of a row alone, so that
+ * the bits of a leaf's sum depend neither on the threads nor on the other leaves of the call.
+ */
+class LossBlocks {
+public:
+    /** @param row_elements  of a row */
+    LossBlocks(const LossRows& rows, int64_t row_elements)
+        : rows_(rows), leaves_(rows.part.held()), block_rows_(std::max<int64_t>(1, flat_block / row_elements)) {
+        const Leaves leaves = rows.part.leaves();
+        int64_t most_rows = 0;
+        for (int64_t i = 0; i < leaves_.size(); ++i) {
+            first_sample_[at(i)] = leaves.begin(leaves_.begin + i) - rows.part.first;
+            first_sample_[at(i + 1)] = leaves.begin(leaves_.begin + i + 1) - rows.part.first;
+            const int64_t leaf_rows = rows.steps * samples_of(i).size();
+            first_block_[at(i + 1)] = first_block_[at(i)] + (leaf_rows + block_rows_ - 1) / block_rows_;
+            most_rows = std::max(most_rows, std::min(leaf_rows, block_rows_));
+        }
+        // Small blocks are given to a thread together.
+        task_blocks_ = std::max<int64_t>(1, flat_block / (most_rows * row_elements));
+    }
+
+    /**
+     * Calls counted(sum, begin, end) and padding(begin, end) for the rows of the call, on the device's threads, and
+     * gives the sums of the leaves one after another to take(leaf of the call, sum).
+     */
+    template <class Sum, class Counted, class Padding, class Take>
+    void sum_leaves(CpuDevice& device, Counted&& counted, Padding&& padding, Take&& take) const {
+        const int64_t blocks = first_block_[at(leaves_.size())];
+        auto workspace = device.workspace();
+        Sum* const sums = static_cast<Sum*>(
+            workspace.reserve(blocks * static_cast<int64_t>(sizeof(Sum)), "scratch for partial sums"));
+        for_each_block(device.pool, blocks, task_blocks_, [&](int64_t begin, int64_t end) {
+            int64_t leaf = 0;
+            for (int64_t block = begin; block < end; ++block) {
+                while (block >= first_block_[at(leaf + 1)])
+                    ++leaf;
+                const Span samples = samples_of(leaf);
+                const int64_t first = (block - first_block_[at(leaf)]) * block_rows_;
+                const int64_t last = std::min(first + block_rows_, rows_.steps * samples.size());
+                Sum sum{};
+                for_each_run(
+                    rows_, samples, {first, last},
+                    [&](int64_t first_row, int64_t last_row) { counted(sum, first_row, last_row); }, padding);
+                sums[block] = sum;
+            }
+        });
+        for (int64_t leaf = 0; leaf < leaves_.size(); ++leaf)
+            for (int64_t block = first_block_[at(leaf)]; block < first_block_[at(leaf + 1)]; ++block)
+                take(leaf, sums[block]);
+    }
+
+private:
+    static size_t at(int64_t i) { return static_cast<size_t>(i); }
+    /** Of the call. */
+    Span samples_of(int64_t leaf) const { return {first_sample_[at(leaf)], first_sample_[at(leaf + 1)]}; }
+
+    const LossRows& rows_;
+    const Span leaves_;
+    const int64_t block_rows_;
+    int64_t task_blocks_;
+    std::array<int64_t, Leaves::most + 1> first_sample_{};
+    std::array<int64_t, Leaves::most + 1> first_block_{};
+};
+
+/** @return index of the first value in rows that count that is NaN or infinite, -1 if there is none */
+template <class T>
+int64_t first_not_finite(CpuDevice& device, const LossRows& rows, int64_t row_elements, const T* values) {
+    const auto all_finite = device.kernels.of<T>().vector.all_finite;
+    const int64_t count = rows.steps * rows.batch;
+    std::atomic<bool> found{false};
+    const auto check = [&](int64_t begin, int64_t end) {
+        if (!all_finite(values + begin, end - begin))
+            found.store(true, std::memory_order_relaxed);
+    };
+    const auto for_each_counted = [&](int64_t begin, int64_t end, auto&& body) {
+        for_each_run(
+            rows, {0, rows.batch}, {begin, end},
+            [&](int64_t first, int64_t last) { body(first * row_elements, last * row_elements); },
+            [](int64_t, int64_t) {});
+    };
+    if (rows.lengths == nullptr)
+        for_each_block(device.pool, count * row_elements, flat_block, check);
+    else
+        for_each_block(device.pool, count, std::max<int64_t>(1, flat_block / row_elements),
+                       [&](int64_t begin, int64_t end) { for_each_counted(begin, end, check); });
+    if (!found.load(std::memory_order_relaxed))
+        return -1;
+    int64_t index = -1;
+    for_each_counted(0, count, [&](int64_t begin, int64_t end) {
+        if (index >= 0)
+            return;
+        const T* const at = std::find_if(values + begin, values + end, [](T value) { return !std::isfinite(value); });
+        if (at != values + end)
+            index = at - values;
+    });
+    return index;
+}
+
+template <class T>
+void require_finite(CpuDevice& device, const char* name, const LossRows& rows, int64_t row_elements, const T* values) {
+    if (const int64_t index = first_not_finite(device, rows, row_elements, values); index >= 0)
         fail(ORTHO_NOT_FINITE, Argument{name, index}, "is %s; it must be finite", NumberText(values[index]).c_str());
 }
 
+/** The gradient in rows that do not count. */
+template <class T> auto clearing(T* gradients, int64_t row_elements) {
+    return [=](int64_t begin, int64_t end) {
+        if (gradients != nullptr)
+            std::fill(gradients + begin * row_elements, gradients + end * row_elements, T{0});
+    };
+}
+
+/** The sum of the leaves' losses, or the partial sums. @param divisor  of the sum */
+void write_loss(const BatchPart& part, double* leaf_losses, double divisor, double* loss) {
+    part.fold(leaf_losses);
+    if (part.whole)
+        *loss = leaf_losses[0] / divisor;
+    else
+        std::copy_n(leaf_losses, part.sums().count(), loss);
+}
+
 template <class T> void softmax_cross_entropy(CpuDevice& device, const SoftmaxCrossEntropy& call) {
-    if (call.rows.lengths || !call.rows.part.whole)
-        fail(ORTHO_NOT_SUPPORTED, "lengths and parts of a batch are not supported yet");
-    const int64_t rows = call.rows.steps * call.rows.batch, classes = call.classes;
+    const int64_t classes = call.classes;
     const auto* logits = static_cast<const T*>(call.logits);
-    if (const int64_t index = first_not_finite(device, logits, rows * classes); index >= 0)
+    auto* gradients = static_cast<T*>(call.gradients);
+    if (const int64_t index = first_not_finite(device, call.rows, classes, logits); index >= 0)
         fail(ORTHO_NOT_FINITE, Argument{"logits", index},
              "(row %" PRId64 ", class %" PRId64 ") is %s; it must be finite", index / classes, index % classes,
              NumberText(logits[index]).c_str());
-    const SoftmaxProblem<T> problem{rows,   classes,      call.label_smoothing,
-                                    logits, call.targets, static_cast<T*>(call.gradients)};
-    const int64_t block_rows = std::max<int64_t>(1, flat_block / classes);
-    const CountedLoss sum = sum_blocks<CountedLoss>(device, rows, block_rows, [&](int64_t begin, int64_t end) {
-        const LossSum part = device.kernels.of<T>().vector.softmax_cross_entropy(problem, begin, end);
-        return CountedLoss{part.loss, part.correct};
-    });
+    const auto mean_of = static_cast<double>(call.rows.part.rows);
+    const SoftmaxProblem<T> problem{1 / mean_of, classes, call.label_smoothing, logits, call.targets, gradients};
+    const auto kernel = device.kernels.of<T>().vector.softmax_cross_entropy;
+    std::array<double, Leaves::most> losses{};
+    int64_t correct = 0;
+    LossBlocks(call.rows, classes)
+        .sum_leaves<LossSum>(
+            device, [&](LossSum& sum, int64_t begin, int64_t end) { kernel(problem, begin, end, sum); },
+            clearing(gradients, classes),
+            [&](int64_t leaf, const LossSum& sum) {
+                losses[static_cast<size_t>(leaf)] += sum.loss;
+                correct += sum.correct;
+            });
     if (call.loss != nullptr)
-        *call.loss = sum.loss / static_cast<double>(rows);
+        write_loss(call.rows.part, losses.data(), mean_of, call.loss);
     if (call.correct != nullptr)
-        *call.correct = sum.correct;
+        *call.correct = correct;
 }
 
 template <class T> void mean_squared_error(CpuDevice& device, const MeanSquaredError& call) {
-    if (call.rows.lengths || !call.rows.part.whole)
-        fail(ORTHO_NOT_SUPPORTED, "lengths and parts of a batch are not supported yet");
-    const int64_t count = call.rows.steps * call.rows.batch * call.units;
+    const int64_t units = call.units;
     const auto* predictions = static_cast<const T*>(call.predictions);
     const auto* targets = static_cast<const T*>(call.targets);
     auto* gradients = static_cast<T*>(call.gradients);
-    require_finite(device, "predictions", predictions, count);
-    require_finite(device, "targets", targets, count);
-    const T factor = static_cast<T>(2 / static_cast<double>(count));
-    const double sum = sum_blocks<double>(device, count, flat_block, [&](int64_t begin, int64_t end) {
-        return device.kernels.of<T>().vector.squared_error(predictions + begin, targets + begin, end - begin, factor,
-                                                           gradients != nullptr ? gradients + begin : nullptr);
-    });
+    require_finite(device, "predictions", call.rows, units, predictions);
+    require_finite(device, "targets", call.rows, units, targets);
+    const double mean_of = static_cast<double>(call.rows.part.rows) * static_cast<double>(units);
+    const T factor = static_cast<T>(2 / mean_of);
+    const auto kernel = device.kernels.of<T>().vector.squared_error;
+    std::array<double, Leaves::most> losses{};
+    LossBlocks(call.rows, units)
+        .sum_leaves<double>(
+            device,
+            [&](double& sum, int64_t begin, int64_t end) {
+                const int64_t first = begin * units;
+                sum += kernel(predictions + first, targets + first, (end - begin) * units, factor,
+                              gradients != nullptr ? gradients + first : nullptr);
+            },
+            clearing(gradients, units), [&](int64_t leaf, double sum) { losses[static_cast<size_t>(leaf)] += sum; });
     if (call.loss != nullptr)
-        *call.loss = sum / static_cast<double>(count);
+        write_loss(call.rows.part, losses.data(), mean_of, call.loss);
 }
 
 } // namespace

@@ -173,15 +173,16 @@ template <class T> struct VectorPass {
         });
     }
 
-    static LossSum softmax_cross_entropy(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end) {
+    static void softmax_cross_entropy(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end,
+                                      LossSum& total) {
         const int64_t classes = problem.classes;
         const double smoothing = problem.label_smoothing / static_cast<double>(classes);
         const double at_target = 1 - problem.label_smoothing;
-        const double per_row = 1 / static_cast<double>(problem.rows);
+        const double per_row = problem.per_row;
         typename S::ivec lanes{};
         for (int l = 0; l < S::width; ++l)
             lanes[l] = l;
-        LossSum result{0, 0};
+        LossSum result = total;
         for (int64_t i = row_begin; i < row_end; ++i) {
             const T* logits = problem.logits + i * classes;
             const int64_t target = problem.targets[i];
@@ -214,7 +215,53 @@ template <class T> struct VectorPass {
                 gradients[target] -= static_cast<T>(per_row * at_target);
             }
         }
-        return result;
+        total = result;
+    }
+
+    static void mean_of_steps(const SampleSteps<T>& x, T* mean) {
+        constexpr int64_t most = 64;
+        double sums[most];
+        for (int64_t first = 0; first < x.units; first += most) {
+            const int64_t units = x.units - first < most ? x.units - first : most;
+            for (int64_t i = 0; i < units; ++i)
+                sums[i] = 0;
+            const T* values = x.values + first;
+            for (int64_t step = 0; step < x.steps; ++step, values += x.stride)
+                for (int64_t i = 0; i < units; ++i)
+                    sums[i] += static_cast<double>(values[i]);
+            for (int64_t i = 0; i < units; ++i)
+                mean[first + i] = static_cast<T>(sums[i] / static_cast<double>(x.steps));
+        }
+    }
+
+    static void largest_of_steps(const SampleSteps<T>& x, T* largest, int64_t* first_step) {
+        constexpr int64_t most = 64;
+        T found[most];
+        int64_t at[most];
+        for (int64_t first = 0; first < x.units; first += most) {
+            const int64_t units = x.units - first < most ? x.units - first : most;
+            const T* values = x.values + first;
+            for (int64_t i = 0; i < units; ++i) {
+                found[i] = values[i];
+                at[i] = 0;
+            }
+            for (int64_t step = 1; step < x.steps; ++step) {
+                values += x.stride;
+                for (int64_t i = 0; i < units; ++i) {
+                    const T value = values[i];
+                    const bool is_first_nan = (value != value) & (found[i] == found[i]);
+                    const bool is_larger = (value > found[i]) | is_first_nan;
+                    found[i] = is_larger ? value : found[i];
+                    at[i] = is_larger ? step : at[i];
+                }
+            }
+            for (int64_t i = 0; i < units; ++i) {
+                if (largest != nullptr)
+                    largest[first + i] = found[i];
+                if (first_step != nullptr)
+                    first_step[first + i] = at[i];
+            }
+        }
     }
 
     /** Adds values - origin to sums in double precision, in as many steps as the vector takes. */
@@ -319,6 +366,8 @@ template <class T> struct VectorPass {
         .scale = scale,
         .squared_error = squared_error,
         .softmax_cross_entropy = softmax_cross_entropy,
+        .mean_of_steps = mean_of_steps,
+        .largest_of_steps = largest_of_steps,
         .sgd = sgd,
         .adam = adam,
         .find_failing_sgd = find_failing_sgd,

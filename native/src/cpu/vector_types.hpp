@@ -9,7 +9,7 @@ namespace ortho::cpu {
 
 /** Mean cross-entropy of softmax(logits) with smoothed targets. */
 template <class T> struct SoftmaxProblem {
-    int64_t rows;
+    double per_row; // 1 over the rows of which the mean is taken
     int64_t classes;
     double label_smoothing;
     const T* logits;        // [rows, classes]
@@ -17,10 +17,18 @@ template <class T> struct SoftmaxProblem {
     T* gradients;           // [rows, classes], gradient of the mean; null: not wanted
 };
 
-/** What a block of rows adds to the loss. */
+/** What rows add to the loss. */
 struct LossSum {
     double loss;
     int64_t correct;
+};
+
+/** Values of one sample at some steps, `stride` elements apart. */
+template <class T> struct SampleSteps {
+    const T* values; // those of the first step
+    int64_t stride;
+    int64_t steps; // those that count, at least 1
+    int64_t units;
 };
 
 /** A range of a flat buffer. */
@@ -45,7 +53,12 @@ template <class T> struct VectorKernels {
     void (*scale)(T* values, int64_t count, T factor);
     /** Sum of (predictions - targets)^2; gradients (null: not wanted) = factor * (predictions - targets). */
     double (*squared_error)(const T* predictions, const T* targets, int64_t count, T factor, T* gradients);
-    LossSum (*softmax_cross_entropy)(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end);
+    /** Adds what the rows add, row by row. */
+    void (*softmax_cross_entropy)(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end, LossSum& sum);
+    /** The mean over the steps, summed in double precision from the first to the last. */
+    void (*mean_of_steps)(const SampleSteps<T>& x, T* mean);
+    /** The largest values and the first steps that have them, each null if not wanted; NaN is larger than numbers. */
+    void (*largest_of_steps)(const SampleSteps<T>& x, T* largest, int64_t* first_step);
     void (*sgd)(const StepBuffers<T>& buffers, const SgdFactors<T>& step, const GroupFactors<T>& group,
                 FlatRange range);
     void (*adam)(const StepBuffers<T>& buffers, const AdamFactors<T>& step, const GroupFactors<T>& group,

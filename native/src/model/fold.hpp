@@ -38,7 +38,7 @@ public:
 
     explicit Leaves(int64_t batch) : batch_(batch) {
         const int64_t limit = batch < 256 ? 8 : most;
-        while (2 * count_ <= limit && batch / (2 * count_) >= 8) {
+        while (2 * count_ <= limit && batch >= 8 * (2 * count_)) {
             count_ *= 2;
             ++levels_;
         }
@@ -49,7 +49,10 @@ public:
     /** Level of the root. */
     int64_t levels() const { return levels_; }
     /** The first sample of a leaf; the size of the batch for the leaf behind the last. */
-    int64_t begin(int64_t leaf) const { return batch_ * leaf / count_; }
+    int64_t begin(int64_t leaf) const {
+        // batch leaf / count, in two parts, so that no batch is too large.
+        return (batch_ >> levels_) * leaf + ((batch_ & (count_ - 1)) * leaf >> levels_);
+    }
     Span samples(int64_t leaf) const { return {begin(leaf), begin(leaf + 1)}; }
 
     /** The leaf that starts with a sample, count() at the end of the batch; -1 if none starts there. */

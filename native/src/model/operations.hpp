@@ -40,6 +40,51 @@ struct Fill {
     double value;
 };
 
+/** Adds the partial sums of some leaves to those of the leaves before them, as model/fold.hpp has it. */
+struct AddPartialSums {
+    ortho_dtype dtype;
+    int64_t count; // elements of a sum
+    int64_t first_leaf;
+    int64_t next_leaf; // behind the leaves before, the first of those that are added
+    int64_t end_leaf;  // behind the last of them
+    void* sums;
+    int64_t stride;
+    const void* next_sums;
+    int64_t next_stride;
+};
+
+/** Steps of samples, up to the length of each. */
+struct SequenceShape {
+    int64_t steps;
+    int64_t batch;
+    int64_t units;
+    const int32_t* lengths; // host, [batch]; null: all are steps
+};
+
+struct PoolForward {
+    ortho_dtype dtype;
+    ortho_pooling pooling;
+    SequenceShape shape;
+    const void* x;
+    void* y;
+};
+
+struct PoolBackward {
+    ortho_dtype dtype;
+    ortho_pooling pooling;
+    SequenceShape shape;
+    const void* x; // may be null unless it is a maximum
+    const void* y_gradients;
+    void* x_gradients;
+};
+
+struct Reverse {
+    ortho_dtype dtype;
+    SequenceShape shape;
+    const void* x;
+    void* y;
+};
+
 /** Which random numbers are drawn. */
 struct NoiseStream {
     uint64_t seed;
@@ -177,6 +222,10 @@ struct AdamStep {
     X(CopyToHost)                                                                                                      \
     X(CopyOnDevice)                                                                                                    \
     X(Fill)                                                                                                            \
+    X(AddPartialSums)                                                                                                  \
+    X(PoolForward)                                                                                                     \
+    X(PoolBackward)                                                                                                    \
+    X(Reverse)                                                                                                         \
     X(AddNormalNoise)                                                                                                  \
     X(Dropout)                                                                                                         \
     X(DenseForward)                                                                                                    \

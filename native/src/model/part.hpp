@@ -27,6 +27,22 @@ struct BatchPart {
         return {whole_batch.begin - first, whole_batch.end - first};
     }
     Cover sums() const { return Cover(held()); }
+    /**
+     * Puts the sums of the call's leaves together, in place.
+     * @param sums  [leaves of the call]; afterwards the first of them are those of sums()
+     */
+    void fold(double* sums) const {
+        Folding folding;
+        const Span leaves_held = held();
+        for (int64_t leaf = leaves_held.begin; leaf < leaves_held.end; ++leaf)
+            folding.take(
+                {0, leaf},
+                [&](int64_t slot, bool joined) {
+                    const double sum = sums[leaf - leaves_held.begin];
+                    sums[slot] = joined ? sums[slot] + sum : sum;
+                },
+                [&](int64_t into, int64_t from) { sums[into] += sums[from]; });
+    }
 };
 
 } // namespace ortho

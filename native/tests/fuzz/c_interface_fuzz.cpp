@@ -225,7 +225,7 @@ private:
                                       : static_cast<void*>(floats_.data() + at);
     }
     void* slot_or_null(int32_t dtype) { return random_.one_in(3) ? nullptr : slot(dtype); }
-    double* number_or_null() { return random_.one_in(3) ? nullptr : &number_; }
+    double* number_or_null() { return random_.one_in(3) ? nullptr : numbers_.data(); }
     ortho_device* device() {
         ortho_device* chosen = any(devices_);
         if (chosen == nullptr)
@@ -253,6 +253,80 @@ private:
             handle = nullptr;
         has_wrong_ = has_wrong_ || handle == nullptr;
         return handle;
+    }
+
+    /** The samples of a call, and which of a batch they are. */
+    struct Samples {
+        int64_t count;
+        const ortho_batch_part* part;
+    };
+    /**
+     * @param most     of the call
+     * @param count    elements of a partial sum, all of which fit into a slot
+     * @param is_loss  whose part has rows
+     */
+    Samples samples(int64_t most, int64_t count, bool is_loss) {
+        if (random_.one_in(2))
+            return {size(1, most), nullptr};
+        const int64_t batch = random_.from(1, 4 * most), leaves = ortho_leaf_count(batch);
+        const int64_t first = random_.below(leaves), last = random_.from(first, leaves - 1);
+        part_ = ORTHO_BATCH_PART_INIT;
+        part_.struct_size = sizeof part_;
+        part_.batch = batch;
+        part_.first = ortho_leaf_begin(batch, first);
+        const int64_t own = (last + 1 < leaves ? ortho_leaf_begin(batch, last + 1) : batch) - part_.first;
+        int64_t sums = 0;
+        if (own > most || ortho_partial_sum_count(batch, part_.first, own, &sums) != ORTHO_OK)
+            return {size(1, most), nullptr};
+        if (is_loss) {
+            part_.rows = is_wrong() ? random_.from(-1, 0) : 1000 * batch;
+        } else {
+            part_.stride = count > 0 ? count + random_.from(0, 3) : count;
+            if (count < 1 || (sums - 1) * part_.stride + count > static_cast<int64_t>(slot_elements))
+                return {size(1, most), nullptr};
+            if (sums > 1 && is_wrong())
+                part_.stride = random_.one_in(2) ? count - 1 : INT64_MAX;
+        }
+        if (is_wrong())
+            ++part_.first; // leaves have several samples, or there is one
+        if (is_wrong())
+            part_.struct_size = 8;
+        return {own, &part_};
+    }
+    /** Lengths; null where they are not given. */
+    const int32_t* lengths_or_null(int64_t steps, int64_t batch) {
+        if (random_.one_in(2))
+            return nullptr;
+        lengths_.fill(0);
+        if (steps < 1 || steps > static_cast<int64_t>(slot_elements) || batch < 1 ||
+            batch > static_cast<int64_t>(lengths_.size()))
+            return lengths_.data();
+        for (int64_t i = 0; i < batch; ++i)
+            lengths_[static_cast<size_t>(i)] = static_cast<int32_t>(random_.from(0, steps));
+        if (is_wrong())
+            lengths_[static_cast<size_t>(random_.below(batch))] =
+                random_.one_in(2) ? -1 : static_cast<int32_t>(steps + 1);
+        return lengths_.data();
+    }
+    /** Values [steps, batch, columns], or a copy of them with NaN beyond the lengths. */
+    const void* padded(const void* values, int32_t dtype, int64_t steps, int64_t batch, int64_t columns,
+                       const int32_t* lengths) {
+        constexpr auto most = static_cast<int64_t>(slot_elements);
+        if (values == nullptr || lengths == nullptr || random_.one_in(3) || steps < 1 || batch < 1 || columns < 1 ||
+            steps > most || batch > most || columns > most || steps * batch * columns > most)
+            return values;
+        double* const copy = padded_[next_padded_++ % padded_.size()].data();
+        const auto fill = [&](auto* to, const auto* from) {
+            for (int64_t i = 0; i < steps * batch * columns; ++i)
+                to[i] = i / columns / batch < lengths[i / columns % batch]
+                            ? from[i]
+                            : std::numeric_limits<std::remove_reference_t<decltype(*to)>>::quiet_NaN();
+        };
+        if (dtype == ORTHO_FLOAT64)
+            fill(copy, static_cast<const double*>(values));
+        else
+            fill(reinterpret_cast<float*>(copy), static_cast<const float*>(values));
+        return copy;
     }
 
     /** Writes the call down before it is made. */
@@ -326,18 +400,20 @@ private:
             digest = mixed(digest, bits(value));
         for (const int64_t value : permutation_)
             digest = mixed(digest, static_cast<uint64_t>(value));
-        return mixed(mixed(digest, bits(number_)), static_cast<uint64_t>(count_));
+        for (const double value : numbers_)
+            digest = mixed(digest, bits(value));
+        return mixed(digest, static_cast<uint64_t>(count_));
     }
 
     void make_a_call() {
         for (size_t i = slots; i > 1; --i)
             std::swap(order_[i - 1], order_[static_cast<size_t>(random_.below(static_cast<int64_t>(i)))]);
-        next_slot_ = 0;
+        next_slot_ = next_padded_ = 0;
         has_wrong_ = false;
         wrong_ = random_.one_in(3) ? random_.below(10) : -1;
         if (contents_ == 0)
             contents_ = contents_digest();
-        switch (random_.below(28)) {
+        switch (random_.below(31)) {
         case 0:
             return library_facts();
         case 1:
@@ -388,6 +464,11 @@ private:
             return random_.one_in(3) ? create_streams() : create_chain_on();
         case 26:
             return random_.one_in(3) ? use_states() : step_streams();
+        case 27:
+        case 28:
+            return random_.one_in(3) ? reverse() : pool();
+        case 29:
+            return add_partial_sums();
         default:
             return step();
         }
@@ -788,7 +869,12 @@ private:
         const int64_t most_steps = random_.one_in(4) ? 40 : 6;
         const int64_t most_batch = static_cast<int64_t>(slot_elements) / (most_steps * std::max(units, int64_t{5}));
         const int64_t steps = chosen.recurrent() ? size(1, most_steps) : (is_wrong() ? 1 : 0);
-        const int64_t batch = size(1, std::max<int64_t>(1, most_batch));
+        const int64_t matrices = std::max<int64_t>(1, o.layers);
+        const Samples held = samples(std::max<int64_t>(1, most_batch),
+                                     matrices <= 4 ? std::max(matrices * units, o.input_size) * units : 0, false);
+        const int64_t batch = held.count;
+        const int32_t* const lengths = chosen.recurrent() || is_wrong() ? lengths_or_null(steps, batch) : nullptr;
+        has_wrong_ = has_wrong_ || (lengths != nullptr && !chosen.recurrent());
         const int64_t all_steps = chosen.recurrent() ? steps : o.layers;
         const int64_t output_steps = size(0, std::clamp<int64_t>(all_steps, 0, most_steps));
         const int32_t training = flag();
@@ -796,17 +882,23 @@ private:
         const void* const weights = parameter(chosen, true);
         const void* const input_weights = parameter(chosen, driven);
         const void* const bias = parameter(chosen, true);
-        const void* const inputs = driven ? slot(o.dtype) : (is_wrong() ? floats_.data() : nullptr);
+        const void* const inputs = driven ? padded(slot(o.dtype), o.dtype, steps, batch, o.input_size, lengths)
+                                          : (is_wrong() ? floats_.data() : nullptr);
         const void* const initial = random_.one_in(2) ? nullptr : any_slot(o.dtype);
         void* const outputs = output_steps != 0 ? slot(o.dtype) : nullptr;
         const Prepared* const prepared = chosen.prepared.get();
         const bool ready = prepared == nullptr || (prepared->ready && (prepared->training || training == 0));
         has_wrong_ = has_wrong_ || !ready;
-        say("ortho_chain_forward(%s, T %" PRId64 ", B %" PRId64 ", K %" PRId64 ", training %d)",
-            chain != nullptr ? "chain" : "null", steps, batch, output_steps, training);
-        const ortho_status status = ortho_chain_forward(chain, steps, batch, nullptr, nullptr, output_steps, training,
+        // Chains do not take lengths and parts yet.
+        const unsigned refused = lengths != nullptr || held.part != nullptr ? not_supported : 0u;
+        has_wrong_ = has_wrong_ || refused != 0;
+        say("ortho_chain_forward(%s, T %" PRId64 ", B %" PRId64 "%s%s, K %" PRId64 ", training %d)",
+            chain != nullptr ? "chain" : "null", steps, batch, lengths != nullptr ? " with lengths" : "",
+            held.part != nullptr ? ", a part" : "", output_steps, training);
+        const ortho_status status = ortho_chain_forward(chain, steps, batch, lengths, held.part, output_steps, training,
                                                         weights, input_weights, bias, inputs, initial, outputs);
-        returned(status, ok | argument | memory | (ready ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
+        returned(status,
+                 ok | argument | memory | refused | (ready ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
         // A call that failed has left the pass before as it was.
         if (status == ORTHO_OK) {
             chosen.waits = training == 1;
@@ -855,58 +947,145 @@ private:
     void run_dense() {
         ortho_device* const on = device();
         const int32_t dtype = choice(0, 1);
-        const int64_t rows = size(1, random_.one_in(3) ? 50 : 8), inputs = size(1, 40), outputs = size(1, 40);
+        const int64_t inputs = size(1, 40), outputs = size(1, 40);
         const bool forward = random_.one_in(2);
         const void* const weights = slot(dtype);
         const void* const x = slot(dtype);
-        say("ortho_dense_%s(%s, %d, %" PRId64 " x %" PRId64 " x %" PRId64 ")", forward ? "forward" : "backward",
-            on != nullptr ? "device" : "null", dtype, rows, inputs, outputs);
         if (forward) {
+            const int64_t rows = size(1, random_.one_in(3) ? 50 : 8);
             const void* const bias = random_.one_in(2) ? any_slot(dtype) : nullptr;
             void* const y = slot(dtype);
+            say("ortho_dense_forward(%s, %d, %" PRId64 " x %" PRId64 " x %" PRId64 ")",
+                on != nullptr ? "device" : "null", dtype, rows, inputs, outputs);
             return returned(ortho_dense_forward(on, dtype, rows, inputs, outputs, weights, bias, x, y),
                             ok | argument | memory);
         }
+        const int64_t steps = random_.one_in(2) ? 1 : size(1, 5);
+        const bool small = inputs > 0 && inputs <= 40 && outputs > 0 && outputs <= 40;
+        const Samples held =
+            samples(random_.one_in(3) ? 50 / std::clamp<int64_t>(steps, 1, 5) : 8, small ? inputs * outputs : 0, false);
+        say("ortho_dense_backward(%s, %d, %" PRId64 " x %" PRId64 "%s, %" PRId64 " x %" PRId64 ")",
+            on != nullptr ? "device" : "null", dtype, steps, held.count, held.part != nullptr ? ", a part" : "", inputs,
+            outputs);
         const int32_t accumulate = flag();
         const void* const y_gradients = slot(dtype);
         void* const weight_gradients = slot(dtype);
         void* const bias_gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
         void* const x_gradients = weights != nullptr && random_.one_in(3) ? nullptr : any_slot(dtype);
-        returned(ortho_dense_backward(on, dtype, nullptr, accumulate, 1, rows, inputs, outputs, weights, x, y_gradients,
-                                      weight_gradients, bias_gradients, x_gradients),
+        returned(ortho_dense_backward(on, dtype, held.part, accumulate, steps, held.count, inputs, outputs, weights, x,
+                                      y_gradients, weight_gradients, bias_gradients, x_gradients),
                  ok | argument | memory);
+    }
+
+    /** Whether a loss of all rows, without a part, has no rows. */
+    bool has_no_rows(const Samples& held, const int32_t* lengths) const {
+        return held.part == nullptr && lengths != nullptr && held.count > 0 &&
+               held.count <= static_cast<int64_t>(lengths_.size()) &&
+               std::all_of(lengths, lengths + held.count, [](int32_t length) { return length == 0; });
     }
 
     void cross_entropy() {
         ortho_device* const on = device();
         const int32_t dtype = choice(0, 1);
-        const int64_t rows = size(1, static_cast<int64_t>(targets_.size())), classes = size(1, 50);
+        const int64_t steps = random_.one_in(2) ? 1 : size(1, 5);
+        const Samples held = samples(static_cast<int64_t>(targets_.size()) / std::clamp<int64_t>(steps, 1, 5), 0, true);
+        const int32_t* const lengths = lengths_or_null(steps, held.count);
+        has_wrong_ = has_wrong_ || has_no_rows(held, lengths);
+        const int64_t classes = size(1, 50);
         const double smoothing = number(1);
-        const void* const logits = slot(dtype);
+        const void* const logits = padded(slot(dtype), dtype, steps, held.count, classes, lengths);
         const int32_t* const targets = needed(targets_.data());
         void* const gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
         // Targets are classes 0 to 3.
-        if (classes > 0 && classes < 4 && rows > 0 && rows <= static_cast<int64_t>(targets_.size()))
-            has_wrong_ = has_wrong_ || std::any_of(targets_.begin(), targets_.begin() + rows,
-                                                   [&](int32_t target) { return target >= classes; });
-        say("ortho_softmax_cross_entropy(%s, %d, %" PRId64 " x %" PRId64 ", %g)", on != nullptr ? "device" : "null",
-            dtype, rows, classes, smoothing);
-        returned(ortho_softmax_cross_entropy(on, dtype, 1, rows, nullptr, nullptr, classes, smoothing, logits, targets,
-                                             number_or_null(), random_.one_in(2) ? nullptr : &count_, gradients),
+        const int64_t most = static_cast<int64_t>(targets_.size());
+        if (classes > 0 && classes < 4 && steps > 0 && steps <= most && held.count > 0 && held.count <= most &&
+            steps * held.count <= most)
+            for (int64_t row = 0; row < steps * held.count; ++row)
+                has_wrong_ = has_wrong_ || (targets_[static_cast<size_t>(row)] >= classes &&
+                                            (lengths == nullptr || row / held.count < lengths[row % held.count]));
+        say("ortho_softmax_cross_entropy(%s, %d, %" PRId64 " x %" PRId64 "%s%s x %" PRId64 ", %g)",
+            on != nullptr ? "device" : "null", dtype, steps, held.count, lengths != nullptr ? " with lengths" : "",
+            held.part != nullptr ? ", a part" : "", classes, smoothing);
+        returned(ortho_softmax_cross_entropy(on, dtype, steps, held.count, lengths, held.part, classes, smoothing,
+                                             logits, targets, number_or_null(), random_.one_in(2) ? nullptr : &count_,
+                                             gradients),
                  ok | argument | memory | not_finite);
     }
 
     void squared_error() {
         ortho_device* const on = device();
         const int32_t dtype = choice(0, 1);
-        const int64_t count = size(1, slot_elements);
-        const void* const predictions = slot(dtype);
-        const void* const targets = slot(dtype);
+        const int64_t units = random_.one_in(2) ? 1 : size(1, 8), steps = random_.one_in(2) ? 1 : size(1, 8);
+        const Samples held = samples(static_cast<int64_t>(slot_elements) / std::clamp<int64_t>(units, 1, 8) /
+                                         std::clamp<int64_t>(steps, 1, 8),
+                                     0, true);
+        const int32_t* const lengths = lengths_or_null(steps, held.count);
+        has_wrong_ = has_wrong_ || has_no_rows(held, lengths);
+        const void* const predictions = padded(slot(dtype), dtype, steps, held.count, units, lengths);
+        const void* const targets = padded(slot(dtype), dtype, steps, held.count, units, lengths);
         void* const gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
-        say("ortho_mean_squared_error(%s, %d, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, count);
-        returned(ortho_mean_squared_error(on, dtype, 1, count, nullptr, nullptr, 1, predictions, targets,
+        say("ortho_mean_squared_error(%s, %d, %" PRId64 " x %" PRId64 "%s%s x %" PRId64 ")",
+            on != nullptr ? "device" : "null", dtype, steps, held.count, lengths != nullptr ? " with lengths" : "",
+            held.part != nullptr ? ", a part" : "", units);
+        returned(ortho_mean_squared_error(on, dtype, steps, held.count, lengths, held.part, units, predictions, targets,
                                           number_or_null(), gradients),
                  ok | argument | memory | not_finite);
+    }
+
+    void pool() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1), pooling = choice(0, 2);
+        const int64_t steps = size(1, 12), batch = size(1, 10), units = size(1, 17);
+        const int32_t* const lengths = lengths_or_null(steps, batch);
+        const bool forward = random_.one_in(2);
+        const void* const values = forward || pooling == ORTHO_POOL_MAX ? slot(dtype)
+                                   : random_.one_in(2)                  ? nullptr
+                                                                        : any_slot(dtype);
+        const void* const x = padded(values, dtype, steps, batch, units, lengths);
+        say("ortho_pool_%s(%s, %d, pooling %d, %" PRId64 " x %" PRId64 " x %" PRId64 "%s)",
+            forward ? "forward" : "backward", on != nullptr ? "device" : "null", dtype, pooling, steps, batch, units,
+            lengths != nullptr ? " with lengths" : "");
+        void* const out = slot(dtype);
+        if (forward)
+            return returned(ortho_pool_forward(on, dtype, pooling, steps, batch, units, lengths, x, out),
+                            ok | argument | memory);
+        const void* const y_gradients = slot(dtype);
+        returned(ortho_pool_backward(on, dtype, pooling, steps, batch, units, lengths, x, y_gradients, out),
+                 ok | argument | memory);
+    }
+
+    void reverse() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t steps = size(1, 12), batch = size(1, 10), units = size(1, 17);
+        const int32_t* const lengths = lengths_or_null(steps, batch);
+        void* const y = slot(dtype);
+        const void* const x = y != nullptr && is_wrong() ? y : padded(slot(dtype), dtype, steps, batch, units, lengths);
+        say("ortho_reverse(%s, %d, %" PRId64 " x %" PRId64 " x %" PRId64 "%s)", on != nullptr ? "device" : "null",
+            dtype, steps, batch, units, lengths != nullptr ? " with lengths" : "");
+        returned(ortho_reverse(on, dtype, steps, batch, units, lengths, x, y), ok | argument | memory);
+    }
+
+    void add_partial_sums() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t count = size(1, 100), batch = random_.from(16, 400), leaves = ortho_leaf_count(batch);
+        const int64_t first = random_.below(leaves - 1), next = random_.from(first + 1, leaves - 1),
+                      end = random_.from(next + 1, leaves);
+        const auto sample = [&](int64_t leaf) { return leaf < leaves ? ortho_leaf_begin(batch, leaf) : batch; };
+        const auto samples_to = [&](int64_t from, int64_t to) {
+            return sample(to) - sample(from) + (is_wrong() ? 1 : 0); // leaves have several samples
+        };
+        const int64_t samples_before = samples_to(first, next), samples_behind = samples_to(next, end);
+        const auto stride = [&] { return is_wrong() ? (random_.one_in(2) ? count - 1 : INT64_MAX) : count + 7; };
+        const int64_t stride_before = stride(), stride_behind = stride();
+        void* const sums = slot(dtype);
+        const void* const next_sums = slot(dtype);
+        say("ortho_add_partial_sums(%s, %d, %" PRId64 ", %" PRId64 ": %" PRId64 ", %" PRId64 " + %" PRId64 ")",
+            on != nullptr ? "device" : "null", dtype, count, batch, sample(first), samples_before, samples_behind);
+        returned(ortho_add_partial_sums(on, dtype, count, batch, sample(first), samples_before, samples_behind, sums,
+                                        stride_before, next_sums, stride_behind),
+                 ok | argument | memory);
     }
 
     void clip() {
@@ -971,8 +1150,12 @@ private:
     std::vector<double> doubles_ = std::vector<double>(slots * slot_elements);
     std::array<int32_t, 40> targets_{};
     std::array<int64_t, 200> permutation_{};
-    double number_ = 0.5;
+    std::array<double, 6> numbers_{}; // a loss, or as many partial sums as there can be
     int64_t count_ = 5;
+    std::array<int32_t, slot_elements> lengths_{};
+    ortho_batch_part part_{};
+    std::array<std::array<double, slot_elements>, 2> padded_{};
+    size_t next_padded_ = 0;
     std::array<ortho_device*, 3> devices_{};
     std::array<Memory<ortho_buffer>, 3> buffers_{};
     std::array<Memory<ortho_staging>, 2> stagings_{};

@@ -34,7 +34,9 @@ struct Report {
     /** 0: all values were finite; otherwise the complement of (Checked << 48 | index) of the first that was not. */
     unsigned long long finding;
     double value;
-    long long count;
+    /** Of a loss: what each leaf of the call adds to it, and its rows that were classified correctly. */
+    double leaf_losses[Leaves::most];
+    long long leaf_correct[Leaves::most];
     /** What gradients are to be scaled with, one after the other: ClipFactors, both 1 where they are short enough. */
     double first_scale;
     double second_scale;

@@ -42,7 +42,7 @@ template <class Term> __device__ double sum_of_terms(int64_t begin, int64_t end,
     return sum_over_block(sum, shared_memory<double>());
 }
 
-/** Sum of a block of terms, written to partial[block]. */
+/** Sum of a block of terms, 0 behind the last of them, written to partial[block]. */
 template <class Term> __device__ void sum_block_of(int64_t count, double* partial, Term&& term) {
     const int64_t begin = static_cast<int64_t>(blockIdx.x) * sum_block;
     const int64_t end = begin + sum_block < count ? begin + sum_block : count;
