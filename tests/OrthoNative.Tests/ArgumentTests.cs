@@ -29,9 +29,9 @@ internal sealed partial class ArgumentTests
     private static readonly string[] s_same =
     [
         "accumulate", "argument", "bias", "buffer", "bytes", "cause", "cores", "correct", "decoupled", "destination", "device", "dtype", "element",
-        "error", "groups", "high", "index", "info", "inputs", "kind", "layer", "layers", "logits", "loss", "low", "matrix", "mean", "message", "model",
-        "multiprocessors", "name", "norm", "offset", "options", "outputs", "permutation", "predictions", "prepared", "problem", "purpose", "rate",
-        "reserved", "resets", "seed", "source", "staging", "states", "status", "step", "steps", "streams", "targets", "threads", "training", "value",
+        "error", "groups", "high", "index", "info", "inputs", "kind", "layer", "layers", "leaf", "lengths", "logits", "loss", "low", "matrix", "mean",
+        "message", "model", "multiprocessors", "name", "norm", "offset", "options", "outputs", "permutation", "predictions", "prepared", "problem",
+        "purpose", "rate", "reserved", "resets", "seed", "source", "staging", "states", "status", "step", "steps", "streams", "targets", "threads", "training", "value",
         "values", "velocity", "version", "weights",
     ];
 
@@ -280,6 +280,8 @@ internal sealed partial class ArgumentTests
     [TestCase("options->index", -1, "index")]
     [TestCase("options->matrix_precision", -1, "options.MatrixPrecision")]
     [TestCase("targets", 0, "targets[0]")]
+    [TestCase("lengths", 4, "lengths[4]")]
+    [TestCase("part->first", -1, "the first sample of the part")]
     public void Names_of_the_c_interface_become_those_of_the_library(string native, long element, string expected) =>
         Assert.That(ArgumentNames.Of(native, element), Is.EqualTo(expected));
 

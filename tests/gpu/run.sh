@@ -11,7 +11,8 @@ usage() {
     cat <<'HELP'
 usage: bash tests/gpu/run.sh [options]
   --out FOLDER    where gpu.json, gpu.md and the logs go (default: artifacts/gpu)
-  --input FOLDER  what was carried along (default: artifacts/gpu-input): published.tar.xz, golden/ and mnist/, as far as they are there
+  --input FOLDER  what was carried along (default: artifacts/gpu-input): published.tar.xz, golden/, golden-sequences/
+                  and mnist/, as far as they are there
   --published ARCHIVE  the tests, the tool and GoogleTest as publish.sh made them; without them these stages are skipped
   --data FOLDER   the files of MNIST, for training
   --shared FOLDER golden values for the published tests, as ORTHONATIVE_SHARED takes it

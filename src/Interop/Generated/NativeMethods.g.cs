@@ -122,6 +122,17 @@ internal enum ortho_stream : uint
     ORTHO_STREAM_DROPOUT = 5,
 }
 
+/// <summary>How states of several time steps become one.</summary>
+internal enum ortho_pooling : uint
+{
+    /// <summary>That of the last step.</summary>
+    ORTHO_POOL_LAST = 0,
+    /// <summary>Their mean.</summary>
+    ORTHO_POOL_MEAN = 1,
+    /// <summary>The largest value of each unit.</summary>
+    ORTHO_POOL_MAX = 2,
+}
+
 /// <summary>A device: where buffers lie and work runs. For the CPU it owns the thread pool.</summary>
 internal struct ortho_device;
 
@@ -263,6 +274,28 @@ internal unsafe struct ortho_device_info
     public void* cublas_handle;
 }
 
+/// <summary>
+/// Which samples of a batch a call holds, where the batch is computed in parts. Sums over the samples are then given as
+/// partial sums: the fewest nodes of the batch&apos;s tree that hold all its leaves and no others, in the order of the
+/// samples. ortho_add_partial_sums puts parts together; the only partial sum of the whole batch is the sum.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct ortho_batch_part
+{
+    /// <summary>sizeof(ortho_batch_part) as the caller was compiled.</summary>
+    public uint struct_size;
+    /// <summary>0.</summary>
+    public int reserved;
+    /// <summary>Samples of the whole batch, at least 1.</summary>
+    public long batch;
+    /// <summary>The first sample of the part, which starts a leaf. The part ends where a leaf ends.</summary>
+    public long first;
+    /// <summary>Elements from a partial sum to the next one in each buffer of gradients; 0 where there is only one.</summary>
+    public long stride;
+    /// <summary>Losses: rows of the whole batch that count, the number of which the mean is taken; otherwise 0.</summary>
+    public long rows;
+}
+
 /// <summary>Options of a chain.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ortho_chain_options
@@ -337,10 +370,10 @@ internal unsafe struct ortho_parameter_group
 
 internal static unsafe partial class NativeMethods
 {
-    public const uint ORTHO_ABI_VERSION = 2;
+    public const uint ORTHO_ABI_VERSION = 3;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "783efd44354133d802a6bb037b57a97d16a34c8adb13c713f479da3438d5e0dc";
+    public const string HeaderHash = "5f3704560617f7fa1b9bc92e471c5b22d3db14c0d3ede670dad8f42cc4f236dd";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -639,6 +672,44 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_random_permutation(ulong seed, int purpose, uint index, long count, long* permutation);
 
+    /// <returns>number of leaves of a batch, 1, 2, 4, 8 or 16; 0 where batch is below 1.</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial long ortho_leaf_count(long batch);
+
+    /// <returns>the first sample of a leaf of a batch; -1 for a leaf that it does not have.</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial long ortho_leaf_begin(long batch, long leaf);
+
+    /// <summary>Tells how many partial sums a part of a batch has.</summary>
+    /// <param name="batch">samples of the whole batch, at least 1</param>
+    /// <param name="first">the first sample of the part, which starts a leaf</param>
+    /// <param name="samples">of the part, at least 1; it ends where a leaf ends</param>
+    /// <param name="count">written: 1 to 6</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_partial_sum_count(long batch, long first, long samples, long* count);
+
+    /// <summary>Adds the partial sums of a part to those of the part before it, which become those of both.</summary>
+    /// <param name="count">elements of a partial sum</param>
+    /// <param name="batch">samples of the whole batch</param>
+    /// <param name="first">the first sample of the part before</param>
+    /// <param name="samples">of the part before</param>
+    /// <param name="next_samples">of the part behind it</param>
+    /// <param name="sums">
+    /// [n, stride], changed in place: the partial sums of the part before; n is the larger of their
+    /// number and that of both parts together. Of the last of them only count elements are used
+    /// </param>
+    /// <param name="stride">elements from a partial sum to the next, at least count</param>
+    /// <param name="next_sums">[.., next_stride]: the partial sums of the part behind</param>
+    /// <param name="next_stride">likewise</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_add_partial_sums(ortho_device* device, int dtype, long count, long batch, long first, long samples, long next_samples, void* sums, long stride, void* next_sums, long next_stride);
+
     /// <summary>Creates a chain and draws its filter.</summary>
     /// <param name="chain">written: the new chain; free it with ortho_chain_free</param>
     /// <param name="options">copied</param>
@@ -664,19 +735,29 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_filter(ortho_chain* chain, long layer, double* matrix);
 
-    /// <summary>Tells how much memory a forward call would keep, before it is made.</summary>
+    /// <summary>Tells how much memory the calls of a chain would take, before they are made. With lengths they take less.</summary>
     /// <param name="steps">T of a recurrent chain; 0 for a feedforward one</param>
     /// <param name="training">1: with what backward needs; 0: without</param>
-    /// <param name="bytes">written</param>
+    /// <param name="state_bytes">written: what a forward call keeps</param>
+    /// <param name="sum_bytes">written: what a backward call takes for sums of gradients, 0 without training; null: not wanted</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_chain_memory(ortho_chain* chain, long steps, long batch, int training, long* bytes);
+    public static partial ortho_status ortho_chain_memory(ortho_chain* chain, long steps, long batch, int training, long* state_bytes, long* sum_bytes);
 
     /// <summary>Runs the chain. Recurrent: over a batch of sequences; feedforward: through all layers.</summary>
     /// <param name="chain">used by one thread at a time</param>
     /// <param name="steps">T of a recurrent chain, at least 1; 0 for a feedforward one</param>
     /// <param name="batch">B, at least 1</param>
+    /// <param name="lengths">
+    /// [B] in the host&apos;s memory: steps of each sample, 0 to T; null: T. Must be null of a feedforward
+    /// chain. Where they differ, a CPU takes no longer than the sum of the lengths asks for
+    /// </param>
+    /// <param name="part">
+    /// which samples of a batch that is computed in parts these are; null: the whole batch. Given, the
+    /// gradients of weights, input weights and bias that backward writes are partial sums: each of
+    /// the three buffers holds all of them, part-&gt;stride elements apart
+    /// </param>
     /// <param name="output_steps">K: how many of the last states are written, 0 to T (recurrent) or to L (feedforward)</param>
     /// <param name="training">1: keep what ortho_chain_backward needs; 0: keep nothing</param>
     /// <param name="weights">W: [N, N] recurrent, [L, N, N] feedforward; null if the chain is on prepared weights</param>
@@ -684,7 +765,10 @@ internal static unsafe partial class NativeMethods
     /// <param name="bias">b: [N] recurrent, [L, N] feedforward; null if the chain is on prepared weights</param>
     /// <param name="inputs">u: [T, B, D]; null where D is 0; must stay as it is until backward is done</param>
     /// <param name="initial">x_0: [B, N]; null: zeros</param>
-    /// <param name="outputs">[K, B, N], written: the last K states in the order of time; null where K is 0</param>
+    /// <param name="outputs">
+    /// [K, B, N], written: the last K states in the order of time; null where K is 0. Beyond a
+    /// sample&apos;s length its last state is repeated
+    /// </param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
     /// ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
@@ -693,24 +777,26 @@ internal static unsafe partial class NativeMethods
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_chain_forward(ortho_chain* chain, long steps, long batch, long output_steps, int training, void* weights, void* input_weights, void* bias, void* inputs, void* initial, void* outputs);
+    public static partial ortho_status ortho_chain_forward(ortho_chain* chain, long steps, long batch, int* lengths, ortho_batch_part* part, long output_steps, int training, void* weights, void* input_weights, void* bias, void* inputs, void* initial, void* outputs);
 
     /// <summary>
     /// Backpropagates through the last forward call, made with training = 1; once for each such call. Any later forward call
     /// that succeeds discards what backward needs of the one before. With g_k the gradient at x_k and a_k = phi(z_k):
     /// delta_k = beta phi&apos;(z_k) g_k         g_{k-1} = alpha O_k^T g_k + W_k^T delta_k
     /// dW = sum delta_k x_{k-1}^T    dV = sum delta_k u_k^T    db = sum delta_k    du_k = V^T delta_k
+    /// Beyond a sample&apos;s length delta_k is 0 and gradients pass through: g_{k-1} = g_k. On a CPU every state and gradient of
+    /// a sample has the bits of that sample computed alone, at its own length.
     /// </summary>
     /// <param name="accumulate">1: add to the gradients of weights, input weights and bias; 0: overwrite them</param>
     /// <param name="weights">W as given to forward; null if the chain is on prepared weights</param>
     /// <param name="input_weights">V as given to forward; null likewise</param>
     /// <param name="bias">b as given to forward; null likewise</param>
     /// <param name="inputs">u as given to forward</param>
-    /// <param name="output_gradients">[K, B, N]: gradients at the outputs of forward</param>
+    /// <param name="output_gradients">[K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too</param>
     /// <param name="weight_gradients">shaped as W</param>
     /// <param name="input_weight_gradients">shaped as V; null where D is 0</param>
     /// <param name="bias_gradients">shaped as b</param>
-    /// <param name="input_gradients">[T, B, D], written; null: not wanted</param>
+    /// <param name="input_gradients">[T, B, D], written, 0 beyond lengths; null: not wanted</param>
     /// <param name="initial_gradients">[B, N], written; null: not wanted</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY;
@@ -840,52 +926,118 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_dense_forward(ortho_device* device, int dtype, long rows, long inputs, long outputs, void* weights, void* bias, void* x, void* y);
 
-    /// <summary>Gradients of ortho_dense_forward.</summary>
+    /// <summary>Gradients of ortho_dense_forward, whose rows are the steps and samples of a batch.</summary>
+    /// <param name="part">
+    /// which samples of a batch that is computed in parts they are; null: the whole batch. Given,
+    /// weight_gradients and bias_gradients are partial sums, part-&gt;stride elements apart
+    /// </param>
     /// <param name="accumulate">1: add to weight_gradients and bias_gradients; 0: overwrite them</param>
+    /// <param name="steps">T, at least 1; rows are T B</param>
+    /// <param name="batch">B, at least 1</param>
     /// <param name="weights">A: [outputs, inputs]; may be null where x_gradients is</param>
-    /// <param name="x">[rows, inputs]</param>
-    /// <param name="y_gradients">[rows, outputs]</param>
+    /// <param name="x">[T, B, inputs]</param>
+    /// <param name="y_gradients">[T, B, outputs]</param>
     /// <param name="weight_gradients">[outputs, inputs]</param>
     /// <param name="bias_gradients">[outputs]; null: no bias</param>
-    /// <param name="x_gradients">[rows, inputs], written; null: not wanted</param>
+    /// <param name="x_gradients">[T, B, inputs], written; null: not wanted</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_dense_backward(ortho_device* device, int dtype, int accumulate, long rows, long inputs, long outputs, void* weights, void* x, void* y_gradients, void* weight_gradients, void* bias_gradients, void* x_gradients);
+    public static partial ortho_status ortho_dense_backward(ortho_device* device, int dtype, ortho_batch_part* part, int accumulate, long steps, long batch, long inputs, long outputs, void* weights, void* x, void* y_gradients, void* weight_gradients, void* bias_gradients, void* x_gradients);
 
-    /// <summary>Mean over the rows of the cross-entropy of softmax(logits) with the target class.</summary>
+    /// <summary>Pools the steps of each sample, up to its length; a sample of length 0 gives zeros.</summary>
+    /// <param name="pooling">ortho_pooling</param>
+    /// <param name="steps">T, at least 1</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="units">N, at least 1</param>
+    /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T; null: T</param>
+    /// <param name="x">[T, B, N]; ORTHO_POOL_MAX: NaN is larger than all numbers</param>
+    /// <param name="y">[B, N], written</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_pool_forward(ortho_device* device, int dtype, int pooling, long steps, long batch, long units, int* lengths, void* x, void* y);
+
+    /// <summary>Gradients of ortho_pool_forward. That of a maximum goes to the first step that has it.</summary>
+    /// <param name="x">as given to forward; may be null unless pooling is ORTHO_POOL_MAX</param>
+    /// <param name="y_gradients">[B, N]</param>
+    /// <param name="x_gradients">[T, B, N], written, 0 beyond lengths</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_pool_backward(ortho_device* device, int dtype, int pooling, long steps, long batch, long units, int* lengths, void* x, void* y_gradients, void* x_gradients);
+
+    /// <summary>
+    /// Reverses the steps of each sample within its length: y_t = x_{length - 1 - t}, and 0 beyond the length. The same call
+    /// on the gradient at y gives that at x.
+    /// </summary>
+    /// <param name="steps">T, at least 1</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="units">N, at least 1</param>
+    /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T; null: T</param>
+    /// <param name="x">[T, B, N]</param>
+    /// <param name="y">[T, B, N], written; may not be x</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_reverse(ortho_device* device, int dtype, long steps, long batch, long units, int* lengths, void* x, void* y);
+
+    /// <summary>
+    /// Mean of the cross-entropy of softmax(logits) with the target class over the rows that count: the steps of each sample
+    /// up to its length.
+    /// </summary>
+    /// <param name="steps">T, at least 1; rows are T B</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T, not all 0 unless part is given; null: T</param>
+    /// <param name="part">which samples of a batch that is computed in parts they are; null: the whole batch</param>
     /// <param name="label_smoothing">s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere</param>
-    /// <param name="logits">[rows, classes], finite</param>
-    /// <param name="targets">[rows] in the host&apos;s memory, each 0 to classes-1</param>
+    /// <param name="logits">[T, B, classes], finite in rows that count</param>
+    /// <param name="targets">[T, B] in the host&apos;s memory, each 0 to classes-1 in rows that count</param>
     /// <param name="loss">
     /// written, infinite if double is too small for the sum over the rows; may be null (CUDA:
-    /// without it and correct, nothing is waited for)
+    /// without it and correct, nothing is waited for). With part: all partial sums of the losses of
+    /// the rows, one behind the other; the mean is the sum divided by part-&gt;rows
     /// </param>
-    /// <param name="correct">written: rows whose largest logit (the first one of equals) is the target; may be null</param>
-    /// <param name="logit_gradients">[rows, classes], written: gradient of the mean loss; may be null</param>
+    /// <param name="correct">
+    /// written: rows that count, of this call, whose largest logit (the first one of equals) is the
+    /// target; may be null
+    /// </param>
+    /// <param name="logit_gradients">
+    /// [T, B, classes], written: gradient of the mean loss, 0 in rows that do not count; may be
+    /// null
+    /// </param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE;
     /// ORTHO_OUT_OF_MEMORY
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_softmax_cross_entropy(ortho_device* device, int dtype, long rows, long classes, double label_smoothing, void* logits, int* targets, double* loss, long* correct, void* logit_gradients);
+    public static partial ortho_status ortho_softmax_cross_entropy(ortho_device* device, int dtype, long steps, long batch, int* lengths, ortho_batch_part* part, long classes, double label_smoothing, void* logits, int* targets, double* loss, long* correct, void* logit_gradients);
 
-    /// <summary>Mean over all elements of (predictions - targets)^2.</summary>
-    /// <param name="predictions">[count], finite</param>
-    /// <param name="targets">[count], finite</param>
+    /// <summary>
+    /// Mean of (predictions - targets)^2 over the elements of the rows that count: the steps of each sample up to its
+    /// length.
+    /// </summary>
+    /// <param name="steps">T, at least 1; rows are T B</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T, not all 0 unless part is given; null: T</param>
+    /// <param name="part">which samples of a batch that is computed in parts they are; null: the whole batch</param>
+    /// <param name="units">elements of a row, at least 1</param>
+    /// <param name="predictions">[T, B, units], finite in rows that count</param>
+    /// <param name="targets">[T, B, units], finite in rows that count</param>
     /// <param name="loss">
     /// written, infinite if double is too small for the sum of squares; may be null (CUDA: then
-    /// nothing is waited for)
+    /// nothing is waited for). With part: all partial sums of the squares, one behind the
+    /// other; the mean is the sum divided by part-&gt;rows and units
     /// </param>
     /// <param name="prediction_gradients">
-    /// [count], written: gradient of the mean loss, infinite where dtype cannot hold it; may be
-    /// null
+    /// [T, B, units], written: gradient of the mean loss, infinite where dtype cannot hold it,
+    /// 0 in rows that do not count; may be null
     /// </param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_mean_squared_error(ortho_device* device, int dtype, long count, void* predictions, void* targets, double* loss, void* prediction_gradients);
+    public static partial ortho_status ortho_mean_squared_error(ortho_device* device, int dtype, long steps, long batch, int* lengths, ortho_batch_part* part, long units, void* predictions, void* targets, double* loss, void* prediction_gradients);
 
     /// <summary>Multiplies all gradients by max_norm / norm where their Euclidean norm is larger than max_norm.</summary>
     /// <param name="gradients">[count], changed in place</param>

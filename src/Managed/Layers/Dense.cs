@@ -81,6 +81,7 @@ public sealed unsafe class Dense : Layer
 
     internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
     {
+        (long steps, long batch) = inputs.StepsAndBatch;
         using BufferScope weight = Weight.Value.Borrow();
         using BufferScope x = inputs.Borrow();
         using BufferScope yGradient = outputGradient.Borrow();
@@ -89,7 +90,7 @@ public sealed unsafe class Dense : Layer
         using BufferScope xGradient = Tensor.BorrowToWrite(inputGradient);
         using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
         NativeMethods.ortho_dense_backward(
-            device.Pointer, inputs.DType.ToNative(), null, accumulate ? 1 : 0, 1, RowsOf(inputs), InputSize, OutputSize,
+            device.Pointer, inputs.DType.ToNative(), null, accumulate ? 1 : 0, steps, batch, InputSize, OutputSize,
             weight.Address, x.Address, yGradient.Address, weightGradient.Address, biasGradient.Address, xGradient.Address)
             .ThrowOnFailure(nameof(outputGradient));
     }

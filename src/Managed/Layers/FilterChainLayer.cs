@@ -106,12 +106,19 @@ public abstract unsafe class FilterChainLayer : Layer
         return matrix;
     }
 
-    private protected long StateBytes(long steps, long batch, bool training)
+    /// <summary>Bytes that a forward pass keeps, outputs not among them.</summary>
+    private protected long StateBytes(long steps, long batch, bool training) => Memory(steps, batch, training).States;
+
+    /// <summary>Bytes that a backward pass takes for sums of gradients.</summary>
+    private protected long SumBytes(long steps, long batch) => Memory(steps, batch, training: true).Sums;
+
+    private (long States, long Sums) Memory(long steps, long batch, bool training)
     {
         using HandleScope<ortho_chain> chain = Chain.Borrow();
-        long bytes;
-        ThrowOnFailure(NativeMethods.ortho_chain_memory(chain.Pointer, steps, batch, training ? 1 : 0, &bytes, null));
-        return bytes;
+        long states;
+        long sums;
+        ThrowOnFailure(NativeMethods.ortho_chain_memory(chain.Pointer, steps, batch, training ? 1 : 0, &states, &sums));
+        return (states, sums);
     }
 
     /// <summary>Throws what a failed call of the chain stands for, in the names that the model's user knows.</summary>

@@ -122,6 +122,9 @@ public abstract class Layer
     /// <summary>Bytes that the layer keeps from a forward pass to its backward pass, its outputs among them.</summary>
     internal abstract long ActivationBytes(long steps, long batch);
 
+    /// <summary>Bytes that the backward pass takes for sums of gradients.</summary>
+    internal virtual long GradientSumBytes(long steps, long batch) => 0;
+
     /// <summary>Time steps of the outputs, where the inputs have so many.</summary>
     internal virtual long OutputSteps(long steps) => steps;
 

@@ -8,12 +8,13 @@ namespace OrthoNative;
 /// <param name="Description">Kind and sizes.</param>
 /// <param name="Parameters">Number of parameters.</param>
 /// <param name="ActivationBytes">Bytes for states, outputs and the gradient at the inputs.</param>
-public sealed record LayerSummary(string Name, string Description, long Parameters, long ActivationBytes);
+/// <param name="SumBytes">Bytes for sums of gradients over samples, of which a filter chain keeps several apart.</param>
+public sealed record LayerSummary(string Name, string Description, long Parameters, long ActivationBytes, long SumBytes);
 
 /// <summary>The parameters of a model, and the memory in bytes that training it takes. Prints as a table.</summary>
 /// <remarks>
-/// Not counted: packed weights and sums of gradients, which do not grow with depth, the batch itself, and filters, of which a GPU keeps one for
-/// each layer with <see cref="RoaFnnOptions.FilterPerLayer"/>.
+/// Not counted: packed weights, which do not grow with depth, sums of gradients of other layers than filter chains, the batch itself, and filters,
+/// of which a GPU keeps one for each layer with <see cref="RoaFnnOptions.FilterPerLayer"/>.
 /// </remarks>
 public sealed class ModelSummary
 {
@@ -26,6 +27,7 @@ public sealed class ModelSummary
         WeightBytes = Parameters * dtype.Bytes();
         OptimizerBytes = optimizerValues * WeightBytes;
         ActivationBytes = layers.Sum(layer => layer.ActivationBytes);
+        SumBytes = layers.Sum(layer => layer.SumBytes);
     }
 
     /// <summary>The layers in their order.</summary>
@@ -52,13 +54,16 @@ public sealed class ModelSummary
     /// <summary>Bytes of states, outputs and gradients at the inputs of layers.</summary>
     public long ActivationBytes { get; }
 
+    /// <summary>Bytes of sums of gradients over samples, which backward passes keep apart before they are added.</summary>
+    public long SumBytes { get; }
+
     /// <summary>All of these.</summary>
-    public long TotalBytes => WeightBytes + GradientBytes + OptimizerBytes + ActivationBytes;
+    public long TotalBytes => WeightBytes + GradientBytes + OptimizerBytes + ActivationBytes + SumBytes;
 
     /// <summary>The sum in words: what each part takes, and the whole.</summary>
     public string Arithmetic =>
         $"weights {Bytes(WeightBytes)} + gradients {Bytes(GradientBytes)} + optimizer {Bytes(OptimizerBytes)} + " +
-        $"activations {Bytes(ActivationBytes)} = {Bytes(TotalBytes)}";
+        $"activations {Bytes(ActivationBytes)} + sums {Bytes(SumBytes)} = {Bytes(TotalBytes)}";
 
     /// <summary>A table of the layers, and below it the sum of the memory.</summary>
     public override string ToString()
@@ -69,7 +74,7 @@ public sealed class ModelSummary
         foreach (LayerSummary layer in Layers)
         {
             text.Append(layer.Name.PadRight(name + 2)).Append(layer.Description.PadRight(description + 2));
-            text.Append(CultureInfo.InvariantCulture, $"{layer.Parameters,15:#,0} parameters  {Bytes(layer.ActivationBytes),9} activations").Append('\n');
+            text.Append(CultureInfo.InvariantCulture, $"{layer.Parameters,15:#,0} parameters  {Bytes(layer.ActivationBytes),9} activations  {Bytes(layer.SumBytes),9} sums").Append('\n');
         }
 
         return text.Append(CultureInfo.InvariantCulture, $"{Parameters:#,0} parameters of {DType.Bytes()} bytes, batch {Batch}: {Arithmetic}").ToString();

@@ -119,6 +119,8 @@ public sealed unsafe class RoaFnn : FilterChainLayer
     internal override long ActivationBytes(long steps, long batch) =>
         GetStateBytes(steps * batch) + (steps * batch * OutputSize * Model.DType.Bytes());
 
+    internal override long GradientSumBytes(long steps, long batch) => SumBytes(0, steps * batch);
+
     private static RoaFnnOptions Resolve(RoaFnnOptions? options, long layers)
     {
         Check.InRange(layers, 1, int.MaxValue);

@@ -227,6 +227,8 @@ public sealed unsafe class RoaRnn : FilterChainLayer
     internal override long ActivationBytes(long steps, long batch) =>
         GetStateBytes(steps, batch) + (OutputSteps(steps) * batch * OutputSize * Model.DType.Bytes());
 
+    internal override long GradientSumBytes(long steps, long batch) => SumBytes(steps, batch);
+
     internal override long OutputSteps(long steps) => _options.Output.StepsOf(steps);
 
     private protected override ortho_chain_options Kind => new() { model = (int)ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize };

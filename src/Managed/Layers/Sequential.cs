@@ -337,7 +337,8 @@ public sealed unsafe class Sequential : IDisposable
                 NameOf(layer, i),
                 layer.ToString()!,
                 layer.Parameters.Sum(parameter => parameter.Value.Count),
-                layer.ActivationBytes(steps, batch) + gradient);
+                layer.ActivationBytes(steps, batch) + gradient,
+                layer.GradientSumBytes(steps, batch));
             steps = layer.OutputSteps(steps);
         }
 

@@ -97,12 +97,13 @@ public sealed unsafe class CrossEntropyLoss : Loss
 
     private void Run(Tensor logits, ReadOnlySpan<int> targets, double* loss, long* correct, void* gradient)
     {
+        (long steps, long batch) = logits.StepsAndBatch;
         using BufferScope logitValues = logits.Borrow();
         using HandleScope<ortho_device> device = logits.Device.Handle.Borrow();
         fixed (int* classOfRow = targets)
         {
             NativeMethods.ortho_softmax_cross_entropy(
-                device.Pointer, logits.DType.ToNative(), 1, targets.Length, null, null, logits.Shape[^1], LabelSmoothing,
+                device.Pointer, logits.DType.ToNative(), steps, batch, null, null, logits.Shape[^1], LabelSmoothing,
                 logitValues.Address, classOfRow, loss, correct, gradient).ThrowOnFailure(nameof(targets));
         }
     }

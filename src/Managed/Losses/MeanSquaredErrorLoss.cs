@@ -65,11 +65,12 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
 
     private static void Run(Tensor predictions, Tensor targets, double* loss, void* gradient)
     {
+        (long steps, long batch) = predictions.StepsAndBatch;
         using BufferScope predictionValues = predictions.Borrow();
         using BufferScope targetValues = targets.Borrow();
         using HandleScope<ortho_device> device = predictions.Device.Handle.Borrow();
         NativeMethods.ortho_mean_squared_error(
-            device.Pointer, predictions.DType.ToNative(), 1, predictions.Count, null, null, 1,
+            device.Pointer, predictions.DType.ToNative(), steps, batch, null, null, predictions.Count / (steps * batch),
             predictionValues.Address, targetValues.Address, loss, gradient).ThrowOnFailure(nameof(predictions));
     }
 }

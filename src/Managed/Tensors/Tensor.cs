@@ -89,6 +89,17 @@ public sealed unsafe class Tensor : IDisposable
     /// <summary>Number of elements: the product of the sizes.</summary>
     public long Count { get; private set; }
 
+    /// <summary>
+    /// The time steps T and samples B whose rows the tensor has: those of <c>[T, B, ..., n]</c>, one step of <c>[B, n]</c>, and one step of rows of
+    /// one element where there is no row dimension. Dimensions between B and n count as samples.
+    /// </summary>
+    internal (long Steps, long Batch) StepsAndBatch => Rank switch
+    {
+        < 2 => (1, Count),
+        2 => (1, _shape[0]),
+        _ => (_shape[0], Count / (_shape[0] * _shape[^1])),
+    };
+
     /// <summary>Tells whether the content was changed; shared by all views of the same memory.</summary>
     internal ContentWatch Watch => _watch;
 

@@ -1,4 +1,5 @@
 using OrthoNative.Diagnostics;
+using OrthoNative.Interop;
 using static OrthoNative.Tests.TestData;
 
 namespace OrthoNative.Tests.Layers;
@@ -95,8 +96,10 @@ internal sealed class FeedforwardTests
 
         // States of the chain, its outputs and the gradient at its inputs.
         Assert.That(summary.Layers[1].ActivationBytes, Is.EqualTo(((RoaFnn)model.Layers[1]).GetStateBytes(100) + (2 * 100 * 64 * 4)));
-        Assert.That(summary.TotalBytes, Is.EqualTo((16 * Parameters) + summary.ActivationBytes));
+        AssertSums(summary, 1, (RoaFnn)model.Layers[1], steps: 0, samples: 100);
+        Assert.That(summary.TotalBytes, Is.EqualTo((16 * Parameters) + summary.ActivationBytes + summary.SumBytes));
         Assert.That(summary.ToString(), Does.Contain("fnn      RoaFnn 50 layers of 64 units").And.Contains("258,890 parameters of 4 bytes, batch 100: weights "));
+        Assert.That(summary.Arithmetic, Does.Contain($" + sums {ModelSummary.Bytes(summary.SumBytes)} = "));
     }
 
     [Test]
@@ -108,9 +111,24 @@ internal sealed class FeedforwardTests
 
         Assert.That(summary.Layers[0].ActivationBytes, Is.EqualTo(((RoaRnn)model.Layers[0]).GetStateBytes(90, 7) + (7 * 16 * 4)));
         Assert.That(summary.Layers[1].ActivationBytes, Is.EqualTo((7 * 3 * 4) + (7 * 16 * 4)));
+        AssertSums(summary, 0, (RoaRnn)model.Layers[0], steps: 90, samples: 7);
         Assert.That(() => model.Summary(0), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => model.Summary(1L << 60), Throws.TypeOf<OutOfMemoryException>().With.Message.Contains("batch is 1152921504606846976"));
         Assert.That(() => model.Summary(long.MaxValue, long.MaxValue), Throws.TypeOf<OutOfMemoryException>());
+    }
+
+    /// <summary>A chain keeps sums of gradients apart, as many as the native library says; other layers report none.</summary>
+    private static unsafe void AssertSums(ModelSummary summary, int layer, FilterChainLayer chainLayer, long steps, long samples)
+    {
+        using ChainHandle handle = chainLayer.MakeChain(Device.Default, DType.Float32, seed: 1, filterIndex: 0, checkFinite: true);
+        using HandleScope<ortho_chain> chain = handle.Borrow();
+        long states;
+        long sums;
+        NativeMethods.ortho_chain_memory(chain.Pointer, steps, samples, 1, &states, &sums).ThrowOnFailure();
+        long[] expected = new long[summary.Layers.Count];
+        expected[layer] = sums;
+        Assert.That(summary.Layers.Select(other => other.SumBytes), Is.EqualTo(expected));
+        Assert.That(summary.SumBytes, Is.EqualTo(sums));
     }
 
     [Test]

@@ -106,6 +106,63 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
         }
     }
 
+    [Test]
+    public void A_chain_gives_the_golden_values_of_sequences_whose_padding_is_not_a_number(
+        [ValueSource(nameof(SequenceCases))] string name, [Values] DType dtype, [Values(0, 3)] int checkpointEvery)
+    {
+        var golden = Golden.LoadSequences(name);
+        (long t, long b, long d, long n) = (golden.Size("T"), golden.Size("B"), golden.Size("D"), golden.Size("N"));
+        int[] lengths = Lengths(golden);
+        double[] u = WithPadding(golden, double.NaN);
+
+        using var result = new GoldenSequences(Device, golden, dtype, u, lengths, checkpointEvery);
+
+        double[] c = GoldenSequences.Cotangent(golden);
+        ReferenceResult reference = Reference(golden, n, InputWeights(golden, n, d)).Run(
+            (int)t,
+            (k, sample) => Row(u, (k * b) + sample, d),
+            Rows(golden.Numbers("x0"), n),
+            (k, sample) => k < lengths[sample] || k == t - 1 ? Row(c, (k * b) + sample, n) : null,
+            lengths);
+        using (Assert.EnterMultipleScope())
+        {
+            AssertClose(result.States, golden, "states", n, reference.StateBound);
+            AssertClose(result.WeightGradient, golden, "dW", n * n, reference.WeightBound);
+            AssertClose(result.InputWeightGradient, golden, "dV", n * d, reference.InputWeightBound);
+            AssertClose(result.BiasGradient, golden, "db", n, reference.BiasBound);
+            AssertClose(result.InputGradient, golden, "du", d, reference.InputBound);
+            AssertClose(result.InitialGradient, golden, "dx0", n, reference.InitialBound);
+            Assert.That(Values(result.InputGradient).Where((_, i) => double.IsNaN(u[i])), Is.All.Zero);
+        }
+    }
+
+    [Test]
+    public void Padding_changes_no_bit([ValueSource(nameof(SequenceCases))] string name, [Values] DType dtype)
+    {
+        var golden = Golden.LoadSequences(name);
+        using var numbers = new GoldenSequences(Device, golden, dtype, golden.Numbers("u"), Lengths(golden));
+        using var others = new GoldenSequences(Device, golden, dtype, WithPadding(golden, 1e30), Lengths(golden));
+        using var none = new GoldenSequences(Device, golden, dtype, WithPadding(golden, double.NaN), Lengths(golden));
+
+        byte[] expected = numbers.AllBytes;
+        Assert.That(others.AllBytes, Is.EqualTo(expected));
+        Assert.That(none.AllBytes, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void Lengths_of_all_steps_give_the_bits_of_no_lengths([ValueSource(nameof(SequenceCases))] string name, [Values] DType dtype)
+    {
+        var golden = Golden.LoadSequences(name);
+        double[] u = golden.Numbers("u");
+        int[] all = [.. Enumerable.Repeat((int)golden.Size("T"), (int)golden.Size("B"))];
+        using var given = new GoldenSequences(Device, golden, dtype, u, all);
+        using var none = new GoldenSequences(Device, golden, dtype, u, null);
+
+        Assert.That(given.AllBytes, Is.EqualTo(none.AllBytes));
+    }
+
+    private static IEnumerable<string> SequenceCases() => Golden.SequenceNames("filter");
+
     private static IEnumerable<string> RecurrentCases() => Golden.Names("recurrent");
 
     private static IEnumerable<string> FeedforwardCases() => Golden.Names("feedforward");
@@ -121,6 +178,16 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
         Biases = Rows(golden.Numbers("b"), n),
         InputWeights = inputWeights,
     };
+
+    private static int[] Lengths(Golden golden) => [.. golden.Numbers("lengths").Select(length => (int)length)];
+
+    /// <summary>The inputs of a case of sequences, with another number beyond their lengths.</summary>
+    private static double[] WithPadding(Golden golden, double padding)
+    {
+        (long b, long d) = (golden.Size("B"), golden.Size("D"));
+        int[] lengths = Lengths(golden);
+        return [.. golden.Numbers("u").Select((value, i) => i / d / b < lengths[i / d % b] ? value : padding)];
+    }
 
     private static Matrix<double> InputWeights(Golden golden, long n, long d)
     {

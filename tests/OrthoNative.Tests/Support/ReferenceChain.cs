@@ -48,17 +48,19 @@ internal sealed class ReferenceChain
     /// <param name="inputs">u_k of a sample at a step, from 0; not called without input weights.</param>
     /// <param name="initial">x_0 of each sample.</param>
     /// <param name="cotangent">Gradient of a sample at the state after a step, from 0; null: zero.</param>
-    public ReferenceResult Run(int steps, Func<int, int, Vector<double>> inputs, Vector<double>[] initial, Func<int, int, Vector<double>?> cotangent)
+    /// <param name="lengths">Steps of each sample, beyond which its state stays as it is; null: all.</param>
+    public ReferenceResult Run(
+        int steps, Func<int, int, Vector<double>> inputs, Vector<double>[] initial, Func<int, int, Vector<double>?> cotangent, int[]? lengths = null)
     {
         var result = new ReferenceResult(steps, initial.Length, Weights.Length, Units, InputSize);
         Layer[] layers = MakeLayers();
         for (int sample = 0; sample < initial.Length; sample++)
         {
-            RunSample(layers, steps, sample, inputs, initial[sample], cotangent, result);
+            RunSample(layers, steps, lengths?[sample] ?? steps, sample, inputs, initial[sample], cotangent, result);
         }
 
         // The sums over steps and samples themselves: rounding of their terms' magnitudes.
-        int terms = (Weights.Length == 1 ? steps : 1) * initial.Length;
+        int terms = Weights.Length == 1 ? lengths?.Sum() ?? steps * initial.Length : initial.Length;
         result.WeightBound += U * (terms + Slack) * result.WeightMagnitudes.Max(matrix => matrix.FrobeniusNorm());
         result.InputWeightBound += U * (terms + Slack) * result.InputWeightMagnitude.FrobeniusNorm();
         result.BiasBound += U * (terms + Slack) * result.BiasMagnitudes.Max(vector => vector.L2Norm());
@@ -66,20 +68,20 @@ internal sealed class ReferenceChain
     }
 
     private void RunSample(
-        Layer[] layers, int steps, int sample, Func<int, int, Vector<double>> inputs, Vector<double> initial, Func<int, int, Vector<double>?> cotangent,
+        Layer[] layers, int steps, int length, int sample, Func<int, int, Vector<double>> inputs, Vector<double> initial, Func<int, int, Vector<double>?> cotangent,
         ReferenceResult result)
     {
-        double length = U * (Units + InputSize + Slack);
+        double rounding = U * (Units + InputSize + Slack);
         var zero = Vector<double>.Build.Dense(Units);
-        var states = new Vector<double>[steps + 1];
-        var stateErrors = new double[steps + 1];
-        var activations = new Vector<double>[steps];
-        var activationErrors = new double[steps];
-        var derivatives = new Vector<double>[steps];
-        var growth = new double[steps];
+        var states = new Vector<double>[length + 1];
+        var stateErrors = new double[length + 1];
+        var activations = new Vector<double>[length];
+        var activationErrors = new double[length];
+        var derivatives = new Vector<double>[length];
+        var growth = new double[length];
         states[0] = initial;
         stateErrors[0] = U * initial.L2Norm();
-        for (int k = 0; k < steps; k++)
+        for (int k = 0; k < length; k++)
         {
             Layer layer = At(layers, k);
             Vector<double> x = states[k];
@@ -103,17 +105,29 @@ internal sealed class ReferenceChain
 
             growth[k] = Alpha.AbsoluteMaximum() + (Beta.PointwiseMultiply(derivative).AbsoluteMaximum() * layer.WeightNorm);
             activationErrors[k] =
-                (derivative.Maximum() * layer.WeightNorm * stateErrors[k]) + (length * derivative.PointwiseMultiply(magnitude).L2Norm()) + (Slack * U * a.L2Norm());
+                (derivative.Maximum() * layer.WeightNorm * stateErrors[k]) + (rounding * derivative.PointwiseMultiply(magnitude).L2Norm()) + (Slack * U * a.L2Norm());
             stateErrors[k + 1] = (growth[k] * stateErrors[k])
-                + (length * Alpha.PointwiseMultiply(layer.FilterMagnitudes * x.PointwiseAbs()).L2Norm())
-                + (length * Beta.PointwiseMultiply(derivative).PointwiseMultiply(magnitude).L2Norm())
+                + (rounding * Alpha.PointwiseMultiply(layer.FilterMagnitudes * x.PointwiseAbs()).L2Norm())
+                + (rounding * Beta.PointwiseMultiply(derivative).PointwiseMultiply(magnitude).L2Norm())
                 + (Slack * U * Beta.PointwiseMultiply(a).L2Norm());
             result.StateBound = Math.Max(result.StateBound, stateErrors[k + 1]);
         }
 
         Vector<double> g = zero;
         double gradientError = 0;
-        for (int k = steps - 1; k >= 0; k--)
+        for (int k = steps - 1; k >= length; k--)
+        {
+            result.States[k][sample] = states[length];
+            result.StateBound = Math.Max(result.StateBound, stateErrors[length]);
+            result.Inputs[k][sample] = Vector<double>.Build.Dense(Math.Max(1, InputSize));
+            if (cotangent(k, sample) is { } arriving)
+            {
+                g += arriving;
+                gradientError += U * g.L2Norm();
+            }
+        }
+
+        for (int k = length - 1; k >= 0; k--)
         {
             Layer layer = At(layers, k);
             g += cotangent(k, sample) ?? zero;
@@ -141,12 +155,12 @@ internal sealed class ReferenceChain
                 result.Inputs[k][sample] = InputWeights.TransposeThisAndMultiply(delta);
                 result.InputBound = Math.Max(
                     result.InputBound,
-                    (InputWeights.L2Norm() * deltaError) + (length * (InputWeights.PointwiseAbs().TransposeThisAndMultiply(delta.PointwiseAbs())).L2Norm()));
+                    (InputWeights.L2Norm() * deltaError) + (rounding * (InputWeights.PointwiseAbs().TransposeThisAndMultiply(delta.PointwiseAbs())).L2Norm()));
             }
 
             gradientError = (growth[k] * gradientError) + (layer.WeightNorm * derivativeError)
-                + (length * (layer.FilterMagnitudes.TransposeThisAndMultiply(Alpha.PointwiseMultiply(g).PointwiseAbs())).L2Norm())
-                + (length * (layer.WeightMagnitudes.TransposeThisAndMultiply(delta.PointwiseAbs())).L2Norm());
+                + (rounding * (layer.FilterMagnitudes.TransposeThisAndMultiply(Alpha.PointwiseMultiply(g).PointwiseAbs())).L2Norm())
+                + (rounding * (layer.WeightMagnitudes.TransposeThisAndMultiply(delta.PointwiseAbs())).L2Norm());
             g = layer.Filter.TransposeThisAndMultiply(Alpha.PointwiseMultiply(g)) + layer.Weights.TransposeThisAndMultiply(delta);
         }
 
