@@ -373,7 +373,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 3;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "5f3704560617f7fa1b9bc92e471c5b22d3db14c0d3ede670dad8f42cc4f236dd";
+    public const string HeaderHash = "15afe39f3a8ff169d0add4d71fd986862db10e0bfa03550537aa775dcc74a405";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -735,7 +735,10 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_chain_filter(ortho_chain* chain, long layer, double* matrix);
 
-    /// <summary>Tells how much memory the calls of a chain would take, before they are made. With lengths they take less.</summary>
+    /// <summary>
+    /// Tells how much memory the calls of a chain would take, before they are made. With
+    /// lengths they take what the longest sample takes, and on a CPU a copy of the inputs.
+    /// </summary>
     /// <param name="steps">T of a recurrent chain; 0 for a feedforward one</param>
     /// <param name="training">1: with what backward needs; 0: without</param>
     /// <param name="state_bytes">written: what a forward call keeps</param>
