@@ -65,8 +65,8 @@ public:
         const Span held = part.held();
         for (int64_t i = held.begin; i < held.end; ++i) {
             int64_t joins = 0;
-            folding.take({0, i}, [&](int64_t, bool joined) { joins += joined ? 1 : 0; },
-                         [&](int64_t, int64_t) { ++joins; });
+            folding.take(
+                {0, i}, [&](int64_t, bool joined) { joins += joined ? 1 : 0; }, [&](int64_t, int64_t) { ++joins; });
             const Span samples = part.rows_of(i);
             const int64_t slot = folding.count() - 1;
             leaves_[sums_.leaf_count++] = {samples.begin, samples.size(), slot, joins};
@@ -80,7 +80,7 @@ public:
     const LeafSums& sums() const { return sums_; }
 
 private:
-    LeafRows leaves_[Leaves::most];
+    DenseLeaf leaves_[Leaves::most];
     LeafSums sums_;
 };
 
@@ -116,8 +116,7 @@ template <class T> Tiling sum_tiling(const CpuDevice& device, const SumProduct<T
 }
 
 /** Elements of scratch of one thread for sum_products. */
-template <class T>
-int64_t sum_scratch(const CpuDevice& device, const SumProduct<T>& product, const LeafSums& sums) {
+template <class T> int64_t sum_scratch(const CpuDevice& device, const SumProduct<T>& product, const LeafSums& sums) {
     const Tiling tiling = sum_tiling(device, product);
     return round_up(device.kernels.of<T>().dense.sum_scratch(sums, tiling.row_step, tiling.column_step), 64);
 }
@@ -201,8 +200,8 @@ void dense_backward(CpuDevice& device, const DenseShape& shape, const LeafSums& 
     constexpr const char* what = "the scratch of a dense layer";
     const int64_t to_weights_scratch =
         checked_product(what, {device.pool.threads(), sum_scratch(device, to_weights, sums)});
-    T* const scratch = reserve<T>(
-        workspace, std::max(x_gradients != nullptr ? rows_scratch(device, to_x) : 0, to_weights_scratch));
+    T* const scratch =
+        reserve<T>(workspace, std::max(x_gradients != nullptr ? rows_scratch(device, to_x) : 0, to_weights_scratch));
     if (x_gradients != nullptr)
         multiply_rows(device, to_x, scratch);
     sum_products(device, to_weights, sums, scratch);

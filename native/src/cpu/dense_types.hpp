@@ -33,7 +33,7 @@ template <class T> struct Product {
  * A leaf of a call's rows, and what becomes of its sum: the sums of the `joins` slots before it are added to it, from
  * the last to the first, and it takes the place of the first of them.
  */
-struct LeafRows {
+struct DenseLeaf {
     /** Sample of the call. */
     int64_t first;
     int64_t samples;
@@ -45,7 +45,7 @@ struct LeafRows {
 struct LeafSums {
     int64_t steps;
     int64_t batch;
-    const LeafRows* leaves;
+    const DenseLeaf* leaves;
     int64_t leaf_count;
     /** Of all leaves. */
     int64_t rows;
