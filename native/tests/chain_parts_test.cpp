@@ -83,9 +83,9 @@ Partial run_part(const Problem& p, const Chain& chain, int64_t batch, int64_t fi
             const auto begin = values.begin() + j * part.stride;
             nodes.emplace_back(begin, begin + static_cast<int64_t>(size));
             if (j + 1 < cover.count()) {
-                EXPECT_TRUE(std::all_of(begin + static_cast<int64_t>(size), begin + part.stride,
-                                        [](float value) { return value == untouched; }))
-                    << "written between partial sums";
+                EXPECT_TRUE(std::all_of(begin + static_cast<int64_t>(size), begin + part.stride, [](float value) {
+                    return value == untouched;
+                })) << "written between partial sums";
             }
         }
         return nodes;
@@ -136,7 +136,8 @@ struct Case {
 };
 
 // Batches of 1, 2, 4, 8 and 16 leaves, most of which leaves do not divide; widths of one panel and of several. The
-// gradients of 23 layers of 65 units take several windows of the threads' sums, those of 3 layers of 300 units one each.
+// gradients of 23 layers of 65 units take several windows of the threads' sums, those of 3 layers of 300 units one
+// each.
 constexpr Case cases[] = {
     {{9, 5, 2, 20}, ORTHO_RECURRENT, ORTHO_FILTER_HAAR, false, 0},
     {{37, 17, 0, 65}, ORTHO_RECURRENT, ORTHO_FILTER_CYCLE, false, 0},
@@ -179,9 +180,19 @@ TEST(ChainSums, Have_the_same_bits_on_any_number_of_threads) {
 
 TEST(ChainSums, Of_parts_make_up_those_of_the_whole_batch_to_the_bit) {
     // How the leaves are dealt out, where there are as many.
-    const std::vector<std::vector<int64_t>> deals = {{8},    {4, 4},       {3, 5},       {1, 6, 1}, {2, 2, 2, 2},
-                                                     {2, 2}, {1, 3},       {1, 2, 1},    {1, 1},    {1, 14, 1},
-                                                     {5, 11}, {4, 4, 4, 4}, {1, 1, 1, 1, 1, 1, 1, 1}};
+    const std::vector<std::vector<int64_t>> deals = {{8},
+                                                     {4, 4},
+                                                     {3, 5},
+                                                     {1, 6, 1},
+                                                     {2, 2, 2, 2},
+                                                     {2, 2},
+                                                     {1, 3},
+                                                     {1, 2, 1},
+                                                     {1, 1},
+                                                     {1, 14, 1},
+                                                     {5, 11},
+                                                     {4, 4, 4, 4},
+                                                     {1, 1, 1, 1, 1, 1, 1, 1}};
     for (const Case& c : cases) {
         const Problem p = problem_of(c);
         const int64_t batch = p.shape.batch;
@@ -222,7 +233,8 @@ TEST(ChainSums, Of_parts_make_up_those_of_the_whole_batch_to_the_bit) {
                     EXPECT_EQ(convert<float>(samples_of(cut, first, of_part.shape.batch).arriving), found) << what;
                 };
                 expect_samples("outputs", expected.outputs, partial.outputs, p.shape.units);
-                expect_samples("input_gradients", expected.inputs, partial.inputs, std::max<int64_t>(1, c.shape.inputs));
+                expect_samples("input_gradients", expected.inputs, partial.inputs,
+                               std::max<int64_t>(1, c.shape.inputs));
                 expect_samples("initial_gradients", expected.initial, partial.initial, p.shape.units);
                 leaf += count;
             }
@@ -302,9 +314,9 @@ TEST(ChainSums, Of_parts_that_are_none_are_refused) {
     part.first = 12;
     part.stride = 24;
     outputs.resize(two.arriving.size());
-    const auto status = ortho_chain_forward(chain, 3, 24, nullptr, &part, 1, 1, two.weights.data(),
-                                            two.input_weights.data(), two.bias.data(), two.inputs.data(), two.x0.data(),
-                                            outputs.data());
+    const auto status =
+        ortho_chain_forward(chain, 3, 24, nullptr, &part, 1, 1, two.weights.data(), two.input_weights.data(),
+                            two.bias.data(), two.inputs.data(), two.x0.data(), outputs.data());
     EXPECT_TRUE(fails(status, ORTHO_INVALID_ARGUMENT, "part->stride is 24; it must be from 25 to "));
 }
 

@@ -89,8 +89,7 @@ public:
         // What can fail comes first, so that backward can be called again.
         Team team(cpu_.pool, plan_for(steps, part_, backward_pace_), part_);
         parts_.weights.reserve_scratch(team.plan().groups);
-        parts_.sums.reserve(
-            Order::sums_needed(parts_, team.plan(), part_, parts_.states.segments().length));
+        parts_.sums.reserve(Order::sums_needed(parts_, team.plan(), part_, parts_.states.segments().length));
         const Order order(parts_, team, call);
         if (own_) {
             Order::pack_backward(parts_, team, call);

@@ -90,7 +90,8 @@ public:
     SumTarget<Num> bias(int64_t set, bool continued) const {
         return {at(set) + (n_ + d_) * stride_, stride_, width_, stride_, set_size(), continued, false};
     }
-    /** Scratch of a group for δ, packed: for the units from `unit` on. Members of a group need not be at the same leaf. */
+    /** Scratch of a group for δ, packed: for the units from `unit` on. Members of a group need not be at the same leaf.
+     */
     State* packed_delta(int64_t group, int64_t unit) const {
         return reinterpret_cast<State*>(at(need_.sets)) + (group * n_ + unit) * need_.rows;
     }
@@ -112,8 +113,9 @@ public:
     }
     /** The same for ∂b [N] of a panel of units. */
     void write_bias(const SummedNodes& nodes, int64_t panel, const GradientTarget<State>& to) const {
-        fold(nodes, (n_ + d_) * stride_ + panel * width_, panel,
-             [&](int64_t sum, int64_t column, const Sum* values) { write(to, sum, panel * width_, 1, column, values); });
+        fold(nodes, (n_ + d_) * stride_ + panel * width_, panel, [&](int64_t sum, int64_t column, const Sum* values) {
+            write(to, sum, panel * width_, 1, column, values);
+        });
     }
     int64_t panels() const { return panels_; }
 
@@ -126,11 +128,13 @@ private:
     /** Adds the sums at `offset` of the nodes' sets, a panel wide, and calls body(index, columns, values) for each. */
     template <class Body> void fold(const SummedNodes& nodes, int64_t offset, int64_t panel, Body&& body) const {
         const int64_t columns = std::min(width_, n_ - panel * width_);
-        Sum slots[Leaves::most][widest];
+        Sum added[Leaves::most][widest];
+        const Sum* slots[Leaves::most]; // a set's sums, or some that were added
         Folding folding;
-        const auto add = [&](Sum* into, const Sum* from) {
+        const auto add = [&](int64_t slot, const Sum* values) {
             for (int64_t i = 0; i < columns; ++i)
-                into[i] += from[i];
+                added[slot][i] = slots[slot][i] + values[i];
+            slots[slot] = added[slot];
         };
         for (const SummedNodes::Item& item : nodes) {
             const Sum* const values = at(item.set) + offset;
@@ -138,11 +142,11 @@ private:
                 item.node,
                 [&](int64_t slot, bool joined) {
                     if (joined)
-                        add(slots[slot], values);
+                        add(slot, values);
                     else
-                        std::copy_n(values, columns, slots[slot]);
+                        slots[slot] = values;
                 },
-                [&](int64_t into, int64_t from) { add(slots[into], slots[from]); });
+                [&](int64_t into, int64_t from) { add(into, slots[from]); });
         }
         for (int64_t sum = 0; sum < folding.count(); ++sum)
             body(sum, columns, slots[sum]);

@@ -213,8 +213,8 @@ private:
     /** @param size  elements of a slot */
     template <class Element> Element* slot(int64_t offset, int64_t layer, int64_t size, int64_t group) const {
         char* const slots = group > 0 && packs_by_layer()
-                                      ? other_groups_.template as<char>() + (group - 1) * group_bytes_
-                                      : memory_.template as<char>();
+                                ? other_groups_.template as<char>() + (group - 1) * group_bytes_
+                                : memory_.template as<char>();
         return reinterpret_cast<Element*>(slots + offset) + (layer & slot_mask_) * size;
     }
     DrawnFilter<Num>& filter(int64_t layer) { return filters_[static_cast<size_t>(layer & filter_mask_)]; }
