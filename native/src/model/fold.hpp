@@ -29,16 +29,16 @@ struct Node {
  *
  * Their number follows from the size of the batch alone. It is a power of two, so that the tree is whole. More leaves
  * let more threads and machines work apart, but each costs a set of sums, which must be added to the others: for a
- * feedforward chain at every layer, where adding costs as much as one to two samples. So a leaf has 8 samples or more,
- * and 16 where 8 leaves are enough for the usual machines.
+ * feedforward chain at every layer. With 16 samples to a leaf, training steps take as long as they did with few leaves;
+ * with 8, recurrent steps of 16 samples took 2 to 4 % longer.
  */
 class Leaves {
 public:
     static constexpr int64_t most = 16;
+    static constexpr int64_t least_samples = 16; // of a leaf, where there are several
 
     explicit Leaves(int64_t batch) : batch_(batch) {
-        const int64_t limit = batch < 256 ? 8 : most;
-        while (2 * count_ <= limit && batch >= 8 * (2 * count_)) {
+        while (2 * count_ <= most && batch / (2 * count_) >= least_samples) {
             count_ *= 2;
             ++levels_;
         }

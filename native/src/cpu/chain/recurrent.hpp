@@ -19,9 +19,9 @@ public:
     static constexpr bool meets_at_every_step = false;
 
     /** What the sums of a backward pass take. @param segment  steps of a segment */
-    static typename WeightSums<Num>::Need sums_needed(const Parts&, const Plan& plan, const BatchPart& part,
+    static typename WeightSums<Num>::Need sums_needed(const Parts& parts, const Plan& plan, const BatchPart& part,
                                                       int64_t segment) {
-        return {part.held().size(), plan.groups, std::min(steps_of_sum(part), segment) * rows_of_leaf(part)};
+        return {part.held().size(), plan.groups, std::min(steps_of_sum(parts, part), segment) * rows_of_leaf(part)};
     }
 
     /** Packs weights for a pass, where the chain has its own. */
@@ -53,7 +53,7 @@ public:
             member.wait_for_columns();
     }
 
-    int64_t steps_of_sum() const { return steps_of_sum(part_); }
+    int64_t steps_of_sum() const { return steps_of_sum(parts_, part_); }
 
     /** Adds the products of `count` steps from `local` on, of a segment that begins with step `first`, to the sums. */
     void sum(const Member& member, const ChainBackward& call, int64_t first, int64_t local, int64_t count) const {
@@ -137,9 +137,12 @@ private:
 
     /** Rows of the largest leaf. */
     static int64_t rows_of_leaf(const BatchPart& part) { return divide_up(part.batch, part.leaves().count()); }
-    /** Steps whose weight gradients are summed in one go: enough rows of a leaf to pay for loading its sums. */
-    static int64_t steps_of_sum(const BatchPart& part) {
-        constexpr int64_t rows = 128;
+    /**
+     * Steps whose weight gradients are summed in one go: enough rows of a leaf to pay for loading its sums, and no
+     * more, so that states and δ stay in the cache. Sums that do not fit a second-level cache need more.
+     */
+    static int64_t steps_of_sum(const Parts& parts, const BatchPart& part) {
+        const int64_t rows = parts.sums.set_bytes() <= int64_t{1} << 19 ? 64 : 128;
         return std::max<int64_t>(1, rows / rows_of_leaf(part));
     }
 

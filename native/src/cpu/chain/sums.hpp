@@ -130,11 +130,13 @@ private:
     /** Adds the sums at `offset` of the nodes' sets, a panel wide, and calls body(index, columns, values) for each. */
     template <class Body> void fold(const SummedNodes& nodes, int64_t offset, int64_t panel, Body&& body) const {
         const int64_t columns = std::min(width_, n_ - panel * width_);
-        Sum slots[Leaves::most][widest];
+        Sum added[Leaves::most][widest];
+        const Sum* slots[Leaves::most]; // a set's sums, or some that were added
         Folding folding;
-        const auto add = [&](Sum* into, const Sum* from) {
+        const auto add = [&](int64_t slot, const Sum* values) {
             for (int64_t i = 0; i < columns; ++i)
-                into[i] += from[i];
+                added[slot][i] = slots[slot][i] + values[i];
+            slots[slot] = added[slot];
         };
         for (const SummedNodes::Item& item : nodes) {
             const Sum* const values = at(item.set) + offset;
@@ -142,11 +144,11 @@ private:
                 item.node,
                 [&](int64_t slot, bool joined) {
                     if (joined)
-                        add(slots[slot], values);
+                        add(slot, values);
                     else
-                        std::copy_n(values, columns, slots[slot]);
+                        slots[slot] = values;
                 },
-                [&](int64_t into, int64_t from) { add(slots[into], slots[from]); });
+                [&](int64_t into, int64_t from) { add(into, slots[from]); });
         }
         for (int64_t sum = 0; sum < folding.count(); ++sum)
             body(sum, columns, slots[sum]);

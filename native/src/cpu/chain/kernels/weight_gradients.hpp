@@ -17,20 +17,26 @@ void pack_delta(const GradientSums<Num>& sums, int64_t unit, StateOf<Num>* packe
             std::memcpy(packed, delta + row * width, R * sizeof(StateOf<Num>));
 }
 
-/** Tiles of sums that wait for the leaf which completes a larger node with them. */
+/** Tiles of sums: nodes that wait for the leaf which completes a larger one with them, or to be written. */
 template <class Sum, int R, int C> struct WaitingTiles {
-    alignas(64) Sum value[Cover::most][R * C * Simd<Sum>::width];
+    alignas(64) Sum value[Cover::most + 1][R * C * Simd<Sum>::width];
 };
 
-/** One vector of sums, of which `left` columns are there, to its place. */
+/** Writes a tile that was stored, of any width: `left` columns from its first on are there. */
 template <class Sum>
-[[gnu::always_inline]] inline void write_sums(Sum* out, typename Simd<Sum>::vec value, int64_t left, bool added) {
+[[gnu::noinline]] void write_tile(const Sum* tile, int rows, int vectors, int64_t left, bool added, Sum* out,
+                                  int64_t stride) {
     using S = Simd<Sum>;
-    if (left <= 0)
-        return;
-    if (added)
-        value += S::load_partial(out, left);
-    S::store_partial(out, value, left);
+    for (int r = 0; r < rows; ++r, out += stride)
+        for (int c = 0; c < vectors; ++c, tile += S::width) {
+            const int64_t columns = left - c * S::width;
+            if (columns <= 0)
+                continue;
+            typename S::vec value = S::load(tile);
+            if (added)
+                value += S::load_partial(out + c * S::width, columns);
+            S::store_partial(out + c * S::width, value, columns);
+        }
 }
 
 /**
@@ -55,13 +61,12 @@ template <int R, int C, class Num, class AddRows>
     } else {
         tile.clear();
     }
-    // What the next tile writes, or starts with.
-    if (target.continued || target.added)
+    // Where the next tile goes.
 #pragma GCC unroll 16
-        for (int r = 0; r < R; ++r)
+    for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-            for (int c = 0; c < C; ++c)
-                __builtin_prefetch(out + (R + r) * stride + c * S::width, 1);
+        for (int c = 0; c < C; ++c)
+            __builtin_prefetch(out + (R + r) * stride + c * S::width, 1);
 
     int64_t row = sums.row_begin;
     for (int64_t leaf = 0;; ++leaf) {
@@ -77,24 +82,17 @@ template <int R, int C, class Num, class AddRows>
     }
 
     const int64_t left = target.columns - column;
+    const bool plain = left >= C * S::width && !target.added;
+    if (!plain)
+        tile.store(waiting.value[waits++]);
     for (int64_t node = 0; node < waits; ++node, out += target.node_stride)
-        for (int r = 0; r < R; ++r)
-            for (int c = 0; c < C; ++c)
-                write_sums(out + r * stride + c * S::width, S::load(waiting.value[node] + (r * C + c) * S::width),
-                           left - c * S::width, target.added);
-    if (left >= C * S::width && !target.added) {
+        write_tile(waiting.value[node], R, C, left, target.added, out, stride);
+    if (plain)
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
             for (int c = 0; c < C; ++c)
                 S::store(out + r * stride + c * S::width, tile.value[r][c]);
-        return;
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-        for (int c = 0; c < C; ++c)
-            write_sums(out + r * stride + c * S::width, tile.value[r][c], left - c * S::width, target.added);
 }
 
 /** R units of packed δ by C vectors of x, over all steps (last first) and rows. */
@@ -106,10 +104,11 @@ void outer_products(const GradientSums<Num>& sums, const StateOf<Num>* delta, in
         sums.state + panel * layout.panel_stride() + first + (sums.steps - 1) * sums.step_size;
     SumOf<Num>* const out = target.first + unit * target.row_stride + panel * target.panel_stride + first;
     sum_leaves<R, C>(sums, target, out, panel * width + first, [&](auto& tile, int64_t row_begin, int64_t row_end) {
-        const StateOf<Num>* state = last_state;
+        const StateOf<Num>* state = last_state + row_begin * width;
+        const int64_t rows = row_end - row_begin;
         for (int64_t step = 0; step < sums.steps; ++step, state -= sums.step_size) {
 #pragma GCC unroll 2
-            for (int64_t row = row_begin; row < row_end; ++row, delta += R)
+            for (int64_t row = 0; row < rows; ++row, delta += R)
                 tile.multiply_add(state + row * width, delta, 1);
         }
     });
@@ -159,8 +158,8 @@ void weight_gradients_width(const GradientSums<Num>& sums, int64_t unit_begin, i
         const int64_t used = layout.padded - panel * width < width ? layout.padded - panel * width : width;
         for (int64_t first = 0; first < used; first += C * Simd<SumOf<Num>>::width)
             outer_tiles<width>(unit_begin, unit_end, [&](int64_t unit, int64_t units) {
-                products[static_cast<size_t>(units - 1)](sums, sums.packed_delta + (unit - unit_begin) * rows, unit, panel, first,
-                                                         target);
+                products[static_cast<size_t>(units - 1)](sums, sums.packed_delta + (unit - unit_begin) * rows, unit,
+                                                         panel, first, target);
             });
     }
 }
@@ -181,8 +180,8 @@ void input_outer_products(const GradientSums<Num>& sums, int64_t first_input, in
     using S = Simd<SumOf<Num>>;
     const StateLayout& layout = sums.layout;
     const StateOf<Num>* const delta = sums.delta + layout.offset(unit, 0);
-    SumOf<Num>* const out = target.first + first_input * target.row_stride +
-                            unit / layout.width * target.panel_stride + unit % layout.width;
+    SumOf<Num>* const out = target.first + first_input * target.row_stride + unit / layout.width * target.panel_stride +
+                            unit % layout.width;
     sum_leaves<R == 0 ? 1 : R, C>(sums, target, out, unit, [&](auto& tile, int64_t row_begin, int64_t row_end) {
         for (int64_t step = sums.steps - 1; step >= 0; --step) {
             for (int64_t row = row_begin; row < row_end; ++row) {
