@@ -56,8 +56,7 @@ template <class T> struct DenseProduct {
      * Packs columns column to column+panel_width-1 of B, rows first to first+depth-1: [depth][panel_width], zeros
      * behind the last column.
      */
-    static void pack_panel(const MatrixView<T>& b, int64_t n, int64_t column, int64_t first, int64_t depth,
-                           T* packed) {
+    static void pack_panel(const MatrixView<T>& b, int64_t n, int64_t column, int64_t first, int64_t depth, T* packed) {
         const int64_t columns = smaller(panel_width, n - column);
         const T* source = b.data + first * b.row_stride + column * b.column_stride;
         if (b.column_stride == 1) {
@@ -161,10 +160,10 @@ template <class T> struct DenseProduct {
                 const T* const b = product.packed + first * round_up(product.n, panel_width) + j * depth;
                 const T* const bias = first == 0 && product.bias != nullptr ? product.bias + j : nullptr;
                 for (int64_t r = 0; r < rows; r += panel_rows)
-                    (columns > width ? multiply_panels<panel_vectors> : multiply_panels<1>)(
-                        scratch + r / panel_rows * row_panel_size, b, depth,
-                        product.c + (tile.row_begin + r) * product.n + j, product.n, rows - r, columns, bias,
-                        first > 0);
+                    (columns > width ? multiply_panels<panel_vectors>
+                                     : multiply_panels<1>)(scratch + r / panel_rows * row_panel_size, b, depth,
+                                                           product.c + (tile.row_begin + r) * product.n + j, product.n,
+                                                           rows - r, columns, bias, first > 0);
             }
         }
     }
@@ -231,11 +230,15 @@ template <class T> struct DenseProduct {
             if (block.depth + depth > block_depth)
                 break;
             const int64_t first_run = block.run_count;
-            for_each_run(sums, leaf, at.row, at.row + depth,
-                         [&](int64_t row, int64_t count) { block.runs[block.run_count++] = {row, count}; });
-            block.chunks[block.chunk_count++] = {
-                &leaf,  at.row == 0, at.row + depth == rows, first_run, block.run_count - first_run,
-                {block.depth, depth}};
+            for_each_run(sums, leaf, at.row, at.row + depth, [&](int64_t row, int64_t count) {
+                block.runs[block.run_count++] = {row, count};
+            });
+            block.chunks[block.chunk_count++] = {&leaf,
+                                                 at.row == 0,
+                                                 at.row + depth == rows,
+                                                 first_run,
+                                                 block.run_count - first_run,
+                                                 {block.depth, depth}};
             block.depth += depth;
             at.row += depth;
             if (at.row == rows)
@@ -244,7 +247,8 @@ template <class T> struct DenseProduct {
         return block.depth > 0;
     }
 
-    /** Whether all rows are one block, so that the slots of a panel are not needed any more when the next one begins. */
+    /** Whether all rows are one block, so that the slots of a panel are not needed any more when the next one begins.
+     */
     static bool is_one_block(const LeafSums& sums) {
         return sums.rows <= block_depth;
     }
@@ -388,9 +392,11 @@ template <class T> struct DenseProduct {
                     }
                 }
                 for (int64_t r = 0; r < rows; r += panel_rows, slots += kept_slots)
-                    (columns > width ? sum_panels<panel_vectors> : sum_panels<1>)(
-                        sums, block, packed_rows + r / panel_rows * row_panel_size, factor, slots,
-                        {product.c + (tile.row_begin + r) * product.n + j, product.n, rows - r, columns});
+                    (columns > width ? sum_panels<panel_vectors>
+                                     : sum_panels<1>)(sums, block, packed_rows + r / panel_rows * row_panel_size,
+                                                      factor, slots,
+                                                      {product.c + (tile.row_begin + r) * product.n + j, product.n,
+                                                       rows - r, columns});
             }
         }
     }
