@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "batch.hpp"
 #include "cuda_support.hpp"
 #include "fork.hpp"
 #include "prepared_weights.hpp"
@@ -940,6 +941,165 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU) {
             });
             EXPECT_NEAR(losses[0], losses[1], 1e-13 * losses[0]); // sums in double precision
         }
+}
+
+/** A batch of several leaves, whole (no part) or the samples of some leaves of it. */
+struct BatchCase {
+    int64_t steps, batch;
+    Samples samples;
+    bool is_part;
+};
+
+void PrintTo(const BatchCase& c, std::ostream* stream) {
+    *stream << c.steps << " x " << c.batch << (c.is_part ? ", a part" : "");
+}
+
+const BatchCase batch_cases[] = {{1, 40, {0, 40}, false},  {7, 40, {0, 40}, false}, {70, 33, {0, 33}, false},
+                                 {1, 100, {12, 75}, true}, {5, 64, {8, 40}, true},  {3, 64, {16, 8}, true}};
+
+TYPED_TEST(CudaOperations, Sums_of_dense_layers_by_leaves_agree_with_the_CPU) {
+    using T = TypeParam;
+    constexpr int64_t inputs = 17, outputs = 10, parameters = (inputs + 1) * outputs;
+    for (const BatchCase& c : batch_cases)
+        for (const int32_t accumulate : {0, 1}) {
+            SCOPED_TRACE(testing::PrintToString(c));
+            const int64_t rows = c.steps * c.samples.count;
+            const auto x = normal_values<T>(rows * inputs, 1), dy = normal_values<T>(rows * outputs, 4);
+            const int64_t sums = c.is_part ? partial_sums(c.batch, c.samples) : 1, stride = parameters + 3;
+            const ortho_batch_part part = make_part(c.batch, c.samples, stride);
+            std::vector<std::vector<T>> found;
+            for (int repeat = 0; repeat < 2; ++repeat)
+                Both<T>().expect_close_values("dense", static_cast<double>(rows + 2) * 4, [&](ortho_device* device) {
+                    const DeviceArray<T> xs(device, x), dys(device, dy),
+                        gradients(device, static_cast<size_t>(sums * stride), 2);
+                    EXPECT_TRUE(succeeds(ortho_dense_backward(device, dtype_of<T>, c.is_part ? &part : nullptr,
+                                                              accumulate, c.steps, c.samples.count, inputs, outputs,
+                                                              nullptr, xs.data(), dys.data(), gradients.data(),
+                                                              gradients.data() + inputs * outputs, nullptr)));
+                    found.push_back(gradients.values());
+                    return found.back();
+                });
+            EXPECT_TRUE(same_bits(found[1], found[3])) << "other bits for the same call";
+        }
+}
+
+TYPED_TEST(CudaOperations, Losses_of_sequences_and_parts_agree_with_the_CPU) {
+    using T = TypeParam;
+    constexpr int64_t columns = 5;
+    for (const BatchCase& c : batch_cases)
+        for (const bool with_lengths : {false, true})
+            for (const bool squares : {false, true}) {
+                SCOPED_TRACE(testing::PrintToString(c) + (with_lengths ? " with lengths" : ""));
+                const int64_t samples = c.samples.count, rows = c.steps * samples;
+                const std::vector<int32_t> lengths = some_lengths(c.steps, samples, 3);
+                const auto predictions = normal_values<T>(rows * columns, 1),
+                           wanted = normal_values<T>(rows * columns, 2);
+                std::vector<int32_t> classes;
+                for (int64_t i = 0; i < rows; ++i)
+                    classes.push_back(static_cast<int32_t>(i * 7 % columns));
+                const ortho_batch_part part = make_part(c.batch, c.samples, 0, 10 * rows);
+                const int64_t sums = c.is_part ? partial_sums(c.batch, c.samples) : 1;
+                const auto run = [&](ortho_device* device, const std::vector<T>& values, const std::vector<T>& others,
+                                     const std::vector<int32_t>& targets, std::vector<double>& losses,
+                                     int64_t& correct) {
+                    const DeviceArray<T> a(device, values), b(device, others), gradients(device, values.size(), 3);
+                    losses.assign(static_cast<size_t>(sums), 77);
+                    const int32_t* const given = with_lengths ? lengths.data() : nullptr;
+                    const ortho_batch_part* const of = c.is_part ? &part : nullptr;
+                    EXPECT_TRUE(succeeds(
+                        squares ? ortho_mean_squared_error(device, dtype_of<T>, c.steps, samples, given, of, columns,
+                                                           a.data(), b.data(), losses.data(), gradients.data())
+                                : ortho_softmax_cross_entropy(device, dtype_of<T>, c.steps, samples, given, of, columns,
+                                                              0.1, a.data(), targets.data(), losses.data(), &correct,
+                                                              gradients.data())));
+                    return gradients.values();
+                };
+                std::vector<std::vector<double>> losses;
+                std::vector<int64_t> corrects;
+                std::vector<std::vector<T>> gradients;
+                Both<T>().expect_close_values("gradients", 32, [&](ortho_device* device) {
+                    losses.emplace_back();
+                    corrects.push_back(0);
+                    gradients.push_back(run(device, predictions, wanted, classes, losses.back(), corrects.back()));
+                    return gradients.back();
+                });
+                EXPECT_EQ(corrects[0], corrects[1]);
+                ASSERT_EQ(losses[0].size(), losses[1].size());
+                for (size_t i = 0; i < losses[0].size(); ++i)
+                    EXPECT_NEAR(losses[0][i], losses[1][i], 32 * rounding<T> * (1 + losses[0][i])) << i;
+                if (!with_lengths)
+                    continue;
+                // Whatever the padding holds, the GPU gives the same bits.
+                auto values = predictions, others = wanted;
+                auto targets = classes;
+                set_padding(values, samples, columns, lengths, std::numeric_limits<T>::quiet_NaN());
+                set_padding(others, samples, columns, lengths, std::numeric_limits<T>::infinity());
+                set_padding(targets, samples, 1, lengths, -7);
+                std::vector<double> same_losses;
+                int64_t correct = 0;
+                EXPECT_TRUE(same_bits(run(cuda().get(), values, others, targets, same_losses, correct), gradients[1]));
+                EXPECT_TRUE(same_bits(same_losses, losses[1]));
+                EXPECT_TRUE(succeeds(ortho_device_synchronize(cuda().get())));
+            }
+}
+
+TYPED_TEST(CudaOperations, Sequences_are_pooled_and_reversed_as_on_the_CPU) {
+    using T = TypeParam;
+    for (const auto& [steps, batch, units] : {std::array<int64_t, 3>{1, 1, 1}, {9, 5, 7}, {40, 3, 300}})
+        for (const bool with_lengths : {false, true}) {
+            const auto lengths = some_lengths(steps, batch, 3);
+            const int32_t* const given = with_lengths ? lengths.data() : nullptr;
+            auto x = normal_values<T>(steps * batch * units, 1);
+            for (size_t i = 0; i < x.size(); i += 3)
+                x[i] = static_cast<T>(std::round(x[i]));
+            if (with_lengths)
+                set_padding(x, batch, units, lengths, std::numeric_limits<T>::quiet_NaN());
+            if (steps > 1 && batch > 1)
+                x[static_cast<size_t>(batch * units)] = std::numeric_limits<T>::quiet_NaN(); // of the second step
+            const auto dy = normal_values<T>(batch * units, 2);
+            const Device cpu = make_device(1);
+            std::vector<std::vector<T>> found;
+            for (ortho_device* const device : {cpu.get(), cuda().get()}) {
+                const DeviceArray<T> xs(device, x), dys(device, dy), y(device, dy.size(), 3), z(device, x.size(), 3);
+                for (const int32_t pooling : {ORTHO_POOL_LAST, ORTHO_POOL_MEAN, ORTHO_POOL_MAX}) {
+                    EXPECT_TRUE(succeeds(ortho_pool_forward(device, dtype_of<T>, pooling, steps, batch, units, given,
+                                                            xs.data(), y.data())));
+                    found.push_back(y.values());
+                    EXPECT_TRUE(succeeds(ortho_pool_backward(device, dtype_of<T>, pooling, steps, batch, units, given,
+                                                             pooling == ORTHO_POOL_MAX ? xs.data() : nullptr,
+                                                             dys.data(), z.data())));
+                    found.push_back(z.values());
+                }
+                EXPECT_TRUE(
+                    succeeds(ortho_reverse(device, dtype_of<T>, steps, batch, units, given, xs.data(), z.data())));
+                found.push_back(z.values());
+            }
+            // Sums in double precision in the same order, divisions and moves: the same bits, but for those of NaN.
+            ASSERT_EQ(found.size(), 14u);
+            for (size_t i = 0; i < 7; ++i)
+                for (size_t j = 0; j < found[i].size(); ++j)
+                    ASSERT_TRUE(found[i][j] == found[i + 7][j] ||
+                                (std::isnan(found[i][j]) && std::isnan(found[i + 7][j])))
+                        << "result " << i << ", element " << j;
+        }
+}
+
+TYPED_TEST(CudaOperations, Partial_sums_are_added_as_on_the_CPU) {
+    using T = TypeParam;
+    constexpr int64_t count = 300, stride = 310;
+    const Device cpu = make_device(1);
+    // Leaf 1 to 6 and 7 to 14 of 16: four and four nodes, six of both.
+    const Samples before{16, 96}, next{112, 128};
+    const auto sums = normal_values<T>(6 * stride, 1), next_sums = normal_values<T>(6 * stride, 2);
+    std::vector<std::vector<T>> found;
+    for (ortho_device* const device : {cpu.get(), cuda().get()}) {
+        const DeviceArray<T> into(device, sums), from(device, next_sums);
+        ASSERT_TRUE(succeeds(ortho_add_partial_sums(device, dtype_of<T>, count, 256, before.first, before.count,
+                                                    next.count, into.data(), stride, from.data(), stride)));
+        found.push_back(into.values());
+    }
+    EXPECT_TRUE(same_bits(found[0], found[1]));
+    EXPECT_FALSE(same_bits(found[0], sums));
 }
 
 TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU_at_the_ends_of_the_range) {

@@ -330,9 +330,9 @@ std::vector<Sized> calls(World& w) {
          },
          {2}},
         {"ortho_add_partial_sums",
-         {"next_stride"},
+         {"next_stride", "next_sums"},
          [=, &w](int64_t n) {
-             return ortho_add_partial_sums(device, 0, 3, 64, 8, 8, 16, w.b.data(), 3, w.a.data(), n);
+             return ortho_add_partial_sums(device, 0, 3, 64, 8, 8, 24, w.b.data(), 3, w.a.data(), n);
          },
          {2}},
         {"ortho_pool_forward",

@@ -7,12 +7,9 @@ using namespace ortho;
 
 namespace {
 
-void check_layer(const ortho_device* device, int32_t dtype, int64_t inputs, int64_t outputs) {
-    check::device(device);
-    check::dtype(dtype);
+void check_sizes(int64_t inputs, int64_t outputs) {
     check::at_least("inputs", inputs, 1);
     check::at_least("outputs", outputs, 1);
-    check::addressable("outputs", outputs, inputs, "inputs");
 }
 
 } // namespace
@@ -20,10 +17,13 @@ void check_layer(const ortho_device* device, int32_t dtype, int64_t inputs, int6
 ortho_status ortho_dense_forward(ortho_device* device, int32_t dtype, int64_t rows, int64_t inputs, int64_t outputs,
                                  const void* weights, const void* bias, const void* x, void* y) {
     return guard([&] {
-        check_layer(device, dtype, inputs, outputs);
+        check::device(device);
+        check::dtype(dtype);
         check::at_least("rows", rows, 1);
+        check_sizes(inputs, outputs);
         check::addressable("rows", rows, inputs, "inputs");
         check::addressable("rows", rows, outputs, "outputs");
+        check::addressable("outputs", outputs, inputs, "inputs");
         const check::Arrays arrays(*device, dtype);
         arrays.needed("weights", weights, outputs * inputs);
         arrays.optional("bias", bias, outputs);
@@ -38,9 +38,12 @@ ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype, const ort
                                   const void* x, const void* y_gradients, void* weight_gradients, void* bias_gradients,
                                   void* x_gradients) {
     return guard([&] {
-        check_layer(device, dtype, inputs, outputs);
+        check::device(device);
+        check::dtype(dtype);
+        check_sizes(inputs, outputs);
         check::rows(steps, batch, inputs, "inputs");
         check::rows(steps, batch, outputs, "outputs");
+        check::addressable("outputs", outputs, inputs, "inputs");
         const int64_t rows = steps * batch;
         const BatchPart samples = check::gradient_part(part, batch, "batch", outputs * inputs);
         check::flag("accumulate", accumulate);

@@ -108,28 +108,36 @@ template <class T> void multiply_rows(CpuDevice& device, Product<T> product, T* 
     });
 }
 
-template <class T> Tiling sum_tiling(const CpuDevice& device, const SumProduct<T>& product) {
-    // Few rows of C: narrower tiles, so that there are some to share.
-    const int64_t wanted = product.m > sum_tile_rows ? sum_tile_columns : smallest_tile_columns;
-    const int64_t columns = round_up(wanted, device.kernels.of<T>().dense.panel_width);
-    return {product.m, product.n, std::min(sum_tile_rows, product.m), std::min(columns, product.n)};
-}
+/** Gradients of weights: sums over rows, each tile of which packs what it needs. */
+template <class T> class WeightGradients {
+public:
+    WeightGradients(CpuDevice& device, const SumProduct<T>& product, const LeafSums& sums)
+        : device_(device), kernels_(device.kernels.of<T>().dense), product_(product),
+          sums_(sums), tiling_{product.m, product.n, std::min(sum_tile_rows, product.m),
+                               // Few rows of C: narrower tiles, so that there are some to share.
+                               std::min(round_up(product.m > sum_tile_rows ? sum_tile_columns : smallest_tile_columns,
+                                                 kernels_.panel_width),
+                                        product.n)},
+          thread_scratch_(round_up(kernels_.sum_scratch(sums, tiling_.row_step, tiling_.column_step), 64)) {}
 
-/** Elements of scratch of one thread for sum_products. */
-template <class T> int64_t sum_scratch(const CpuDevice& device, const SumProduct<T>& product, const LeafSums& sums) {
-    const Tiling tiling = sum_tiling(device, product);
-    return round_up(device.kernels.of<T>().dense.sum_scratch(sums, tiling.row_step, tiling.column_step), 64);
-}
+    /** Elements. */
+    int64_t scratch() const {
+        return checked_product("the scratch of a dense layer", {device_.pool.threads(), thread_scratch_});
+    }
+    void run(T* scratch) const {
+        share(device_, multiply_adds(product_.m, product_.n, sums_.rows), tiling_.tiles(), [&](int64_t task, int rank) {
+            kernels_.sum_products(product_, sums_, tiling_[task], scratch + rank * thread_scratch_);
+        });
+    }
 
-/** Sums over rows, each tile of which packs what it needs. */
-template <class T>
-void sum_products(CpuDevice& device, const SumProduct<T>& product, const LeafSums& sums, T* scratch) {
-    const Tiling tiling = sum_tiling(device, product);
-    const int64_t own_scratch = sum_scratch(device, product, sums);
-    share(device, multiply_adds(product.m, product.n, sums.rows), tiling.tiles(), [&](int64_t task, int rank) {
-        device.kernels.of<T>().dense.sum_products(product, sums, tiling[task], scratch + rank * own_scratch);
-    });
-}
+private:
+    CpuDevice& device_;
+    const DenseKernels<T>& kernels_;
+    const SumProduct<T>& product_;
+    const LeafSums& sums_;
+    const Tiling tiling_;
+    const int64_t thread_scratch_;
+};
 
 template <class T> T* reserve(CpuDevice::Workspace& workspace, int64_t elements) {
     constexpr const char* what = "the scratch of a dense layer";
@@ -195,16 +203,14 @@ void dense_backward(CpuDevice& device, const DenseShape& shape, const LeafSums& 
         .b = x,
         .c = weight_gradients,
     };
+    const WeightGradients<T> weight_sums(device, to_weights, sums);
     // For both products at once, so that a call without enough memory writes nothing.
     auto workspace = device.workspace();
-    constexpr const char* what = "the scratch of a dense layer";
-    const int64_t to_weights_scratch =
-        checked_product(what, {device.pool.threads(), sum_scratch(device, to_weights, sums)});
     T* const scratch =
-        reserve<T>(workspace, std::max(x_gradients != nullptr ? rows_scratch(device, to_x) : 0, to_weights_scratch));
+        reserve<T>(workspace, std::max(x_gradients != nullptr ? rows_scratch(device, to_x) : 0, weight_sums.scratch()));
     if (x_gradients != nullptr)
         multiply_rows(device, to_x, scratch);
-    sum_products(device, to_weights, sums, scratch);
+    weight_sums.run(scratch);
     if (bias_gradients != nullptr)
         share(device, static_cast<double>(shape.rows) * static_cast<double>(shape.outputs),
               quotient(shape.outputs, bias_columns), [&](int64_t task, int) {

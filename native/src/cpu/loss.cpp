@@ -18,8 +18,8 @@ namespace {
  */
 template <class Counted, class Padding>
 void for_each_run(const LossRows& rows, Span samples, Span range, Counted&& counted, Padding&& padding) {
-    int64_t step = range.begin / samples.size();
-    int64_t begin = samples.begin + range.begin % samples.size();
+    int64_t step = range.begin == 0 ? 0 : range.begin / samples.size();
+    int64_t begin = samples.begin + range.begin - step * samples.size();
     for (int64_t left = range.size(); left > 0; ++step, begin = samples.begin) {
         const int64_t end = std::min(samples.end, begin + left);
         const int64_t first_row = step * rows.batch;
@@ -42,6 +42,12 @@ void for_each_run(const LossRows& rows, Span samples, Span range, Counted&& coun
     }
 }
 
+/** What the leaves of a call add to a loss. */
+struct LeafLosses {
+    std::array<double, Leaves::most> losses{};
+    int64_t correct = 0;
+};
+
 /**
  * The rows of a call, cut into blocks: those of each leaf from its first row on, by the size of a row alone, so that
  * the bits of a leaf's sum depend neither on the threads nor on the other leaves of the call.
@@ -57,7 +63,8 @@ public:
             first_sample_[at(i)] = leaves.begin(leaves_.begin + i) - rows.part.first;
             first_sample_[at(i + 1)] = leaves.begin(leaves_.begin + i + 1) - rows.part.first;
             const int64_t leaf_rows = rows.steps * samples_of(i).size();
-            first_block_[at(i + 1)] = first_block_[at(i)] + (leaf_rows + block_rows_ - 1) / block_rows_;
+            const int64_t blocks = leaf_rows <= block_rows_ ? 1 : (leaf_rows + block_rows_ - 1) / block_rows_;
+            first_block_[at(i + 1)] = first_block_[at(i)] + blocks;
             most_rows = std::max(most_rows, std::min(leaf_rows, block_rows_));
         }
         // Small blocks are given to a thread together.
@@ -65,15 +72,17 @@ public:
     }
 
     /**
-     * Calls counted(sum, begin, end) and padding(begin, end) for the rows of the call, on the device's threads, and
-     * gives the sums of the leaves one after another to take(leaf of the call, sum).
+     * Sums the rows of the call, on the device's threads.
+     * @param counted  counted(state, begin, end) adds rows to the state of a block
+     * @param padding  padding(begin, end) is called for rows that do not count
+     * @param total    total(state) is what the rows of a block add
      */
-    template <class Sum, class Counted, class Padding, class Take>
-    void sum_leaves(CpuDevice& device, Counted&& counted, Padding&& padding, Take&& take) const {
+    template <class State, class Counted, class Padding, class Total>
+    LeafLosses sum(CpuDevice& device, Counted&& counted, Padding&& padding, Total&& total) const {
         const int64_t blocks = first_block_[at(leaves_.size())];
         auto workspace = device.workspace();
-        Sum* const sums = static_cast<Sum*>(
-            workspace.reserve(blocks * static_cast<int64_t>(sizeof(Sum)), "scratch for partial sums"));
+        auto* const sums = static_cast<LossSum*>(
+            workspace.reserve(blocks * static_cast<int64_t>(sizeof(LossSum)), "scratch for partial sums"));
         for_each_block(device.pool, blocks, task_blocks_, [&](int64_t begin, int64_t end) {
             int64_t leaf = 0;
             for (int64_t block = begin; block < end; ++block) {
@@ -82,16 +91,20 @@ public:
                 const Span samples = samples_of(leaf);
                 const int64_t first = (block - first_block_[at(leaf)]) * block_rows_;
                 const int64_t last = std::min(first + block_rows_, rows_.steps * samples.size());
-                Sum sum{};
+                State state{};
                 for_each_run(
                     rows_, samples, {first, last},
-                    [&](int64_t first_row, int64_t last_row) { counted(sum, first_row, last_row); }, padding);
-                sums[block] = sum;
+                    [&](int64_t first_row, int64_t last_row) { counted(state, first_row, last_row); }, padding);
+                sums[block] = total(state);
             }
         });
+        LeafLosses result;
         for (int64_t leaf = 0; leaf < leaves_.size(); ++leaf)
-            for (int64_t block = first_block_[at(leaf)]; block < first_block_[at(leaf + 1)]; ++block)
-                take(leaf, sums[block]);
+            for (int64_t block = first_block_[at(leaf)]; block < first_block_[at(leaf + 1)]; ++block) {
+                result.losses[at(leaf)] += sums[block].loss;
+                result.correct += sums[block].correct;
+            }
+        return result;
     }
 
 private:
@@ -155,13 +168,13 @@ template <class T> auto clearing(T* gradients, int64_t row_elements) {
     };
 }
 
-/** The sum of the leaves' losses, or the partial sums. @param divisor  of the sum */
-void write_loss(const BatchPart& part, double* leaf_losses, double divisor, double* loss) {
-    part.fold(leaf_losses);
+/** The mean, or the partial sums. @param mean_of  rows or elements */
+void write_loss(const BatchPart& part, LeafLosses& leaves, double mean_of, double* loss) {
+    part.fold(leaves.losses.data());
     if (part.whole)
-        *loss = leaf_losses[0] / divisor;
+        *loss = leaves.losses[0] / mean_of;
     else
-        std::copy_n(leaf_losses, part.sums().count(), loss);
+        std::copy_n(leaves.losses.data(), part.sums().count(), loss);
 }
 
 template <class T> void softmax_cross_entropy(CpuDevice& device, const SoftmaxCrossEntropy& call) {
@@ -175,20 +188,15 @@ template <class T> void softmax_cross_entropy(CpuDevice& device, const SoftmaxCr
     const auto mean_of = static_cast<double>(call.rows.part.rows);
     const SoftmaxProblem<T> problem{1 / mean_of, classes, call.label_smoothing, logits, call.targets, gradients};
     const auto kernel = device.kernels.of<T>().vector.softmax_cross_entropy;
-    std::array<double, Leaves::most> losses{};
-    int64_t correct = 0;
-    LossBlocks(call.rows, classes)
-        .sum_leaves<LossSum>(
-            device, [&](LossSum& sum, int64_t begin, int64_t end) { kernel(problem, begin, end, sum); },
-            clearing(gradients, classes),
-            [&](int64_t leaf, const LossSum& sum) {
-                losses[static_cast<size_t>(leaf)] += sum.loss;
-                correct += sum.correct;
-            });
+    LeafLosses leaves =
+        LossBlocks(call.rows, classes)
+            .sum<LossSum>(
+                device, [&](LossSum& sum, int64_t begin, int64_t end) { kernel(problem, begin, end, sum); },
+                clearing(gradients, classes), [](const LossSum& sum) { return sum; });
     if (call.loss != nullptr)
-        write_loss(call.rows.part, losses.data(), mean_of, call.loss);
+        write_loss(call.rows.part, leaves, mean_of, call.loss);
     if (call.correct != nullptr)
-        *call.correct = correct;
+        *call.correct = leaves.correct;
 }
 
 template <class T> void mean_squared_error(CpuDevice& device, const MeanSquaredError& call) {
@@ -201,18 +209,20 @@ template <class T> void mean_squared_error(CpuDevice& device, const MeanSquaredE
     const double mean_of = static_cast<double>(call.rows.part.rows) * static_cast<double>(units);
     const T factor = static_cast<T>(2 / mean_of);
     const auto kernel = device.kernels.of<T>().vector.squared_error;
-    std::array<double, Leaves::most> losses{};
-    LossBlocks(call.rows, units)
-        .sum_leaves<double>(
-            device,
-            [&](double& sum, int64_t begin, int64_t end) {
-                const int64_t first = begin * units;
-                sum += kernel(predictions + first, targets + first, (end - begin) * units, factor,
-                              gradients != nullptr ? gradients + first : nullptr);
-            },
-            clearing(gradients, units), [&](int64_t leaf, double sum) { losses[static_cast<size_t>(leaf)] += sum; });
+    LeafLosses leaves = LossBlocks(call.rows, units)
+                            .sum<RunningSums>(
+                                device,
+                                [&](RunningSums& sums, int64_t begin, int64_t end) {
+                                    const int64_t first = begin * units;
+                                    kernel(predictions + first, targets + first, (end - begin) * units, factor,
+                                           gradients != nullptr ? gradients + first : nullptr, sums);
+                                },
+                                clearing(gradients, units),
+                                [](const RunningSums& sums) {
+                                    return LossSum{sums.total(), 0};
+                                });
     if (call.loss != nullptr)
-        write_loss(call.rows.part, losses.data(), mean_of, call.loss);
+        write_loss(call.rows.part, leaves, mean_of, call.loss);
 }
 
 } // namespace

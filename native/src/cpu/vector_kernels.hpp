@@ -162,15 +162,31 @@ template <class T> struct VectorPass {
             values[i] *= factor;
     }
 
-    static double squared_error(const T* predictions, const T* targets, int64_t count, T factor,
-                                T* __restrict gradients) {
+    static void squared_error(const T* predictions, const T* targets, int64_t count, T factor, T* __restrict gradients,
+                              RunningSums& running) {
         if (gradients != nullptr)
             for (int64_t i = 0; i < count; ++i)
                 gradients[i] = squared_error_gradient(factor, predictions[i], targets[i]);
-        return sum(count, [predictions, targets](int64_t i, int64_t n) {
-            const auto error = D::load_partial(predictions + i, n) - D::load_partial(targets + i, n);
-            return error * error;
-        });
+        Simd<double>::vec sums[unroll];
+        for (int u = 0; u < unroll; ++u)
+            sums[u] = Simd<double>::load(running.values + u * D::width);
+        int64_t i = 0;
+        for (; i + unroll * D::width <= count; i += unroll * D::width)
+#pragma GCC unroll 4
+            for (int u = 0; u < unroll; ++u) {
+                const auto error = D::load(predictions + i + u * D::width) - D::load(targets + i + u * D::width);
+                sums[u] += error * error;
+            }
+        for (int u = 0; i + D::width <= count; i += D::width, ++u) {
+            const auto error = D::load(predictions + i) - D::load(targets + i);
+            sums[u] += error * error;
+        }
+        for (int u = 0; u < unroll; ++u)
+            Simd<double>::store(running.values + u * D::width, sums[u]);
+        for (int l = 0; i < count; ++i, ++l) {
+            const double error = static_cast<double>(predictions[i]) - static_cast<double>(targets[i]);
+            running.values[l] += error * error;
+        }
     }
 
     static void softmax_cross_entropy(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end,

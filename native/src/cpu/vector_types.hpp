@@ -31,6 +31,22 @@ template <class T> struct SampleSteps {
     int64_t units;
 };
 
+/** Sums side by side, as many as a kernel adds to at a time, which vectors hold. */
+struct RunningSums {
+    double values[32] = {};
+
+    /** Their sum, in halves. */
+    double total() const {
+        double sums[16];
+        for (int i = 0; i < 16; ++i)
+            sums[i] = values[i] + values[16 + i];
+        for (int half = 8; half > 0; half /= 2)
+            for (int i = 0; i < half; ++i)
+                sums[i] += sums[half + i];
+        return sums[0];
+    }
+};
+
 /** A range of a flat buffer. */
 struct FlatRange {
     int64_t begin;
@@ -51,8 +67,9 @@ template <class T> struct VectorKernels {
     void (*largest_magnitudes)(const T* const* buffers, int buffer_count, FlatRange range, T* largest);
     double (*sum_of_squares)(const T* values, int64_t count);
     void (*scale)(T* values, int64_t count, T factor);
-    /** Sum of (predictions - targets)^2; gradients (null: not wanted) = factor * (predictions - targets). */
-    double (*squared_error)(const T* predictions, const T* targets, int64_t count, T factor, T* gradients);
+    /** Adds (predictions - targets)^2; gradients (null: not wanted) = factor * (predictions - targets). */
+    void (*squared_error)(const T* predictions, const T* targets, int64_t count, T factor, T* gradients,
+                          RunningSums& sums);
     /** Adds what the rows add, row by row. */
     void (*softmax_cross_entropy)(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end, LossSum& sum);
     /** The mean over the steps, summed in double precision from the first to the last. */

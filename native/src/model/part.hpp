@@ -20,7 +20,12 @@ struct BatchPart {
 
     Leaves leaves() const { return Leaves(batch); }
     /** The leaves of the call, in the whole batch's numbers. */
-    Span held() const { return {leaves().starting_at(first), leaves().starting_at(first + samples)}; }
+    Span held() const {
+        const Leaves all = leaves();
+        if (samples == batch)
+            return {0, all.count()};
+        return {all.starting_at(first), all.starting_at(first + samples)};
+    }
     /** The call's samples of a leaf, counted from the call's first. */
     Span rows_of(int64_t leaf) const {
         const Span whole_batch = leaves().samples(leaf);

@@ -873,8 +873,9 @@ private:
         const Samples held = samples(std::max<int64_t>(1, most_batch),
                                      matrices <= 4 ? std::max(matrices * units, o.input_size) * units : 0, false);
         const int64_t batch = held.count;
-        const int32_t* const lengths = chosen.recurrent() || is_wrong() ? lengths_or_null(steps, batch) : nullptr;
-        has_wrong_ = has_wrong_ || (lengths != nullptr && !chosen.recurrent());
+        const int32_t* const lengths = chosen.recurrent() ? lengths_or_null(steps, batch)
+                                       : is_wrong()       ? lengths_.data()
+                                                          : nullptr;
         const int64_t all_steps = chosen.recurrent() ? steps : o.layers;
         const int64_t output_steps = size(0, std::clamp<int64_t>(all_steps, 0, most_steps));
         const int32_t training = flag();
