@@ -437,10 +437,10 @@ TEST(CudaParts, Parts_of_a_batch_put_together_are_the_whole) {
         bool lengths;
     };
     // 4 leaves, equal and not; 8 of unequal samples; 16. Few inputs and many.
-    constexpr Case cases[] = {
-        {{7, 32, 2, 9}, ORTHO_RECURRENT, 0, false},   {{9, 37, 6, 10}, ORTHO_RECURRENT, 4, true},
-        {{4, 68, 0, 5}, ORTHO_RECURRENT, 3, true},    {{3, 256, 1, 4}, ORTHO_RECURRENT, 0, false},
-        {{6, 37, 0, 8}, ORTHO_FEEDFORWARD, 4, false}, {{5, 64, 0, 7}, ORTHO_FEEDFORWARD, 0, false}};
+    constexpr Case cases[] = {{{7, 32, 2, 9}, ORTHO_RECURRENT, 0, false},  {{9, 37, 6, 10}, ORTHO_RECURRENT, 4, true},
+                              {{4, 68, 0, 5}, ORTHO_RECURRENT, 3, true},   {{3, 256, 1, 4}, ORTHO_RECURRENT, 0, false},
+                              {{2, 64, 7, 6}, ORTHO_RECURRENT, 1, false},  {{6, 37, 0, 8}, ORTHO_FEEDFORWARD, 4, false},
+                              {{5, 64, 0, 7}, ORTHO_FEEDFORWARD, 0, false}};
     for (const Case& c : cases) {
         Problem p = make_problem(c.shape);
         p.model = c.model;

@@ -77,8 +77,8 @@ public:
 
     /** Of a call with lengths, which takes at least as much as one without. */
     int64_t sum_bytes(int64_t steps, int64_t batch) const override {
-        return sum_scratch(HeldLeaves(BatchPart{batch, 0, batch, 0, true, 0}), segments_for(steps, batch, true).length,
-                           true);
+        const HeldLeaves leaves(BatchPart{batch, 0, batch, 0, true, 0});
+        return size_of(sum_elements(leaves, segments_for(steps, batch, true).length, true));
     }
 
     void forward(const ChainForward& call) override {
@@ -129,7 +129,7 @@ public:
         if (p_.check_finite && output_steps_ > 0)
             check_finite(device, Checked::output_gradients, output_steps_ * batch_ * n_, arriving);
         const HeldLeaves leaves(part_);
-        device.reserve_scratch(sum_scratch(leaves, segments_.length, has_lengths_));
+        T* const scratch = device.scratch<T>(sum_elements(leaves, segments_.length, has_lengths_));
         // They are there: this tells whether a caller captures their use by this call.
         states_.use(device.stream, DeviceMemory());
         work_.use(device.stream, DeviceMemory());
@@ -145,12 +145,12 @@ public:
             }
             backward_segment(segment, parameters, arriving);
             if (recurrent_)
-                add_gradients(leaves, segment, parameters, call);
+                add_gradients(leaves, segment, parameters, call, scratch);
             else
-                sum_layer_gradients(leaves, segment, call);
+                sum_layer_gradients(leaves, segment, call, scratch);
         }
         if (recurrent_)
-            finish_gradients(leaves, call);
+            finish_gradients(leaves, call, scratch);
         if (call.initial_gradients != nullptr)
             check(cudaMemcpy2DAsync(call.initial_gradients, static_cast<size_t>(n_ * size_of(1)), gradient(current_),
                                     static_cast<size_t>(gradient_stride() * size_of(1)),
@@ -233,19 +233,25 @@ private:
     /** Inputs so few that their product with the deltas does hardly more than read these, as is done for the biases. */
     bool few_inputs() const { return d_ <= most_factors; }
 
-    /** @param steps  those of the longest segment */
-    LeafProducts<T> weight_products(const HeldLeaves& leaves, int64_t steps, bool lengths) const {
-        return LeafProducts<T>(leaves, steps, n_, {n_, few_inputs() ? 0 : d_}, lengths);
-    }
-    LeafRows<T> bias_sums(const HeldLeaves& leaves, int64_t steps) const {
-        return LeafRows<T>(leaves, {steps, n_, 1}, few_inputs() ? d_ : 0);
-    }
+    /** Sums of leaves of a recurrent chain: dW and dV, and db and dV of few inputs. */
+    struct StepSums {
+        LeafProducts<T> products;
+        LeafRows<T> rows;
 
-    /** Bytes of scratch memory for the sums of a backward pass. */
-    int64_t sum_scratch(const HeldLeaves& leaves, int64_t steps, bool lengths) const {
-        if (!recurrent_)
-            return size_of(LayerSums<T>(leaves, steps, n_).elements());
-        return size_of(weight_products(leaves, steps, lengths).elements() + bias_sums(leaves, steps).elements());
+        int64_t elements() const { return products.elements() + rows.elements(); }
+        T* scratch_of_rows(T* scratch) const { return scratch + products.elements(); }
+    };
+
+    /** @param steps  those of the longest segment */
+    StepSums step_sums(const HeldLeaves& leaves, int64_t steps, bool lengths) const {
+        return {LeafProducts<T>(leaves, steps, n_, {n_, few_inputs() ? 0 : d_}, lengths),
+                LeafRows<T>(leaves, {steps, n_, 1}, few_inputs() ? d_ : 0)};
+    }
+    LayerSums<T> layer_sums(const HeldLeaves& leaves, int64_t layers) const { return LayerSums<T>(leaves, layers, n_); }
+
+    /** Elements of scratch memory for the sums of a backward pass. */
+    int64_t sum_elements(const HeldLeaves& leaves, int64_t steps, bool lengths) const {
+        return recurrent_ ? step_sums(leaves, steps, lengths).elements() : layer_sums(leaves, steps).elements();
     }
 
     LoopPlan plan_for(int64_t steps) const {
@@ -477,42 +483,37 @@ private:
 
     /** Adds a segment of a recurrent chain to the sums of leaves, and writes the gradients of its inputs. */
     void add_gradients(const HeldLeaves& leaves, int64_t segment, const ParameterAddresses<T>& parameters,
-                       const ChainBackward& call) {
+                       const ChainBackward& call, T* scratch) {
         const int64_t first = segments_.first(segment);
         const int64_t size = segments_.size(segment);
         const bool accumulate = segment < segments_.count() - 1;
         const T* const deltas = activation(0);
         const T* const inputs = d_ > 0 ? static_cast<const T*>(call.inputs) + first * batch_ * d_ : nullptr;
-        const LeafProducts<T> products = weight_products(leaves, segments_.length, has_lengths_);
-        const LeafRows<T> sums = bias_sums(leaves, segments_.length);
-        T* const scratch = device.scratch<T>(products.elements() + sums.elements());
-        products.add(device, deltas, {state(0), inputs}, size, remaining(), accumulate, scratch);
-        sums.add(device, deltas, size, remaining(), few_inputs() ? FactorProducts<T>{d_, inputs} : FactorProducts<T>{},
-                 accumulate, scratch + products.elements());
+        const StepSums sums = step_sums(leaves, segments_.length, has_lengths_);
+        sums.products.add(device, deltas, {state(0), inputs}, size, remaining(), accumulate, scratch);
+        sums.rows.add(device, deltas, inputs, size, remaining(), accumulate, sums.scratch_of_rows(scratch));
         if (d_ > 0 && call.input_gradients != nullptr)
             multiply<T>(device, device.matrix_precision, {size * batch_, d_, n_}, {deltas, n_},
                         {parameters.input_weights, d_}, false,
                         {static_cast<T*>(call.input_gradients) + first * batch_ * d_, d_});
     }
 
-    /** Makes the gradients of a recurrent chain's parameters of the sums of leaves. */
-    void finish_gradients(const HeldLeaves& leaves, const ChainBackward& call) {
+    /** Folds the sums of leaves of a recurrent chain to the gradients of its parameters. */
+    void finish_gradients(const HeldLeaves& leaves, const ChainBackward& call, T* scratch) {
         auto* const input_weight_gradients = static_cast<T*>(call.input_weight_gradients);
-        const LeafProducts<T> products = weight_products(leaves, segments_.length, has_lengths_);
-        const LeafRows<T> sums = bias_sums(leaves, segments_.length);
-        T* const scratch = device.scratch<T>(products.elements() + sums.elements());
-        products.finish(device, scratch, call.accumulate,
-                        {static_cast<T*>(call.weight_gradients), input_weight_gradients});
-        sums.finish(device, scratch + products.elements(), call.accumulate, static_cast<T*>(call.bias_gradients),
-                    input_weight_gradients);
+        const StepSums sums = step_sums(leaves, segments_.length, has_lengths_);
+        sums.products.finish(device, scratch, call.accumulate,
+                             {static_cast<T*>(call.weight_gradients), input_weight_gradients});
+        sums.rows.finish(device, sums.scratch_of_rows(scratch), call.accumulate, static_cast<T*>(call.bias_gradients),
+                         input_weight_gradients);
     }
 
     /** Sums the gradients of the layers of a segment. */
-    void sum_layer_gradients(const HeldLeaves& leaves, int64_t segment, const ChainBackward& call) {
+    void sum_layer_gradients(const HeldLeaves& leaves, int64_t segment, const ChainBackward& call, T* scratch) {
         const int64_t first = segments_.first(segment);
-        const LayerSums<T> sums(leaves, segments_.length, n_);
-        sums.run(device, activation(0), state(0), segments_.size(segment), call.accumulate,
-                 device.scratch<T>(sums.elements()), static_cast<T*>(call.weight_gradients) + first * n_ * n_,
+        layer_sums(leaves, segments_.length)
+            .run(device, activation(0), state(0), segments_.size(segment), call.accumulate, scratch,
+                 static_cast<T*>(call.weight_gradients) + first * n_ * n_,
                  static_cast<T*>(call.bias_gradients) + first * n_);
     }
 

@@ -56,6 +56,8 @@ constexpr int column_width = 32;
 constexpr int column_rows = 8;
 /** Rows of a leaf that one block sums up. */
 constexpr int64_t rows_of_part = 1024;
+/** Parts of all leaves together; with more, adding them up would take longer than they do. */
+constexpr int64_t most_parts = 1024;
 
 /** What the blocks of sum_rows_kernel divide among themselves: columns, parts of a leaf's rows, leaves of matrices. */
 template <class T> struct RowSumsCall {
@@ -65,7 +67,8 @@ template <class T> struct RowSumsCall {
     int64_t part_rows;
     const T* rows;
     const int32_t* remaining;
-    FactorProducts<T> products;
+    const T* factors; // [steps, batch, factor_count]
+    int64_t factor_count;
     bool accumulate;
     T* sums;         // [matrices, leaves, parts, columns]
     T* product_sums; // [matrices, leaves, parts, columns, factors]
@@ -74,7 +77,7 @@ template <class T> struct RowSumsCall {
 /** `factors` says how many there may be, 0 or most_factors. */
 template <class T, int factors> __global__ void sum_rows_kernel(RowSumsCall<T> call) {
     T* const shared = shared_memory<T>();
-    const int count = static_cast<int>(call.products.count);
+    const int count = static_cast<int>(call.factor_count);
     const int64_t columns = call.shape.columns;
     const int64_t column = static_cast<int64_t>(blockIdx.x) * column_width + threadIdx.x;
     for (int64_t which = blockIdx.z; which < call.shape.matrices * call.leaves.count; which += gridDim.z) {
@@ -95,7 +98,7 @@ template <class T, int factors> __global__ void sum_rows_kernel(RowSumsCall<T> c
 #pragma unroll
                     for (int factor = 0; factor < factors; ++factor)
                         if (factor < count)
-                            sum[1 + factor] += value * call.products.factors[row * count + factor];
+                            sum[1 + factor] += value * call.factors[row * count + factor];
                 }
                 for (sample += column_rows; sample >= samples; sample -= samples)
                     ++step;
@@ -176,23 +179,23 @@ void fold(Device& device, const HeldLeaves& leaves, const LeafValues<T>& sums, b
 template <class T>
 LeafRows<T>::LeafRows(const HeldLeaves& leaves, const RowSums& shape, int64_t factors)
     : leaves_(leaves), shape_(shape), factors_(factors),
-      parts_(std::clamp<int64_t>(shape.steps * leaves.most_samples() / rows_of_part, 1, 1024 / leaves.all())) {}
+      parts_(std::clamp<int64_t>(shape.steps * leaves.most_samples() / rows_of_part, 1, most_parts / leaves.all())) {}
 
 template <class T>
-void LeafRows<T>::add(Device& device, const T* rows, int64_t steps, const int32_t* remaining,
-                      const FactorProducts<T>& products, bool accumulate, T* scratch) const {
-    const int64_t leaf_rows = steps * leaves_.most_samples(), part_rows = divide_up(leaf_rows, parts_);
+void LeafRows<T>::add(Device& device, const T* rows, const T* factors, int64_t steps, const int32_t* remaining,
+                      bool accumulate, T* scratch) const {
     const dim3 grid(static_cast<unsigned>(divide_up(shape_.columns, column_width)), static_cast<unsigned>(parts_),
                     static_cast<unsigned>(std::min(shape_.matrices * leaves_.count(), most_blocks_across)));
-    launch("sum_rows", products.count > 0 ? sum_rows_kernel<T, most_factors> : sum_rows_kernel<T, 0>,
+    launch("sum_rows", factors_ > 0 ? sum_rows_kernel<T, most_factors> : sum_rows_kernel<T, 0>,
            {grid, dim3(column_width, column_rows), column_width * column_rows * sizeof(T), false}, device.stream,
            RowSumsCall<T>{leaves_.bounds(),
                           {steps, shape_.columns, shape_.matrices},
                           leaves_.batch(),
-                          part_rows,
+                          divide_up(steps * leaves_.most_samples(), parts_),
                           rows,
                           remaining,
-                          products,
+                          factors,
+                          factors_,
                           accumulate,
                           scratch,
                           scratch + sums()});
@@ -209,7 +212,8 @@ void LeafRows<T>::finish(Device& device, const T* scratch, bool accumulate, T* s
 template <class T>
 LeafProducts<T>::LeafProducts(const HeldLeaves& leaves, int64_t steps, int64_t units, std::array<int64_t, 2> columns,
                               bool lengths)
-    : leaves_(leaves), units_(units), columns_(columns), copies_(leaves.all() > 1 || lengths), chunk_(steps) {
+    : leaves_(leaves), units_(units), columns_(columns),
+      copies_(lengths || (leaves.all() > 1 && !(leaves.are_equal() && steps == 1))), chunk_(steps) {
     if (!copies_)
         return;
     const int64_t rows = leaves.all() * leaves.most_samples(); // of a step
@@ -270,7 +274,7 @@ void LeafProducts<T>::add(Device& device, const T* a, const std::array<const T*,
             const ProductShape shape{units_, columns, rows};
             const bool adds = accumulate || first > 0;
             // cuBLAS divides the sum of a single product among blocks, but not always those of many.
-            if (copies_)
+            if (leaves_.all() * pieces_ > 1)
                 multiply_many<T>(device, device.matrix_precision, shape, {a_rows, units_, true}, {factor_rows, columns},
                                  adds, {sums_of[which], columns},
                                  {leaves_.count() * pieces_, rows * units_, rows * columns, units_ * columns});
@@ -334,7 +338,7 @@ void LayerSums<T>::run(Device& device, const T* a, const T* b, int64_t layers, b
             fold(device, leaves_, LeafValues<T>{scratch, count, 1, matrix}, accumulate, out);
         }
         const LeafRows<T> rows(leaves_, {1, n, count}, 0);
-        rows.add(device, a_rows, 1, nullptr, {}, false, scratch + products());
+        rows.add(device, a_rows, nullptr, 1, nullptr, false, scratch + products());
         rows.finish(device, scratch + products(), accumulate, sums_out + first * n, nullptr);
     }
 }

@@ -69,18 +69,16 @@ struct RowSums {
     int64_t matrices;
 };
 
+/** Columns of a matrix by which rows are multiplied in the pass that sums them. */
 constexpr int most_factors = 4;
 
-/** Products of the rows with those of another matrix, summed in the same pass. */
-template <class T> struct FactorProducts {
-    int64_t count = 0;          // no more than most_factors
-    const T* factors = nullptr; // [steps, batch, count], the same for all matrices
-};
-
-/** Sums of the rows of matrices, and of their products with few factors. */
+/** Sums of the rows of matrices, and of their products with the rows of one that has few columns. */
 template <class T> class LeafRows {
 public:
-    /** @param shape  steps: the most that a call of add has */
+    /**
+     * @param shape    steps: the most that a call of add has
+     * @param factors  columns of the other matrix, 0 to most_factors
+     */
     LeafRows(const HeldLeaves& leaves, const RowSums& shape, int64_t factors);
 
     /** Elements of scratch memory. */
@@ -88,11 +86,12 @@ public:
 
     /**
      * Sums the rows of some steps into scratch memory.
+     * @param factors     [steps, batch, factors], the same for all matrices; read if there are any
      * @param remaining   [batch]: steps of each sample that count; null: all. What lies behind is not read
      * @param accumulate  adds to what is there
      */
-    void add(Device& device, const T* rows, int64_t steps, const int32_t* remaining, const FactorProducts<T>& products,
-             bool accumulate, T* scratch) const;
+    void add(Device& device, const T* rows, const T* factors, int64_t steps, const int32_t* remaining, bool accumulate,
+             T* scratch) const;
 
     /** Writes the sums [matrices, columns], and those of the products [matrices, columns, factors]. */
     void finish(Device& device, const T* scratch, bool accumulate, T* sums_out, T* products_out) const;
@@ -107,22 +106,17 @@ private:
     const int64_t parts_; // of the rows of a leaf
 };
 
-/** A matrix [steps, batch, columns] by which another one is multiplied. No columns: there is none. */
-template <class T> struct LeafFactor {
-    const T* values;
-    int64_t columns;
-};
-
 /**
  * Sums over steps and samples of a^T b, for a matrix a [steps, batch, units] and two matrices b.
  *
  * The rows of a leaf lie apart: some of each step. cuBLAS multiplies matrices with one stride between rows, so rows are
  * copied leaf by leaf first, some steps at a time. Then one call multiplies all leaves. A copy is so small that it
  * stays in the second-level cache between its kernel and the product, so the GPU's memory is read as often as without
- * it. The other ways cost more: a product for each step or sample writes N^2 sums for each of them, which for 28 steps
- * between checkpoints, N = 512 and B = 128 is 18 times what they read; and pointers to rows are no argument of cuBLAS.
+ * it (unmeasured). Products of each sample's steps, or of each step's samples, need no copy, but write N^2 sums for
+ * each of them, which are read again: for 28 steps between checkpoints, N = 512 and B = 128 that is 18 times the rows.
  *
- * A single leaf without lengths is multiplied where it lies.
+ * Rows that lie leaf by leaf already are multiplied where they are: without lengths, those of a single leaf, and those
+ * of equal leaves at a single step.
  */
 template <class T> class LeafProducts {
 public:
@@ -144,7 +138,7 @@ public:
     void finish(Device& device, const T* scratch, bool accumulate, const std::array<T*, 2>& out) const;
 
 private:
-    /** Steps that are copied together, if there are so many. */
+    /** Steps, and as many of zeros as make pieces of equal size. */
     int64_t padded(int64_t steps) const;
     int64_t copied_rows() const { return leaves_.count() * padded(chunk_) * leaves_.most_samples(); }
     int64_t sums(int64_t factor) const;
@@ -155,7 +149,7 @@ private:
     const int64_t units_;
     const std::array<int64_t, 2> columns_;
     const bool copies_;
-    int64_t chunk_;
+    int64_t chunk_;      // steps that are copied together
     int64_t pieces_ = 1; // in which the rows of a leaf are multiplied at once, so that small products fill the GPU
 };
 
