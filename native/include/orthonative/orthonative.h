@@ -561,16 +561,18 @@ ORTHO_API ortho_status ortho_random_permutation(uint64_t seed, int32_t purpose, 
 
 /*
  * Lengths. Sequences of one batch may have different lengths: `lengths` [B] in the host's memory, in any order, each 0
- * to T; null: all are T. Steps of a sample beyond its length are padding: whatever lies there is never read, nor
- * checked to be finite. A chain's state stays as it is there, so the state after the last step is each sample's own
- * last one.
+ * to T; null: all are T. They are read during the call only. Steps of a sample beyond its length are padding. Inputs,
+ * logits, predictions and targets that lie there are neither read nor checked to be finite. A chain's state stays as it
+ * is there, so the state after the last step is each sample's own last one.
  *
  * Sums. What is summed over samples (gradients of parameters, losses) is summed within leaves first, and then over a
- * binary tree, always in the same order. A leaf is some consecutive samples of the batch; the batch is cut into leaves
- * by its size alone: 1 leaf of fewer than 32 samples, then the largest power of two, at most 16, that leaves at least
- * 16 samples to a leaf. Leaf i of L starts with sample B i / L, rounded down. Node (level, i) of the tree is the sum of
- * the nodes (level - 1, 2 i) and (level - 1, 2 i + 1); level 0 has the leaves. So a batch may be computed in parts, by
- * several calls or machines, with the bits of one call.
+ * binary tree, always in the same order. So a batch may be computed in parts, by several calls or machines, with the
+ * bits of one call.
+ *  - A leaf is some consecutive samples. The size of the batch alone decides how many leaves there are: the largest
+ *    power of two, at most 16, with which a leaf has 16 samples or more; 1 for fewer than 32 samples.
+ *  - Leaf i of L starts with sample B i / L, rounded down.
+ *  - Node (0, i) of the tree is leaf i. Node (level, i) is the sum of the nodes (level - 1, 2 i) and
+ *    (level - 1, 2 i + 1).
  */
 
 /**
@@ -589,7 +591,7 @@ typedef struct ortho_batch_part {
     int64_t first;
     /** Elements from a partial sum to the next one in each buffer of gradients; 0 where there is only one. */
     int64_t stride;
-    /** Losses: rows of the whole batch that count, the number of which the mean is taken; otherwise 0. */
+    /** Losses: how many rows of the whole batch count, over which the mean is taken; otherwise 0. */
     int64_t rows;
 } ortho_batch_part;
 
@@ -620,8 +622,8 @@ ORTHO_API ortho_status ortho_partial_sum_count(int64_t batch, int64_t first, int
  * @param first          the first sample of the part before
  * @param samples        of the part before
  * @param next_samples   of the part behind it
- * @param sums           [n, stride], changed in place: the partial sums of the part before; n is the larger of their
- *                       number and that of both parts together. Of the last of them only count elements are used
+ * @param sums           [n, stride], changed in place: the partial sums of the part before become those of both parts.
+ *                       n is the number of either, whichever is larger. The last one needs only count elements
  * @param stride         elements from a partial sum to the next, at least count
  * @param next_sums      [.., next_stride]: the partial sums of the part behind
  * @param next_stride    likewise
@@ -712,8 +714,8 @@ ORTHO_API void ortho_chain_free(ortho_chain* chain);
 ORTHO_API ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double* matrix);
 
 /**
- * Tells how much memory the calls of a chain would take, before they are made. With
- * lengths they take what the longest sample takes, and on a CPU a copy of the inputs.
+ * Tells how much memory the calls of a chain would take for a whole batch, before they are made. Where lengths differ,
+ * a CPU also takes a copy of the inputs, T B D elements at most.
  * @param steps        T of a recurrent chain; 0 for a feedforward one
  * @param training     1: with what backward needs; 0: without
  * @param state_bytes  written: what a forward call keeps
@@ -729,11 +731,10 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  * @param chain          used by one thread at a time
  * @param steps          T of a recurrent chain, at least 1; 0 for a feedforward one
  * @param batch          B, at least 1
- * @param lengths        [B] in the host's memory: steps of each sample, 0 to T; null: T. Must be null of a feedforward
- *                       chain. Where they differ, a CPU takes no longer than the sum of the lengths asks for
- * @param part           which samples of a batch that is computed in parts these are; null: the whole batch. Given, the
- *                       gradients of weights, input weights and bias that backward writes are partial sums: each of
- *                       the three buffers holds all of them, part->stride elements apart
+ * @param lengths        [B] in the host's memory: steps of each sample, 0 to T; null: T. Must be null for a feedforward
+ *                       chain. On a CPU the time follows the sum of the lengths
+ * @param part           the samples of a larger batch that this call holds; null: the batch is whole. With a part,
+ *                       backward writes partial sums of the gradients of weights, input weights and bias
  * @param output_steps   K: how many of the last states are written, 0 to T (recurrent) or to L (feedforward)
  * @param training       1: keep what ortho_chain_backward needs; 0: keep nothing
  * @param weights        W: [N, N] recurrent, [L, N, N] feedforward; null if the chain is on prepared weights
@@ -769,7 +770,8 @@ ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, in
  * @param bias                   b as given to forward; null likewise
  * @param inputs                 u as given to forward
  * @param output_gradients       [K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too
- * @param weight_gradients       shaped as W
+ * @param weight_gradients       shaped as W. If forward was given a part: all partial sums, each shaped as W,
+ *                               part->stride elements apart; so it is with the next two
  * @param input_weight_gradients shaped as V; null where D is 0
  * @param bias_gradients         shaped as b
  * @param input_gradients        [T, B, D], written, 0 beyond lengths; null: not wanted
@@ -896,7 +898,7 @@ ORTHO_API ortho_status ortho_dense_forward(ortho_device* device, int32_t dtype, 
 
 /**
  * Gradients of ortho_dense_forward, whose rows are the steps and samples of a batch.
- * @param part              which samples of a batch that is computed in parts they are; null: the whole batch. Given,
+ * @param part              the samples of a larger batch that the rows belong to; null: the batch is whole. Given,
  *                          weight_gradients and bias_gradients are partial sums, part->stride elements apart
  * @param accumulate        1: add to weight_gradients and bias_gradients; 0: overwrite them
  * @param steps             T, at least 1; rows are T B
@@ -966,7 +968,7 @@ ORTHO_API ortho_status ortho_reverse(ortho_device* device, int32_t dtype, int64_
  * @param steps             T, at least 1; rows are T B
  * @param batch             B, at least 1
  * @param lengths           [B] in the host's memory, each 0 to T, not all 0 unless part is given; null: T
- * @param part              which samples of a batch that is computed in parts they are; null: the whole batch
+ * @param part              the samples of a larger batch that the rows belong to; null: the batch is whole
  * @param label_smoothing   s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere
  * @param logits            [T, B, classes], finite in rows that count
  * @param targets           [T, B] in the host's memory, each 0 to classes-1 in rows that count
@@ -992,7 +994,7 @@ ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t
  * @param steps                 T, at least 1; rows are T B
  * @param batch                 B, at least 1
  * @param lengths               [B] in the host's memory, each 0 to T, not all 0 unless part is given; null: T
- * @param part                  which samples of a batch that is computed in parts they are; null: the whole batch
+ * @param part                  the samples of a larger batch that the rows belong to; null: the batch is whole
  * @param units                 elements of a row, at least 1
  * @param predictions           [T, B, units], finite in rows that count
  * @param targets               [T, B, units], finite in rows that count

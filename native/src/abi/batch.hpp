@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdio>
 
 #include "abi/structures.hpp"
 #include "core/check.hpp"
@@ -20,6 +21,7 @@ inline void rows(int64_t steps, int64_t batch, int64_t columns, const char* what
 inline int64_t lengths(const int32_t* lengths, int64_t steps, int64_t batch) {
     if (lengths == nullptr)
         return steps * batch;
+    range("batch", batch, 1, INT32_MAX);
     memory("lengths", lengths, batch * static_cast<int64_t>(sizeof *lengths));
     int64_t sum = 0;
     for (int64_t i = 0; i < batch; ++i) {
@@ -31,20 +33,19 @@ inline int64_t lengths(const int32_t* lengths, int64_t steps, int64_t batch) {
     return sum;
 }
 
-/** A sample of a batch at which a leaf starts or, where end, one ends. @return the leaf that starts there */
-inline int64_t leaf_boundary(const char* name, int64_t sample, const Leaves& leaves, bool end) {
-    const int64_t leaf = leaves.starting_at(sample);
-    if (leaf >= (end ? 1 : 0) && leaf < leaves.count() + (end ? 1 : 0))
-        return leaf;
-    int64_t next = 0;
-    while (next < leaves.count() && leaves.begin(next + 1) <= sample)
-        ++next;
-    fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name),
-         end ? "makes the part end before sample %" PRId64 "; it must end where a leaf of the batch of %" PRId64
-               " ends: before %" PRId64 " or %" PRId64
-             : "is %" PRId64 "; it must be the first sample of a leaf of the batch of %" PRId64 ": %" PRId64
-               " or %" PRId64,
-         sample, leaves.batch(), leaves.begin(next), leaves.begin(next + 1 < leaves.count() ? next + 1 : next));
+/** Refuses a sample that is no boundary of leaves and names those beside it that would do: from `least` to `most`. */
+[[noreturn]] inline void fail_at_boundary(const char* name, const char* problem, int64_t sample, const Leaves& leaves,
+                                          int64_t least, int64_t most) {
+    int64_t below = 0;
+    while (leaves.begin(below + 1) <= sample)
+        ++below;
+    const int64_t low = below < least ? least : below, high = below + 1 > most ? most : below + 1;
+    char choice[64];
+    if (low == high)
+        std::snprintf(choice, sizeof choice, "%" PRId64, leaves.begin(low));
+    else
+        std::snprintf(choice, sizeof choice, "%" PRId64 " or %" PRId64, leaves.begin(low), leaves.begin(high));
+    fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), problem, sample, leaves.batch(), choice);
 }
 
 /** The leaves of some samples of a batch. @param batch  at least 1 */
@@ -52,8 +53,17 @@ inline Span leaves_of(int64_t batch, const char* first_name, int64_t first, cons
     range(first_name, first, 0, batch - 1);
     range(samples_name, samples, 1, batch - first);
     const Leaves leaves(batch);
-    const int64_t begin = leaf_boundary(first_name, first, leaves, false);
-    return {begin, leaf_boundary(samples_name, first + samples, leaves, true)};
+    const int64_t begin = leaves.starting_at(first), end = leaves.starting_at(first + samples);
+    if (begin < 0)
+        fail_at_boundary(first_name,
+                         "is %" PRId64 "; it must be the first sample of a leaf of the batch of %" PRId64 ": %s", first,
+                         leaves, 0, leaves.count() - 1);
+    if (end < 0)
+        fail_at_boundary(samples_name,
+                         "makes the part end before sample %" PRId64
+                         "; it must end where a leaf of the batch of %" PRId64 " ends: before %s",
+                         first + samples, leaves, begin + 1, leaves.count());
+    return {begin, end};
 }
 
 /** The part of a batch that a call of `samples` samples holds. @param name  of the argument with the samples */
@@ -73,8 +83,8 @@ inline BatchPart gradient_part(const ortho_batch_part* given, int64_t samples, c
     if (checked.whole)
         return checked;
     range("part->rows", checked.rows, 0, 0);
-    if (const int64_t sums = checked.sums().count(); sums > 1)
-        range("part->stride", checked.stride, elements, largest_address_space / 8 / sums);
+    const int64_t sums = checked.sums().count();
+    range("part->stride", checked.stride, sums > 1 ? elements : 0, largest_address_space / 8 / sums);
     return checked;
 }
 
@@ -84,7 +94,7 @@ inline BatchPart loss_part(const ortho_batch_part* given, int64_t samples, const
     if (checked.whole)
         checked.rows = counted;
     else
-        at_least("part->rows", checked.rows, std::max<int64_t>(1, counted));
+        range("part->rows", checked.rows, std::max<int64_t>(1, counted), largest_address_space);
     return checked;
 }
 

@@ -53,6 +53,31 @@ void check_steps(const ChainSpec& spec, int64_t steps, int64_t batch) {
     checked_product("the states", {all_steps, batch, std::max(spec.hidden_size + 64, spec.input_size), 64});
 }
 
+/** The arrays of a backward call hold what the forward pass before it asks for. */
+void check_backward_arrays(const ortho_chain& chain, const void* weights, const void* input_weights, const void* bias,
+                           const void* inputs, const void* output_gradients, const void* weight_gradients,
+                           const void* input_weight_gradients, const void* bias_gradients, const void* input_gradients,
+                           const void* initial_gradients) {
+    const auto& [steps, batch, output_steps, part] = chain.pass;
+    if (batch == 0)
+        return; // there was none, which the chain refuses
+    const ChainSpec& spec = chain.spec;
+    const check::Arrays arrays(*chain.device, spec.dtype);
+    const int64_t units = spec.hidden_size, matrices = std::max<int64_t>(1, spec.layers);
+    arrays.optional("weights", weights, matrices * units * units);
+    arrays.optional("input_weights", input_weights, units * spec.input_size);
+    arrays.optional("bias", bias, matrices * units);
+    arrays.optional("inputs", inputs, steps * batch * spec.input_size);
+    if (output_steps > 0)
+        arrays.optional("output_gradients", output_gradients, output_steps * batch * units);
+    const int64_t before_last = (part.sums().count() - 1) * part.stride;
+    arrays.needed("weight_gradients", weight_gradients, before_last + matrices * units * units);
+    arrays.optional("input_weight_gradients", input_weight_gradients, before_last + units * spec.input_size);
+    arrays.needed("bias_gradients", bias_gradients, before_last + matrices * units);
+    arrays.optional("input_gradients", input_gradients, steps * batch * spec.input_size);
+    arrays.optional("initial_gradients", initial_gradients, batch * units);
+}
+
 } // namespace
 
 ortho_status ortho_chain_create(ortho_chain** chain, ortho_device* device, const ortho_chain_options* options) {
@@ -146,6 +171,7 @@ ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batc
             reading.emplace(chain->weights, call.training);
         chain->forward(call);
         chain->weights_generation = reading && call.training ? reading->generation() : 0;
+        chain->pass = {steps, batch, output_steps, call.part};
     });
 }
 
@@ -165,6 +191,8 @@ ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const 
         if (!driven)
             check_given("input_gradients", input_gradients, false);
         const InUse in_use(chain->in_use, "chain");
+        check_backward_arrays(*chain, weights, input_weights, bias, inputs, output_gradients, weight_gradients,
+                              input_weight_gradients, bias_gradients, input_gradients, initial_gradients);
         const ChainBackward call{.accumulate = accumulate == 1,
                                  .weights = weights,
                                  .input_weights = input_weights,

@@ -9,6 +9,7 @@
 #include "core/live_objects.hpp"
 #include "model/chain_spec.hpp"
 #include "model/device.hpp"
+#include "model/part.hpp"
 #include "model/weights.hpp"
 #include "orthonative/orthonative.h"
 
@@ -40,6 +41,11 @@ public:
     const ortho::ChainSpec& spec;
     /** Which contents of the prepared weights the forward pass read that backward is to follow; 0: none. */
     uint64_t weights_generation = 0;
+    /** The sizes of that pass. */
+    struct Pass {
+        int64_t steps, batch, output_steps;
+        ortho::BatchPart part;
+    } pass{};
     /** 0, or where a thread is using it, 1 + forks_so_far() of the process of that thread. */
     std::atomic<uint64_t> in_use{0};
     ortho::LiveObject live;

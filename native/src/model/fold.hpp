@@ -10,8 +10,8 @@ namespace ortho {
 
 /** Samples of a batch, or leaves of its tree: those from begin on, before end. */
 struct Span {
-    int64_t begin = 0;
-    int64_t end = 0;
+    int64_t begin;
+    int64_t end;
 
     int64_t size() const { return end - begin; }
 };

@@ -53,11 +53,11 @@ public:
         const auto size = parts_.states.size_for(steps, call.batch, call.training);
         CellWeights<Num, Cell>::check_batch("batch", spec, StateLayout(spec.hidden_size, call.batch, sizeof(T)));
         Memory grown = parts_.states.memory_beyond(size, steps, call, ready_for_backward_);
-        Memory more_inputs = parts_.inputs.memory_beyond(rows, call.batch);
+        Memory more_inputs = parts_.inputs.memory_beyond(rows, call.batch, ready_for_backward_);
         Team team(cpu_.pool, plan_for(rows, call.part, forward_pace_), call.part);
         parts_.weights.reserve_scratch(team.plan().groups);
         if (spec.check_finite) {
-            require_finite(cpu_, "inputs", static_cast<const T*>(call.inputs), call, spec.input_size);
+            require_finite(cpu_, "inputs", static_cast<const T*>(call.inputs), call, rows, spec.input_size);
             require_finite(cpu_, "initial", static_cast<const T*>(call.initial), call.batch * spec.hidden_size);
         }
 
@@ -74,7 +74,7 @@ public:
             Order::pack_forward(parts_, team, call);
         parts_.binding.bind(parts_.weights, parts_.states.layout());
         const Driver<Num, Cell, Order> driver(parts_, Order(parts_, team, call));
-        team.run(multiply_adds(parts_.rows), forward_pace_,
+        team.run(parts_.rows, multiply_adds(parts_.rows), forward_pace_,
                  [&](const Member& member) { driver.forward(member, call); });
         ready_for_backward_ = call.training;
     }
@@ -105,7 +105,7 @@ public:
         ready_for_backward_ = false;
 
         const Driver<Num, Cell, Order> driver(parts_, order);
-        team.run(multiply_adds(parts_.rows), backward_pace_,
+        team.run(parts_.rows, multiply_adds(parts_.rows), backward_pace_,
                  [&](const Member& member) { driver.backward(member, call); });
         order.finish(team, call);
     }
@@ -114,8 +114,9 @@ private:
     int64_t steps_of(int64_t steps) const { return spec.recurrent() ? steps : spec.layers; }
 
     Work work_of(const BatchRows& rows, const BatchPart& part) const {
-        return {part.samples, Order::leaves_of_groups(parts_, part), rows.steps(),
-                multiply_adds_of(rows.all_steps() / rows.steps()), Order::meets_at_every_step};
+        // As if all samples took all steps: the number of threads does not change from batch to batch.
+        return {part.samples, Order::leaves_of_groups(parts_, part), rows.steps(), multiply_adds_of(part.samples),
+                Order::meets_at_every_step};
     }
 
     Plan plan_for(const BatchRows& rows, const BatchPart& part, Pace& pace) const {

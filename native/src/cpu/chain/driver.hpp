@@ -46,8 +46,9 @@ public:
             run_segment(member, segment, static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs), call.steps);
         }
         if (call.outputs)
-            repeat_last_states(member, segments.steps, states_.state(segments.size(segments.count() - 1)),
-                               static_cast<T*>(call.outputs), call.steps);
+            repeat_last_states(member, rows_.of_lengths(member.rows, segments.steps, segments.steps), segments.steps,
+                               states_.state(segments.size(segments.count() - 1)), static_cast<T*>(call.outputs),
+                               call.steps);
     }
 
     /** A member's part in a backward pass. */
@@ -72,7 +73,7 @@ public:
         clear_padding(member, call);
         member.wait();
         for (int64_t steps_done = states_.output_end(); steps_done >= segments.steps; --steps_done)
-            pass_through(member, steps_done, arriving_at(steps_done));
+            pass_through(member, rows_.of_lengths(member.rows, 0, steps_done - 1), arriving_at(steps_done));
         for (int64_t segment = segments.count() - 1; segment >= 0; --segment) {
             const int64_t first = segments.first(segment);
             const int64_t size = segments.size(segment);
@@ -102,6 +103,8 @@ public:
             kernels.backward(step, rows_.of_lengths(member.rows, first + size, first + size), columns.begin,
                              columns.end);
 
+            BatchRows::Cursor taking(rows_, member.rows, first + size), joining(rows_, member.rows, first + size - 1);
+            auto progress = order_.begin_sums(member, first + size);
             const int64_t chunk = order_.steps_of_sum();
             int64_t summed = size;
             for (int64_t local = size - 1; local >= 0; --local) {
@@ -109,7 +112,7 @@ public:
                 const bool sum_now = summed - local >= chunk || local == 0;
                 order_.begin_backward_step(member, layer, sum_now);
                 if (sum_now) {
-                    order_.sum(member, call, first, local, summed - local);
+                    order_.sum(member, call, first, local, progress);
                     input_gradients(member, call, first, local, summed - local);
                     summed = local;
                 }
@@ -121,15 +124,15 @@ public:
                 step.previous_gradient = states_.gradient(1 - current);
                 step.previous_delta = local > 0 ? states_.kept(local - 1) : nullptr;
                 step.previous_state = local > 0 ? states_.state(local - 1) : nullptr;
-                if (!rows_.varied()) {
-                    kernels.backward(step, {&member.rows, 1}, columns.begin, columns.end);
-                } else {
-                    kernels.backward(step, rows_.taking(member.rows, layer), columns.begin, columns.end);
-                    pass_through(member, layer, step.arriving);
+                taking.move_to(layer);
+                kernels.backward(step, taking.taking(), columns.begin, columns.end);
+                if (rows_.varied()) {
                     // Samples that end here begin their way back; at the start of a segment, with the segment before.
+                    joining.move_to(layer - 1);
                     step.gradient = nullptr;
                     if (local > 0)
-                        kernels.backward(step, rows_.of_lengths(member.rows, layer, layer), columns.begin, columns.end);
+                        kernels.backward(step, joining.changed(), columns.begin, columns.end);
+                    pass_through(member, joining.others(), step.arriving);
                 }
                 current = 1 - current;
             }
@@ -150,6 +153,7 @@ private:
         const int64_t first = states_.segments().first(segment);
         const Span columns = member.columns(parts_.weights.forward_tiles());
         const auto& kernels = kernels_.of(parts_.cell);
+        BatchRows::Cursor taking(rows_, member.rows, first - 1);
         for (int64_t local = 0; local < states_.segments().size(segment); ++local) {
             const int64_t step = first + local;
             order_.begin_step(member, step);
@@ -167,54 +171,44 @@ private:
                 .output = outputs && output >= 0 ? outputs + output * layout.batch * n_ : nullptr,
                 .order = order(),
             };
-            if (!rows_.varied()) {
-                kernels.forward(forward, {&member.rows, 1}, columns.begin, columns.end);
-            } else {
-                if (outputs)
-                    repeat_last_states(member, step, states_.state(local), outputs, all_steps);
-                kernels.forward(forward, rows_.taking(member.rows, step), columns.begin, columns.end);
-            }
+            taking.move_to(step);
+            if (outputs)
+                repeat_last_states(member, taking.changed(), step, states_.state(local), outputs, all_steps);
+            kernels.forward(forward, taking.taking(), columns.begin, columns.end);
             order_.end_step(member);
         }
         order_.end_segment(member);
     }
 
     /**
-     * Writes the last states of the samples of a length as all outputs beyond it.
+     * Writes the last states of samples as all outputs beyond their length.
+     * @param ended      rows of that length
      * @param state      the state after so many steps
      * @param all_steps  of the call
      */
-    void repeat_last_states(const Member& member, int64_t length, const T* state, T* outputs, int64_t all_steps) const {
-        if (member.column_part != 0)
+    void repeat_last_states(const Member& member, const BatchRows::Selected& ended, int64_t length, const T* state,
+                            T* outputs, int64_t all_steps) const {
+        if (member.column_part != 0 || ended.count == 0)
             return;
         const StateLayout& layout = states_.layout();
-        const BatchRows::Selected ended = rows_.of_lengths(member.rows, length, length);
-        if (ended.count == 0)
-            return;
-        for (int64_t step = length; step < all_steps; ++step)
-            if (const int64_t output = states_.output_of(step); output >= 0)
-                for (const Span& range : ended)
-                    kernels_.from_state(layout, order(), state, range, outputs + output * layout.batch * n_);
+        const int64_t count = states_.output_of(all_steps);
+        for (int64_t output = std::max<int64_t>(0, states_.output_of(length)); output < count; ++output)
+            for (const Span& range : ended)
+                kernels_.from_state(layout, order(), state, range, outputs + output * layout.batch * n_);
     }
 
     /**
      * Adds the gradient that arrives from outside behind the ends of samples to that of their last states, which is
      * kept where the backward step that reaches the end will write: two memories take turns.
-     * @param steps_done  the steps after which it arrives, more than the samples have
+     * @param ended  rows of shorter lengths
      */
-    void pass_through(const Member& member, int64_t steps_done, const T* arriving) const {
+    void pass_through(const Member& member, const BatchRows::Selected& ended, const T* arriving) const {
         if (!arriving || member.column_part != 0)
             return;
-        const int64_t steps = states_.segments().steps;
-        if (!rows_.varied()) {
-            if (steps < steps_done)
-                kernels_.add_to_state(states_.layout(), order(), arriving, member.rows, states_.gradient(0));
-            return;
-        }
-        for (const Span& range : rows_.of_lengths(member.rows, 0, steps_done - 1))
+        for (const Span& range : ended)
             for (int64_t row = range.begin; row < range.end; ++row)
                 kernels_.add_to_state(states_.layout(), order(), arriving, {row, row + 1},
-                                      states_.gradient((steps - rows_.length(row)) % 2));
+                                      states_.gradient((states_.segments().steps - rows_.length(row)) % 2));
     }
 
     /** Writes zeros as the input gradients beyond the lengths. */
@@ -234,11 +228,14 @@ private:
         if (!call.input_gradients)
             return;
         const int64_t step_size = states_.layout().batch * d_;
-        for (int64_t s = local; s < local + count; ++s)
-            for (const Span& rows : rows_.taking(member.all_rows_share, first + s))
+        BatchRows::Cursor taking(rows_, member.all_rows_share, first + local);
+        for (int64_t s = local; s < local + count; ++s) {
+            taking.move_to(first + s);
+            for (const Span& rows : taking.taking())
                 kernels_.input_gradients(states_.layout(), order(), parts_.weights.input_weights_transposed(), d_,
                                          states_.kept(s), rows,
                                          static_cast<T*>(call.input_gradients) + (first + s) * step_size);
+        }
     }
 
     ChainParts<Num, Cell>& parts_;

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/error.hpp"
+#include "cpu/chain/rows.hpp"
 #include "cpu/device.hpp"
 #include "model/calls.hpp"
 
@@ -39,26 +40,40 @@ template <class T> void require_finite(CpuDevice& device, const char* name, cons
 
 /** The same for inputs [T, B, D], but for those beyond the lengths of the call. */
 template <class T>
-void require_finite(CpuDevice& device, const char* name, const T* values, const ChainForward& call, int64_t inputs) {
+void require_finite(CpuDevice& device, const char* name, const T* values, const ChainForward& call,
+                    const BatchRows& rows, int64_t inputs) {
     if (!values)
         return;
-    if (!call.lengths) {
-        require_finite(device, name, values, call.steps * call.batch * inputs);
+    if (!rows.varied()) {
+        require_finite(device, name, values, rows.steps() * call.batch * inputs);
         return;
     }
-    const auto& all_finite = device.kernels.template of<T>().vector.all_finite;
-    for (int64_t step = 0; step < call.steps; ++step) {
-        // Samples beside each other are checked together.
+    // Calls body(begin, count) for the values of a step; samples beside each other are checked together.
+    const auto for_values = [&](int64_t step, auto&& body) {
         for (int64_t sample = 0; sample < call.batch;) {
             int64_t end = sample;
             while (end < call.batch && call.lengths[end] > step)
                 ++end;
-            const int64_t begin = (step * call.batch + sample) * inputs, count = (end - sample) * inputs;
-            if (count > 0 && !all_finite(values + begin, count))
-                fail_not_finite(name, values, begin, count);
+            if (end > sample)
+                body((step * call.batch + sample) * inputs, (end - sample) * inputs);
             sample = end + 1;
         }
-    }
+    };
+    const auto& all_finite = device.kernels.template of<T>().vector.all_finite;
+    std::atomic<bool> found{false};
+    for_each_task(device.pool, rows.steps(), [&](int64_t step, int) {
+        for_values(step, [&](int64_t begin, int64_t count) {
+            if (!all_finite(values + begin, count))
+                found = true;
+        });
+    });
+    if (!found)
+        return;
+    for (int64_t step = 0; step < rows.steps(); ++step)
+        for_values(step, [&](int64_t begin, int64_t count) {
+            if (!all_finite(values + begin, count))
+                fail_not_finite(name, values, begin, count);
+        });
 }
 
 /** The same on the calling thread alone. */

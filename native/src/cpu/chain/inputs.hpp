@@ -18,13 +18,21 @@ template <class T> class RowInputs {
 public:
     explicit RowInputs(int64_t inputs) : d_(inputs) {}
 
-    /** What a call needs instead of the memory that there is; nothing where that is enough. */
-    Memory memory_beyond(const BatchRows& rows, int64_t batch) const {
+    /**
+     * What a call needs instead of the memory that there is; nothing where that is enough.
+     * @param in_use  backward may still want what the memory holds
+     */
+    Memory memory_beyond(const BatchRows& rows, int64_t batch, bool in_use) {
         if (!rows.varied() || d_ == 0)
             return Memory();
         constexpr const char* what = "inputs in the order of their lengths";
         const int64_t bytes = checked_product(what, {rows.steps(), batch, d_, static_cast<int64_t>(sizeof(T))});
-        return bytes <= memory_.bytes() ? Memory() : Memory(bytes, what);
+        if (bytes <= memory_.bytes())
+            return Memory();
+        // First, so that both need not fit at once.
+        if (!in_use)
+            memory_ = Memory();
+        return Memory(bytes, what);
     }
     void use(Memory grown, int64_t batch) noexcept {
         if (grown.bytes() > 0)
@@ -37,9 +45,13 @@ public:
         T* const to = memory_.template as<T>() + step * batch_ * d_;
         const T* const from = inputs + step * batch_ * d_;
         for (const Span& range : rows.taking({0, batch_}, step))
-            for (int64_t row = range.begin; row < range.end; ++row)
-                std::memcpy(to + row * d_, from + sample_of(rows.order(), row) * d_,
-                            static_cast<size_t>(d_) * sizeof(T));
+            for (int64_t row = range.begin; row < range.end; ++row) {
+                const T* const sample = from + sample_of(rows.order(), row) * d_;
+                if (d_ == 1)
+                    to[row] = *sample;
+                else
+                    std::memcpy(to + row * d_, sample, static_cast<size_t>(d_) * sizeof(T));
+            }
     }
 
     /** u of a step, [batch, D]. @param inputs  the caller's */

@@ -84,8 +84,11 @@ public:
 
     int64_t steps_of_sum() const { return 1; }
 
+    struct Progress {};
+    Progress begin_sums(const Member&, int64_t) const { return {}; }
+
     /** Sums the products of a layer, and writes its gradients, or those of all layers of a window that it completes. */
-    void sum(const Member& member, const ChainBackward& call, int64_t first, int64_t local, int64_t) const {
+    void sum(const Member& member, const ChainBackward& call, int64_t first, int64_t local, Progress&) const {
         const ChainStates<Num, Cell>& states = parts_.states;
         const StateLayout& layout = states.layout();
         const int64_t n = layout.units, layer = first + local;

@@ -55,8 +55,21 @@ public:
 
     int64_t steps_of_sum() const { return steps_of_sum(parts_, part_); }
 
-    /** Adds the products of `count` steps from `local` on, of a segment that begins with step `first`, to the sums. */
-    void sum(const Member& member, const ChainBackward& call, int64_t first, int64_t local, int64_t count) const {
+    /** Down to which step the rows of each leaf are summed. */
+    struct Progress {
+        int64_t begin[Leaves::most];
+    };
+    Progress begin_sums(const Member& member, int64_t step) const {
+        Progress progress;
+        std::fill_n(progress.begin, member.leaves.size(), step);
+        return progress;
+    }
+
+    /**
+     * Adds the products of the steps from `local` on, of a segment that begins with step `first`, to the sums. Where
+     * few rows of a leaf take these steps, they wait for the next call, so that loading the sums pays.
+     */
+    void sum(const Member& member, const ChainBackward& call, int64_t first, int64_t local, Progress& progress) const {
         const ChainStates<Num, Cell>& states = parts_.states;
         const StateLayout& layout = states.layout();
         const int64_t d = parts_.spec.input_size, leaves = member.leaves.size();
@@ -67,9 +80,13 @@ public:
             const int64_t leaf = member.leaves.begin + i;
             const int64_t set = leaf - part_.held().begin;
             const Range rows = part_.rows_of(leaf);
+            const Span unsummed = {first + local, progress.begin[i]};
+            if (local > 0 && parts_.rows.steps_within(rows, unsummed) < rows.size() * steps_of_sum())
+                continue;
+            progress.begin[i] = unsummed.begin;
             // ∂V and ∂b have too few columns for all members, so they are shared by leaves as well.
             const auto tile_of = [&](int64_t piece) { return std::clamp<int64_t>(piece - i * tiles, 0, tiles); };
-            for_runs(rows, first + local, count, [&](Span steps, int64_t taking) {
+            for_runs(rows, unsummed, [&](Span steps, int64_t taking) {
                 const bool continued = steps.end < parts_.rows.length(rows.begin);
                 const LeafRows alone{rows.begin + taking, 0};
                 const GradientSums<Num> sums{
@@ -119,18 +136,21 @@ public:
 
 private:
     /**
-     * Calls body(steps, rows) for the steps from the last of `count` back to `first`, as many at once as are taken by
-     * the same number of the first rows of a leaf.
+     * Calls body(steps, rows) for some steps from the last back, as many at once as are taken by the same number of the
+     * first rows of a leaf and as δ can be packed of.
      */
-    template <class Body> void for_runs(Span leaf, int64_t first, int64_t count, Body&& body) const {
+    template <class Body> void for_runs(Span leaf, Span steps, Body&& body) const {
         const BatchRows& rows = parts_.rows;
-        for (int64_t end = first + count; end > first;) {
+        const int64_t packed = parts_.sums.packed_rows();
+        for (int64_t end = steps.end; end > steps.begin;) {
             const BatchRows::Selected taking = rows.taking(leaf, end - 1);
             const int64_t taken = taking.count == 0 ? 0 : taking.ranges[0].size();
             // The next row of the leaf joins in at its last step.
-            const int64_t begin = taken < leaf.size() ? std::max(first, rows.length(leaf.begin + taken)) : first;
-            if (taken > 0)
+            int64_t begin = taken < leaf.size() ? std::max(steps.begin, rows.length(leaf.begin + taken)) : steps.begin;
+            if (taken > 0) {
+                begin = std::max(begin, end - packed / taken);
                 body(Span{begin, end}, taken);
+            }
             end = begin;
         }
     }

@@ -78,6 +78,8 @@ public:
         need_ = need;
     }
 
+    /** The most rows, of all steps together, of which a group can pack δ. */
+    int64_t packed_rows() const { return need_.rows; }
     void clear(int64_t set) const { std::memset(at(set), 0, static_cast<size_t>(set_bytes())); }
     /** ∂W of a set, and of those behind it for further nodes: [panel of x][unit of δ][width]. What a tile adds to lies
         side by side. */

@@ -9,6 +9,7 @@
 #include "core/pace.hpp"
 #include "core/thread_pool.hpp"
 #include "cpu/chain/plan.hpp"
+#include "cpu/chain/rows.hpp"
 #include "model/part.hpp"
 
 namespace ortho::cpu {
@@ -49,14 +50,14 @@ struct Member {
     Barrier* barrier;
     Barrier* barrier_of_all;
 
-    Member(const Plan& plan, int64_t thread, const BatchPart& part, Barriers& barriers)
+    Member(const Plan& plan, int64_t thread, const BatchPart& part, const BatchRows& batch, Barriers& barriers)
         : group(thread / plan.members), members(plan.members), index(thread % plan.members),
           column_part(index / plan.row_parts), column_parts(plan.column_parts), threads(plan.threads()), rank(thread),
           barrier(&barriers.of(group)), barrier_of_all(&barriers.all()) {
-        leaves = part_of(part.held(), group, plan.groups);
+        leaves = batch.share_of_leaves(part, group, plan.groups);
         const Range group_rows = {part.rows_of(leaves.begin).begin, part.rows_of(leaves.end - 1).end};
-        rows = part_of(group_rows, index % plan.row_parts, plan.row_parts);
-        all_rows_share = part_of(group_rows, index, members);
+        rows = batch.share(group_rows, index % plan.row_parts, plan.row_parts);
+        all_rows_share = batch.share(group_rows, index, members);
     }
 
     /** The column tiles that this member steps, of `count`. */
@@ -91,10 +92,11 @@ public:
 
     /**
      * Runs body(member) on all members.
+     * @param rows           of the batch
      * @param multiply_adds  of the whole call, for the pace to learn from
      */
-    template <class Body> void run(double multiply_adds, Pace& pace, Body&& body) {
-        const auto share = [&](int rank) { body(Member(plan_, rank, part_, barriers_)); };
+    template <class Body> void run(const BatchRows& rows, double multiply_adds, Pace& pace, Body&& body) {
+        const auto share = [&](int rank) { body(Member(plan_, rank, part_, rows, barriers_)); };
         const int threads = static_cast<int>(plan_.threads());
         using Clock = std::chrono::steady_clock;
         Clock::time_point begin; // the time is asked for only where it is wanted
