@@ -24,6 +24,7 @@
 #include "core/live_objects.hpp"
 #include "core/memory.hpp"
 #include "core/thread_pool.hpp"
+#include "cpu/chain/rows.hpp"
 #include "cpu/chain/team.hpp"
 #include "cpu/chain/weights.hpp"
 #include "cpu/device.hpp"
@@ -729,10 +730,11 @@ TEST(Plan, Shares_rows_and_units_as_evenly_as_can_be) {
             EXPECT_EQ(plan.threads(), threads);
             EXPECT_EQ(plan.column_parts, 1);
             cpu::Barriers barriers(plan);
+            const cpu::BatchRows rows(batch, 1000);
             int64_t largest = 0, all = 0;
             double products = 0;
             for (int64_t rank = 0; rank < plan.threads(); ++rank) {
-                const cpu::Member member(plan, rank, part, barriers);
+                const cpu::Member member(plan, rank, part, rows, barriers);
                 EXPECT_EQ(member.rows.begin, all) << "rows are missing or shared twice";
                 all = member.rows.end;
                 largest = std::max(largest, member.rows.size());
@@ -747,6 +749,42 @@ TEST(Plan, Shares_rows_and_units_as_evenly_as_can_be) {
                                     static_cast<double>(batch / plan.groups))
                 << threads;
         }
+}
+
+TEST(BatchRows, Are_shared_by_the_steps_that_they_take) {
+    // A batch that is sorted by length: its first quarter takes nearly half of all steps.
+    constexpr int64_t batch = 128;
+    std::vector<int32_t> lengths;
+    for (int32_t i = 0; i < batch; ++i)
+        lengths.push_back(1000 - 7 * i);
+    ChainForward call{};
+    call.batch = batch;
+    call.lengths = lengths.data();
+    call.part = {batch, 0, batch, 0, true, 0};
+    const cpu::BatchRows rows(call, 1000);
+    const auto steps_of = [&](Span share) { return rows.steps_within(share, {0, 1000}); };
+    for (const int64_t parts : {1, 2, 3, 5, 8}) {
+        int64_t all = 0, leaves = 0;
+        for (int64_t i = 0; i < parts; ++i) {
+            const Span share = rows.share({0, batch}, i, parts), owned = rows.share_of_leaves(call.part, i, parts);
+            EXPECT_EQ(share.begin, all);
+            EXPECT_EQ(owned.begin, leaves);
+            EXPECT_GE(owned.size(), 1);
+            int64_t steps = 0;
+            for (int64_t row = share.begin; row < share.end; ++row)
+                steps += rows.length(row);
+            EXPECT_NEAR(static_cast<double>(steps), static_cast<double>(rows.all_steps()) / static_cast<double>(parts),
+                        1000);
+            all = share.end;
+            leaves = owned.end;
+        }
+        EXPECT_EQ(all, batch);
+        EXPECT_EQ(leaves, Leaves(batch).count());
+    }
+    // The first leaf takes 15,160 steps, each next one 1,792 fewer. Half of all, 35,552, is nearer to three leaves
+    // (40,104) than to two (28,528).
+    EXPECT_EQ(rows.share_of_leaves(call.part, 0, 2).end, 3);
+    EXPECT_EQ(steps_of({0, 16}), 16 * 1000 - 7 * 120);
 }
 
 TEST(Plan, Lets_groups_own_as_many_leaves_each) {

@@ -37,9 +37,7 @@ ortho_status ortho_add_partial_sums(ortho_device* device, int32_t dtype, int64_t
         if (first + samples == batch)
             fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("samples"),
                  "is %" PRId64 "; it must be below %" PRId64 ", so that there are samples behind", samples, samples);
-        check::range("next_samples", next_samples, 1, batch - first - samples);
-        const Span next{leaves.end,
-                        check::leaf_boundary("next_samples", first + samples + next_samples, Leaves(batch), true)};
+        const Span next = check::leaves_of(batch, "first", first + samples, "next_samples", next_samples);
         const int64_t most = check::largest_address_space / 8 / Cover::most;
         check::range("stride", stride, count, most);
         check::range("next_stride", next_stride, count, most);
