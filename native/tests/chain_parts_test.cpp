@@ -140,7 +140,7 @@ struct Case {
 // each.
 constexpr Case cases[] = {
     {{9, 5, 2, 20}, ORTHO_RECURRENT, ORTHO_FILTER_HAAR, false, 0},
-    {{37, 17, 0, 65}, ORTHO_RECURRENT, ORTHO_FILTER_CYCLE, false, 0},
+    {{37, 40, 0, 65}, ORTHO_RECURRENT, ORTHO_FILTER_CYCLE, false, 0},
     {{37, 50, 7, 20}, ORTHO_RECURRENT, ORTHO_FILTER_HAAR, false, 4},
     {{12, 131, 1, 65}, ORTHO_RECURRENT, ORTHO_FILTER_HAAR, false, 5},
     {{5, 300, 3, 16}, ORTHO_RECURRENT, ORTHO_FILTER_PERMUTATION, false, 0},
@@ -277,18 +277,18 @@ TEST(ChainSums, Of_parts_can_be_added_to_what_is_there) {
 }
 
 TEST(ChainSums, Of_parts_that_are_none_are_refused) {
-    Problem p = make_problem({3, 12, 1, 5});
+    Problem p = make_problem({3, 17, 1, 5});
     fill(p);
     const Device device = make_device(1);
     const Chain chain(device, options_of(p, ORTHO_FLOAT64));
     std::vector<double> outputs(p.arriving.size());
     const auto forward = [&](const ortho_batch_part& part) {
-        return ortho_chain_forward(chain, 3, 12, nullptr, &part, 1, 1, p.weights.data(), p.input_weights.data(),
+        return ortho_chain_forward(chain, 3, 17, nullptr, &part, 1, 1, p.weights.data(), p.input_weights.data(),
                                    p.bias.data(), p.inputs.data(), p.x0.data(), outputs.data());
     };
-    // 100 samples are 8 leaves, which start with samples 0, 12, 25, 37, 50, 62, 75 and 87.
+    // 140 samples are 8 leaves, which start with samples 0, 17, 35, 52, 70, 87, 105 and 122.
     ortho_batch_part good = ORTHO_BATCH_PART_INIT;
-    good.batch = 100;
+    good.batch = 140;
     EXPECT_TRUE(succeeds(forward(good)));
     const auto refused = [&](const char* message, void (*spoil)(ortho_batch_part&)) {
         ortho_batch_part part = good;
@@ -298,24 +298,23 @@ TEST(ChainSums, Of_parts_that_are_none_are_refused) {
     refused("part->batch is 0; it must be at least 1", [](auto& part) { part.batch = 0; });
     refused("part->reserved is 1; it must be 0", [](auto& part) { part.reserved = 1; });
     refused("part->rows is 5; it must be 0", [](auto& part) { part.rows = 5; });
-    refused("part->first is 13; it must be the first sample of a leaf of the batch of 100: 12 or 25",
-            [](auto& part) { part.first = 13; });
-    refused("part->first is 100; it must be from 0 to 99", [](auto& part) { part.first = 100; });
-    refused("batch makes the part end before sample 24; it must end where a leaf of the batch of 100 ends: before 12 "
-            "or 25",
-            [](auto& part) { part.first = 12; });
-    // 24 samples are 2 leaves, so 200 are 8 of 25, none of which has 12.
-    refused("batch is 12; it must be from 1 to 11", [](auto& part) { part.batch = 11; });
-    // Leaves 1 and 2 of 48 samples are two partial sums.
-    Problem two = make_problem({3, 24, 1, 5});
+    refused("part->first is 18; it must be the first sample of a leaf of the batch of 140: 17 or 35",
+            [](auto& part) { part.first = 18; });
+    refused("part->first is 140; it must be from 0 to 139", [](auto& part) { part.first = 140; });
+    refused("batch makes the part end before sample 34; it must end where a leaf of the batch of 140 ends: before 17 "
+            "or 35",
+            [](auto& part) { part.first = 17; });
+    refused("batch is 17; it must be from 1 to 16", [](auto& part) { part.batch = 16; });
+    // The second and the third of the four leaves of 100 samples are two partial sums.
+    Problem two = make_problem({3, 50, 1, 5});
     fill(two);
     ortho_batch_part part = ORTHO_BATCH_PART_INIT;
-    part.batch = 48;
-    part.first = 12;
+    part.batch = 100;
+    part.first = 25;
     part.stride = 24;
     outputs.resize(two.arriving.size());
     const auto status =
-        ortho_chain_forward(chain, 3, 24, nullptr, &part, 1, 1, two.weights.data(), two.input_weights.data(),
+        ortho_chain_forward(chain, 3, 50, nullptr, &part, 1, 1, two.weights.data(), two.input_weights.data(),
                             two.bias.data(), two.inputs.data(), two.x0.data(), outputs.data());
     EXPECT_TRUE(fails(status, ORTHO_INVALID_ARGUMENT, "part->stride is 24; it must be from 25 to "));
 }
@@ -334,7 +333,7 @@ TEST(ChainSums, Take_as_much_memory_as_is_told) {
     // Eight leaves of ∂W, ∂V and ∂b, and the δ of the rows of a leaf that are summed in one go.
     const int64_t leaves = 8 * (64 + 3 + 1) * 64 * 4;
     EXPECT_GT(told(p, 1), leaves);
-    EXPECT_LE(told(p, 1), leaves + 64 * 256 * 4);
+    EXPECT_LE(told(p, 1), leaves + 64 * 128 * 4);
     EXPECT_EQ(told(p, 0), 0);
     // On one thread, a feedforward chain sums within registers.
     p.model = ORTHO_FEEDFORWARD;

@@ -14,8 +14,8 @@ namespace ortho::cpu {
 /**
  * Groups run all layers of their own leaves without waiting for each other; the members of a group meet at every layer.
  *
- * Each group packs a copy of a layer's W for itself. For both directions that costs as much as 3 samples do, so a
- * fifth of the time of a group that has 16.
+ * Each group packs a copy of a layer's W for itself. For both directions that takes as long as 16 samples do; where W
+ * is large, waiting for another member costs less.
  *
  * A group sums its leaves in the register tiles. One group alone writes the gradients from there. Several write the
  * nodes that their leaves make up into a window of some layers, and meet when it is full; then all threads together add
@@ -26,10 +26,20 @@ public:
     using T = StateOf<Num>;
     using Parts = ChainParts<Num, Cell>;
 
-    /** Filters that are drawn or bound on the way belong to all threads, so these then form one group. */
+    /** Leaves that groups may own, or pairs of leaves and so on. */
     static int64_t leaves_of_groups(const Parts& parts, const BatchPart& part) {
-        const bool shared = parts.spec.filter_per_layer && (parts.weights.packs_by_layer() || parts.spec.structured());
-        return shared ? 1 : part.held().size();
+        // Filters that are drawn or bound on the way belong to all threads, so these then form one group.
+        const bool packs = parts.weights.packs_by_layer();
+        if (parts.spec.filter_per_layer && (packs || parts.spec.structured()))
+            return 1;
+        // Two members share the work of packing, but each waits for the other's rows, and reads them from its cache:
+        // that grows with the units, packing with their square.
+        constexpr int64_t least_to_share = 128, least_samples = 32;
+        int64_t owned = part.held().size();
+        while (packs && parts.spec.hidden_size >= least_to_share && owned % 2 == 0 &&
+               part.samples / owned < least_samples)
+            owned /= 2;
+        return owned;
     }
     static constexpr bool meets_at_every_step = true;
 
