@@ -292,6 +292,13 @@ template <class T> struct DenseProduct {
         int64_t columns;
     };
 
+    [[gnu::always_inline]] static void prefetch_rows(const Factor& b, const Run& run) {
+        const T* row = b.data + run.row * b.stride;
+        for (int64_t k = 0; k < smaller(run.depth, 16); ++k, row += b.stride)
+            for (int v = 0; v < panel_vectors; ++v)
+                __builtin_prefetch(row + v * width);
+    }
+
     /** One panel of A by `vectors` vectors of B's panel. @param slots  of the panel, slot_size elements each */
     template <int vectors>
     static void sum_panels(const LeafSums& sums, const Block& block, const T* a, const Factor& b, T* slots,
@@ -303,6 +310,9 @@ template <class T> struct DenseProduct {
             const int64_t run_count = b.packed ? 1 : chunk.run_count;
             for (int64_t run = 0; run < run_count; ++run) {
                 const T* row = b.data + runs[run].row * b.stride;
+                // The processor foresees rows that follow, but not those of the next step.
+                if (run + 1 < run_count)
+                    prefetch_rows(b, runs[run + 1]);
                 for (int64_t k = 0; k < runs[run].depth; ++k, row += b.stride, a += panel_rows) {
                     vec column[vectors];
 #pragma GCC unroll 4
