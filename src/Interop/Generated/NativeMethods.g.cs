@@ -373,7 +373,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 3;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "15afe39f3a8ff169d0add4d71fd986862db10e0bfa03550537aa775dcc74a405";
+    public const string HeaderHash = "7d1e0ee3872a98f97f1d38163626b5c50e8d2b44b492455ecf4fdb034e5611cb";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
