@@ -596,7 +596,7 @@ TEST(Segments, Are_as_long_as_fits_so_that_the_fewest_steps_are_recomputed) {
 TEST(Leaves, Divide_a_batch_evenly_by_its_size_alone) {
     struct {
         int64_t batch, count;
-    } constexpr known[] = {{1, 1},  {31, 1},  {32, 2},  {63, 2},   {64, 4},    {127, 4},
+    } constexpr known[] = {{1, 1},   {31, 1},  {32, 2},   {63, 2},    {64, 4},     {127, 4},
                            {128, 8}, {255, 8}, {256, 16}, {1000, 16}, {100000, 16}};
     for (const auto& [batch, count] : known)
         EXPECT_EQ(Leaves(batch).count(), count) << batch;

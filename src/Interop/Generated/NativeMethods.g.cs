@@ -292,7 +292,7 @@ internal unsafe struct ortho_batch_part
     public long first;
     /// <summary>Elements from a partial sum to the next one in each buffer of gradients; 0 where there is only one.</summary>
     public long stride;
-    /// <summary>Losses: rows of the whole batch that count, the number of which the mean is taken; otherwise 0.</summary>
+    /// <summary>Losses: how many rows of the whole batch count, over which the mean is taken; otherwise 0.</summary>
     public long rows;
 }
 
@@ -373,7 +373,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 3;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "7d1e0ee3872a98f97f1d38163626b5c50e8d2b44b492455ecf4fdb034e5611cb";
+    public const string HeaderHash = "806c585cd9dbf552751f68aeb330965cfac7d9b0cc61fa4d16a717fcb9b4767e";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -699,8 +699,8 @@ internal static unsafe partial class NativeMethods
     /// <param name="samples">of the part before</param>
     /// <param name="next_samples">of the part behind it</param>
     /// <param name="sums">
-    /// [n, stride], changed in place: the partial sums of the part before; n is the larger of their
-    /// number and that of both parts together. Of the last of them only count elements are used
+    /// [n, stride], changed in place: the partial sums of the part before become those of both parts.
+    /// n is the number of either, whichever is larger. The last one needs only count elements
     /// </param>
     /// <param name="stride">elements from a partial sum to the next, at least count</param>
     /// <param name="next_sums">[.., next_stride]: the partial sums of the part behind</param>
@@ -736,8 +736,8 @@ internal static unsafe partial class NativeMethods
     public static partial ortho_status ortho_chain_filter(ortho_chain* chain, long layer, double* matrix);
 
     /// <summary>
-    /// Tells how much memory the calls of a chain would take, before they are made. With
-    /// lengths they take what the longest sample takes, and on a CPU a copy of the inputs.
+    /// Tells how much memory the calls of a chain would take for a whole batch, before they are made. Where lengths differ,
+    /// a CPU also takes a copy of the inputs, T B D elements at most.
     /// </summary>
     /// <param name="steps">T of a recurrent chain; 0 for a feedforward one</param>
     /// <param name="training">1: with what backward needs; 0: without</param>
@@ -753,13 +753,12 @@ internal static unsafe partial class NativeMethods
     /// <param name="steps">T of a recurrent chain, at least 1; 0 for a feedforward one</param>
     /// <param name="batch">B, at least 1</param>
     /// <param name="lengths">
-    /// [B] in the host&apos;s memory: steps of each sample, 0 to T; null: T. Must be null of a feedforward
-    /// chain. Where they differ, a CPU takes no longer than the sum of the lengths asks for
+    /// [B] in the host&apos;s memory: steps of each sample, 0 to T; null: T. Must be null for a feedforward
+    /// chain. On a CPU the time follows the sum of the lengths
     /// </param>
     /// <param name="part">
-    /// which samples of a batch that is computed in parts these are; null: the whole batch. Given, the
-    /// gradients of weights, input weights and bias that backward writes are partial sums: each of
-    /// the three buffers holds all of them, part-&gt;stride elements apart
+    /// the samples of a larger batch that this call holds; null: the batch is whole. With a part,
+    /// backward writes partial sums of the gradients of weights, input weights and bias
     /// </param>
     /// <param name="output_steps">K: how many of the last states are written, 0 to T (recurrent) or to L (feedforward)</param>
     /// <param name="training">1: keep what ortho_chain_backward needs; 0: keep nothing</param>
@@ -796,7 +795,10 @@ internal static unsafe partial class NativeMethods
     /// <param name="bias">b as given to forward; null likewise</param>
     /// <param name="inputs">u as given to forward</param>
     /// <param name="output_gradients">[K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too</param>
-    /// <param name="weight_gradients">shaped as W</param>
+    /// <param name="weight_gradients">
+    /// shaped as W. If forward was given a part: all partial sums, each shaped as W,
+    /// part-&gt;stride elements apart; so it is with the next two
+    /// </param>
     /// <param name="input_weight_gradients">shaped as V; null where D is 0</param>
     /// <param name="bias_gradients">shaped as b</param>
     /// <param name="input_gradients">[T, B, D], written, 0 beyond lengths; null: not wanted</param>
@@ -931,7 +933,7 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>Gradients of ortho_dense_forward, whose rows are the steps and samples of a batch.</summary>
     /// <param name="part">
-    /// which samples of a batch that is computed in parts they are; null: the whole batch. Given,
+    /// the samples of a larger batch that the rows belong to; null: the batch is whole. Given,
     /// weight_gradients and bias_gradients are partial sums, part-&gt;stride elements apart
     /// </param>
     /// <param name="accumulate">1: add to weight_gradients and bias_gradients; 0: overwrite them</param>
@@ -992,7 +994,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="steps">T, at least 1; rows are T B</param>
     /// <param name="batch">B, at least 1</param>
     /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T, not all 0 unless part is given; null: T</param>
-    /// <param name="part">which samples of a batch that is computed in parts they are; null: the whole batch</param>
+    /// <param name="part">the samples of a larger batch that the rows belong to; null: the batch is whole</param>
     /// <param name="label_smoothing">s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere</param>
     /// <param name="logits">[T, B, classes], finite in rows that count</param>
     /// <param name="targets">[T, B] in the host&apos;s memory, each 0 to classes-1 in rows that count</param>
@@ -1024,7 +1026,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="steps">T, at least 1; rows are T B</param>
     /// <param name="batch">B, at least 1</param>
     /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T, not all 0 unless part is given; null: T</param>
-    /// <param name="part">which samples of a batch that is computed in parts they are; null: the whole batch</param>
+    /// <param name="part">the samples of a larger batch that the rows belong to; null: the batch is whole</param>
     /// <param name="units">elements of a row, at least 1</param>
     /// <param name="predictions">[T, B, units], finite in rows that count</param>
     /// <param name="targets">[T, B, units], finite in rows that count</param>
