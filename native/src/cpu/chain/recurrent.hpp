@@ -158,11 +158,13 @@ private:
     /** Rows of the largest leaf. */
     static int64_t rows_of_leaf(const BatchPart& part) { return divide_up(part.batch, part.leaves().count()); }
     /**
-     * Steps whose weight gradients are summed in one go: enough rows of a leaf to pay for loading its sums, and no
-     * more, so that states and δ stay in the cache. Sums that do not fit a second-level cache need more.
+     * Steps whose weight gradients are summed in one go: enough rows of a leaf to pay for loading its sums. Where these
+     * stay in a second-level cache, half as many do, and the δ of a leaf stays in the first; for 32 units or fewer it
+     * does anyway.
      */
     static int64_t steps_of_sum(const Parts& parts, const BatchPart& part) {
-        const int64_t rows = parts.sums.set_bytes() <= int64_t{1} << 19 ? 64 : 128;
+        const bool sums_stay = parts.sums.set_bytes() <= int64_t{1} << 19;
+        const int64_t rows = sums_stay && parts.spec.hidden_size > 32 ? 64 : 128;
         return std::max<int64_t>(1, rows / rows_of_leaf(part));
     }
 
