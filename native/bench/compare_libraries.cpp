@@ -343,7 +343,7 @@ std::vector<Shape> shapes(bool small) {
                         for (const bool training : {false, true})
                             if (n * n * b * steps <= most_operations && (recurrent || n * n * steps <= most_weights))
                                 chain(recurrent, filter, n, b, steps, training);
-    // Sizes that fill neither tiles nor slices of the batch.
+    // Sizes that fill neither tiles nor leaves of the batch.
     for (const bool recurrent : {true, false})
         for (const bool training : {false, true}) {
             chain(recurrent, ORTHO_FILTER_PERMUTATION, 33, 5, 50, training);

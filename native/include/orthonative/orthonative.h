@@ -567,10 +567,10 @@ ORTHO_API ortho_status ortho_random_permutation(uint64_t seed, int32_t purpose, 
  *
  * Sums. What is summed over samples (gradients of parameters, losses) is summed within leaves first, and then over a
  * binary tree, always in the same order. A leaf is some consecutive samples of the batch; the batch is cut into leaves
- * by its size alone: 1 leaf of fewer than 16 samples, then the largest power of two that leaves at least 8 samples to
- * a leaf, but at most 8 of fewer than 256 samples, and at most 16. Leaf i of L starts with sample B i / L, rounded
- * down. Node (level, i) of the tree is the sum of the nodes (level - 1, 2 i) and (level - 1, 2 i + 1); level 0 has the
- * leaves. So a batch may be computed in parts, by several calls or machines, with the bits of one call.
+ * by its size alone: 1 leaf of fewer than 32 samples, then the largest power of two, at most 16, that leaves at least
+ * 16 samples to a leaf. Leaf i of L starts with sample B i / L, rounded down. Node (level, i) of the tree is the sum of
+ * the nodes (level - 1, 2 i) and (level - 1, 2 i + 1); level 0 has the leaves. So a batch may be computed in parts, by
+ * several calls or machines, with the bits of one call.
  */
 
 /**

@@ -38,19 +38,24 @@ public:
         return parts_.states.size_for(steps_of(steps), batch, training).elements * static_cast<int64_t>(sizeof(T));
     }
 
-    int64_t sum_bytes(int64_t, int64_t) const override { return 0; }
+    int64_t sum_bytes(int64_t steps, int64_t batch) const override {
+        const BatchPart part{batch, 0, batch, 0, true, 0};
+        const Plan plan(work_of(steps_of(steps), part), cpu_.pool.threads(), all_threads_);
+        const int64_t segment = parts_.states.size_for(steps_of(steps), batch, true).segments.length;
+        return parts_.sums.bytes(Order::sums_needed(parts_, plan, part, segment));
+    }
 
     void forward(const ChainForward& call) override {
         const FlushSubnormals flush;
-        if (call.lengths || !call.part.whole)
-            fail(ORTHO_NOT_SUPPORTED, "lengths and parts of a batch are not supported yet");
+        if (call.lengths)
+            fail(ORTHO_NOT_SUPPORTED, "lengths are not supported yet");
         const int64_t steps = steps_of(call.steps);
         // What can fail comes first, so that a call that fails leaves the forward pass before as it was.
         const auto size = parts_.states.size_for(steps, call.batch, call.training);
         CellWeights<Num, Cell>::check_batch("batch", spec, StateLayout(spec.hidden_size, call.batch, sizeof(T)));
         Memory grown = parts_.states.memory_beyond(size, steps, call, ready_for_backward_);
-        Team team(cpu_.pool, plan_for(steps, call.batch, forward_pace_), call.batch);
-        parts_.weights.reserve_scratch();
+        Team team(cpu_.pool, plan_for(steps, call.part, forward_pace_), call.part);
+        parts_.weights.reserve_scratch(team.plan().groups);
         if (spec.check_finite) {
             require_finite(cpu_, "inputs", static_cast<const T*>(call.inputs), steps * call.batch * spec.input_size);
             require_finite(cpu_, "initial", static_cast<const T*>(call.initial), call.batch * spec.hidden_size);
@@ -58,6 +63,7 @@ public:
 
         ready_for_backward_ = false;
         parts_.states.use(size, std::move(grown), call);
+        part_ = call.part;
         if (own_)
             Order::pack_forward(parts_, team, call);
         parts_.binding.bind(parts_.weights, parts_.states.layout());
@@ -81,10 +87,10 @@ public:
                            output_steps * batch * spec.hidden_size);
 
         // What can fail comes first, so that backward can be called again.
-        Team team(cpu_.pool, plan_for(steps, batch, backward_pace_), batch);
-        parts_.weights.reserve_scratch();
+        Team team(cpu_.pool, plan_for(steps, part_, backward_pace_), part_);
+        parts_.weights.reserve_scratch(team.plan().groups);
+        parts_.sums.reserve(Order::sums_needed(parts_, team.plan(), part_, parts_.states.segments().length));
         const Order order(parts_, team, call);
-        order.prepare_sums(team);
         if (own_) {
             Order::pack_backward(parts_, team, call);
             if (call.input_gradients)
@@ -101,8 +107,13 @@ public:
 private:
     int64_t steps_of(int64_t steps) const { return spec.recurrent() ? steps : spec.layers; }
 
-    Plan plan_for(int64_t steps, int64_t batch, Pace& pace) const {
-        const Work work{batch, Order::slices(batch), steps, multiply_adds_of_step(batch), Order::meets_at_every_step};
+    Work work_of(int64_t steps, const BatchPart& part) const {
+        return {part.samples, Order::leaves_of_groups(parts_, part), steps, multiply_adds_of_step(part.samples),
+                Order::meets_at_every_step};
+    }
+
+    Plan plan_for(int64_t steps, const BatchPart& part, Pace& pace) const {
+        const Work work = work_of(steps, part);
         Plan plan(work, cpu_.pool.ready(), all_threads_);
         if (all_threads_ || plan.threads() == 1)
             return plan;
@@ -123,6 +134,7 @@ private:
     const ChainKernels<Num>& kernels_;
     std::optional<CellWeights<Num, Cell>> own_;
     ChainParts<Num, Cell> parts_;
+    BatchPart part_{}; // of the forward pass that backward is to follow
     Pace forward_pace_;
     Pace backward_pace_;
     const bool all_threads_ = all_threads_of_environment();

@@ -77,7 +77,7 @@ public:
                 .layout = layout,
                 .cell = parts_.cell,
                 .descending = false,
-                .operands = parts_.weights.backward(first + size - 1, parts_.binding),
+                .operands = parts_.weights.backward(first + size - 1, parts_.binding, member.group),
                 .gradient = nullptr,
                 .delta = nullptr,
                 // At the end of an earlier segment it was added when the segment behind was left.
@@ -100,7 +100,7 @@ public:
                     summed = local;
                 }
                 step.descending = descending(layer);
-                step.operands = parts_.weights.backward(layer, parts_.binding);
+                step.operands = parts_.weights.backward(layer, parts_.binding, member.group);
                 step.gradient = states_.gradient(current);
                 step.delta = states_.kept(local);
                 step.arriving = arriving_at(layer);
@@ -133,7 +133,7 @@ private:
                 .layout = layout,
                 .cell = parts_.cell,
                 .descending = descending(step),
-                .operands = parts_.weights.forward(step, parts_.binding),
+                .operands = parts_.weights.forward(step, parts_.binding, member.group),
                 .inputs = d_,
                 .input = d_ > 0 ? inputs + step * layout.batch * d_ : nullptr,
                 .previous = states_.state(local),

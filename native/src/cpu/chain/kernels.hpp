@@ -14,6 +14,7 @@ inline constexpr ChainKernels<Num> chain_kernels{
     .lanes = Simd<SumOf<Num>>::width,
     .dual_tile = dual_vectors* Simd<SumOf<Num>>::width,
     .single_tile = single_vectors* Simd<SumOf<Num>>::width,
+    .outer_tile = outer_vectors* Simd<SumOf<Num>>::width,
     .pack_rows = &pack_rows<Num>,
     .pack_columns = &pack_columns<Num>,
     .filter = {.forward = &forward_rows<Num>, .backward = &backward_rows<Num>},

@@ -1,7 +1,8 @@
-// The order of a feedforward chain: every layer has weights of its own, and gradients that are written at once. Its
-// threads form one group, whose members meet at every layer.
+// The order of a feedforward chain: every layer has weights of its own, and gradients that are written at once.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "cpu/chain/parts.hpp"
@@ -10,13 +11,45 @@
 
 namespace ortho::cpu {
 
+/**
+ * Groups run all layers of their own leaves without waiting for each other; the members of a group meet at every layer.
+ *
+ * Each group packs a copy of a layer's W for itself. For both directions that takes as long as 16 samples do; where W
+ * is large, waiting for another member costs less.
+ *
+ * A group sums its leaves in the register tiles. One group alone writes the gradients from there. Several write the
+ * nodes that their leaves make up into a window of some layers, and meet when it is full; then all threads together add
+ * the nodes of the groups and write the gradients. Two windows take turns, so that one barrier each is enough.
+ */
 template <class Num, class Cell> class LayerOrder {
 public:
     using T = StateOf<Num>;
     using Parts = ChainParts<Num, Cell>;
 
-    static int64_t slices(int64_t) { return 1; }
+    /** Leaves that groups may own, or pairs of leaves and so on. */
+    static int64_t leaves_of_groups(const Parts& parts, const BatchPart& part) {
+        // Filters that are drawn or bound on the way belong to all threads, so these then form one group.
+        const bool packs = parts.weights.packs_by_layer();
+        if (parts.spec.filter_per_layer && (packs || parts.spec.structured()))
+            return 1;
+        // Two members share the work of packing, but each waits for the other's rows, and reads them from its cache:
+        // that grows with the units, packing with their square.
+        constexpr int64_t least_to_share = 128, least_samples = 32;
+        int64_t owned = part.held().size();
+        while (packs && parts.spec.hidden_size >= least_to_share && owned % 2 == 0 &&
+               part.samples / owned < least_samples)
+            owned /= 2;
+        return owned;
+    }
     static constexpr bool meets_at_every_step = true;
+
+    /** What the sums of a backward pass take. */
+    static typename WeightSums<Num>::Need sums_needed(const Parts& parts, const Plan& plan, const BatchPart& part,
+                                                      int64_t) {
+        const int64_t rows = divide_up(part.batch, part.leaves().count()) * (part.held().size() / plan.groups);
+        const Windows windows(parts, plan, part);
+        return {windows.sets(), plan.groups, rows};
+    }
 
     /** Layers are packed on the way, where the chain has weights of its own. */
     static void pack_forward(Parts&, const Team&, const ChainForward&) {}
@@ -24,19 +57,25 @@ public:
 
     /** @param call  of forward or backward; weights and bias are read where the chain has weights of its own */
     template <class Call>
-    LayerOrder(Parts& parts, const Team&, const Call& call)
-        : parts_(parts), weights_(static_cast<const T*>(call.weights)), bias_(static_cast<const T*>(call.bias)),
-          packs_(parts.weights.packs_by_layer()), binds_(parts.spec.filter_per_layer && parts.spec.structured()) {}
-
-    void prepare_sums(const Team& team) const { parts_.sums.reserve(team.plan(), parts_.states.layout().batch); }
+    LayerOrder(Parts& parts, const Team& team, const Call& call)
+        : parts_(parts), part_(team.part()), windows_(parts, team.plan(), team.part()),
+          weights_(static_cast<const T*>(call.weights)), bias_(static_cast<const T*>(call.bias)),
+          packs_(parts.weights.packs_by_layer()), binds_(parts.spec.filter_per_layer && parts.spec.structured()) {
+        const Range held = part_.held();
+        for (int64_t group = 0; group < team.plan().groups; ++group) {
+            const Range leaves = part_of(held, group, team.plan().groups);
+            for (int64_t leaf = leaves.begin; leaf < leaves.end; ++leaf)
+                rows_[static_cast<size_t>(leaf)] = {part_.rows_of(leaf).end, joins_of(leaves.begin, leaf)};
+        }
+    }
 
     /** Prepares a layer's weights. Two buffers take turns, so that one barrier a layer is enough. */
     void begin_step(const Member& member, int64_t layer) const {
         prepare_filter(member, layer);
         if (packs_) {
-            parts_.weights.pack_forward(member.share(parts_.weights.forward_tiles()), layer, weights_);
+            parts_.weights.pack_forward(member.share(parts_.weights.forward_tiles()), layer, weights_, member.group);
             if (member.index == 0)
-                parts_.weights.copy_bias(layer, bias_);
+                parts_.weights.copy_bias(layer, bias_, member.group);
         }
         if (packs_ || binds_)
             member.wait();
@@ -49,20 +88,18 @@ public:
     void begin_backward_step(const Member& member, int64_t layer, bool) const {
         prepare_filter(member, layer);
         if (packs_)
-            parts_.weights.pack_backward(member.share(parts_.weights.backward_tiles()), layer, weights_);
+            parts_.weights.pack_backward(member.share(parts_.weights.backward_tiles()), layer, weights_, member.group);
         member.wait();
     }
 
     int64_t steps_of_sum() const { return 1; }
 
-    /** Sums the products of a layer, and writes its gradients. */
+    /** Sums the products of a layer, and writes its gradients, or those of all layers of a window that it completes. */
     void sum(const Member& member, const ChainBackward& call, int64_t first, int64_t local, int64_t) const {
         const ChainStates<Num, Cell>& states = parts_.states;
         const StateLayout& layout = states.layout();
-        WeightSums<Num>& sums = parts_.sums;
         const int64_t n = layout.units, layer = first + local;
         const Range units = member.share(n);
-        const Range panels = member.share(layout.panels);
         const GradientSums<Num> products{
             .layout = layout,
             .steps = 1,
@@ -72,21 +109,91 @@ public:
             .state = states.state(local),
             .input = nullptr,
             .inputs = 0,
-            .row_begin = 0,
-            .row_end = layout.batch,
-            .packed_delta = sums.packed_delta(0),
+            .row_begin = part_.rows_of(member.leaves.begin).begin,
+            .leaves = rows_.data() + member.leaves.begin,
+            .leaf_count = member.leaves.size(),
+            .packed_delta = parts_.sums.packed_delta(member.group, units.begin),
         };
-        sums.clear(0, units, panels);
-        parts_.kernels.weight_gradients(products, units.begin, units.end, sums.weights(0));
-        parts_.kernels.input_weight_gradients(products, panels.begin, panels.end, sums.inputs(0), sums.bias(0));
-        for (int64_t i = units.begin; i < units.end; ++i)
-            sums.write_weights(i, call.accumulate, static_cast<T*>(call.weight_gradients) + layer * n * n);
-        sums.write_bias(panels, call.accumulate, static_cast<T*>(call.bias_gradients) + layer * n);
+        const Range tiles = member.share(parts_.outer_tiles());
+        const auto sum_to = [&](const SumTarget<Num>& weights, const SumTarget<Num>& bias) {
+            parts_.kernels.weight_gradients(products, units.begin, units.end, weights);
+            parts_.kernels.input_weight_gradients(products, tiles.begin, tiles.end, {}, bias);
+        };
+        if (windows_.groups == 1) {
+            const int64_t width = layout.width;
+            sum_to({weight_gradients(call, layer).first, n, width, n, part_.stride, false, call.accumulate},
+                   {bias_gradients(call, layer).first, n, width, n, part_.stride, false, call.accumulate});
+            return;
+        }
+        const int64_t position = parts_.spec.layers - 1 - layer;
+        const int64_t set = windows_.set(position, member.group);
+        sum_to(parts_.sums.weights(set, false), parts_.sums.bias(set, false));
+        if (position % windows_.layers == windows_.layers - 1 || layer == 0) {
+            member.wait_for_all();
+            write_window(member, call, layer, position % windows_.layers + 1);
+        }
     }
 
     void finish(const Team&, const ChainBackward&) const {}
 
 private:
+    /** Where the nodes of groups lie among the sets of sums. */
+    struct Windows {
+        int64_t groups;
+        int64_t nodes = 0;  // of a group, at most
+        int64_t layers = 0; // of a window
+
+        Windows(const Parts& parts, const Plan& plan, const BatchPart& part) : groups(plan.groups) {
+            if (groups == 1)
+                return;
+            for (int64_t group = 0; group < groups; ++group)
+                nodes = std::max(nodes, Cover(part_of(part.held(), group, groups)).count());
+            // A quarter of a second-level cache of 1 MiB, and many times the work of a barrier.
+            constexpr int64_t bytes_of_group = int64_t{1} << 18;
+            layers = std::clamp<int64_t>(bytes_of_group / (nodes * parts.sums.set_bytes()), 1, parts.spec.layers);
+        }
+
+        int64_t sets() const { return 2 * layers * groups * nodes; }
+        /** The first set of a group's nodes. @param position  of a layer, counted from the last layer */
+        int64_t set(int64_t position, int64_t group) const {
+            return (position % (2 * layers) * groups + group) * nodes;
+        }
+    };
+
+    /** Writes the gradients of `count` layers from `layer` on. */
+    void write_window(const Member& member, const ChainBackward& call, int64_t layer, int64_t count) const {
+        const WeightSums<Num>& sums = parts_.sums;
+        const int64_t n = parts_.spec.hidden_size;
+        const auto nodes_of = [&](int64_t written) {
+            SummedNodes nodes;
+            for (int64_t group = 0; group < windows_.groups; ++group)
+                nodes.add(Cover(part_of(part_.held(), group, windows_.groups)),
+                          windows_.set(parts_.spec.layers - 1 - written, group));
+            return nodes;
+        };
+        const Range rows = member.share_of_all(count * n);
+        for (int64_t row = rows.begin; row < rows.end;) {
+            const int64_t written = layer + row / n;
+            const SummedNodes nodes = nodes_of(written);
+            const GradientTarget<T> target = weight_gradients(call, written);
+            for (const int64_t end = std::min(rows.end, (row / n + 1) * n); row < end; ++row)
+                sums.write_weights(nodes, row % n, target);
+        }
+        const Range panels = member.share_of_all(count * sums.panels());
+        for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
+            const int64_t written = layer + panel / sums.panels();
+            sums.write_bias(nodes_of(written), panel % sums.panels(), bias_gradients(call, written));
+        }
+    }
+
+    GradientTarget<T> weight_gradients(const ChainBackward& call, int64_t layer) const {
+        const int64_t n = parts_.spec.hidden_size;
+        return {static_cast<T*>(call.weight_gradients) + layer * n * n, part_.stride, call.accumulate};
+    }
+    GradientTarget<T> bias_gradients(const ChainBackward& call, int64_t layer) const {
+        return {static_cast<T*>(call.bias_gradients) + layer * parts_.spec.hidden_size, part_.stride, call.accumulate};
+    }
+
     /** A layer's own filter, on the first member. */
     void prepare_filter(const Member& member, int64_t layer) const noexcept {
         if (!parts_.spec.filter_per_layer || member.index != 0)
@@ -97,6 +204,9 @@ private:
     }
 
     Parts& parts_;
+    const BatchPart& part_;
+    const Windows windows_;
+    std::array<LeafRows, Leaves::most> rows_{}; // of each leaf of the whole batch
     const T* const weights_;
     const T* const bias_;
     const bool packs_;

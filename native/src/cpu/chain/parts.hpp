@@ -1,11 +1,15 @@
 // What a chain consists of, for those who run it.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+
 #include "cpu/chain/states.hpp"
 #include "cpu/chain/sums.hpp"
 #include "cpu/chain/types.hpp"
 #include "cpu/chain/weights.hpp"
 #include "model/chain.hpp"
+#include "model/segments.hpp"
 
 namespace ortho::cpu {
 
@@ -16,6 +20,12 @@ template <class Num, class Cell> struct ChainParts {
                Weights& chain_weights)
         : spec(chain_spec), kernels(chain_kernels), cell(chain_cell), weights(chain_weights), binding(chain_weights),
           states(chain_spec), sums(chain_spec) {}
+
+    /** Column tiles of the sums of ∂V and ∂b. */
+    int64_t outer_tiles() const {
+        const StateLayout& layout = states.layout();
+        return divide_up(layout.padded, std::min(layout.width, kernels.outer_tile));
+    }
 
     const ChainSpec& spec;
     const ChainKernels<Num>& kernels;

@@ -15,8 +15,14 @@ public:
     using T = StateOf<Num>;
     using Parts = ChainParts<Num, Cell>;
 
-    static int64_t slices(int64_t batch) { return slices_of(batch); }
+    static int64_t leaves_of_groups(const Parts&, const BatchPart& part) { return part.held().size(); }
     static constexpr bool meets_at_every_step = false;
+
+    /** What the sums of a backward pass take. @param segment  steps of a segment */
+    static typename WeightSums<Num>::Need sums_needed(const Parts& parts, const Plan& plan, const BatchPart& part,
+                                                      int64_t segment) {
+        return {part.held().size(), plan.groups, std::min(steps_of_sum(parts, part), segment) * rows_of_leaf(part)};
+    }
 
     /** Packs weights for a pass, where the chain has its own. */
     static void pack_forward(Parts& parts, const Team& team, const ChainForward& call) {
@@ -34,15 +40,7 @@ public:
     }
 
     template <class Call>
-    RecurrentOrder(Parts& parts, const Team& team, const Call&) : parts_(parts), plan_(team.plan()) {}
-
-    /** Takes the memory for sums, and clears it. */
-    void prepare_sums(const Team& team) const {
-        const int64_t rows = std::min(steps_of_sum(), parts_.states.segments().length) *
-                             divide_up(parts_.states.layout().batch, plan_.slices);
-        if (!parts_.sums.reserve(plan_, rows))
-            team.for_each_task(plan_.slices, [&](int64_t slice) { parts_.sums.clear(slice); });
-    }
+    RecurrentOrder(Parts& parts, const Team& team, const Call&) : parts_(parts), part_(team.part()) {}
 
     void begin_step(const Member&, int64_t) const {}
     void end_step(const Member& member) const { member.wait_for_columns(); }
@@ -55,21 +53,22 @@ public:
             member.wait_for_columns();
     }
 
-    /** Steps whose weight gradients are summed in one go: enough rows to pay for loading the sums. */
-    int64_t steps_of_sum() const {
-        constexpr int64_t rows = 128;
-        return std::max<int64_t>(1, rows / (parts_.states.layout().batch / plan_.slices));
-    }
+    int64_t steps_of_sum() const { return steps_of_sum(parts_, part_); }
 
     /** Adds the products of `count` steps from `local` on, of a segment that begins with step `first`, to the sums. */
     void sum(const Member& member, const ChainBackward& call, int64_t first, int64_t local, int64_t count) const {
         const ChainStates<Num, Cell>& states = parts_.states;
         const StateLayout& layout = states.layout();
-        const int64_t d = parts_.spec.input_size;
+        const int64_t d = parts_.spec.input_size, leaves = member.leaves.size();
+        const bool continued = first + local + count < states.segments().steps;
         const Range units = member.share(layout.units);
-        const Range panels = member.share(layout.panels);
-        for (int64_t slice = member.slices.begin; slice < member.slices.end; ++slice) {
-            const Range rows = plan_.rows_of_slice(slice, layout.batch);
+        const int64_t tiles = parts_.outer_tiles();
+        const Range pieces = member.share(leaves * tiles);
+        for (int64_t i = 0; i < leaves; ++i) {
+            const int64_t leaf = member.leaves.begin + i;
+            const int64_t set = leaf - part_.held().begin;
+            const Range rows = part_.rows_of(leaf);
+            const LeafRows alone{rows.end, 0};
             const GradientSums<Num> sums{
                 .layout = layout,
                 .steps = count,
@@ -80,33 +79,53 @@ public:
                 .input = d > 0 ? static_cast<const T*>(call.inputs) + (first + local) * layout.batch * d : nullptr,
                 .inputs = d,
                 .row_begin = rows.begin,
-                .row_end = rows.end,
-                .packed_delta = parts_.sums.packed_delta(member.group),
+                .leaves = &alone,
+                .leaf_count = 1,
+                .packed_delta = parts_.sums.packed_delta(member.group, units.begin),
             };
-            parts_.kernels.weight_gradients(sums, units.begin, units.end, parts_.sums.weights(slice));
-            parts_.kernels.input_weight_gradients(sums, panels.begin, panels.end, parts_.sums.inputs(slice),
-                                                  parts_.sums.bias(slice));
+            parts_.kernels.weight_gradients(sums, units.begin, units.end, parts_.sums.weights(set, continued));
+            // ∂V and ∂b have too few columns for all members, so they are shared by leaves as well.
+            const auto tile_of = [&](int64_t piece) { return std::clamp<int64_t>(piece - i * tiles, 0, tiles); };
+            parts_.kernels.input_weight_gradients(sums, tile_of(pieces.begin), tile_of(pieces.end),
+                                                  parts_.sums.inputs(set, continued), parts_.sums.bias(set, continued));
         }
     }
 
-    /** Adds the sums of the slices and writes the gradients, once all members are done. */
+    /** Adds the leaves and writes the gradients, once all members are done. */
     void finish(const Team& team, const ChainBackward& call) const {
         const WeightSums<Num>& sums = parts_.sums;
-        team.for_each_task(parts_.spec.hidden_size, [&](int64_t i) {
-            sums.add_slices_of_weights(i);
-            sums.write_weights(i, call.accumulate, static_cast<T*>(call.weight_gradients));
-        });
+        SummedNodes leaves;
+        const Range held = part_.held();
+        for (int64_t leaf = held.begin; leaf < held.end; ++leaf)
+            leaves.add({0, leaf}, leaf - held.begin);
+        const auto target = [&](void* gradients) {
+            return GradientTarget<T>{static_cast<T*>(gradients), part_.stride, call.accumulate};
+        };
+        team.for_each_task(parts_.spec.hidden_size,
+                           [&](int64_t i) { sums.write_weights(leaves, i, target(call.weight_gradients)); });
         team.for_each_task(parts_.spec.input_size, [&](int64_t d) {
-            sums.add_slices_of_inputs(d);
-            sums.write_input_weights(d, call.accumulate, static_cast<T*>(call.input_weight_gradients));
+            sums.write_input_weights(leaves, d, target(call.input_weight_gradients));
         });
-        sums.add_slices_of_bias();
-        sums.write_bias({0, sums.panels()}, call.accumulate, static_cast<T*>(call.bias_gradients));
+        for (int64_t panel = 0; panel < sums.panels(); ++panel)
+            sums.write_bias(leaves, panel, target(call.bias_gradients));
     }
 
 private:
+    /** Rows of the largest leaf. */
+    static int64_t rows_of_leaf(const BatchPart& part) { return divide_up(part.batch, part.leaves().count()); }
+    /**
+     * Steps whose weight gradients are summed in one go: enough rows of a leaf to pay for loading its sums. Where these
+     * stay in a second-level cache, half as many do, and the δ of a leaf stays in the first; for 32 units or fewer it
+     * does anyway.
+     */
+    static int64_t steps_of_sum(const Parts& parts, const BatchPart& part) {
+        const bool sums_stay = parts.sums.set_bytes() <= int64_t{1} << 19;
+        const int64_t rows = sums_stay && parts.spec.hidden_size > 32 ? 64 : 128;
+        return std::max<int64_t>(1, rows / rows_of_leaf(part));
+    }
+
     Parts& parts_;
-    const Plan& plan_;
+    const BatchPart& part_;
 };
 
 } // namespace ortho::cpu

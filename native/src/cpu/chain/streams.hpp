@@ -31,7 +31,7 @@ public:
         binding_.bind(packed, layout);
         step_.layout = layout;
         step_.cell = cell;
-        step_.operands = packed.forward(0, binding_);
+        step_.operands = packed.forward(0, binding_, 0);
         step_.inputs = spec_.input_size;
         step_.previous = states_.template as<T>();
         step_.next = states_.template as<T>() + Cell::carried_vectors * layout.size();

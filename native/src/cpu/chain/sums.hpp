@@ -1,17 +1,48 @@
-// The sums of weight gradients, one set for each slice of the batch.
+// The sums of parameters' gradients, node by node of the tree, and how they become gradients.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <cstring>
 
 #include "core/memory.hpp"
 #include "cpu/chain/plan.hpp"
 #include "cpu/chain/types.hpp"
 #include "model/chain.hpp"
+#include "model/fold.hpp"
 
 namespace ortho::cpu {
 
+/** Nodes that hold consecutive leaves, in their order, and in which set of sums each is. */
+class SummedNodes {
+public:
+    void add(const Node& node, int64_t set) { nodes_[count_++] = {node, set}; }
+    /** Adds the nodes of a cover, which lie in consecutive sets. */
+    void add(const Cover& cover, int64_t first_set) {
+        for (const Node& node : cover)
+            add(node, first_set++);
+    }
+
+    struct Item {
+        Node node;
+        int64_t set;
+    };
+    const Item* begin() const { return nodes_.data(); }
+    const Item* end() const { return nodes_.data() + count_; }
+
+private:
+    std::array<Item, Leaves::most> nodes_;
+    int64_t count_ = 0;
+};
+
+/** Where gradients go: the first of the partial sums that are wanted, and elements from one to the next. */
+template <class T> struct GradientTarget {
+    T* first;
+    int64_t stride;
+    bool accumulate;
+};
+
+/** Sets of sums, each of one node: ∂W, ∂V and ∂b; and scratch for those who sum. */
 template <class Num> class WeightSums {
 public:
     using State = StateOf<Num>;
@@ -21,90 +52,115 @@ public:
         : n_(spec.hidden_size), d_(spec.input_size), width_(StateLayout(n_, 1, sizeof(State)).width),
           panels_(StateLayout(n_, 1, sizeof(State)).panels), stride_(panels_ * width_) {}
 
-    /**
-     * @param rows  the most rows, of all steps together, that are summed in one go
-     * @return whether the memory is new, and so zero
-     */
-    bool reserve(const Plan& plan, int64_t rows) {
-        slices_ = plan.slices;
-        rows_ = rows;
+    /** What a call takes. */
+    struct Need {
+        int64_t sets;
+        int64_t groups; // that pack δ at the same time
+        int64_t rows;   // the most rows, of all steps together, that a group sums in one go
+    };
+
+    int64_t bytes(const Need& need) const {
         const char* const what = "the sums of weight gradients";
-        const int64_t sums = checked_product(what, {plan.slices * slice_size(), static_cast<int64_t>(sizeof(Sum))});
-        const int64_t deltas = checked_product(what, {plan.groups * n_, rows, static_cast<int64_t>(sizeof(State))});
-        if (sums + deltas <= memory_.bytes())
-            return false;
-        memory_ = Memory();
-        memory_ = Memory(sums + deltas, what);
-        return true;
+        return checked_product(what, {need.sets, set_bytes()}) +
+               checked_product(what, {need.groups, n_, need.rows, static_cast<int64_t>(sizeof(State))});
     }
 
-    void clear(int64_t slice) { std::memset(weights(slice), 0, static_cast<size_t>(slice_size()) * sizeof(Sum)); }
-    /** Clears ∂W of some units and ∂b of some panels. */
-    void clear(int64_t slice, Range units, Range panels) {
+    int64_t set_bytes() const {
+        return checked_product("the sums of weight gradients", {set_size(), static_cast<int64_t>(sizeof(Sum))});
+    }
+
+    void reserve(const Need& need) {
+        if (const int64_t needed = bytes(need); needed > memory_.bytes()) {
+            memory_ = Memory(); // so that both need not fit at once
+            memory_ = Memory(needed, "the sums of weight gradients");
+        }
+        need_ = need;
+    }
+
+    /** ∂W of a set, and of those behind it for further nodes: [panel of x][unit of δ][width]. What a tile adds to lies
+        side by side. */
+    SumTarget<Num> weights(int64_t set, bool continued) const {
+        return {at(set), width_, n_ * width_, stride_, set_size(), continued, false};
+    }
+    /** ∂V: [input][unit]. */
+    SumTarget<Num> inputs(int64_t set, bool continued) const {
+        return {at(set) + n_ * stride_, stride_, width_, stride_, set_size(), continued, false};
+    }
+    /** ∂b: [unit]. */
+    SumTarget<Num> bias(int64_t set, bool continued) const {
+        return {at(set) + (n_ + d_) * stride_, stride_, width_, stride_, set_size(), continued, false};
+    }
+    /** Scratch of a group for δ, packed: for the units from `unit` on. Members of a group need not be at the same leaf.
+     */
+    State* packed_delta(int64_t group, int64_t unit) const {
+        return reinterpret_cast<State*>(at(need_.sets)) + (group * n_ + unit) * need_.rows;
+    }
+
+    /** Adds nodes to those that are wanted, and writes ∂W [N, N] of a unit. */
+    void write_weights(const SummedNodes& nodes, int64_t unit, const GradientTarget<State>& to) const {
         for (int64_t panel = 0; panel < panels_; ++panel)
-            std::memset(weights(slice) + weight_at(panel, units.begin), 0,
-                        static_cast<size_t>((units.end - units.begin) * width_) * sizeof(Sum));
-        std::memset(bias(slice) + panels.begin * width_, 0,
-                    static_cast<size_t>((panels.end - panels.begin) * width_) * sizeof(Sum));
+            fold(nodes, (panel * n_ + unit) * width_, panel, [&](int64_t sum, int64_t column, const Sum* values) {
+                write(to, sum, unit * n_ + panel * width_, 1, column, values);
+            });
     }
-
-    Sum* weights(int64_t slice) const { return memory_.template as<Sum>() + slice * slice_size(); }
-    Sum* inputs(int64_t slice) const { return weights(slice) + n_ * stride_; }
-    Sum* bias(int64_t slice) const { return inputs(slice) + d_ * stride_; }
-    /** Scratch of a group for δ, packed. */
-    State* packed_delta(int64_t group) const { return reinterpret_cast<State*>(weights(slices_)) + group * n_ * rows_; }
+    /** The same for ∂V [N, D] of an input. */
+    void write_input_weights(const SummedNodes& nodes, int64_t input, const GradientTarget<State>& to) const {
+        for (int64_t panel = 0; panel < panels_; ++panel)
+            fold(nodes, (n_ + input) * stride_ + panel * width_, panel,
+                 [&](int64_t sum, int64_t column, const Sum* values) {
+                     write(to, sum, panel * width_ * d_ + input, d_, column, values);
+                 });
+    }
+    /** The same for ∂b [N] of a panel of units. */
+    void write_bias(const SummedNodes& nodes, int64_t panel, const GradientTarget<State>& to) const {
+        fold(nodes, (n_ + d_) * stride_ + panel * width_, panel, [&](int64_t sum, int64_t column, const Sum* values) {
+            write(to, sum, panel * width_, 1, column, values);
+        });
+    }
     int64_t panels() const { return panels_; }
 
-    /** Adds the sums of all slices, in their order, to those of the first: ∂W of unit i. */
-    void add_slices_of_weights(int64_t i) const {
-        for (int64_t panel = 0; panel < panels_; ++panel)
-            add_slices(weight_at(panel, i), width_);
-    }
-    /** ∂V of input d. */
-    void add_slices_of_inputs(int64_t d) const { add_slices((n_ + d) * stride_, n_); }
-    void add_slices_of_bias() const { add_slices((n_ + d_) * stride_, n_); }
-
-    /** Writes ∂W of unit i, as the first slice has it. */
-    void write_weights(int64_t i, bool accumulate, State* out) const {
-        const Sum* const sums = weights(0);
-        for (int64_t panel = 0; panel < panels_; ++panel) {
-            const int64_t first = panel * width_;
-            write(sums + weight_at(panel, i), std::min(width_, n_ - first), accumulate, out + i * n_ + first);
-        }
-    }
-    /** Writes ∂V of input d. */
-    void write_input_weights(int64_t d, bool accumulate, State* out) const {
-        const Sum* const total = inputs(0) + d * stride_;
-        for (int64_t i = 0; i < n_; ++i)
-            out[i * d_ + d] = accumulate ? out[i * d_ + d] + total[i] : total[i];
-    }
-    /** Writes ∂b of the units of some panels. */
-    void write_bias(Range panels, bool accumulate, State* out) const {
-        const int64_t from = panels.begin * width_;
-        write(bias(0) + from, std::min(panels.end * width_, n_) - from, accumulate, out + from);
-    }
-
 private:
-    /** ∂W is summed as [panel of x][unit of δ][width]: what a tile adds to lies side by side. */
-    int64_t weight_at(int64_t panel, int64_t unit) const { return (panel * n_ + unit) * width_; }
-    int64_t slice_size() const { return (n_ + d_ + 1) * stride_; }
+    static constexpr int64_t widest = StateLayout::widest_bytes / static_cast<int64_t>(sizeof(State));
 
-    void add_slices(int64_t at, int64_t count) const {
-        Sum* const total = weights(0) + at;
-        for (int64_t slice = 1; slice < slices_; ++slice) {
-            const Sum* const part = weights(slice) + at;
-            for (int64_t j = 0; j < count; ++j)
-                total[j] += part[j];
+    int64_t set_size() const { return (n_ + d_ + 1) * stride_; }
+    Sum* at(int64_t set) const { return memory_.template as<Sum>() + set * set_size(); }
+
+    /** Adds the sums at `offset` of the nodes' sets, a panel wide, and calls body(index, columns, values) for each. */
+    template <class Body> void fold(const SummedNodes& nodes, int64_t offset, int64_t panel, Body&& body) const {
+        const int64_t columns = std::min(width_, n_ - panel * width_);
+        Sum added[Leaves::most][widest];
+        const Sum* slots[Leaves::most]; // a set's sums, or some that were added
+        Folding folding;
+        const auto add = [&](int64_t slot, const Sum* values) {
+            for (int64_t i = 0; i < columns; ++i)
+                added[slot][i] = slots[slot][i] + values[i];
+            slots[slot] = added[slot];
+        };
+        for (const SummedNodes::Item& item : nodes) {
+            const Sum* const values = at(item.set) + offset;
+            folding.take(
+                item.node,
+                [&](int64_t slot, bool joined) {
+                    if (joined)
+                        add(slot, values);
+                    else
+                        slots[slot] = values;
+                },
+                [&](int64_t into, int64_t from) { add(into, slots[from]); });
         }
+        for (int64_t sum = 0; sum < folding.count(); ++sum)
+            body(sum, columns, slots[sum]);
     }
 
-    static void write(const Sum* sums, int64_t count, bool accumulate, State* out) {
-        if (accumulate)
-            for (int64_t i = 0; i < count; ++i)
-                out[i] += sums[i];
+    static void write(const GradientTarget<State>& to, int64_t sum, int64_t offset, int64_t step, int64_t columns,
+                      const Sum* values) {
+        State* const out = to.first + sum * to.stride + offset;
+        if (to.accumulate)
+            for (int64_t i = 0; i < columns; ++i)
+                out[i * step] += values[i];
         else
-            for (int64_t i = 0; i < count; ++i)
-                out[i] = sums[i];
+            for (int64_t i = 0; i < columns; ++i)
+                out[i * step] = values[i];
     }
 
     const int64_t n_;
@@ -112,8 +168,7 @@ private:
     const int64_t width_;
     const int64_t panels_;
     const int64_t stride_;
-    int64_t slices_ = 0;
-    int64_t rows_ = 0;
+    Need need_{};
     Memory memory_;
 };
 

@@ -9,62 +9,62 @@
 #include "core/pace.hpp"
 #include "core/thread_pool.hpp"
 #include "cpu/chain/plan.hpp"
+#include "model/part.hpp"
 
 namespace ortho::cpu {
 
-/** One barrier for each group. */
+/** One barrier for each group, and one for all threads. */
 class Barriers {
 public:
-    explicit Barriers(const Plan& plan) {
+    explicit Barriers(const Plan& plan) : all_(static_cast<int>(plan.threads())) {
         for (int64_t group = 0; group < plan.groups; ++group)
             barriers_.push_back(std::make_unique<Barrier>(static_cast<int>(plan.members)));
     }
     Barrier& of(int64_t group) { return *barriers_[static_cast<size_t>(group)]; }
+    Barrier& all() { return all_; }
     int64_t slept() const {
-        int64_t sum = 0;
+        int64_t sum = all_.slept();
         for (const auto& barrier : barriers_)
             sum += barrier->slept();
         return sum;
     }
 
 private:
+    Barrier all_;
     std::vector<std::unique_ptr<Barrier>> barriers_;
 };
 
 /** A thread's part in a plan. */
 struct Member {
-    bool works;
     int64_t group;
     int64_t members;
     int64_t index;        // in the group
-    Range slices;         // of the group
+    Range leaves;         // of the group
     Range rows;           // that this member steps
     Range all_rows_share; // of the group's rows, where columns are not shared out
     int64_t column_part;
     int64_t column_parts;
+    int64_t threads;
+    int64_t rank;
     Barrier* barrier;
+    Barrier* barrier_of_all;
 
-    Member(const Plan& plan, int rank, int64_t batch, Barriers& barriers) {
-        group = rank / plan.members;
-        works = group < plan.groups;
-        if (!works)
-            return;
-        members = plan.members;
-        index = rank % plan.members;
-        slices = plan.slices_of_group(group);
-        const Range group_rows = {plan.rows_of_slice(slices.begin, batch).begin,
-                                  plan.rows_of_slice(slices.end - 1, batch).end};
+    Member(const Plan& plan, int64_t thread, const BatchPart& part, Barriers& barriers)
+        : group(thread / plan.members), members(plan.members), index(thread % plan.members),
+          column_part(index / plan.row_parts), column_parts(plan.column_parts), threads(plan.threads()), rank(thread),
+          barrier(&barriers.of(group)), barrier_of_all(&barriers.all()) {
+        leaves = part_of(part.held(), group, plan.groups);
+        const Range group_rows = {part.rows_of(leaves.begin).begin, part.rows_of(leaves.end - 1).end};
         rows = part_of(group_rows, index % plan.row_parts, plan.row_parts);
         all_rows_share = part_of(group_rows, index, members);
-        column_part = index / plan.row_parts;
-        column_parts = plan.column_parts;
-        barrier = &barriers.of(group);
     }
 
     /** The column tiles that this member steps, of `count`. */
     Range columns(int64_t count) const { return part_of({0, count}, column_part, column_parts); }
     /** Its share of `count` things that are divided among all members. */
     Range share(int64_t count) const { return part_of({0, count}, index, members); }
+    /** Its share of `count` things that are divided among all threads. */
+    Range share_of_all(int64_t count) const { return part_of({0, count}, rank, threads); }
     void wait() const {
         if (members > 1)
             barrier->wait();
@@ -74,26 +74,27 @@ struct Member {
         if (column_parts > 1)
             barrier->wait();
     }
+    void wait_for_all() const {
+        if (threads > 1)
+            barrier_of_all->wait();
+    }
 };
 
 /** The threads of a plan. Takes all memory that running them needs. */
 class Team {
 public:
-    Team(ThreadPool& pool, const Plan& plan, int64_t batch)
-        : pool_(pool), plan_(plan), batch_(batch), barriers_(plan) {}
+    Team(ThreadPool& pool, const Plan& plan, const BatchPart& part)
+        : pool_(pool), plan_(plan), part_(part), barriers_(plan) {}
 
     const Plan& plan() const { return plan_; }
+    const BatchPart& part() const { return part_; }
 
     /**
      * Runs body(member) on all members.
      * @param multiply_adds  of the whole call, for the pace to learn from
      */
     template <class Body> void run(double multiply_adds, Pace& pace, Body&& body) {
-        const auto part = [&](int rank) {
-            const Member member(plan_, rank, batch_, barriers_);
-            if (member.works)
-                body(member);
-        };
+        const auto share = [&](int rank) { body(Member(plan_, rank, part_, barriers_)); };
         const int threads = static_cast<int>(plan_.threads());
         using Clock = std::chrono::steady_clock;
         Clock::time_point begin; // the time is asked for only where it is wanted
@@ -101,9 +102,9 @@ public:
             begin = Clock::now();
         int64_t slept = 0;
         if (threads == 1)
-            part(0);
+            share(0);
         else
-            slept = pool_.run(threads, part);
+            slept = pool_.run(threads, share);
         if (plan_.paced) {
             const auto taken = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin);
             pace.record(threads, multiply_adds, taken.count(), slept + barriers_.slept());
@@ -122,7 +123,7 @@ public:
 private:
     ThreadPool& pool_;
     const Plan plan_;
-    const int64_t batch_;
+    const BatchPart part_;
     Barriers barriers_;
 };
 

@@ -17,6 +17,8 @@ namespace ortho::cpu {
  * because their weights are. A width of 64 bytes serves chains of so few units, 256 bytes all others.
  */
 struct StateLayout {
+    static constexpr int64_t widest_bytes = 256;
+
     int64_t units = 0;
     int64_t padded = 0;
     int64_t width = 0;
@@ -27,7 +29,7 @@ struct StateLayout {
     StateLayout(int64_t units_, int64_t batch_, int64_t element_bytes) : units(units_), batch(batch_) {
         const int64_t line = 64 / element_bytes;
         padded = (units + line - 1) / line * line;
-        width = padded == line ? line : 4 * line;
+        width = padded == line ? line : widest_bytes / element_bytes;
         panels = (padded + width - 1) / width;
     }
 
@@ -108,18 +110,39 @@ template <class Num, class Cell> struct BackwardStep {
     const StateOf<Num>* previous_state; // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
 };
 
-/** Sums over time steps and rows. */
+/** A leaf of the tree of sums, among consecutive ones that are summed together. */
+struct LeafRows {
+    int64_t end;   // the row behind its last
+    int64_t joins; // how many nodes before it complete larger ones with it, see joins_of()
+};
+
+/** Products that are summed over time steps and rows. */
 template <class Num> struct GradientSums {
     StateLayout layout;
-    int64_t steps;              // so many steps, taken from the last one back
-    int64_t step_size;          // elements from one step to the next in delta and in state
-    int64_t input_step;         // elements from one step to the next in input
-    const StateOf<Num>* delta;  // δ of the first of the steps
-    const StateOf<Num>* state;  // x before the first of the steps
-    const StateOf<Num>* input;  // u of the first of the steps, [batch, D]
-    int64_t inputs;             // D
-    int64_t row_begin, row_end; // rows of the batch
+    int64_t steps;             // so many steps, taken from the last one back
+    int64_t step_size;         // elements from one step to the next in delta and in state
+    int64_t input_step;        // elements from one step to the next in input
+    const StateOf<Num>* delta; // δ of the first of the steps
+    const StateOf<Num>* state; // x before the first of the steps
+    const StateOf<Num>* input; // u of the first of the steps, [batch, D]
+    int64_t inputs;            // D
+    int64_t row_begin;         // the first row of the first leaf
+    const LeafRows* leaves;    // the rows that follow from row_begin on; several only of one step
+    int64_t leaf_count;
     StateOf<Num>* packed_delta; // scratch for the δ of these units, steps and rows: [tile of units][row][tile units]
+
+    [[gnu::always_inline]] int64_t row_end() const { return leaves[leaf_count - 1].end; }
+};
+
+/** Where the sums of a matrix go: those of the first node here, those of the next ones `node_stride` behind. */
+template <class Num> struct SumTarget {
+    SumOf<Num>* first;
+    int64_t row_stride;   // from a row of the matrix to the next
+    int64_t panel_stride; // from a panel of columns to the next
+    int64_t columns;      // nothing is written behind them
+    int64_t node_stride;  // from a node to the next
+    bool continued;       // the sums start with what is there, and not with 0; of one node with full panels
+    bool added;           // the sums are added to what is there
 };
 
 /** The steps of a cell. */
@@ -136,6 +159,8 @@ template <class Num> struct ChainKernels {
     /** Units in a column tile of packed weights, forward with a dense filter / in every other product. */
     int64_t dual_tile;
     int64_t single_tile;
+    /** Units in a column tile of sums, or the width of a panel where that is less. */
+    int64_t outer_tile;
 
     /** Packs A [units, columns] row-major for products A x: [tile][k][tile units]. */
     void (*pack_rows)(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin,
@@ -147,15 +172,12 @@ template <class Num> struct ChainKernels {
     CellKernels<Num, FilterCell> filter;
     const CellKernels<Num, FilterCell>& of(FilterCell) const { return filter; }
 
-    /**
-     * weight_sums[p, i, :] += Σ δ_i x, panel p of x, for the units i of [unit_begin, unit_end).
-     * @param weight_sums  [panels, units, width]
-     */
+    /** Σ δ_i x for the units i of [unit_begin, unit_end), which are the rows of the matrix. */
     void (*weight_gradients)(const GradientSums<Num>& sums, int64_t unit_begin, int64_t unit_end,
-                             SumOf<Num>* weight_sums);
-    /** input_sums[d, :] += Σ u_d δ, bias_sums += Σ δ, over the panels of [panel_begin, panel_end). */
-    void (*input_weight_gradients)(const GradientSums<Num>& sums, int64_t panel_begin, int64_t panel_end,
-                                   SumOf<Num>* input_sums, SumOf<Num>* bias_sums);
+                             const SumTarget<Num>& target);
+    /** Σ u_d δ for all inputs, the rows of the matrix, and Σ δ, for column tiles of outer_tile units. */
+    void (*input_weight_gradients)(const GradientSums<Num>& sums, int64_t tile_begin, int64_t tile_end,
+                                   const SumTarget<Num>& inputs, const SumTarget<Num>& bias);
     /** input_gradients[row, :] = Vᵀ δ for the rows; input_weights packed by pack_columns with single_tile. */
     void (*input_gradients)(const StateLayout& layout, const StorageOf<Num>* input_weights, int64_t inputs,
                             const StateOf<Num>* delta, int64_t row_begin, int64_t row_end,

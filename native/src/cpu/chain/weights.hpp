@@ -39,7 +39,7 @@ enum class Packed {
     /** All of them: for weights that several chains read. */
     all_layers,
     /** Two that take turns, packed anew in every pass: L layers packed both ways would take three times the memory of
-        the parameters. */
+        the parameters. Each group of threads packs them for itself. */
     two_layers
 };
 
@@ -98,9 +98,10 @@ public:
         Carver sizes;
         forward_ = sizes.take<Storage>(what, matrices);
         backward_ = sizes.take<Storage>(what, matrices);
+        bias_ = sizes.take<T>(what, slots_ * padded_);
+        group_bytes_ = sizes.total();
         input_weights_ = sizes.take<Storage>(what, padded_ * d_);
         input_weights_transposed_ = sizes.take<Storage>(what, input_padded * n_);
-        bias_ = sizes.take<T>(what, slots_ * padded_);
         beta_ = sizes.take<T>(what, padded_);
         memory_ = Memory(sizes.total(), what);
         for (int64_t i = 0; i < n_; ++i)
@@ -125,10 +126,16 @@ public:
     int64_t forward_tiles() const { return divide_up(padded_, forward_tile_); }
     int64_t backward_tiles() const { return divide_up(padded_, kernels_.single_tile); }
 
-    /** Takes what drawing filters in a pass needs, once for all passes. */
-    void reserve_scratch() {
+    /** Takes what packing layers in a pass by so many groups and drawing filters need, once for all passes. */
+    void reserve_scratch(int64_t groups) {
         if (draws_by_layer() && !scratch_)
             scratch_.emplace(spec_);
+        const char* const what = "the packed weights of several threads";
+        if (const int64_t bytes = checked_product(what, {groups - 1, group_bytes_});
+            packs_by_layer() && bytes > other_groups_.bytes()) {
+            other_groups_ = Memory();
+            other_groups_ = Memory(bytes, what);
+        }
     }
     /** Draws a layer's own filter, where none is kept; after reserve_scratch(). */
     void draw_filter(int64_t layer) noexcept {
@@ -136,18 +143,22 @@ public:
             filter(layer).draw(spec_, kernels_, layer, *scratch_);
     }
 
-    /** Packs tiles of a layer. @param weights  W of all layers */
-    void pack_forward(Range tiles, int64_t layer, const T* weights) {
+    /**
+     * Packs tiles of a layer.
+     * @param weights  W of all layers
+     * @param group    whose copy it is, where layers are packed by those who run through them
+     */
+    void pack_forward(Range tiles, int64_t layer, const T* weights, int64_t group = 0) {
         kernels_.pack_rows(weights + layer * n_ * n_, n_, n_, forward_tile_, tiles.begin, tiles.end,
-                           slot<Storage>(forward_, layer, matrix_));
+                           slot<Storage>(forward_, layer, matrix_, group));
     }
-    void pack_backward(Range tiles, int64_t layer, const T* weights) {
+    void pack_backward(Range tiles, int64_t layer, const T* weights, int64_t group = 0) {
         kernels_.pack_columns(weights + layer * n_ * n_, n_, n_, kernels_.single_tile, tiles.begin, tiles.end,
-                              slot<Storage>(backward_, layer, matrix_));
+                              slot<Storage>(backward_, layer, matrix_, group));
     }
     /** @param bias  b of all layers */
-    void copy_bias(int64_t layer, const T* bias) {
-        std::memcpy(slot<T>(bias_, layer, padded_), bias + layer * n_, static_cast<size_t>(n_) * sizeof(T));
+    void copy_bias(int64_t layer, const T* bias, int64_t group = 0) {
+        std::memcpy(slot<T>(bias_, layer, padded_, group), bias + layer * n_, static_cast<size_t>(n_) * sizeof(T));
     }
     void pack_inputs(Range tiles, const T* input_weights) {
         if (d_ > 0)
@@ -161,18 +172,19 @@ public:
                                   at<Storage>(input_weights_transposed_));
     }
 
-    ForwardOperands<Num, FilterCell> forward(int64_t layer, const Binding& binding) const {
+    /** @param group  that reads them */
+    ForwardOperands<Num, FilterCell> forward(int64_t layer, const Binding& binding, int64_t group) const {
         return {.filter = filter(layer).forward(),
                 .structured = binding.at(layer).forward(),
-                .weights = slot<Storage>(forward_, layer, matrix_),
+                .weights = slot<Storage>(forward_, layer, matrix_, group),
                 .input_weights = at<Storage>(input_weights_),
-                .bias = slot<T>(bias_, layer, padded_),
+                .bias = slot<T>(bias_, layer, padded_, group),
                 .beta = at<T>(beta_)};
     }
-    BackwardOperands<Num, FilterCell> backward(int64_t layer, const Binding& binding) const {
+    BackwardOperands<Num, FilterCell> backward(int64_t layer, const Binding& binding, int64_t group) const {
         return {.filter = filter(layer).backward(),
                 .structured = binding.at(layer).backward(),
-                .weights = slot<Storage>(backward_, layer, matrix_),
+                .weights = slot<Storage>(backward_, layer, matrix_, group),
                 .beta = at<T>(beta_)};
     }
     const Storage* input_weights_transposed() const { return at<Storage>(input_weights_transposed_); }
@@ -199,8 +211,11 @@ private:
         return reinterpret_cast<Element*>(memory_.template as<char>() + offset);
     }
     /** @param size  elements of a slot */
-    template <class Element> Element* slot(int64_t offset, int64_t layer, int64_t size) const {
-        return at<Element>(offset) + (layer & slot_mask_) * size;
+    template <class Element> Element* slot(int64_t offset, int64_t layer, int64_t size, int64_t group) const {
+        char* const slots = group > 0 && packs_by_layer()
+                                ? other_groups_.template as<char>() + (group - 1) * group_bytes_
+                                : memory_.template as<char>();
+        return reinterpret_cast<Element*>(slots + offset) + (layer & slot_mask_) * size;
     }
     DrawnFilter<Num>& filter(int64_t layer) { return filters_[static_cast<size_t>(layer & filter_mask_)]; }
     const DrawnFilter<Num>& filter(int64_t layer) const { return filters_[static_cast<size_t>(layer & filter_mask_)]; }
@@ -216,9 +231,11 @@ private:
     const int64_t slot_mask_;
     const int64_t filter_mask_;
     int64_t matrix_; // elements of a packed W
-    // Where the parts of the memory start, in bytes.
-    int64_t forward_, backward_, input_weights_, input_weights_transposed_, bias_, beta_;
+    // Where the parts of the memory start, in bytes; the first three are what each group has for itself.
+    int64_t forward_, backward_, bias_, input_weights_, input_weights_transposed_, beta_;
+    int64_t group_bytes_;
     Memory memory_;
+    Memory other_groups_;
     std::vector<DrawnFilter<Num>> filters_;
     std::optional<FilterScratch<T>> scratch_; // where layers' own filters are drawn anew in every pass
 };

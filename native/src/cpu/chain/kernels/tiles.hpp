@@ -82,6 +82,15 @@ template <class T, int R, int C> struct Accumulators {
         }
     }
 
+    /** Adds a tile that was stored. */
+    [[gnu::always_inline]] void add(const T* stored) {
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+            for (int c = 0; c < C; ++c)
+                value[r][c] += S::load(stored + (r * C + c) * S::width);
+    }
+
     [[gnu::always_inline]] void store(T* out) const {
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r)
