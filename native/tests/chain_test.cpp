@@ -42,7 +42,7 @@ constexpr ortho_filter_kind filters[] = {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE, 
                                          ORTHO_FILTER_IDENTITY};
 
 TEST(Chain, Every_size_agrees_with_the_formulas) {
-    // Sizes below, at and beyond the widths of vectors, tiles, panels and slices.
+    // Sizes below, at and beyond the widths of vectors, tiles, panels and leaves.
     constexpr Shape shapes[] = {{1, 1, 1, 1},   {3, 2, 5, 2},   {5, 1, 2, 3},    {2, 3, 1, 5},     {17, 5, 3, 17},
                                 {4, 17, 1, 33}, {3, 33, 17, 8}, {2, 37, 2, 64},  {3, 12, 7, 65},   {2, 50, 33, 100},
                                 {5, 7, 0, 16},  {3, 70, 1, 31}, {2, 128, 1, 48}, {300, 2, 1, 129}, {40, 1, 16, 80}};

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #if defined(__linux__)
 #include <signal.h>
@@ -23,8 +24,10 @@
 #include "core/live_objects.hpp"
 #include "core/memory.hpp"
 #include "core/thread_pool.hpp"
+#include "cpu/chain/team.hpp"
 #include "cpu/chain/weights.hpp"
 #include "cpu/device.hpp"
+#include "model/fold.hpp"
 #include "model/segments.hpp"
 #include "prepared_weights.hpp"
 #include "support.hpp"
@@ -587,6 +590,190 @@ TEST(Segments, Are_as_long_as_fits_so_that_the_fewest_steps_are_recomputed) {
         EXPECT_EQ(bytes_of(choose_segments(0, least, {steps, 1, 1}, bytes_of)), least) << steps;
         EXPECT_THROW(choose_segments(0, least - 1, {steps, 1, 1}, bytes_of), Error) << steps;
     }
+}
+
+TEST(Leaves, Divide_a_batch_evenly_by_its_size_alone) {
+    struct {
+        int64_t batch, count;
+    } constexpr known[] = {{1, 1},   {31, 1},  {32, 2},   {63, 2},    {64, 4},     {127, 4},
+                           {128, 8}, {255, 8}, {256, 16}, {1000, 16}, {100000, 16}};
+    for (const auto& [batch, count] : known)
+        EXPECT_EQ(Leaves(batch).count(), count) << batch;
+    for (int64_t batch = 1; batch < 600; ++batch) {
+        const Leaves leaves(batch);
+        EXPECT_EQ(leaves.count(), int64_t{1} << leaves.levels());
+        EXPECT_EQ(leaves.begin(0), 0);
+        EXPECT_EQ(leaves.begin(leaves.count()), batch);
+        EXPECT_EQ(leaves.starting_at(batch), leaves.count());
+        for (int64_t leaf = 0; leaf < leaves.count(); ++leaf) {
+            const Span samples = leaves.samples(leaf);
+            EXPECT_TRUE(leaves.count() == 1 || samples.size() >= Leaves::least_samples);
+            EXPECT_LE(samples.size(), batch / leaves.count() + 1);
+            EXPECT_EQ(leaves.starting_at(samples.begin), leaf);
+            EXPECT_EQ(leaves.starting_at(samples.begin + 1), samples.size() == 1 ? leaf + 1 : -1);
+        }
+    }
+}
+
+/** All ranges of leaves of a tree of 16. */
+template <class Body> void for_all_spans(Body&& body) {
+    for (int64_t begin = 0; begin < Leaves::most; ++begin)
+        for (int64_t end = begin + 1; end <= Leaves::most; ++end)
+            body(Span{begin, end});
+}
+
+TEST(Cover, Has_the_fewest_nodes_in_the_order_of_the_leaves) {
+    for_all_spans([](Span span) {
+        const Cover cover(span);
+        int64_t at = span.begin;
+        for (const Node& node : cover) {
+            EXPECT_EQ(node.leaves().begin, at);
+            EXPECT_EQ(node.leaves().begin % node.leaves().size(), 0);
+            at = node.leaves().end;
+        }
+        EXPECT_EQ(at, span.end);
+        // No two nodes are the halves of a larger one.
+        for (int64_t i = 0; i + 1 < cover.count(); ++i)
+            EXPECT_FALSE(cover[i].level == cover[i + 1].level && cover[i].index % 2 == 0);
+        EXPECT_LE(cover.count(), Cover::most);
+    });
+    EXPECT_EQ(Cover({1, 15}).count(), Cover::most);
+}
+
+/** A sum that tells how it was added: "(a+b)". */
+using Text = std::string;
+
+/** The sum of a node as the tree has it. */
+Text tree(const Node& node) {
+    if (node.level == 0)
+        return std::to_string(node.index);
+    Text text = "(";
+    text.append(tree({node.level - 1, 2 * node.index})).append("+");
+    return text.append(tree({node.level - 1, 2 * node.index + 1})).append(")");
+}
+
+Text added(const Text& left, const Text& right) {
+    Text text = "(";
+    return text.append(left).append("+").append(right).append(")");
+}
+
+/** Folds nodes into slots as users of Folding do. */
+struct Folded {
+    Folding folding;
+    Text slots[Leaves::most];
+
+    void take(const Node& node, const Text& value) {
+        folding.take(
+            node, [&](int64_t slot, bool joined) { slots[slot] = joined ? added(slots[slot], value) : value; },
+            [&](int64_t into, int64_t from) { slots[into] = added(slots[into], slots[from]); });
+    }
+    void expect(const Cover& cover) const {
+        ASSERT_EQ(folding.count(), cover.count());
+        for (int64_t i = 0; i < cover.count(); ++i)
+            EXPECT_EQ(slots[i], tree(cover[i]));
+    }
+};
+
+TEST(Folding, Adds_leaves_as_the_tree_does) {
+    for_all_spans([](Span span) {
+        Folded folded;
+        for (int64_t leaf = span.begin; leaf < span.end; ++leaf)
+            folded.take({0, leaf}, tree({0, leaf}));
+        folded.expect(Cover(span));
+    });
+}
+
+TEST(Folding, Adds_the_sums_of_parts_as_the_tree_does) {
+    for_all_spans([](Span span) {
+        for (int64_t cut = span.begin + 1; cut < span.end; ++cut) {
+            Folded folded;
+            for (const Span part : {Span{span.begin, cut}, Span{cut, span.end}})
+                for (const Node& node : Cover(part))
+                    folded.take(node, tree(node));
+            folded.expect(Cover(span));
+        }
+    });
+}
+
+TEST(Folding, Joins_of_leaves_are_those_of_the_tree) {
+    for_all_spans([](Span span) {
+        std::vector<Text> waiting;
+        for (int64_t leaf = span.begin; leaf < span.end; ++leaf) {
+            Text sum = tree({0, leaf});
+            for (int64_t join = joins_of(span.begin, leaf); join > 0; --join) {
+                ASSERT_FALSE(waiting.empty());
+                sum = added(waiting.back(), sum);
+                waiting.pop_back();
+            }
+            waiting.push_back(sum);
+            EXPECT_LE(waiting.size(), static_cast<size_t>(Cover::most) + 1);
+        }
+        const Cover cover(span);
+        ASSERT_EQ(static_cast<int64_t>(waiting.size()), cover.count());
+        for (int64_t i = 0; i < cover.count(); ++i)
+            EXPECT_EQ(waiting[static_cast<size_t>(i)], tree(cover[i]));
+    });
+}
+
+/** Work that no number of threads is too many for. */
+cpu::Work much_work(int64_t batch, bool meets_at_every_step) {
+    return {batch, Leaves(batch).count(), 1000, int64_t{1} << 30, meets_at_every_step};
+}
+
+TEST(Plan, Shares_rows_and_units_as_evenly_as_can_be) {
+    constexpr int64_t batch = 128, units = 256;
+    const BatchPart part{batch, 0, batch, 0, true, 0};
+    for (const bool meets : {false, true})
+        for (int64_t threads = 1; threads <= 16; ++threads) {
+            const cpu::Plan plan(much_work(batch, meets), threads, false);
+            EXPECT_EQ(plan.threads(), threads);
+            EXPECT_EQ(plan.column_parts, 1);
+            cpu::Barriers barriers(plan);
+            int64_t largest = 0, all = 0;
+            double products = 0;
+            for (int64_t rank = 0; rank < plan.threads(); ++rank) {
+                const cpu::Member member(plan, rank, part, barriers);
+                EXPECT_EQ(member.rows.begin, all) << "rows are missing or shared twice";
+                all = member.rows.end;
+                largest = std::max(largest, member.rows.size());
+                const int64_t rows_of_sums =
+                    part.rows_of(member.leaves.end - 1).end - part.rows_of(member.leaves.begin).begin;
+                products = std::max(products, static_cast<double>(member.share(units).size() * rows_of_sums));
+            }
+            EXPECT_EQ(all, batch);
+            EXPECT_EQ(largest, (batch + threads - 1) / threads) << threads;
+            // Of 128 rows times 256 units each has a part, within one unit of all rows of its group.
+            EXPECT_LE(products, static_cast<double>(batch * units) / static_cast<double>(threads) +
+                                    static_cast<double>(batch / plan.groups))
+                << threads;
+        }
+}
+
+TEST(Plan, Lets_groups_own_as_many_leaves_each) {
+    for (const int64_t batch : {1, 16, 50, 64, 128, 131, 300})
+        for (int64_t threads = 1; threads <= 20; ++threads) {
+            const cpu::Plan plan(much_work(batch, true), threads, true);
+            EXPECT_EQ(plan.threads(), threads) << "all were asked for";
+            EXPECT_EQ(plan.members, plan.row_parts * plan.column_parts);
+            EXPECT_EQ(Leaves(batch).count() % plan.groups, 0);
+        }
+    // Two of the eight leaves each, for one thread and for three, and one alone.
+    EXPECT_EQ(cpu::Plan(much_work(128, true), 4, false).groups, 4);
+    EXPECT_EQ(cpu::Plan(much_work(128, true), 12, false).groups, 4);
+    EXPECT_EQ(cpu::Plan(much_work(128, true), 8, false).groups, 8);
+}
+
+TEST(Plan, Takes_fewer_threads_where_that_makes_no_share_larger) {
+    // 17 threads share 128 rows by columns, for which they would wait at every step; 16 have 8 rows each.
+    EXPECT_EQ(cpu::Plan(much_work(128, false), 17, false).threads(), 16);
+    EXPECT_EQ(cpu::Plan(much_work(128, false), 17, true).threads(), 17);
+    // One sample has columns alone to share out.
+    EXPECT_EQ(cpu::Plan(much_work(1, false), 4, false).column_parts, 4);
+    // Too little for a second thread, in all and between two waits.
+    EXPECT_EQ(cpu::Plan({128, 8, 1, 1 << 20, false}, 4, false).threads(), 1);
+    EXPECT_EQ(cpu::Plan({8, 1, 1000, 1 << 16, true}, 4, false).threads(), 1);
+    // Groups of one thread do not wait at steps.
+    EXPECT_EQ(cpu::Plan({128, 8, 1000, 1 << 16, true}, 8, false).threads(), 8);
 }
 
 TEST(LiveObject, Is_counted_while_it_lives) {

@@ -15,7 +15,7 @@
 namespace ortho::test {
 namespace {
 
-// Of these the threads share slices of the batch, columns, and in a feedforward chain everything.
+// Of these the threads share rows, columns, and in a feedforward chain the packing of weights.
 constexpr Shape shapes[] = {{23, 9, 1, 33}, {20, 50, 2, 65}, {12, 1, 1, 260}, {9, 131, 1, 20}};
 
 Problem problem(Shape shape, ortho_chain_model model = ORTHO_RECURRENT) {
