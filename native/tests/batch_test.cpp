@@ -266,6 +266,20 @@ TEST(Parts, Of_a_dense_layer_have_the_bits_of_the_whole) {
     }
 }
 
+TEST(Parts, Of_a_dense_layer_have_the_bits_of_the_whole_where_sums_are_subnormal) {
+    const Device device = make_device(1);
+    constexpr float smallest = std::numeric_limits<float>::min();
+    DenseBatch<float> dense{1, 32, 1, 1};
+    dense.x.assign(32, 1);
+    dense.y_gradients.assign(32, 0);
+    dense.y_gradients[0] = 1.5f * smallest;
+    dense.y_gradients[16] = -1.25f * smallest;
+    const auto whole = dense.backward(device.get(), nullptr, {0, 32}, 0, 7);
+    EXPECT_EQ(whole.parameters, std::vector<float>(2, 0));
+    for (const auto& parts : cuts(32))
+        EXPECT_TRUE(same_bits(dense.in_parts(device.get(), parts).parameters, whole.parameters)) << parts.size();
+}
+
 TEST(Parts, Of_a_dense_layer_are_refused_by_name) {
     const Device device = make_device(1);
     std::vector<float> values(4096, 1), gradients(4096, 5);

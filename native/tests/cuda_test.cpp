@@ -2082,6 +2082,7 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
         std::function<ortho_status(FaultWorld&)> still_works = [](FaultWorld&) { return ORTHO_OK; };
     };
     static const std::vector<int32_t> targets(400, 1);
+    static constexpr int32_t lengths[] = {7, 0, 3, 5};
     const auto pass = [](FaultWorld& w) { EXPECT_TRUE(succeeds(w.forward(false))); };
     const auto once = [](FaultWorld& w) { EXPECT_TRUE(succeeds(w.train())); };
     std::vector<Operation> operations = {
@@ -2109,6 +2110,23 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
              // So many rows that the sums of columns need scratch memory.
              return ortho_dense_backward(w.device.get(), ORTHO_FLOAT32, nullptr, 1, 1, 3000, 3, 2, w.values + 30000,
                                          w.values, w.values + 9000, w.others, w.others + 10, w.others + 20);
+         }},
+        {"ortho_dense_backward of steps",
+         {"cudaMallocFromPoolAsync"},
+         [](FaultWorld& w) {
+             return ortho_dense_backward(w.device.get(), ORTHO_FLOAT32, nullptr, 1, 3, 40, 3, 2, w.values + 30000,
+                                         w.values, w.values + 9000, w.others, w.others + 10, w.others + 20);
+         }},
+        {"ortho_pool_forward",
+         {"cudaMallocFromPoolAsync"},
+         [](FaultWorld& w) {
+             return ortho_pool_forward(w.device.get(), ORTHO_FLOAT32, ORTHO_POOL_MEAN, 7, 4, 5, lengths, w.values,
+                                       w.others);
+         }},
+        {"ortho_reverse",
+         {"cudaMallocFromPoolAsync"},
+         [](FaultWorld& w) {
+             return ortho_reverse(w.device.get(), ORTHO_FLOAT32, 7, 4, 5, lengths, w.values, w.others);
          }},
         {"ortho_softmax_cross_entropy",
          {"cudaMallocFromPoolAsync"},

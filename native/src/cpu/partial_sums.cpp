@@ -4,6 +4,8 @@
 namespace ortho::cpu {
 
 void run(CpuDevice& device, const AddPartialSums& call) {
+    // As the calls do that sum whole batches, so that parts give their bits.
+    const FlushSubnormals flush;
     const Cover before({call.first_leaf, call.next_leaf});
     const Cover next({call.next_leaf, call.end_leaf});
     dispatch(call.dtype, [&]<class T>(T*) {
