@@ -156,9 +156,9 @@ TEST_P(CudaSequences, Any_lengths_agree_with_each_sample_alone) {
         int64_t checkpoint_every;
     };
     // One, two and four leaves, equal and not; few inputs, many and none; last states, some and all.
-    constexpr Case cases[] = {{{1, 3, 2, 4}, 1, 0},    {{9, 2, 0, 5}, 9, 4},    {{13, 7, 6, 9}, 1, 5},
-                              {{12, 16, 1, 11}, 4, 0}, {{7, 19, 5, 17}, 7, 3},  {{11, 33, 3, 8}, 1, 1},
-                              {{10, 40, 9, 65}, 3, 0}, {{23, 37, 0, 6}, 23, 7}, {{300, 5, 2, 3}, 1, 0}};
+    constexpr Case cases[] = {{{1, 3, 2, 4}, 1, 0},    {{9, 2, 0, 5}, 9, 4},   {{13, 7, 6, 9}, 1, 5},
+                              {{12, 32, 1, 11}, 4, 0}, {{7, 35, 5, 17}, 7, 3}, {{11, 65, 3, 8}, 1, 1},
+                              {{6, 64, 9, 65}, 3, 0},  {{9, 75, 0, 6}, 9, 4},  {{300, 5, 2, 3}, 1, 0}};
     uint32_t index = 0;
     for (const Case& c : cases)
         for (const ortho_activation activation : {ORTHO_TANH, ORTHO_RELU}) {
@@ -185,18 +185,18 @@ TEST_P(CudaSequences, Any_lengths_agree_with_each_sample_alone) {
 
 TEST_P(CudaSequences, Equal_calls_give_the_same_bits_whatever_padding_holds_and_other_calls_did) {
     const Plan plan(GetParam());
-    Problem p = make_problem({14, 18, 6, 10});
+    Problem p = make_problem({14, 35, 6, 10});
     p.output_steps = 5;
     p.checkpoint_every = 6;
     fill(p);
-    const Lengths lengths = some_lengths(18, 14, 1), others = some_lengths(18, 14, 2);
+    const Lengths lengths = some_lengths(35, 14, 1), others = some_lengths(35, 14, 2);
     const Result expected = run_lengths<float>(p, lengths);
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
     for (const double padding : {no_number, std::numeric_limits<double>::infinity(), -7.0}) {
         fill_padding(p, lengths, padding);
         const Arrays<float> arrays(p, cuda().get());
         expect_same_bits(expected, run_batch(p, chain, arrays, {lengths.data()}));
-        fill_padding(p, Lengths(18, 0), 0.5); // the others read more
+        fill_padding(p, Lengths(35, 0), 0.5); // the others read more
         run_batch(p, chain, Arrays<float>(p, cuda().get()), {others.data()});
         run_batch(p, chain, Arrays<float>(p, cuda().get()), {});
         fill(p);
@@ -205,13 +205,13 @@ TEST_P(CudaSequences, Equal_calls_give_the_same_bits_whatever_padding_holds_and_
 
 TEST_P(CudaSequences, Lengths_that_are_all_T_have_the_bits_of_none) {
     const Plan plan(GetParam());
-    Problem p = make_problem({8, 17, 5, 12});
+    Problem p = make_problem({8, 33, 5, 12});
     p.output_steps = 3;
     fill(p);
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
     const Arrays<float> arrays(p, cuda().get());
     const Result expected = run_batch(p, chain, arrays, {});
-    const Lengths all(17, 8);
+    const Lengths all(33, 8);
     expect_same_bits(expected, run_batch(p, chain, arrays, {all.data()}));
     NEEDS_EMULATOR();
     const auto launches = [&](const int32_t* lengths) {
@@ -295,21 +295,21 @@ TEST_P(CudaSequences, What_is_not_finite_is_named_within_the_lengths_alone) {
 
 TEST(CudaSequences, Lengths_that_change_need_no_new_capture) {
     NEEDS_EMULATOR();
-    Problem p = make_problem({12, 17, 3, 10});
+    Problem p = make_problem({12, 33, 3, 10});
     p.checkpoint_every = 4;
     fill(p);
     std::vector<Result> expected;
     {
         const Plan plan("steps");
         for (uint32_t call = 0; call < 6; ++call)
-            expected.push_back(run_lengths<float>(p, some_lengths(17, 12, call)));
+            expected.push_back(run_lengths<float>(p, some_lengths(33, 12, call)));
     }
     const Plan plan("graph");
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
     const Arrays<float> arrays(p, cuda().get());
     for (uint32_t call = 0; call < 6; ++call) {
         const auto before = emulator().counters();
-        const Result result = run_batch(p, chain, arrays, {some_lengths(17, 12, call).data()});
+        const Result result = run_batch(p, chain, arrays, {some_lengths(33, 12, call).data()});
         const auto after = emulator().counters();
         expect_same_bits(expected[call], result);
         if (call < 2)
@@ -436,11 +436,12 @@ TEST(CudaParts, Parts_of_a_batch_put_together_are_the_whole) {
         int64_t checkpoint_every;
         bool lengths;
     };
-    // 4 leaves, equal and not; 8 of unequal samples; 16. Few inputs and many.
-    constexpr Case cases[] = {{{7, 32, 2, 9}, ORTHO_RECURRENT, 0, false},  {{9, 37, 6, 10}, ORTHO_RECURRENT, 4, true},
-                              {{4, 68, 0, 5}, ORTHO_RECURRENT, 3, true},   {{3, 256, 1, 4}, ORTHO_RECURRENT, 0, false},
-                              {{2, 64, 7, 6}, ORTHO_RECURRENT, 1, false},  {{6, 37, 0, 8}, ORTHO_FEEDFORWARD, 4, false},
-                              {{5, 64, 0, 7}, ORTHO_FEEDFORWARD, 0, false}};
+    // 4 leaves, equal and not; 8, equal and not; 16. Few inputs and many.
+    constexpr Case cases[] = {
+        {{7, 64, 2, 9}, ORTHO_RECURRENT, 0, false},   {{9, 75, 6, 10}, ORTHO_RECURRENT, 4, true},
+        {{4, 150, 0, 5}, ORTHO_RECURRENT, 3, true},   {{3, 256, 1, 4}, ORTHO_RECURRENT, 0, false},
+        {{2, 128, 7, 6}, ORTHO_RECURRENT, 1, false},  {{6, 75, 0, 8}, ORTHO_FEEDFORWARD, 4, false},
+        {{5, 128, 0, 7}, ORTHO_FEEDFORWARD, 0, false}};
     for (const Case& c : cases) {
         Problem p = make_problem(c.shape);
         p.model = c.model;
@@ -453,6 +454,7 @@ TEST(CudaParts, Parts_of_a_batch_put_together_are_the_whole) {
         const Result whole =
             run_batch(p, chain, Arrays<float>(p, cuda().get()), {c.lengths ? lengths.data() : nullptr});
         const int64_t leaves = Leaves(c.shape.batch).count();
+        ASSERT_GE(leaves, 4);
         std::vector<std::vector<int64_t>> cuts = {{0}, {0, 1}, {0, leaves - 1}, {0, leaves / 2}, {0, 1, leaves - 1}};
         cuts.emplace_back();
         for (int64_t leaf = 0; leaf < leaves; ++leaf)
@@ -473,14 +475,14 @@ TEST(CudaParts, Parts_of_a_batch_put_together_are_the_whole) {
 
 TEST(CudaParts, Leaves_are_added_in_the_order_of_the_tree) {
     // All deltas of a sample are beta g, g = 1, 2^-24, ... : sums in other orders would have other bits.
-    Problem p = make_problem({1, 64, 0, 1});
+    Problem p = make_problem({1, 128, 0, 1});
     p.activation = ORTHO_RELU;
     p.filter = ORTHO_FILTER_IDENTITY;
     fill(p);
     p.bias = {1};
     p.weights = {0};
     p.beta = {1};
-    const Leaves leaves(64);
+    const Leaves leaves(128);
     ASSERT_EQ(leaves.count(), 8);
     const float of_leaf[] = {1, 0x1p-24f, 0x1p-24f, 0x1p-24f, 0x1p-23f, 0x1p-24f, 1, 0x1p-24f};
     for (int64_t leaf = 0; leaf < 8; ++leaf)
@@ -498,7 +500,7 @@ TEST(CudaParts, Leaves_are_added_in_the_order_of_the_tree) {
 
 TEST(CudaParts, Gradients_are_added_where_asked) {
     for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD}) {
-        Problem p = make_problem({6, 37, model == ORTHO_RECURRENT ? 5 : 0, 4});
+        Problem p = make_problem({6, 75, model == ORTHO_RECURRENT ? 5 : 0, 4});
         p.model = model;
         p.checkpoint_every = 4;
         fill(p);
@@ -520,9 +522,9 @@ TEST(CudaParts, Sums_that_take_several_rounds_agree_with_the_formulas) {
         ortho_chain_model model;
         int64_t products; // V u and those of gradients
     };
-    constexpr Case cases[] = {{{130, 17, 4200, 2}, ORTHO_RECURRENT, 1 + 2 * 2 + 1},
-                              {{203, 16, 5, 4}, ORTHO_RECURRENT, 1 + 2 + 1},
-                              {{430, 16, 0, 100}, ORTHO_FEEDFORWARD, 2}};
+    constexpr Case cases[] = {{{70, 33, 4200, 2}, ORTHO_RECURRENT, 1 + 2 * 2 + 1},
+                              {{103, 32, 5, 4}, ORTHO_RECURRENT, 1 + 2 + 1},
+                              {{430, 32, 0, 100}, ORTHO_FEEDFORWARD, 2}};
     for (const Case& c : cases) {
         Problem p = make_problem(c.shape);
         p.model = c.model;

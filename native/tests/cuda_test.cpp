@@ -954,8 +954,8 @@ void PrintTo(const BatchCase& c, std::ostream* stream) {
     *stream << c.steps << " x " << c.batch << (c.is_part ? ", a part" : "");
 }
 
-const BatchCase batch_cases[] = {{1, 40, {0, 40}, false},  {7, 40, {0, 40}, false}, {70, 33, {0, 33}, false},
-                                 {1, 100, {12, 75}, true}, {5, 64, {8, 40}, true},  {3, 64, {16, 8}, true}};
+const BatchCase batch_cases[] = {{1, 40, {0, 40}, false},   {7, 40, {0, 40}, false},  {70, 33, {0, 33}, false},
+                                 {1, 200, {25, 150}, true}, {5, 128, {16, 80}, true}, {3, 128, {32, 16}, true}};
 
 TYPED_TEST(CudaOperations, Sums_of_dense_layers_by_leaves_agree_with_the_CPU) {
     using T = TypeParam;
