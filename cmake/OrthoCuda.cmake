@@ -21,7 +21,6 @@ set(ORTHO_CUDA_SOURCES
     src/cuda/library/partial_sums.cu
     src/cuda/library/persistent.cu
     src/cuda/library/products.cu
-    src/cuda/library/reductions.cu
     src/cuda/library/sequences.cu
     src/cuda/library/status.cu
     src/cuda/library/streams.cu)

@@ -2107,7 +2107,7 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
         {"ortho_dense_backward",
          {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
-             // So many rows that the sums of columns need scratch memory.
+             // So many rows that their sums need scratch memory.
              return ortho_dense_backward(w.device.get(), ORTHO_FLOAT32, nullptr, 1, 1, 3000, 3, 2, w.values + 30000,
                                          w.values, w.values + 9000, w.others, w.others + 10, w.others + 20);
          }},

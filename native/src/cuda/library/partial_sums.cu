@@ -1,5 +1,3 @@
-#include "cuda/library/partial_sums.hpp"
-
 #include "cuda/library/launch.hpp"
 #include "cuda/library/operations.hpp"
 
@@ -11,14 +9,12 @@ template <class T> __global__ void add_kernel(int64_t count, T* into, const T* f
         into[i] += from[i];
 }
 
-} // namespace
-
+/** into[i] += from[i] */
 template <class T> void add(Device& device, int64_t count, T* into, const T* from) {
     launch("add", add_kernel<T>, flat_shape(count), device.stream, count, into, from);
 }
 
-template void add(Device&, int64_t, float*, const float*);
-template void add(Device&, int64_t, double*, const double*);
+} // namespace
 
 void run(Device& device, const AddPartialSums& call) {
     dispatch(call.dtype, [&](auto* type) {

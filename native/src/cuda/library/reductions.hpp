@@ -56,19 +56,4 @@ __device__ __forceinline__ double sum_of(const double* partial, int64_t count) {
     return sum_of_terms(0, count, [partial](int64_t i) { return partial[i]; });
 }
 
-/** Where the columns of matrices are summed, and how many of them there are. */
-struct ColumnSums {
-    int64_t rows;
-    int64_t columns;
-    int64_t matrices;
-    /** Elements from one matrix to the next. */
-    int64_t matrix_stride;
-};
-
-/** Bytes of scratch memory that sum_columns takes. */
-template <class T> int64_t sum_columns_scratch(const ColumnSums& sums);
-
-/** out[matrix, column] = sum of the column, or += it; matrices are row-major and dense. */
-template <class T> void sum_columns(Device& device, const ColumnSums& sums, const T* matrices, bool accumulate, T* out);
-
 } // namespace ortho::cuda
