@@ -43,9 +43,9 @@
  *    posix_spawn or exec are not concerned.
  *  - A call runs in a floating-point environment of its own, on all of its threads: rounding to nearest, no exception
  *    traps. That of the calling thread does not matter; when the call returns, it is as it was, flags included.
- *  - CPU: chains, dense layers and losses take numbers below the smallest normal one (1.2e-38 for ORTHO_FLOAT32,
- *    2.2e-308 for ORTHO_FLOAT64) for 0, since some processors compute with them many times more slowly; so do
- *    optimizer steps, unless a learning rate is above 1. Other functions keep them, and so do CUDA devices.
+ *  - CPU: chains, dense layers, losses and sums of parts take numbers below the smallest normal one (1.2e-38 for
+ * ORTHO_FLOAT32, 2.2e-308 for ORTHO_FLOAT64) for 0, since some processors compute with them many times more slowly; so
+ * do optimizer steps, unless a learning rate is above 1. Other functions keep them, and so do CUDA devices.
  *
  * CUDA devices differ in three ways:
  *  - Buffers lie in the GPU's memory: `const void*` / `void*` arguments are addresses there, which the host must not
@@ -746,8 +746,8 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  *                       sample's length its last state is repeated
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
  *         ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
- *         prepared, or that are not prepared for the call; CUDA: also if memory is needed while the device's stream is
- *         captured
+ *         prepared, or that are not prepared for the call; CUDA: also if memory is needed or lengths are given while
+ * the device's stream is captured
  */
 ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, const int32_t* lengths,
                                            const ortho_batch_part* part, int64_t output_steps, int32_t training,

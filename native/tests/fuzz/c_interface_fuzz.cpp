@@ -890,16 +890,12 @@ private:
         const Prepared* const prepared = chosen.prepared.get();
         const bool ready = prepared == nullptr || (prepared->ready && (prepared->training || training == 0));
         has_wrong_ = has_wrong_ || !ready;
-        // Chains do not take lengths and parts yet.
-        const unsigned refused = lengths != nullptr || held.part != nullptr ? not_supported : 0u;
-        has_wrong_ = has_wrong_ || refused != 0;
         say("ortho_chain_forward(%s, T %" PRId64 ", B %" PRId64 "%s%s, K %" PRId64 ", training %d)",
             chain != nullptr ? "chain" : "null", steps, batch, lengths != nullptr ? " with lengths" : "",
             held.part != nullptr ? ", a part" : "", output_steps, training);
         const ortho_status status = ortho_chain_forward(chain, steps, batch, lengths, held.part, output_steps, training,
                                                         weights, input_weights, bias, inputs, initial, outputs);
-        returned(status,
-                 ok | argument | memory | refused | (ready ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
+        returned(status, ok | argument | memory | (ready ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
         // A call that failed has left the pass before as it was.
         if (status == ORTHO_OK) {
             chosen.waits = training == 1;

@@ -373,7 +373,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 3;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "806c585cd9dbf552751f68aeb330965cfac7d9b0cc61fa4d16a717fcb9b4767e";
+    public const string HeaderHash = "50b3cd80ed4dac4f6af118a790622fe02310f4e6f3cfb3a26401c723b6249cfa";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -774,8 +774,8 @@ internal static unsafe partial class NativeMethods
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
     /// ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
-    /// prepared, or that are not prepared for the call; CUDA: also if memory is needed while the device&apos;s stream is
-    /// captured
+    /// prepared, or that are not prepared for the call; CUDA: also if memory is needed or lengths are given while
+    /// the device&apos;s stream is captured
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
