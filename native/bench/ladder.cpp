@@ -240,11 +240,15 @@ struct LibraryKernel final : Rung {
                    .previous = state.data(),
                    .next = next.data(),
                    .kept = nullptr,
-                   .output = nullptr};
+                   .output = nullptr,
+                   .order = nullptr};
     }
 
     Floats padded_matrix() const { return Floats(layout.padded * step.units); }
-    void run() override { kernels::forward_rows(forward, 0, step.batch, 0, tiles); }
+    void run() override {
+        const ortho::Span rows = {0, step.batch};
+        kernels::forward_rows(forward, {&rows, 1}, 0, tiles);
+    }
     void finish() override {
         for (int64_t row = 0; row < step.batch; ++row)
             for (int64_t i = 0; i < step.units; ++i)
