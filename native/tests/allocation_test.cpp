@@ -378,9 +378,10 @@ std::vector<Operation> operations() {
         [=](World& w) { return ortho_dropout(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 1000, w.x.data(), w.dx.data()); });
     add("ortho_leaf_count", false, ok([](World&) { ortho_leaf_count(100); }));
     add("ortho_leaf_begin", false, ok([](World&) { ortho_leaf_begin(100, 3); }));
-    add("ortho_partial_sum_count", false, [](World& w) { return ortho_partial_sum_count(64, 8, 24, &w.count); });
+    add("ortho_partial_sum_count", false, [](World& w) { return ortho_partial_sum_count(128, 16, 48, &w.count); });
     add("ortho_add_partial_sums", false, [=](World& w) {
-        return ortho_add_partial_sums(device(w), ORTHO_FLOAT32, 500, 64, 8, 8, 16, w.dx.data(), 600, w.x.data(), 500);
+        return ortho_add_partial_sums(device(w), ORTHO_FLOAT32, 500, 128, 16, 16, 32, w.dx.data(), 600, w.x.data(),
+                                      500);
     });
     static constexpr int32_t lengths[] = {7, 0, 3, 5};
     for (const int32_t pooling : {ORTHO_POOL_LAST, ORTHO_POOL_MEAN, ORTHO_POOL_MAX}) {

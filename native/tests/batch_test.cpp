@@ -10,8 +10,9 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 TEST(Leaves, Their_number_follows_from_the_size_of_the_batch) {
     const std::pair<int64_t, int64_t> expected[] = {
-        {-1, 0}, {0, 0},   {1, 1},   {15, 1},  {16, 2},   {31, 2},   {32, 4},       {63, 4},
-        {64, 8}, {127, 8}, {128, 8}, {255, 8}, {256, 16}, {257, 16}, {1000000, 16}, {INT64_MAX / 16, 16}};
+        {-1, 0},  {0, 0},    {1, 1},    {16, 1},       {31, 1},
+        {32, 2},  {63, 2},   {64, 4},   {127, 4},      {128, 8},
+        {255, 8}, {256, 16}, {257, 16}, {1000000, 16}, {INT64_MAX / 16, 16}};
     for (const auto& [batch, count] : expected)
         EXPECT_EQ(ortho_leaf_count(batch), count) << batch;
 }
@@ -54,14 +55,19 @@ TEST(PartialSums, Of_parts_that_are_none_are_refused) {
         return ortho_partial_sum_count(batch, first, samples, &count);
     };
     EXPECT_TRUE(is_refused(ask(0, 0, 1), "batch is 0; it must be at least 1"));
-    EXPECT_TRUE(is_refused(ask(64, -1, 1), "first is -1; it must be from 0 to 63"));
-    EXPECT_TRUE(is_refused(ask(64, 64, 1), "first is 64; it must be from 0 to 63"));
-    EXPECT_TRUE(
-        is_refused(ask(64, 9, 7), "first is 9; it must be the first sample of a leaf of the batch of 64: 8 or 16"));
-    EXPECT_TRUE(is_refused(ask(64, 8, 0), "samples is 0; it must be from 1 to 56"));
-    EXPECT_TRUE(is_refused(ask(64, 8, 57), "samples is 57; it must be from 1 to 56"));
-    EXPECT_TRUE(is_refused(ask(64, 8, 10), "samples makes the part end before sample 18; it must end where a leaf of "
-                                           "the batch of 64 ends: before 16 or 24"));
+    EXPECT_TRUE(is_refused(ask(128, -1, 1), "first is -1; it must be from 0 to 127"));
+    EXPECT_TRUE(is_refused(ask(128, 128, 1), "first is 128; it must be from 0 to 127"));
+    EXPECT_TRUE(is_refused(ask(128, 17, 7),
+                           "first is 17; it must be the first sample of a leaf of the batch of 128: 16 or 32"));
+    EXPECT_TRUE(is_refused(ask(128, 16, 0), "samples is 0; it must be from 1 to 112"));
+    EXPECT_TRUE(is_refused(ask(128, 16, 113), "samples is 113; it must be from 1 to 112"));
+    EXPECT_TRUE(is_refused(ask(128, 16, 20), "samples makes the part end before sample 36; it must end where a leaf of "
+                                             "the batch of 128 ends: before 32 or 48"));
+    // The last leaf, and the only one.
+    EXPECT_TRUE(is_refused(ask(128, 113, 15), "the first sample of a leaf of the batch of 128: 112"));
+    EXPECT_TRUE(is_refused(ask(20, 3, 17), "the first sample of a leaf of the batch of 20: 0"));
+    EXPECT_TRUE(is_refused(ask(128, 96, 20), "ends: before 112 or 128"));
+    EXPECT_TRUE(is_refused(ask(128, 0, 9), "ends: before 16"));
     EXPECT_TRUE(is_refused(ortho_partial_sum_count(64, 0, 64, nullptr), "count is null"));
     EXPECT_EQ(count, 42);
 }
@@ -134,8 +140,8 @@ TEST(PartialSums, Are_added_on_several_threads_with_the_same_bits) {
     for (const int threads : {1, 2, 3}) {
         const Device device = make_device(threads);
         std::vector<float> sums = left;
-        ASSERT_TRUE(succeeds(ortho_add_partial_sums(device.get(), ORTHO_FLOAT32, count, 16, 0, 8, 8, sums.data(), count,
-                                                    right.data(), count)));
+        ASSERT_TRUE(succeeds(ortho_add_partial_sums(device.get(), ORTHO_FLOAT32, count, 32, 0, 16, 16, sums.data(),
+                                                    count, right.data(), count)));
         for (size_t i = 0; i < sums.size(); ++i)
             ASSERT_EQ(sums[i], left[i] + right[i]);
     }
@@ -149,24 +155,24 @@ TEST(PartialSums, That_cannot_be_added_are_refused_by_name) {
         return ortho_add_partial_sums(device.get(), ORTHO_FLOAT64, count, batch, first, samples, next_samples,
                                       sums.data(), stride, next.data(), next_stride);
     };
-    EXPECT_TRUE(is_refused(call(0, 64, 0, 8, 8, 1, 1), "count is 0; it must be at least 1"));
-    EXPECT_TRUE(is_refused(call(1, 0, 0, 8, 8, 1, 1), "batch is 0; it must be at least 1"));
-    EXPECT_TRUE(is_refused(call(1, 64, 3, 8, 8, 1, 1), "first is 3; it must be the first sample of a leaf"));
-    EXPECT_TRUE(is_refused(call(1, 64, 0, 12, 8, 1, 1), "samples makes the part end before sample 12; it must end "
-                                                        "where a leaf of the batch of 64 ends: before 8 or 16"));
-    EXPECT_TRUE(is_refused(call(1, 64, 0, 8, 12, 1, 1), "next_samples makes the part end before sample 20"));
-    EXPECT_TRUE(is_refused(call(1, 64, 0, 8, 0, 1, 1), "next_samples is 0; it must be from 1 to 56"));
-    EXPECT_TRUE(is_refused(call(1, 64, 0, 64, 1, 1, 1),
-                           "samples is 64; it must be below 64, so that there are samples behind"));
-    EXPECT_TRUE(is_refused(call(3, 64, 0, 8, 8, 2, 3), "stride is 2; it must be from 3 to "));
-    EXPECT_TRUE(is_refused(call(3, 64, 0, 8, 8, 3, 2), "next_stride is 2; it must be from 3 to "));
-    EXPECT_TRUE(is_refused(ortho_add_partial_sums(nullptr, 1, 1, 64, 0, 8, 8, sums.data(), 1, next.data(), 1),
+    EXPECT_TRUE(is_refused(call(0, 128, 0, 16, 16, 1, 1), "count is 0; it must be at least 1"));
+    EXPECT_TRUE(is_refused(call(1, 0, 0, 16, 16, 1, 1), "batch is 0; it must be at least 1"));
+    EXPECT_TRUE(is_refused(call(1, 128, 3, 16, 16, 1, 1), "first is 3; it must be the first sample of a leaf"));
+    EXPECT_TRUE(is_refused(call(1, 128, 0, 24, 16, 1, 1), "samples makes the part end before sample 24; it must end "
+                                                          "where a leaf of the batch of 128 ends: before 16 or 32"));
+    EXPECT_TRUE(is_refused(call(1, 128, 0, 16, 24, 1, 1), "next_samples makes the part end before sample 40"));
+    EXPECT_TRUE(is_refused(call(1, 128, 0, 16, 0, 1, 1), "next_samples is 0; it must be from 1 to 112"));
+    EXPECT_TRUE(is_refused(call(1, 128, 0, 128, 2, 1, 1),
+                           "samples is 128; it must be below 128, so that there are samples behind"));
+    EXPECT_TRUE(is_refused(call(3, 128, 0, 16, 16, 2, 3), "stride is 2; it must be from 3 to "));
+    EXPECT_TRUE(is_refused(call(3, 128, 0, 16, 16, 3, 2), "next_stride is 2; it must be from 3 to "));
+    EXPECT_TRUE(is_refused(ortho_add_partial_sums(nullptr, 1, 1, 128, 0, 16, 16, sums.data(), 1, next.data(), 1),
                            "device is null"));
-    EXPECT_TRUE(is_refused(ortho_add_partial_sums(device.get(), 2, 1, 64, 0, 8, 8, sums.data(), 1, next.data(), 1),
+    EXPECT_TRUE(is_refused(ortho_add_partial_sums(device.get(), 2, 1, 128, 0, 16, 16, sums.data(), 1, next.data(), 1),
                            "dtype is 2"));
-    EXPECT_TRUE(is_refused(ortho_add_partial_sums(device.get(), 1, 1, 64, 0, 8, 8, nullptr, 1, next.data(), 1),
+    EXPECT_TRUE(is_refused(ortho_add_partial_sums(device.get(), 1, 1, 128, 0, 16, 16, nullptr, 1, next.data(), 1),
                            "sums is null"));
-    EXPECT_TRUE(is_refused(ortho_add_partial_sums(device.get(), 1, 1, 64, 0, 8, 8, sums.data(), 1, nullptr, 1),
+    EXPECT_TRUE(is_refused(ortho_add_partial_sums(device.get(), 1, 1, 128, 0, 16, 16, sums.data(), 1, nullptr, 1),
                            "next_sums is null"));
     EXPECT_EQ(sums, std::vector<double>(64, 5));
 }
@@ -287,22 +293,24 @@ TEST(Parts, Of_a_dense_layer_are_refused_by_name) {
         return ortho_dense_backward(device.get(), ORTHO_FLOAT32, &part, 0, 2, batch, 3, 4, nullptr, values.data(),
                                     values.data(), gradients.data(), nullptr, nullptr);
     };
-    ortho_batch_part part = make_part(64, {8, 24}, 12);
-    EXPECT_TRUE(succeeds(call(part, 24)));
+    ortho_batch_part part = make_part(128, {16, 48}, 12);
+    EXPECT_TRUE(succeeds(call(part, 48)));
     std::fill(gradients.begin(), gradients.end(), 5.0f);
     part.struct_size = 8;
-    EXPECT_TRUE(is_refused(call(part, 24), "part->struct_size is 8; it must be at least 40"));
-    part = make_part(64, {8, 24}, 12);
+    EXPECT_TRUE(is_refused(call(part, 48), "part->struct_size is 8; it must be at least 40"));
+    part = make_part(128, {16, 48}, 12);
     part.reserved = 1;
-    EXPECT_TRUE(is_refused(call(part, 24), "part->reserved is 1; it must be 0"));
-    EXPECT_TRUE(is_refused(call(make_part(0, {0, 1}), 24), "part->batch is 0; it must be at least 1"));
-    EXPECT_TRUE(is_refused(call(make_part(64, {9, 1}), 24), "part->first is 9; it must be the first sample of a leaf "
-                                                            "of the batch of 64: 8 or 16"));
-    EXPECT_TRUE(is_refused(call(make_part(64, {8, 1}), 25), "batch makes the part end before sample 33; it must end "
-                                                            "where a leaf of the batch of 64 ends: before 32 or 40"));
-    EXPECT_TRUE(is_refused(call(make_part(64, {56, 1}), 9), "batch is 9; it must be from 1 to 8"));
-    EXPECT_TRUE(is_refused(call(make_part(64, {8, 1}, 11), 24), "part->stride is 11; it must be from 12 to "));
-    EXPECT_TRUE(is_refused(call(make_part(64, {8, 1}, 12, 1), 24), "part->rows is 1; it must be 0"));
+    EXPECT_TRUE(is_refused(call(part, 48), "part->reserved is 1; it must be 0"));
+    EXPECT_TRUE(is_refused(call(make_part(0, {0, 1}), 48), "part->batch is 0; it must be at least 1"));
+    EXPECT_TRUE(is_refused(call(make_part(128, {17, 1}), 48),
+                           "part->first is 17; it must be the first sample of a leaf "
+                           "of the batch of 128: 16 or 32"));
+    EXPECT_TRUE(is_refused(call(make_part(128, {16, 1}), 50),
+                           "batch makes the part end before sample 66; it must end "
+                           "where a leaf of the batch of 128 ends: before 64 or 80"));
+    EXPECT_TRUE(is_refused(call(make_part(128, {112, 1}), 17), "batch is 17; it must be from 1 to 16"));
+    EXPECT_TRUE(is_refused(call(make_part(128, {16, 1}, 11), 48), "part->stride is 11; it must be from 12 to "));
+    EXPECT_TRUE(is_refused(call(make_part(128, {16, 1}, 12, 1), 48), "part->rows is 1; it must be 0"));
     EXPECT_EQ(gradients, std::vector<float>(4096, 5));
 }
 
@@ -504,10 +512,10 @@ TEST(Lengths, That_a_loss_cannot_have_are_refused_by_name) {
                                "lengths are all 0; at least one must be above 0, for the mean to have rows"));
         lengths = {3, 0, 1, 2};
         ortho_batch_part part = make_part(4, {0, 4}, 0, 5);
-        EXPECT_TRUE(is_refused(call(squares, &part), "part->rows is 5; it must be at least 6"));
+        EXPECT_TRUE(is_refused(call(squares, &part), "part->rows is 5; it must be from 6 to "));
         part.rows = 0;
         lengths = {0, 0, 0, 0};
-        EXPECT_TRUE(is_refused(call(squares, &part), "part->rows is 0; it must be at least 1"));
+        EXPECT_TRUE(is_refused(call(squares, &part), "part->rows is 0; it must be from 1 to "));
         lengths = {3, 0, 1, 2};
         // The element in the whole array: step 2 of sample 0 counts, step 2 of sample 3 does not.
         values[(2 * 4 + 3) * 5] = static_cast<float>(nan);

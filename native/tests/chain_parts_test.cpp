@@ -301,8 +301,7 @@ TEST(ChainSums, Of_parts_that_are_none_are_refused) {
     refused("part->first is 18; it must be the first sample of a leaf of the batch of 140: 17 or 35",
             [](auto& part) { part.first = 18; });
     refused("part->first is 140; it must be from 0 to 139", [](auto& part) { part.first = 140; });
-    refused("batch makes the part end before sample 34; it must end where a leaf of the batch of 140 ends: before 17 "
-            "or 35",
+    refused("batch makes the part end before sample 34; it must end where a leaf of the batch of 140 ends: before 35",
             [](auto& part) { part.first = 17; });
     refused("batch is 17; it must be from 1 to 16", [](auto& part) { part.batch = 16; });
     // The second and the third of the four leaves of 100 samples are two partial sums.

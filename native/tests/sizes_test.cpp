@@ -220,8 +220,8 @@ std::vector<Sized> calls(World& w) {
         {"ortho_dense_backward",
          {"part->stride", "weight_gradients"},
          [=, &w](int64_t n) {
-             const ortho_batch_part part = {sizeof part, 0, 64, 8, n, 0};
-             return ortho_dense_backward(device, 0, &part, 0, 1, 24, 3, 4, nullptr, w.a.data(), w.a.data(), w.b.data(),
+             const ortho_batch_part part = {sizeof part, 0, 128, 16, n, 0};
+             return ortho_dense_backward(device, 0, &part, 0, 1, 48, 3, 4, nullptr, w.a.data(), w.a.data(), w.b.data(),
                                          nullptr, nullptr);
          },
          {11}},
@@ -293,13 +293,13 @@ std::vector<Sized> calls(World& w) {
          {"samples"},
          [](int64_t n) {
              int64_t sums = 0;
-             return ortho_partial_sum_count(64, 8, n, &sums);
+             return ortho_partial_sum_count(128, 16, n, &sums);
          },
          {57}},
         {"ortho_add_partial_sums",
          {"count", "stride", "sums"},
          [=, &w](int64_t n) {
-             return ortho_add_partial_sums(device, 0, n, 64, 8, 8, 16, w.b.data(), n, w.a.data(), n);
+             return ortho_add_partial_sums(device, 0, n, 128, 16, 16, 32, w.b.data(), n, w.a.data(), n);
          }},
         {"ortho_add_partial_sums",
          {"batch", "first"},
@@ -316,23 +316,25 @@ std::vector<Sized> calls(World& w) {
         {"ortho_add_partial_sums",
          {"samples"},
          [=, &w](int64_t n) {
-             return ortho_add_partial_sums(device, 0, 1, 64, 8, n, 16, w.b.data(), 1, w.a.data(), 1);
+             return ortho_add_partial_sums(device, 0, 1, 128, 16, n, 32, w.b.data(), 1, w.a.data(), 1);
          },
          {56}},
         {"ortho_add_partial_sums",
          {"next_samples"},
-         [=, &w](int64_t n) { return ortho_add_partial_sums(device, 0, 1, 64, 8, 8, n, w.b.data(), 1, w.a.data(), 1); },
+         [=, &w](int64_t n) {
+             return ortho_add_partial_sums(device, 0, 1, 128, 16, 16, n, w.b.data(), 1, w.a.data(), 1);
+         },
          {49}},
         {"ortho_add_partial_sums",
          {"stride", "sums"},
          [=, &w](int64_t n) {
-             return ortho_add_partial_sums(device, 0, 3, 64, 8, 8, 16, w.b.data(), n, w.a.data(), 3);
+             return ortho_add_partial_sums(device, 0, 3, 128, 16, 16, 32, w.b.data(), n, w.a.data(), 3);
          },
          {2}},
         {"ortho_add_partial_sums",
          {"next_stride", "next_sums"},
          [=, &w](int64_t n) {
-             return ortho_add_partial_sums(device, 0, 3, 64, 8, 8, 24, w.b.data(), 3, w.a.data(), n);
+             return ortho_add_partial_sums(device, 0, 3, 128, 16, 16, 48, w.b.data(), 3, w.a.data(), n);
          },
          {2}},
         {"ortho_pool_forward",

@@ -1066,7 +1066,7 @@ private:
     void add_partial_sums() {
         ortho_device* const on = device();
         const int32_t dtype = choice(0, 1);
-        const int64_t count = size(1, 100), batch = random_.from(16, 400), leaves = ortho_leaf_count(batch);
+        const int64_t count = size(1, 100), batch = random_.from(32, 400), leaves = ortho_leaf_count(batch);
         const int64_t first = random_.below(leaves - 1), next = random_.from(first + 1, leaves - 1),
                       end = random_.from(next + 1, leaves);
         const auto sample = [&](int64_t leaf) { return leaf < leaves ? ortho_leaf_begin(batch, leaf) : batch; };
