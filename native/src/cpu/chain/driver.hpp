@@ -66,9 +66,10 @@ public:
             return output >= 0 && steps_done > 0 ? arriving + output * layout.batch * n_ : nullptr;
         };
 
+        const bool varied = rows_.varied();
         int64_t current = 0;
         states_.clear_rows(states_.gradient(0), share);
-        if (rows_.varied())
+        if (varied)
             states_.clear_rows(states_.gradient(1), share);
         clear_padding(member, call);
         member.wait();
@@ -124,9 +125,11 @@ public:
                 step.previous_gradient = states_.gradient(1 - current);
                 step.previous_delta = local > 0 ? states_.kept(local - 1) : nullptr;
                 step.previous_state = local > 0 ? states_.state(local - 1) : nullptr;
-                taking.move_to(layer);
-                kernels.backward(step, taking.taking(), columns.begin, columns.end);
-                if (rows_.varied()) {
+                if (!varied) {
+                    kernels.backward(step, {&member.rows, 1}, columns.begin, columns.end);
+                } else {
+                    taking.move_to(layer);
+                    kernels.backward(step, taking.taking(), columns.begin, columns.end);
                     // Samples that end here begin their way back; at the start of a segment, with the segment before.
                     joining.move_to(layer - 1);
                     step.gradient = nullptr;
@@ -153,6 +156,11 @@ private:
         const int64_t first = states_.segments().first(segment);
         const Span columns = member.columns(parts_.weights.forward_tiles());
         const auto& kernels = kernels_.of(parts_.cell);
+        // What no step changes is looked up once: the steps of a small chain take some 100 ns.
+        const bool varied = rows_.varied();
+        const SampleOrder order = rows_.order();
+        const T* const row_inputs = parts_.inputs.of(rows_, inputs, 0);
+        const int64_t input_step = layout.batch * d_;
         BatchRows::Cursor taking(rows_, member.rows, first - 1);
         for (int64_t local = 0; local < states_.segments().size(segment); ++local) {
             const int64_t step = first + local;
@@ -164,17 +172,21 @@ private:
                 .descending = descending(step),
                 .operands = parts_.weights.forward(step, parts_.binding, member.group),
                 .inputs = d_,
-                .input = parts_.inputs.of(rows_, inputs, step),
+                .input = row_inputs + step * input_step,
                 .previous = states_.state(local),
                 .next = states_.state(local + 1),
                 .kept = states_.training() ? states_.kept(local) : nullptr,
                 .output = outputs && output >= 0 ? outputs + output * layout.batch * n_ : nullptr,
-                .order = order(),
+                .order = order,
             };
-            taking.move_to(step);
-            if (outputs)
-                repeat_last_states(member, taking.changed(), step, states_.state(local), outputs, all_steps);
-            kernels.forward(forward, taking.taking(), columns.begin, columns.end);
+            if (!varied) {
+                kernels.forward(forward, {&member.rows, 1}, columns.begin, columns.end);
+            } else {
+                taking.move_to(step);
+                if (outputs)
+                    repeat_last_states(member, taking.changed(), step, states_.state(local), outputs, all_steps);
+                kernels.forward(forward, taking.taking(), columns.begin, columns.end);
+            }
             order_.end_step(member);
         }
         order_.end_segment(member);

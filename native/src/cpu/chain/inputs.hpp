@@ -56,9 +56,7 @@ public:
 
     /** u of a step, [batch, D]. @param inputs  the caller's */
     const T* of(const BatchRows& rows, const T* inputs, int64_t step) const {
-        if (d_ == 0)
-            return nullptr;
-        return (rows.varied() ? memory_.template as<T>() : inputs) + step * batch_ * d_;
+        return (rows.varied() && d_ > 0 ? memory_.template as<T>() : inputs) + step * batch_ * d_;
     }
 
 private:

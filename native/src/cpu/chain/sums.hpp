@@ -132,6 +132,10 @@ private:
     /** Adds the sums at `offset` of the nodes' sets, a panel wide, and calls body(index, columns, values) for each. */
     template <class Body> void fold(const SummedNodes& nodes, int64_t offset, int64_t panel, Body&& body) const {
         const int64_t columns = std::min(width_, n_ - panel * width_);
+        if (nodes.end() - nodes.begin() == 1) {
+            body(0, columns, at(nodes.begin()->set) + offset);
+            return;
+        }
         Sum added[Leaves::most][widest];
         const Sum* slots[Leaves::most]; // a set's sums, or some that were added
         Folding folding;

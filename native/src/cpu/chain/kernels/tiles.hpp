@@ -32,6 +32,11 @@ inline constexpr int outer_rows = 6, outer_vectors = 2;   // 12 accumulators
 
 /** Cuts `count` into pieces of at most `most`, as even as possible, and calls body(begin, size) for each. */
 template <class Body> [[gnu::always_inline]] inline void even_pieces(int64_t count, int64_t most, Body&& body) {
+    if (count <= most) { // without a division, which a small step would notice
+        if (count > 0)
+            body(int64_t{0}, count);
+        return;
+    }
     const int64_t pieces = (count + most - 1) / most;
     int64_t begin = 0;
     for (int64_t piece = 0; piece < pieces; ++piece) {
@@ -43,8 +48,10 @@ template <class Body> [[gnu::always_inline]] inline void even_pieces(int64_t cou
 
 /** The same for ranges of rows: calls body(first row, rows). */
 template <class Body> [[gnu::always_inline]] inline void row_pieces(RowRanges rows, int64_t most, Body&& body) {
-    for (const Span *range = rows.ranges, *const end = range + rows.count; range != end; ++range)
-        even_pieces(range->size(), most, [&](int64_t begin, int64_t count) { body(range->begin + begin, count); });
+    for (int64_t i = 0; i < rows.count; ++i) {
+        const Span range = rows.ranges[i];
+        even_pieces(range.size(), most, [&](int64_t begin, int64_t count) { body(range.begin + begin, count); });
+    }
 }
 
 /** Widths of a panel: one for chains of a single line of units, one for all others (see StateLayout). */
