@@ -1074,7 +1074,10 @@ private:
             return sample(to) - sample(from) + (is_wrong() ? 1 : 0); // leaves have several samples
         };
         const int64_t samples_before = samples_to(first, next), samples_behind = samples_to(next, end);
-        const auto stride = [&] { return is_wrong() ? (random_.one_in(2) ? count - 1 : INT64_MAX) : count + 7; };
+        const int64_t enough = count > 100 ? count : count + 7; // what is wrong is of any size
+        const auto stride = [&] {
+            return is_wrong() ? (random_.one_in(2) ? std::max<int64_t>(count, 1) - 1 : INT64_MAX) : enough;
+        };
         const int64_t stride_before = stride(), stride_behind = stride();
         void* const sums = slot(dtype);
         const void* const next_sums = slot(dtype);
