@@ -3,13 +3,14 @@
 // most changes of a kernel are worth, because the processor's clock and the machine's load change; pairs do not.
 //
 //     compare_libraries OLD NEW [options]
-//       --pairs N       pairs a shape, at least 6 (default 21)
-//       --threads N     threads of each device (default 1)
-//       --seconds S     time of one measurement, reached by repetition (default 0.02)
-//       --only TEXT     only shapes whose names contain TEXT
-//       --limit P       percent by which a shape may be slower (default 2)
-//       --markdown      prints the table for docs/benchmarks.md
-//       --check         small shapes, bits only, no times
+//       --pairs N        pairs a shape, at least 6 (default 21)
+//       --threads N      threads of each device (default 1)
+//       --new-threads N  threads of the new one's (default: the same), to compare a build with a copy of it
+//       --seconds S      time of one measurement, reached by repetition (default 0.02)
+//       --only TEXT      only shapes whose names contain TEXT
+//       --limit P        percent by which a shape may be slower (default 2)
+//       --markdown       prints the table for docs/benchmarks.md
+//       --check          small shapes, bits only, no times
 //
 // A pair is one measurement of each library, in alternating order. The ratio is time(NEW) / time(OLD); its median over
 // the pairs is printed with an interval that holds the true median with at least 95 % confidence, from the order
@@ -401,7 +402,7 @@ Interval median_of(std::vector<double> values) {
 
 struct Options {
     std::string old_path, new_path, only;
-    int pairs = 21, threads = 1;
+    int pairs = 21, threads = 1, new_threads = 0; // 0: as many as threads
     double seconds = 0.02, limit = 2;
     bool markdown = false, check = false;
 };
@@ -419,7 +420,8 @@ bool compare(const Options& options) {
     if (same_file(options.old_path, options.new_path))
         throw std::runtime_error(options.old_path + " and " + options.new_path +
                                  " are one file, which is loaded once; compare a build with itself by a copy");
-    const Library old_library(options.old_path, options.threads), new_library(options.new_path, options.threads);
+    const Library old_library(options.old_path, options.threads),
+        new_library(options.new_path, options.new_threads > 0 ? options.new_threads : options.threads);
     std::printf(options.markdown ? "| shape | median | 95 %% interval | bits |\n|---|---:|---:|---|\n"
                                  : "%-60s %8s %17s  %s\n",
                 "shape", "median", "95 % interval", "bits");
@@ -488,6 +490,8 @@ Options parse(int argc, char** argv) {
             options.pairs = static_cast<int>(number(6));
         else if (name == "--threads")
             options.threads = static_cast<int>(number(1));
+        else if (name == "--new-threads")
+            options.new_threads = static_cast<int>(number(1));
         else if (name == "--seconds")
             options.seconds = number(0);
         else if (name == "--limit")
@@ -517,7 +521,8 @@ int main(int argc, char** argv) {
         return compare(parse(argc, argv)) ? 0 : 1;
     } catch (const std::invalid_argument& error) {
         std::fprintf(stderr,
-                     "%s\nusage: compare_libraries OLD NEW [--pairs N] [--threads N] [--seconds S] [--only TEXT] "
+                     "%s\nusage: compare_libraries OLD NEW [--pairs N] [--threads N] [--new-threads N] [--seconds S] "
+                     "[--only TEXT] "
                      "[--limit P] [--markdown] [--check]\n",
                      error.what());
     } catch (const std::exception& error) {

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -79,30 +78,15 @@ void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown)
 } // namespace
 
 int main(int argc, char** argv) {
-    int pairs = 21, threads = 1;
-    bool markdown = false;
-    for (int i = 1; i < argc; ++i) {
-        if (std::strcmp(argv[i], "--markdown") == 0) {
-            markdown = true;
-        } else if (std::strcmp(argv[i], "--pairs") == 0 && i + 1 < argc) {
-            pairs = std::max(1, std::atoi(argv[++i]));
-        } else if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
-            threads = std::max(1, std::atoi(argv[++i]));
-        } else {
-            std::fprintf(stderr, "lengths_bench [--pairs N] [--threads N] [--markdown]\n");
-            return 2;
-        }
-    }
-    ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
-    options.threads = threads;
-    ortho_device* device = nullptr;
-    require(ortho_device_create(&device, &options));
+    const Options options(argc, argv, true);
+    ortho_device* const device = make_device(options.threads);
     std::printf(
-        markdown ? "| N | B | T | no lengths | all T | uniform | sum of the lengths |\n|---|---|---|---|---|---|---|\n"
-                 : "     N      B      T    no lengths      all T    uniform     of T B\n");
+        options.markdown
+            ? "| N | B | T | no lengths | all T | uniform | sum of the lengths |\n|---|---|---|---|---|---|---|\n"
+            : "     N      B      T    no lengths      all T    uniform     of T B\n");
     for (const Shape& shape :
          {Shape{64, 128, 784}, Shape{128, 128, 784}, Shape{256, 16, 784}, Shape{256, 128, 784}, Shape{512, 128, 196}})
-        compare(device, shape, pairs, markdown);
+        compare(device, shape, options.pairs, options.markdown);
     ortho_device_free(device);
     return 0;
 }

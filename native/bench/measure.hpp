@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "orthonative/orthonative.h"
@@ -34,6 +35,38 @@ template <class Run> double nanoseconds(Run&& run) {
     const auto begin = std::chrono::steady_clock::now();
     run();
     return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/** What the programs can be told. */
+struct Options {
+    int pairs = 21;
+    int threads = 1;
+    bool markdown = false;
+
+    /** Ends the program where an argument is wrong. @param threaded  whether --threads is one of them */
+    Options(int argc, char** argv, bool threaded) {
+        for (int i = 1; i < argc; ++i) {
+            if (std::strcmp(argv[i], "--markdown") == 0) {
+                markdown = true;
+            } else if (std::strcmp(argv[i], "--pairs") == 0 && i + 1 < argc) {
+                pairs = std::max(1, std::atoi(argv[++i]));
+            } else if (threaded && std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
+                threads = std::max(1, std::atoi(argv[++i]));
+            } else {
+                std::fprintf(stderr, "usage: %s [--pairs N]%s [--markdown]\n", argv[0],
+                             threaded ? " [--threads N]" : "");
+                std::exit(2);
+            }
+        }
+    }
+};
+
+inline ortho_device* make_device(int threads) {
+    ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
+    options.threads = threads;
+    ortho_device* device = nullptr;
+    require(ortho_device_create(&device, &options));
+    return device;
 }
 
 } // namespace ortho::bench

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <vector>
 
 #include "measure.hpp"
@@ -79,28 +78,13 @@ void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown)
 } // namespace
 
 int main(int argc, char** argv) {
-    int pairs = 21;
-    bool markdown = false;
-    for (int i = 1; i < argc; ++i) {
-        if (std::strcmp(argv[i], "--markdown") == 0) {
-            markdown = true;
-        } else if (std::strcmp(argv[i], "--pairs") == 0 && i + 1 < argc) {
-            pairs = std::max(1, std::atoi(argv[++i]));
-        } else {
-            std::fprintf(stderr, "stream_bench [--pairs N] [--markdown]\n");
-            return 2;
-        }
-    }
-    ortho_device_options options = ORTHO_DEVICE_OPTIONS_INIT;
-    options.kind = ORTHO_DEVICE_CPU;
-    options.threads = 1;
-    ortho_device* device = nullptr;
-    require(ortho_device_create(&device, &options));
-    std::printf(markdown ? "| N | S | in a sequence | a step of streams | ratio |\n|---|---|---|---|---|\n"
-                         : "     N  streams    in a sequence  step of streams   ratio\n");
+    const Options options(argc, argv, false);
+    ortho_device* const device = make_device(options.threads);
+    std::printf(options.markdown ? "| N | S | in a sequence | a step of streams | ratio |\n|---|---|---|---|---|\n"
+                                 : "     N  streams    in a sequence  step of streams   ratio\n");
     for (const Shape& shape : {Shape{16, 1, 20000}, Shape{64, 1, 4000}, Shape{128, 1, 1000}, Shape{256, 1, 250},
                                Shape{512, 1, 50}, Shape{128, 1000, 5}})
-        compare(device, shape, pairs, markdown);
+        compare(device, shape, options.pairs, options.markdown);
     ortho_device_free(device);
     return 0;
 }

@@ -52,7 +52,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ -n "$published" ] || [ ! -e "$input/published.tar.xz" ] || published=$(realpath "$input/published.tar.xz")
-[ -n "$shared" ] || [ ! -d "$input/golden" ] || shared=$(realpath "$input")
+[ -n "$shared" ] || { [ ! -d "$input/golden" ] && [ ! -d "$input/golden-sequences" ]; } || shared=$(realpath "$input")
 [ -n "$data" ] || [ ! -d "$input/mnist" ] || data=$(realpath "$input/mnist")
 mkdir -p "$out" || exit 1
 out=$(realpath "$out")

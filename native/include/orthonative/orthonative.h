@@ -44,8 +44,9 @@
  *  - A call runs in a floating-point environment of its own, on all of its threads: rounding to nearest, no exception
  *    traps. That of the calling thread does not matter; when the call returns, it is as it was, flags included.
  *  - CPU: chains, dense layers, losses and sums of parts take numbers below the smallest normal one (1.2e-38 for
- * ORTHO_FLOAT32, 2.2e-308 for ORTHO_FLOAT64) for 0, since some processors compute with them many times more slowly; so
- * do optimizer steps, unless a learning rate is above 1. Other functions keep them, and so do CUDA devices.
+ *    ORTHO_FLOAT32, 2.2e-308 for ORTHO_FLOAT64) for 0, since some processors compute with them many times more
+ *    slowly; so do optimizer steps, unless a learning rate is above 1. Other functions keep them, and so do CUDA
+ *    devices.
  *
  * CUDA devices differ in three ways:
  *  - Buffers lie in the GPU's memory: `const void*` / `void*` arguments are addresses there, which the host must not
@@ -566,8 +567,8 @@ ORTHO_API ortho_status ortho_random_permutation(uint64_t seed, int32_t purpose, 
  * is there, so the state after the last step is each sample's own last one.
  *
  * Sums. What is summed over samples (gradients of parameters, losses) is summed within leaves first, and then over a
- * binary tree, always in the same order. So a batch may be computed in parts, by several calls or machines, with the
- * bits of one call.
+ * binary tree, always in the same order. So a batch may be computed in parts, by several calls or machines. On a CPU
+ * they give the bits of one call; CUDA: where cuBLAS sums a batch of fewer products as one of more.
  *  - A leaf is some consecutive samples. The size of the batch alone decides how many leaves there are: the largest
  *    power of two, at most 16, with which a leaf has 16 samples or more; 1 for fewer than 32 samples.
  *  - Leaf i of L starts with sample B i / L, rounded down.
@@ -578,7 +579,8 @@ ORTHO_API ortho_status ortho_random_permutation(uint64_t seed, int32_t purpose, 
 /**
  * Which samples of a batch a call holds, where the batch is computed in parts. Sums over the samples are then given as
  * partial sums: the fewest nodes of the batch's tree that hold all its leaves and no others, in the order of the
- * samples. ortho_add_partial_sums puts parts together; the only partial sum of the whole batch is the sum.
+ * samples. ortho_add_partial_sums puts parts together, those of losses on a CPU device as ORTHO_FLOAT64; the only
+ * partial sum of the whole batch is the sum. Bits are those of one call where no part is added to what is there.
  */
 typedef struct ortho_batch_part {
     /** sizeof(ortho_batch_part) as the caller was compiled. */
@@ -589,7 +591,8 @@ typedef struct ortho_batch_part {
     int64_t batch;
     /** The first sample of the part, which starts a leaf. The part ends where a leaf ends. */
     int64_t first;
-    /** Elements from a partial sum to the next one in each buffer of gradients; 0 where there is only one. */
+    /** Elements from a partial sum to the next one in each buffer of gradients. Where there are several, at least as
+        many as the largest of these buffers has of one sum. Losses do not read it. */
     int64_t stride;
     /** Losses: how many rows of the whole batch count, over which the mean is taken; otherwise 0. */
     int64_t rows;
@@ -621,11 +624,11 @@ ORTHO_API ortho_status ortho_partial_sum_count(int64_t batch, int64_t first, int
  * @param batch          samples of the whole batch
  * @param first          the first sample of the part before
  * @param samples        of the part before
- * @param next_samples   of the part behind it
+ * @param next_samples   of the part after it
  * @param sums           [n, stride], changed in place: the partial sums of the part before become those of both parts.
  *                       n is the number of either, whichever is larger. The last one needs only count elements
  * @param stride         elements from a partial sum to the next, at least count
- * @param next_sums      [.., next_stride]: the partial sums of the part behind
+ * @param next_sums      [.., next_stride]: the partial sums of the part after
  * @param next_stride    likewise
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
@@ -715,11 +718,13 @@ ORTHO_API ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t laye
 
 /**
  * Tells how much memory the calls of a chain would take for a whole batch, before they are made. Where lengths differ,
- * a CPU also takes a copy of the inputs, T B D elements at most.
+ * a CPU also takes a copy of the inputs, T B D elements at most, and threads that work apart on a feedforward chain
+ * pack two layers each.
  * @param steps        T of a recurrent chain; 0 for a feedforward one
  * @param training     1: with what backward needs; 0: without
  * @param state_bytes  written: what a forward call keeps
- * @param sum_bytes    written: what a backward call takes for sums of gradients, 0 without training; null: not wanted
+ * @param sum_bytes    written: what a backward call takes for sums of gradients, 0 without training. CPU: with all
+ *                     threads of the device; CUDA: at most, and the chains of a device share it. Null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
 ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t steps, int64_t batch, int32_t training,
@@ -747,7 +752,7 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
  *         ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
  *         prepared, or that are not prepared for the call; CUDA: also if memory is needed or lengths are given while
- * the device's stream is captured
+ *         the device's stream is captured
  */
 ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, const int32_t* lengths,
                                            const ortho_batch_part* part, int64_t output_steps, int32_t training,
@@ -974,11 +979,11 @@ ORTHO_API ortho_status ortho_reverse(ortho_device* device, int32_t dtype, int64_
  * @param targets           [T, B] in the host's memory, each 0 to classes-1 in rows that count
  * @param loss              written, infinite if double is too small for the sum over the rows; may be null (CUDA:
  *                          without it and correct, nothing is waited for). With part: all partial sums of the losses of
- *                          the rows, one behind the other; the mean is the sum divided by part->rows
+ *                          the rows, one after another; the mean is the sum divided by part->rows
  * @param correct           written: rows that count, of this call, whose largest logit (the first one of equals) is the
  *                          target; may be null
- * @param logit_gradients   [T, B, classes], written: gradient of the mean loss, 0 in rows that do not count; may be
- * null
+ * @param logit_gradients   [T, B, classes], written: gradient of the mean loss, 0 in rows that do not count; null: not
+ *                          wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE;
  *         ORTHO_OUT_OF_MEMORY
  */
@@ -999,8 +1004,8 @@ ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t
  * @param predictions           [T, B, units], finite in rows that count
  * @param targets               [T, B, units], finite in rows that count
  * @param loss                  written, infinite if double is too small for the sum of squares; may be null (CUDA: then
- *                              nothing is waited for). With part: all partial sums of the squares, one behind the
- * other; the mean is the sum divided by part->rows and units
+ *                              nothing is waited for). With part: all partial sums of the squares, one after another;
+ *                              the mean is the sum divided by part->rows and units
  * @param prediction_gradients  [T, B, units], written: gradient of the mean loss, infinite where dtype cannot hold it,
  *                              0 in rows that do not count; may be null
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY

@@ -12,7 +12,8 @@ LossRows check_rows(int64_t steps, int64_t batch, const int32_t* lengths, const 
     if (part == nullptr && counted == 0)
         fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("lengths"),
              "are all 0; at least one must be above 0, for the mean to have rows");
-    return {steps, batch, lengths, check::loss_part(part, batch, "batch", counted)};
+    // Lengths that are all T are none.
+    return {steps, batch, counted < steps * batch ? lengths : nullptr, check::loss_part(part, batch, "batch", counted)};
 }
 
 void check_targets(const LossRows& rows, int64_t classes, const int32_t* targets) {

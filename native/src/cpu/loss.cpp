@@ -12,12 +12,16 @@ namespace {
 
 /**
  * Calls counted(begin, end) for rows of the call that count, and padding(begin, end) for those that do not. A run of
- * rows ends with the step at the latest.
+ * rows ends with the step, unless there is one leaf and no lengths.
  * @param samples  of the call
  * @param range    rows of these samples, counted from the first one: all samples of a step, then those of the next
  */
 template <class Counted, class Padding>
 void for_each_run(const LossRows& rows, Span samples, Span range, Counted&& counted, Padding&& padding) {
+    if (rows.lengths == nullptr && samples.size() == rows.part.batch) {
+        counted(range.begin, range.end); // the only leaf, whose rows follow each other
+        return;
+    }
     int64_t step = range.begin == 0 ? 0 : range.begin / samples.size();
     int64_t begin = samples.begin + range.begin - step * samples.size();
     for (int64_t left = range.size(); left > 0; ++step, begin = samples.begin) {

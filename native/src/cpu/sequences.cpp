@@ -13,15 +13,18 @@ int64_t length_of(const SequenceShape& shape, int64_t sample) {
     return shape.lengths == nullptr ? shape.steps : shape.lengths[sample];
 }
 
-/** Calls body(sample, first unit, units) for all samples, on the device's threads where the work is worth it. */
+/**
+ * Calls body(length, offset, units) for some units of a sample at a time, on the device's threads where the work is
+ * worth it.
+ */
 template <class Body> void for_each_column(CpuDevice& device, const SequenceShape& shape, Body&& body) {
     const int64_t pieces = (shape.units + units_together - 1) / units_together;
     const int64_t piece_work = shape.steps * std::min(shape.units, units_together);
     const int64_t block = std::max<int64_t>(1, flat_block / piece_work);
     for_each_block(device.pool, shape.batch * pieces, block, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-            const int64_t first = i % pieces * units_together;
-            body(i / pieces, first, std::min(units_together, shape.units - first));
+            const int64_t sample = i / pieces, first = i % pieces * units_together;
+            body(length_of(shape, sample), sample * shape.units + first, std::min(units_together, shape.units - first));
         }
     });
 }
@@ -30,9 +33,7 @@ template <class T> void pool_forward(CpuDevice& device, const PoolForward& call)
     const SequenceShape& shape = call.shape;
     const VectorKernels<T>& kernels = device.kernels.of<T>().vector;
     const int64_t stride = shape.batch * shape.units;
-    for_each_column(device, shape, [&](int64_t sample, int64_t first, int64_t units) {
-        const int64_t length = length_of(shape, sample);
-        const int64_t offset = sample * shape.units + first;
+    for_each_column(device, shape, [&](int64_t length, int64_t offset, int64_t units) {
         const T* const x = static_cast<const T*>(call.x) + offset;
         T* const y = static_cast<T*>(call.y) + offset;
         if (length == 0)
@@ -50,9 +51,7 @@ template <class T> void pool_backward(CpuDevice& device, const PoolBackward& cal
     const SequenceShape& shape = call.shape;
     const VectorKernels<T>& kernels = device.kernels.of<T>().vector;
     const int64_t stride = shape.batch * shape.units;
-    for_each_column(device, shape, [&](int64_t sample, int64_t first, int64_t units) {
-        const int64_t length = length_of(shape, sample);
-        const int64_t offset = sample * shape.units + first;
+    for_each_column(device, shape, [&](int64_t length, int64_t offset, int64_t units) {
         const T* const y_gradients = static_cast<const T*>(call.y_gradients) + offset;
         T* const x_gradients = static_cast<T*>(call.x_gradients) + offset;
         T shares[units_together];

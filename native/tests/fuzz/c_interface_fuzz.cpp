@@ -856,7 +856,9 @@ private:
             int64_t* const bytes = needed(&count_);
             say("ortho_chain_memory(%s, %" PRId64 ", %" PRId64 ", %d)", chain != nullptr ? "chain" : "null", steps,
                 batch, training);
-            returned(ortho_chain_memory(chain, steps, batch, training, bytes, nullptr), ok | argument | memory);
+            returned(
+                ortho_chain_memory(chain, steps, batch, training, bytes, random_.one_in(2) ? nullptr : &sum_bytes_),
+                ok | argument | memory);
         }
     }
 
@@ -1146,6 +1148,7 @@ private:
 
     const Run run_;
     Random random_;
+    int64_t sum_bytes_ = 0;
     std::vector<float> floats_ = std::vector<float>(slots * slot_elements);
     std::vector<double> doubles_ = std::vector<double>(slots * slot_elements);
     std::array<int32_t, 40> targets_{};

@@ -277,7 +277,8 @@ internal unsafe struct ortho_device_info
 /// <summary>
 /// Which samples of a batch a call holds, where the batch is computed in parts. Sums over the samples are then given as
 /// partial sums: the fewest nodes of the batch&apos;s tree that hold all its leaves and no others, in the order of the
-/// samples. ortho_add_partial_sums puts parts together; the only partial sum of the whole batch is the sum.
+/// samples. ortho_add_partial_sums puts parts together, those of losses on a CPU device as ORTHO_FLOAT64; the only
+/// partial sum of the whole batch is the sum. Bits are those of one call where no part is added to what is there.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ortho_batch_part
@@ -290,7 +291,10 @@ internal unsafe struct ortho_batch_part
     public long batch;
     /// <summary>The first sample of the part, which starts a leaf. The part ends where a leaf ends.</summary>
     public long first;
-    /// <summary>Elements from a partial sum to the next one in each buffer of gradients; 0 where there is only one.</summary>
+    /// <summary>
+    /// Elements from a partial sum to the next one in each buffer of gradients. Where there are several, at least as
+    /// many as the largest of these buffers has of one sum. Losses do not read it.
+    /// </summary>
     public long stride;
     /// <summary>Losses: how many rows of the whole batch count, over which the mean is taken; otherwise 0.</summary>
     public long rows;
@@ -373,7 +377,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 3;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "50b3cd80ed4dac4f6af118a790622fe02310f4e6f3cfb3a26401c723b6249cfa";
+    public const string HeaderHash = "578d36de6e362e0726cb6d2bde40d6a6c212c6bb068a3d439bd69df850dcb9cf";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -697,13 +701,13 @@ internal static unsafe partial class NativeMethods
     /// <param name="batch">samples of the whole batch</param>
     /// <param name="first">the first sample of the part before</param>
     /// <param name="samples">of the part before</param>
-    /// <param name="next_samples">of the part behind it</param>
+    /// <param name="next_samples">of the part after it</param>
     /// <param name="sums">
     /// [n, stride], changed in place: the partial sums of the part before become those of both parts.
     /// n is the number of either, whichever is larger. The last one needs only count elements
     /// </param>
     /// <param name="stride">elements from a partial sum to the next, at least count</param>
-    /// <param name="next_sums">[.., next_stride]: the partial sums of the part behind</param>
+    /// <param name="next_sums">[.., next_stride]: the partial sums of the part after</param>
     /// <param name="next_stride">likewise</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
@@ -737,12 +741,16 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>
     /// Tells how much memory the calls of a chain would take for a whole batch, before they are made. Where lengths differ,
-    /// a CPU also takes a copy of the inputs, T B D elements at most.
+    /// a CPU also takes a copy of the inputs, T B D elements at most, and threads that work apart on a feedforward chain
+    /// pack two layers each.
     /// </summary>
     /// <param name="steps">T of a recurrent chain; 0 for a feedforward one</param>
     /// <param name="training">1: with what backward needs; 0: without</param>
     /// <param name="state_bytes">written: what a forward call keeps</param>
-    /// <param name="sum_bytes">written: what a backward call takes for sums of gradients, 0 without training; null: not wanted</param>
+    /// <param name="sum_bytes">
+    /// written: what a backward call takes for sums of gradients, 0 without training. CPU: with all
+    /// threads of the device; CUDA: at most, and the chains of a device share it. Null: not wanted
+    /// </param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -1001,15 +1009,15 @@ internal static unsafe partial class NativeMethods
     /// <param name="loss">
     /// written, infinite if double is too small for the sum over the rows; may be null (CUDA:
     /// without it and correct, nothing is waited for). With part: all partial sums of the losses of
-    /// the rows, one behind the other; the mean is the sum divided by part-&gt;rows
+    /// the rows, one after another; the mean is the sum divided by part-&gt;rows
     /// </param>
     /// <param name="correct">
     /// written: rows that count, of this call, whose largest logit (the first one of equals) is the
     /// target; may be null
     /// </param>
     /// <param name="logit_gradients">
-    /// [T, B, classes], written: gradient of the mean loss, 0 in rows that do not count; may be
-    /// null
+    /// [T, B, classes], written: gradient of the mean loss, 0 in rows that do not count; null: not
+    /// wanted
     /// </param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT (a target outside the classes is named); ORTHO_NOT_FINITE;
@@ -1032,8 +1040,8 @@ internal static unsafe partial class NativeMethods
     /// <param name="targets">[T, B, units], finite in rows that count</param>
     /// <param name="loss">
     /// written, infinite if double is too small for the sum of squares; may be null (CUDA: then
-    /// nothing is waited for). With part: all partial sums of the squares, one behind the
-    /// other; the mean is the sum divided by part-&gt;rows and units
+    /// nothing is waited for). With part: all partial sums of the squares, one after another;
+    /// the mean is the sum divided by part-&gt;rows and units
     /// </param>
     /// <param name="prediction_gradients">
     /// [T, B, units], written: gradient of the mean loss, infinite where dtype cannot hold it,

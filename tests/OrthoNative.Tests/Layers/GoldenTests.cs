@@ -18,7 +18,7 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
     /// A saturated tanh needs it: φ' = 1 - a² is off by about 2 u whatever is left of it, so gradients have errors that are small beside
     /// those of the state but not beside themselves.
     /// </remarks>
-    private static readonly double s_doubleShare = 2 * Math.Pow(2, 24 - 53);
+    private static readonly double s_doubleFactor = 2 * Math.Pow(2, 24 - 53);
 
     [Test]
     public void Recurrent_layer_gives_the_golden_values(
@@ -57,12 +57,12 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
             (int)t, (k, sample) => Row(u, (k * b) + sample, d), Rows(golden.Numbers("x0"), n), (k, sample) => Row(c, (k * b) + sample, n));
         using (Assert.EnterMultipleScope())
         {
-            AssertClose(states, golden, "states", n, reference.StateBound, s_doubleShare);
-            AssertClose(Parameter(model, "0.weight").Gradient, golden, "dW", n * n, reference.WeightBound, s_doubleShare);
-            AssertClose(Parameter(model, "0.input_weight").Gradient, golden, "dV", n * d, reference.InputWeightBound, s_doubleShare);
-            AssertClose(Parameter(model, "0.bias").Gradient, golden, "db", n, reference.BiasBound, s_doubleShare);
-            AssertClose(model.InputGradient, golden, "du", d, reference.InputBound, s_doubleShare);
-            AssertClose(rnn.InitialStateGradient!, golden, "dx0", n, reference.InitialBound, s_doubleShare);
+            AssertClose(states, golden, "states", n, reference.StateBound, s_doubleFactor);
+            AssertClose(Parameter(model, "0.weight").Gradient, golden, "dW", n * n, reference.WeightBound, s_doubleFactor);
+            AssertClose(Parameter(model, "0.input_weight").Gradient, golden, "dV", n * d, reference.InputWeightBound, s_doubleFactor);
+            AssertClose(Parameter(model, "0.bias").Gradient, golden, "db", n, reference.BiasBound, s_doubleFactor);
+            AssertClose(model.InputGradient, golden, "du", d, reference.InputBound, s_doubleFactor);
+            AssertClose(rnn.InitialStateGradient!, golden, "dx0", n, reference.InitialBound, s_doubleFactor);
         }
     }
 
@@ -99,10 +99,10 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
             (int)l, (_, _) => throw new InvalidOperationException(), Rows(golden.Numbers("x0"), n), (k, sample) => k == l - 1 ? Row(c, sample, n) : null);
         using (Assert.EnterMultipleScope())
         {
-            AssertClose(output, golden, "output", n, reference.StateBound, s_doubleShare);
-            AssertClose(Parameter(model, "0.weight").Gradient, golden, "dW", n * n, reference.WeightBound, s_doubleShare);
-            AssertClose(Parameter(model, "0.bias").Gradient, golden, "db", n, reference.BiasBound, s_doubleShare);
-            AssertClose(model.InputGradient, golden, "dx0", n, reference.InitialBound, s_doubleShare);
+            AssertClose(output, golden, "output", n, reference.StateBound, s_doubleFactor);
+            AssertClose(Parameter(model, "0.weight").Gradient, golden, "dW", n * n, reference.WeightBound, s_doubleFactor);
+            AssertClose(Parameter(model, "0.bias").Gradient, golden, "db", n, reference.BiasBound, s_doubleFactor);
+            AssertClose(model.InputGradient, golden, "dx0", n, reference.InitialBound, s_doubleFactor);
         }
     }
 
@@ -126,12 +126,12 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
             lengths);
         using (Assert.EnterMultipleScope())
         {
-            AssertClose(result.States, golden, "states", n, reference.StateBound, share: 0);
-            AssertClose(result.WeightGradient, golden, "dW", n * n, reference.WeightBound, share: 0);
-            AssertClose(result.InputWeightGradient, golden, "dV", n * d, reference.InputWeightBound, share: 0);
-            AssertClose(result.BiasGradient, golden, "db", n, reference.BiasBound, share: 0);
-            AssertClose(result.InputGradient, golden, "du", d, reference.InputBound, share: 0);
-            AssertClose(result.InitialGradient, golden, "dx0", n, reference.InitialBound, share: 0);
+            AssertClose(result.States, golden, "states", n, reference.StateBound, factor: 0);
+            AssertClose(result.WeightGradient, golden, "dW", n * n, reference.WeightBound, factor: 0);
+            AssertClose(result.InputWeightGradient, golden, "dV", n * d, reference.InputWeightBound, factor: 0);
+            AssertClose(result.BiasGradient, golden, "db", n, reference.BiasBound, factor: 0);
+            AssertClose(result.InputGradient, golden, "du", d, reference.InputBound, factor: 0);
+            AssertClose(result.InitialGradient, golden, "dx0", n, reference.InitialBound, factor: 0);
             Assert.That(Values(result.InputGradient).Where((_, i) => double.IsNaN(u[i])), Is.All.Zero);
         }
     }
@@ -200,8 +200,8 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
     /// <param name="key">Which of its arrays is expected.</param>
     /// <param name="row">Numbers that make one state or one gradient, for which the bound holds.</param>
     /// <param name="floatBound">Largest norm of a row's error in float32, so of any of its numbers' too.</param>
-    /// <param name="share">Float64: what part of that bound is allowed, where it is more than the tolerance.</param>
-    private static void AssertClose(Tensor actual, Golden golden, string key, long row, double floatBound, double share)
+    /// <param name="factor">Float64: an error of this factor times <paramref name="floatBound"/> is allowed too. 0 allows the tolerance alone.</param>
+    private static void AssertClose(Tensor actual, Golden golden, string key, long row, double floatBound, double factor)
     {
         double[] values = Values(actual);
         double[] expected = golden.Numbers(key);
@@ -209,7 +209,7 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
         double[] difference = [.. values.Zip(expected, (x, y) => x - y)];
         if (actual.DType == DType.Float64)
         {
-            double bound = Math.Max(DoubleTolerance * expected.Max(Math.Abs), share * floatBound);
+            double bound = Math.Max(DoubleTolerance * expected.Max(Math.Abs), factor * floatBound);
             Assert.That(difference.Max(Math.Abs), Is.LessThanOrEqualTo(bound), key);
         }
         else

@@ -114,7 +114,7 @@ private:
     int64_t steps_of(int64_t steps) const { return spec.recurrent() ? steps : spec.layers; }
 
     Work work_of(const BatchRows& rows, const BatchPart& part) const {
-        // As if all samples took all steps: the number of threads does not change from batch to batch.
+        // As if all samples took as many steps as the longest: batches of one kind get the same number of threads.
         return {part.samples, Order::leaves_of_groups(parts_, part), rows.steps(), multiply_adds_of(part.samples),
                 Order::meets_at_every_step};
     }

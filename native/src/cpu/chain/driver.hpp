@@ -43,12 +43,11 @@ public:
             }
             if (segments.count() > 1)
                 states_.copy_rows(states_.state(0), states_.checkpoint(segment), share);
-            run_segment(member, segment, static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs), call.steps);
+            run_segment(member, segment, static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs));
         }
         if (call.outputs)
             repeat_last_states(member, rows_.of_lengths(member.rows, segments.steps, segments.steps), segments.steps,
-                               states_.state(segments.size(segments.count() - 1)), static_cast<T*>(call.outputs),
-                               call.steps);
+                               states_.state(segments.size(segments.count() - 1)), static_cast<T*>(call.outputs));
     }
 
     /** A member's part in a backward pass. */
@@ -81,7 +80,7 @@ public:
             if (segment < segments.count() - 1) {
                 states_.copy_rows(states_.checkpoint(segment), states_.state(0), share);
                 member.wait();
-                run_segment(member, segment, inputs, nullptr, segments.steps);
+                run_segment(member, segment, inputs, nullptr);
             }
             member.wait();
             BackwardStep<Num, Cell> step{
@@ -150,8 +149,8 @@ public:
 private:
     SampleOrder order() const { return rows_.order(); }
 
-    /** Forward through the steps of a segment, from state(0) to state(size). @param all_steps  of the call */
-    void run_segment(const Member& member, int64_t segment, const T* inputs, T* outputs, int64_t all_steps) const {
+    /** Forward through the steps of a segment, from state(0) to state(size). */
+    void run_segment(const Member& member, int64_t segment, const T* inputs, T* outputs) const {
         const StateLayout& layout = states_.layout();
         const int64_t first = states_.segments().first(segment);
         const Span columns = member.columns(parts_.weights.forward_tiles());
@@ -184,7 +183,7 @@ private:
             } else {
                 taking.move_to(step);
                 if (outputs)
-                    repeat_last_states(member, taking.changed(), step, states_.state(local), outputs, all_steps);
+                    repeat_last_states(member, taking.changed(), step, states_.state(local), outputs);
                 kernels.forward(forward, taking.taking(), columns.begin, columns.end);
             }
             order_.end_step(member);
@@ -194,17 +193,16 @@ private:
 
     /**
      * Writes the last states of samples as all outputs beyond their length.
-     * @param ended      rows of that length
-     * @param state      the state after so many steps
-     * @param all_steps  of the call
+     * @param ended  rows of that length
+     * @param state  the state after so many steps
      */
     void repeat_last_states(const Member& member, const BatchRows::Selected& ended, int64_t length, const T* state,
-                            T* outputs, int64_t all_steps) const {
+                            T* outputs) const {
         if (member.column_part != 0 || ended.count == 0)
             return;
         const StateLayout& layout = states_.layout();
-        const int64_t count = states_.output_of(all_steps);
-        for (int64_t output = std::max<int64_t>(0, states_.output_of(length)); output < count; ++output)
+        for (int64_t output = std::max<int64_t>(0, states_.output_of(length)); output < states_.output_steps();
+             ++output)
             for (const Span& range : ended)
                 kernels_.from_state(layout, order(), state, range, outputs + output * layout.batch * n_);
     }

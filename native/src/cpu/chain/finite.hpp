@@ -13,6 +13,9 @@
 
 namespace ortho::cpu {
 
+/** Values that are worth a task of a thread. */
+inline constexpr int64_t values_of_task = int64_t{1} << 16;
+
 /** One of `count` values from `begin` on is not finite. */
 template <class T> [[noreturn]] void fail_not_finite(const char* name, const T* values, int64_t begin, int64_t count) {
     const T* first =
@@ -25,7 +28,7 @@ template <class T> [[noreturn]] void fail_not_finite(const char* name, const T* 
 template <class T> void require_finite(CpuDevice& device, const char* name, const T* values, int64_t count) {
     if (!values)
         return;
-    constexpr int64_t block = int64_t(1) << 16;
+    constexpr int64_t block = values_of_task;
     const auto& all_finite = device.kernels.template of<T>().vector.all_finite;
     std::atomic<bool> found{false};
     for_each_task(device.pool, (count + block - 1) / block, [&](int64_t task, int) {
@@ -61,11 +64,13 @@ void require_finite(CpuDevice& device, const char* name, const T* values, const 
     };
     const auto& all_finite = device.kernels.template of<T>().vector.all_finite;
     std::atomic<bool> found{false};
-    for_each_task(device.pool, rows.steps(), [&](int64_t step, int) {
-        for_values(step, [&](int64_t begin, int64_t count) {
-            if (!all_finite(values + begin, count))
-                found = true;
-        });
+    const int64_t block = std::max<int64_t>(1, values_of_task / (call.batch * inputs)), steps = rows.steps();
+    for_each_task(device.pool, (steps + block - 1) / block, [&](int64_t task, int) {
+        for (int64_t step = task * block; step < std::min(steps, (task + 1) * block); ++step)
+            for_values(step, [&](int64_t begin, int64_t count) {
+                if (!all_finite(values + begin, count))
+                    found = true;
+            });
     });
     if (!found)
         return;

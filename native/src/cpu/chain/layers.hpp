@@ -39,7 +39,12 @@ public:
         while (packs && parts.spec.hidden_size >= least_to_share && owned % 2 == 0 &&
                part.samples / owned < least_samples)
             owned /= 2;
-        return owned;
+        // Two windows of a layer for each group, whose memory no caller asked for.
+        constexpr int64_t most_bytes = int64_t{1} << 26;
+        const auto too_much = [&] { return owned > 1 && 2 * owned * parts.sums.set_bytes() > most_bytes; };
+        while (too_much() && owned % 2 == 0)
+            owned /= 2;
+        return too_much() ? 1 : owned;
     }
     static constexpr bool meets_at_every_step = true;
 

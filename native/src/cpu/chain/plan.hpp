@@ -26,11 +26,11 @@ struct Work {
 };
 
 /**
- * Who does what. Threads form groups of equal size; each owns as many leaves as the others, and runs all steps of them
- * without waiting for other groups. Inside a group the members share the rows, whatever leaves these are of, or where
- * there are few rows the column tiles. At every step only those wait for each other that share out columns, or in a
- * feedforward chain, whose layers have weights of their own, all members. All members wait where a group sums over
- * rows, which in a recurrent chain it does once in many steps.
+ * Who does what. Threads form groups of equal size; each owns as many leaves as the others, or leaves of as many steps
+ * where lengths differ, and runs all steps of them without waiting for other groups. Inside a group the members share
+ * the rows, whatever leaves these are of, or where there are few rows the column tiles. At every step only those wait
+ * for each other that share out columns, or in a feedforward chain, whose layers have weights of their own, all
+ * members. All members wait where a group sums over rows, which in a recurrent chain it does once in many steps.
  *
  * So any number of threads has equal shares of the steps, and as many groups as divide both threads and leaves.
  */

@@ -82,9 +82,7 @@ public:
     }
 
     void forward(const ChainForward& call) override {
-        if (call.lengths != nullptr && is_captured(device.stream))
-            fail(ORTHO_INVALID_STATE, Argument{"lengths"},
-                 "is given while the stream is captured; a replay would not read the host's memory again");
+        refuse_captured_lengths(device, call.lengths);
         // What can fail for want of memory comes first, so that the forward pass before stays as it was.
         prepare_states(call);
         if (has_lengths_)
@@ -122,6 +120,9 @@ public:
     void backward(const ChainBackward& call) override {
         if (!ready_for_backward_)
             fail(ORTHO_INVALID_STATE, "backward needs a training forward call before it, one for each");
+        if (lengths_given_ && is_captured(device.stream))
+            fail(ORTHO_INVALID_STATE, "backward cannot be captured behind a forward call with lengths; a replay would "
+                                      "use those of another call");
         const auto* arriving = static_cast<const T*>(call.output_gradients);
         if (output_steps_ > 0 && arriving == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, Argument::missing("output_gradients"),
@@ -224,6 +225,7 @@ private:
         steps_ = call.steps;
         batch_ = call.batch;
         part_ = call.part;
+        lengths_given_ = call.lengths != nullptr;
         has_lengths_ = call.lengths != nullptr && std::any_of(call.lengths, call.lengths + call.batch,
                                                               [&](int32_t length) { return length != call.steps; });
         output_steps_ = call.output_steps;
@@ -536,6 +538,7 @@ private:
     int64_t steps_ = 0;
     int64_t batch_ = 0;
     BatchPart part_{};
+    bool lengths_given_ = false;
     bool has_lengths_ = false; // and they differ from steps_
     int64_t output_steps_ = 0;
     int64_t current_ = 0; // which gradient holds g

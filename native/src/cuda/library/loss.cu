@@ -223,6 +223,7 @@ void write_loss(const Report& report, const BatchPart& part, double mean_of, dou
 }
 
 template <class T> void softmax_cross_entropy(Device& device, const SoftmaxCrossEntropy& call) {
+    refuse_captured_lengths(device, call.rows.lengths);
     const int64_t count = call.rows.steps * call.rows.batch;
     // Rows' losses first, since they are the largest type.
     const int64_t loss_bytes = count * static_cast<int64_t>(sizeof(RowLoss));
@@ -257,6 +258,7 @@ template <class T> void softmax_cross_entropy(Device& device, const SoftmaxCross
 }
 
 template <class T> void mean_squared_error(Device& device, const MeanSquaredError& call) {
+    refuse_captured_lengths(device, call.rows.lengths);
     int64_t most_samples = 0;
     const Span held = call.rows.part.held();
     for (int64_t leaf = held.begin; leaf < held.end; ++leaf)

@@ -5,9 +5,17 @@
 
 #include "core/dtype.hpp"
 #include "cuda/library/device.hpp"
+#include "cuda/library/memory_pool.hpp"
 #include "model/operations.hpp"
 
 namespace ortho::cuda {
+
+/** @throws Error ORTHO_INVALID_STATE if lengths, which lie in the host's memory, are given during a caller's capture */
+inline void refuse_captured_lengths(const Device& device, const int32_t* lengths) {
+    if (lengths != nullptr && is_captured(device.stream))
+        fail(ORTHO_INVALID_STATE, Argument{"lengths"},
+             "is given while the stream is captured; a replay would not read the host's memory again");
+}
 
 // What the operations do on a GPU.
 #define ORTHO_DECLARE_RUN(Operation) void run(Device& device, const Operation& call);

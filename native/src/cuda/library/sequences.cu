@@ -8,6 +8,7 @@ namespace {
 SequenceShape on_device(Device& device, SequenceShape shape) {
     if (shape.lengths == nullptr)
         return shape;
+    refuse_captured_lengths(device, shape.lengths);
     int32_t* const lengths = device.scratch<int32_t>(shape.batch);
     copy_to_device(device, lengths, shape.lengths, shape.batch * static_cast<int64_t>(sizeof *lengths));
     shape.lengths = lengths;
