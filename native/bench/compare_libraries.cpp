@@ -213,10 +213,10 @@ public:
         return [this, &library, chain] {
             library.call(library.chain_forward(chain.get(), recurrent_ ? steps_ : 0, b_, nullptr, nullptr, 1,
                                                training_ ? 1 : 0, weights_.data(), given(input_weights_), bias_.data(),
-                                               given(inputs_), given(initial_), outputs_.data()));
+                                               given(inputs_), given(initial_), outputs_.data(), nullptr));
             if (training_)
                 library.call(library.chain_backward(chain.get(), 0, weights_.data(), given(input_weights_),
-                                                    bias_.data(), given(inputs_), output_gradients_.data(),
+                                                    bias_.data(), given(inputs_), output_gradients_.data(), nullptr,
                                                     weight_gradients_.data(), given(input_weight_gradients_),
                                                     bias_gradients_.data(), nullptr, nullptr));
         };

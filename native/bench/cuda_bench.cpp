@@ -169,7 +169,7 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     const auto forward = [&](int32_t training, const int32_t* lengths) {
         require(ortho_chain_forward(chain, recurrent ? steps : 0, o.batch, lengths, nullptr, 1, training, part(p, 0),
                                     recurrent ? part(p, 1) : nullptr, part(p, 2), recurrent ? data.data() : nullptr,
-                                    recurrent ? nullptr : data.data(), state.data()));
+                                    recurrent ? nullptr : data.data(), state.data(), nullptr));
         require(ortho_dense_forward(device, ORTHO_FLOAT32, o.batch, n, classes, part(p, 3), part(p, 4), state.data(),
                                     logits.data()));
     };
@@ -183,7 +183,7 @@ void run(ortho_device* device, const Options& o, const char* plan) {
                                      state.data(), logit_gradients.data(), part(g, 3), part(g, 4),
                                      state_gradients.data()));
         require(ortho_chain_backward(chain, 0, part(p, 0), recurrent ? part(p, 1) : nullptr, part(p, 2),
-                                     recurrent ? data.data() : nullptr, state_gradients.data(), part(g, 0),
+                                     recurrent ? data.data() : nullptr, state_gradients.data(), nullptr, part(g, 0),
                                      recurrent ? part(g, 1) : nullptr, part(g, 2), nullptr, nullptr));
         require(ortho_clip_gradient_norm(device, ORTHO_FLOAT32, count, g, 1, nullptr));
         require(ortho_adam_step(device, ORTHO_FLOAT32, count, p, g, first.data(), second.data(), ++step, 0.9, 0.999,

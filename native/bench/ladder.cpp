@@ -366,11 +366,11 @@ public:
     void forward(bool training) {
         require(ortho_chain_forward(chain_, steps_, step_.batch, nullptr, nullptr, 1, training ? 1 : 0,
                                     step_.weights.data(), step_.input_weights.data(), step_.bias.data(), inputs_.data(),
-                                    nullptr, outputs_.data()));
+                                    nullptr, outputs_.data(), nullptr));
     }
     void backward() {
         require(ortho_chain_backward(chain_, 0, step_.weights.data(), step_.input_weights.data(), step_.bias.data(),
-                                     inputs_.data(), outputs_.data(), weight_gradients_.data(),
+                                     inputs_.data(), outputs_.data(), nullptr, weight_gradients_.data(),
                                      input_weight_gradients_.data(), bias_gradients_.data(), nullptr, nullptr));
     }
 

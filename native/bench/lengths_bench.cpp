@@ -48,9 +48,9 @@ void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown)
         length = 1 + static_cast<int32_t>(random() % static_cast<uint32_t>(steps));
     const auto step = [&](const int32_t* lengths) {
         require(ortho_chain_forward(chain, steps, batch, lengths, nullptr, 1, 1, w.data(), v.data(), b.data(), u.data(),
-                                    nullptr, last.data()));
-        require(ortho_chain_backward(chain, 0, w.data(), v.data(), b.data(), u.data(), arriving.data(), dw.data(),
-                                     dv.data(), db.data(), nullptr, nullptr));
+                                    nullptr, last.data(), nullptr));
+        require(ortho_chain_backward(chain, 0, w.data(), v.data(), b.data(), u.data(), arriving.data(), nullptr,
+                                     dw.data(), dv.data(), db.data(), nullptr, nullptr));
     };
     const int32_t* const lengths[3] = {nullptr, all.data(), uniform.data()};
     std::vector<double> times[3], ratios[3];

@@ -48,7 +48,7 @@ void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown)
 
     const auto in_sequence = [&] {
         require(ortho_chain_forward(chain, steps, count, nullptr, nullptr, steps, 0, nullptr, nullptr, nullptr,
-                                    u.data(), nullptr, states.data()));
+                                    u.data(), nullptr, states.data(), nullptr));
     };
     const auto step_by_step = [&] {
         for (int64_t step = 0; step < steps; ++step)

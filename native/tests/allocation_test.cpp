@@ -242,14 +242,14 @@ struct World {
                                    p.output_steps, training, own ? chain_weights.data() : nullptr,
                                    own ? data_or_null(chain_input_weights) : nullptr, own ? chain_bias.data() : nullptr,
                                    data_or_null(of_larger ? larger_inputs : chain_inputs), initial.data(),
-                                   (of_larger ? larger_states : states).data());
+                                   (of_larger ? larger_states : states).data(), nullptr);
     }
     ortho_status backward(bool of_larger) {
         const bool own = prepared == nullptr;
         return ortho_chain_backward(
             chain, 1, own ? chain_weights.data() : nullptr, own ? data_or_null(chain_input_weights) : nullptr,
             own ? chain_bias.data() : nullptr, data_or_null(of_larger ? larger_inputs : chain_inputs),
-            (of_larger ? larger_arriving : arriving).data(), d_weights.data(), data_or_null(d_input_weights),
+            (of_larger ? larger_arriving : arriving).data(), nullptr, d_weights.data(), data_or_null(d_input_weights),
             d_bias.data(), data_or_null(d_inputs), d_initial.data());
     }
 };

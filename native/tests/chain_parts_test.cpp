@@ -67,12 +67,13 @@ Partial run_part(const Problem& p, const Chain& chain, int64_t batch, int64_t fi
         return values;
     };
     std::vector<float> dw = sums(weights.size()), dv = sums(input_weights.size()), db = sums(bias.size());
-    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, &part,
-                                             p.output_steps, 1, weights.data(), data_or_null(input_weights),
-                                             bias.data(), data_or_null(inputs), x0.data(), result.outputs.data())));
-    EXPECT_TRUE(succeeds(ortho_chain_backward(
-        chain, before != 0, weights.data(), data_or_null(input_weights), bias.data(), data_or_null(inputs),
-        arriving.data(), dw.data(), data_or_null(dv), db.data(), data_or_null(result.inputs), result.initial.data())));
+    EXPECT_TRUE(succeeds(ortho_chain_forward(
+        chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, &part, p.output_steps, 1, weights.data(),
+        data_or_null(input_weights), bias.data(), data_or_null(inputs), x0.data(), result.outputs.data(), nullptr)));
+    EXPECT_TRUE(
+        succeeds(ortho_chain_backward(chain, before != 0, weights.data(), data_or_null(input_weights), bias.data(),
+                                      data_or_null(inputs), arriving.data(), nullptr, dw.data(), data_or_null(dv),
+                                      db.data(), data_or_null(result.inputs), result.initial.data())));
     const auto split = [&](const std::vector<float>& values, size_t size) {
         std::vector<std::vector<float>> nodes;
         for (int64_t j = 0; j < cover.count(); ++j) {
@@ -284,7 +285,7 @@ TEST(ChainSums, Of_parts_that_are_none_are_refused) {
     std::vector<double> outputs(p.arriving.size());
     const auto forward = [&](const ortho_batch_part& part) {
         return ortho_chain_forward(chain, 3, 17, nullptr, &part, 1, 1, p.weights.data(), p.input_weights.data(),
-                                   p.bias.data(), p.inputs.data(), p.x0.data(), outputs.data());
+                                   p.bias.data(), p.inputs.data(), p.x0.data(), outputs.data(), nullptr);
     };
     // 140 samples are 8 leaves, which start with samples 0, 17, 35, 52, 70, 87, 105 and 122.
     ortho_batch_part good = ORTHO_BATCH_PART_INIT;
@@ -314,7 +315,7 @@ TEST(ChainSums, Of_parts_that_are_none_are_refused) {
     outputs.resize(two.arriving.size());
     const auto status =
         ortho_chain_forward(chain, 3, 50, nullptr, &part, 1, 1, two.weights.data(), two.input_weights.data(),
-                            two.bias.data(), two.inputs.data(), two.x0.data(), outputs.data());
+                            two.bias.data(), two.inputs.data(), two.x0.data(), outputs.data(), nullptr);
     EXPECT_TRUE(fails(status, ORTHO_INVALID_ARGUMENT, "part->stride is 24; it must be from 25 to "));
 }
 

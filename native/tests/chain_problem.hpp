@@ -272,11 +272,11 @@ template <class T> Result run(const Problem& p, const Chain& chain, const Arrays
     EXPECT_EQ(ORTHO_OK,
               ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, data_or_null(p.lengths),
                                   nullptr, p.output_steps, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                  a.inputs.data(), a.x0.data(), a.outputs.data()))
+                                  a.inputs.data(), a.x0.data(), a.outputs.data(), nullptr))
         << ortho_last_error();
     EXPECT_EQ(ORTHO_OK, ortho_chain_backward(chain, accumulate, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                             a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(),
-                                             a.du.data(), a.initial.data()))
+                                             a.inputs.data(), a.arriving.data(), nullptr, a.dw.data(), a.dv.data(),
+                                             a.db.data(), a.du.data(), a.initial.data()))
         << ortho_last_error();
     const auto doubles = [](const DeviceArray<T>& array) {
         const std::vector<T> values = array.values();
@@ -332,6 +332,62 @@ inline std::string describe(const Problem& p) {
            " model=" + std::to_string(p.model) + " filter=" + std::to_string(p.filter) +
            " activation=" + std::to_string(p.activation) + " threads=" + std::to_string(p.threads) +
            " outputs=" + std::to_string(p.output_steps);
+}
+
+/**
+ * Final states are the last outputs, bit for bit, and gradients at them do what those at the last outputs do, alone and
+ * beside others.
+ */
+inline void expect_final_states(const Device& device, Problem p, ortho_dtype dtype) {
+    SCOPED_TRACE(describe(p));
+    const auto test = [&]<class T>(T) {
+        const Chain chain(device, options_of(p, dtype));
+        const int64_t state = p.shape.batch * p.shape.units, steps = p.recurrent() ? p.shape.steps : 0;
+        // Multiples of 1/8, whose sums are exact in any order.
+        std::vector<double> last(static_cast<size_t>(state)), all(static_cast<size_t>(2 * state));
+        for (size_t i = 0; i < all.size(); ++i)
+            all[i] = static_cast<double>(i % 29) / 8 - 1.5;
+        for (size_t i = 0; i < last.size(); ++i)
+            last[i] = static_cast<double>(i % 17) / 8 - 1;
+        struct Call {
+            int64_t output_steps;
+            std::vector<double> arriving, last;
+        };
+        const auto run_call = [&](const Call& call) {
+            Problem of_call = p;
+            of_call.output_steps = call.output_steps;
+            of_call.arriving = call.arriving;
+            const Arrays<T> a(of_call, device.get());
+            const DeviceArray<T> states(device.get(), static_cast<size_t>(state), 7);
+            const DeviceArray<T> gradients(device.get(), convert<T>(call.last));
+            EXPECT_TRUE(succeeds(ortho_chain_forward(chain, steps, p.shape.batch, data_or_null(p.lengths), nullptr,
+                                                     call.output_steps, 1, a.weights.data(), a.input_weights.data(),
+                                                     a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data(),
+                                                     call.last.empty() ? nullptr : states.data())));
+            EXPECT_TRUE(succeeds(ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(),
+                                                      a.inputs.data(), a.arriving.data(), gradients.data(), a.dw.data(),
+                                                      a.dv.data(), a.db.data(), a.du.data(), a.initial.data())));
+            const auto doubles = [](const DeviceArray<T>& array) {
+                const std::vector<T> values = array.values();
+                return std::vector<double>(values.begin(), values.end());
+            };
+            Result result{{}, doubles(a.dw), doubles(a.dv), doubles(a.db), doubles(a.du), doubles(a.initial)};
+            result.outputs = doubles(call.last.empty() ? a.outputs : states);
+            return result;
+        };
+        expect_same_bits(run_call({1, last, {}}), run_call({0, {}, last}));
+        std::vector<double> sums = all;
+        for (size_t i = 0; i < last.size(); ++i)
+            sums[last.size() + i] += last[i];
+        const Result beside_others = run_call({2, all, last});
+        Result expected = run_call({2, sums, {}});
+        expected.outputs.erase(expected.outputs.begin(), expected.outputs.begin() + state);
+        expect_same_bits(expected, beside_others);
+    };
+    if (dtype == ORTHO_FLOAT32)
+        test(0.0F);
+    else
+        test(0.0);
 }
 
 } // namespace ortho::test

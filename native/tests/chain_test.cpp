@@ -249,11 +249,11 @@ TEST(Chain, Inference_gives_the_states_of_training) {
         std::vector<double> outputs(trained.outputs.size());
         ASSERT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.recurrent() ? 8 : 0, 3, nullptr, nullptr, 8, 0,
                                                 p.weights.data(), data_or_null(p.input_weights), p.bias.data(),
-                                                data_or_null(p.inputs), p.x0.data(), outputs.data()));
+                                                data_or_null(p.inputs), p.x0.data(), outputs.data(), nullptr));
         EXPECT_EQ(trained.outputs, outputs);
         EXPECT_EQ(ORTHO_INVALID_STATE,
                   ortho_chain_backward(chain, 0, p.weights.data(), data_or_null(p.input_weights), p.bias.data(),
-                                       data_or_null(p.inputs), p.arriving.data(), p.weights.data(),
+                                       data_or_null(p.inputs), p.arriving.data(), nullptr, p.weights.data(),
                                        data_or_null(p.input_weights), p.bias.data(), nullptr, nullptr));
         EXPECT_NE(nullptr, std::strstr(ortho_last_error(), "a training forward call"));
     }
@@ -358,7 +358,7 @@ TEST(Chain, Bad_calls_are_named_and_leave_the_chain_usable) {
     const auto forward = [&](int64_t steps, int64_t batch, int64_t output_steps, const double* weights,
                              const double* inputs, double* out) {
         return ortho_chain_forward(chain, steps, batch, nullptr, nullptr, output_steps, 1, weights,
-                                   p.input_weights.data(), p.bias.data(), inputs, p.x0.data(), out);
+                                   p.input_weights.data(), p.bias.data(), inputs, p.x0.data(), out, nullptr);
     };
     const auto expect = [&](ortho_status expected_status, const char* named, ortho_status status) {
         EXPECT_EQ(expected_status, status) << named;
@@ -374,7 +374,7 @@ TEST(Chain, Bad_calls_are_named_and_leave_the_chain_usable) {
     expect(ORTHO_INVALID_ARGUMENT, "inputs is null", forward(4, 3, 1, w, nullptr, out));
     expect(ORTHO_INVALID_ARGUMENT, "outputs is null", forward(4, 3, 1, w, u, nullptr));
     expect(ORTHO_INVALID_ARGUMENT, "chain is null",
-           ortho_chain_forward(nullptr, 1, 1, nullptr, nullptr, 1, 1, w, nullptr, w, nullptr, nullptr, out));
+           ortho_chain_forward(nullptr, 1, 1, nullptr, nullptr, 1, 1, w, nullptr, w, nullptr, nullptr, out, nullptr));
     std::vector<double> spoiled = p.inputs;
     spoiled[5] = std::numeric_limits<double>::quiet_NaN();
     expect(ORTHO_NOT_FINITE, "inputs[5] is NaN", forward(4, 3, 1, w, spoiled.data(), out));
@@ -390,13 +390,13 @@ TEST(Chain, States_beyond_memory_are_refused_with_the_arithmetic) {
     const Chain chain(device, options_of(p, ORTHO_FLOAT32));
     const std::vector<float> weights = convert<float>(p.weights), b = convert<float>(p.bias);
     EXPECT_TRUE(fails(ortho_chain_forward(chain, 1000000, 1000000, nullptr, nullptr, 0, 1, weights.data(), nullptr,
-                                          b.data(), nullptr, nullptr, nullptr),
+                                          b.data(), nullptr, nullptr, nullptr, nullptr),
                       ORTHO_OUT_OF_MEMORY,
                       "out of memory: 3.6 PiB needed for 1000000 steps x batch 1000000 x 512 units of float32 states "
                       "(fewer with checkpointing or a smaller batch), "));
     for (const int64_t steps : {INT64_MAX, INT64_MAX / 1024})
         EXPECT_EQ(ORTHO_OUT_OF_MEMORY, ortho_chain_forward(chain, steps, steps, nullptr, nullptr, 0, 1, weights.data(),
-                                                           nullptr, b.data(), nullptr, nullptr, nullptr));
+                                                           nullptr, b.data(), nullptr, nullptr, nullptr, nullptr));
 }
 
 #if defined(__GLIBC__) && !defined(ORTHO_SANITIZED)
@@ -415,7 +415,7 @@ TEST(Chain, States_beyond_memory_are_refused_with_the_arithmetic) {
     std::vector<float> outputs(1024);
     const auto forward = [&] {
         return ortho_chain_forward(chain, 0, 1, nullptr, nullptr, 1, 0, weights.data(), nullptr, bias.data(), nullptr,
-                                   x0.data(), outputs.data());
+                                   x0.data(), outputs.data(), nullptr);
     };
     // The states of one sample still find room in the heap, a matrix of 8 MB finds none.
     rlimit limit{};
@@ -453,7 +453,7 @@ TEST(Chain, Two_threads_in_one_chain_are_refused_or_served_never_mixed) {
         for (int i = 0; i < calls; ++i) {
             const ortho_status status =
                 ortho_chain_forward(chain, 200, 8, nullptr, nullptr, 1, 0, p.weights.data(), p.input_weights.data(),
-                                    p.bias.data(), p.inputs.data(), p.x0.data(), outputs.data());
+                                    p.bias.data(), p.inputs.data(), p.x0.data(), outputs.data(), nullptr);
             if (status == ORTHO_OK) {
                 ++served;
                 EXPECT_EQ(expected.outputs, outputs);
@@ -492,7 +492,7 @@ TEST(Chain, Tanh_keeps_its_promise_over_the_whole_range) {
             std::memcpy(&inputs[static_cast<size_t>(i)], &bits, sizeof bits);
         }
         ASSERT_EQ(ORTHO_OK, ortho_chain_forward(chain, 1, batch, nullptr, nullptr, 1, 0, &zero, &one, &zero,
-                                                inputs.data(), nullptr, outputs.data()))
+                                                inputs.data(), nullptr, outputs.data(), nullptr))
             << ortho_last_error();
         for (int64_t i = 0; i < batch; ++i) {
             const float x = inputs[static_cast<size_t>(i)], y = outputs[static_cast<size_t>(i)];
@@ -510,6 +510,51 @@ TEST(Chain, Tanh_keeps_its_promise_over_the_whole_range) {
         }
     }
     EXPECT_LE(worst, 4) << "ulp";
+}
+
+TEST(Chain, Final_states_are_the_last_outputs_and_take_their_gradients) {
+    for (const ortho_dtype dtype : {ORTHO_FLOAT32, ORTHO_FLOAT64})
+        for (const int64_t checkpoint_every : {0, 4})
+            for (const int32_t threads : {1, 3}) {
+                Problem p = make_problem({11, 37, 3, 21});
+                p.threads = threads;
+                p.checkpoint_every = checkpoint_every;
+                fill(p);
+                const Device device = make_device(threads);
+                expect_final_states(device, p, dtype);
+                for (int32_t b = 0; b < 37; ++b)
+                    p.lengths.push_back(b * 7 % 12);
+                expect_final_states(device, p, dtype);
+                p.lengths.assign(37, 0);
+                p.lengths[3] = 5; // fewer steps than the call has
+                expect_final_states(device, p, dtype);
+                Problem layers = make_problem({9, 5, 0, 18});
+                layers.model = ORTHO_FEEDFORWARD;
+                layers.checkpoint_every = checkpoint_every;
+                fill(layers);
+                expect_final_states(device, layers, dtype);
+            }
+}
+
+TEST(Chain, Gradients_at_final_states_must_be_finite) {
+    Problem p = make_problem({4, 3, 2, 5});
+    fill(p);
+    const Device device = make_device(1);
+    const Chain chain(device, options_of(p, ORTHO_FLOAT32));
+    const Arrays<float> a(p, device.get());
+    std::vector<float> last(15, 1.0F);
+    last[7] = std::numeric_limits<float>::infinity();
+    ASSERT_TRUE(
+        succeeds(ortho_chain_forward(chain, 4, 3, nullptr, nullptr, 1, 1, a.weights.data(), a.input_weights.data(),
+                                     a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data(), nullptr)));
+    const auto backward = [&] {
+        return ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(), a.inputs.data(),
+                                    a.arriving.data(), last.data(), a.dw.data(), a.dv.data(), a.db.data(), nullptr,
+                                    nullptr);
+    };
+    EXPECT_TRUE(fails(backward(), ORTHO_NOT_FINITE, "final_gradients[7] is Infinity; all values must be finite"));
+    last[7] = 0;
+    EXPECT_TRUE(succeeds(backward()));
 }
 
 } // namespace

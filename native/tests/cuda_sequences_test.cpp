@@ -105,12 +105,12 @@ struct BatchCall {
 template <class T> ortho_status forward(const Problem& p, ortho_chain* chain, const Arrays<T>& a, const BatchCall& of) {
     return ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, of.lengths, of.part,
                                p.output_steps, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                               a.inputs.data(), a.x0.data(), a.outputs.data());
+                               a.inputs.data(), a.x0.data(), a.outputs.data(), nullptr);
 }
 
 template <class T> ortho_status backward(ortho_chain* chain, const Arrays<T>& a, bool accumulate, T* dw, T* dv, T* db) {
     return ortho_chain_backward(chain, accumulate, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                a.inputs.data(), a.arriving.data(), dw, dv, db, a.du.data(), a.initial.data());
+                                a.inputs.data(), a.arriving.data(), nullptr, dw, dv, db, a.du.data(), a.initial.data());
 }
 
 template <class T> std::vector<double> doubles(const DeviceArray<T>& array) {
@@ -235,8 +235,30 @@ TEST_P(CudaSequences, Inference_gives_the_states_of_training) {
     const std::vector<float> trained = a.outputs.values();
     ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 11, 6, lengths.data(), nullptr, 11, 0, a.weights.data(),
                                              a.input_weights.data(), a.bias.data(), a.inputs.data(), a.x0.data(),
-                                             a.outputs.data())));
+                                             a.outputs.data(), nullptr)));
     EXPECT_EQ(trained, a.outputs.values());
+}
+
+TEST_P(CudaSequences, Final_states_are_the_last_outputs_and_take_their_gradients) {
+    const Plan plan(GetParam());
+    for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_CYCLE})
+        for (const int64_t checkpoint_every : {0, 4}) {
+            Problem p = make_problem({11, 37, 3, 21});
+            p.filter = filter;
+            p.checkpoint_every = checkpoint_every;
+            fill(p);
+            expect_final_states(cuda(), p, ORTHO_FLOAT32);
+            for (int32_t b = 0; b < 37; ++b)
+                p.lengths.push_back(b * 7 % 12);
+            expect_final_states(cuda(), p, ORTHO_FLOAT32);
+            expect_final_states(cuda(), p, ORTHO_FLOAT64);
+            Problem layers = make_problem({9, 5, 0, 18});
+            layers.model = ORTHO_FEEDFORWARD;
+            layers.filter = filter;
+            layers.checkpoint_every = checkpoint_every;
+            fill(layers);
+            expect_final_states(cuda(), layers, ORTHO_FLOAT32);
+        }
 }
 
 TEST_P(CudaSequences, All_samples_may_be_without_steps) {

@@ -161,13 +161,13 @@ TEST_P(CudaChain, Inference_gives_the_states_of_training) {
         const auto forward = [&](int32_t training) {
             EXPECT_TRUE(succeeds(ortho_chain_forward(chain, p.recurrent() ? 30 : 0, 3, nullptr, nullptr, 30, training,
                                                      a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                                     a.inputs.data(), a.x0.data(), a.outputs.data())));
+                                                     a.inputs.data(), a.x0.data(), a.outputs.data(), nullptr)));
             return a.outputs.values();
         };
         const std::vector<float> trained = forward(1);
         EXPECT_EQ(trained, forward(0));
         EXPECT_TRUE(fails(ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                               a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(),
+                                               a.inputs.data(), a.arriving.data(), nullptr, a.dw.data(), a.dv.data(),
                                                a.db.data(), nullptr, nullptr),
                           ORTHO_INVALID_STATE, "backward needs a training forward call"));
     }
@@ -274,7 +274,7 @@ template <class T> void expect_streams_of_a_chain(const Problem& p) {
     const Arrays<T> a(p, cuda().get());
     ASSERT_TRUE(succeeds(ortho_chain_forward(chain, steps, count, nullptr, nullptr, steps, 0, a.weights.data(),
                                              a.input_weights.data(), a.bias.data(), a.inputs.data(), nullptr,
-                                             a.outputs.data())));
+                                             a.outputs.data(), nullptr)));
     const std::vector<T> states = a.outputs.values();
     const std::vector<double> expected(states.begin(), states.end());
     const Streams streams(weights, count);
@@ -663,11 +663,11 @@ TEST(CudaFaults, A_second_launch_that_fails_is_named) {
     const Arrays<float> a(p, cuda().get());
     emulator().fail_next("cudaLaunchCooperativeKernel", launch_out_of_resources, 1);
     EXPECT_TRUE(fails(ortho_chain_forward(chain, 3, 200, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
-                                          a.bias.data(), nullptr, a.x0.data(), a.outputs.data()),
+                                          a.bias.data(), nullptr, a.x0.data(), a.outputs.data(), nullptr),
                       ORTHO_INTERNAL, "persistent_forward failed"));
     EXPECT_EQ(emulator().forget_failures(), 0);
     EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 3, 200, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
-                                             a.bias.data(), nullptr, a.x0.data(), a.outputs.data())));
+                                             a.bias.data(), nullptr, a.x0.data(), a.outputs.data(), nullptr)));
 }
 
 TEST(CudaChainPlans, All_layers_run_in_one_kernel_where_launches_would_take_longer) {
@@ -749,10 +749,10 @@ TEST(CudaChainPlans, Layers_take_weights_that_are_not_aligned_to_four_elements) 
     const Arrays<float> a(p, cuda().get()), b(shifted, cuda().get());
     const Result expected = run(p, chain, a);
     ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 0, 3, nullptr, nullptr, 1, 1, b.weights.data() + 1, nullptr,
-                                             b.bias.data(), nullptr, b.x0.data(), b.outputs.data())));
+                                             b.bias.data(), nullptr, b.x0.data(), b.outputs.data(), nullptr)));
     ASSERT_TRUE(succeeds(ortho_chain_backward(chain, 0, b.weights.data() + 1, nullptr, b.bias.data(), nullptr,
-                                              b.arriving.data(), b.dw.data() + 1, nullptr, b.db.data(), nullptr,
-                                              b.initial.data())));
+                                              b.arriving.data(), nullptr, b.dw.data() + 1, nullptr, b.db.data(),
+                                              nullptr, b.initial.data())));
     const auto doubles = [](const std::vector<float>& values, size_t first) {
         return std::vector<double>(values.begin() + static_cast<ptrdiff_t>(first), values.end());
     };
@@ -833,7 +833,7 @@ TEST(CudaValues, What_is_not_finite_is_reported_once_and_stops_the_optimizer) {
     const Arrays<float> a(p, cuda().get());
     ASSERT_TRUE(
         succeeds(ortho_chain_forward(chain, 4, 2, nullptr, nullptr, 1, 1, a.weights.data(), a.input_weights.data(),
-                                     a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data())));
+                                     a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data(), nullptr)));
     const DeviceArray<float> parameters(cuda().get(), 10, 1), gradients(cuda().get(), 10, 1);
     const ortho_parameter_group group{0, 10, 0.5, 0};
     ASSERT_TRUE(succeeds(ortho_sgd_step(cuda().get(), ORTHO_FLOAT32, 10, parameters.data(), gradients.data(), nullptr,
@@ -855,10 +855,10 @@ TEST(CudaValues, What_is_not_finite_before_the_first_step_is_named_by_the_model)
         const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
         const Arrays<float> a(p, cuda().get());
         const bool recurrent = model == ORTHO_RECURRENT;
-        ASSERT_TRUE(
-            succeeds(ortho_chain_forward(chain, recurrent ? 4 : 0, 2, nullptr, nullptr, 1, 1, a.weights.data(),
-                                         recurrent ? a.input_weights.data() : nullptr, a.bias.data(),
-                                         recurrent ? a.inputs.data() : nullptr, a.x0.data(), a.outputs.data())));
+        ASSERT_TRUE(succeeds(ortho_chain_forward(chain, recurrent ? 4 : 0, 2, nullptr, nullptr, 1, 1, a.weights.data(),
+                                                 recurrent ? a.input_weights.data() : nullptr, a.bias.data(),
+                                                 recurrent ? a.inputs.data() : nullptr, a.x0.data(), a.outputs.data(),
+                                                 nullptr)));
         EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, name));
     }
 }
@@ -1417,12 +1417,12 @@ TEST(CudaDevice, What_a_caller_captured_stays_valid_when_later_calls_need_more_m
         const auto train = [&](const Arrays<float>& a, int64_t batch) {
             const ortho_status status =
                 ortho_chain_forward(chain, 8, batch, nullptr, nullptr, 1, 1, a.weights.data(), a.input_weights.data(),
-                                    a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data());
+                                    a.bias.data(), a.inputs.data(), a.x0.data(), a.outputs.data(), nullptr);
             return status != ORTHO_OK
                        ? status
                        : ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                              a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(),
-                                              a.du.data(), a.initial.data());
+                                              a.inputs.data(), a.arriving.data(), nullptr, a.dw.data(), a.dv.data(),
+                                              a.db.data(), a.du.data(), a.initial.data());
         };
         Problem larger = p;
         larger.shape.batch = 31;
@@ -1721,10 +1721,10 @@ TEST(CudaBuffer, Memory_that_cannot_be_had_is_reported_with_what_is_free) {
     const Arrays<float> a(p, cuda().get());
     const int64_t steps = info.total_memory / 256;
     EXPECT_TRUE(fails(ortho_chain_forward(chain, steps, 1, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
-                                          a.bias.data(), nullptr, nullptr, a.outputs.data()),
+                                          a.bias.data(), nullptr, nullptr, a.outputs.data(), nullptr),
                       ORTHO_OUT_OF_MEMORY, "units of float32 states (fewer with checkpointing or a smaller batch)"));
     EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 2, 1, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
-                                             a.bias.data(), nullptr, nullptr, a.outputs.data())));
+                                             a.bias.data(), nullptr, nullptr, a.outputs.data(), nullptr)));
 }
 
 TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
@@ -1737,11 +1737,12 @@ TEST(CudaFaults, A_launch_that_fails_names_its_kernel) {
     for (int skip = 0;; ++skip) {
         ASSERT_LT(skip, 100);
         emulator().fail_next("cudaLaunchKernel", launch_failure, skip);
-        const bool forward = ortho_chain_forward(chain, 0, 2, nullptr, nullptr, 1, 1, a.weights.data(), nullptr,
-                                                 a.bias.data(), nullptr, a.x0.data(), a.outputs.data()) == ORTHO_OK;
+        const bool forward =
+            ortho_chain_forward(chain, 0, 2, nullptr, nullptr, 1, 1, a.weights.data(), nullptr, a.bias.data(), nullptr,
+                                a.x0.data(), a.outputs.data(), nullptr) == ORTHO_OK;
         if (forward &&
             ortho_chain_backward(chain, 0, a.weights.data(), nullptr, a.bias.data(), nullptr, a.arriving.data(),
-                                 a.dw.data(), nullptr, a.db.data(), nullptr, a.initial.data()) == ORTHO_OK)
+                                 nullptr, a.dw.data(), nullptr, a.db.data(), nullptr, a.initial.data()) == ORTHO_OK)
             break;
         messages += ortho_last_error();
     }
@@ -1817,10 +1818,10 @@ TEST(CudaFaults, Blocks_that_a_capture_would_refuse_leave_their_steps_to_other_k
         emulator().begin_capture(info.cuda_stream);
         EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 12, 5, nullptr, nullptr, 1, 1, arrays.weights.data(),
                                                  arrays.input_weights.data(), arrays.bias.data(), arrays.inputs.data(),
-                                                 arrays.x0.data(), arrays.outputs.data())));
+                                                 arrays.x0.data(), arrays.outputs.data(), nullptr)));
         EXPECT_TRUE(succeeds(ortho_chain_backward(
             chain, 0, arrays.weights.data(), arrays.input_weights.data(), arrays.bias.data(), arrays.inputs.data(),
-            arrays.arriving.data(), arrays.dw.data(), arrays.dv.data(), arrays.db.data(), nullptr, nullptr)));
+            arrays.arriving.data(), nullptr, arrays.dw.data(), arrays.dv.data(), arrays.db.data(), nullptr, nullptr)));
         void* const captured = emulator().end_capture(info.cuda_stream);
         c.refuse(false);
         EXPECT_GE(emulator().counters().launches - before, c.least_launches);
@@ -1874,11 +1875,11 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
         for (const int32_t* lengths : {static_cast<const int32_t*>(nullptr), some_lengths, some_lengths}) {
             then([&] {
                 return ortho_chain_forward(chain, 6, 2, lengths, nullptr, 1, 1, data, data, data, data, nullptr,
-                                           data + 512);
+                                           data + 512, nullptr);
             });
             then([&] {
-                return ortho_chain_backward(chain, 0, data, data, data, data, data + 512, data + 600, data + 700,
-                                            data + 720, nullptr, data + 730);
+                return ortho_chain_backward(chain, 0, data, data, data, data, data + 512, nullptr, data + 600,
+                                            data + 700, data + 720, nullptr, data + 730);
             });
         }
         then([&] {
@@ -2034,7 +2035,7 @@ struct FaultWorld {
     ortho_status forward(bool of_large, const int32_t* lengths = nullptr) {
         const Problem& p = of_large ? large : small;
         return ortho_chain_forward(*chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, lengths, nullptr, 1, 1,
-                                   of_chain(0), driven(1), of_chain(2), driven(3), of_chain(4), of_chain(6));
+                                   of_chain(0), driven(1), of_chain(2), driven(3), of_chain(4), of_chain(6), nullptr);
     }
     /** Where sequences have lengths: some shorter than others. */
     ortho_status forward_lengths() {
@@ -2043,8 +2044,8 @@ struct FaultWorld {
         return forward(false, small.recurrent() ? lengths.data() : nullptr);
     }
     ortho_status backward() {
-        return ortho_chain_backward(*chain, 1, of_chain(0), driven(1), of_chain(2), driven(3), of_chain(5), of_chain(7),
-                                    driven(8), of_chain(9), nullptr, of_chain(10));
+        return ortho_chain_backward(*chain, 1, of_chain(0), driven(1), of_chain(2), driven(3), of_chain(5), nullptr,
+                                    of_chain(7), driven(8), of_chain(9), nullptr, of_chain(10));
     }
     ortho_status train() {
         const ortho_status status = forward(false);

@@ -155,11 +155,11 @@ template <class T> void run_chain(Caller& caller, ortho_device* device, int32_t 
     caller.expect_success("chain_forward", [&] {
         return ortho_chain_forward(chain.get(), recurrent ? steps : 0, batch, nullptr, nullptr, steps, 1, w.data(),
                                    recurrent ? v.data() : nullptr, bias.data(), recurrent ? x.data() : nullptr,
-                                   x0.data(), y.data());
+                                   x0.data(), y.data(), nullptr);
     });
     caller.expect_success("chain_backward", [&] {
         return ortho_chain_backward(chain.get(), 0, w.data(), recurrent ? v.data() : nullptr, bias.data(),
-                                    recurrent ? x.data() : nullptr, last_only.data(), dw.data(),
+                                    recurrent ? x.data() : nullptr, last_only.data(), nullptr, dw.data(),
                                     recurrent ? dv.data() : nullptr, db.data(), recurrent ? dx.data() : nullptr,
                                     dx0.data());
     });

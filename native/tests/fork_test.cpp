@@ -265,7 +265,7 @@ struct LongProblem {
     ortho_status forward(ortho_chain* chain, int64_t steps, const float* w, const float* v, const float* b) const {
         std::vector<float> outputs(40 * 64);
         return ortho_chain_forward(chain, steps, 40, nullptr, nullptr, 1, 0, w, v, b, inputs.data(), nullptr,
-                                   outputs.data());
+                                   outputs.data(), nullptr);
     }
 
     Problem p = make_problem({20000, 40, 1, 64});

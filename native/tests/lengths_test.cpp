@@ -281,7 +281,7 @@ TEST(Lengths, Inference_gives_the_states_of_training) {
     const Arrays<float> a(p, device.get());
     ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 25, 33, p.lengths.data(), nullptr, 25, 0, a.weights.data(),
                                              a.input_weights.data(), a.bias.data(), a.inputs.data(), a.x0.data(),
-                                             a.outputs.data())));
+                                             a.outputs.data(), nullptr)));
     const std::vector<float> outputs = a.outputs.values();
     EXPECT_EQ(trained.outputs, std::vector<double>(outputs.begin(), outputs.end()));
 }
@@ -312,7 +312,7 @@ TEST(Lengths, Values_are_checked_within_the_lengths_alone) {
     const Arrays<float> a(p, device.get());
     EXPECT_TRUE(fails(ortho_chain_forward(chain, 4, 3, p.lengths.data(), nullptr, 1, 1, a.weights.data(),
                                           a.input_weights.data(), a.bias.data(), a.inputs.data(), a.x0.data(),
-                                          a.outputs.data()),
+                                          a.outputs.data(), nullptr),
                       ORTHO_NOT_FINITE, "inputs[7] is -Infinity; all values must be finite"));
 }
 
@@ -326,14 +326,14 @@ TEST(Lengths, That_are_wrong_are_named_and_leave_the_forward_pass_before) {
     const auto forward = [&](const std::vector<int32_t>& lengths) {
         return ortho_chain_forward(chain, 4, 3, data_or_null(lengths), nullptr, 1, 1, a.weights.data(),
                                    a.input_weights.data(), a.bias.data(), a.inputs.data(), a.x0.data(),
-                                   a.outputs.data());
+                                   a.outputs.data(), nullptr);
     };
     ASSERT_TRUE(succeeds(forward({})));
     EXPECT_TRUE(is_refused(forward({1, 5, 2}), "lengths[1] is 5; it must be from 0 to 4"));
     EXPECT_TRUE(is_refused(forward({1, 2, -1}), "lengths[2] is -1; it must be from 0 to 4"));
     ASSERT_TRUE(succeeds(ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                              a.inputs.data(), a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(),
-                                              a.du.data(), a.initial.data())));
+                                              a.inputs.data(), a.arriving.data(), nullptr, a.dw.data(), a.dv.data(),
+                                              a.db.data(), a.du.data(), a.initial.data())));
     const std::vector<float> gradients = a.dw.values();
     EXPECT_EQ(expected.weights, std::vector<double>(gradients.begin(), gradients.end()));
 
@@ -344,7 +344,7 @@ TEST(Lengths, That_are_wrong_are_named_and_leave_the_forward_pass_before) {
     const Arrays<float> b(layers, device.get());
     const int32_t lengths[] = {1, 1, 1};
     EXPECT_TRUE(is_refused(ortho_chain_forward(feedforward, 0, 3, lengths, nullptr, 1, 1, b.weights.data(), nullptr,
-                                               b.bias.data(), nullptr, b.x0.data(), b.outputs.data()),
+                                               b.bias.data(), nullptr, b.x0.data(), b.outputs.data(), nullptr),
                            "lengths is given; it must be null where the chain is feedforward"));
 }
 
@@ -367,12 +367,12 @@ TEST(Lengths, Steps_that_all_samples_lack_are_not_read) {
     ASSERT_EQ(readable % page, 0u);
     ASSERT_EQ(mprotect(static_cast<char*>(memory) + readable, bytes - readable, PROT_NONE), 0);
     const Arrays<float> a(p, device.get());
-    EXPECT_TRUE(
-        succeeds(ortho_chain_forward(chain, 8, 3, p.lengths.data(), nullptr, 1, 1, a.weights.data(),
-                                     a.input_weights.data(), a.bias.data(), memory, a.x0.data(), a.outputs.data())));
+    EXPECT_TRUE(succeeds(ortho_chain_forward(chain, 8, 3, p.lengths.data(), nullptr, 1, 1, a.weights.data(),
+                                             a.input_weights.data(), a.bias.data(), memory, a.x0.data(),
+                                             a.outputs.data(), nullptr)));
     EXPECT_TRUE(succeeds(ortho_chain_backward(chain, 0, a.weights.data(), a.input_weights.data(), a.bias.data(), memory,
-                                              a.arriving.data(), a.dw.data(), a.dv.data(), a.db.data(), a.du.data(),
-                                              a.initial.data())));
+                                              a.arriving.data(), nullptr, a.dw.data(), a.dv.data(), a.db.data(),
+                                              a.du.data(), a.initial.data())));
     const std::vector<float> gradients = a.dv.values();
     EXPECT_EQ(expected.input_weights, std::vector<double>(gradients.begin(), gradients.end()));
     munmap(memory, bytes);

@@ -68,9 +68,10 @@ template <class T> Result run_prepared(const Problem& p, ortho_chain* chain, ort
     const Arrays<T> a(p, device);
     EXPECT_TRUE(succeeds(ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, nullptr, nullptr,
                                              p.output_steps, 1, nullptr, nullptr, nullptr, a.inputs.data(), a.x0.data(),
-                                             a.outputs.data())));
-    EXPECT_TRUE(succeeds(ortho_chain_backward(chain, 0, nullptr, nullptr, nullptr, a.inputs.data(), a.arriving.data(),
-                                              a.dw.data(), a.dv.data(), a.db.data(), a.du.data(), a.initial.data())));
+                                             a.outputs.data(), nullptr)));
+    EXPECT_TRUE(
+        succeeds(ortho_chain_backward(chain, 0, nullptr, nullptr, nullptr, a.inputs.data(), a.arriving.data(), nullptr,
+                                      a.dw.data(), a.dv.data(), a.db.data(), a.du.data(), a.initial.data())));
     const auto doubles = [](const DeviceArray<T>& array) { return doubles_of(array.values()); };
     return {doubles(a.outputs), doubles(a.dw), doubles(a.dv), doubles(a.db), doubles(a.du), doubles(a.initial)};
 }

@@ -77,11 +77,11 @@ struct World {
 
     ortho_status forward(int64_t steps, int64_t batch, int64_t output_steps) {
         return ortho_chain_forward(recurrent, steps, batch, nullptr, nullptr, output_steps, 1, a.data(), a.data(),
-                                   a.data(), a.data(), nullptr, b.data());
+                                   a.data(), a.data(), nullptr, b.data(), nullptr);
     }
     ortho_status layers_forward(int64_t steps, int64_t batch) {
         return ortho_chain_forward(layers, steps, batch, nullptr, nullptr, 1, 1, a.data(), nullptr, a.data(), nullptr,
-                                   a.data(), b.data());
+                                   a.data(), b.data(), nullptr);
     }
     ortho_status create(const Problem& p, const std::function<void(ortho_chain_options&)>& change) {
         ortho_chain_options options = options_of(p, ORTHO_FLOAT32);

@@ -22,7 +22,7 @@ template <class T> std::vector<T> states_of_chain(Problem p, const Device& devic
     std::vector<T> states(static_cast<size_t>(p.shape.steps * p.shape.batch * p.shape.units));
     EXPECT_TRUE(
         succeeds(ortho_chain_forward(chain, p.shape.steps, p.shape.batch, nullptr, nullptr, p.shape.steps, 0, w.data(),
-                                     data_or_null(v), b.data(), data_or_null(u), nullptr, states.data())));
+                                     data_or_null(v), b.data(), data_or_null(u), nullptr, states.data(), nullptr)));
     return states;
 }
 
@@ -225,7 +225,7 @@ TEST(Streams, Weights_prepared_anew_are_used_from_the_next_step_on) {
                b = convert<float>(other.bias);
     std::vector<float> expected(states.size());
     ASSERT_TRUE(succeeds(ortho_chain_forward(chain, 1, batch, nullptr, nullptr, 1, 0, w.data(), v.data(), b.data(),
-                                             all.input(1, 0), states.data(), expected.data())));
+                                             all.input(1, 0), states.data(), expected.data(), nullptr)));
     EXPECT_EQ(outputs, expected);
 }
 

@@ -76,8 +76,9 @@ Trained train(ortho_chain_model model, int threads) {
     const Parts p(result.parameters.data(), layers), g(gradients.data(), layers);
     const ortho_parameter_group all{0, count, 0.02, 0};
     const auto forward = [&](const float* input_weights, const float* data, const float* initial) {
-        EXPECT_TRUE(succeeds(ortho_chain_forward(chain.get(), recurrent ? length : 0, batch, nullptr, nullptr, 1, 1,
-                                                 p.weights, input_weights, p.bias, data, initial, states.data())));
+        EXPECT_TRUE(
+            succeeds(ortho_chain_forward(chain.get(), recurrent ? length : 0, batch, nullptr, nullptr, 1, 1, p.weights,
+                                         input_weights, p.bias, data, initial, states.data(), nullptr)));
     };
     for (int step = 1; step <= training_steps; ++step) {
         if (recurrent) {
@@ -99,12 +100,12 @@ Trained train(ortho_chain_model model, int threads) {
                                                   g.readout_bias, state_gradients.data())));
         if (recurrent) {
             EXPECT_TRUE(succeeds(ortho_chain_backward(chain.get(), 0, p.weights, p.input_weights, p.bias, x.data(),
-                                                      state_gradients.data(), g.weights, g.input_weights, g.bias,
-                                                      nullptr, nullptr)));
+                                                      state_gradients.data(), nullptr, g.weights, g.input_weights,
+                                                      g.bias, nullptr, nullptr)));
         } else {
             EXPECT_TRUE(succeeds(ortho_chain_backward(chain.get(), 0, p.weights, nullptr, p.bias, nullptr,
-                                                      state_gradients.data(), g.weights, nullptr, g.bias, nullptr,
-                                                      start_gradients.data())));
+                                                      state_gradients.data(), nullptr, g.weights, nullptr, g.bias,
+                                                      nullptr, start_gradients.data())));
             EXPECT_TRUE(
                 succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT32, nullptr, 0, 1, batch, inputs, units, nullptr,
                                               x.data(), start_gradients.data(), g.input_weights, nullptr, nullptr)));

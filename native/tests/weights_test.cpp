@@ -131,7 +131,7 @@ TEST(Weights, Training_is_added_to_a_version) {
     const auto forward = [&](int32_t training) {
         const Arrays<float> a(v.first, v.device.get());
         return ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 1, training, nullptr, nullptr, nullptr,
-                                   a.inputs.data(), nullptr, a.outputs.data());
+                                   a.inputs.data(), nullptr, a.outputs.data(), nullptr);
     };
     EXPECT_TRUE(fails(forward(0), ORTHO_INVALID_STATE, "prepared is not prepared; prepare it first"));
     v.weights.prepare<float>(v.first, 3, false);
@@ -151,10 +151,10 @@ TEST(Weights, Backward_after_another_content_is_refused) {
     const Arrays<float> a(v.first, v.device.get());
     const auto forward = [&] {
         return ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 1, 1, nullptr, nullptr, nullptr, a.inputs.data(),
-                                   a.x0.data(), a.outputs.data());
+                                   a.x0.data(), a.outputs.data(), nullptr);
     };
     const auto backward = [&] {
-        return ortho_chain_backward(chain, 0, nullptr, nullptr, nullptr, a.inputs.data(), a.arriving.data(),
+        return ortho_chain_backward(chain, 0, nullptr, nullptr, nullptr, a.inputs.data(), a.arriving.data(), nullptr,
                                     a.dw.data(), a.dv.data(), a.db.data(), a.du.data(), a.initial.data());
     };
     const auto needs_forward = [&] {
@@ -202,10 +202,10 @@ TEST(Weights, Bad_calls_are_named) {
     EXPECT_TRUE(is_refused(ortho_weights_prepare(v.weights, 1, 1, w, w, nullptr), "bias"));
     // A chain on prepared weights takes none.
     EXPECT_TRUE(is_refused(ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 0, 0, w, nullptr, nullptr,
-                                               a.inputs.data(), nullptr, nullptr),
+                                               a.inputs.data(), nullptr, nullptr, nullptr),
                            "weights is given"));
     EXPECT_TRUE(is_refused(ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 0, 0, nullptr, nullptr, w,
-                                               a.inputs.data(), nullptr, nullptr),
+                                               a.inputs.data(), nullptr, nullptr, nullptr),
                            "bias is given"));
     ortho_weights_free(nullptr);
 }
@@ -283,7 +283,7 @@ TEST(Weights, Preparing_during_calls_is_refused_or_done_never_mixed) {
             while (!stop) {
                 const ortho_status status =
                     ortho_chain_forward(chain, 6, 5, nullptr, nullptr, 1, 0, nullptr, nullptr, nullptr, a.inputs.data(),
-                                        a.x0.data(), a.outputs.data());
+                                        a.x0.data(), a.outputs.data(), nullptr);
                 if (status != ORTHO_OK && status != ORTHO_INVALID_STATE)
                     ++unexpected;
                 const std::vector<double> got = doubles_of(a.outputs.values());

@@ -128,7 +128,7 @@ internal sealed unsafe class ChainCall(
             NativeMethods.ortho_chain_backward(
                 chain.Pointer, 0,
                 TensorMemory.Address(dense[Weight]), TensorMemory.Address(dense[InputWeight]), TensorMemory.Address(dense[Bias]),
-                recurrent ? TensorMemory.Address(dense[Inputs]) : null, TensorMemory.Address(dense[^1]),
+                recurrent ? TensorMemory.Address(dense[Inputs]) : null, TensorMemory.Address(dense[^1]), null,
                 TensorMemory.Address(gradients[Weight]), TensorMemory.Address(gradients[InputWeight]), TensorMemory.Address(gradients[Bias]),
                 recurrent ? TensorMemory.Address(gradients[Inputs]) : null,
                 TensorMemory.Address(gradients[recurrent ? Initial : Inputs])).ThrowOnFailure();
@@ -166,7 +166,7 @@ internal sealed unsafe class ChainCall(
             chain.Pointer, steps, rows, null, null, outputSteps, keepsStates ? 1 : 0,
             TensorMemory.Address(dense[Weight]), TensorMemory.Address(dense[InputWeight]), TensorMemory.Address(dense[Bias]),
             steps > 0 ? TensorMemory.Address(dense[Inputs]) : null,
-            TensorMemory.Address(dense[steps > 0 ? Initial : Inputs]), TensorMemory.Address(output)).ThrowOnFailure("input");
+            TensorMemory.Address(dense[steps > 0 ? Initial : Inputs]), TensorMemory.Address(output), null).ThrowOnFailure("input");
         long bytes;
         NativeMethods.ortho_chain_memory(chain.Pointer, steps, rows, keepsStates ? 1 : 0, &bytes, null).ThrowOnFailure("input");
         handle.AddStatePressure(bytes);

@@ -78,7 +78,7 @@ extern "C" {
 #endif
 
 /** Version of this interface; a library that reports another one must not be used with this header. */
-#define ORTHO_ABI_VERSION 3u
+#define ORTHO_ABI_VERSION 4u
 
 /** The result of a function. */
 typedef enum ortho_status {
@@ -749,6 +749,7 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  * @param initial        x_0: [B, N]; null: zeros
  * @param outputs        [K, B, N], written: the last K states in the order of time; null where K is 0. Beyond a
  *                       sample's length its last state is repeated
+ * @param final_states   [B, N], written: the state of each sample after its last step; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
  *         ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
  *         prepared, or that are not prepared for the call; CUDA: also if memory is needed or lengths are given while
@@ -757,7 +758,7 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
 ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, const int32_t* lengths,
                                            const ortho_batch_part* part, int64_t output_steps, int32_t training,
                                            const void* weights, const void* input_weights, const void* bias,
-                                           const void* inputs, const void* initial, void* outputs);
+                                           const void* inputs, const void* initial, void* outputs, void* final_states);
 
 /**
  * Backpropagates through the last forward call, made with training = 1; once for each such call. Any later forward call
@@ -775,6 +776,8 @@ ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, in
  * @param bias                   b as given to forward; null likewise
  * @param inputs                 u as given to forward
  * @param output_gradients       [K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too
+ * @param final_gradients        [B, N]: gradients at the states after the last steps, all finite, beside those that
+ *                               output_gradients has; null: zeros
  * @param weight_gradients       shaped as W. If forward was given a part: all partial sums, each shaped as W,
  *                               part->stride elements apart; so it is with the next two
  * @param input_weight_gradients shaped as V; null where D is 0
@@ -788,9 +791,9 @@ ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, in
  */
 ORTHO_API ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const void* weights,
                                             const void* input_weights, const void* bias, const void* inputs,
-                                            const void* output_gradients, void* weight_gradients,
-                                            void* input_weight_gradients, void* bias_gradients, void* input_gradients,
-                                            void* initial_gradients);
+                                            const void* output_gradients, const void* final_gradients,
+                                            void* weight_gradients, void* input_weight_gradients, void* bias_gradients,
+                                            void* input_gradients, void* initial_gradients);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Prepared weights: packed and converted once for each change of the parameters, instead of in each call of a chain. */

@@ -55,9 +55,9 @@ void check_steps(const ChainSpec& spec, int64_t steps, int64_t batch) {
 
 /** The arrays of a backward call hold what the forward pass before it asks for. */
 void check_backward_arrays(const ortho_chain& chain, const void* weights, const void* input_weights, const void* bias,
-                           const void* inputs, const void* output_gradients, const void* weight_gradients,
-                           const void* input_weight_gradients, const void* bias_gradients, const void* input_gradients,
-                           const void* initial_gradients) {
+                           const void* inputs, const void* output_gradients, const void* final_gradients,
+                           const void* weight_gradients, const void* input_weight_gradients, const void* bias_gradients,
+                           const void* input_gradients, const void* initial_gradients) {
     const auto& [steps, batch, output_steps, part] = chain.pass;
     if (batch == 0)
         return; // there was none, which the chain refuses
@@ -70,6 +70,7 @@ void check_backward_arrays(const ortho_chain& chain, const void* weights, const 
     arrays.optional("inputs", inputs, steps * batch * spec.input_size);
     if (output_steps > 0)
         arrays.optional("output_gradients", output_gradients, output_steps * batch * units);
+    arrays.optional("final_gradients", final_gradients, batch * units);
     const int64_t before_last = (part.sums().count() - 1) * part.stride;
     arrays.needed("weight_gradients", weight_gradients, before_last + matrices * units * units);
     arrays.optional("input_weight_gradients", input_weight_gradients, before_last + units * spec.input_size);
@@ -130,7 +131,7 @@ ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t steps, int64_t
 ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batch, const int32_t* lengths,
                                  const ortho_batch_part* part, int64_t output_steps, int32_t training,
                                  const void* weights, const void* input_weights, const void* bias, const void* inputs,
-                                 const void* initial, void* outputs) {
+                                 const void* initial, void* outputs, void* final_states) {
     return guard([&] {
         check_chain(chain);
         const ChainSpec& spec = chain->spec;
@@ -152,6 +153,7 @@ ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batc
         arrays.optional("initial", initial, batch * units);
         if (output_steps > 0)
             arrays.needed("outputs", outputs, output_steps * batch * units);
+        arrays.optional("final_states", final_states, batch * units);
         const InUse in_use(chain->in_use, "chain");
         const ChainForward call{
             .steps = steps,
@@ -165,7 +167,8 @@ ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batc
             .bias = bias,
             .inputs = inputs,
             .initial = initial,
-            .outputs = output_steps > 0 ? outputs : nullptr};
+            .outputs = output_steps > 0 ? outputs : nullptr,
+            .final_states = final_states};
         std::optional<ReadingWeights> reading;
         if (chain->weights)
             reading.emplace(chain->weights, call.training);
@@ -177,8 +180,9 @@ ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batc
 
 ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const void* weights,
                                   const void* input_weights, const void* bias, const void* inputs,
-                                  const void* output_gradients, void* weight_gradients, void* input_weight_gradients,
-                                  void* bias_gradients, void* input_gradients, void* initial_gradients) {
+                                  const void* output_gradients, const void* final_gradients, void* weight_gradients,
+                                  void* input_weight_gradients, void* bias_gradients, void* input_gradients,
+                                  void* initial_gradients) {
     return guard([&] {
         check_chain(chain);
         const bool driven = chain->spec.input_size > 0;
@@ -191,14 +195,16 @@ ortho_status ortho_chain_backward(ortho_chain* chain, int32_t accumulate, const 
         if (!driven)
             check_given("input_gradients", input_gradients, false);
         const InUse in_use(chain->in_use, "chain");
-        check_backward_arrays(*chain, weights, input_weights, bias, inputs, output_gradients, weight_gradients,
-                              input_weight_gradients, bias_gradients, input_gradients, initial_gradients);
+        check_backward_arrays(*chain, weights, input_weights, bias, inputs, output_gradients, final_gradients,
+                              weight_gradients, input_weight_gradients, bias_gradients, input_gradients,
+                              initial_gradients);
         const ChainBackward call{.accumulate = accumulate == 1,
                                  .weights = weights,
                                  .input_weights = input_weights,
                                  .bias = bias,
                                  .inputs = inputs,
                                  .output_gradients = output_gradients,
+                                 .final_gradients = final_gradients,
                                  .weight_gradients = weight_gradients,
                                  .input_weight_gradients = input_weight_gradients,
                                  .bias_gradients = bias_gradients,

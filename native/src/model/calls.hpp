@@ -23,6 +23,7 @@ struct ChainForward {
     const void* inputs;
     const void* initial;
     void* outputs;
+    void* final_states;
 };
 
 /** Arguments of ortho_chain_backward. */
@@ -33,6 +34,7 @@ struct ChainBackward {
     const void* bias;
     const void* inputs;
     const void* output_gradients;
+    const void* final_gradients;
     void* weight_gradients;
     void* input_weight_gradients;
     void* bias_gradients;

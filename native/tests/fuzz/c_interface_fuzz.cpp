@@ -889,14 +889,16 @@ private:
                                           : (is_wrong() ? floats_.data() : nullptr);
         const void* const initial = random_.one_in(2) ? nullptr : any_slot(o.dtype);
         void* const outputs = output_steps != 0 ? slot(o.dtype) : nullptr;
+        void* const final_states = random_.one_in(2) ? nullptr : any_slot(o.dtype);
         const Prepared* const prepared = chosen.prepared.get();
         const bool ready = prepared == nullptr || (prepared->ready && (prepared->training || training == 0));
         has_wrong_ = has_wrong_ || !ready;
         say("ortho_chain_forward(%s, T %" PRId64 ", B %" PRId64 "%s%s, K %" PRId64 ", training %d)",
             chain != nullptr ? "chain" : "null", steps, batch, lengths != nullptr ? " with lengths" : "",
             held.part != nullptr ? ", a part" : "", output_steps, training);
-        const ortho_status status = ortho_chain_forward(chain, steps, batch, lengths, held.part, output_steps, training,
-                                                        weights, input_weights, bias, inputs, initial, outputs);
+        const ortho_status status =
+            ortho_chain_forward(chain, steps, batch, lengths, held.part, output_steps, training, weights, input_weights,
+                                bias, inputs, initial, outputs, final_states);
         returned(status, ok | argument | memory | (ready ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
         // A call that failed has left the pass before as it was.
         if (status == ORTHO_OK) {
@@ -926,6 +928,7 @@ private:
         const void* const bias = parameter(chosen, true);
         const void* const inputs = driven ? slot(o.dtype) : nullptr;
         const void* const arriving = chosen.output_steps > 0 ? slot(o.dtype) : nullptr;
+        const void* const final_gradients = random_.one_in(2) ? nullptr : any_slot(o.dtype);
         void* const weight_gradients = slot(o.dtype);
         void* const input_weight_gradients = driven ? slot(o.dtype) : nullptr;
         void* const bias_gradients = slot(o.dtype);
@@ -935,9 +938,9 @@ private:
             chosen.waits && (chosen.prepared == nullptr || chosen.prepared->generation == chosen.generation);
         has_wrong_ = has_wrong_ || !waits;
         say("ortho_chain_backward(%s, accumulate %d)", chain != nullptr ? "chain" : "null", accumulate);
-        const ortho_status status =
-            ortho_chain_backward(chain, accumulate, weights, input_weights, bias, inputs, arriving, weight_gradients,
-                                 input_weight_gradients, bias_gradients, input_gradients, initial_gradients);
+        const ortho_status status = ortho_chain_backward(
+            chain, accumulate, weights, input_weights, bias, inputs, arriving, final_gradients, weight_gradients,
+            input_weight_gradients, bias_gradients, input_gradients, initial_gradients);
         returned(status, ok | argument | memory | (waits ? 0u : state) | (o.check_finite == 1 ? not_finite : 0u));
         if (status == ORTHO_OK)
             chosen.waits = false;

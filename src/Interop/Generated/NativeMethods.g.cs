@@ -374,10 +374,10 @@ internal unsafe struct ortho_parameter_group
 
 internal static unsafe partial class NativeMethods
 {
-    public const uint ORTHO_ABI_VERSION = 3;
+    public const uint ORTHO_ABI_VERSION = 4;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "578d36de6e362e0726cb6d2bde40d6a6c212c6bb068a3d439bd69df850dcb9cf";
+    public const string HeaderHash = "267a3609ad7513e8b58afa3a0ebe98f2c2a95540eab8eda6b3079548e60890c1";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -779,6 +779,7 @@ internal static unsafe partial class NativeMethods
     /// [K, B, N], written: the last K states in the order of time; null where K is 0. Beyond a
     /// sample&apos;s length its last state is repeated
     /// </param>
+    /// <param name="final_states">[B, N], written: the state of each sample after its last step; null: not wanted</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
     /// ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
@@ -787,7 +788,7 @@ internal static unsafe partial class NativeMethods
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_chain_forward(ortho_chain* chain, long steps, long batch, int* lengths, ortho_batch_part* part, long output_steps, int training, void* weights, void* input_weights, void* bias, void* inputs, void* initial, void* outputs);
+    public static partial ortho_status ortho_chain_forward(ortho_chain* chain, long steps, long batch, int* lengths, ortho_batch_part* part, long output_steps, int training, void* weights, void* input_weights, void* bias, void* inputs, void* initial, void* outputs, void* final_states);
 
     /// <summary>
     /// Backpropagates through the last forward call, made with training = 1; once for each such call. Any later forward call
@@ -803,6 +804,10 @@ internal static unsafe partial class NativeMethods
     /// <param name="bias">b as given to forward; null likewise</param>
     /// <param name="inputs">u as given to forward</param>
     /// <param name="output_gradients">[K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too</param>
+    /// <param name="final_gradients">
+    /// [B, N]: gradients at the states after the last steps, all finite, beside those that
+    /// output_gradients has; null: zeros
+    /// </param>
     /// <param name="weight_gradients">
     /// shaped as W. If forward was given a part: all partial sums, each shaped as W,
     /// part-&gt;stride elements apart; so it is with the next two
@@ -819,7 +824,7 @@ internal static unsafe partial class NativeMethods
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_chain_backward(ortho_chain* chain, int accumulate, void* weights, void* input_weights, void* bias, void* inputs, void* output_gradients, void* weight_gradients, void* input_weight_gradients, void* bias_gradients, void* input_gradients, void* initial_gradients);
+    public static partial ortho_status ortho_chain_backward(ortho_chain* chain, int accumulate, void* weights, void* input_weights, void* bias, void* inputs, void* output_gradients, void* final_gradients, void* weight_gradients, void* input_weight_gradients, void* bias_gradients, void* input_gradients, void* initial_gradients);
 
     /// <summary>
     /// Creates weights, draws their filter and takes all the memory that they need. They must be prepared before they are

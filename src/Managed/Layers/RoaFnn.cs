@@ -93,7 +93,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         ThrowOnFailure(
             NativeMethods.ortho_chain_forward(
                 chain.Pointer, 0, rows, null, null, 1, training ? 1 : 0,
-                weight.Address, null, bias.Address, null, initial.Address, x.Address),
+                weight.Address, null, bias.Address, null, initial.Address, x.Address, null),
             nameof(inputs));
         Chain.AddStatePressure(StateBytes(0, rows, training));
         return outputs;
@@ -111,7 +111,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         ThrowOnFailure(
             NativeMethods.ortho_chain_backward(
                 chain.Pointer, accumulate ? 1 : 0,
-                weight.Address, null, bias.Address, null, xGradient.Address,
+                weight.Address, null, bias.Address, null, xGradient.Address, null,
                 weightGradient.Address, null, biasGradient.Address, null, initialGradient.Address),
             nameof(outputGradient));
     }

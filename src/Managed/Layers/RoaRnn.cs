@@ -190,7 +190,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         ThrowOnFailure(
             NativeMethods.ortho_chain_forward(
                 chain.Pointer, steps, batch, null, null, outputSteps, training ? 1 : 0,
-                weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address),
+                weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address, null),
             nameof(inputs));
         Chain.AddStatePressure(StateBytes(steps, batch, training));
         _startedFromInitialState = InitialState is not null;
@@ -218,7 +218,7 @@ public sealed unsafe class RoaRnn : FilterChainLayer
         ThrowOnFailure(
             NativeMethods.ortho_chain_backward(
                 chain.Pointer, accumulate ? 1 : 0,
-                weight.Address, inputWeight.Address, bias.Address, u.Address, xGradient.Address,
+                weight.Address, inputWeight.Address, bias.Address, u.Address, xGradient.Address, null,
                 weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, uGradient.Address, initialGradient.Address),
             nameof(outputGradient));
         _hasInitialGradient = _startedFromInitialState;

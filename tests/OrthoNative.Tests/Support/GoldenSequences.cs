@@ -45,13 +45,13 @@ internal sealed unsafe class GoldenSequences : IDisposable
         {
             NativeMethods.ortho_chain_forward(
                 chain.Pointer, t, b, steps, null, t, 1,
-                weightValues.Address, inputWeightValues.Address, biasValues.Address, inputValues.Address, initialValues.Address, outputs.Address)
+                weightValues.Address, inputWeightValues.Address, biasValues.Address, inputValues.Address, initialValues.Address, outputs.Address, null)
                 .ThrowOnFailure();
         }
 
         NativeMethods.ortho_chain_backward(
             chain.Pointer, 0,
-            weightValues.Address, inputWeightValues.Address, biasValues.Address, inputValues.Address, outputGradient.Address,
+            weightValues.Address, inputWeightValues.Address, biasValues.Address, inputValues.Address, outputGradient.Address, null,
             weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, inputGradient.Address, initialGradient.Address)
             .ThrowOnFailure();
     }

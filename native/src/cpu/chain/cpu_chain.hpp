@@ -58,7 +58,8 @@ public:
         parts_.weights.reserve_scratch(team.plan().groups);
         if (spec.check_finite) {
             require_finite(cpu_, "inputs", static_cast<const T*>(call.inputs), call, rows, spec.input_size);
-            require_finite(cpu_, "initial", static_cast<const T*>(call.initial), call.batch * spec.hidden_size);
+            require_finite(cpu_, "initial", static_cast<const T*>(call.initial),
+                           Cell::carried_vectors * call.batch * spec.hidden_size);
         }
 
         ready_for_backward_ = false;
@@ -88,9 +89,12 @@ public:
         if (output_steps > 0 && call.output_gradients == nullptr)
             fail(ORTHO_INVALID_ARGUMENT, Argument::missing("output_gradients"),
                  "is null; it must be given, since forward wrote %" PRId64 " output steps", output_steps);
-        if (spec.check_finite)
+        if (spec.check_finite) {
             require_finite(cpu_, "output_gradients", static_cast<const T*>(call.output_gradients),
                            output_steps * batch * spec.hidden_size);
+            require_finite(cpu_, "final_gradients", static_cast<const T*>(call.final_gradients),
+                           Cell::carried_vectors * batch * spec.hidden_size);
+        }
 
         // What can fail comes first, so that backward can be called again.
         Team team(cpu_.pool, plan_for(parts_.rows, part_, backward_pace_), part_);

@@ -31,9 +31,10 @@ public:
         const Segments& segments = states_.segments();
         const Span share = member.all_rows_share;
         if (call.initial)
-            kernels_.to_state(states_.layout(), order(), static_cast<const T*>(call.initial), share, states_.state(0));
+            read_state(static_cast<const T*>(call.initial), share, states_.state(0));
         else
             states_.clear_rows(states_.state(0), share);
+        const Results results{static_cast<T*>(call.outputs), static_cast<T*>(call.final_states)};
         member.wait();
         for (int64_t segment = 0; segment < segments.count(); ++segment) {
             if (segment > 0) {
@@ -43,11 +44,10 @@ public:
             }
             if (segments.count() > 1)
                 states_.copy_rows(states_.state(0), states_.checkpoint(segment), share);
-            run_segment(member, segment, static_cast<const T*>(call.inputs), static_cast<T*>(call.outputs));
+            run_segment(member, segment, static_cast<const T*>(call.inputs), results);
         }
-        if (call.outputs)
-            repeat_last_states(member, rows_.of_lengths(member.rows, segments.steps, segments.steps), segments.steps,
-                               states_.state(segments.size(segments.count() - 1)), static_cast<T*>(call.outputs));
+        write_last_states(member, rows_.of_lengths(member.rows, segments.steps, segments.steps), segments.steps,
+                          states_.state(segments.size(segments.count() - 1)), results);
     }
 
     /** A member's part in a backward pass. */
@@ -70,6 +70,8 @@ public:
         states_.clear_rows(states_.gradient(0), share);
         if (varied)
             states_.clear_rows(states_.gradient(1), share);
+        if (call.final_gradients)
+            start_gradients(share, static_cast<const T*>(call.final_gradients));
         clear_padding(member, call);
         member.wait();
         for (int64_t steps_done = states_.output_end(); steps_done >= segments.steps; --steps_done)
@@ -80,7 +82,7 @@ public:
             if (segment < segments.count() - 1) {
                 states_.copy_rows(states_.checkpoint(segment), states_.state(0), share);
                 member.wait();
-                run_segment(member, segment, inputs, nullptr);
+                run_segment(member, segment, inputs, {});
             }
             member.wait();
             BackwardStep<Num, Cell> step{
@@ -142,15 +144,45 @@ public:
             member.wait();
         }
         if (call.initial_gradients)
-            kernels_.from_state(layout, order(), states_.gradient(current), share,
-                                static_cast<T*>(call.initial_gradients));
+            write_state(states_.gradient(current), share, static_cast<T*>(call.initial_gradients));
     }
 
 private:
+    /** What a forward pass writes: each null where it is not wanted. */
+    struct Results {
+        T* outputs = nullptr;
+        T* final_states = nullptr;
+    };
+
     SampleOrder order() const { return rows_.order(); }
 
+    /** The vectors that steps carry, [vectors, batch, N] by samples, to the rows of a state, and back. */
+    void read_state(const T* samples, Span rows, T* state) const {
+        for (int64_t vector = 0; vector < Cell::carried_vectors; ++vector)
+            kernels_.to_state(states_.layout(), order(), samples + vector * states_.layout().batch * n_, rows,
+                              state + vector * states_.layout().size());
+    }
+    void write_state(const T* state, Span rows, T* samples) const {
+        for (int64_t vector = 0; vector < Cell::carried_vectors; ++vector)
+            kernels_.from_state(states_.layout(), order(), state + vector * states_.layout().size(), rows,
+                                samples + vector * states_.layout().batch * n_);
+    }
+
+    /** Which of the two gradients that take turns is the one at a row's last state. */
+    T* last_gradient(int64_t row) const { return states_.gradient((states_.segments().steps - rows_.length(row)) % 2); }
+
+    /** Starts with the gradients at the last states. */
+    void start_gradients(Span rows, const T* final_gradients) const {
+        if (!rows_.varied()) {
+            read_state(final_gradients, rows, states_.gradient(0));
+            return;
+        }
+        for (int64_t row = rows.begin; row < rows.end; ++row)
+            read_state(final_gradients, {row, row + 1}, last_gradient(row));
+    }
+
     /** Forward through the steps of a segment, from state(0) to state(size). */
-    void run_segment(const Member& member, int64_t segment, const T* inputs, T* outputs) const {
+    void run_segment(const Member& member, int64_t segment, const T* inputs, const Results& results) const {
         const StateLayout& layout = states_.layout();
         const int64_t first = states_.segments().first(segment);
         const Span columns = member.columns(parts_.weights.forward_tiles());
@@ -175,15 +207,14 @@ private:
                 .previous = states_.state(local),
                 .next = states_.state(local + 1),
                 .kept = states_.training() ? states_.kept(local) : nullptr,
-                .output = outputs && output >= 0 ? outputs + output * layout.batch * n_ : nullptr,
+                .output = results.outputs && output >= 0 ? results.outputs + output * layout.batch * n_ : nullptr,
                 .order = order,
             };
             if (!varied) {
                 kernels.forward(forward, {&member.rows, 1}, columns.begin, columns.end);
             } else {
                 taking.move_to(step);
-                if (outputs)
-                    repeat_last_states(member, taking.changed(), step, states_.state(local), outputs);
+                write_last_states(member, taking.changed(), step, states_.state(local), results);
                 kernels.forward(forward, taking.taking(), columns.begin, columns.end);
             }
             order_.end_step(member);
@@ -192,19 +223,23 @@ private:
     }
 
     /**
-     * Writes the last states of samples as all outputs beyond their length.
+     * Writes the last states of samples: as all outputs beyond their length, and as final states.
      * @param ended  rows of that length
      * @param state  the state after so many steps
      */
-    void repeat_last_states(const Member& member, const BatchRows::Selected& ended, int64_t length, const T* state,
-                            T* outputs) const {
-        if (member.column_part != 0 || ended.count == 0)
+    void write_last_states(const Member& member, const BatchRows::Selected& ended, int64_t length, const T* state,
+                           const Results& results) const {
+        if (member.column_part != 0)
             return;
         const StateLayout& layout = states_.layout();
-        for (int64_t output = std::max<int64_t>(0, states_.output_of(length)); output < states_.output_steps();
-             ++output)
-            for (const Span& range : ended)
-                kernels_.from_state(layout, order(), state, range, outputs + output * layout.batch * n_);
+        for (const Span& range : ended) {
+            if (results.outputs)
+                for (int64_t output = std::max<int64_t>(0, states_.output_of(length)); output < states_.output_steps();
+                     ++output)
+                    kernels_.from_state(layout, order(), state, range, results.outputs + output * layout.batch * n_);
+            if (results.final_states)
+                write_state(state, range, results.final_states);
+        }
     }
 
     /**
@@ -217,8 +252,7 @@ private:
             return;
         for (const Span& range : ended)
             for (int64_t row = range.begin; row < range.end; ++row)
-                kernels_.add_to_state(states_.layout(), order(), arriving, {row, row + 1},
-                                      states_.gradient((states_.segments().steps - rows_.length(row)) % 2));
+                kernels_.add_to_state(states_.layout(), order(), arriving, {row, row + 1}, last_gradient(row));
     }
 
     /** Writes zeros as the input gradients beyond the lengths. */

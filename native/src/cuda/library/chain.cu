@@ -114,6 +114,8 @@ public:
             forward_segment(segment, parameters, inputs);
             copy_outputs(segment, static_cast<T*>(call.outputs));
         }
+        if (call.final_states != nullptr)
+            copy_on_device(device, call.final_states, state(segments_.size(segments_.count() - 1)), state_size());
         ready_for_backward_ = call.training;
     }
 
@@ -129,6 +131,8 @@ public:
                  "is null; it must be given, since forward wrote %" PRId64 " output steps", output_steps_);
         if (p_.check_finite && output_steps_ > 0)
             check_finite(device, Checked::output_gradients, output_steps_ * batch_ * n_, arriving);
+        if (p_.check_finite && call.final_gradients != nullptr)
+            check_finite(device, Checked::final_gradients, batch_ * n_, static_cast<const T*>(call.final_gradients));
         const HeldLeaves leaves(part_);
         T* const scratch = device.scratch<T>(sum_elements(leaves, segments_.length, has_lengths_));
         // They are there: this tells whether a caller captures their use by this call.
@@ -138,13 +142,15 @@ public:
 
         const ParameterAddresses<T> parameters = weights_->addresses(parameters_of(call));
         current_ = 0;
+        if (call.final_gradients != nullptr)
+            copy_rows(gradient(current_), gradient_stride(), static_cast<const T*>(call.final_gradients), n_);
         for (int64_t segment = segments_.count() - 1; segment >= 0; --segment) {
             const bool last = segment == segments_.count() - 1;
             if (!last) {
                 copy_on_device(device, state(0), checkpoint(segment), state_size());
                 forward_segment(segment, parameters, static_cast<const T*>(call.inputs));
             }
-            backward_segment(segment, parameters, arriving);
+            backward_segment(segment, parameters, arriving, !last || call.final_gradients != nullptr);
             if (recurrent_)
                 add_gradients(leaves, segment, parameters, call, scratch);
             else
@@ -153,16 +159,19 @@ public:
         if (recurrent_)
             finish_gradients(leaves, call, scratch);
         if (call.initial_gradients != nullptr)
-            check(cudaMemcpy2DAsync(call.initial_gradients, static_cast<size_t>(n_ * size_of(1)), gradient(current_),
-                                    static_cast<size_t>(gradient_stride() * size_of(1)),
-                                    static_cast<size_t>(n_ * size_of(1)), static_cast<size_t>(batch_),
-                                    cudaMemcpyDeviceToDevice, device.stream),
-                  "cudaMemcpy2DAsync");
+            copy_rows(static_cast<T*>(call.initial_gradients), n_, gradient(current_), gradient_stride());
     }
 
 private:
     static constexpr int64_t size_of(int64_t elements) { return elements * static_cast<int64_t>(sizeof(T)); }
 
+    /** Copies rows [batch, N], which lie so many elements apart. */
+    void copy_rows(T* to, int64_t to_stride, const T* from, int64_t from_stride) const {
+        check(cudaMemcpy2DAsync(to, static_cast<size_t>(size_of(to_stride)), from,
+                                static_cast<size_t>(size_of(from_stride)), static_cast<size_t>(size_of(n_)),
+                                static_cast<size_t>(batch_), cudaMemcpyDeviceToDevice, device.stream),
+              "cudaMemcpy2DAsync");
+    }
     template <class Call> static ParameterAddresses<T> parameters_of(const Call& call) {
         return {static_cast<const T*>(call.weights), static_cast<const T*>(call.input_weights),
                 static_cast<const T*>(call.bias)};
@@ -379,8 +388,9 @@ private:
         return output >= 0 && steps_done > 0 ? arriving + output * state_elements() : nullptr;
     }
 
-    /** Backward through a segment: deltas take the place of activations, g ends up at the segment's first state. */
-    void backward_segment(int64_t segment, const ParameterAddresses<T>& parameters, const T* arriving) {
+    /** Backward through a segment: deltas take the place of activations, g ends up at the segment's first state.
+        @param started  the gradient holds what arrives at the segment's last state, but for `arriving` */
+    void backward_segment(int64_t segment, const ParameterAddresses<T>& parameters, const T* arriving, bool started) {
         const int64_t first = segments_.first(segment);
         const int64_t size = segments_.size(segment);
         const bool last = segment == segments_.count() - 1;
@@ -396,7 +406,7 @@ private:
                                              weights_->weights(first, parameters),
                                              weights_->beta(),
                                              activation(0),
-                                             !last,
+                                             started,
                                              arriving_at_end,
                                              output_steps_ > 0 ? arriving : nullptr,
                                              first - 1 - (steps_ - output_steps_),
@@ -421,7 +431,7 @@ private:
                           one_output ? 0 : first,
                           one_output ? 0 : steps_ - output_steps_,
                           batch_,
-                          segments_.length * 8 + start * 4 + (last ? 2 : 0) + (first == 0 ? 1 : 0),
+                          segments_.length * 8 + start * 4 + (started ? 2 : 0) + (first == 0 ? 1 : 0),
                           {parameters.weights, arriving_at_end, arriving_at(arriving, first + size - 1),
                            arriving_at(arriving, first)},
                           remaining()};
@@ -432,7 +442,7 @@ private:
                                                             n_,
                                                             {nullptr, nullptr},
                                                             nullptr,
-                                                            last ? nullptr : gradient(current_),
+                                                            started ? gradient(current_) : nullptr,
                                                             arriving_at_end,
                                                             weights_->beta(),
                                                             gradient(current_),

@@ -24,6 +24,8 @@ const char* name_of(Checked checked) {
         return "states";
     case Checked::output_gradients:
         return "output_gradients";
+    case Checked::final_gradients:
+        return "final_gradients";
     case Checked::logits:
         return "logits";
     case Checked::predictions:

@@ -20,6 +20,7 @@ enum class Checked : int {
     /** Those that streams are given. */
     states,
     output_gradients,
+    final_gradients,
     logits,
     predictions,
     targets,
