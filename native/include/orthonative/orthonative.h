@@ -8,6 +8,8 @@
  * recurrent:   k is a time step, W and O are the same at every step, d_k = V u_k + b
  * feedforward: k is a layer, W_k and b_k belong to the layer, d_k = b_k, O shared or one per layer
  *
+ * Other cells than those of a filter may take its place in a recurrent chain (ortho_cell).
+ *
  * Conventions, kept by every function:
  *  - A function that can fail returns ortho_status. On failure ortho_last_error() of the calling thread names the
  *    argument, what was given and what is required; ortho_get_last_error() gives the same in parts. Out-parameters and
@@ -141,6 +143,16 @@ typedef enum ortho_filter_kind {
     /** A matrix given by the caller. */
     ORTHO_FILTER_CUSTOM = 4
 } ortho_filter_kind;
+
+/**
+ * Cells: what a step computes. G gates have G matrices [N, N] of W, one above the other, and as many [N, D] of V and
+ * vectors [N] of b, in the order of the gates; a state has S vectors [N]. The order of gates is that of PyTorch, s is
+ * the logistic function, and c_g stands for the second bias of a gate, 0 without recurrent_bias.
+ */
+typedef enum ortho_cell {
+    /** x_k = alpha O x_{k-1} + beta phi(W x_{k-1} + V u_k + b): G = 1, S = 1. */
+    ORTHO_CELL_FILTER = 0,
+} ortho_cell;
 
 /** Models: the dimension that runs along the chain. */
 typedef enum ortho_chain_model { ORTHO_RECURRENT = 0, ORTHO_FEEDFORWARD = 1 } ortho_chain_model;
@@ -685,14 +697,20 @@ typedef struct ortho_chain_options {
     /** Above 0: choose the fewest recomputed steps with which the states fit into so many bytes; then checkpoint_every
         must be 0. */
     int64_t max_state_bytes;
+    /** ortho_cell. Without filter, model must be ORTHO_RECURRENT, and activation, filter, seed, filter_index, alpha,
+       beta and their counts must be 0 or null. */
+    int32_t cell;
+    /** 1: the cell has a second bias for each gate, added to the products with the state: b is [2, G, N]. Filter cells:
+        must be 0. */
+    int32_t recurrent_bias;
 } ortho_chain_options;
 
-/** Initialises ortho_chain_options: float32, recurrent, tanh, a Haar filter of seed 0. hidden_size, alpha, beta and
-   their counts are still to be set. */
+/** Initialises ortho_chain_options: float32, recurrent, filter cells, tanh, a Haar filter of seed 0. hidden_size,
+   alpha, beta and their counts are still to be set. */
 #define ORTHO_CHAIN_OPTIONS_INIT                                                                                       \
     {                                                                                                                  \
         sizeof(ortho_chain_options), ORTHO_FLOAT32, ORTHO_RECURRENT, ORTHO_TANH, ORTHO_FILTER_HAAR, 0, 0, 0, 0, 0, 0,  \
-            0, 0, 0, 0, 0, 0, 0, 0                                                                                     \
+            0, 0, 0, 0, 0, 0, 0, 0, ORTHO_CELL_FILTER, 0                                                               \
     }
 
 /**
@@ -710,6 +728,7 @@ ORTHO_API void ortho_chain_free(ortho_chain* chain);
 
 /**
  * Copies the filter O, in double precision as it was drawn.
+ * @param chain   of filter cells
  * @param layer   layer of a feedforward chain with filter_per_layer; otherwise 0
  * @param matrix  [N, N], written
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
@@ -742,14 +761,15 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  *                       backward writes partial sums of the gradients of weights, input weights and bias
  * @param output_steps   K: how many of the last states are written, 0 to T (recurrent) or to L (feedforward)
  * @param training       1: keep what ortho_chain_backward needs; 0: keep nothing
- * @param weights        W: [N, N] recurrent, [L, N, N] feedforward; null if the chain is on prepared weights
- * @param input_weights  V: [N, D]; null where D is 0, or if the chain is on prepared weights
- * @param bias           b: [N] recurrent, [L, N] feedforward; null if the chain is on prepared weights
+ * @param weights        W: [G N, N] recurrent, [L, N, N] feedforward; null if the chain is on prepared weights
+ * @param input_weights  V: [G N, D]; null where D is 0, or if the chain is on prepared weights
+ * @param bias           b: [G N] recurrent, [2, G N] with recurrent_bias, [L, N] feedforward; null if the chain is on
+ *                       prepared weights
  * @param inputs         u: [T, B, D]; null where D is 0; must stay as it is until backward is done
- * @param initial        x_0: [B, N]; null: zeros
- * @param outputs        [K, B, N], written: the last K states in the order of time; null where K is 0. Beyond a
- *                       sample's length its last state is repeated
- * @param final_states   [B, N], written: the state of each sample after its last step; null: not wanted
+ * @param initial        x_0: [S, B, N]; null: zeros
+ * @param outputs        [K, B, N], written: the last K states in the order of time; null where K is 0.
+ *                       Beyond a sample's length its last state is repeated
+ * @param final_states   [S, B, N], written: the state of each sample after its last step; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
  *         ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
  *         prepared, or that are not prepared for the call; CUDA: also if memory is needed or lengths are given while
@@ -767,6 +787,8 @@ ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, in
  *     delta_k = beta phi'(z_k) g_k         g_{k-1} = alpha O_k^T g_k + W_k^T delta_k
  *     dW = sum delta_k x_{k-1}^T    dV = sum delta_k u_k^T    db = sum delta_k    du_k = V^T delta_k
  *
+ * for filter cells; the gradients of the others are those of their equations.
+ *
  * Beyond a sample's length delta_k is 0 and gradients pass through: g_{k-1} = g_k. On a CPU every state and gradient of
  * a sample has the bits of that sample computed alone, at its own length.
  *
@@ -776,14 +798,14 @@ ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, in
  * @param bias                   b as given to forward; null likewise
  * @param inputs                 u as given to forward
  * @param output_gradients       [K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too
- * @param final_gradients        [B, N]: gradients at the states after the last steps, all finite, beside those that
+ * @param final_gradients        [S, B, N]: gradients at the states after the last steps, all finite, beside those that
  *                               output_gradients has; null: zeros
  * @param weight_gradients       shaped as W. If forward was given a part: all partial sums, each shaped as W,
  *                               part->stride elements apart; so it is with the next two
  * @param input_weight_gradients shaped as V; null where D is 0
  * @param bias_gradients         shaped as b
  * @param input_gradients        [T, B, D], written, 0 beyond lengths; null: not wanted
- * @param initial_gradients      [B, N], written; null: not wanted
+ * @param initial_gradients      [S, B, N], written; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY;
  *         ORTHO_INVALID_STATE without such a forward call, if another thread is using the chain, or if it is on
  *         prepared weights that are being prepared, or were prepared with another content after forward; CUDA: also if
@@ -818,9 +840,9 @@ ORTHO_API ortho_status ortho_weights_create(ortho_weights** weights, ortho_devic
  * @param version        names the content of the parameters: if it is not 0 and that of the last call, nothing is done
  *                       but what training adds; 0: they are always prepared
  * @param training       1: for forward and backward; 0: for forward without training and for streams
- * @param weights        W: [N, N] recurrent, [L, N, N] feedforward
- * @param input_weights  V: [N, D]; null where D is 0
- * @param bias           b: [N] recurrent, [L, N] feedforward
+ * @param weights        W: [G N, N] recurrent, [L, N, N] feedforward
+ * @param input_weights  V: [G N, D]; null where D is 0
+ * @param bias           b: [G N] recurrent, [2, G N] with recurrent_bias, [L, N] feedforward
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_INVALID_STATE while another call uses the weights
  */
 ORTHO_API ortho_status ortho_weights_prepare(ortho_weights* prepared, uint64_t version, int32_t training,
@@ -847,7 +869,7 @@ ORTHO_API ortho_status ortho_chain_create_on(ortho_chain** chain, ortho_weights*
  * Creates streams: sequences that are fed step by step, all at the same time. All states are zeros.
  * @param streams   written: the new streams; free them with ortho_streams_free
  * @param prepared  weights of a recurrent chain
- * @param count     S, at least 1
+ * @param count     at least 1
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; CUDA: ORTHO_INVALID_STATE while the device's stream is
  *         captured
  */
@@ -857,12 +879,12 @@ ORTHO_API ortho_status ortho_streams_create(ortho_streams** streams, ortho_weigh
  * Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
  * states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
  * that were prepared anew since the last step are used from this one on. CUDA: work for the device's stream, like a
- * call of a chain, whose bits depend on S; where that stream is captured, the captured step can be replayed any number
- * of times, each a step further.
+ * call of a chain, whose bits depend on the count; where that stream is captured, the captured step can be replayed any
+ * number of times, each a step further.
  * @param streams  used by one thread at a time
- * @param resets   [S] in the host's memory: not 0: that stream starts again from a state of zeros; null: none does
- * @param inputs   [S, D]; null where D is 0
- * @param outputs  [S, N], written: the states after the step; null: not wanted
+ * @param resets   [count] in the host's memory: not 0: that stream starts again from a state of zeros; null: none does
+ * @param inputs   [count, D]; null where D is 0
+ * @param outputs  [count, N], written: the states after the step; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
  *         streams, or unless the weights are prepared; CUDA: also if resets is given while the device's stream is
  *         captured
@@ -872,14 +894,14 @@ ORTHO_API ortho_status ortho_streams_step(ortho_streams* streams, const uint8_t*
 
 /**
  * Copies the states.
- * @param states  [S, N], written
+ * @param states  [S, count, N], written
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_INVALID_STATE if another thread is using the streams
  */
 ORTHO_API ortho_status ortho_streams_read(ortho_streams* streams, void* states);
 
 /**
  * Replaces the states.
- * @param states  [S, N]
+ * @param states  [S, count, N]
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
  * streams
  */

@@ -63,20 +63,20 @@ void check_backward_arrays(const ortho_chain& chain, const void* weights, const 
         return; // there was none, which the chain refuses
     const ChainSpec& spec = chain.spec;
     const check::Arrays arrays(*chain.device, spec.dtype);
-    const int64_t units = spec.hidden_size, matrices = std::max<int64_t>(1, spec.layers);
-    arrays.optional("weights", weights, matrices * units * units);
-    arrays.optional("input_weights", input_weights, units * spec.input_size);
-    arrays.optional("bias", bias, matrices * units);
+    const int64_t units = spec.hidden_size;
+    arrays.optional("weights", weights, spec.weight_count());
+    arrays.optional("input_weights", input_weights, spec.input_weight_count());
+    arrays.optional("bias", bias, spec.bias_count());
     arrays.optional("inputs", inputs, steps * batch * spec.input_size);
     if (output_steps > 0)
         arrays.optional("output_gradients", output_gradients, output_steps * batch * units);
-    arrays.optional("final_gradients", final_gradients, batch * units);
+    arrays.optional("final_gradients", final_gradients, batch * spec.state_count());
     const int64_t before_last = (part.sums().count() - 1) * part.stride;
-    arrays.needed("weight_gradients", weight_gradients, before_last + matrices * units * units);
-    arrays.optional("input_weight_gradients", input_weight_gradients, before_last + units * spec.input_size);
-    arrays.needed("bias_gradients", bias_gradients, before_last + matrices * units);
+    arrays.needed("weight_gradients", weight_gradients, before_last + spec.weight_count());
+    arrays.optional("input_weight_gradients", input_weight_gradients, before_last + spec.input_weight_count());
+    arrays.needed("bias_gradients", bias_gradients, before_last + spec.bias_count());
     arrays.optional("input_gradients", input_gradients, steps * batch * spec.input_size);
-    arrays.optional("initial_gradients", initial_gradients, batch * units);
+    arrays.optional("initial_gradients", initial_gradients, batch * spec.state_count());
 }
 
 } // namespace
@@ -108,6 +108,8 @@ void ortho_chain_free(ortho_chain* chain) {
 ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double* matrix) {
     return guard([&] {
         check_chain(chain);
+        if (chain->spec.cell != ORTHO_CELL_FILTER)
+            fail(ORTHO_INVALID_ARGUMENT, Argument{"chain"}, "is of cells that have no filter");
         check::range("layer", layer, 0, chain->spec.filter_per_layer ? chain->spec.layers - 1 : 0);
         const int64_t units = chain->spec.hidden_size;
         check::memory("matrix", matrix, units * units * static_cast<int64_t>(sizeof *matrix));
@@ -143,23 +145,23 @@ ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, int64_t batc
         else
             check::null("lengths", lengths, "where the chain is feedforward");
         const check::Arrays arrays(*chain->device, spec.dtype);
-        const int64_t units = spec.hidden_size, matrices = std::max<int64_t>(1, spec.layers);
         check_parameters(*chain, weights, input_weights, bias);
-        arrays.optional("weights", weights, matrices * units * units);
-        arrays.optional("input_weights", input_weights, units * spec.input_size);
-        arrays.optional("bias", bias, matrices * units);
+        arrays.optional("weights", weights, spec.weight_count());
+        arrays.optional("input_weights", input_weights, spec.input_weight_count());
+        arrays.optional("bias", bias, spec.bias_count());
         check_given("inputs", inputs, spec.input_size > 0);
         arrays.optional("inputs", inputs, steps * batch * spec.input_size);
-        arrays.optional("initial", initial, batch * units);
+        arrays.optional("initial", initial, batch * spec.state_count());
         if (output_steps > 0)
-            arrays.needed("outputs", outputs, output_steps * batch * units);
-        arrays.optional("final_states", final_states, batch * units);
+            arrays.needed("outputs", outputs, output_steps * batch * spec.hidden_size);
+        arrays.optional("final_states", final_states, batch * spec.state_count());
         const InUse in_use(chain->in_use, "chain");
         const ChainForward call{
             .steps = steps,
             .batch = batch,
             .lengths = lengths,
-            .part = check::gradient_part(part, batch, "batch", std::max(matrices * units, spec.input_size) * units),
+            .part = check::gradient_part(part, batch, "batch",
+                                         std::max({spec.weight_count(), spec.input_weight_count(), spec.bias_count()})),
             .output_steps = output_steps,
             .training = training == 1,
             .weights = weights,

@@ -57,7 +57,7 @@ ortho_status ortho_streams_step(ortho_streams* streams, const uint8_t* resets, c
 ortho_status ortho_streams_read(ortho_streams* streams, void* states) {
     return guard([&] {
         check_streams(streams);
-        arrays_of(*streams).needed("states", states, streams->count * streams->weights->spec.hidden_size);
+        arrays_of(*streams).needed("states", states, streams->count * streams->weights->spec.state_count());
         const InUse in_use(streams->in_use, "streams");
         streams->read(states);
     });
@@ -66,7 +66,7 @@ ortho_status ortho_streams_read(ortho_streams* streams, void* states) {
 ortho_status ortho_streams_write(ortho_streams* streams, const void* states) {
     return guard([&] {
         check_streams(streams);
-        arrays_of(*streams).needed("states", states, streams->count * streams->weights->spec.hidden_size);
+        arrays_of(*streams).needed("states", states, streams->count * streams->weights->spec.state_count());
         const InUse in_use(streams->in_use, "streams");
         streams->write(states);
     });

@@ -25,13 +25,12 @@ ortho_status ortho_weights_prepare(ortho_weights* prepared, uint64_t version, in
         check::flag("training", training);
         const ChainSpec& spec = prepared->spec;
         const check::Arrays arrays(*prepared->device, spec.dtype);
-        const int64_t units = spec.hidden_size, matrices = std::max<int64_t>(1, spec.layers);
-        arrays.needed("weights", weights, matrices * units * units);
+        arrays.needed("weights", weights, spec.weight_count());
         if (spec.input_size > 0)
-            arrays.needed("input_weights", input_weights, units * spec.input_size);
+            arrays.needed("input_weights", input_weights, spec.input_weight_count());
         else
             check::null("input_weights", input_weights, "where there are no inputs");
-        arrays.needed("bias", bias, matrices * units);
+        arrays.needed("bias", bias, spec.bias_count());
         prepared->prepare(version, {training == 1, weights, input_weights, bias});
     });
 }

@@ -115,6 +115,8 @@ struct CudaStaging final : ortho_staging {
 
 /** @param spec  must outlive the parameters */
 plugin::ChainParameters parameters_of(const ChainSpec& spec) {
+    if (spec.cell != ORTHO_CELL_FILTER)
+        fail(ORTHO_NOT_SUPPORTED, "CUDA devices have filter cells only");
     plugin::ChainParameters parameters{};
     parameters.dtype = spec.dtype;
     parameters.model = spec.model;

@@ -49,6 +49,22 @@ double distance_from_orthogonal(const double* matrix, int64_t n) {
     return worst;
 }
 
+/** Cells without a filter refuse what describes one. */
+void check_no_filter(const ortho_chain_options& options) {
+    check::range("model", options.model, ORTHO_RECURRENT, ORTHO_RECURRENT);
+    check::range("activation", options.activation, 0, 0);
+    check::range("filter", options.filter, 0, 0);
+    check::range("filter_index", options.filter_index, 0, 0);
+    check::range("alpha_count", options.alpha_count, 0, 0);
+    check::range("beta_count", options.beta_count, 0, 0);
+    if (options.seed != 0)
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("seed"), "is %" PRIu64 "; it must be 0", options.seed);
+    const char* const when = "where the cell has no filter";
+    check::null("alpha", options.alpha, when);
+    check::null("beta", options.beta, when);
+    check::null("filter_matrix", options.filter_matrix, when);
+}
+
 } // namespace
 
 ChainSpec::ChainSpec(const ortho_chain_options& options) {
@@ -64,6 +80,8 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     check::range("layers", options.layers, is_recurrent ? 0 : 1, is_recurrent ? 0 : INT32_MAX);
     check::range("checkpoint_every", options.checkpoint_every, 0, INT64_MAX);
     check::range("max_state_bytes", options.max_state_bytes, 0, INT64_MAX);
+    check::range("cell", options.cell, ORTHO_CELL_FILTER, ORTHO_CELL_FILTER);
+    check::range("recurrent_bias", options.recurrent_bias, 0, options.cell == ORTHO_CELL_FILTER ? 0 : 1);
     check::addressable("layers", std::max<int64_t>(1, options.layers), options.hidden_size * options.hidden_size,
                        "weights");
     if (options.checkpoint_every > 0 && options.max_state_bytes > 0)
@@ -84,6 +102,12 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     filter_index = options.filter_index;
     checkpoint_every = options.checkpoint_every;
     max_state_bytes = options.max_state_bytes;
+    cell = static_cast<ortho_cell>(options.cell);
+    recurrent_bias = options.recurrent_bias == 1;
+    if (cell != ORTHO_CELL_FILTER) {
+        check_no_filter(options);
+        return;
+    }
     alpha = one_for_each_unit(dtype, "alpha", options.alpha, "alpha_count", options.alpha_count, hidden_size);
     beta = one_for_each_unit(dtype, "beta", options.beta, "beta_count", options.beta_count, hidden_size);
 

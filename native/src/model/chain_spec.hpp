@@ -22,6 +22,8 @@ struct ChainSpec {
     int64_t layers;
     uint64_t seed;
     uint32_t filter_index;
+    ortho_cell cell;
+    bool recurrent_bias;
     std::vector<double> alpha;         // [N]
     std::vector<double> beta;          // [N]
     std::vector<double> filter_matrix; // [1 or L, N, N]; empty unless custom
@@ -34,6 +36,16 @@ struct ChainSpec {
     bool recurrent() const noexcept { return model == ORTHO_RECURRENT; }
     bool structured() const noexcept { return filter != ORTHO_FILTER_HAAR && filter != ORTHO_FILTER_CUSTOM; }
 
+    /** Matrices [N, N] of W in a layer. */
+    int64_t gates() const noexcept { return 1; }
+    /** Vectors [N] that a state has. */
+    int64_t state_vectors() const noexcept { return 1; }
+    /** Elements of W, V and b of all layers, and of the state of a sample. */
+    int64_t weight_count() const noexcept { return matrices() * gates() * hidden_size * hidden_size; }
+    int64_t input_weight_count() const noexcept { return gates() * hidden_size * input_size; }
+    int64_t bias_count() const noexcept { return matrices() * gates() * hidden_size * (recurrent_bias ? 2 : 1); }
+    int64_t state_count() const noexcept { return state_vectors() * hidden_size; }
+
     /** What the filter of a layer is drawn from. */
     FilterSpec filter_of(int64_t layer) const noexcept {
         return {filter, hidden_size, seed, filter_index + static_cast<uint32_t>(layer)};
@@ -44,6 +56,9 @@ struct ChainSpec {
     const double* custom_matrix(int64_t layer) const noexcept {
         return filter_matrix.data() + layer * hidden_size * hidden_size;
     }
+
+private:
+    int64_t matrices() const noexcept { return recurrent() ? 1 : layers; }
 };
 
 } // namespace ortho

@@ -90,6 +90,17 @@ internal enum ortho_filter_kind : uint
     ORTHO_FILTER_CUSTOM = 4,
 }
 
+/// <summary>
+/// Cells: what a step computes. G gates have G matrices [N, N] of W, one above the other, and as many [N, D] of V and
+/// vectors [N] of b, in the order of the gates; a state has S vectors [N]. The order of gates is that of PyTorch, s is
+/// the logistic function, and c_g stands for the second bias of a gate, 0 without recurrent_bias.
+/// </summary>
+internal enum ortho_cell : uint
+{
+    /// <summary>x_k = alpha O x_{k-1} + beta phi(W x_{k-1} + V u_k + b): G = 1, S = 1.</summary>
+    ORTHO_CELL_FILTER = 0,
+}
+
 /// <summary>Models: the dimension that runs along the chain.</summary>
 internal enum ortho_chain_model : uint
 {
@@ -356,6 +367,16 @@ internal unsafe struct ortho_chain_options
     /// must be 0.
     /// </summary>
     public long max_state_bytes;
+    /// <summary>
+    /// ortho_cell. Without filter, model must be ORTHO_RECURRENT, and activation, filter, seed, filter_index, alpha,
+    /// beta and their counts must be 0 or null.
+    /// </summary>
+    public int cell;
+    /// <summary>
+    /// 1: the cell has a second bias for each gate, added to the products with the state: b is [2, G, N]. Filter cells:
+    /// must be 0.
+    /// </summary>
+    public int recurrent_bias;
 }
 
 /// <summary>A range of the parameter buffer with a learning rate of its own.</summary>
@@ -377,7 +398,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 4;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "267a3609ad7513e8b58afa3a0ebe98f2c2a95540eab8eda6b3079548e60890c1";
+    public const string HeaderHash = "d70c8a656f7c212096b97f5c20a084e8d234eec1cc5fb43669aa35333329abb9";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -732,6 +753,7 @@ internal static unsafe partial class NativeMethods
     public static partial void ortho_chain_free(ortho_chain* chain);
 
     /// <summary>Copies the filter O, in double precision as it was drawn.</summary>
+    /// <param name="chain">of filter cells</param>
     /// <param name="layer">layer of a feedforward chain with filter_per_layer; otherwise 0</param>
     /// <param name="matrix">[N, N], written</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
@@ -770,16 +792,19 @@ internal static unsafe partial class NativeMethods
     /// </param>
     /// <param name="output_steps">K: how many of the last states are written, 0 to T (recurrent) or to L (feedforward)</param>
     /// <param name="training">1: keep what ortho_chain_backward needs; 0: keep nothing</param>
-    /// <param name="weights">W: [N, N] recurrent, [L, N, N] feedforward; null if the chain is on prepared weights</param>
-    /// <param name="input_weights">V: [N, D]; null where D is 0, or if the chain is on prepared weights</param>
-    /// <param name="bias">b: [N] recurrent, [L, N] feedforward; null if the chain is on prepared weights</param>
-    /// <param name="inputs">u: [T, B, D]; null where D is 0; must stay as it is until backward is done</param>
-    /// <param name="initial">x_0: [B, N]; null: zeros</param>
-    /// <param name="outputs">
-    /// [K, B, N], written: the last K states in the order of time; null where K is 0. Beyond a
-    /// sample&apos;s length its last state is repeated
+    /// <param name="weights">W: [G N, N] recurrent, [L, N, N] feedforward; null if the chain is on prepared weights</param>
+    /// <param name="input_weights">V: [G N, D]; null where D is 0, or if the chain is on prepared weights</param>
+    /// <param name="bias">
+    /// b: [G N] recurrent, [2, G N] with recurrent_bias, [L, N] feedforward; null if the chain is on
+    /// prepared weights
     /// </param>
-    /// <param name="final_states">[B, N], written: the state of each sample after its last step; null: not wanted</param>
+    /// <param name="inputs">u: [T, B, D]; null where D is 0; must stay as it is until backward is done</param>
+    /// <param name="initial">x_0: [S, B, N]; null: zeros</param>
+    /// <param name="outputs">
+    /// [K, B, N], written: the last K states in the order of time; null where K is 0.
+    /// Beyond a sample&apos;s length its last state is repeated
+    /// </param>
+    /// <param name="final_states">[S, B, N], written: the state of each sample after its last step; null: not wanted</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
     /// ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
@@ -795,6 +820,7 @@ internal static unsafe partial class NativeMethods
     /// that succeeds discards what backward needs of the one before. With g_k the gradient at x_k and a_k = phi(z_k):
     /// delta_k = beta phi&apos;(z_k) g_k         g_{k-1} = alpha O_k^T g_k + W_k^T delta_k
     /// dW = sum delta_k x_{k-1}^T    dV = sum delta_k u_k^T    db = sum delta_k    du_k = V^T delta_k
+    /// for filter cells; the gradients of the others are those of their equations.
     /// Beyond a sample&apos;s length delta_k is 0 and gradients pass through: g_{k-1} = g_k. On a CPU every state and gradient of
     /// a sample has the bits of that sample computed alone, at its own length.
     /// </summary>
@@ -805,7 +831,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="inputs">u as given to forward</param>
     /// <param name="output_gradients">[K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too</param>
     /// <param name="final_gradients">
-    /// [B, N]: gradients at the states after the last steps, all finite, beside those that
+    /// [S, B, N]: gradients at the states after the last steps, all finite, beside those that
     /// output_gradients has; null: zeros
     /// </param>
     /// <param name="weight_gradients">
@@ -815,7 +841,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="input_weight_gradients">shaped as V; null where D is 0</param>
     /// <param name="bias_gradients">shaped as b</param>
     /// <param name="input_gradients">[T, B, D], written, 0 beyond lengths; null: not wanted</param>
-    /// <param name="initial_gradients">[B, N], written; null: not wanted</param>
+    /// <param name="initial_gradients">[S, B, N], written; null: not wanted</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY;
     /// ORTHO_INVALID_STATE without such a forward call, if another thread is using the chain, or if it is on
@@ -849,9 +875,9 @@ internal static unsafe partial class NativeMethods
     /// but what training adds; 0: they are always prepared
     /// </param>
     /// <param name="training">1: for forward and backward; 0: for forward without training and for streams</param>
-    /// <param name="weights">W: [N, N] recurrent, [L, N, N] feedforward</param>
-    /// <param name="input_weights">V: [N, D]; null where D is 0</param>
-    /// <param name="bias">b: [N] recurrent, [L, N] feedforward</param>
+    /// <param name="weights">W: [G N, N] recurrent, [L, N, N] feedforward</param>
+    /// <param name="input_weights">V: [G N, D]; null where D is 0</param>
+    /// <param name="bias">b: [G N] recurrent, [2, G N] with recurrent_bias, [L, N] feedforward</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_INVALID_STATE while another call uses the weights</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -881,7 +907,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Creates streams: sequences that are fed step by step, all at the same time. All states are zeros.</summary>
     /// <param name="streams">written: the new streams; free them with ortho_streams_free</param>
     /// <param name="prepared">weights of a recurrent chain</param>
-    /// <param name="count">S, at least 1</param>
+    /// <param name="count">at least 1</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY; CUDA: ORTHO_INVALID_STATE while the device&apos;s stream is
     /// captured
@@ -894,13 +920,13 @@ internal static unsafe partial class NativeMethods
     /// Runs one step of each stream, on the calling thread: it allocates nothing and waits for nobody. A stream has the
     /// states of a chain of any batch that is given the same inputs, bit for bit, whatever the other streams are. Weights
     /// that were prepared anew since the last step are used from this one on. CUDA: work for the device&apos;s stream, like a
-    /// call of a chain, whose bits depend on S; where that stream is captured, the captured step can be replayed any number
-    /// of times, each a step further.
+    /// call of a chain, whose bits depend on the count; where that stream is captured, the captured step can be replayed any
+    /// number of times, each a step further.
     /// </summary>
     /// <param name="streams">used by one thread at a time</param>
-    /// <param name="resets">[S] in the host&apos;s memory: not 0: that stream starts again from a state of zeros; null: none does</param>
-    /// <param name="inputs">[S, D]; null where D is 0</param>
-    /// <param name="outputs">[S, N], written: the states after the step; null: not wanted</param>
+    /// <param name="resets">[count] in the host&apos;s memory: not 0: that stream starts again from a state of zeros; null: none does</param>
+    /// <param name="inputs">[count, D]; null where D is 0</param>
+    /// <param name="outputs">[count, N], written: the states after the step; null: not wanted</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
     /// streams, or unless the weights are prepared; CUDA: also if resets is given while the device&apos;s stream is
@@ -911,14 +937,14 @@ internal static unsafe partial class NativeMethods
     public static partial ortho_status ortho_streams_step(ortho_streams* streams, byte* resets, void* inputs, void* outputs);
 
     /// <summary>Copies the states.</summary>
-    /// <param name="states">[S, N], written</param>
+    /// <param name="states">[S, count, N], written</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_INVALID_STATE if another thread is using the streams</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_streams_read(ortho_streams* streams, void* states);
 
     /// <summary>Replaces the states.</summary>
-    /// <param name="states">[S, N]</param>
+    /// <param name="states">[S, count, N]</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
     /// streams

@@ -275,10 +275,12 @@ private:
         BatchRows::Cursor taking(rows_, member.all_rows_share, first + local);
         for (int64_t s = local; s < local + count; ++s) {
             taking.move_to(first + s);
+            GateDeltas<Num> deltas{{}, Cell::gates};
+            for (int gate = 0; gate < Cell::gates; ++gate)
+                deltas.of[gate] = states_.kept(s) + Cell::input_sums[gate] * states_.layout().size();
             for (const Span& rows : taking.taking())
                 kernels_.input_gradients(states_.layout(), order(), parts_.weights.input_weights_transposed(), d_,
-                                         states_.kept(s), rows,
-                                         static_cast<T*>(call.input_gradients) + (first + s) * step_size);
+                                         deltas, rows, static_cast<T*>(call.input_gradients) + (first + s) * step_size);
         }
     }
 

@@ -3,6 +3,8 @@
 
 #include "cpu/chain/kernels/filter_backward.hpp"
 #include "cpu/chain/kernels/filter_forward.hpp"
+#include "cpu/chain/kernels/gates_backward.hpp"
+#include "cpu/chain/kernels/gates_forward.hpp"
 #include "cpu/chain/kernels/input_gradients.hpp"
 #include "cpu/chain/kernels/packing.hpp"
 #include "cpu/chain/kernels/weight_gradients.hpp"
@@ -17,7 +19,8 @@ inline constexpr ChainKernels<Num> chain_kernels{
     .outer_tile = outer_vectors* Simd<SumOf<Num>>::width,
     .pack_rows = &pack_rows<Num>,
     .pack_columns = &pack_columns<Num>,
-    .filter = {.forward = &forward_rows<Num>, .backward = &backward_rows<Num>},
+    .pack_gates = &pack_gates<Num>,
+    .filter = {.gates_together = 1, .forward = &forward_rows<Num>, .backward = &backward_rows<Num>},
     .weight_gradients = &weight_gradients<Num>,
     .input_weight_gradients = &input_weight_gradients<Num>,
     .input_gradients = &input_gradients<Num>,

@@ -111,7 +111,8 @@ public:
         const GradientSums<Num> products{
             .layout = layout,
             .steps = 1,
-            .step_size = layout.size(),
+            .delta_step = layout.size(),
+            .state_step = layout.size(),
             .input_step = 0,
             .delta = states.kept(local),
             .state = states.state(local),

@@ -21,7 +21,7 @@ template <class Num, class Cell> struct ChainParts {
     ChainParts(const ChainSpec& chain_spec, const ChainKernels<Num>& chain_kernels, Cell chain_cell,
                Weights& chain_weights)
         : spec(chain_spec), kernels(chain_kernels), cell(chain_cell), weights(chain_weights), binding(chain_weights),
-          states(chain_spec), inputs(chain_spec.input_size), sums(chain_spec) {}
+          states(chain_spec), inputs(chain_spec.input_size), sums(chain_spec, chain_cell) {}
 
     /** Column tiles of the sums of ∂V and ∂b. */
     int64_t outer_tiles() const {

@@ -21,9 +21,10 @@ public:
           packed_(spec, owner.kernels.template chain<Num>(), Packed::all_layers) {}
 
     std::unique_ptr<ortho_chain> make_chain() override {
-        if (spec.recurrent())
-            return std::make_unique<CpuChain<Num, Cell, RecurrentOrder>>(cpu_, *this, packed_, cell_);
-        return std::make_unique<CpuChain<Num, Cell, LayerOrder>>(cpu_, *this, packed_, cell_);
+        if constexpr (!CellOfGates<Cell>)
+            if (!spec.recurrent())
+                return std::make_unique<CpuChain<Num, Cell, LayerOrder>>(cpu_, *this, packed_, cell_);
+        return std::make_unique<CpuChain<Num, Cell, RecurrentOrder>>(cpu_, *this, packed_, cell_);
     }
 
     std::unique_ptr<ortho_streams> make_streams(int64_t count) override {

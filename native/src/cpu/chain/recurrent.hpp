@@ -89,12 +89,13 @@ public:
             for_runs(rows, unsummed, [&](Span steps, int64_t taking) {
                 const bool continued = steps.end < parts_.rows.length(rows.begin);
                 const LeafRows alone{rows.begin + taking, 0};
-                const GradientSums<Num> sums{
+                GradientSums<Num> sums{
                     .layout = layout,
                     .steps = steps.size(),
-                    .step_size = layout.size(),
+                    .delta_step = Cell::kept_vectors * layout.size(),
+                    .state_step = Cell::carried_vectors * layout.size(),
                     .input_step = layout.batch * d,
-                    .delta = states.kept(steps.begin - first),
+                    .delta = nullptr,
                     .state = states.state(steps.begin - first),
                     .input = parts_.inputs.of(parts_.rows, static_cast<const T*>(call.inputs), steps.begin),
                     .inputs = d,
@@ -103,10 +104,20 @@ public:
                     .leaf_count = 1,
                     .packed_delta = parts_.sums.packed_delta(member.group, units.begin),
                 };
-                parts_.kernels.weight_gradients(sums, units.begin, units.end, parts_.sums.weights(set, continued));
-                parts_.kernels.input_weight_gradients(sums, tile_of(pieces.begin), tile_of(pieces.end),
-                                                      parts_.sums.inputs(set, continued),
-                                                      parts_.sums.bias(set, continued));
+                const T* const deltas = states.kept(steps.begin - first);
+                for (int gate = 0; gate < Cell::gates; ++gate) {
+                    sums.delta = deltas + Cell::weight_sums[gate] * layout.size();
+                    parts_.kernels.weight_gradients(sums, units.begin, units.end,
+                                                    parts_.sums.weights(set, continued, gate));
+                }
+                for (int sum = 0; sum < Cell::sums; ++sum) {
+                    const int gate = gate_of_sum(Cell::input_sums, sum);
+                    sums.delta = deltas + sum * layout.size();
+                    sums.inputs = gate < 0 ? 0 : d;
+                    parts_.kernels.input_weight_gradients(sums, tile_of(pieces.begin), tile_of(pieces.end),
+                                                          parts_.sums.inputs(set, continued, std::max(gate, 0)),
+                                                          parts_.sums.bias(set, continued, sum));
+                }
             });
         }
     }
@@ -125,13 +136,21 @@ public:
         const auto target = [&](void* gradients) {
             return GradientTarget<T>{static_cast<T*>(gradients), part_.stride, call.accumulate};
         };
-        team.for_each_task(parts_.spec.hidden_size,
-                           [&](int64_t i) { sums.write_weights(leaves, i, target(call.weight_gradients)); });
-        team.for_each_task(parts_.spec.input_size, [&](int64_t d) {
-            sums.write_input_weights(leaves, d, target(call.input_weight_gradients));
+        const int64_t n = parts_.spec.hidden_size, d = parts_.spec.input_size;
+        team.for_each_task(Cell::gates * n,
+                           [&](int64_t row) { sums.write_weights(leaves, row, target(call.weight_gradients)); });
+        team.for_each_task(Cell::gates * d, [&](int64_t i) {
+            sums.write_input_weights(leaves, i / d, i % d, target(call.input_weight_gradients));
         });
-        for (int64_t panel = 0; panel < sums.panels(); ++panel)
-            sums.write_bias(leaves, panel, target(call.bias_gradients));
+        // The second bias, where there is one, is added to what W gives.
+        GradientTarget<T> bias = target(call.bias_gradients);
+        for (const auto& of : {Cell::input_sums, Cell::weight_sums}) {
+            for (int gate = 0; gate < Cell::gates; ++gate, bias.first += n)
+                for (int64_t panel = 0; panel < sums.panels(); ++panel)
+                    sums.write_bias(leaves, panel, bias, of[gate]);
+            if (!parts_.spec.recurrent_bias)
+                break;
+        }
     }
 
 private:

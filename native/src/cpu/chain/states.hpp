@@ -31,7 +31,8 @@ public:
     Size size_for(int64_t steps, int64_t batch, bool training) const {
         const int64_t n = spec_.hidden_size;
         const StateLayout layout(n, batch, element);
-        checked_product("the states", {steps, batch, layout.padded + 64, 4 * element});
+        checked_product("the states",
+                        {steps, batch, layout.padded + 64, 2 * (Cell::carried_vectors + Cell::kept_vectors) * element});
         Segments segments{steps, steps};
         if (training)
             segments = choose_segments(
@@ -95,12 +96,13 @@ public:
     /** Gradient at a state; two take turns. */
     T* gradient(int64_t which) const { return at(gradients_at_ + which * carried_size()); }
 
+    /** Rows of all vectors that steps carry, whose panels follow each other. */
     void clear_rows(T* to, Span rows) const {
-        for (int64_t panel = 0; panel < layout_.panels; ++panel)
+        for (int64_t panel = 0; panel < Cell::carried_vectors * layout_.panels; ++panel)
             std::memset(to + first_of(panel, rows), 0, bytes_of(rows));
     }
     void copy_rows(const T* from, T* to, Span rows) const {
-        for (int64_t panel = 0; panel < layout_.panels; ++panel)
+        for (int64_t panel = 0; panel < Cell::carried_vectors * layout_.panels; ++panel)
             std::memcpy(to + first_of(panel, rows), from + first_of(panel, rows), bytes_of(rows));
     }
 

@@ -55,14 +55,18 @@ public:
     }
 
     void read(void* states) const override {
-        kernels_.from_state(step_.layout, nullptr, step_.previous, rows_, static_cast<T*>(states));
+        for (int64_t vector = 0; vector < Cell::carried_vectors; ++vector)
+            kernels_.from_state(step_.layout, nullptr, step_.previous + vector * step_.layout.size(), rows_,
+                                static_cast<T*>(states) + vector * count * spec_.hidden_size);
     }
 
     void write(const void* states) override {
         const T* const rows = static_cast<const T*>(states);
         if (spec_.check_finite)
-            require_finite(all_finite_, "states", rows, count * spec_.hidden_size);
-        kernels_.to_state(step_.layout, nullptr, rows, rows_, previous());
+            require_finite(all_finite_, "states", rows, Cell::carried_vectors * count * spec_.hidden_size);
+        for (int64_t vector = 0; vector < Cell::carried_vectors; ++vector)
+            kernels_.to_state(step_.layout, nullptr, rows + vector * count * spec_.hidden_size, rows_,
+                              previous() + vector * step_.layout.size());
     }
 
 private:
@@ -70,7 +74,8 @@ private:
 
     void clear_row(T* state, int64_t row) const {
         const StateLayout& layout = step_.layout;
-        for (int64_t panel = 0; panel < layout.panels; ++panel)
+        // The panels of all vectors that the cell carries.
+        for (int64_t panel = 0; panel < Cell::carried_vectors * layout.panels; ++panel)
             std::memset(state + panel * layout.panel_stride() + row * layout.width, 0,
                         static_cast<size_t>(layout.width) * sizeof(T));
     }

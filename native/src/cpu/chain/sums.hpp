@@ -43,15 +43,20 @@ template <class T> struct GradientTarget {
     bool accumulate;
 };
 
-/** Sets of sums, each of one node: ∂W, ∂V and ∂b; and scratch for those who sum. */
+/**
+ * Sets of sums, each of one node: ∂W and ∂V of all gates, and ∂b, which is that of each sum of products; and scratch
+ * for those who sum.
+ */
 template <class Num> class WeightSums {
 public:
     using State = StateOf<Num>;
     using Sum = SumOf<Num>;
 
-    explicit WeightSums(const ChainSpec& spec)
-        : n_(spec.hidden_size), d_(spec.input_size), width_(StateLayout(n_, 1, sizeof(State)).width),
-          panels_(StateLayout(n_, 1, sizeof(State)).panels), stride_(panels_ * width_) {}
+    template <class Cell>
+    WeightSums(const ChainSpec& spec, Cell)
+        : n_(spec.hidden_size), d_(spec.input_size), gates_(Cell::gates), sums_(Cell::sums),
+          width_(StateLayout(n_, 1, sizeof(State)).width), panels_(StateLayout(n_, 1, sizeof(State)).panels),
+          stride_(panels_ * width_) {}
 
     /** What a call takes. */
     struct Need {
@@ -81,18 +86,18 @@ public:
     /** The most rows, of all steps together, of which a group can pack δ. */
     int64_t packed_rows() const { return need_.rows; }
     void clear(int64_t set) const { std::memset(at(set), 0, static_cast<size_t>(set_bytes())); }
-    /** ∂W of a set, and of those behind it for further nodes: [panel of x][unit of δ][width]. What a tile adds to lies
-        side by side. */
-    SumTarget<Num> weights(int64_t set, bool continued) const {
-        return {at(set), width_, n_ * width_, stride_, set_size(), continued, false};
+    /** ∂W of a gate, of a set and of those behind it for further nodes: [panel of x][gate][unit of δ][width]. What a
+       tile adds to lies side by side. */
+    SumTarget<Num> weights(int64_t set, bool continued, int64_t gate = 0) const {
+        return {at(set) + gate * n_ * width_, width_, gates_ * n_ * width_, stride_, set_size(), continued, false};
     }
-    /** ∂V: [input][unit]. */
-    SumTarget<Num> inputs(int64_t set, bool continued) const {
-        return {at(set) + n_ * stride_, stride_, width_, stride_, set_size(), continued, false};
+    /** ∂V of a gate: [gate][input][unit]. */
+    SumTarget<Num> inputs(int64_t set, bool continued, int64_t gate = 0) const {
+        return {at(set) + (gates_ * n_ + gate * d_) * stride_, stride_, width_, stride_, set_size(), continued, false};
     }
-    /** ∂b: [unit]. */
-    SumTarget<Num> bias(int64_t set, bool continued) const {
-        return {at(set) + (n_ + d_) * stride_, stride_, width_, stride_, set_size(), continued, false};
+    /** ∂b of a sum of products: [sum][unit]. */
+    SumTarget<Num> bias(int64_t set, bool continued, int64_t sum = 0) const {
+        return {at(set) + (gates_ * (n_ + d_) + sum) * stride_, stride_, width_, stride_, set_size(), continued, false};
     }
     /** Scratch of a group for δ, packed: for the units from `unit` on. Members of a group need not be at the same leaf.
      */
@@ -100,33 +105,35 @@ public:
         return reinterpret_cast<State*>(at(need_.sets)) + (group * n_ + unit) * need_.rows;
     }
 
-    /** Adds nodes to those that are wanted, and writes ∂W [N, N] of a unit. */
-    void write_weights(const SummedNodes& nodes, int64_t unit, const GradientTarget<State>& to) const {
+    /** Adds nodes to those that are wanted, and writes ∂W [gates N, N] of a row. */
+    void write_weights(const SummedNodes& nodes, int64_t row, const GradientTarget<State>& to) const {
         for (int64_t panel = 0; panel < panels_; ++panel)
-            fold(nodes, (panel * n_ + unit) * width_, panel, [&](int64_t sum, int64_t column, const Sum* values) {
-                write(to, sum, unit * n_ + panel * width_, 1, column, values);
-            });
-    }
-    /** The same for ∂V [N, D] of an input. */
-    void write_input_weights(const SummedNodes& nodes, int64_t input, const GradientTarget<State>& to) const {
-        for (int64_t panel = 0; panel < panels_; ++panel)
-            fold(nodes, (n_ + input) * stride_ + panel * width_, panel,
+            fold(nodes, (panel * gates_ * n_ + row) * width_, panel,
                  [&](int64_t sum, int64_t column, const Sum* values) {
-                     write(to, sum, panel * width_ * d_ + input, d_, column, values);
+                     write(to, sum, row * n_ + panel * width_, 1, column, values);
                  });
     }
-    /** The same for ∂b [N] of a panel of units. */
-    void write_bias(const SummedNodes& nodes, int64_t panel, const GradientTarget<State>& to) const {
-        fold(nodes, (n_ + d_) * stride_ + panel * width_, panel, [&](int64_t sum, int64_t column, const Sum* values) {
-            write(to, sum, panel * width_, 1, column, values);
-        });
+    /** The same for ∂V [gates N, D] of an input of a gate. */
+    void write_input_weights(const SummedNodes& nodes, int64_t gate, int64_t input,
+                             const GradientTarget<State>& to) const {
+        for (int64_t panel = 0; panel < panels_; ++panel)
+            fold(nodes, (gates_ * n_ + gate * d_ + input) * stride_ + panel * width_, panel,
+                 [&](int64_t sum, int64_t column, const Sum* values) {
+                     write(to, sum, (gate * n_ + panel * width_) * d_ + input, d_, column, values);
+                 });
+    }
+    /** The same for ∂b [N] of a panel of units. @param of  the sum of products whose bias it is */
+    void write_bias(const SummedNodes& nodes, int64_t panel, const GradientTarget<State>& to, int64_t of = 0) const {
+        fold(
+            nodes, (gates_ * (n_ + d_) + of) * stride_ + panel * width_, panel,
+            [&](int64_t sum, int64_t column, const Sum* values) { write(to, sum, panel * width_, 1, column, values); });
     }
     int64_t panels() const { return panels_; }
 
 private:
     static constexpr int64_t widest = StateLayout::widest_bytes / static_cast<int64_t>(sizeof(State));
 
-    int64_t set_size() const { return (n_ + d_ + 1) * stride_; }
+    int64_t set_size() const { return (gates_ * (n_ + d_) + sums_) * stride_; }
     Sum* at(int64_t set) const { return memory_.template as<Sum>() + set * set_size(); }
 
     /** Adds the sums at `offset` of the nodes' sets, a panel wide, and calls body(index, columns, values) for each. */
@@ -173,6 +180,8 @@ private:
 
     const int64_t n_;
     const int64_t d_;
+    const int64_t gates_;
+    const int64_t sums_;
     const int64_t width_;
     const int64_t panels_;
     const int64_t stride_;

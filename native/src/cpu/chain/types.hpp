@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "model/cells/filter.hpp"
+#include "model/cells/gates.hpp"
 #include "model/fold.hpp"
 #include "model/numeric.hpp"
 
@@ -25,6 +26,7 @@ struct StateLayout {
     int64_t width = 0;
     int64_t panels = 0;
     int64_t batch = 0;
+    int width_bits = 0; // width is 2^width_bits: offset() divides by it at every vector
 
     StateLayout() = default;
     StateLayout(int64_t units_, int64_t batch_, int64_t element_bytes) : units(units_), batch(batch_) {
@@ -32,12 +34,14 @@ struct StateLayout {
         padded = (units + line - 1) / line * line;
         width = padded == line ? line : widest_bytes / element_bytes;
         panels = (padded + width - 1) / width;
+        while (int64_t{1} << width_bits < width)
+            ++width_bits;
     }
 
     [[gnu::always_inline]] int64_t panel_stride() const { return batch * width; }
     [[gnu::always_inline]] int64_t size() const { return panels * batch * width; }
     [[gnu::always_inline]] int64_t offset(int64_t unit, int64_t row) const {
-        return (unit / width) * panel_stride() + row * width + unit % width;
+        return (unit >> width_bits) * panel_stride() + row * width + (unit & (width - 1));
     }
 };
 
@@ -99,6 +103,23 @@ template <class Num> struct BackwardOperands<Num, FilterCell> {
     const StateOf<Num>* beta;                  // [padded]
 };
 
+/** A cell of several gates, which all take the same products; see model/cells/gates.hpp. */
+template <class Cell>
+concept CellOfGates = Cell::gates >
+1;
+
+/** What the sums of all gates take. */
+template <class Num, CellOfGates Cell> struct ForwardOperands<Num, Cell> {
+    const StorageOf<Num>* weights; // packed [tile][gates / together][k][gates together][lanes], a tile is a vector
+    const StorageOf<Num>* input_weights; // packed [tile][d][gates][lanes]
+    const StateOf<Num>* bias;            // [sums][padded]
+};
+
+/** W^T of all gates, side by side. */
+template <class Num, CellOfGates Cell> struct BackwardOperands<Num, Cell> {
+    const StorageOf<Num>* weights; // packed [tile][gate][i][tile units]
+};
+
 /** One step forward for some rows and column tiles: the cell's x_k of x_{k-1} and u. */
 template <class Num, class Cell> struct ForwardStep {
     StateLayout layout;
@@ -107,14 +128,17 @@ template <class Num, class Cell> struct ForwardStep {
     ForwardOperands<Num, Cell> operands;
     int64_t inputs;               // D
     const StateOf<Num>* input;    // [batch, D], in the order of the rows
-    const StateOf<Num>* previous; // state x_{k-1}
+    const StateOf<Num>* previous; // state x_{k-1}: the vectors that the cell carries, one behind the other
     StateOf<Num>* next;           // state x_k
-    StateOf<Num>* kept;           // what backward needs of the step, laid out as a state; null: not wanted
+    StateOf<Num>* kept;           // the vectors that the cell keeps of the step for backward; null: not wanted
     StateOf<Num>* output;         // [batch, units] row-major copy of x_k by samples; null: not wanted
     SampleOrder order;
 };
 
-/** One step backward for some rows and column tiles: g_{k-1} of g_k and δ_k, then δ_{k-1}. */
+/**
+ * One step backward for some rows and column tiles: g_{k-1} of g_k and δ_k, then δ_{k-1}. A cell of gates leaves as the
+ * gradient of a step what it passes to the step before, beside the products of δ with W; of the first step, g_0.
+ */
 template <class Num, class Cell> struct BackwardStep {
     StateLayout layout;
     Cell cell;
@@ -129,6 +153,14 @@ template <class Num, class Cell> struct BackwardStep {
     const StateOf<Num>* previous_state; // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
 };
 
+/** δ of the gates of a step, for a product with all of them. */
+template <class Num> struct GateDeltas {
+    static constexpr int most = 4;
+
+    const StateOf<Num>* of[most];
+    int gates;
+};
+
 /** A leaf of the tree of sums, among consecutive ones that are summed together. */
 struct LeafRows {
     int64_t end;   // the row behind its last
@@ -139,7 +171,8 @@ struct LeafRows {
 template <class Num> struct GradientSums {
     StateLayout layout;
     int64_t steps;             // so many steps, taken from the last one back
-    int64_t step_size;         // elements from one step to the next in delta and in state
+    int64_t delta_step;        // elements from one step to the next in delta
+    int64_t state_step;        // and in state
     int64_t input_step;        // elements from one step to the next in input
     const StateOf<Num>* delta; // δ of the first of the steps
     const StateOf<Num>* state; // x before the first of the steps
@@ -166,6 +199,8 @@ template <class Num> struct SumTarget {
 
 /** The steps of a cell. */
 template <class Num, class Cell> struct CellKernels {
+    /** Gates whose products are computed together, as their packed weights lie; 1 without gates. */
+    int gates_together;
     void (*forward)(const ForwardStep<Num, Cell>& step, RowRanges rows, int64_t tile_begin, int64_t tile_end);
     void (*backward)(const BackwardStep<Num, Cell>& step, RowRanges rows, int64_t tile_begin, int64_t tile_end);
 };
@@ -186,6 +221,10 @@ template <class Num> struct ChainKernels {
     void (*pack_columns)(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin,
                          int64_t tile_end, StorageOf<Num>* packed);
 
+    /** The same for a cell of gates, A [gates, units, columns]: [tile][gates / together][k][gates together][lanes]. */
+    void (*pack_gates)(const StateOf<Num>* a, int gates, int together, int64_t units, int64_t columns,
+                       int64_t tile_begin, int64_t tile_end, StorageOf<Num>* packed);
+
     CellKernels<Num, FilterCell> filter;
     const CellKernels<Num, FilterCell>& of(FilterCell) const { return filter; }
 
@@ -195,9 +234,10 @@ template <class Num> struct ChainKernels {
     /** Σ u_d δ for all inputs, the rows of the matrix, and Σ δ, for column tiles of outer_tile units. */
     void (*input_weight_gradients)(const GradientSums<Num>& sums, int64_t tile_begin, int64_t tile_end,
                                    const SumTarget<Num>& inputs, const SumTarget<Num>& bias);
-    /** input_gradients[sample, :] = Vᵀ δ for the rows; input_weights packed by pack_columns with single_tile. */
+    /** input_gradients[sample, :] = Σ Vᵀ δ over the gates for the rows; V [gates, units, inputs] packed by
+        pack_columns with single_tile. */
     void (*input_gradients)(const StateLayout& layout, SampleOrder order, const StorageOf<Num>* input_weights,
-                            int64_t inputs, const StateOf<Num>* delta, Span rows, StateOf<Num>* input_gradients);
+                            int64_t inputs, const GateDeltas<Num>& deltas, Span rows, StateOf<Num>* input_gradients);
 
     /** Samples, [batch, units] row-major, to the rows of a state, added to them, and back. */
     void (*to_state)(const StateLayout& layout, SampleOrder order, const StateOf<Num>* samples, Span rows,

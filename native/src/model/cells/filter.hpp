@@ -18,6 +18,12 @@ enum class Nonlinearity : int32_t { tanh = ORTHO_TANH, relu = ORTHO_RELU };
 struct FilterCell {
     /** Matrices [N, N] that are stacked over the same state: [alpha O; W]. A structured O is none of them. */
     static constexpr int stacked_products = 2;
+    /** Matrices [N, N] of W, and sums of products before the nonlinearity: z. */
+    static constexpr int gates = 1;
+    static constexpr int sums = 1;
+    /** The sum that a gate's product with W goes to, and that with V. */
+    static constexpr int weight_sums[gates] = {0};
+    static constexpr int input_sums[gates] = {0};
     /** Vectors [N] that a step hands to the next one: x. */
     static constexpr int carried_vectors = 1;
     /** Vectors [N] that are kept of a step for backward: phi(z), in whose place delta is written. */

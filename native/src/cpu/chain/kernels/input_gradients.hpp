@@ -5,18 +5,19 @@
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
-/** Vᵀ δ for a tile of inputs. */
+/** Vᵀ δ, over all gates, for a tile of inputs. */
 template <class Num, int width, int C, int R>
-void input_product(const StateLayout& layout, const StateOf<Num>* delta, const StorageOf<Num>* input_weights,
-                   TileProducts<SumOf<Num>>& result) {
+void input_product(const StateLayout& layout, const GateDeltas<Num>& deltas, int64_t row,
+                   const StorageOf<Num>* input_weights, TileProducts<SumOf<Num>>& result) {
     Accumulators<SumOf<Num>, R, C> tile;
     tile.clear();
-    multiply_state<width>(tile, delta, layout.panel_stride(), input_weights, layout.units);
+    for (int gate = 0; gate < deltas.gates; ++gate, input_weights += layout.units * C * Simd<SumOf<Num>>::width)
+        multiply_state<width>(tile, deltas.of[gate] + row * width, layout.panel_stride(), input_weights, layout.units);
     tile.store(result.filtered);
 }
 
 template <class Num>
-using InputProduct = void (*)(const StateLayout&, const StateOf<Num>*, const StorageOf<Num>*,
+using InputProduct = void (*)(const StateLayout&, const GateDeltas<Num>&, int64_t, const StorageOf<Num>*,
                               TileProducts<SumOf<Num>>&);
 
 template <class Num, int width, int C, int... r>
@@ -31,7 +32,7 @@ constexpr ByTile<InputProduct<Num>, single_rows, sizeof...(c)> input_tiles(std::
 
 template <class Num, int width>
 void input_gradients_width(const StateLayout& layout, SampleOrder order, const StorageOf<Num>* input_weights,
-                           int64_t inputs, const StateOf<Num>* delta, Span rows_of_batch,
+                           int64_t inputs, const GateDeltas<Num>& deltas, Span rows_of_batch,
                            StateOf<Num>* input_gradients) {
     using S = Simd<SumOf<Num>>;
     TileProducts<SumOf<Num>> result;
@@ -43,8 +44,8 @@ void input_gradients_width(const StateLayout& layout, SampleOrder order, const S
                           [&](int64_t input, int vectors, const auto& products) {
                               even_pieces(rows_of_batch.size(), single_rows, [&](int64_t begin, int64_t rows) {
                                   const int64_t row = rows_of_batch.begin + begin;
-                                  products[static_cast<size_t>(rows - 1)](layout, delta + row * width,
-                                                                          input_weights + input * layout.units, result);
+                                  products[static_cast<size_t>(rows - 1)](
+                                      layout, deltas, row, input_weights + input * deltas.gates * layout.units, result);
                                   for (int64_t r = 0; r < rows; ++r)
                                       for (int c = 0; c < vectors; ++c) {
                                           const int64_t d = input + c * S::width;
@@ -59,12 +60,12 @@ void input_gradients_width(const StateLayout& layout, SampleOrder order, const S
 
 template <class Num>
 void input_gradients(const StateLayout& layout, SampleOrder order, const StorageOf<Num>* input_weights, int64_t inputs,
-                     const StateOf<Num>* delta, Span rows, StateOf<Num>* gradients) {
+                     const GateDeltas<Num>& deltas, Span rows, StateOf<Num>* gradients) {
     if (layout.width == narrow_width<StateOf<Num>>)
-        input_gradients_width<Num, narrow_width<StateOf<Num>>>(layout, order, input_weights, inputs, delta, rows,
+        input_gradients_width<Num, narrow_width<StateOf<Num>>>(layout, order, input_weights, inputs, deltas, rows,
                                                                gradients);
     else
-        input_gradients_width<Num, wide_width<StateOf<Num>>>(layout, order, input_weights, inputs, delta, rows,
+        input_gradients_width<Num, wide_width<StateOf<Num>>>(layout, order, input_weights, inputs, deltas, rows,
                                                              gradients);
 }
 

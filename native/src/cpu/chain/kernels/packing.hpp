@@ -15,29 +15,48 @@ template <class Num>
     return left < tile_units ? left : tile_units;
 }
 
+/** `wide` rows of A [units, columns] from `first` on, transposed: out[k][row], `stride` elements from one k to the
+ * next. */
+template <class Num>
+[[gnu::always_inline]] inline void pack_tile(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t first,
+                                             int64_t wide, int64_t stride, StorageOf<Num>* out) {
+    using S = Simd<SumOf<Num>>;
+    for (int64_t u = 0; u < wide; u += S::width) {
+        for (int64_t k = 0; k < columns; k += S::width) {
+            const int64_t count = columns - k < S::width ? columns - k : S::width;
+            typename S::vec block[S::width];
+#pragma GCC unroll 16
+            for (int i = 0; i < S::width; ++i) {
+                const int64_t unit = first + u + i;
+                block[i] = unit < units ? S::load_partial(a + unit * columns + k, count) : typename S::vec{};
+            }
+            transpose<SumOf<Num>>(block);
+            for (int64_t i = 0; i < count; ++i)
+                S::store(out + (k + i) * stride + u, block[i]);
+        }
+    }
+}
+
 template <class Num>
 void pack_rows(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin,
                int64_t tile_end, StorageOf<Num>* packed) {
-    using S = Simd<SumOf<Num>>;
     for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
         const int64_t first = tile * tile_units;
         const int64_t wide = units_in_tile<Num>(units, tile_units, tile);
-        StorageOf<Num>* out = packed + first * columns;
-        for (int64_t u = 0; u < wide; u += S::width) {
-            for (int64_t k = 0; k < columns; k += S::width) {
-                const int64_t count = columns - k < S::width ? columns - k : S::width;
-                typename S::vec block[S::width];
-#pragma GCC unroll 16
-                for (int i = 0; i < S::width; ++i) {
-                    const int64_t unit = first + u + i;
-                    block[i] = unit < units ? S::load_partial(a + unit * columns + k, count) : typename S::vec{};
-                }
-                transpose<SumOf<Num>>(block);
-                for (int64_t i = 0; i < count; ++i)
-                    S::store(out + (k + i) * wide + u, block[i]);
-            }
-        }
+        pack_tile<Num>(a, units, columns, first, wide, wide, packed + first * columns);
     }
+}
+
+template <class Num>
+void pack_gates(const StateOf<Num>* a, int gates, int together, int64_t units, int64_t columns, int64_t tile_begin,
+                int64_t tile_end, StorageOf<Num>* packed) {
+    constexpr int64_t lanes = Simd<SumOf<Num>>::width;
+    for (int64_t tile = tile_begin; tile < tile_end; ++tile)
+        for (int gate = 0; gate < gates; ++gate) {
+            const int64_t before = tile * gates + gate - gate % together; // vectors, of each column
+            pack_tile<Num>(a + gate * units * columns, units, columns, tile * lanes, lanes, together * lanes,
+                           packed + before * lanes * columns + gate % together * lanes);
+        }
 }
 
 template <class Num>

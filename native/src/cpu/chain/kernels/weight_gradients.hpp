@@ -11,8 +11,8 @@ template <class Num, int width, int R>
 void pack_delta(const GradientSums<Num>& sums, int64_t unit, StateOf<Num>* packed) {
     const StateLayout& layout = sums.layout;
     const int64_t rows = sums.row_end() - sums.row_begin;
-    const StateOf<Num>* delta = sums.delta + layout.offset(unit, sums.row_begin) + (sums.steps - 1) * sums.step_size;
-    for (int64_t step = 0; step < sums.steps; ++step, delta -= sums.step_size)
+    const StateOf<Num>* delta = sums.delta + layout.offset(unit, sums.row_begin) + (sums.steps - 1) * sums.delta_step;
+    for (int64_t step = 0; step < sums.steps; ++step, delta -= sums.delta_step)
         for (int64_t row = 0; row < rows; ++row, packed += R)
             std::memcpy(packed, delta + row * width, R * sizeof(StateOf<Num>));
 }
@@ -101,12 +101,12 @@ void outer_products(const GradientSums<Num>& sums, const StateOf<Num>* delta, in
                     int64_t first, const SumTarget<Num>& target) {
     const StateLayout& layout = sums.layout;
     const StateOf<Num>* const last_state =
-        sums.state + panel * layout.panel_stride() + first + (sums.steps - 1) * sums.step_size;
+        sums.state + panel * layout.panel_stride() + first + (sums.steps - 1) * sums.state_step;
     SumOf<Num>* const out = target.first + unit * target.row_stride + panel * target.panel_stride + first;
     sum_leaves<R, C>(sums, target, out, panel * width + first, [&](auto& tile, int64_t row_begin, int64_t row_end) {
         const StateOf<Num>* state = last_state + row_begin * width;
         const int64_t rows = row_end - row_begin;
-        for (int64_t step = 0; step < sums.steps; ++step, state -= sums.step_size) {
+        for (int64_t step = 0; step < sums.steps; ++step, state -= sums.state_step) {
 #pragma GCC unroll 2
             for (int64_t row = 0; row < rows; ++row, delta += R)
                 tile.multiply_add(state + row * width, delta, 1);
@@ -180,12 +180,12 @@ void input_outer_products(const GradientSums<Num>& sums, int64_t first_input, in
     using S = Simd<SumOf<Num>>;
     const StateLayout& layout = sums.layout;
     const StateOf<Num>* const delta = sums.delta + layout.offset(unit, 0);
-    SumOf<Num>* const out = target.first + first_input * target.row_stride + unit / layout.width * target.panel_stride +
-                            unit % layout.width;
+    SumOf<Num>* const out = target.first + first_input * target.row_stride +
+                            (unit >> layout.width_bits) * target.panel_stride + (unit & (layout.width - 1));
     sum_leaves<R == 0 ? 1 : R, C>(sums, target, out, unit, [&](auto& tile, int64_t row_begin, int64_t row_end) {
         for (int64_t step = sums.steps - 1; step >= 0; --step) {
             for (int64_t row = row_begin; row < row_end; ++row) {
-                const StateOf<Num>* d = delta + step * sums.step_size + row * layout.width;
+                const StateOf<Num>* d = delta + step * sums.delta_step + row * layout.width;
                 if constexpr (R == 0) {
 #pragma GCC unroll 4
                     for (int c = 0; c < C; ++c)
