@@ -8,7 +8,7 @@
  * recurrent:   k is a time step, W and O are the same at every step, d_k = V u_k + b
  * feedforward: k is a layer, W_k and b_k belong to the layer, d_k = b_k, O shared or one per layer
  *
- * Other cells than those of a filter may take its place in a recurrent chain (ortho_cell).
+ * A recurrent chain may consist of GRU cells instead (ortho_cell), which have gates and no filter.
  *
  * Conventions, kept by every function:
  *  - A function that can fail returns ortho_status. On failure ortho_last_error() of the calling thread names the
@@ -152,6 +152,10 @@ typedef enum ortho_filter_kind {
 typedef enum ortho_cell {
     /** x_k = alpha O x_{k-1} + beta phi(W x_{k-1} + V u_k + b): G = 1, S = 1. */
     ORTHO_CELL_FILTER = 0,
+    /** Gates r, z, n, G = 3; states h, S = 1:
+            r = s(V_r u + b_r + W_r h + c_r)    z = s(V_z u + b_z + W_z h + c_z)
+            n = tanh(V_n u + b_n + r (W_n h + c_n))    h' = (1 - z) n + z h */
+    ORTHO_CELL_GRU = 1,
 } ortho_cell;
 
 /** Models: the dimension that runs along the chain. */

@@ -99,6 +99,12 @@ internal enum ortho_cell : uint
 {
     /// <summary>x_k = alpha O x_{k-1} + beta phi(W x_{k-1} + V u_k + b): G = 1, S = 1.</summary>
     ORTHO_CELL_FILTER = 0,
+    /// <summary>
+    /// Gates r, z, n, G = 3; states h, S = 1:
+    /// r = s(V_r u + b_r + W_r h + c_r)    z = s(V_z u + b_z + W_z h + c_z)
+    /// n = tanh(V_n u + b_n + r (W_n h + c_n))    h&apos; = (1 - z) n + z h
+    /// </summary>
+    ORTHO_CELL_GRU = 1,
 }
 
 /// <summary>Models: the dimension that runs along the chain.</summary>
@@ -398,7 +404,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 4;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "d70c8a656f7c212096b97f5c20a084e8d234eec1cc5fb43669aa35333329abb9";
+    public const string HeaderHash = "aad6f968ba180494ede7d32bd31f7806c89e9e3c2ade0c9815045e6e4a61f73f";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]

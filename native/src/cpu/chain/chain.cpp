@@ -18,7 +18,12 @@ template <class Body> auto with_numbers(ortho_dtype dtype, Body&& body) {
 
 /** Calls body with the cell that a checked spec names. */
 template <class Body> auto with_cell(const ChainSpec& spec, Body&& body) {
-    return body(FilterCell{static_cast<Nonlinearity>(spec.activation)});
+    switch (spec.cell) {
+    case ORTHO_CELL_GRU:
+        return body(GruCell());
+    default:
+        return body(FilterCell{static_cast<Nonlinearity>(spec.activation)});
+    }
 }
 
 } // namespace
