@@ -8,7 +8,7 @@
  * recurrent:   k is a time step, W and O are the same at every step, d_k = V u_k + b
  * feedforward: k is a layer, W_k and b_k belong to the layer, d_k = b_k, O shared or one per layer
  *
- * A recurrent chain may consist of GRU cells instead (ortho_cell), which have gates and no filter.
+ * A recurrent chain may consist of GRU or LSTM cells instead (ortho_cell), which have gates and no filter.
  *
  * Conventions, kept by every function:
  *  - A function that can fail returns ortho_status. On failure ortho_last_error() of the calling thread names the
@@ -156,6 +156,11 @@ typedef enum ortho_cell {
             r = s(V_r u + b_r + W_r h + c_r)    z = s(V_z u + b_z + W_z h + c_z)
             n = tanh(V_n u + b_n + r (W_n h + c_n))    h' = (1 - z) n + z h */
     ORTHO_CELL_GRU = 1,
+    /** Gates i, f, g, o, G = 4; states h, c, S = 2, of which h is the output:
+            i = s(V_i u + b_i + W_i h + c_i)    f = s(V_f u + b_f + W_f h + c_f)
+            g = tanh(V_g u + b_g + W_g h + c_g)    o = s(V_o u + b_o + W_o h + c_o)
+            c' = f c + i g    h' = o tanh(c') */
+    ORTHO_CELL_LSTM = 2
 } ortho_cell;
 
 /** Models: the dimension that runs along the chain. */
@@ -771,7 +776,7 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  *                       prepared weights
  * @param inputs         u: [T, B, D]; null where D is 0; must stay as it is until backward is done
  * @param initial        x_0: [S, B, N]; null: zeros
- * @param outputs        [K, B, N], written: the last K states in the order of time; null where K is 0.
+ * @param outputs        [K, B, N], written: the last K states in the order of time, h of LSTM cells; null where K is 0.
  *                       Beyond a sample's length its last state is repeated
  * @param final_states   [S, B, N], written: the state of each sample after its last step; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
@@ -888,7 +893,7 @@ ORTHO_API ortho_status ortho_streams_create(ortho_streams** streams, ortho_weigh
  * @param streams  used by one thread at a time
  * @param resets   [count] in the host's memory: not 0: that stream starts again from a state of zeros; null: none does
  * @param inputs   [count, D]; null where D is 0
- * @param outputs  [count, N], written: the states after the step; null: not wanted
+ * @param outputs  [count, N], written: the states after the step, h of LSTM cells; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
  *         streams, or unless the weights are prepared; CUDA: also if resets is given while the device's stream is
  *         captured

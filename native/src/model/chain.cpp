@@ -80,7 +80,7 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     check::range("layers", options.layers, is_recurrent ? 0 : 1, is_recurrent ? 0 : INT32_MAX);
     check::range("checkpoint_every", options.checkpoint_every, 0, INT64_MAX);
     check::range("max_state_bytes", options.max_state_bytes, 0, INT64_MAX);
-    check::range("cell", options.cell, ORTHO_CELL_FILTER, ORTHO_CELL_GRU);
+    check::range("cell", options.cell, ORTHO_CELL_FILTER, ORTHO_CELL_LSTM);
     check::range("recurrent_bias", options.recurrent_bias, 0, options.cell == ORTHO_CELL_FILTER ? 0 : 1);
     check::addressable("layers", std::max<int64_t>(1, options.layers), options.hidden_size * options.hidden_size,
                        "weights");

@@ -37,9 +37,9 @@ struct ChainSpec {
     bool structured() const noexcept { return filter != ORTHO_FILTER_HAAR && filter != ORTHO_FILTER_CUSTOM; }
 
     /** Matrices [N, N] of W in a layer. */
-    int64_t gates() const noexcept { return cell == ORTHO_CELL_GRU ? 3 : 1; }
+    int64_t gates() const noexcept { return cell == ORTHO_CELL_GRU ? 3 : cell == ORTHO_CELL_LSTM ? 4 : 1; }
     /** Vectors [N] that a state has. */
-    int64_t state_vectors() const noexcept { return 1; }
+    int64_t state_vectors() const noexcept { return cell == ORTHO_CELL_LSTM ? 2 : 1; }
     /** Elements of W, V and b of all layers, and of the state of a sample. */
     int64_t weight_count() const noexcept { return matrices() * gates() * hidden_size * hidden_size; }
     int64_t input_weight_count() const noexcept { return gates() * hidden_size * input_size; }

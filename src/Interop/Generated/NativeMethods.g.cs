@@ -105,6 +105,13 @@ internal enum ortho_cell : uint
     /// n = tanh(V_n u + b_n + r (W_n h + c_n))    h&apos; = (1 - z) n + z h
     /// </summary>
     ORTHO_CELL_GRU = 1,
+    /// <summary>
+    /// Gates i, f, g, o, G = 4; states h, c, S = 2, of which h is the output:
+    /// i = s(V_i u + b_i + W_i h + c_i)    f = s(V_f u + b_f + W_f h + c_f)
+    /// g = tanh(V_g u + b_g + W_g h + c_g)    o = s(V_o u + b_o + W_o h + c_o)
+    /// c&apos; = f c + i g    h&apos; = o tanh(c&apos;)
+    /// </summary>
+    ORTHO_CELL_LSTM = 2,
 }
 
 /// <summary>Models: the dimension that runs along the chain.</summary>
@@ -404,7 +411,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 4;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "aad6f968ba180494ede7d32bd31f7806c89e9e3c2ade0c9815045e6e4a61f73f";
+    public const string HeaderHash = "a521ec4d6b4058d3d23af3231c996f87f2b147baaea4bf1dd99e5f47827a4e10";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -807,7 +814,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="inputs">u: [T, B, D]; null where D is 0; must stay as it is until backward is done</param>
     /// <param name="initial">x_0: [S, B, N]; null: zeros</param>
     /// <param name="outputs">
-    /// [K, B, N], written: the last K states in the order of time; null where K is 0.
+    /// [K, B, N], written: the last K states in the order of time, h of LSTM cells; null where K is 0.
     /// Beyond a sample&apos;s length its last state is repeated
     /// </param>
     /// <param name="final_states">[S, B, N], written: the state of each sample after its last step; null: not wanted</param>
@@ -932,7 +939,7 @@ internal static unsafe partial class NativeMethods
     /// <param name="streams">used by one thread at a time</param>
     /// <param name="resets">[count] in the host&apos;s memory: not 0: that stream starts again from a state of zeros; null: none does</param>
     /// <param name="inputs">[count, D]; null where D is 0</param>
-    /// <param name="outputs">[count, N], written: the states after the step; null: not wanted</param>
+    /// <param name="outputs">[count, N], written: the states after the step, h of LSTM cells; null: not wanted</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_INVALID_STATE if another thread is using the
     /// streams, or unless the weights are prepared; CUDA: also if resets is given while the device&apos;s stream is

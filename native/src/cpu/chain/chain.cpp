@@ -21,6 +21,8 @@ template <class Body> auto with_cell(const ChainSpec& spec, Body&& body) {
     switch (spec.cell) {
     case ORTHO_CELL_GRU:
         return body(GruCell());
+    case ORTHO_CELL_LSTM:
+        return body(LstmCell());
     default:
         return body(FilterCell{static_cast<Nonlinearity>(spec.activation)});
     }

@@ -22,6 +22,7 @@ inline constexpr ChainKernels<Num> chain_kernels{
     .pack_gates = &pack_gates<Num>,
     .filter = {.gates_together = 1, .forward = &forward_rows<Num>, .backward = &backward_rows<Num>},
     .gru = gate_kernels<Num, GruCell>,
+    .lstm = gate_kernels<Num, LstmCell>,
     .weight_gradients = &weight_gradients<Num>,
     .input_weight_gradients = &input_weight_gradients<Num>,
     .input_gradients = &input_gradients<Num>,

@@ -6,6 +6,7 @@
 #include "model/cells/filter.hpp"
 #include "model/cells/gates.hpp"
 #include "model/cells/gru.hpp"
+#include "model/cells/lstm.hpp"
 #include "model/fold.hpp"
 #include "model/numeric.hpp"
 
@@ -230,6 +231,8 @@ template <class Num> struct ChainKernels {
     const CellKernels<Num, FilterCell>& of(FilterCell) const { return filter; }
     CellKernels<Num, GruCell> gru;
     const CellKernels<Num, GruCell>& of(GruCell) const { return gru; }
+    CellKernels<Num, LstmCell> lstm;
+    const CellKernels<Num, LstmCell>& of(LstmCell) const { return lstm; }
 
     /** Σ δ_i x for the units i of [unit_begin, unit_end), which are the rows of the matrix. */
     void (*weight_gradients)(const GradientSums<Num>& sums, int64_t unit_begin, int64_t unit_end,

@@ -1,0 +1,58 @@
+// The LSTM cell, with the equations and the order of gates i, f, g, o of PyTorch (b stands for the sum of its two
+// biases):
+//
+//     i = logistic(V_i u + W_i h + b_i)    f = logistic(V_f u + W_f h + b_f)
+//     g = tanh(V_g u + W_g h + b_g)        o = logistic(V_o u + W_o h + b_o)
+//     c' = f c + i g                       h' = o tanh(c')
+#pragma once
+
+#include "model/cells/gates.hpp"
+
+namespace ortho {
+
+struct LstmCell {
+    static constexpr int gates = 4;
+    static constexpr int sums = 4;
+    static constexpr int weight_sums[gates] = {0, 1, 2, 3};
+    static constexpr int input_sums[gates] = {0, 1, 2, 3};
+    static constexpr int stacked_products = gates;
+    /** h and c. */
+    static constexpr int carried_vectors = 2;
+    /** i, f, g and o, in whose places the deltas of the sums are written. */
+    static constexpr int kept_vectors = sums;
+    /** Backward, what a step hands to the one before, beside the products of its deltas with W: whether it has it. */
+    static constexpr bool passes[carried_vectors] = {false, true};
+
+    template <class V> struct Forward {
+        V state[carried_vectors];
+        V kept[kept_vectors];
+    };
+    template <class V> struct Backward {
+        V delta[sums];
+        V passed[carried_vectors];
+    };
+
+    /** @param state  before the step */
+    template <class Math, class V> ORTHO_HOST_DEVICE Forward<V> forward(const V* sum, const V* state) const {
+        const V i = logistic<Math>(sum[0]);
+        const V f = logistic<Math>(sum[1]);
+        const V g = Math::tanh(sum[2]);
+        const V o = logistic<Math>(sum[3]);
+        const V c = f * state[1] + i * g;
+        return {{o * Math::tanh(c), c}, {i, f, g, o}};
+    }
+
+    /** @param state  before the step @param gradient  at the state after it */
+    template <class Math, class V>
+    ORTHO_HOST_DEVICE Backward<V> backward(const V* kept, const V* state, const V* gradient) const {
+        const V one = V{} + 1;
+        const V i = kept[0], f = kept[1], g = kept[2], o = kept[3];
+        const V t = Math::tanh(f * state[1] + i * g);
+        const V at_c = gradient[1] + gradient[0] * o * (one - t * t);
+        return {{at_c * g * i * (one - i), at_c * state[1] * f * (one - f), at_c * i * (one - g * g),
+                 gradient[0] * t * o * (one - o)},
+                {V{}, at_c * f}};
+    }
+};
+
+} // namespace ortho
