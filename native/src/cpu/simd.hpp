@@ -196,7 +196,7 @@ template <class T> inline constexpr int tanh_vectors = 1;
 
 /** tanh of some vectors, in place. */
 template <class T, int n> [[gnu::always_inline]] inline void tanh_of_each(typename Simd<T>::vec (&x)[n]) {
-    if constexpr (tanh_vectors < T >> 1)
+    if constexpr (tanh_vectors<T> != 1)
         tanh(x);
     else
         for (int i = 0; i < n; ++i)

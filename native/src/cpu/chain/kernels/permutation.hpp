@@ -102,7 +102,7 @@ bool look_up_tile([[maybe_unused]] const StructuredFilter<T>& filter, [[maybe_un
                   [[maybe_unused]] int64_t panel_stride, [[maybe_unused]] int64_t rows, [[maybe_unused]] int64_t unit,
                   [[maybe_unused]] T* out) {
 #if defined(__AVX512F__)
-    if constexpr (most_looked_up < T >> 0) {
+    if constexpr (most_looked_up<T> != 0) {
         using S = Simd<T>;
         bool scattered = false;
         for (int c = 0; c < C; ++c)
