@@ -4,6 +4,7 @@
 //       --pairs N    turns a shape (default 21)
 //       --threads N  of the device (default 1)
 //       --markdown   prints the table for docs/benchmarks.md
+//       --quick      takes few time steps, to see that the program runs
 //
 // The ratios are time(with lengths) / time(without) of a turn, their medians over the turns: of lengths that are all T,
 // and of lengths that are uniform in 1 to T, beside what the sum of these is of T B.
@@ -86,7 +87,7 @@ int main(int argc, char** argv) {
             : "     N      B      T    no lengths      all T    uniform     of T B\n");
     for (const Shape& shape :
          {Shape{64, 128, 784}, Shape{128, 128, 784}, Shape{256, 16, 784}, Shape{256, 128, 784}, Shape{512, 128, 196}})
-        compare(device, shape, options.pairs, options.markdown);
+        compare(device, {shape.units, shape.batch, options.steps(shape.steps)}, options.pairs, options.markdown);
     ortho_device_free(device);
     return 0;
 }

@@ -42,23 +42,29 @@ struct Options {
     int pairs = 21;
     int threads = 1;
     bool markdown = false;
+    bool quick = false;
 
     /** Ends the program where an argument is wrong. @param threaded  whether --threads is one of them */
     Options(int argc, char** argv, bool threaded) {
         for (int i = 1; i < argc; ++i) {
             if (std::strcmp(argv[i], "--markdown") == 0) {
                 markdown = true;
+            } else if (std::strcmp(argv[i], "--quick") == 0) {
+                quick = true;
             } else if (std::strcmp(argv[i], "--pairs") == 0 && i + 1 < argc) {
                 pairs = std::max(1, std::atoi(argv[++i]));
             } else if (threaded && std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
                 threads = std::max(1, std::atoi(argv[++i]));
             } else {
-                std::fprintf(stderr, "usage: %s [--pairs N]%s [--markdown]\n", argv[0],
+                std::fprintf(stderr, "usage: %s [--pairs N]%s [--markdown] [--quick]\n", argv[0],
                              threaded ? " [--threads N]" : "");
                 std::exit(2);
             }
         }
     }
+
+    /** Time steps of a shape: few, where it is only to be seen that the program runs. */
+    int64_t steps(int64_t of_shape) const { return quick ? std::min<int64_t>(of_shape, 3) : of_shape; }
 };
 
 inline ortho_device* make_device(int threads) {

@@ -4,6 +4,7 @@
 //     stream_bench [options]
 //       --pairs N    pairs a shape (default 21)
 //       --markdown   prints the table for docs/benchmarks.md
+//       --quick      takes few time steps, to see that the program runs
 //
 // The ratio is time(step of streams) / time(step in a sequence) of a pair, its median over the pairs.
 #include <algorithm>
@@ -84,7 +85,7 @@ int main(int argc, char** argv) {
                                  : "     N  streams    in a sequence  step of streams   ratio\n");
     for (const Shape& shape : {Shape{16, 1, 20000}, Shape{64, 1, 4000}, Shape{128, 1, 1000}, Shape{256, 1, 250},
                                Shape{512, 1, 50}, Shape{128, 1000, 5}})
-        compare(device, shape, options.pairs, options.markdown);
+        compare(device, {shape.units, shape.streams, options.steps(shape.steps)}, options.pairs, options.markdown);
     ortho_device_free(device);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include <limits>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "chain_problem.hpp"
@@ -76,6 +77,98 @@ TEST(Chain, Every_filter_and_activation_agrees_with_the_formulas) {
                 check_against_reference(p);
                 if (HasFatalFailure())
                     return;
+            }
+}
+
+/** Where row i of a signed permutation has its entry, and that entry. */
+std::vector<std::pair<size_t, double>> entries_of(const std::vector<double>& filter, int64_t units) {
+    std::vector<std::pair<size_t, double>> entries(static_cast<size_t>(units));
+    for (size_t i = 0; i < filter.size(); ++i)
+        if (filter[i] != 0)
+            entries[i / entries.size()] = {i % entries.size(), filter[i]};
+    return entries;
+}
+
+/** Without weights, states and gradients are permuted and multiplied by alpha, which is rounded once a step. */
+template <class T> void check_permuted(const Problem& p, const Device& device) {
+    const Chain chain(device, options_of(p, sizeof(T) == sizeof(float) ? ORTHO_FLOAT32 : ORTHO_FLOAT64));
+    const auto entries = entries_of(filters_of(p, chain)[0], p.shape.units);
+    const size_t n = entries.size(), batch = static_cast<size_t>(p.shape.batch);
+    std::vector<double> x = p.x0, g = p.arriving;
+    for (int64_t step = 0; step < p.shape.steps; ++step) {
+        const std::vector<double> before = x, later = g;
+        for (size_t row = 0; row < batch; ++row)
+            for (size_t i = 0; i < n; ++i) {
+                const auto [source, sign] = entries[i];
+                const T scale = static_cast<T>(p.alpha[i] * sign);
+                x[row * n + i] = static_cast<T>(before[row * n + source]) * scale;
+                g[row * n + source] = static_cast<T>(later[row * n + i]) * scale;
+            }
+    }
+    const Result found = run<T>(p, chain);
+    EXPECT_EQ(x, found.outputs);
+    EXPECT_EQ(g, found.initial);
+}
+
+TEST(Chain, Structured_filters_permute_exactly_at_every_size) {
+    // All sizes up to some panels, and those at which the kernels change how they permute.
+    std::vector<int64_t> sizes = {447, 448, 449, 512, 520};
+    for (int64_t units = 1; units <= 300; ++units)
+        sizes.push_back(units);
+    const Device device = make_device(1);
+    for (const int64_t units : sizes)
+        for (const ortho_filter_kind filter : {ORTHO_FILTER_CYCLE, ORTHO_FILTER_PERMUTATION}) {
+            Problem p = make_problem({2, 1 + units % 13, 0, units}); // tiles of all numbers of rows
+            p.filter = filter;
+            p.per_unit = true;
+            fill(p);
+            std::fill(p.weights.begin(), p.weights.end(), 0.0);
+            std::fill(p.bias.begin(), p.bias.end(), 0.0);
+            SCOPED_TRACE(describe(p));
+            check_permuted<float>(p, device);
+            check_permuted<double>(p, device);
+            if (HasFailure())
+                return;
+        }
+}
+
+template <class T> void check_rows_alone(const Problem& p, const Device& device) {
+    const auto forward = [&](const Chain& chain, int64_t batch, int32_t training, const T* x0) {
+        std::vector<T> outputs(static_cast<size_t>(batch * p.shape.units));
+        EXPECT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.shape.steps, batch, nullptr, nullptr, 1, training,
+                                                convert<T>(p.weights).data(), nullptr, convert<T>(p.bias).data(),
+                                                nullptr, x0, outputs.data()))
+            << ortho_last_error();
+        return outputs;
+    };
+    const Chain chain(device, options_of(p, sizeof(T) == sizeof(float) ? ORTHO_FLOAT32 : ORTHO_FLOAT64));
+    const std::vector<T> x0 = convert<T>(p.x0);
+    std::vector<T> alone;
+    for (int64_t row = 0; row < p.shape.batch; ++row) {
+        const std::vector<T> outputs = forward(chain, 1, 0, x0.data() + row * p.shape.units);
+        alone.insert(alone.end(), outputs.begin(), outputs.end());
+    }
+    for (int64_t batch = 1; batch <= p.shape.batch; ++batch)
+        for (const int32_t training : {0, 1}) {
+            const std::vector<T> outputs = forward(chain, batch, training, x0.data());
+            EXPECT_TRUE(std::equal(outputs.begin(), outputs.end(), alone.begin()))
+                << "batch=" << batch << " training=" << training;
+        }
+}
+
+TEST(Chain, A_row_has_the_same_bits_in_any_tile_and_in_training) {
+    const Device device = make_device(1);
+    for (const ortho_filter_kind filter : filters)
+        for (const ortho_activation activation : {ORTHO_TANH, ORTHO_RELU})
+            for (const int64_t units : {5, 16, 30, 48, 64, 80, 129}) {
+                Problem p = make_problem({3, 13, 0, units});
+                p.filter = filter;
+                p.activation = activation;
+                p.per_unit = true;
+                fill(p);
+                SCOPED_TRACE(describe(p));
+                check_rows_alone<float>(p, device);
+                check_rows_alone<double>(p, device);
             }
 }
 

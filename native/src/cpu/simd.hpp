@@ -13,6 +13,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #ifndef ORTHO_ISA_NAMESPACE
@@ -56,6 +58,31 @@ template <class T> struct Simd {
         std::memcpy(p, &v, static_cast<size_t>(n) * sizeof(T));
     }
 
+    /**
+     * a b + c, rounded once where there is an instruction for it. Compilers make one of a * b + c too, but where c is
+     * a product itself, which of both they round by itself differs from one copy of a function to another.
+     */
+    static vec multiply_add(vec a, vec b, vec c) {
+#if defined(__AVX512F__)
+        if constexpr (sizeof(T) == 4)
+            return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+        else
+            return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__AVX2__) && defined(__FMA__)
+        if constexpr (sizeof(T) == 4)
+            return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+        else
+            return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(__aarch64__)
+        if constexpr (sizeof(T) == 4)
+            return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+        else
+            return (vec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+        return a * b + c;
+#endif
+    }
+
     /** base[offset[l]] in lane l. */
     static vec gather(const T* base, const int32_t* offset) {
 #if defined(__AVX512F__)
@@ -69,26 +96,62 @@ template <class T> struct Simd {
     }
 };
 
+#if defined(__AVX512F__)
+
+/**
+ * tanh of some vectors of floats, in place, step by step for all of them: one alone waits some 50 cycles for its own
+ * results, more than the processor finds work for in what follows.
+ */
+template <int n> [[gnu::always_inline]] inline void tanh(Simd<float>::vec (&x)[n]) {
+    // By table, with seven lookups and six multiply-adds. min gives its second operand for NaN.
+    using S = Simd<float>;
+    constexpr const TanhTable& table = tanh_table;
+    const S::ivec sign_bit = S::ivec{} + INT32_MIN;
+    S::ivec interval[n];
+    S::vec distance[n], y[n];
+    const auto look_up = [&](int i, const std::array<float, 16>& values) __attribute__((always_inline)) {
+        return (S::vec)_mm512_maskz_permutexvar_ps(0xffff, (__m512i)interval[i], _mm512_load_ps(values.data()));
+    };
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) {
+        const S::vec magnitude = (S::vec)((S::ivec)x[i] & ~sign_bit);
+        distance[i] = (S::vec)_mm512_maskz_min_ps(0xffff, _mm512_set1_ps(TanhTable::last), (__m512)magnitude);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i)
+        interval[i] = (S::ivec)(distance[i] * TanhTable::scale + 1.0f) >> TanhTable::first_bit;
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) {
+        distance[i] -= look_up(i, table.center);
+        y[i] = look_up(i, table.coefficient[5]);
+    }
+    const auto multiply_add = [&](const std::array<float, 16>& coefficient) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i)
+            y[i] = y[i] * distance[i] + look_up(i, coefficient);
+    };
+    multiply_add(table.coefficient[4]);
+    multiply_add(table.coefficient[3]);
+    multiply_add(table.coefficient[2]);
+    multiply_add(table.coefficient[1]);
+    multiply_add(table.coefficient[0]);
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) // y | (x & sign_bit)
+        x[i] = (S::vec)_mm512_ternarylogic_epi32((__m512i)y[i], (__m512i)x[i], (__m512i)sign_bit, 0xf8);
+}
+
+#endif
+
 /** tanh of floats: at most 4 ulp over the whole range, NaN and the sign of zero kept, never beyond 1 in magnitude. */
 inline Simd<float>::vec tanh(Simd<float>::vec x) {
+#if defined(__AVX512F__)
+    Simd<float>::vec alone[1] = {x};
+    tanh(alone);
+    return alone[0];
+#else
     using S = Simd<float>;
     const S::ivec sign_bit = S::ivec{} + INT32_MIN;
     const S::vec magnitude = (S::vec)((S::ivec)x & ~sign_bit);
-#if defined(__AVX512F__)
-    // By table, with seven lookups and six multiply-adds. min gives its second operand for NaN.
-    constexpr const TanhTable& table = tanh_table;
-    const S::vec clamped = (S::vec)_mm512_maskz_min_ps(0xffff, _mm512_set1_ps(TanhTable::last), (__m512)magnitude);
-    const S::ivec interval = (S::ivec)(clamped * TanhTable::scale + 1.0f) >> TanhTable::first_bit;
-    const auto look_up = [&](const std::array<float, 16>& values) {
-        return (S::vec)_mm512_maskz_permutexvar_ps(0xffff, (__m512i)interval, _mm512_load_ps(values.data()));
-    };
-    const S::vec distance = clamped - look_up(table.center);
-    S::vec y = look_up(table.coefficient[5]);
-#pragma GCC unroll 5
-    for (size_t power = 5; power-- > 0;)
-        y = y * distance + look_up(table.coefficient[power]);
-    return (S::vec)_mm512_ternarylogic_epi32((__m512i)y, (__m512i)x, (__m512i)sign_bit, 0xf8); // y | (x & sign_bit)
-#else
     // |x| < 0.55: x + x^3 p(x^2), p the minimax polynomial of degree 3 (relative error 3.7e-8). Beyond:
     // 1 - 2 / (e^{2|x|} + 1), with e^{2|x|} = 2^n 2^f and 2^f the minimax polynomial of degree 5 on [-1/2, 1/2]
     // (7.5e-8); the difference from 1 is small there, so its relative error hardly counts.
@@ -124,7 +187,23 @@ inline Simd<double>::vec tanh(Simd<double>::vec x) {
     return y;
 }
 
-/** What a cell's arithmetic takes from the backend. */
+/** How many vectors tanh works on at once, where it is faster for several. */
+#if defined(__AVX512F__)
+template <class T> inline constexpr int tanh_vectors = sizeof(T) == 4 ? 4 : 1;
+#else
+template <class T> inline constexpr int tanh_vectors = 1;
+#endif
+
+/** tanh of some vectors, in place. */
+template <class T, int n> [[gnu::always_inline]] inline void tanh_of_each(typename Simd<T>::vec (&x)[n]) {
+    if constexpr (tanh_vectors<T> != 1)
+        tanh(x);
+    else
+        for (int i = 0; i < n; ++i)
+            x[i] = tanh(x[i]);
+}
+
+/** What a cell's arithmetic takes from the backend, for one vector at a time. */
 struct SimdMath {
     template <class V> [[gnu::always_inline]] static V tanh(V x) { return ORTHO_ISA_NAMESPACE::tanh(x); }
 };

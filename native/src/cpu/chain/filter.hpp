@@ -93,8 +93,9 @@ public:
         if (!spec.structured())
             return;
         const int64_t padded = StateLayout(spec.hidden_size, 1, sizeof(T)).padded;
-        forward_.resize(padded, kernels.lanes);
-        backward_.resize(padded, kernels.lanes);
+        const bool looked_up = padded <= kernels.most_looked_up;
+        forward_.resize(padded, kernels.lanes, looked_up);
+        backward_.resize(padded, kernels.lanes, looked_up);
     }
 
     void bind(const ChainSpec& spec, const ChainKernels<Num>& kernels, const DrawnFilter<Num>& filter,
@@ -104,15 +105,17 @@ public:
         for (int64_t i = 0; i < n; ++i) {
             const int64_t source = permutation.source[i];
             const T scale = static_cast<T>(spec.alpha[i] * permutation.sign[i]);
-            forward_.set(i, layout.offset(source, 0), scale);
-            backward_.set(source, layout.offset(i, 0), scale);
+            forward_.set(i, source, layout.offset(source, 0), scale);
+            backward_.set(source, i, layout.offset(i, 0), scale);
         }
         for (int64_t i = n; i < layout.padded; ++i) {
-            forward_.set(i, layout.offset(i, 0), T(0));
-            backward_.set(i, layout.offset(i, 0), T(0));
+            forward_.set(i, i, layout.offset(i, 0), T(0));
+            backward_.set(i, i, layout.offset(i, 0), T(0));
         }
         forward_.find_runs(kernels.lanes, layout.width);
         backward_.find_runs(kernels.lanes, layout.width);
+        forward_.find_pairs(kernels.lanes);
+        backward_.find_pairs(kernels.lanes);
     }
 
     StructuredFilter<T> forward() const { return forward_.view(); }
@@ -123,15 +126,31 @@ private:
         std::vector<int32_t> source;
         std::vector<T> scale;
         std::vector<uint8_t> run;
+        std::vector<int32_t> source_unit;
+        std::vector<uint16_t> lanes_of_pair;
+        int64_t pairs = 0; // 0: sources are gathered
 
-        void resize(int64_t padded, int64_t lanes) {
+        void resize(int64_t padded, int64_t lanes, bool looked_up) {
             source.resize(padded);
             scale.resize(padded);
             run.resize(padded / lanes);
+            if (!looked_up)
+                return;
+            pairs = divide_up(padded, 2 * lanes);
+            source_unit.resize(padded);
+            lanes_of_pair.resize(padded / lanes * pairs);
         }
-        void set(int64_t unit, int64_t offset, T factor) {
+        void set(int64_t unit, int64_t from, int64_t offset, T factor) {
             source[unit] = static_cast<int32_t>(offset);
             scale[unit] = factor;
+            if (pairs > 0)
+                source_unit[unit] = static_cast<int32_t>(from);
+        }
+        void find_pairs(int64_t lanes) {
+            std::fill(lanes_of_pair.begin(), lanes_of_pair.end(), uint16_t{0});
+            for (int64_t i = 0; i < static_cast<int64_t>(source_unit.size()); ++i)
+                lanes_of_pair[i / lanes * pairs + source_unit[i] / (2 * lanes)] |=
+                    static_cast<uint16_t>(1 << i % lanes);
         }
         /** Only the unit's own row is read: its neighbours may belong to another thread. */
         void find_runs(int64_t lanes, int64_t width) {
@@ -153,7 +172,11 @@ private:
                     run[v] = GatherRun::all_but_last;
             }
         }
-        StructuredFilter<T> view() const { return {source.data(), scale.data(), run.data()}; }
+        StructuredFilter<T> view() const {
+            return {
+                source.data(), scale.data(), run.data(), source_unit.data(), pairs > 0 ? lanes_of_pair.data() : nullptr,
+                pairs};
+        }
     };
 
     Offsets forward_;

@@ -17,6 +17,7 @@ inline constexpr ChainKernels<Num> chain_kernels{
     .dual_tile = dual_vectors* Simd<SumOf<Num>>::width,
     .single_tile = single_vectors* Simd<SumOf<Num>>::width,
     .outer_tile = outer_vectors* Simd<SumOf<Num>>::width,
+    .most_looked_up = most_looked_up<StateOf<Num>>,
     .pack_rows = &pack_rows<Num>,
     .pack_columns = &pack_columns<Num>,
     .pack_gates = &pack_gates<Num>,

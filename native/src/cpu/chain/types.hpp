@@ -50,11 +50,17 @@ struct StateLayout {
 /**
  * A structured filter (one non-zero in each row): (αO x)_i = scale_i x[source_i], sources given as offsets into the
  * state of row 0. `run` tells for every vector of units how its sources lie, so that shifts are plain loads.
+ *
+ * Where kernels look sources up in the vectors of a row, two at a time, `lanes_of_pair` has a bit for each lane whose
+ * source lies in that pair. It is null where they gather.
  */
 template <class T> struct StructuredFilter {
-    const int32_t* source; // [padded]
-    const T* scale;        // [padded]
-    const uint8_t* run;    // [padded / lanes], a GatherRun
+    const int32_t* source;         // [padded]
+    const T* scale;                // [padded]
+    const uint8_t* run;            // [padded / lanes], a GatherRun
+    const int32_t* unit;           // [padded], the sources as numbers of units
+    const uint16_t* lanes_of_pair; // [padded / lanes][pairs]
+    int64_t pairs;                 // of vectors that hold the units of a row
 };
 
 /** How the sources of one vector of units lie. */
@@ -215,6 +221,8 @@ template <class Num> struct ChainKernels {
     int64_t single_tile;
     /** Units in a column tile of sums, or the width of a panel where that is less. */
     int64_t outer_tile;
+    /** The most units of which the sources of a structured filter are looked up in pairs of vectors. */
+    int64_t most_looked_up;
 
     /** Packs A [units, columns] row-major for products A x: [tile][k][tile units]. */
     void (*pack_rows)(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t tile, int64_t tile_begin,

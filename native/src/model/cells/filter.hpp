@@ -38,15 +38,13 @@ struct FilterCell {
     };
 
     /**
-     * @param filtered  alpha O x_{k-1}: V, or what becomes V when it is used; a product that is made there is rounded
-     *                  once together with the sum
+     * @param filtered  alpha O x_{k-1}: V, or a product that is rounded once together with the V that is added to it
      * @param driven    z_k
      */
     template <class Math, class V, class Filtered>
     ORTHO_HOST_DEVICE Forward<V> forward(const Filtered& filtered, V driven, V beta) const {
         const V a = phi<Math, V>(driven);
-        const V filtered_state = filtered;
-        return {filtered_state + beta * a, a};
+        return {filtered + beta * a, a};
     }
 
     /** @return delta_k = beta phi'(z_k) g_k of a = phi(z_k) and the gradient g_k at x_k */

@@ -33,20 +33,26 @@ constexpr ByTile<BackwardProduct<Num>, single_rows, sizeof...(c)> transposed_til
     return {transposed_products<Num, width, c + 1>(SingleRows{})...};
 }
 
-template <class Num>
-void backward_epilogue(const BackwardStep<Num, FilterCell>& step, int64_t row, int64_t rows, int64_t unit, int vectors,
-                       const TileProducts<SumOf<Num>>* result) {
+/**
+ * @param result     of a tile of C vectors: `filtered` has both products, or of a structured filter that of W; null:
+ *                   previous_gradient is there
+ * @param looked_up  `driven` has the gradients that a structured filter permutes, without alpha
+ */
+template <class Num, int C>
+void backward_epilogue(const BackwardStep<Num, FilterCell>& step, int64_t row, int64_t rows, int64_t unit,
+                       const TileProducts<SumOf<Num>>* result, bool looked_up) {
     using S = Simd<SumOf<Num>>;
     const StateLayout& layout = step.layout;
-    const int64_t width = layout.width, stride = vectors * S::width;
-    for (int c = 0; c < vectors; ++c) {
+    const int64_t width = layout.width, at = layout.offset(unit, row); // a tile's units lie in one panel
+    StateOf<Num>* const previous_tile = step.previous_gradient + at;
+    StateOf<Num>* const delta_tile = step.previous_delta ? step.previous_delta + at : nullptr;
+    const FilterCell cell = step.cell;
+    for (int c = 0; c < C; ++c) {
         const int64_t u = unit + c * S::width;
-        const int64_t at = layout.offset(u, row);
-        StateOf<Num>* const previous = step.previous_gradient + at;
-        StateOf<Num>* const delta = step.previous_delta ? step.previous_delta + at : nullptr;
+        StateOf<Num>* const previous = previous_tile + c * S::width;
+        StateOf<Num>* const delta = delta_tile ? delta_tile + c * S::width : nullptr;
         const StateOf<Num>* const arriving = step.arriving && u < layout.units ? step.arriving + u : nullptr;
         const typename S::vec beta = S::load(step.operands.beta + u);
-        const FilterCell cell = step.cell;
         const auto epilogue_of_rows = [&](const auto& gradient) {
             for (int64_t r = 0; r < rows; ++r) {
                 typename S::vec g = gradient(r);
@@ -62,37 +68,63 @@ void backward_epilogue(const BackwardStep<Num, FilterCell>& step, int64_t row, i
             epilogue_of_rows([=](int64_t r) { return S::load(previous + r * width); });
             continue;
         }
+        constexpr int64_t stride = C * S::width;
         const SumOf<Num>* const product = result->filtered + c * S::width;
         if (step.operands.filter) {
             epilogue_of_rows([=](int64_t r) { return S::load(product + r * stride); });
         } else {
-            const StateOf<Num>* const later = step.gradient + row * width;
-            with_permutation(step.operands.structured, u, [&](const auto& permuted) {
+            const typename S::vec scale = S::load(step.operands.structured.scale + u);
+            if (looked_up) {
+                const SumOf<Num>* const permuted = result->driven + c * S::width;
                 epilogue_of_rows(
-                    [&](int64_t r) { return S::load(product + r * stride) + permuted(later + r * width); });
-            });
+                    [=](int64_t r) { return S::load(product + r * stride) + S::load(permuted + r * stride) * scale; });
+            } else {
+                const StateOf<Num>* const later = step.gradient + row * width;
+                with_permutation(step.operands.structured, u, [&](const auto& permuted) {
+                    epilogue_of_rows(
+                        [&](int64_t r) { return S::load(product + r * stride) + permuted(later + r * width) * scale; });
+                });
+            }
         }
     }
 }
 
+template <class Num>
+using BackwardEpilogue = void (*)(const BackwardStep<Num, FilterCell>&, int64_t, int64_t, int64_t,
+                                  const TileProducts<SumOf<Num>>*, bool);
+
+template <class Num, int... c>
+constexpr std::array<BackwardEpilogue<Num>, sizeof...(c)> backward_epilogues_of(std::integer_sequence<int, c...>) {
+    return {&backward_epilogue<Num, c + 1>...};
+}
+/** By vectors of the tile - 1. */
+template <class Num> inline constexpr auto backward_epilogues = backward_epilogues_of<Num>(SingleVectors{});
+
 template <class Num, int width>
 void backward_width(const BackwardStep<Num, FilterCell>& step, RowRanges rows_of_batch, int64_t tile_begin,
                     int64_t tile_end) {
-    TileProducts<SumOf<Num>> result;
     static constexpr auto kernels = transposed_tiles<Num, width>(SingleVectors{});
-    for_tiles<SumOf<Num>>(step.layout.padded, tile_begin, tile_end, step.descending, kernels,
-                          [&](int64_t unit, int vectors, const auto& products) {
-                              row_pieces(rows_of_batch, single_rows, [&](int64_t row, int64_t rows) {
-                                  if (step.previous_delta) {
-                                      prefetch_tile<true>(step.layout, step.previous_delta, row, rows, unit, vectors);
-                                      prefetch_tile<false>(step.layout, step.previous_state, row, rows, unit, vectors);
-                                  }
-                                  if (step.gradient)
-                                      products[static_cast<size_t>(rows - 1)](step, step.gradient + row * width,
-                                                                              step.delta + row * width, unit, result);
-                                  backward_epilogue(step, row, rows, unit, vectors, step.gradient ? &result : nullptr);
-                              });
-                          });
+    TileProducts<SumOf<Num>> result;
+    for_tiles<SumOf<Num>>(
+        step.layout.padded, tile_begin, tile_end, step.descending, kernels,
+        [&](int64_t unit, int vectors, const auto& products) {
+            const auto tile = static_cast<size_t>(vectors - 1);
+            row_pieces(rows_of_batch, single_rows, [&](int64_t row, int64_t rows) {
+                if (step.previous_delta) {
+                    prefetch_tile<true>(step.layout, step.previous_delta, row, rows, unit, vectors);
+                    prefetch_tile<false>(step.layout, step.previous_state, row, rows, unit, vectors);
+                }
+                bool looked_up = false;
+                if (step.gradient) {
+                    const StateOf<Num>* const gradient = step.gradient + row * width;
+                    products[static_cast<size_t>(rows - 1)](step, gradient, step.delta + row * width, unit, result);
+                    if (!step.operands.filter)
+                        looked_up = look_up_tiles<StateOf<Num>, width>[tile](
+                            step.operands.structured, gradient, step.layout.panel_stride(), rows, unit, result.driven);
+                }
+                backward_epilogues<Num>[tile](step, row, rows, unit, step.gradient ? &result : nullptr, looked_up);
+            });
+        });
 }
 
 template <class Num>

@@ -86,51 +86,96 @@ constexpr ByTile<ForwardProduct<Num>, single_rows, sizeof...(c)> driven_tiles(st
     return {driven_products<Num, width, c + 1>(SingleRows{})...};
 }
 
-/** Becomes a vector when it is used. */
-template <class T, class Value> struct Late {
-    const Value& value;
-    [[gnu::always_inline]] operator typename Simd<T>::vec() const { return value(); }
+/** A product that is rounded once, together with the sum that it is used in. */
+template <class T> struct LateProduct {
+    typename Simd<T>::vec a;
+    typename Simd<T>::vec b;
+
+    [[gnu::always_inline]] friend typename Simd<T>::vec operator+(const LateProduct& product,
+                                                                  typename Simd<T>::vec term) {
+        return Simd<T>::multiply_add(product.a, product.b, term);
+    }
 };
 
-template <class Num>
-void forward_epilogue(const ForwardStep<Num, FilterCell>& step, int64_t row, int64_t rows, int64_t unit, int vectors,
+/** What the cell takes where tanh was computed before, for several vectors at once. */
+struct TanhComputed {
+    template <class V> [[gnu::always_inline]] static V tanh(V computed) { return computed; }
+};
+
+/** @param result  of a tile of C vectors; of a structured filter `filtered` has x[source], which alpha is not in yet */
+template <class Num, int C>
+void forward_epilogue(const ForwardStep<Num, FilterCell>& step, int64_t row, int64_t rows, int64_t unit,
                       const TileProducts<SumOf<Num>>& result) {
     using S = Simd<SumOf<Num>>;
+    using vec = typename S::vec;
     const StateLayout& layout = step.layout;
-    const int64_t width = layout.width, stride = vectors * S::width;
-    for (int c = 0; c < vectors; ++c) {
-        const int64_t u = unit + c * S::width;
-        const int64_t at = layout.offset(u, row);
-        const SumOf<Num>* const driven = result.driven + c * S::width;
-        StateOf<Num>* const next = step.next + at;
-        StateOf<Num>* const kept = step.kept ? step.kept + at : nullptr;
-        const typename S::vec beta = S::load(step.operands.beta + u);
-        const FilterCell cell = step.cell;
-        const auto epilogue_of_rows = [&](const auto& filtered) {
-            for (int64_t r = 0; r < rows; ++r) {
-                const auto product = [&] { return filtered(r); };
-                const auto done = cell.template forward<SimdMath, typename S::vec>(
-                    Late<SumOf<Num>, decltype(product)>{product}, S::load(driven + r * stride), beta);
-                S::store(next + r * width, done.state);
-                if (kept)
-                    S::store(kept + r * width, done.kept);
-            }
-        };
-        if (step.operands.filter) {
-            const SumOf<Num>* const filtered = result.filtered + c * S::width;
-            epilogue_of_rows([=](int64_t r) { return S::load(filtered + r * stride); });
-        } else {
-            const StateOf<Num>* const previous = step.previous + row * width;
-            with_permutation(step.operands.structured, u, [&](const auto& permuted) {
-                epilogue_of_rows([&](int64_t r) { return permuted(previous + r * width); });
-            });
+    const int64_t width = layout.width, at = layout.offset(unit, row); // a tile's units lie in one panel
+    StateOf<Num>* const next = step.next + at;
+    StateOf<Num>* const kept = step.kept ? step.kept + at : nullptr;
+    const StateOf<Num>* const beta = step.operands.beta + unit;
+    const FilterCell cell = step.cell;
+    const bool with_tanh = cell.nonlinearity == Nonlinearity::tanh;
+    /** R rows at once; filtered(i) of vector i of the tile. */
+    const auto some_rows = [&]<int R>(std::integral_constant<int, R>, int64_t first, const auto& filtered)
+        __attribute__((always_inline)) {
+        vec driven[R * C];
+#pragma GCC unroll 16
+        for (int i = 0; i < R * C; ++i)
+            driven[i] = S::load(result.driven + (first * C + i) * S::width);
+        if (with_tanh)
+            tanh_of_each<SumOf<Num>>(driven);
+#pragma GCC unroll 16
+        for (int i = 0; i < R * C; ++i) {
+            const int64_t to = (first + i / C) * width + i % C * S::width;
+            const auto done = cell.template forward<TanhComputed, vec>(filtered(first * C + i, i % C), driven[i],
+                                                                       S::load(beta + i % C * S::width));
+            S::store(next + to, done.state);
+            if (kept)
+                S::store(kept + to, done.kept);
         }
-        if (step.output && u < layout.units)
+    };
+    const auto all_rows = [&](const auto& filtered) __attribute__((always_inline)) {
+        // Of one vector three rows, so that of 6 and 5 no row is left alone.
+        constexpr int most = tanh_vectors<SumOf<Num>>;
+        constexpr int together = most == 1 || C > 1 ? (most + C - 1) / C : most - 1;
+        int64_t r = 0;
+        for (; r + together <= rows; r += together)
+            some_rows(std::integral_constant<int, together>{}, r, filtered);
+        if constexpr (together > 2)
+            for (; r + 2 <= rows; r += 2)
+                some_rows(std::integral_constant<int, 2>{}, r, filtered);
+        if constexpr (together > 1)
+            if (r < rows)
+                some_rows(std::integral_constant<int, 1>{}, r, filtered);
+    };
+    if (step.operands.filter) {
+        all_rows([&](int64_t i, int)
+                     __attribute__((always_inline)) { return S::load(result.filtered + i * S::width); });
+    } else {
+        const StateOf<Num>* const scale = step.operands.structured.scale + unit;
+        all_rows([&](int64_t i, int c) __attribute__((always_inline)) {
+            return LateProduct<SumOf<Num>>{S::load(result.filtered + i * S::width), S::load(scale + c * S::width)};
+        });
+    }
+    if (step.output)
+        for (int c = 0; c < C && unit + c * S::width < layout.units; ++c) {
+            const int64_t u = unit + c * S::width;
             for (int64_t r = 0; r < rows; ++r)
                 S::store_partial(step.output + sample_of(step.order, row + r) * layout.units + u,
-                                 S::load(next + r * width), layout.units - u);
-    }
+                                 S::load(next + r * width + c * S::width), layout.units - u);
+        }
 }
+
+template <class Num>
+using ForwardEpilogue = void (*)(const ForwardStep<Num, FilterCell>&, int64_t, int64_t, int64_t,
+                                 const TileProducts<SumOf<Num>>&);
+
+template <class Num, int... c>
+constexpr std::array<ForwardEpilogue<Num>, sizeof...(c)> forward_epilogues_of(std::integer_sequence<int, c...>) {
+    return {&forward_epilogue<Num, c + 1>...};
+}
+/** By vectors of the tile - 1. */
+template <class Num> inline constexpr auto forward_epilogues = forward_epilogues_of<Num>(SingleVectors{});
 
 template <class Num, int width>
 void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_batch, int64_t tile_begin,
@@ -143,9 +188,12 @@ void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_b
                 prefetch_tile<true>(step.layout, step.next, row, rows, unit, vectors);
                 prefetch_tile<true>(step.layout, step.kept, row, rows, unit, vectors);
             }
-            products[static_cast<size_t>(rows - 1)](step, step.previous + row * width, step.input + row * step.inputs,
-                                                    unit, result);
-            forward_epilogue(step, row, rows, unit, vectors, result);
+            const StateOf<Num>* const previous = step.previous + row * width;
+            products[static_cast<size_t>(rows - 1)](step, previous, step.input + row * step.inputs, unit, result);
+            if (!step.operands.filter)
+                permute_tile<StateOf<Num>, width>(step.operands.structured, previous, step.layout.panel_stride(), rows,
+                                                  unit, vectors, result.filtered);
+            forward_epilogues<Num>[static_cast<size_t>(vectors - 1)](step, row, rows, unit, result);
         });
     };
     const int64_t padded = step.layout.padded;
