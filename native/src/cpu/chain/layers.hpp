@@ -47,6 +47,7 @@ public:
         return too_much() ? 1 : owned;
     }
     static constexpr bool meets_at_every_step = true;
+    static constexpr bool weights_of_steps_differ = true;
 
     /** What the sums of a backward pass take. */
     static typename WeightSums<Num>::Need sums_needed(const Parts& parts, const Plan& plan, const BatchPart& part,

@@ -38,11 +38,17 @@ template <class Body> [[gnu::always_inline]] inline void even_pieces(int64_t cou
         return;
     }
     const int64_t pieces = (count + most - 1) / most;
-    int64_t begin = 0;
-    for (int64_t piece = 0; piece < pieces; ++piece) {
-        const int64_t end = count * (piece + 1) / pieces;
-        body(begin, end - begin);
-        begin = end;
+    // Piece i ends at count (i + 1) / pieces, rounded down, which takes one division for all pieces.
+    const int64_t least = count / pieces, longer = count - least * pieces;
+    for (int64_t begin = 0, part = 0; begin < count;) {
+        part += longer;
+        int64_t size = least;
+        if (part >= pieces) {
+            part -= pieces;
+            ++size;
+        }
+        body(begin, size);
+        begin += size;
     }
 }
 
