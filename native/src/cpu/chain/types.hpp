@@ -162,6 +162,20 @@ template <class Num> struct SumTarget {
     int64_t node_stride;  // from a node to the next
     bool continued;       // the sums start with what is there, and not with 0; of one node with full panels
     bool added;           // the sums are added to what is there
+
+    /** The sums of the sibling of the one node, to be added to it first, all panels full; null: none. */
+    const SumOf<Num>* sibling = nullptr;
+    int64_t sibling_row_stride = 0;
+    int64_t sibling_panel_stride = 0;
+
+    /** The same sums, with those of the sibling that `there` would write. */
+    SumTarget with_sibling(const SumTarget& there) const {
+        SumTarget both = *this;
+        both.sibling = there.first;
+        both.sibling_row_stride = there.row_stride;
+        both.sibling_panel_stride = there.panel_stride;
+        return both;
+    }
 };
 
 /** The steps of a cell. */
