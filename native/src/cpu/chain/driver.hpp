@@ -95,6 +95,7 @@ public:
                 .previous_gradient = states_.gradient(current),
                 .previous_delta = states_.kept(size - 1),
                 .previous_state = states_.state(size - 1),
+                .upcoming = {},
             };
             // Of rows that go on behind the segment, what arrives was added when the segment behind was left.
             kernels.backward(step, rows_.of_lengths(member.rows, first + size + 1, segments.steps), columns.begin,
@@ -117,8 +118,10 @@ public:
                     summed = local;
                 }
                 step.descending = descending(layer);
-                if constexpr (Order::weights_of_steps_differ)
+                if constexpr (Order::weights_of_steps_differ) {
                     step.operands = parts_.weights.backward(layer, parts_.binding, member.group);
+                    step.upcoming = order_.upcoming(member, layer - 1, columns.size());
+                }
                 step.gradient = states_.gradient(current);
                 step.delta = states_.kept(local);
                 step.arriving = arriving_at(layer);
@@ -173,6 +176,7 @@ private:
             .kept = nullptr,
             .output = nullptr,
             .order = order,
+            .upcoming = {},
         };
         BatchRows::Cursor taking(rows_, member.rows, first - 1);
         for (int64_t local = 0; local < states_.segments().size(segment); ++local) {
@@ -180,8 +184,10 @@ private:
             order_.begin_step(member, step);
             const int64_t output = states_.output_of(step);
             forward.descending = descending(step);
-            if constexpr (Order::weights_of_steps_differ)
+            if constexpr (Order::weights_of_steps_differ) {
                 forward.operands = parts_.weights.forward(step, parts_.binding, member.group);
+                forward.upcoming = order_.upcoming(member, step + 1, columns.size());
+            }
             forward.input = row_inputs + step * input_step;
             forward.previous = states_.state(local);
             forward.next = states_.state(local + 1);

@@ -8,6 +8,7 @@
 #include "cpu/chain/parts.hpp"
 #include "cpu/chain/team.hpp"
 #include "model/calls.hpp"
+#include "model/segments.hpp"
 
 namespace ortho::cpu {
 
@@ -94,6 +95,25 @@ public:
     }
     void end_step(const Member&) const {}
     void end_segment(const Member& member) const { member.wait(); }
+
+    /**
+     * What of W a member brings near for packing a layer, while it runs the step before.
+     * @param tiles  of columns that it steps
+     */
+    Upcoming upcoming(const Member& member, int64_t layer, int64_t tiles) const {
+        // Smaller ones are read faster than they are prefetched, and larger ones push out what the step works on. With
+        // few rows the step takes no longer than the memory does.
+        constexpr int64_t least_bytes = int64_t{1} << 14, most_bytes = int64_t{1} << 18, least_rows = 16;
+        const int64_t size = parts_.spec.hidden_size * parts_.spec.hidden_size;
+        const int64_t bytes = size * static_cast<int64_t>(sizeof(T)), rows = member.rows.size();
+        if (!packs_ || layer < 0 || layer >= parts_.spec.layers || bytes < least_bytes || bytes > most_bytes ||
+            rows < least_rows || tiles == 0) // there may be more members than tiles
+            return {};
+        constexpr int64_t rows_of_piece = 6; // or less
+        const Range share = member.share(bytes);
+        const auto* const w = reinterpret_cast<const char*>(weights_ + layer * size);
+        return {w + share.begin, w + share.end, divide_up(share.size(), tiles * (rows / rows_of_piece))};
+    }
 
     void begin_backward_step(const Member& member, int64_t layer, bool) const {
         prepare_filter(member, layer);

@@ -99,6 +99,13 @@ template <class Num> struct BackwardOperands<Num, FilterCell> {
     const StateOf<Num>* beta;                  // [padded]
 };
 
+/** Memory that is read after a step. The step brings it near meanwhile, some lines with each piece of its rows. */
+struct Upcoming {
+    const char* begin = nullptr;
+    const char* end = nullptr;
+    int64_t piece = 0; // bytes
+};
+
 /** One step forward for some rows and column tiles: the cell's x_k of x_{k-1} and u. */
 template <class Num, class Cell> struct ForwardStep {
     StateLayout layout;
@@ -112,6 +119,7 @@ template <class Num, class Cell> struct ForwardStep {
     StateOf<Num>* kept;           // what backward needs of the step, laid out as a state; null: not wanted
     StateOf<Num>* output;         // [batch, units] row-major copy of x_k by samples; null: not wanted
     SampleOrder order;
+    Upcoming upcoming;
 };
 
 /** One step backward for some rows and column tiles: g_{k-1} of g_k and δ_k, then δ_{k-1}. */
@@ -127,6 +135,7 @@ template <class Num, class Cell> struct BackwardStep {
     StateOf<Num>* previous_gradient;    // g_{k-1}, written
     StateOf<Num>* previous_delta;       // in: what step k-1 kept, out: δ_{k-1}; null: there is no step before
     const StateOf<Num>* previous_state; // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
+    Upcoming upcoming;
 };
 
 /** A leaf of the tree of sums, among consecutive ones that are summed together. */

@@ -79,6 +79,7 @@ template <class Num, int width>
 void backward_width(const BackwardStep<Num, FilterCell>& step, RowRanges rows_of_batch, int64_t tile_begin,
                     int64_t tile_end) {
     TileProducts<SumOf<Num>> result;
+    Upcoming upcoming = step.upcoming;
     static constexpr auto kernels = transposed_tiles<Num, width>(SingleVectors{});
     for_tiles<SumOf<Num>>(step.layout.padded, tile_begin, tile_end, step.descending, kernels,
                           [&](int64_t unit, int vectors, const auto& products) {
@@ -90,6 +91,7 @@ void backward_width(const BackwardStep<Num, FilterCell>& step, RowRanges rows_of
                                   if (step.gradient)
                                       products[static_cast<size_t>(rows - 1)](step, step.gradient + row * width,
                                                                               step.delta + row * width, unit, result);
+                                  prefetch_piece(upcoming);
                                   backward_epilogue(step, row, rows, unit, vectors, step.gradient ? &result : nullptr);
                               });
                           });

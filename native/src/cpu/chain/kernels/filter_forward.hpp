@@ -136,6 +136,7 @@ template <class Num, int width>
 void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_batch, int64_t tile_begin,
                    int64_t tile_end) {
     TileProducts<SumOf<Num>> result;
+    Upcoming upcoming = step.upcoming;
     const auto run = [&](int64_t unit, int vectors, const auto& products) {
         row_pieces(rows_of_batch, static_cast<int64_t>(products.size()), [&](int64_t row, int64_t rows) {
             if (step.kept) {
@@ -145,6 +146,7 @@ void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_b
             }
             products[static_cast<size_t>(rows - 1)](step, step.previous + row * width, step.input + row * step.inputs,
                                                     unit, result);
+            prefetch_piece(upcoming);
             forward_epilogue(step, row, rows, unit, vectors, result);
         });
     };

@@ -171,4 +171,16 @@ template <bool written, class T>
             __builtin_prefetch(first + r * layout.width + c * Simd<T>::width, written);
 }
 
+/**
+ * Brings the next piece near, into the second-level cache: it must not push out what the step works on. Between the
+ * product of a tile and its epilogue, the processor has room for it; before the product it waits for the prefetches of
+ * that tile.
+ */
+[[gnu::always_inline]] inline void prefetch_piece(Upcoming& upcoming) {
+    const int64_t left = upcoming.end - upcoming.begin;
+    for (const char* const end = upcoming.begin + (left < upcoming.piece ? left : upcoming.piece); upcoming.begin < end;
+         upcoming.begin += 64)
+        __builtin_prefetch(upcoming.begin, 0, 2);
+}
+
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE
