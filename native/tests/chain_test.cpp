@@ -137,7 +137,7 @@ template <class T> void check_rows_alone(const Problem& p, const Device& device)
         std::vector<T> outputs(static_cast<size_t>(batch * p.shape.units));
         EXPECT_EQ(ORTHO_OK, ortho_chain_forward(chain, p.shape.steps, batch, nullptr, nullptr, 1, training,
                                                 convert<T>(p.weights).data(), nullptr, convert<T>(p.bias).data(),
-                                                nullptr, x0, outputs.data()))
+                                                nullptr, x0, outputs.data(), nullptr))
             << ortho_last_error();
         return outputs;
     };

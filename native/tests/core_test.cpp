@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <clocale>
 #include <cmath>
@@ -554,6 +555,27 @@ TEST(Barrier, Shows_every_party_what_the_others_wrote) {
                 for (const int value : written)
                     wrong += value != phase;
                 barrier.wait();
+            }
+        });
+        EXPECT_EQ(wrong, 0);
+    }
+}
+
+TEST(Stages, Show_what_was_written_before_them) {
+    constexpr int last = 200, turns = 3;
+    for (const int threads : {1, 2, 5}) {
+        ThreadPool pool(threads);
+        Stages stages(threads);
+        // Of the values that take turns, the one of a stage is read while others may already write the next two.
+        std::vector<std::array<int, turns>> written(static_cast<size_t>(threads));
+        std::atomic<int> wrong{0};
+        pool.run([&](int rank) {
+            for (int stage = 1; stage <= last; ++stage) {
+                written[static_cast<size_t>(rank)][static_cast<size_t>(stage % turns)] = stage;
+                stages.wait_for_all(static_cast<uint32_t>(stage - 1));
+                for (const auto& values : written)
+                    wrong += stage > 1 && values[static_cast<size_t>((stage - 1) % turns)] != stage - 1;
+                stages.reach(rank, static_cast<uint32_t>(stage));
             }
         });
         EXPECT_EQ(wrong, 0);

@@ -215,4 +215,24 @@ void Barrier::wait() noexcept {
         slept_.fetch_add(slept, std::memory_order_relaxed);
 }
 
+Stages::Stages(int threads)
+    : threads_(threads), may_spin_(have_cores_for(threads)),
+      reached_(threads > 1 ? new WaitWord[static_cast<size_t>(threads)] : nullptr) {}
+
+void Stages::reach(int rank, uint32_t stage) noexcept {
+    if (threads_ > 1)
+        reached_[static_cast<size_t>(rank)].store(stage);
+}
+
+void Stages::wait_for_all(uint32_t stage) noexcept {
+    if (threads_ == 1)
+        return;
+    for (int rank = 0; rank < threads_; ++rank) {
+        WaitWord& word = reached_[static_cast<size_t>(rank)];
+        for (uint32_t reached = word.load(); reached < stage; reached = word.load())
+            if (const int64_t slept = word.wait_while(reached, may_spin_); slept > 0)
+                slept_.fetch_add(slept, std::memory_order_relaxed);
+    }
+}
+
 } // namespace ortho

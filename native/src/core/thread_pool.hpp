@@ -210,4 +210,27 @@ private:
     std::atomic<int64_t> slept_{0};
 };
 
+/**
+ * How far each thread of one ThreadPool::run has come. One that needs only what others did some stages ago waits
+ * rarely, where at a Barrier it would wait for the slowest at every stage.
+ */
+class Stages {
+public:
+    explicit Stages(int threads);
+
+    /** What the thread wrote before is visible to those who wait for the stage. @param stage  higher than before */
+    void reach(int rank, uint32_t stage) noexcept;
+    /** Waits until all threads have reached a stage or a higher one. */
+    void wait_for_all(uint32_t stage) noexcept;
+
+    /** Nanoseconds that all threads together have slept. */
+    int64_t slept() const noexcept { return slept_.load(std::memory_order_relaxed); }
+
+private:
+    const int threads_;
+    const bool may_spin_;
+    std::unique_ptr<WaitWord[]> reached_;
+    std::atomic<int64_t> slept_{0};
+};
+
 } // namespace ortho

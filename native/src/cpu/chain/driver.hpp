@@ -97,6 +97,7 @@ public:
                 .previous_gradient = states_.gradient(current),
                 .previous_delta = states_.kept(size - 1),
                 .previous_state = states_.state(size - 1),
+                .upcoming = {},
             };
             // Of rows that go on behind the segment, what arrives was added when the segment behind was left.
             kernels.backward(step, rows_.of_lengths(member.rows, first + size + 1, segments.steps), columns.begin,
@@ -119,7 +120,10 @@ public:
                     summed = local;
                 }
                 step.descending = descending(layer);
-                step.operands = parts_.weights.backward(layer, parts_.binding, member.group);
+                if constexpr (Order::weights_of_steps_differ) {
+                    step.operands = parts_.weights.backward(layer, parts_.binding, member.group);
+                    step.upcoming = order_.upcoming(member, layer - 1, columns.size());
+                }
                 step.gradient = states_.gradient(current);
                 step.delta = states_.kept(local);
                 step.arriving = arriving_at(layer);
@@ -192,24 +196,35 @@ private:
         const SampleOrder order = rows_.order();
         const T* const row_inputs = parts_.inputs.of(rows_, inputs, 0);
         const int64_t input_step = layout.batch * d_;
+        ForwardStep<Num, Cell> forward{
+            .layout = layout,
+            .cell = parts_.cell,
+            .descending = false,
+            .operands = parts_.weights.forward(first, parts_.binding, member.group),
+            .inputs = d_,
+            .input = nullptr,
+            .previous = nullptr,
+            .next = nullptr,
+            .kept = nullptr,
+            .output = nullptr,
+            .order = order,
+            .upcoming = {},
+        };
         BatchRows::Cursor taking(rows_, member.rows, first - 1);
         for (int64_t local = 0; local < states_.segments().size(segment); ++local) {
             const int64_t step = first + local;
             order_.begin_step(member, step);
             const int64_t output = states_.output_of(step);
-            const ForwardStep<Num, Cell> forward{
-                .layout = layout,
-                .cell = parts_.cell,
-                .descending = descending(step),
-                .operands = parts_.weights.forward(step, parts_.binding, member.group),
-                .inputs = d_,
-                .input = row_inputs + step * input_step,
-                .previous = states_.state(local),
-                .next = states_.state(local + 1),
-                .kept = states_.training() ? states_.kept(local) : nullptr,
-                .output = results.outputs && output >= 0 ? results.outputs + output * layout.batch * n_ : nullptr,
-                .order = order,
-            };
+            forward.descending = descending(step);
+            if constexpr (Order::weights_of_steps_differ) {
+                forward.operands = parts_.weights.forward(step, parts_.binding, member.group);
+                forward.upcoming = order_.upcoming(member, step + 1, columns.size());
+            }
+            forward.input = row_inputs + step * input_step;
+            forward.previous = states_.state(local);
+            forward.next = states_.state(local + 1);
+            forward.kept = states_.training() ? states_.kept(local) : nullptr;
+            forward.output = results.outputs && output >= 0 ? results.outputs + output * layout.batch * n_ : nullptr;
             if (!varied) {
                 kernels.forward(forward, {&member.rows, 1}, columns.begin, columns.end);
             } else {

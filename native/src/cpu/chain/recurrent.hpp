@@ -17,6 +17,7 @@ public:
 
     static int64_t leaves_of_groups(const Parts&, const BatchPart& part) { return part.held().size(); }
     static constexpr bool meets_at_every_step = false;
+    static constexpr bool weights_of_steps_differ = false;
 
     /** What the sums of a backward pass take. @param segment  steps of a segment */
     static typename WeightSums<Num>::Need sums_needed(const Parts& parts, const Plan& plan, const BatchPart& part,

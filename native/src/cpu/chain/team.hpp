@@ -14,24 +14,24 @@
 
 namespace ortho::cpu {
 
-/** One barrier for each group, and one for all threads. */
+/** One barrier for each group; and stages that threads reach on their own, for those that may be some ahead. */
 class Barriers {
 public:
-    explicit Barriers(const Plan& plan) : all_(static_cast<int>(plan.threads())) {
+    explicit Barriers(const Plan& plan) : stages_(static_cast<int>(plan.threads())) {
         for (int64_t group = 0; group < plan.groups; ++group)
             barriers_.push_back(std::make_unique<Barrier>(static_cast<int>(plan.members)));
     }
     Barrier& of(int64_t group) { return *barriers_[static_cast<size_t>(group)]; }
-    Barrier& all() { return all_; }
+    Stages& stages() { return stages_; }
     int64_t slept() const {
-        int64_t sum = all_.slept();
+        int64_t sum = stages_.slept();
         for (const auto& barrier : barriers_)
             sum += barrier->slept();
         return sum;
     }
 
 private:
-    Barrier all_;
+    Stages stages_;
     std::vector<std::unique_ptr<Barrier>> barriers_;
 };
 
@@ -48,12 +48,12 @@ struct Member {
     int64_t threads;
     int64_t rank;
     Barrier* barrier;
-    Barrier* barrier_of_all;
+    Stages* stages;
 
     Member(const Plan& plan, int64_t thread, const BatchPart& part, const BatchRows& batch, Barriers& barriers)
         : group(thread / plan.members), members(plan.members), index(thread % plan.members),
           column_part(index / plan.row_parts), column_parts(plan.column_parts), threads(plan.threads()), rank(thread),
-          barrier(&barriers.of(group)), barrier_of_all(&barriers.all()) {
+          barrier(&barriers.of(group)), stages(&barriers.stages()) {
         leaves = batch.share_of_leaves(part, group, plan.groups);
         const Range group_rows = {part.rows_of(leaves.begin).begin, part.rows_of(leaves.end - 1).end};
         rows = batch.share(group_rows, index % plan.row_parts, plan.row_parts);
@@ -75,10 +75,10 @@ struct Member {
         if (column_parts > 1)
             barrier->wait();
     }
-    void wait_for_all() const {
-        if (threads > 1)
-            barrier_of_all->wait();
-    }
+    /** Tells all threads that this one has reached a stage. */
+    void reach(int64_t stage) const { stages->reach(static_cast<int>(rank), static_cast<uint32_t>(stage)); }
+    /** Waits until all threads have reached a stage. */
+    void wait_for_all(int64_t stage) const { stages->wait_for_all(static_cast<uint32_t>(stage)); }
 };
 
 /** The threads of a plan. Takes all memory that running them needs. */

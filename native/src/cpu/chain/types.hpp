@@ -113,8 +113,7 @@ template <class Num> struct BackwardOperands<Num, FilterCell> {
 
 /** A cell of several gates, which all take the same products; see model/cells/gates.hpp. */
 template <class Cell>
-concept CellOfGates = Cell::gates >
-1;
+concept CellOfGates = (Cell::gates > 1);
 
 /** What the sums of all gates take. */
 template <class Num, CellOfGates Cell> struct ForwardOperands<Num, Cell> {
@@ -126,6 +125,13 @@ template <class Num, CellOfGates Cell> struct ForwardOperands<Num, Cell> {
 /** W^T of all gates, side by side. */
 template <class Num, CellOfGates Cell> struct BackwardOperands<Num, Cell> {
     const StorageOf<Num>* weights; // packed [tile][gate][i][tile units]
+};
+
+/** Memory that is read after a step. The step brings it near meanwhile, some lines with each piece of its rows. */
+struct Upcoming {
+    const char* begin = nullptr;
+    const char* end = nullptr;
+    int64_t piece = 0; // bytes
 };
 
 /** One step forward for some rows and column tiles: the cell's x_k of x_{k-1} and u. */
@@ -141,6 +147,7 @@ template <class Num, class Cell> struct ForwardStep {
     StateOf<Num>* kept;           // the vectors that the cell keeps of the step for backward; null: not wanted
     StateOf<Num>* output;         // [batch, units] row-major copy of x_k by samples; null: not wanted
     SampleOrder order;
+    Upcoming upcoming;
 };
 
 /**
@@ -159,6 +166,7 @@ template <class Num, class Cell> struct BackwardStep {
     StateOf<Num>* previous_gradient;    // g_{k-1}, written
     StateOf<Num>* previous_delta;       // in: what step k-1 kept, out: δ_{k-1}; null: there is no step before
     const StateOf<Num>* previous_state; // x_{k-2}, which is multiplied with δ_{k-1} soon; not read where that is null
+    Upcoming upcoming;
 };
 
 /** δ of the gates of a step, for a product with all of them. */
@@ -203,6 +211,20 @@ template <class Num> struct SumTarget {
     int64_t node_stride;  // from a node to the next
     bool continued;       // the sums start with what is there, and not with 0; of one node with full panels
     bool added;           // the sums are added to what is there
+
+    /** The sums of the sibling of the one node, to be added to it first, all panels full; null: none. */
+    const SumOf<Num>* sibling = nullptr;
+    int64_t sibling_row_stride = 0;
+    int64_t sibling_panel_stride = 0;
+
+    /** The same sums, with those of the sibling that `there` would write. */
+    SumTarget with_sibling(const SumTarget& there) const {
+        SumTarget both = *this;
+        both.sibling = there.first;
+        both.sibling_row_stride = there.row_stride;
+        both.sibling_panel_stride = there.panel_stride;
+        return both;
+    }
 };
 
 /** The steps of a cell. */

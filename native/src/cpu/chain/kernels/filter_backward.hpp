@@ -105,6 +105,7 @@ void backward_width(const BackwardStep<Num, FilterCell>& step, RowRanges rows_of
                     int64_t tile_end) {
     static constexpr auto kernels = transposed_tiles<Num, width>(SingleVectors{});
     TileProducts<SumOf<Num>> result;
+    Upcoming upcoming = step.upcoming;
     for_tiles<SumOf<Num>>(
         step.layout.padded, tile_begin, tile_end, step.descending, kernels,
         [&](int64_t unit, int vectors, const auto& products) {
@@ -122,6 +123,7 @@ void backward_width(const BackwardStep<Num, FilterCell>& step, RowRanges rows_of
                         looked_up = look_up_tiles<StateOf<Num>, width>[tile](
                             step.operands.structured, gradient, step.layout.panel_stride(), rows, unit, result.driven);
                 }
+                prefetch_piece(upcoming);
                 backward_epilogues<Num>[tile](step, row, rows, unit, step.gradient ? &result : nullptr, looked_up);
             });
         });

@@ -181,6 +181,7 @@ template <class Num, int width>
 void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_batch, int64_t tile_begin,
                    int64_t tile_end) {
     TileProducts<SumOf<Num>> result;
+    Upcoming upcoming = step.upcoming;
     const auto run = [&](int64_t unit, int vectors, const auto& products) {
         row_pieces(rows_of_batch, static_cast<int64_t>(products.size()), [&](int64_t row, int64_t rows) {
             if (step.kept) {
@@ -193,6 +194,7 @@ void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_b
             if (!step.operands.filter)
                 permute_tile<StateOf<Num>, width>(step.operands.structured, previous, step.layout.panel_stride(), rows,
                                                   unit, vectors, result.filtered);
+            prefetch_piece(upcoming);
             forward_epilogues<Num>[static_cast<size_t>(vectors - 1)](step, row, rows, unit, result);
         });
     };

@@ -38,11 +38,17 @@ template <class Body> [[gnu::always_inline]] inline void even_pieces(int64_t cou
         return;
     }
     const int64_t pieces = (count + most - 1) / most;
-    int64_t begin = 0;
-    for (int64_t piece = 0; piece < pieces; ++piece) {
-        const int64_t end = count * (piece + 1) / pieces;
-        body(begin, end - begin);
-        begin = end;
+    // Piece i ends at count (i + 1) / pieces, rounded down, which takes one division for all pieces.
+    const int64_t least = count / pieces, longer = count - least * pieces;
+    for (int64_t begin = 0, part = 0; begin < count;) {
+        part += longer;
+        int64_t size = least;
+        if (part >= pieces) {
+            part -= pieces;
+            ++size;
+        }
+        body(begin, size);
+        begin += size;
     }
 }
 
@@ -163,6 +169,18 @@ template <bool written, class T>
     for (int64_t r = 0; r < rows; ++r)
         for (int c = 0; c < vectors; ++c)
             __builtin_prefetch(first + r * layout.width + c * Simd<T>::width, written);
+}
+
+/**
+ * Brings the next piece near, into the second-level cache: it must not push out what the step works on. Between the
+ * product of a tile and its epilogue, the processor has room for it; before the product it waits for the prefetches of
+ * that tile.
+ */
+[[gnu::always_inline]] inline void prefetch_piece(Upcoming& upcoming) {
+    const int64_t left = upcoming.end - upcoming.begin;
+    for (const char* const end = upcoming.begin + (left < upcoming.piece ? left : upcoming.piece); upcoming.begin < end;
+         upcoming.begin += 64)
+        __builtin_prefetch(upcoming.begin, 0, 2);
 }
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

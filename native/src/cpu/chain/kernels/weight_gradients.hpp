@@ -41,12 +41,15 @@ template <class Sum>
 
 /**
  * Sums a tile leaf by leaf, joins the leaves to nodes and writes these.
+ * @param out       where the tile goes
+ * @param sibling   where the sibling's sums are, or null
  * @param column    the tile's first, counted from that of the matrix
  * @param add_rows  add_rows(tile, row_begin, row_end): adds the products of some rows
  */
 template <int R, int C, class Num, class AddRows>
 [[gnu::always_inline]] inline void sum_leaves(const GradientSums<Num>& sums, const SumTarget<Num>& target,
-                                              SumOf<Num>* out, int64_t column, AddRows&& add_rows) {
+                                              SumOf<Num>* out, const SumOf<Num>* sibling, int64_t column,
+                                              AddRows&& add_rows) {
     using S = Simd<SumOf<Num>>;
     const int64_t stride = target.row_stride;
     Accumulators<SumOf<Num>, R, C> tile;
@@ -67,6 +70,10 @@ template <int R, int C, class Num, class AddRows>
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c)
             __builtin_prefetch(out + (R + r) * stride + c * S::width, 1);
+    if (sibling) // which another thread has written
+        for (int r = 0; r < R; ++r)
+            for (int c = 0; c < C; ++c)
+                __builtin_prefetch(sibling + r * target.sibling_row_stride + c * S::width);
 
     int64_t row = sums.row_begin;
     for (int64_t leaf = 0;; ++leaf) {
@@ -80,6 +87,13 @@ template <int R, int C, class Num, class AddRows>
         tile.store(waiting.value[waits++]);
         tile.clear();
     }
+
+    if (sibling)
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+            for (int c = 0; c < C; ++c)
+                tile.value[r][c] += S::load(sibling + r * target.sibling_row_stride + c * S::width);
 
     const int64_t left = target.columns - column;
     const bool plain = left >= C * S::width && !target.added;
@@ -103,7 +117,11 @@ void outer_products(const GradientSums<Num>& sums, const StateOf<Num>* delta, in
     const StateOf<Num>* const last_state =
         sums.state + panel * layout.panel_stride() + first + (sums.steps - 1) * sums.state_step;
     SumOf<Num>* const out = target.first + unit * target.row_stride + panel * target.panel_stride + first;
-    sum_leaves<R, C>(sums, target, out, panel * width + first, [&](auto& tile, int64_t row_begin, int64_t row_end) {
+    const SumOf<Num>* const sibling =
+        target.sibling ? target.sibling + unit * target.sibling_row_stride + panel * target.sibling_panel_stride + first
+                       : nullptr;
+    const int64_t column = panel * width + first;
+    sum_leaves<R, C>(sums, target, out, sibling, column, [&](auto& tile, int64_t row_begin, int64_t row_end) {
         const StateOf<Num>* state = last_state + row_begin * width;
         const int64_t rows = row_end - row_begin;
         for (int64_t step = 0; step < sums.steps; ++step, state -= sums.state_step) {
@@ -180,22 +198,26 @@ void input_outer_products(const GradientSums<Num>& sums, int64_t first_input, in
     using S = Simd<SumOf<Num>>;
     const StateLayout& layout = sums.layout;
     const StateOf<Num>* const delta = sums.delta + layout.offset(unit, 0);
-    SumOf<Num>* const out = target.first + first_input * target.row_stride +
-                            (unit >> layout.width_bits) * target.panel_stride + (unit & (layout.width - 1));
-    sum_leaves<R == 0 ? 1 : R, C>(sums, target, out, unit, [&](auto& tile, int64_t row_begin, int64_t row_end) {
-        for (int64_t step = sums.steps - 1; step >= 0; --step) {
-            for (int64_t row = row_begin; row < row_end; ++row) {
-                const StateOf<Num>* d = delta + step * sums.delta_step + row * layout.width;
-                if constexpr (R == 0) {
+    const int64_t panel = unit >> layout.width_bits, column = unit & (layout.width - 1);
+    SumOf<Num>* const out = target.first + first_input * target.row_stride + panel * target.panel_stride + column;
+    const SumOf<Num>* const sibling = target.sibling ? target.sibling + first_input * target.sibling_row_stride +
+                                                           panel * target.sibling_panel_stride + column
+                                                     : nullptr;
+    sum_leaves<R == 0 ? 1 : R, C>(
+        sums, target, out, sibling, unit, [&](auto& tile, int64_t row_begin, int64_t row_end) {
+            for (int64_t step = sums.steps - 1; step >= 0; --step) {
+                for (int64_t row = row_begin; row < row_end; ++row) {
+                    const StateOf<Num>* d = delta + step * sums.delta_step + row * layout.width;
+                    if constexpr (R == 0) {
 #pragma GCC unroll 4
-                    for (int c = 0; c < C; ++c)
-                        tile.value[0][c] += S::load(d + c * S::width);
-                } else {
-                    tile.multiply_add(d, sums.input + step * sums.input_step + row * sums.inputs + first_input, 1);
+                        for (int c = 0; c < C; ++c)
+                            tile.value[0][c] += S::load(d + c * S::width);
+                    } else {
+                        tile.multiply_add(d, sums.input + step * sums.input_step + row * sums.inputs + first_input, 1);
+                    }
                 }
             }
-        }
-    });
+        });
 }
 
 template <class Num>
