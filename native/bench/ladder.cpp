@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "cpu/chain/kernels.hpp"
+#include "multiply_add_peak.hpp"
 #include "orthonative/orthonative.h"
 
 namespace {
@@ -279,27 +280,9 @@ const struct {
     {"5_both_products_in_one_tile", make<LibraryKernel>},
 };
 
-/** Floating-point operations a second of multiply-adds that wait for nothing, as many at once as the registers hold. */
+/** Floating-point operations a second of multiply-adds that wait for nothing. */
 double measure_peak() {
-    constexpr int chains = 24, rounds = 20000, repetitions = 9;
-    std::array<double, repetitions> peaks{};
-    for (double& peak : peaks) {
-        S::vec sum[chains] = {};
-        S::vec factor = S::splat(0.5f), term = S::splat(1.0f);
-        benchmark::DoNotOptimize(factor);
-        benchmark::DoNotOptimize(term);
-        const auto begin = std::chrono::steady_clock::now();
-        for (int round = 0; round < rounds; ++round)
-#pragma GCC unroll 24
-            for (int chain = 0; chain < chains; ++chain)
-                sum[chain] = sum[chain] * factor + term;
-        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-        for (S::vec& value : sum)
-            benchmark::DoNotOptimize(value);
-        peak = 2.0 * chains * rounds * S::width / seconds.count();
-    }
-    std::nth_element(peaks.begin(), peaks.begin() + repetitions / 2, peaks.end());
-    return peaks[repetitions / 2];
+    return 2e9 * ortho::bench::multiply_adds_per_nanosecond();
 }
 
 /** Times run(), which does so many operations, in turns with the peak. */

@@ -53,11 +53,11 @@ Partial run_part(const Problem& p, const Chain& chain, int64_t batch, int64_t fi
     const auto weights = convert<float>(p.weights), input_weights = convert<float>(p.input_weights),
                bias = convert<float>(p.bias), inputs = convert<float>(p.inputs), x0 = convert<float>(p.x0),
                arriving = convert<float>(p.arriving);
-    part.stride = static_cast<int64_t>(std::max(weights.size(), input_weights.size())) + gap;
+    part.stride = static_cast<int64_t>(std::max({weights.size(), input_weights.size(), bias.size()})) + gap;
     Partial result;
     result.outputs.resize(arriving.size());
     result.inputs.resize(inputs.size());
-    result.initial.resize(static_cast<size_t>(p.shape.batch * p.shape.units));
+    result.initial.resize(static_cast<size_t>(p.state_vectors() * p.shape.batch * p.shape.units));
     const auto sums = [&](size_t size) {
         if (size == 0)
             return std::vector<float>();
@@ -134,6 +134,7 @@ struct Case {
     ortho_filter_kind filter;
     bool filter_per_layer;
     int64_t checkpoint_every;
+    ortho_cell cell = ORTHO_CELL_FILTER;
 };
 
 // Batches of 1, 2, 4, 8 and 16 leaves, most of which leaves do not divide; widths of one panel and of several. The
@@ -150,11 +151,16 @@ constexpr Case cases[] = {
     {{23, 131, 0, 20}, ORTHO_FEEDFORWARD, ORTHO_FILTER_CYCLE, true, 4},
     {{7, 67, 0, 33}, ORTHO_FEEDFORWARD, ORTHO_FILTER_HAAR, true, 0},
     {{3, 256, 0, 300}, ORTHO_FEEDFORWARD, ORTHO_FILTER_IDENTITY, false, 2},
+    {{12, 131, 3, 65}, ORTHO_RECURRENT, ORTHO_FILTER_HAAR, false, 5, ORTHO_CELL_GRU},
+    {{9, 40, 2, 20}, ORTHO_RECURRENT, ORTHO_FILTER_HAAR, false, 0, ORTHO_CELL_LSTM},
+    {{5, 300, 0, 17}, ORTHO_RECURRENT, ORTHO_FILTER_HAAR, false, 2, ORTHO_CELL_LSTM},
 };
 
 Problem problem_of(const Case& c) {
     Problem p = make_problem(c.shape);
     p.model = c.model;
+    p.cell = c.cell;
+    p.recurrent_bias = c.cell != ORTHO_CELL_FILTER;
     p.filter = c.filter;
     p.filter_per_layer = c.filter_per_layer;
     p.checkpoint_every = c.checkpoint_every;

@@ -23,6 +23,8 @@ struct Shape {
 struct Problem {
     Shape shape;
     ortho_chain_model model = ORTHO_RECURRENT;
+    ortho_cell cell = ORTHO_CELL_FILTER;
+    bool recurrent_bias = false;
     ortho_activation activation = ORTHO_TANH;
     ortho_filter_kind filter = ORTHO_FILTER_HAAR;
     bool filter_per_layer = false;
@@ -33,13 +35,16 @@ struct Problem {
     int32_t threads = 1;
     bool initial = true;
     std::vector<double> alpha, beta, weights, input_weights, bias, inputs, x0, arriving;
-    std::vector<int32_t> lengths; // empty: all are shape.steps
+    std::vector<double> final_gradients; // empty: none are given, and no final states asked for
+    std::vector<int32_t> lengths;        // empty: all are shape.steps
 
     int64_t length(int64_t sample) const {
         return lengths.empty() ? shape.steps : lengths[static_cast<size_t>(sample)];
     }
     bool recurrent() const { return model == ORTHO_RECURRENT; }
-    int64_t weight_matrices() const { return recurrent() ? 1 : shape.steps; }
+    int64_t weight_matrices() const { return recurrent() ? gates() : shape.steps; }
+    int64_t gates() const { return cell == ORTHO_CELL_GRU ? 3 : cell == ORTHO_CELL_LSTM ? 4 : 1; }
+    int64_t state_vectors() const { return cell == ORTHO_CELL_LSTM ? 2 : 1; }
 };
 
 inline std::vector<double> normal(uint32_t index, double deviation, int64_t count) {
@@ -74,15 +79,16 @@ inline void fill(Problem& p) {
         }
     }
     p.weights = normal(1, scale, p.weight_matrices() * units * units);
-    p.input_weights = normal(2, 0.5, p.recurrent() ? units * inputs : 0);
-    p.bias = normal(3, 0.5, p.weight_matrices() * units);
+    p.input_weights = normal(2, 0.5, p.recurrent() ? p.gates() * units * inputs : 0);
+    p.bias = normal(3, 0.5, p.weight_matrices() * units * (p.recurrent_bias ? 2 : 1));
     p.inputs = normal(4, 1, p.recurrent() ? steps * batch * inputs : 0);
-    p.x0 = p.initial ? normal(5, 0.5, batch * units) : std::vector<double>();
+    p.x0 = p.initial ? normal(5, 0.5, p.state_vectors() * batch * units) : std::vector<double>();
     p.arriving = normal(6, 1, p.output_steps * batch * units);
 }
 
 struct Result {
     std::vector<double> outputs, weights, input_weights, bias, inputs, initial;
+    std::vector<double> final_states = {}; // where gradients at them are given
 };
 
 inline double phi(ortho_activation activation, double z) {
@@ -92,8 +98,12 @@ inline double slope(ortho_activation activation, double a) {
     return activation == ORTHO_TANH ? 1 - a * a : a > 0 ? 1.0 : 0.0;
 }
 
+inline Result reference_of_gates(const Problem& p);
+
 /** The formulas of the header, sample by sample. `filters` holds O of each layer, or the one of all. */
 inline Result reference(const Problem& p, const std::vector<std::vector<double>>& filters) {
+    if (p.cell != ORTHO_CELL_FILTER)
+        return reference_of_gates(p);
     const auto [steps, batch, inputs, n] = p.shape;
     const auto alpha = [&](int64_t i) { return p.alpha[p.per_unit ? static_cast<size_t>(i) : 0]; };
     const auto beta = [&](int64_t i) { return p.beta[p.per_unit ? static_cast<size_t>(i) : 0]; };
@@ -111,6 +121,7 @@ inline Result reference(const Problem& p, const std::vector<std::vector<double>>
     result.bias.resize(p.bias.size());
     result.inputs.resize(p.inputs.size());
     result.initial.resize(static_cast<size_t>(batch * n));
+    result.final_states.resize(p.final_gradients.size());
     for (int64_t b = 0; b < batch; ++b) {
         std::vector<double> x(static_cast<size_t>((steps + 1) * n)), a(static_cast<size_t>(steps * n));
         for (int64_t i = 0; i < n && p.initial; ++i)
@@ -136,6 +147,10 @@ inline Result reference(const Problem& p, const std::vector<std::vector<double>>
                 at(result.outputs, (output * batch + b) * n + i) = at(x, (k + 1) * n + i);
         }
         std::vector<double> g(static_cast<size_t>(n));
+        for (int64_t i = 0; i < n && !p.final_gradients.empty(); ++i) {
+            at(g, i) = at(p.final_gradients, b * n + i);
+            at(result.final_states, b * n + i) = at(x, steps * n + i);
+        }
         for (int64_t k = steps - 1; k >= 0; --k) {
             const int64_t layer = p.recurrent() ? 0 : k;
             const int64_t output = k - (steps - p.output_steps);
@@ -167,6 +182,134 @@ inline Result reference(const Problem& p, const std::vector<std::vector<double>>
     return result;
 }
 
+/** The same for GRU and LSTM cells. */
+inline Result reference_of_gates(const Problem& p) {
+    const auto [steps, batch, inputs, n] = p.shape;
+    const int64_t gates = p.gates(), vectors = p.state_vectors();
+    const bool lstm = p.cell == ORTHO_CELL_LSTM;
+    const auto at = [](auto& values, int64_t i) -> auto& {
+        return values[static_cast<size_t>(i)];
+    };
+    const auto logistic = [](double z) { return 1 / (1 + std::exp(-z)); };
+    const auto zeros = [](int64_t count) { return std::vector<double>(static_cast<size_t>(count)); };
+    Result result;
+    result.outputs = zeros(p.output_steps * batch * n);
+    result.weights = zeros(gates * n * n);
+    result.input_weights = zeros(gates * n * inputs);
+    result.bias = zeros(static_cast<int64_t>(p.bias.size()));
+    result.inputs = zeros(steps * batch * inputs);
+    result.initial = zeros(vectors * batch * n);
+    result.final_states = zeros(static_cast<int64_t>(p.final_gradients.size()));
+    for (int64_t b = 0; b < batch; ++b) {
+        const int64_t length = p.length(b);
+        // h and c before each step; the activations of the gates; W_n h + c_n of GRU.
+        std::vector<double> h = zeros((steps + 1) * n), c = h, gate = zeros(steps * gates * n), inner = h;
+        for (int64_t i = 0; i < n && p.initial; ++i) {
+            at(h, i) = at(p.x0, b * n + i);
+            if (lstm)
+                at(c, i) = at(p.x0, (batch + b) * n + i);
+        }
+        for (int64_t k = 0; k < steps; ++k) {
+            for (int64_t i = 0; i < n; ++i) {
+                double& next = at(h, (k + 1) * n + i);
+                if (k >= length) {
+                    next = at(h, k * n + i);
+                    at(c, (k + 1) * n + i) = at(c, k * n + i);
+                    continue;
+                }
+                for (int64_t g = 0; g < gates; ++g) {
+                    const int64_t row = g * n + i;
+                    double of_inputs = at(p.bias, row), of_state = p.recurrent_bias ? at(p.bias, gates * n + row) : 0;
+                    for (int64_t d = 0; d < inputs; ++d)
+                        of_inputs += at(p.input_weights, row * inputs + d) * at(p.inputs, (k * batch + b) * inputs + d);
+                    for (int64_t j = 0; j < n; ++j)
+                        of_state += at(p.weights, row * n + j) * at(h, k * n + j);
+                    double& value = at(gate, (k * gates + g) * n + i);
+                    if (lstm) {
+                        value = g == 2 ? std::tanh(of_inputs + of_state) : logistic(of_inputs + of_state);
+                    } else if (g < 2) {
+                        value = logistic(of_inputs + of_state);
+                    } else {
+                        at(inner, k * n + i) = of_state;
+                        value = std::tanh(of_inputs + at(gate, k * gates * n + i) * of_state);
+                    }
+                }
+                const auto of = [&](int64_t g) { return at(gate, (k * gates + g) * n + i); };
+                if (lstm) {
+                    at(c, (k + 1) * n + i) = of(1) * at(c, k * n + i) + of(0) * of(2);
+                    next = of(3) * std::tanh(at(c, (k + 1) * n + i));
+                } else {
+                    next = (1 - of(1)) * of(2) + of(1) * at(h, k * n + i);
+                }
+            }
+            const int64_t output = k - (steps - p.output_steps);
+            for (int64_t i = 0; i < n && output >= 0; ++i)
+                at(result.outputs, (output * batch + b) * n + i) = at(h, (k + 1) * n + i);
+        }
+        std::vector<double> at_h = zeros(n), at_c = zeros(n);
+        for (int64_t i = 0; i < n && !p.final_gradients.empty(); ++i) {
+            at(at_h, i) = at(p.final_gradients, b * n + i);
+            at(result.final_states, b * n + i) = at(h, steps * n + i);
+            if (lstm) {
+                at(at_c, i) = at(p.final_gradients, (batch + b) * n + i);
+                at(result.final_states, (batch + b) * n + i) = at(c, steps * n + i);
+            }
+        }
+        for (int64_t k = steps - 1; k >= 0; --k) {
+            const int64_t output = k - (steps - p.output_steps);
+            for (int64_t i = 0; i < n && output >= 0; ++i)
+                at(at_h, i) += at(p.arriving, (output * batch + b) * n + i);
+            if (k >= length)
+                continue;
+            std::vector<double> before = zeros(n);
+            for (int64_t i = 0; i < n; ++i) {
+                const auto of = [&](int64_t g) { return at(gate, (k * gates + g) * n + i); };
+                double of_inputs[4], of_state[4]; // the deltas that V and W take
+                const double g = at(at_h, i);
+                if (lstm) {
+                    const double t = std::tanh(at(c, (k + 1) * n + i));
+                    const double cell = at(at_c, i) + g * of(3) * (1 - t * t);
+                    of_inputs[0] = cell * of(2) * of(0) * (1 - of(0));
+                    of_inputs[1] = cell * at(c, k * n + i) * of(1) * (1 - of(1));
+                    of_inputs[2] = cell * of(0) * (1 - of(2) * of(2));
+                    of_inputs[3] = g * t * of(3) * (1 - of(3));
+                    std::copy_n(of_inputs, 4, of_state);
+                    at(at_c, i) = cell * of(1);
+                } else {
+                    of_inputs[2] = g * (1 - of(1)) * (1 - of(2) * of(2));
+                    of_inputs[1] = g * (at(h, k * n + i) - of(2)) * of(1) * (1 - of(1));
+                    of_inputs[0] = of_inputs[2] * at(inner, k * n + i) * of(0) * (1 - of(0));
+                    std::copy_n(of_inputs, 3, of_state);
+                    of_state[2] *= of(0);
+                    at(before, i) += g * of(1);
+                }
+                for (int64_t q = 0; q < gates; ++q) {
+                    const int64_t row = q * n + i;
+                    at(result.bias, row) += of_inputs[q];
+                    if (p.recurrent_bias)
+                        at(result.bias, gates * n + row) += of_state[q];
+                    for (int64_t d = 0; d < inputs; ++d) {
+                        const int64_t u = (k * batch + b) * inputs + d;
+                        at(result.input_weights, row * inputs + d) += of_inputs[q] * at(p.inputs, u);
+                        at(result.inputs, u) += of_inputs[q] * at(p.input_weights, row * inputs + d);
+                    }
+                    for (int64_t j = 0; j < n; ++j) {
+                        at(result.weights, row * n + j) += of_state[q] * at(h, k * n + j);
+                        at(before, j) += of_state[q] * at(p.weights, row * n + j);
+                    }
+                }
+            }
+            at_h = before;
+        }
+        for (int64_t i = 0; i < n; ++i) {
+            at(result.initial, b * n + i) = at(at_h, i);
+            if (lstm)
+                at(result.initial, (batch + b) * n + i) = at(at_c, i);
+        }
+    }
+    return result;
+}
+
 class Chain {
 public:
     Chain(const Device& device, const ortho_chain_options& options) : device_(device.get()) {
@@ -187,19 +330,23 @@ inline ortho_chain_options options_of(const Problem& p, ortho_dtype dtype) {
     ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
     options.dtype = dtype;
     options.model = p.model;
+    options.cell = p.cell;
+    options.recurrent_bias = p.recurrent_bias;
     options.activation = p.activation;
     options.filter = p.filter;
     options.filter_per_layer = p.filter_per_layer;
     options.hidden_size = p.shape.units;
     options.input_size = p.recurrent() ? p.shape.inputs : 0;
     options.layers = p.recurrent() ? 0 : p.shape.steps;
-    options.seed = 3;
-    options.filter_index = 2;
     options.check_finite = 1;
-    options.alpha = p.alpha.data();
-    options.beta = p.beta.data();
-    options.alpha_count = static_cast<int64_t>(p.alpha.size());
-    options.beta_count = static_cast<int64_t>(p.beta.size());
+    if (p.cell == ORTHO_CELL_FILTER) {
+        options.seed = 3;
+        options.filter_index = 2;
+        options.alpha = p.alpha.data();
+        options.beta = p.beta.data();
+        options.alpha_count = static_cast<int64_t>(p.alpha.size());
+        options.beta_count = static_cast<int64_t>(p.beta.size());
+    }
     options.checkpoint_every = p.checkpoint_every;
     options.max_state_bytes = p.max_state_bytes;
     return options;
@@ -207,6 +354,8 @@ inline ortho_chain_options options_of(const Problem& p, ortho_dtype dtype) {
 
 inline std::vector<std::vector<double>> filters_of(const Problem& p, ortho_chain* chain) {
     std::vector<std::vector<double>> filters;
+    if (p.cell != ORTHO_CELL_FILTER)
+        return filters;
     for (int64_t layer = 0; layer < (p.filter_per_layer ? p.shape.steps : 1); ++layer) {
         filters.emplace_back(static_cast<size_t>(p.shape.units * p.shape.units));
         EXPECT_EQ(ORTHO_OK, ortho_chain_filter(chain, layer, filters.back().data())) << ortho_last_error();
@@ -261,10 +410,13 @@ template <class T> struct Arrays {
         : weights(device, convert<T>(p.weights)), input_weights(device, convert<T>(p.input_weights)),
           bias(device, convert<T>(p.bias)), inputs(device, convert<T>(p.inputs)), x0(device, convert<T>(p.x0)),
           arriving(device, convert<T>(p.arriving)), outputs(device, p.arriving.size(), 0),
-          initial(device, static_cast<size_t>(p.shape.batch * p.shape.units), 0), dw(device, p.weights.size(), 1),
-          dv(device, p.input_weights.size(), 1), db(device, p.bias.size(), 1), du(device, p.inputs.size(), 1) {}
+          initial(device, static_cast<size_t>(p.state_vectors() * p.shape.batch * p.shape.units), 0),
+          last(device, convert<T>(p.final_gradients)), final_states(device, p.final_gradients.size(), 7),
+          dw(device, p.weights.size(), 1), dv(device, p.input_weights.size(), 1), db(device, p.bias.size(), 1),
+          du(device, p.inputs.size(), 1) {}
 
-    DeviceArray<T> weights, input_weights, bias, inputs, x0, arriving, outputs, initial, dw, dv, db, du;
+    DeviceArray<T> weights, input_weights, bias, inputs, x0, arriving, outputs, initial, last, final_states, dw, dv, db,
+        du;
 };
 
 /** Forward and backward through the library, with arrays that were made for the problem. */
@@ -272,17 +424,18 @@ template <class T> Result run(const Problem& p, const Chain& chain, const Arrays
     EXPECT_EQ(ORTHO_OK,
               ortho_chain_forward(chain, p.recurrent() ? p.shape.steps : 0, p.shape.batch, data_or_null(p.lengths),
                                   nullptr, p.output_steps, 1, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                  a.inputs.data(), a.x0.data(), a.outputs.data(), nullptr))
+                                  a.inputs.data(), a.x0.data(), a.outputs.data(), a.final_states.data()))
         << ortho_last_error();
     EXPECT_EQ(ORTHO_OK, ortho_chain_backward(chain, accumulate, a.weights.data(), a.input_weights.data(), a.bias.data(),
-                                             a.inputs.data(), a.arriving.data(), nullptr, a.dw.data(), a.dv.data(),
-                                             a.db.data(), a.du.data(), a.initial.data()))
+                                             a.inputs.data(), a.arriving.data(), a.last.data(), a.dw.data(),
+                                             a.dv.data(), a.db.data(), a.du.data(), a.initial.data()))
         << ortho_last_error();
     const auto doubles = [](const DeviceArray<T>& array) {
         const std::vector<T> values = array.values();
         return std::vector<double>(values.begin(), values.end());
     };
-    return {doubles(a.outputs), doubles(a.dw), doubles(a.dv), doubles(a.db), doubles(a.du), doubles(a.initial)};
+    return {doubles(a.outputs), doubles(a.dw),      doubles(a.dv),          doubles(a.db),
+            doubles(a.du),      doubles(a.initial), doubles(a.final_states)};
 }
 
 /** The same with new arrays: gradients are set or, for `accumulate`, added to ones. */
@@ -308,13 +461,15 @@ inline void expect_close(const char* what, const std::vector<double>& expected, 
 
 inline void expect_close(const Problem& p, const Result& expected, const Result& actual, double unit_roundoff) {
     const auto [steps, batch, inputs, n] = p.shape;
-    const double length = static_cast<double>((n + inputs + 4) * (steps + 1)) + static_cast<double>(batch * steps);
+    const double length =
+        static_cast<double>((p.gates() * n + inputs + 4) * (steps + 1)) + static_cast<double>(batch * steps);
     expect_close("outputs", expected.outputs, actual.outputs, unit_roundoff, length);
     expect_close("weight_gradients", expected.weights, actual.weights, unit_roundoff, length);
     expect_close("input_weight_gradients", expected.input_weights, actual.input_weights, unit_roundoff, length);
     expect_close("bias_gradients", expected.bias, actual.bias, unit_roundoff, length);
     expect_close("input_gradients", expected.inputs, actual.inputs, unit_roundoff, length);
     expect_close("initial_gradients", expected.initial, actual.initial, unit_roundoff, length);
+    expect_close("final_states", expected.final_states, actual.final_states, unit_roundoff, length);
 }
 
 inline void expect_same_bits(const Result& a, const Result& b) {
@@ -324,14 +479,15 @@ inline void expect_same_bits(const Result& a, const Result& b) {
     EXPECT_EQ(a.bias, b.bias);
     EXPECT_EQ(a.inputs, b.inputs);
     EXPECT_EQ(a.initial, b.initial);
+    EXPECT_EQ(a.final_states, b.final_states);
 }
 
 inline std::string describe(const Problem& p) {
     return "T=" + std::to_string(p.shape.steps) + " B=" + std::to_string(p.shape.batch) +
            " D=" + std::to_string(p.shape.inputs) + " N=" + std::to_string(p.shape.units) +
-           " model=" + std::to_string(p.model) + " filter=" + std::to_string(p.filter) +
-           " activation=" + std::to_string(p.activation) + " threads=" + std::to_string(p.threads) +
-           " outputs=" + std::to_string(p.output_steps);
+           " cell=" + std::to_string(p.cell) + " model=" + std::to_string(p.model) +
+           " filter=" + std::to_string(p.filter) + " activation=" + std::to_string(p.activation) +
+           " threads=" + std::to_string(p.threads) + " outputs=" + std::to_string(p.output_steps);
 }
 
 /**

@@ -66,8 +66,9 @@ template <class T>
 void expect_sample_as_alone(const Problem& p, const Result& batch, int64_t sample, const Chain& chain, Result& sums) {
     const auto [steps, count, inputs, n] = p.shape;
     const int64_t length = p.length(sample), first_output = steps - p.output_steps;
-    const std::vector<double> initial =
-        p.initial ? sample_of(p.x0, 0, 1, count, sample, n) : std::vector<double>(static_cast<size_t>(n));
+    const int64_t vectors = p.state_vectors();
+    const std::vector<double> initial = p.initial ? sample_of(p.x0, 0, vectors, count, sample, n)
+                                                  : std::vector<double>(static_cast<size_t>(vectors * n));
 
     // What arrives beyond the length is added from the last step back.
     std::vector<T> last(static_cast<size_t>(n));
@@ -79,11 +80,13 @@ void expect_sample_as_alone(const Problem& p, const Result& batch, int64_t sampl
     const auto output = [&](int64_t k) { return sample_of(batch.outputs, k - first_output, 1, count, sample, n); };
     if (length == 0) {
         std::vector<double> expected;
-        for (const double value : initial)
-            expected.push_back(static_cast<T>(value));
+        for (int64_t i = 0; i < n; ++i)
+            expected.push_back(static_cast<T>(initial[static_cast<size_t>(i)]));
         for (int64_t k = first_output; k < steps; ++k)
             ASSERT_EQ(output(k), expected);
-        ASSERT_EQ(sample_of(batch.initial, 0, 1, count, sample, n), std::vector<double>(last.begin(), last.end()));
+        std::vector<double> gradients(last.begin(), last.end());
+        gradients.resize(static_cast<size_t>(vectors * n));
+        ASSERT_EQ(sample_of(batch.initial, 0, vectors, count, sample, n), gradients);
         return;
     }
 
@@ -106,7 +109,7 @@ void expect_sample_as_alone(const Problem& p, const Result& batch, int64_t sampl
                   k < length ? sample_of(expected.outputs, k - (length - alone.output_steps), 1, 1, 0, n) : last_state)
             << "step " << k;
     ASSERT_EQ(sample_of(batch.inputs, 0, length, count, sample, inputs), expected.inputs);
-    ASSERT_EQ(sample_of(batch.initial, 0, 1, count, sample, n), expected.initial);
+    ASSERT_EQ(sample_of(batch.initial, 0, vectors, count, sample, n), expected.initial);
     const auto add = [](std::vector<double>& to, const std::vector<double>& values) {
         to.resize(values.size());
         for (size_t i = 0; i < values.size(); ++i)
@@ -169,6 +172,36 @@ TEST(Lengths, Every_sample_has_the_bits_of_that_sample_alone) {
         p.lengths = random_lengths(random, p.shape);
         SCOPED_TRACE("batch " + std::to_string(batch) + ": " + describe_lengths(p));
         if (batch % 8 == 0)
+            expect_samples_as_alone<double>(p, std::ldexp(1, -53));
+        else
+            expect_samples_as_alone<float>(p, std::ldexp(1, -24));
+        if (HasFatalFailure())
+            return;
+    }
+}
+
+TEST(Lengths, Every_sample_of_gates_has_the_bits_of_that_sample_alone) {
+#if defined(ORTHO_SANITIZED)
+    constexpr int batches = 8;
+#else
+    constexpr int batches = 80;
+#endif
+    std::mt19937 random(19);
+    for (int batch = 0; batch < batches; ++batch) {
+        const auto up_to = [&](int64_t most) {
+            return 1 + static_cast<int64_t>(random() % static_cast<uint32_t>(most));
+        };
+        Problem p = make_problem({up_to(150), up_to(70), up_to(5) - 1, up_to(70)});
+        p.cell = batch % 2 ? ORTHO_CELL_LSTM : ORTHO_CELL_GRU;
+        p.recurrent_bias = batch % 3 == 0;
+        p.initial = batch % 5 != 0;
+        p.output_steps = batch % 3 == 0 ? 1 : batch % 3 == 1 ? p.shape.steps : up_to(p.shape.steps);
+        p.checkpoint_every = batch % 4 == 0 ? up_to(p.shape.steps) : 0;
+        p.threads = static_cast<int32_t>(up_to(3));
+        fill(p);
+        p.lengths = random_lengths(random, p.shape);
+        SCOPED_TRACE("batch " + std::to_string(batch) + ": " + describe_lengths(p));
+        if (batch % 8 < 2)
             expect_samples_as_alone<double>(p, std::ldexp(1, -53));
         else
             expect_samples_as_alone<float>(p, std::ldexp(1, -24));

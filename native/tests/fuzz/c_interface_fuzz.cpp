@@ -690,37 +690,59 @@ private:
         o.struct_size = static_cast<uint32_t>(is_wrong() ? 7 : sizeof o);
         o.dtype = choice(0, 1);
         o.model = choice(0, 1);
-        o.activation = choice(0, 1);
-        o.filter = choice(0, 3);
         const bool recurrent = o.model == ORTHO_RECURRENT;
         o.filter_per_layer = recurrent ? (is_wrong() ? 1 : 0) : flag();
         o.hidden_size = size(1, random_.one_in(3) ? 22 : 9);
         // Where one filter serves all layers, any number of them is valid; only a forward call refuses absurd ones.
         o.layers = recurrent ? (is_wrong() ? 1 : 0) : size(1, 4);
         o.input_size = recurrent ? size(0, 5) : (is_wrong() ? 1 : 0);
+        o.check_finite = flag();
+        o.checkpoint_every = random_.one_in(2) ? 0 : (is_wrong() ? -1 : random_.from(1, 9));
+        if (has_wrong_ && o.layers > INT32_MAX)
+            o.layers = INT64_MAX;
+        if (recurrent && random_.one_in(3)) {
+            choose_gates(o);
+            return true;
+        }
+        return choose_filter(o);
+    }
+
+    bool choose_filter(ortho_chain_options& o) {
+        o.activation = choice(0, 1);
+        o.filter = choice(0, 3);
         o.seed = random_.next();
         o.filter_index = static_cast<uint32_t>(random_.next());
-        o.check_finite = flag();
         alpha_ = number(1);
         beta_ = number(1);
         o.alpha = needed(&alpha_);
         o.beta = needed(&beta_);
+        o.recurrent_bias = is_wrong() ? 1 : 0;
         has_wrong_ = has_wrong_ || !std::isfinite(alpha_) || !std::isfinite(beta_);
         if (std::isfinite(alpha_) && std::isfinite(beta_) && (alpha_ < 0 || beta_ < 0))
             return false; // negative factors are valid
         o.alpha_count = is_wrong() ? random_.from(23, 99) : 1;
         o.beta_count = is_wrong() ? -1 : 1;
-        o.checkpoint_every = random_.one_in(2) ? 0 : (is_wrong() ? -1 : random_.from(1, 9));
-        if (has_wrong_ && o.layers > INT32_MAX)
-            o.layers = INT64_MAX;
         return true;
+    }
+
+    void choose_gates(ortho_chain_options& o) {
+        o.cell = static_cast<int32_t>(is_wrong() ? random_.from(3, 99) : random_.from(1, 2));
+        o.recurrent_bias = flag();
+        o.activation = is_wrong() ? ORTHO_RELU : 0;
+        o.filter = is_wrong() ? ORTHO_FILTER_CYCLE : 0;
+        o.filter_index = is_wrong() ? 1 : 0;
+        o.seed = is_wrong() ? 1 : 0;
+        o.alpha = is_wrong() ? &alpha_ : nullptr;
+        o.alpha_count = is_wrong() ? 1 : 0;
+        o.beta_count = is_wrong() ? 1 : 0;
     }
 
     void say_options(const char* function, const ortho_device* on, const ortho_chain_options& o) {
         say("%s(%s, {size %u, dtype %d, model %d, activation %d, filter %d, per layer %d, N %" PRId64 ", L %" PRId64
-            ", D %" PRId64 ", finite %d, every %" PRId64 "})",
+            ", D %" PRId64 ", finite %d, every %" PRId64 ", cell %d, biases %d})",
             function, on != nullptr ? "device" : "null", o.struct_size, o.dtype, o.model, o.activation, o.filter,
-            o.filter_per_layer, o.hidden_size, o.layers, o.input_size, o.check_finite, o.checkpoint_every);
+            o.filter_per_layer, o.hidden_size, o.layers, o.input_size, o.check_finite, o.checkpoint_every, o.cell,
+            1 + o.recurrent_bias);
     }
 
     void create_chain() {
@@ -871,9 +893,11 @@ private:
         const int64_t most_steps = random_.one_in(4) ? 40 : 6;
         const int64_t most_batch = static_cast<int64_t>(slot_elements) / (most_steps * std::max(units, int64_t{5}));
         const int64_t steps = chosen.recurrent() ? size(1, most_steps) : (is_wrong() ? 1 : 0);
-        const int64_t matrices = std::max<int64_t>(1, o.layers);
-        const Samples held = samples(std::max<int64_t>(1, most_batch),
-                                     matrices <= 4 ? std::max(matrices * units, o.input_size) * units : 0, false);
+        const int64_t gates = o.cell == ORTHO_CELL_GRU ? 3 : o.cell == ORTHO_CELL_LSTM ? 4 : 1;
+        const int64_t matrices = gates * std::max<int64_t>(1, o.layers);
+        const Samples held =
+            samples(std::max<int64_t>(1, most_batch),
+                    matrices <= 4 ? std::max({matrices * units, gates * o.input_size, 2 * gates}) * units : 0, false);
         const int64_t batch = held.count;
         const int32_t* const lengths = chosen.recurrent() ? lengths_or_null(steps, batch)
                                        : is_wrong()       ? lengths_.data()
