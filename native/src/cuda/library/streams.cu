@@ -84,8 +84,7 @@ public:
 private:
     static constexpr int64_t element = sizeof(T);
     static constexpr int64_t carried = Cell::carried_vectors;
-    /** The state, the products of a step with states and inputs, and where it is needed the state of before the step.
-     */
+    /** The state, the products of a step with states and inputs, and where it is read the state before the step. */
     int64_t parts() const {
         return (weights_.reads_other_units() ? 2 : 1) * carried + Prepared::product_vectors + Prepared::drive_vectors;
     }
