@@ -423,6 +423,22 @@ TEST_P(CudaCell, What_is_not_finite_is_named) {
     EXPECT_TRUE(fails(ortho_device_synchronize(cuda().get()), ORTHO_NOT_FINITE, ("states" + index).c_str()));
 }
 
+TEST_P(CudaCell, Products_have_the_precision_of_matrices_and_not_of_filters) {
+    NEEDS_EMULATOR();
+    const Problem p = problem_of(cell, {5, 4, 3, 16});
+    const Result expected = run_chain<float>(p);
+    const Device other_filters =
+        make_cuda_device([](ortho_device_options& o) { o.filter_precision = ORTHO_MATRIX_BFLOAT16; });
+    expect_same_bits(expected, run_chain<float>(p, other_filters));
+    const Device other_matrices =
+        make_cuda_device([](ortho_device_options& o) { o.matrix_precision = ORTHO_MATRIX_BFLOAT16; });
+    const Result rounded = run_chain<float>(p, other_matrices);
+    EXPECT_NE(expected.outputs, rounded.outputs);
+    // Factors are off by 2^-9 each.
+    expect_close(p, expected, rounded, 0x1p-8);
+    EXPECT_EQ(run_chain<double>(p).outputs, run_chain<double>(p, other_matrices).outputs);
+}
+
 TEST_P(CudaCell, A_captured_training_step_can_be_replayed) {
     NEEDS_EMULATOR();
     for (const char* name : {"steps", "graph"}) {

@@ -22,7 +22,7 @@ template <class T> struct StepForward {
     StepOfSamples samples;
 };
 
-/** Some steps of a chain, of the segment whose memory a chain has. */
+/** A segment of the steps of a chain, the one that the chain's memory holds. */
 template <class T> struct SegmentCall {
     int64_t first;
     int64_t size;
@@ -48,10 +48,12 @@ template <class T> struct ArrivingGradients {
  * Both have:
  *
  *     vectors                        what a chain's memory is made of
+ *     make_drives                    V u of all steps of a segment
  *     forward_at_once, backward_at_once
  *                                    all steps of a segment in a launch of their own; false: not done
  *     forward_step, begin_backward, backward_step
  *                                    the products of a step and its epilogue: the loops that graphs are captured of
+ *     loop_kind                      tells loops apart that do different things in training and without
  *     gradient_after, read_gradient, write_gradient
  *                                    the gradient that is handed from step to step
  *     sum_elements, add_gradients, finish_gradients

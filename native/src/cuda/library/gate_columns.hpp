@@ -7,8 +7,8 @@
 // nothing is copied or multiplied twice. For GRU a row is (n over the state, r, z, n over the inputs). V's gates are in
 // the caller's order there. W's are n, r, z, so W is stored in this order, which costs nothing: it is copied anyway.
 //
-// Otherwise, in the order of the cell's sums, V's gates would lie apart. That would take two products for V, half as
-// large each, or rows of 5 N, of which each step would write a quarter more.
+// In the order of the cell's sums, V's gates would lie apart. They would take two products for V, or rows of 5 N, of
+// which each step would write a quarter more.
 #pragma once
 
 #include "model/cells/gates.hpp"

@@ -42,7 +42,7 @@ public:
         return false;
     }
 
-    /** Without training nothing is kept, which is a quarter to a third of what an epilogue reads and writes. */
+    /** Without training nothing is kept, which saves an epilogue a quarter to a third of its memory traffic. */
     static constexpr int64_t loop_kind(bool training) { return training ? 1 : 0; }
 
     void forward_step(const SegmentCall<T>& segment, int64_t local, bool training) const {
