@@ -33,36 +33,42 @@ void gate_products(const ForwardStep<Num, Cell>& step, const StateOf<Num>* state
     const int64_t units = step.layout.units;
     const StorageOf<Num>* const input_weights = step.operands.input_weights + unit * Cell::gates * step.inputs;
     const StateOf<Num>* const bias = step.operands.bias + unit;
-    // Adds V u to a column of sums, where a gate's product with V goes there.
-    const auto add_inputs = [&](int sum, auto& tile, int column) {
-        const int gate = gate_of_sum(Cell::input_sums, sum);
-        if (gate < 0)
-            return;
+    // Adds V u to the sums of a tile, where a gate's product with V goes to them.
+    const auto add_inputs = [&]<int C>(Accumulators<SumOf<Num>, R, C> & tile, const int* sums)
+        __attribute__((always_inline)) {
         for (int64_t d = 0; d < step.inputs; ++d) {
-            const typename S::vec w = S::load(input_weights + (d * Cell::gates + gate) * S::width);
+            typename S::vec w[C];
+#pragma GCC unroll 4
+            for (int c = 0; c < C; ++c)
+                if (const int gate = gate_of_sum(Cell::input_sums, sums[c]); gate >= 0)
+                    w[c] = S::load(input_weights + (d * Cell::gates + gate) * S::width);
 #pragma GCC unroll 16
-            for (int r = 0; r < R; ++r)
-                tile.value[r][column] += w * S::splat(input[r * step.inputs + d]);
+            for (int r = 0; r < R; ++r) {
+                const typename S::vec u = S::splat(input[r * step.inputs + d]);
+#pragma GCC unroll 4
+                for (int c = 0; c < C; ++c)
+                    if (gate_of_sum(Cell::input_sums, sums[c]) >= 0)
+                        tile.value[r][c] += w[c] * u;
+            }
         }
     };
 #pragma GCC unroll 4
     for (int pass = 0; pass < GateTile<Cell>::passes; ++pass) {
         Accumulators<SumOf<Num>, R, together> tile;
+        const int* const sums = Cell::weight_sums + pass * together;
 #pragma GCC unroll 4
-        for (int v = 0; v < together; ++v) {
-            const int sum = Cell::weight_sums[pass * together + v];
+        for (int v = 0; v < together; ++v)
 #pragma GCC unroll 16
             for (int r = 0; r < R; ++r)
-                tile.value[r][v] = S::load(bias + sum * step.layout.padded);
-            add_inputs(sum, tile, v);
-        }
+                tile.value[r][v] = S::load(bias + sums[v] * step.layout.padded);
+        add_inputs(tile, sums);
         multiply_state<width>(tile, state, step.layout.panel_stride(),
                               step.operands.weights + (unit * Cell::gates + pass * together * S::width) * units, units);
 #pragma GCC unroll 4
         for (int v = 0; v < together; ++v)
 #pragma GCC unroll 16
             for (int r = 0; r < R; ++r)
-                S::store(result.value[Cell::weight_sums[pass * together + v]][r], tile.value[r][v]);
+                S::store(result.value[sums[v]][r], tile.value[r][v]);
     }
 #pragma GCC unroll 4
     for (int sum = 0; sum < Cell::sums; ++sum) {
@@ -70,7 +76,7 @@ void gate_products(const ForwardStep<Num, Cell>& step, const StateOf<Num>* state
             continue;
         Accumulators<SumOf<Num>, R, 1> tile;
         tile.start_rows_with(bias + sum * step.layout.padded);
-        add_inputs(sum, tile, 0);
+        add_inputs(tile, &sum);
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r)
             S::store(result.value[sum][r], tile.value[r][0]);
