@@ -1,7 +1,7 @@
 // Times training steps of a recurrent chain with a readout on a CUDA device, or of a feedforward one where layers are
 // given, through the C interface, and prints one JSON row for each plan of the chain:
 //
-//   cuda_bench [--hidden N] [--batch B] [--steps T | --layers L] [--seconds S]
+//   cuda_bench [--hidden N] [--batch B] [--steps T [--cell filter|gru|lstm] | --layers L] [--seconds S]
 //
 // A recurrent chain is also trained on sequences whose lengths are uniform from 1 to T, by the automatic plan alone.
 //
@@ -35,20 +35,44 @@ struct Options {
     int64_t batch = 128;
     int64_t steps = 784;
     int64_t layers = 0; // 0: the chain is recurrent
+    ortho_cell cell = ORTHO_CELL_FILTER;
     double seconds = 2;
+
+    bool recurrent() const { return layers == 0; }
+    bool filtered() const { return cell == ORTHO_CELL_FILTER; }
+    int64_t gates() const { return cell == ORTHO_CELL_GRU ? 3 : cell == ORTHO_CELL_LSTM ? 4 : 1; }
+    /** What rows name the model. */
+    const char* model() const {
+        return !recurrent() ? "feedforward" : cell == ORTHO_CELL_GRU ? "gru" : filtered() ? "recurrent" : "lstm";
+    }
 };
+
+[[noreturn]] void refuse_usage() {
+    std::fprintf(stderr, "usage: cuda_bench [--hidden N] [--batch B] [--steps T [--cell filter|gru|lstm] | --layers L] "
+                         "[--seconds S]; numbers above 0\n");
+    std::exit(2);
+}
+
+ortho_cell cell_named(const char* name) {
+    const char* const names[] = {"filter", "gru", "lstm"};
+    for (int cell = ORTHO_CELL_FILTER; cell <= ORTHO_CELL_LSTM; ++cell)
+        if (std::strcmp(name, names[cell]) == 0)
+            return static_cast<ortho_cell>(cell);
+    refuse_usage();
+}
 
 Options read_options(int argc, char** argv) {
     Options options;
     for (int i = 1; i < argc; ++i) {
         const std::string name = argv[i];
+        if (name == "--cell" && i + 1 < argc) {
+            options.cell = cell_named(argv[++i]);
+            continue;
+        }
         char* end = nullptr;
         const double value = i + 1 < argc ? std::strtod(argv[i + 1], &end) : 0;
-        if (i + 1 >= argc || *end != '\0' || !(value > 0 && value < 1e9)) {
-            std::fprintf(stderr, "usage: cuda_bench [--hidden N] [--batch B] [--steps T | --layers L] [--seconds S]; "
-                                 "numbers above 0\n");
-            std::exit(2);
-        }
+        if (i + 1 >= argc || *end != '\0' || !(value > 0 && value < 1e9))
+            refuse_usage();
         ++i;
         if (name == "--hidden")
             options.hidden = static_cast<int64_t>(value);
@@ -62,11 +86,14 @@ Options read_options(int argc, char** argv) {
             options.seconds = value;
         else {
             std::fprintf(stderr,
-                         "cuda_bench: %s is unknown; choose from --hidden, --batch, --steps, --layers and --seconds\n",
+                         "cuda_bench: %s is unknown; choose from --hidden, --batch, --steps, --cell, --layers and "
+                         "--seconds\n",
                          name.c_str());
             std::exit(2);
         }
     }
+    if (!options.recurrent() && !options.filtered())
+        refuse_usage();
     return options;
 }
 
@@ -130,8 +157,8 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     else
         unsetenv("ORTHONATIVE_CUDA_CHAIN");
     const int64_t n = o.hidden;
-    const bool recurrent = o.layers == 0;
-    const int64_t steps = recurrent ? o.steps : o.layers, matrices = recurrent ? 1 : o.layers;
+    const bool recurrent = o.recurrent();
+    const int64_t steps = recurrent ? o.steps : o.layers, matrices = recurrent ? o.gates() : o.layers;
     const int64_t d = recurrent ? inputs : 0;
     const double alpha = 1, beta = recurrent ? 0.1 : 1.0 / static_cast<double>(o.layers);
     ortho_chain_options chain_options = ORTHO_CHAIN_OPTIONS_INIT;
@@ -139,14 +166,17 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     chain_options.hidden_size = n;
     chain_options.input_size = d;
     chain_options.layers = o.layers;
-    chain_options.seed = 1;
-    chain_options.alpha = &alpha;
-    chain_options.beta = &beta;
-    chain_options.alpha_count = chain_options.beta_count = 1;
+    chain_options.cell = o.cell;
+    if (o.filtered()) {
+        chain_options.seed = 1;
+        chain_options.alpha = &alpha;
+        chain_options.beta = &beta;
+        chain_options.alpha_count = chain_options.beta_count = 1;
+    }
     ortho_chain* chain = nullptr;
     require(ortho_chain_create(&chain, device, &chain_options));
 
-    const int64_t count = matrices * (n * n + n) + n * d + classes * n + classes;
+    const int64_t count = matrices * (n * n + n) + o.gates() * n * d + classes * n + classes;
     const Array parameters(device, count, 0.5 / std::sqrt(static_cast<double>(n))), gradients(device, count, 0),
         first(device, count, 0), second(device, count, 0), data(device, o.batch * (recurrent ? steps * d : n), 1),
         state(device, o.batch * n, 0), state_gradients(device, o.batch * n, 0), logits(device, o.batch * classes, 0),
@@ -157,7 +187,7 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     const auto part = [=](float* all, int which) {
         float* const weights = all;
         float* const input_weights = weights + matrices * n * n;
-        float* const bias = input_weights + n * d;
+        float* const bias = input_weights + o.gates() * n * d;
         float* const readout = bias + matrices * n;
         return which == 0   ? weights
                : which == 1 ? input_weights
@@ -193,8 +223,8 @@ void run(ortho_device* device, const Options& o, const char* plan) {
         std::printf(
             "{\"peer\": \"OrthoNative\", \"model\": \"%s\", \"mode\": \"%s\", \"plan\": \"%s\", \"hidden\": %lld, "
             "\"batch\": %lld, \"steps\": %lld, \"ms\": %.4f}\n",
-            recurrent ? "recurrent" : "feedforward", mode, plan != nullptr ? plan : "automatic",
-            static_cast<long long>(n), static_cast<long long>(o.batch), static_cast<long long>(steps), ms);
+            o.model(), mode, plan != nullptr ? plan : "automatic", static_cast<long long>(n),
+            static_cast<long long>(o.batch), static_cast<long long>(steps), ms);
         std::fflush(stdout);
     };
     print("train", time_of(device, o.seconds, [&] { train(nullptr); }));
@@ -219,6 +249,8 @@ int main(int argc, char** argv) {
     }
     std::fprintf(stderr, "on %s\n", ortho_device_name(device));
     for (const char* plan : {static_cast<const char*>(nullptr), "graph", "steps"})
-        run(device, options, plan);
+        // Cells of gates have no kernel for all steps: what they choose is the graph.
+        if (options.filtered() || plan == nullptr || std::strcmp(plan, "steps") == 0)
+            run(device, options, plan);
     ortho_device_free(device);
 }

@@ -466,18 +466,27 @@ TEST(CudaParts, Parts_of_a_batch_put_together_are_the_whole) {
         ortho_chain_model model;
         int64_t checkpoint_every;
         bool lengths;
+        ortho_cell cell = ORTHO_CELL_FILTER;
     };
     // 4 leaves, equal and not; 8, equal and not; 16. Few inputs and many.
-    constexpr Case cases[] = {
-        {{7, 64, 2, 9}, ORTHO_RECURRENT, 0, false},   {{9, 75, 6, 10}, ORTHO_RECURRENT, 4, true},
-        {{4, 150, 0, 5}, ORTHO_RECURRENT, 3, true},   {{3, 256, 1, 4}, ORTHO_RECURRENT, 0, false},
-        {{2, 128, 7, 6}, ORTHO_RECURRENT, 1, false},  {{6, 75, 0, 8}, ORTHO_FEEDFORWARD, 4, false},
-        {{5, 128, 0, 7}, ORTHO_FEEDFORWARD, 0, false}};
+    constexpr Case cases[] = {{{7, 64, 2, 9}, ORTHO_RECURRENT, 0, false},
+                              {{9, 75, 6, 10}, ORTHO_RECURRENT, 4, true},
+                              {{4, 150, 0, 5}, ORTHO_RECURRENT, 3, true},
+                              {{3, 256, 1, 4}, ORTHO_RECURRENT, 0, false},
+                              {{2, 128, 7, 6}, ORTHO_RECURRENT, 1, false},
+                              {{6, 75, 0, 8}, ORTHO_FEEDFORWARD, 4, false},
+                              {{5, 128, 0, 7}, ORTHO_FEEDFORWARD, 0, false},
+                              {{5, 75, 6, 7}, ORTHO_RECURRENT, 2, true, ORTHO_CELL_GRU},
+                              {{4, 64, 2, 9}, ORTHO_RECURRENT, 0, false, ORTHO_CELL_GRU},
+                              {{3, 150, 1, 5}, ORTHO_RECURRENT, 0, true, ORTHO_CELL_LSTM},
+                              {{1, 128, 7, 6}, ORTHO_RECURRENT, 0, false, ORTHO_CELL_LSTM}};
     for (const Case& c : cases) {
         Problem p = make_problem(c.shape);
         p.model = c.model;
+        p.cell = c.cell;
+        p.recurrent_bias = c.cell != ORTHO_CELL_FILTER;
         p.checkpoint_every = c.checkpoint_every;
-        p.output_steps = 2;
+        p.output_steps = std::min<int64_t>(2, c.shape.steps);
         fill(p);
         SCOPED_TRACE(describe(p));
         const Lengths lengths = c.lengths ? some_lengths(c.shape.batch, c.shape.steps, 3) : Lengths();

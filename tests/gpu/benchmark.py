@@ -2,7 +2,8 @@
 
 The peers: the recurrence as a plain loop, the same with one product a step (stacked weights), that as a CUDA graph, and
 cuDNN's nn.RNN (tanh) and nn.LSTM of the same hidden size; with --layers instead the layers of a feedforward chain as a
-plain loop, and that as a CUDA graph; with --compiled instead the loop of stacked weights by torch.compile, in pieces of up
+plain loop, and that as a CUDA graph; with --cell instead cuDNN's nn.GRU or nn.LSTM, to compare with OrthoNative's cells of that
+name; with --compiled instead the loop of stacked weights by torch.compile, in pieces of up
 to 28 steps, whose number is in the peer's name: all steps at once may take it an hour. A training step is forward,
 cross-entropy of a readout of the last state, backward and fused Adam. float32 without TF32, so that every peer computes what
 OrthoNative does; where its name ends with bf16, parameters, inputs and products in bfloat16.
@@ -89,7 +90,7 @@ class RoaLayers(nn.Module):
 
 
 class Cudnn(nn.Module):
-    """nn.RNN or nn.LSTM, read out at the last step."""
+    """nn.RNN, nn.GRU or nn.LSTM, read out at the last step."""
 
     def __init__(self, kind: type[nn.RNNBase], hidden: int) -> None:
         super().__init__()
@@ -151,6 +152,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--steps", type=int, default=784)
     parser.add_argument("--layers", type=int, default=0, help="a feedforward chain of so many layers; 0 (default): a recurrent one")
+    parser.add_argument("--cell", choices=["gru", "lstm"], help="only cuDNN's layer of these cells")
     parser.add_argument("--seconds", type=float, default=2, help="time for the repetitions of one peer (default 2)")
     parser.add_argument("--compiled", action="store_true", help="only the loop by torch.compile, which takes minutes; needs gcc and Python.h")
     options = parser.parse_args()
@@ -174,6 +176,12 @@ def main() -> None:
                 "loop": (lambda: RoaLayers(hidden, options.layers), torch.float32, False),
                 "loop-graph": (lambda: RoaLayers(hidden, options.layers), torch.float32, True),
             }
+        if options.cell:
+            kind = {"gru": nn.GRU, "lstm": nn.LSTM}[options.cell]
+            return {
+                options.cell: (lambda: Cudnn(kind, hidden), torch.float32, False),
+                f"{options.cell}-bf16": (lambda: Cudnn(kind, hidden), torch.bfloat16, False),
+            }
         if options.compiled:
             piece_steps = max(count for count in range(1, 29) if options.steps % count == 0)
             return {f"compiled-{piece_steps}": (lambda: CompiledRoa(hidden, piece_steps), torch.float32, False)}
@@ -189,7 +197,7 @@ def main() -> None:
 
     for name, (make, dtype, as_graph) in models().items():
         row: dict[str, object] = {
-            "peer": f"torch {name}", "model": "feedforward" if options.layers else "recurrent", "mode": "train",
+            "peer": f"torch {name}", "model": "feedforward" if options.layers else options.cell or "recurrent", "mode": "train",
             "hidden": options.hidden, "batch": options.batch, "steps": options.layers or options.steps,
         }
         try:

@@ -65,8 +65,9 @@ def main() -> None:
     for (model, mode, plan, hidden, batch, steps), ms in ours.items():
         entry = {"peer": f"OrthoNative {plan}", "model": model, "mode": mode, "hidden": hidden, "batch": batch, "steps": steps, "ms": ms}
         if peak and mode == "train":
-            # Products of a step: 2 N^2 forward, 2 N^2 backward and N^2 for the weights' gradient, for every row.
-            entry["fractionOfPeak"] = 5 * hidden * hidden * batch * steps / peak / (ms / 1e3)
+            # Products of a step, for every row: 2 N^2 forward, 2 N^2 backward and N^2 for the weights' gradient; of gates N^2 each.
+            products = {"gru": 9, "lstm": 12}.get(model, 5)
+            entry["fractionOfPeak"] = products * hidden * hidden * batch * steps / peak / (ms / 1e3)
         if latency and mode == "train" and model == "recurrent":
             entry["fractionOfLatency"] = latency * steps / ms
         table.append(entry)

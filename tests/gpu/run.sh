@@ -246,6 +246,7 @@ if ! $quick; then run_stage racecheck 60 sanitize racecheck; fi
 # Two blocks that do little but wait for each other: the limit of what the steps' latency allows.
 run_stage bench-32-2 25 ours --hidden 32 --batch 2 --steps 784 --seconds 0.5
 measure layers-64-128 --hidden 64 --batch 128 --layers "$layers"
+for cell in gru lstm; do measure "$cell-$hidden-$batch" --cell "$cell" --hidden "$hidden" --batch "$batch" --steps "$steps"; done
 run_stage train-adding 60 training adding adding --length 1000
 for shape in "${shapes[@]:1}"; do
     read -r more_hidden more_batch more_steps <<<"$shape"

@@ -115,12 +115,12 @@ struct CudaStaging final : ortho_staging {
 
 /** @param spec  must outlive the parameters */
 plugin::ChainParameters parameters_of(const ChainSpec& spec) {
-    if (spec.cell != ORTHO_CELL_FILTER)
-        fail(ORTHO_NOT_SUPPORTED, "CUDA devices have filter cells only");
     plugin::ChainParameters parameters{};
     parameters.dtype = spec.dtype;
     parameters.model = spec.model;
     parameters.activation = spec.activation;
+    parameters.cell = spec.cell;
+    parameters.recurrent_bias = spec.recurrent_bias;
     parameters.structured = spec.structured();
     parameters.filter_per_layer = spec.filter_per_layer;
     parameters.check_finite = spec.check_finite;

@@ -31,6 +31,8 @@ struct ChainParameters {
     ortho_dtype dtype;
     ortho_chain_model model;
     ortho_activation activation;
+    ortho_cell cell;
+    bool recurrent_bias;
     bool structured;
     bool filter_per_layer;
     bool check_finite;
@@ -39,7 +41,7 @@ struct ChainParameters {
     int64_t layers;
     int64_t checkpoint_every;
     int64_t max_state_bytes;
-    const double* alpha; // [N]
+    const double* alpha; // [N]; of filter cells only, as what follows
     const double* beta;  // [N]
     void* context;
     /** Dense filters: writes O of a layer, [N, N]. */

@@ -26,7 +26,7 @@ template <class T> void dense_backward(Device& device, const DenseBackward& call
     const auto* const y_gradients = static_cast<const T*>(call.y_gradients);
     auto* const bias_gradients = static_cast<T*>(call.bias_gradients);
     const HeldLeaves leaves(call.part);
-    const LeafProducts<T> products(leaves, steps, shape.outputs, {shape.inputs, 0}, false);
+    const LeafProducts<T> products(leaves, steps, shape.outputs, {{{{0, shape.outputs}, shape.inputs}, {}}}, false);
     const LeafRows<T> rows(leaves, {steps, shape.outputs, 1}, 0);
     T* const scratch = device.scratch<T>(products.elements() + (bias_gradients != nullptr ? rows.elements() : 0));
     if (call.x_gradients != nullptr)
@@ -34,11 +34,11 @@ template <class T> void dense_backward(Device& device, const DenseBackward& call
                     {y_gradients, shape.outputs}, {static_cast<const T*>(call.weights), shape.inputs}, false,
                     {static_cast<T*>(call.x_gradients), shape.inputs});
     products.add(device, y_gradients, {static_cast<const T*>(call.x), nullptr}, steps, nullptr, false, scratch);
-    products.finish(device, scratch, call.accumulate, {static_cast<T*>(call.weight_gradients), nullptr});
+    products.finish(device, scratch, 0, {0, shape.outputs}, call.accumulate, static_cast<T*>(call.weight_gradients));
     if (bias_gradients != nullptr) {
         T* const scratch_of_rows = scratch + products.elements();
         rows.add(device, y_gradients, nullptr, steps, nullptr, false, scratch_of_rows);
-        rows.finish(device, scratch_of_rows, call.accumulate, bias_gradients, nullptr);
+        rows.finish_sums(device, scratch_of_rows, {0, shape.outputs}, call.accumulate, bias_gradients);
     }
 }
 

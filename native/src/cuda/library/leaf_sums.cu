@@ -26,11 +26,12 @@ int64_t aligned(int64_t elements) {
 }
 
 template <class T>
-__global__ void fold_kernel(LeafBounds leaves, FoldPlan plan, LeafValues<T> sums, bool accumulate, T* out,
-                            int64_t stride) {
-    for (int64_t i = flat_index(); i < sums.matrices * sums.elements; i += flat_stride()) {
-        const int64_t matrix = i / sums.elements;
-        const T* const first = sums.values + matrix * leaves.count * sums.pieces * sums.elements + i % sums.elements;
+__global__ void fold_kernel(LeafBounds leaves, FoldPlan plan, LeafValues<T> sums, Span elements, bool accumulate,
+                            T* out, int64_t stride) {
+    const int64_t count = elements.end - elements.begin; // of a matrix
+    for (int64_t i = flat_index(); i < sums.matrices * count; i += flat_stride()) {
+        const int64_t matrix = i / count, element = elements.begin + i % count;
+        const T* const first = sums.values + matrix * leaves.count * sums.pieces * sums.elements + element;
         T slots[Leaves::most] = {};
         for (int at = 0; at < plan.count; ++at) {
             const FoldPlan::Step step = plan.steps[at];
@@ -171,9 +172,9 @@ HeldLeaves::HeldLeaves(const BatchPart& part) : part_(part), bounds_{} {
 }
 
 template <class T>
-void fold(Device& device, const HeldLeaves& leaves, const LeafValues<T>& sums, bool accumulate, T* out) {
-    launch("fold", fold_kernel<T>, flat_shape(sums.matrices * sums.elements), device.stream, leaves.bounds(),
-           leaves.plan(), sums, accumulate, out, leaves.stride());
+void fold(Device& device, const HeldLeaves& leaves, const LeafValues<T>& sums, Span elements, bool accumulate, T* out) {
+    launch("fold", fold_kernel<T>, flat_shape(sums.matrices * elements.size()), device.stream, leaves.bounds(),
+           leaves.plan(), sums, elements, accumulate, out, leaves.stride());
 }
 
 template <class T>
@@ -202,24 +203,27 @@ void LeafRows<T>::add(Device& device, const T* rows, const T* factors, int64_t s
 }
 
 template <class T>
-void LeafRows<T>::finish(Device& device, const T* scratch, bool accumulate, T* sums_out, T* products_out) const {
-    fold(device, leaves_, LeafValues<T>{scratch, shape_.matrices, parts_, shape_.columns}, accumulate, sums_out);
-    if (factors_ > 0)
-        fold(device, leaves_, LeafValues<T>{scratch + sums(), shape_.matrices, parts_, shape_.columns * factors_},
-             accumulate, products_out);
+void LeafRows<T>::finish_sums(Device& device, const T* scratch, Span columns, bool accumulate, T* out) const {
+    fold(device, leaves_, LeafValues<T>{scratch, shape_.matrices, parts_, shape_.columns}, columns, accumulate, out);
 }
 
 template <class T>
-LeafProducts<T>::LeafProducts(const HeldLeaves& leaves, int64_t steps, int64_t units, std::array<int64_t, 2> columns,
-                              bool lengths)
-    : leaves_(leaves), units_(units), columns_(columns),
+void LeafRows<T>::finish_products(Device& device, const T* scratch, Span columns, bool accumulate, T* out) const {
+    fold(device, leaves_, LeafValues<T>{scratch + sums(), shape_.matrices, parts_, shape_.columns * factors_},
+         {columns.begin * factors_, columns.end * factors_}, accumulate, out);
+}
+
+template <class T>
+LeafProducts<T>::LeafProducts(const HeldLeaves& leaves, int64_t steps, int64_t row,
+                              const std::array<RowsProduct, 2>& products, bool lengths)
+    : leaves_(leaves), row_(row), products_(products),
       copies_(lengths || (leaves.all() > 1 && !(leaves.are_equal() && steps == 1))), chunk_(steps) {
     if (!copies_)
         return;
     const int64_t rows = leaves.all() * leaves.most_samples(); // of a step
-    const int64_t row_bytes = (units + std::max(columns[0], columns[1])) * static_cast<int64_t>(sizeof(T));
+    const int64_t row_bytes = (row + most_columns()) * static_cast<int64_t>(sizeof(T));
     chunk_ = std::clamp<int64_t>(cached_bytes / (rows * row_bytes), 1, steps);
-    const int64_t blocks = leaves.all() * divide_up(units, tile) * divide_up(columns[0], tile);
+    const int64_t blocks = leaves.all() * divide_up(products[0].a.size(), tile) * divide_up(products[0].columns, tile);
     while (2 * pieces_ <= chunk_ && 2 * pieces_ * blocks <= blocks_that_fill &&
            chunk_ * leaves.most_samples() >= 2 * pieces_ * rows_of_piece)
         pieces_ *= 2;
@@ -229,13 +233,12 @@ template <class T> int64_t LeafProducts<T>::padded(int64_t steps) const {
     return divide_up(steps, pieces_) * pieces_;
 }
 
-template <class T> int64_t LeafProducts<T>::sums(int64_t factor) const {
-    return aligned(leaves_.count() * pieces_ * units_ * columns_[static_cast<size_t>(factor)]);
+template <class T> int64_t LeafProducts<T>::sums(size_t product) const {
+    return aligned(leaves_.count() * pieces_ * products_[product].a.size() * products_[product].columns);
 }
 
 template <class T> int64_t LeafProducts<T>::elements() const {
-    const int64_t copies =
-        copies_ ? aligned(copied_rows() * units_) + aligned(copied_rows() * std::max(columns_[0], columns_[1])) : 0;
+    const int64_t copies = copies_ ? aligned(copied_rows() * row_) + aligned(copied_rows() * most_columns()) : 0;
     return sums(0) + sums(1) + copies;
 }
 
@@ -259,39 +262,37 @@ const T* LeafProducts<T>::copy(Device& device, const T* from, int64_t columns, i
 template <class T>
 void LeafProducts<T>::add(Device& device, const T* a, const std::array<const T*, 2>& factors, int64_t steps,
                           const int32_t* remaining, bool accumulate, T* scratch) const {
-    T* const sums_of[] = {scratch, scratch + sums(0)};
     T* const copied_a = scratch + sums(0) + sums(1);
-    T* const copied_factor = copied_a + aligned(copied_rows() * units_);
+    T* const copied_factor = copied_a + aligned(copied_rows() * row_);
     for (int64_t first = 0; first < steps; first += chunk_) {
         const int64_t count = std::min(chunk_, steps - first);
         const int64_t rows = padded(count) / pieces_ * leaves_.most_samples(); // of a piece
-        const T* const a_rows = copy(device, a, units_, first, count, remaining, copied_a);
+        const T* const a_rows = copy(device, a, row_, first, count, remaining, copied_a);
         for (size_t which = 0; which < factors.size(); ++which) {
-            const int64_t columns = columns_[which];
+            const auto [of_a, columns] = products_[which];
             if (columns == 0)
                 continue;
             const T* const factor_rows = copy(device, factors[which], columns, first, count, remaining, copied_factor);
-            const ProductShape shape{units_, columns, rows};
+            const ProductShape shape{of_a.size(), columns, rows};
+            const Matrix<const T> left{a_rows + of_a.begin, row_, true}, right{factor_rows, columns};
+            const Matrix<T> out{scratch + sums_at(which), columns};
             const bool adds = accumulate || first > 0;
             // cuBLAS divides the sum of a single product among blocks, but not always those of many.
             if (leaves_.all() * pieces_ > 1)
-                multiply_many<T>(device, device.matrix_precision, shape, {a_rows, units_, true}, {factor_rows, columns},
-                                 adds, {sums_of[which], columns},
-                                 {leaves_.count() * pieces_, rows * units_, rows * columns, units_ * columns});
+                multiply_many<T>(device, device.matrix_precision, shape, left, right, adds, out,
+                                 {leaves_.count() * pieces_, rows * row_, rows * columns, of_a.size() * columns});
             else
-                multiply<T>(device, device.matrix_precision, shape, {a_rows, units_, true}, {factor_rows, columns},
-                            adds, {sums_of[which], columns});
+                multiply<T>(device, device.matrix_precision, shape, left, right, adds, out);
         }
     }
 }
 
 template <class T>
-void LeafProducts<T>::finish(Device& device, const T* scratch, bool accumulate, const std::array<T*, 2>& out) const {
-    const T* const sums_of[] = {scratch, scratch + sums(0)};
-    for (size_t which = 0; which < out.size(); ++which)
-        if (columns_[which] > 0)
-            fold(device, leaves_, LeafValues<T>{sums_of[which], 1, pieces_, units_ * columns_[which]}, accumulate,
-                 out[which]);
+void LeafProducts<T>::finish(Device& device, const T* scratch, size_t product, Span rows, bool accumulate,
+                             T* out) const {
+    const auto [of_a, columns] = products_[product];
+    fold(device, leaves_, LeafValues<T>{scratch + sums_at(product), 1, pieces_, of_a.size() * columns},
+         {rows.begin * columns, rows.end * columns}, accumulate, out);
 }
 
 template <class T>
@@ -335,16 +336,16 @@ void LayerSums<T>::run(Device& device, const T* a, const T* b, int64_t layers, b
                 multiply_many<T>(device, precision, {n, n, rows}, {a_rows + begin, n, true}, {b_rows + begin, n}, false,
                                  {scratch + leaf * matrix, n}, strides);
             }
-            fold(device, leaves_, LeafValues<T>{scratch, count, 1, matrix}, accumulate, out);
+            fold(device, leaves_, LeafValues<T>{scratch, count, 1, matrix}, {0, matrix}, accumulate, out);
         }
         const LeafRows<T> rows(leaves_, {1, n, count}, 0);
         rows.add(device, a_rows, nullptr, 1, nullptr, false, scratch + products());
-        rows.finish(device, scratch + products(), accumulate, sums_out + first * n, nullptr);
+        rows.finish_sums(device, scratch + products(), {0, n}, accumulate, sums_out + first * n);
     }
 }
 
 #define ORTHO_INSTANTIATE(T)                                                                                           \
-    template void fold(Device&, const HeldLeaves&, const LeafValues<T>&, bool, T*);                                    \
+    template void fold(Device&, const HeldLeaves&, const LeafValues<T>&, Span, bool, T*);                              \
     template class LeafRows<T>;                                                                                        \
     template class LeafProducts<T>;                                                                                    \
     template class LayerSums<T>;

@@ -1,10 +1,12 @@
 // Sums over the samples of a batch: within leaves first, then over the tree of model/fold.hpp.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
 #include "cuda/library/device.hpp"
+#include "model/fold.hpp"
 #include "model/part.hpp"
 
 namespace ortho::cuda {
@@ -58,9 +60,12 @@ template <class T> struct LeafValues {
     int64_t elements;
 };
 
-/** Puts sums of leaves together to out[matrix, element], the partial sums of a part the part's stride apart. */
+/**
+ * Puts some elements of sums of leaves together to out[matrix, element], the partial sums of a part the part's stride
+ * apart.
+ */
 template <class T>
-void fold(Device& device, const HeldLeaves& leaves, const LeafValues<T>& sums, bool accumulate, T* out);
+void fold(Device& device, const HeldLeaves& leaves, const LeafValues<T>& sums, Span elements, bool accumulate, T* out);
 
 /** Matrices [steps, batch, columns] whose rows are summed. */
 struct RowSums {
@@ -93,8 +98,10 @@ public:
     void add(Device& device, const T* rows, const T* factors, int64_t steps, const int32_t* remaining, bool accumulate,
              T* scratch) const;
 
-    /** Writes the sums [matrices, columns], and those of the products [matrices, columns, factors]. */
-    void finish(Device& device, const T* scratch, bool accumulate, T* sums_out, T* products_out) const;
+    /** Writes the sums [matrices, columns] of some columns. */
+    void finish_sums(Device& device, const T* scratch, Span columns, bool accumulate, T* out) const;
+    /** Writes those of the products [matrices, columns, factors]. */
+    void finish_products(Device& device, const T* scratch, Span columns, bool accumulate, T* out) const;
 
 private:
     int64_t sums() const { return shape_.matrices * leaves_.count() * parts_ * shape_.columns; }
@@ -106,8 +113,15 @@ private:
     const int64_t parts_; // of the rows of a leaf
 };
 
+/** Which columns of a are multiplied by the rows of a matrix b, and how many columns b has; 0: there is none. */
+struct RowsProduct {
+    Span a;
+    int64_t columns;
+};
+
 /**
- * Sums over steps and samples of a^T b, for a matrix a [steps, batch, units] and two matrices b.
+ * Sums over steps and samples of a^T b, for a matrix a [steps, batch, row] and two matrices b. Each may belong to
+ * other columns of a, which are multiplied where they lie.
  *
  * The rows of a leaf lie apart: some of each step. cuBLAS multiplies matrices with one stride between rows, so rows are
  * copied leaf by leaf first, some steps at a time. Then one call multiplies all leaves. A copy is so small that it
@@ -122,10 +136,11 @@ template <class T> class LeafProducts {
 public:
     /**
      * @param steps    the most that a call of add has
-     * @param columns  of the two factors; 0: there is none
+     * @param row      columns of a
      * @param lengths  whether remaining will be given
      */
-    LeafProducts(const HeldLeaves& leaves, int64_t steps, int64_t units, std::array<int64_t, 2> columns, bool lengths);
+    LeafProducts(const HeldLeaves& leaves, int64_t steps, int64_t row, const std::array<RowsProduct, 2>& products,
+                 bool lengths);
 
     /** Elements of scratch memory. */
     int64_t elements() const;
@@ -134,20 +149,22 @@ public:
     void add(Device& device, const T* a, const std::array<const T*, 2>& factors, int64_t steps,
              const int32_t* remaining, bool accumulate, T* scratch) const;
 
-    /** Writes the sums [units, columns] of each factor that is there. */
-    void finish(Device& device, const T* scratch, bool accumulate, const std::array<T*, 2>& out) const;
+    /** Writes some rows of a product's sums [columns of a, columns of b]. */
+    void finish(Device& device, const T* scratch, size_t product, Span rows, bool accumulate, T* out) const;
 
 private:
     /** Steps, and as many of zeros as make pieces of equal size. */
     int64_t padded(int64_t steps) const;
     int64_t copied_rows() const { return leaves_.count() * padded(chunk_) * leaves_.most_samples(); }
-    int64_t sums(int64_t factor) const;
+    int64_t sums(size_t product) const;
+    int64_t sums_at(size_t product) const { return product > 0 ? sums(0) : 0; }
+    int64_t most_columns() const { return std::max(products_[0].columns, products_[1].columns); }
     const T* copy(Device& device, const T* from, int64_t columns, int64_t first, int64_t steps,
                   const int32_t* remaining, T* to) const;
 
     const HeldLeaves& leaves_;
-    const int64_t units_;
-    const std::array<int64_t, 2> columns_;
+    const int64_t row_;
+    const std::array<RowsProduct, 2> products_;
     const bool copies_;
     int64_t chunk_;      // steps that are copied together
     int64_t pieces_ = 1; // in which the rows of a leaf are multiplied at once, so that small products fill the GPU

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "cuda/library/device.hpp"
-#include "cuda/library/step_kernels.hpp"
+#include "cuda/library/filter_kernels.hpp"
 
 namespace ortho::cuda {
 
