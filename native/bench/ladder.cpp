@@ -242,7 +242,8 @@ struct LibraryKernel final : Rung {
                    .next = next.data(),
                    .kept = nullptr,
                    .output = nullptr,
-                   .order = nullptr};
+                   .order = nullptr,
+                   .upcoming = {}};
     }
 
     Floats padded_matrix() const { return Floats(layout.padded * step.units); }
