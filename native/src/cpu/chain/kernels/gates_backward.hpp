@@ -15,8 +15,9 @@ void gate_transposed_product(const BackwardStep<Num, Cell>& step, int64_t row, i
     const StateLayout& layout = step.layout;
     const StorageOf<Num>* weights = step.operands.weights + unit * Cell::gates * layout.units;
     for (int gate = 0; gate < Cell::gates; ++gate, weights += layout.units * C * Simd<SumOf<Num>>::width)
-        multiply_state<width>(tile, step.delta + Cell::weight_sums[gate] * layout.size() + row * width,
-                              layout.panel_stride(), weights, layout.units);
+        multiply_state<width>(
+            tile, step.delta + GateTile<Cell>::weight_sums[static_cast<size_t>(gate)] * layout.size() + row * width,
+            layout.panel_stride(), weights, layout.units);
     tile.store(result.filtered);
 }
 

@@ -1,6 +1,8 @@
 // The step forward of a cell of gates.
 #pragma once
 
+#include <array>
+
 #include "cpu/chain/kernels/tiles.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
@@ -17,6 +19,8 @@ template <class Cell> struct GateTile {
     static constexpr int passes = Cell::gates / together;
     static_assert(Cell::gates % together == 0);
     using Rows = std::make_integer_sequence<int, rows>;
+    /** A copy to index at run time: the cell's own would be emitted once for all instruction sets. */
+    static constexpr auto weight_sums = std::to_array(Cell::weight_sums);
 };
 
 /** The sums of a tile: [sums][rows][lanes]. */
@@ -33,21 +37,21 @@ void gate_products(const ForwardStep<Num, Cell>& step, const StateOf<Num>* state
     const int64_t units = step.layout.units;
     const StorageOf<Num>* const input_weights = step.operands.input_weights + unit * Cell::gates * step.inputs;
     const StateOf<Num>* const bias = step.operands.bias + unit;
-    // Adds V u to the sums of a tile, where a gate's product with V goes to them.
-    const auto add_inputs = [&]<int C>(Accumulators<SumOf<Num>, R, C> & tile, const int* sums)
+    // Adds V u to the sums of a tile, where a gate's product with V goes to them; sum_of(c) is that of column c.
+    const auto add_inputs = [&]<int C>(Accumulators<SumOf<Num>, R, C> & tile, const auto& sum_of)
         __attribute__((always_inline)) {
         for (int64_t d = 0; d < step.inputs; ++d) {
             typename S::vec w[C];
 #pragma GCC unroll 4
             for (int c = 0; c < C; ++c)
-                if (const int gate = gate_of_sum(Cell::input_sums, sums[c]); gate >= 0)
+                if (const int gate = gate_of_sum(Cell::input_sums, sum_of(c)); gate >= 0)
                     w[c] = S::load(input_weights + (d * Cell::gates + gate) * S::width);
 #pragma GCC unroll 16
             for (int r = 0; r < R; ++r) {
                 const typename S::vec u = S::splat(input[r * step.inputs + d]);
 #pragma GCC unroll 4
                 for (int c = 0; c < C; ++c)
-                    if (gate_of_sum(Cell::input_sums, sums[c]) >= 0)
+                    if (gate_of_sum(Cell::input_sums, sum_of(c)) >= 0)
                         tile.value[r][c] += w[c] * u;
             }
         }
@@ -55,20 +59,22 @@ void gate_products(const ForwardStep<Num, Cell>& step, const StateOf<Num>* state
 #pragma GCC unroll 4
     for (int pass = 0; pass < GateTile<Cell>::passes; ++pass) {
         Accumulators<SumOf<Num>, R, together> tile;
-        const int* const sums = Cell::weight_sums + pass * together;
+        const auto sum_of = [pass](int c) __attribute__((always_inline)) {
+            return Cell::weight_sums[pass * together + c];
+        };
 #pragma GCC unroll 4
         for (int v = 0; v < together; ++v)
 #pragma GCC unroll 16
             for (int r = 0; r < R; ++r)
-                tile.value[r][v] = S::load(bias + sums[v] * step.layout.padded);
-        add_inputs(tile, sums);
+                tile.value[r][v] = S::load(bias + sum_of(v) * step.layout.padded);
+        add_inputs(tile, sum_of);
         multiply_state<width>(tile, state, step.layout.panel_stride(),
                               step.operands.weights + (unit * Cell::gates + pass * together * S::width) * units, units);
 #pragma GCC unroll 4
         for (int v = 0; v < together; ++v)
 #pragma GCC unroll 16
             for (int r = 0; r < R; ++r)
-                S::store(result.value[sums[v]][r], tile.value[r][v]);
+                S::store(result.value[sum_of(v)][r], tile.value[r][v]);
     }
 #pragma GCC unroll 4
     for (int sum = 0; sum < Cell::sums; ++sum) {
@@ -76,7 +82,8 @@ void gate_products(const ForwardStep<Num, Cell>& step, const StateOf<Num>* state
             continue;
         Accumulators<SumOf<Num>, R, 1> tile;
         tile.start_rows_with(bias + sum * step.layout.padded);
-        add_inputs(tile, &sum);
+        add_inputs(
+            tile, [sum](int) __attribute__((always_inline)) { return sum; });
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r)
             S::store(result.value[sum][r], tile.value[r][0]);
