@@ -16,7 +16,7 @@ public sealed record GradientRecord(long Pass, IReadOnlyList<double> LogNorms);
 public sealed class GradientRecorder : IDisposable
 {
     private readonly Sequential _model;
-    private readonly FilterChainLayer _layer;
+    private readonly ChainLayer _layer;
     private readonly long _interval;
     private readonly List<GradientRecord> _records = [];
     private readonly ReadOnlyCollection<GradientRecord> _readOnlyRecords;
@@ -31,7 +31,7 @@ public sealed class GradientRecorder : IDisposable
     /// <param name="interval">Backward passes from record to record, at least 1; the first one is recorded.</param>
     /// <exception cref="ArgumentException">The layer is not one of the model's.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="interval"/> is less than 1.</exception>
-    public GradientRecorder(Sequential model, FilterChainLayer layer, long interval)
+    public GradientRecorder(Sequential model, ChainLayer layer, long interval)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(layer);
@@ -39,6 +39,11 @@ public sealed class GradientRecorder : IDisposable
         if (!model.Layers.Contains(layer))
         {
             throw new ArgumentException($"{nameof(layer)} is not part of the model; it must be one of its layers.", nameof(layer));
+        }
+
+        if (layer is not (RoaFnn or RoaRnn))
+        {
+            throw new ArgumentException($"{nameof(layer)} is a {layer.GetType().Name}; it must be a {nameof(RoaFnn)} or a {nameof(RoaRnn)}.", nameof(layer));
         }
 
         _model = model;

@@ -24,7 +24,7 @@ public sealed class LinearizedChain
 
     private const double Log10Of2 = 0.30102999566398119521;
 
-    private readonly FilterChainLayer _layer;
+    private readonly ChainLayer _layer;
     private readonly int _n;
     private readonly int _steps;
     private readonly double[]? _sharedFilter;
@@ -37,7 +37,7 @@ public sealed class LinearizedChain
     private double[]? _radii;
 
     private LinearizedChain(
-        FilterChainLayer layer, long steps, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initial, CancellationToken cancellationToken)
+        ChainLayer layer, long steps, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initial, CancellationToken cancellationToken)
     {
         // The Jacobian is an array of N × N numbers.
         if (layer.HiddenSize > (long)Math.Sqrt(Array.MaxLength))
@@ -237,8 +237,8 @@ public sealed class LinearizedChain
     public (double Lower, double Upper)[] GetLogBounds()
     {
         ReadOnlySpan<double> radii = Radii;
-        double low = _layer.Alpha.Min(Math.Abs);
-        double high = _layer.Alpha.Max(Math.Abs);
+        double low = _layer.Filters!.Alpha.Min(Math.Abs);
+        double high = _layer.Filters!.Alpha.Max(Math.Abs);
         var bounds = new (double Lower, double Upper)[_steps + 1];
         for (int k = _steps - 1; k >= 0; k--)
         {
@@ -369,7 +369,7 @@ public sealed class LinearizedChain
         }
 
         Tensor biases = _layer.Parameters[1].Value;
-        bool tanh = _layer.Activation == Activation.Tanh;
+        bool tanh = _layer.Filters!.Activation == Activation.Tanh;
         double[] weights = new double[_n * _n];
         double[] bias = new double[_n];
         double[] z = new double[_n];
@@ -387,7 +387,7 @@ public sealed class LinearizedChain
                 double value = z[i] + drive;
                 double phi = tanh ? Math.Tanh(value) : Math.Max(0, value);
                 double slope = tanh ? 1 - (phi * phi) : value > 0 ? 1 : 0;
-                double beta = _layer.Beta.Count == 1 ? _layer.Beta[0] : _layer.Beta[i];
+                double beta = _layer.Filters!.Beta.Count == 1 ? _layer.Filters!.Beta[0] : _layer.Filters!.Beta[i];
                 _slopes[(k * _n) + i] = beta * slope;
                 next[i] += beta * phi;
                 saturated += slope < SaturationThreshold ? 1 : 0;
@@ -407,7 +407,7 @@ public sealed class LinearizedChain
         var scaled = new double[_n * _n];
         for (int i = 0; i < _n; i++)
         {
-            double alpha = _layer.Alpha.Count == 1 ? _layer.Alpha[0] : _layer.Alpha[i];
+            double alpha = _layer.Filters!.Alpha.Count == 1 ? _layer.Filters!.Alpha[0] : _layer.Filters!.Alpha[i];
             for (int j = 0; j < _n; j++)
             {
                 scaled[(i * _n) + j] = alpha * filter[i, j];
