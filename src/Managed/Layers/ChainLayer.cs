@@ -56,7 +56,8 @@ public abstract unsafe class ChainLayer : Layer
 
     internal static void CheckHiddenSize(long hiddenSize) => Check.InRange(hiddenSize, 1, MaximumHiddenSize);
 
-    private protected double[,] CopyFilter(long layer)
+    /// <summary>A copy of O, [N, N], in double precision as it was drawn.</summary>
+    internal double[,] CopyFilter(long layer)
     {
         var matrix = new double[HiddenSize, HiddenSize];
         using HandleScope<ortho_chain> chain = Chain.Borrow();

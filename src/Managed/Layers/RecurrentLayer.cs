@@ -75,7 +75,7 @@ public abstract unsafe class RecurrentLayer : ChainLayer
     internal SequenceOutput Output => _output;
 
     /// <summary>The vectors that are carried from step to step, the output first.</summary>
-    private protected IReadOnlyList<CarriedState> Carried => _carried;
+    internal IReadOnlyList<CarriedState> Carried => _carried;
 
     private Parameter Weight => Parameters[0];
 

@@ -43,8 +43,8 @@ internal sealed class CellTests
         const int Batch = 5;
         double[] sequence = Uniform(new Random(1), Steps * Batch * Inputs);
         int cut = First * Batch * (int)Inputs;
-        RecurrentLayer whole = Create(cell, SequenceOutput.All);
-        RecurrentLayer halves = Create(cell, SequenceOutput.All);
+        RecurrentLayer whole = Cells.Create(cell, Inputs, Units, SequenceOutput.All);
+        RecurrentLayer halves = Cells.Create(cell, Inputs, Units, SequenceOutput.All);
         var options = new SequentialOptions { DType = dtype, Seed = 5 };
         using var wholeModel = new Sequential(Device.Default, options, whole);
         using var halvesModel = new Sequential(Device.Default, options, halves);
@@ -71,15 +71,4 @@ internal sealed class CellTests
     }
 
     private static readonly string[] s_cells = [nameof(Elman), nameof(Gru), nameof(Lstm), "Gru with one bias", "Lstm with one bias"];
-
-    private static RecurrentLayer Create(string cell, SequenceOutput output = default, Checkpointing checkpointing = default, long inputs = Inputs, long units = Units)
-    {
-        bool two = !cell.EndsWith("one bias", StringComparison.Ordinal);
-        return cell[0] switch
-        {
-            'E' => new Elman(inputs, units, new ElmanOptions { Output = output, Checkpointing = checkpointing }),
-            'G' => new Gru(inputs, units, new GruOptions { Output = output, Checkpointing = checkpointing, RecurrentBias = two }),
-            _ => new Lstm(inputs, units, new LstmOptions { Output = output, Checkpointing = checkpointing, RecurrentBias = two }),
-        };
-    }
 }
