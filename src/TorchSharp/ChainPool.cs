@@ -12,7 +12,7 @@ namespace OrthoNative.TorchSharp;
 /// time that happens the limit grows by one, up to <see cref="MaximumChains"/>: programs that hold several passes recompute in their first
 /// step alone, and programs that never call backward keep one chain.
 /// </remarks>
-internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ulong seed, DType dtype, double[]? matrix = null) : IDisposable
+internal sealed unsafe class ChainPool(ChainLayer layer, Device device, ulong seed, DType dtype, double[]? matrix = null) : IDisposable
 {
     /// <summary>The most chains that passes hold at once.</summary>
     public const int MaximumChains = 16;
@@ -39,7 +39,7 @@ internal sealed unsafe class ChainPool(FilterChainLayer layer, Device device, ul
     public int Recomputations { get; private set; }
 
     /// <summary>True if all layers share one dense matrix, which takes N³ operations to draw.</summary>
-    private bool HasOneDrawnMatrix => layer.Filter == Filter.Haar && !layer.HasFilterPerLayer;
+    private bool HasOneDrawnMatrix => layer.Filters!.Filter == Filter.Haar && !layer.HasFilterPerLayer;
 
     /// <summary>A chain for a pass: an idle one, a new one, or that of the oldest pass that waits.</summary>
     public ChainHandle Rent()

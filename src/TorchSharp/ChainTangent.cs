@@ -16,13 +16,13 @@ internal static class ChainTangent
     /// <param name="outputGradient">e, shaped as the output.</param>
     public static TorchTensor AlongOutputs(ChainCall call, TorchTensor?[] at, TorchTensor?[] direction, TorchTensor outputGradient)
     {
-        FilterChainLayer layer = call.Module.Layer;
+        ChainLayer layer = call.Module.Layer;
         TorchTensor weight = at[ChainCall.Weight]!;
         ScalarType dtype = weight.dtype;
         bool recurrent = call.Steps > 0;
         long units = layer.HiddenSize;
         long steps = recurrent ? call.Steps : weight.shape[0];
-        TorchTensor alpha = Values(layer.Alpha, dtype), beta = Values(layer.Beta, dtype);
+        TorchTensor alpha = Values(layer.Filters!.Alpha, dtype), beta = Values(layer.Filters.Beta, dtype);
         TorchTensor e = outputGradient.reshape(call.OutputSteps, call.Rows, units);
         int entry = recurrent ? ChainCall.Initial : ChainCall.Inputs;
         TorchTensor x = at[entry]?.reshape(call.Rows, units) ?? zeros(call.Rows, units, dtype: dtype);
@@ -48,8 +48,8 @@ internal static class ChainTangent
             TorchTensor zTangent = tangent.matmul(w.t());
             zTangent = Add(zTangent, wTangent is null ? null : x.matmul(wTangent.t()))!;
             zTangent = Add(zTangent, driveTangent?[k])!;
-            TorchTensor phi = layer.Activation == Activation.Relu ? z.relu() : z.tanh();
-            TorchTensor slope = layer.Activation == Activation.Relu ? z.gt(0).to(dtype) : 1 - (phi * phi);
+            TorchTensor phi = layer.Filters.Activation == Activation.Relu ? z.relu() : z.tanh();
+            TorchTensor slope = layer.Filters.Activation == Activation.Relu ? z.gt(0).to(dtype) : 1 - (phi * phi);
             filter = filter is null || layer.HasFilterPerLayer ? tensor(call.Chains.CopyFilter(k), dtype: dtype).reshape(units, units).t() : filter;
             x = (alpha * x.matmul(filter)) + (beta * phi);
             tangent = (alpha * tangent.matmul(filter)) + (beta * slope * zTangent);

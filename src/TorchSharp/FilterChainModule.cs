@@ -50,7 +50,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     private readonly TorchParameter? input_weight;
     private readonly TorchTensor filter;
 
-    private protected FilterChainModule(string name, FilterChainLayer layer, ulong seed, ScalarType dtype, Device? device)
+    private protected FilterChainModule(string name, ChainLayer layer, ulong seed, ScalarType dtype, Device? device)
         : base(name)
     {
         if (dtype is not (ScalarType.Float32 or ScalarType.Float64))
@@ -63,7 +63,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
         DType elementType = dtype == ScalarType.Float32 ? DType.Float32 : DType.Float64;
         layer.CheckFor(elementType, Options);
         Layer = layer;
-        if (layer.Filter.Matrices is not null)
+        if (layer.Filters!.Filter.Matrices is not null)
         {
             // Only the native library tells whether they are orthogonal. The first pass uses the chain.
             _chains = new ChainPool(layer, _device, seed, elementType);
@@ -74,7 +74,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
         weight = parameters[0];
         bias = parameters[1];
         input_weight = parameters.Length > 2 ? parameters[2] : null;
-        filter = tensor([(long)layer.Filter.Kind, unchecked((long)seed)]).DetachFromDisposeScope();
+        filter = tensor([(long)layer.Filters!.Filter.Kind, unchecked((long)seed)]).DetachFromDisposeScope();
         RegisterComponents();
     }
 
@@ -88,7 +88,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     public Exception? BackwardError { get; private set; }
 
     /// <summary>The layer as OrthoNative has it.</summary>
-    internal FilterChainLayer Layer { get; }
+    internal ChainLayer Layer { get; }
 
     /// <summary>The chains that the latest pass ran in; before the first one null, or for given matrices those of the constructor.</summary>
     internal ChainPool? Chains => _chains;
@@ -201,11 +201,11 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     {
         using TorchTensor values = get_buffer(nameof(filter))!.to(ScalarType.Int64);
         long[] state = values.data<long>().ToArray();
-        if (state[0] != (long)Layer.Filter.Kind)
+        if (state[0] != (long)Layer.Filters!.Filter.Kind)
         {
             throw new InvalidOperationException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"filter, loaded with the state dictionary, is of kind {state[0]}; the module was made with kind {(long)Layer.Filter.Kind} ({Layer.Filter})."));
+                $"filter, loaded with the state dictionary, is of kind {state[0]}; the module was made with kind {(long)Layer.Filters!.Filter.Kind} ({Layer.Filters.Filter})."));
         }
 
         ulong seed = unchecked((ulong)state[1]);

@@ -4,7 +4,7 @@ namespace OrthoNative.Diagnostics;
 
 /// <summary>Gradient norms along a chain in one step of training.</summary>
 /// <param name="Pass">Number of the backward pass, from 1.</param>
-/// <param name="LogNorms">log₁₀ ‖g_k‖ of the first sample for k = 0..K, in double precision.</param>
+/// <param name="LogNorms">log₁₀ ‖g_k‖ of the first sample for k = 0..K, in double precision; g_k is that at h and c of an <see cref="Lstm"/>.</param>
 public sealed record GradientRecord(long Pass, IReadOnlyList<double> LogNorms);
 
 /// <summary>Records the norm of the gradient at every step or layer of a chain while a model is trained, at chosen intervals.</summary>
@@ -16,7 +16,7 @@ public sealed record GradientRecord(long Pass, IReadOnlyList<double> LogNorms);
 public sealed class GradientRecorder : IDisposable
 {
     private readonly Sequential _model;
-    private readonly FilterChainLayer _layer;
+    private readonly ChainLayer _layer;
     private readonly long _interval;
     private readonly List<GradientRecord> _records = [];
     private readonly ReadOnlyCollection<GradientRecord> _readOnlyRecords;
@@ -31,7 +31,7 @@ public sealed class GradientRecorder : IDisposable
     /// <param name="interval">Backward passes from record to record, at least 1; the first one is recorded.</param>
     /// <exception cref="ArgumentException">The layer is not one of the model's.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="interval"/> is less than 1.</exception>
-    public GradientRecorder(Sequential model, FilterChainLayer layer, long interval)
+    public GradientRecorder(Sequential model, ChainLayer layer, long interval)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(layer);
@@ -69,10 +69,9 @@ public sealed class GradientRecorder : IDisposable
 
         _forwardWasSeen = true;
         bool records = _passes % _interval == 0;
-        _firstInputs = records ? FirstSample(inputs, hasTime: layer is RoaRnn) : [];
+        _firstInputs = records ? FirstSample(inputs, hasTime: layer is RecurrentLayer) : [];
 
-        // One of another rank is refused by the layer.
-        _initialState = records && layer is RoaRnn { InitialState: { Rank: 2 } state } ? FirstSample(state, hasTime: false) : [];
+        _initialState = records && layer is RecurrentLayer recurrent ? InitialState(recurrent) : [];
     }
 
     private void Observe(Layer layer, Tensor outputGradient)
@@ -90,9 +89,31 @@ public sealed class GradientRecorder : IDisposable
 
         LinearizedChain chain = layer is RoaFnn feedforward
             ? LinearizedChain.Of(feedforward, _firstInputs)
-            : LinearizedChain.Of((RoaRnn)layer, _firstInputs, _initialState);
-        bool outputHasTime = layer is RoaRnn && outputGradient.Rank == 3;
+            : LinearizedChain.Of((RecurrentLayer)layer, _firstInputs, _initialState);
+        bool outputHasTime = layer is RecurrentLayer && outputGradient.Rank == 3;
         _records.Add(new GradientRecord(_passes, chain.LogGradientNorms(FirstSample(outputGradient, outputHasTime))));
+    }
+
+    /// <summary>What the first sample starts from: all vectors that are carried; empty: zeros.</summary>
+    private static double[] InitialState(RecurrentLayer layer)
+    {
+        if (layer.Carried.All(carried => carried.Initial is null))
+        {
+            return [];
+        }
+
+        int units = (int)layer.HiddenSize;
+        var state = new double[layer.Carried.Count * units];
+        for (int i = 0; i < layer.Carried.Count; i++)
+        {
+            // One of another shape is refused by the layer.
+            if (layer.Carried[i].Initial is { Rank: 2 } initial && initial.Shape[1] == units)
+            {
+                DenseMath.Widen(initial, 0, state.AsSpan(i * units, units));
+            }
+        }
+
+        return state;
     }
 
     /// <summary>The first row of a batch, or the first one at every time step.</summary>

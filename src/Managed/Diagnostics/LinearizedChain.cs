@@ -1,15 +1,23 @@
 namespace OrthoNative.Diagnostics;
 
 /// <summary>
-/// A chain of filter steps along the states that one input gives, in double precision: Jacobians, gradients at every step, and the
+/// A chain of steps along the states that one input gives, in double precision: Jacobians, gradients at every step, and the
 /// bounds of the theory beside them.
 /// </summary>
 /// <remarks>
 /// <para>
-/// The Jacobian of step k is J_k = diag(α) O_k + diag(β φ') W_k. Its singular values lie within min |α| - r_k and max |α| + r_k
-/// (H. Weyl), where r_k = ‖diag(β φ') W_k‖₂; those of the whole, J_K ... J_1, within the products; and so does the ratio of the
-/// gradient norms before and after.
+/// The Jacobian of step k has a part that passes the weights W and one that does not: J_k = R_k + P_k. Its singular values lie within
+/// σ_min(P_k) - r_k and σ_max(P_k) + r_k (H. Weyl), where r_k = ‖R_k‖₂; those of the whole, J_K ... J_1, within the products; and so does the ratio of
+/// the gradient norms before and after. The parts are
 /// </para>
+/// <list type="bullet">
+/// <item><description><see cref="RoaRnn"/>, <see cref="RoaFnn"/>: R_k = diag(β φ') W_k and P_k = diag(α) O_k, with singular values from min |α| to max |α|;
+/// in an <see cref="Elman"/> layer P_k = 0;</description></item>
+/// <item><description><see cref="Gru"/>: R_k = diag((1 - z) n' r) W_n + diag((1 - z) n' r' a) W_r + diag(z' (h - n)) W_z with a = W_n h + c_n, and
+/// P_k = diag(z);</description></item>
+/// <item><description><see cref="Lstm"/>, whose state is [h, c], 2 N wide: R_k from W to c' and h', and P_k = [0, diag(o (1 - tanh² c') f); 0, diag(f)],
+/// whose smallest singular value is 0.</description></item>
+/// </list>
 /// <para>
 /// Numbers over thousands of steps may leave the range of a double, so norms and singular values are also given as decimal
 /// logarithms: -3000 is 10⁻³⁰⁰⁰. The parameters of a <see cref="RoaFnn"/> are read when they are needed: once a step of an optimizer, a loaded file
@@ -19,73 +27,66 @@ namespace OrthoNative.Diagnostics;
 /// </remarks>
 public sealed class LinearizedChain
 {
-    /// <summary>φ' below which a unit counts as saturated.</summary>
+    /// <summary>Derivative, relative to its largest value, below which a nonlinearity counts as saturated.</summary>
     public const double SaturationThreshold = 0.1;
 
     private const double Log10Of2 = 0.30102999566398119521;
 
-    private readonly FilterChainLayer _layer;
+    private readonly ChainLayer _layer;
+    private readonly LinearizedSteps _chain;
     private readonly int _n;
     private readonly int _steps;
-    private readonly double[]? _sharedFilter;
-    private readonly double[]? _sharedWeights;
-    private readonly double[] _slopes;
-    private readonly double[] _saturation;
-    private readonly double[] _state;
     private readonly CancellationToken _cancellationToken;
-    private readonly long _parameterWrites;
     private double[]? _radii;
 
     private LinearizedChain(
-        FilterChainLayer layer, long steps, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initial, CancellationToken cancellationToken)
+        ChainLayer layer, long steps, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initial, CancellationToken cancellationToken)
     {
-        // The Jacobian is an array of N × N numbers.
-        if (layer.HiddenSize > (long)Math.Sqrt(Array.MaxLength))
+        // The Jacobian is an array of as many numbers as the square of the state's size.
+        long most = (long)Math.Sqrt(Array.MaxLength) / StateVectors(layer);
+        if (layer.HiddenSize > most)
         {
-            throw new ArgumentException($"{nameof(layer)} has {layer.HiddenSize} units; it must have at most {(long)Math.Sqrt(Array.MaxLength)} here.", nameof(layer));
+            throw new ArgumentException($"{nameof(layer)} has {layer.HiddenSize} units; it must have at most {most} here.", nameof(layer));
         }
 
-        if (steps > Array.MaxLength / layer.HiddenSize)
+        long mostSteps = Array.MaxLength / LinearizedSteps.NumbersOfStep(layer);
+        if (steps > mostSteps)
         {
-            string argument = layer is RoaRnn ? nameof(inputs) : nameof(layer);
-            throw new ArgumentException($"{argument} has {steps} steps; it must have at most {Array.MaxLength / layer.HiddenSize} here.", argument);
+            string argument = layer is RecurrentLayer ? nameof(inputs) : nameof(layer);
+            throw new ArgumentException($"{argument} has {steps} steps; it must have at most {mostSteps} here.", argument);
         }
 
         _layer = layer;
         _cancellationToken = cancellationToken;
-        _parameterWrites = layer.Parameters[0].Value.Watch.Writes;
-        _n = checked((int)layer.HiddenSize);
-        _steps = (int)steps;
-        _slopes = new double[steps * _n];
-        _saturation = new double[steps];
-        _state = initial.IsEmpty ? new double[_n] : initial.ToArray();
-        if (layer is not RoaFnn { FiltersPerLayer: true })
+        _chain = layer switch
         {
-            _sharedFilter = ScaledFilter(0);
-        }
-
-        if (layer is RoaRnn)
-        {
-            _sharedWeights = new double[_n * _n];
-            DenseMath.Widen(layer.Parameters[0].Value, 0, _sharedWeights);
-        }
-
-        Run(inputs);
+            Gru gru => new GruSteps(gru, (int)steps, inputs, initial, cancellationToken),
+            Lstm lstm => new LstmSteps(lstm, (int)steps, inputs, initial, cancellationToken),
+            _ => new FilterSteps(layer, (int)steps, inputs, initial, cancellationToken),
+        };
+        _n = _chain.StateSize;
+        _steps = _chain.Count;
     }
 
     /// <summary>Number of steps K: time steps or layers.</summary>
     public long Steps => _steps;
 
     /// <summary>Number of units N.</summary>
-    public long HiddenSize => _n;
+    public long HiddenSize => _layer.HiddenSize;
 
-    /// <summary>The state after the last step, <c>[N]</c>.</summary>
-    public ReadOnlySpan<double> State => _state;
+    /// <summary>Number of values M of a state: N, or 2 N of an <see cref="Lstm"/>, h and then c.</summary>
+    public long StateSize => _n;
 
-    /// <summary>For each step, the share of units whose φ' is below <see cref="SaturationThreshold"/>.</summary>
-    public ReadOnlySpan<double> Saturation => _saturation;
+    /// <summary>The state after the last step, <c>[M]</c>.</summary>
+    public ReadOnlySpan<double> State => _chain.State;
 
-    /// <summary>For each step, r_k = ‖diag(β φ') W_k‖₂, to 1e-6 relative. Computed when first asked for.</summary>
+    /// <summary>
+    /// For each step, the share of units, or of all units of all gates, whose nonlinearity has a derivative below <see cref="SaturationThreshold"/>
+    /// times its largest value: 1 of tanh and relu, 1/4 of the logistic function.
+    /// </summary>
+    public ReadOnlySpan<double> Saturation => _chain.Saturation;
+
+    /// <summary>For each step, r_k, the norm of the part of the Jacobian that passes W, to 1e-6 relative. Computed when first asked for.</summary>
     public ReadOnlySpan<double> Radii => _radii ??= ComputeRadii();
 
     /// <summary>A feedforward chain at an input.</summary>
@@ -119,16 +120,16 @@ public sealed class LinearizedChain
     /// <summary>A recurrent chain along one sequence.</summary>
     /// <param name="layer">A layer of a model of either element type.</param>
     /// <param name="inputs">u, <c>[T, D]</c>, finite.</param>
-    /// <param name="initialState">x_0, <c>[N]</c>, finite; empty: zeros.</param>
+    /// <param name="initialState">x_0, <c>[N]</c>, or h and c of an <see cref="Lstm"/>, <c>[2 N]</c>; finite; empty: zeros.</param>
     /// <param name="cancellationToken">Ends this call, and any later one that goes through the steps of the chain.</param>
     /// <exception cref="ArgumentException">
-    /// An argument has another size, or N × N or K × N numbers do not fit into an array.
+    /// An argument has another size, or M × M numbers, or those that are kept for each step, do not fit into an array.
     /// </exception>
     /// <exception cref="NotFiniteNumberException">An element of an argument is NaN or infinite.</exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static LinearizedChain Of(
-        RoaRnn layer, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initialState = default, CancellationToken cancellationToken = default)
+        RecurrentLayer layer, ReadOnlySpan<double> inputs, ReadOnlySpan<double> initialState = default, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(layer);
         if (inputs.IsEmpty || inputs.Length % layer.InputSize != 0)
@@ -139,7 +140,7 @@ public sealed class LinearizedChain
         CheckVector(inputs, inputs.Length, nameof(inputs));
         if (!initialState.IsEmpty)
         {
-            CheckVector(initialState, layer.HiddenSize, nameof(initialState));
+            CheckVector(initialState, layer.HiddenSize * StateVectors(layer), nameof(initialState));
         }
 
         RequireModel(layer);
@@ -147,7 +148,7 @@ public sealed class LinearizedChain
     }
 
     /// <summary>J v, the change of the last state with a change v of the first; infinite where it overflows a double.</summary>
-    /// <param name="direction">v, <c>[N]</c>.</param>
+    /// <param name="direction">v, <c>[M]</c>.</param>
     /// <exception cref="ArgumentException">The vector has another size.</exception>
     /// <exception cref="NotFiniteNumberException">An element of the vector is NaN or infinite.</exception>
     public double[] JacobianVectorProduct(ReadOnlySpan<double> direction)
@@ -158,38 +159,41 @@ public sealed class LinearizedChain
     }
 
     /// <summary>Jᵀ g, the gradient at the first state where g is that at the last; infinite where it overflows a double.</summary>
-    /// <param name="gradient">g, <c>[N]</c>.</param>
+    /// <param name="gradient">g, <c>[M]</c>.</param>
     /// <exception cref="ArgumentException">The vector has another size.</exception>
     /// <exception cref="NotFiniteNumberException">An element of the vector is NaN or infinite.</exception>
     public double[] VectorJacobianProduct(ReadOnlySpan<double> gradient)
     {
         CheckVector(gradient, _n, nameof(gradient));
-        (double[] result, long exponent) = Pull(gradient, null);
+        (double[] result, long exponent) = Pull(gradient, _n, null);
         return Unscaled(result, exponent);
     }
 
     /// <summary>The norm of the gradient at every state, as decimal logarithms.</summary>
-    /// <param name="outputGradients">Gradients that arrive at the last states, <c>[K', N]</c>, in the order of steps; most often of one.</param>
+    /// <param name="outputGradients">
+    /// Gradients that arrive at the last states, <c>[K', N]</c>, in the order of steps; most often of one. Those of an <see cref="Lstm"/> arrive at h.
+    /// </param>
     /// <returns>log₁₀ ‖g_k‖ for k = 0..K.</returns>
     /// <exception cref="ArgumentException">The gradients have another size.</exception>
     /// <exception cref="NotFiniteNumberException">An element of the gradients is NaN or infinite.</exception>
     public double[] LogGradientNorms(ReadOnlySpan<double> outputGradients)
     {
-        if (outputGradients.IsEmpty || outputGradients.Length % _n != 0 || outputGradients.Length / _n > _steps)
+        int units = (int)HiddenSize;
+        if (outputGradients.IsEmpty || outputGradients.Length % units != 0 || outputGradients.Length / units > _steps)
         {
             throw new ArgumentException(
-                $"{nameof(outputGradients)} has {outputGradients.Length} elements; it must have k times {_n}, k from 1 to {_steps}.", nameof(outputGradients));
+                $"{nameof(outputGradients)} has {outputGradients.Length} elements; it must have k times {units}, k from 1 to {_steps}.", nameof(outputGradients));
         }
 
         CheckVector(outputGradients, outputGradients.Length, nameof(outputGradients));
         var norms = new double[_steps + 1];
-        Pull(outputGradients, norms);
+        Pull(outputGradients, units, norms);
         return norms;
     }
 
     /// <summary>All singular values of the input-output Jacobian in descending order; 0 or infinite where they underflow or overflow a double.</summary>
     /// <remarks>
-    /// Cost: K products of N x N matrices. The values come from the product as double precision holds it: those below 10⁻¹⁵ of the largest
+    /// Cost: K products of M x M matrices. The values come from the product as double precision holds it: those below 10⁻¹⁵ of the largest
     /// are rounding.
     /// </remarks>
     public double[] GetSingularValues() => Array.ConvertAll(GetLogSingularValues(), value => Math.Pow(10, value));
@@ -204,7 +208,7 @@ public sealed class LinearizedChain
 
     /// <summary>
     /// Decimal logarithms of the smallest and the largest singular value of the input-output Jacobian, by Golub–Kahan–Lanczos with
-    /// Jacobian-vector and vector-Jacobian products, for large N.
+    /// Jacobian-vector and vector-Jacobian products, for large M.
     /// </summary>
     /// <remarks>To 1e-6 relative, as long as the smallest is above 10⁻¹² of the largest.</remarks>
     public (double Smallest, double Largest) GetLogExtremeSingularValues()
@@ -214,7 +218,7 @@ public sealed class LinearizedChain
         (double smallest, double largest) = SingularValues.Lanczos(
             _n,
             (x, y) => Write(Push(x), y),
-            (x, y) => Write(Pull(x, null), y),
+            (x, y) => Write(Pull(x, _n, null), y),
             smallestToo: true);
         double shift = (unit ?? 0) * Log10Of2;
         return (Math.Log10(smallest) + shift, Math.Log10(largest) + shift);
@@ -237,11 +241,10 @@ public sealed class LinearizedChain
     public (double Lower, double Upper)[] GetLogBounds()
     {
         ReadOnlySpan<double> radii = Radii;
-        double low = _layer.Alpha.Min(Math.Abs);
-        double high = _layer.Alpha.Max(Math.Abs);
         var bounds = new (double Lower, double Upper)[_steps + 1];
         for (int k = _steps - 1; k >= 0; k--)
         {
+            (double low, double high) = _chain.PastWeights(k);
             bounds[k] = (
                 bounds[k + 1].Lower + Math.Log10(Math.Max(0, low - radii[k])),
                 bounds[k + 1].Upper + Math.Log10(high + radii[k]));
@@ -250,18 +253,19 @@ public sealed class LinearizedChain
         return bounds;
     }
 
-    /// <summary>‖W_k‖₂ of every layer, or of some, or the one of a recurrent chain; to 1e-6 relative.</summary>
-    /// <param name="every">Layers from one to the next, at least 1.</param>
+    /// <summary>‖W_k‖₂ of every layer, or of some, the one of a recurrent chain, or those of its gates in their order; to 1e-6 relative.</summary>
+    /// <param name="every">Layers, or gates, from one to the next, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="every"/> is less than 1.</exception>
     public double[] GetWeightNorms(int every = 1)
     {
         Check.AtLeast(every, 1);
-        ThrowIfParametersChanged();
-        var norms = new double[_sharedWeights is null ? ((_steps - 1) / every) + 1 : 1];
-        Parallel.For(0, norms.Length, Cancellable, () => new double[_n * _n], (i, _, buffer) =>
+        _chain.ThrowIfParametersChanged();
+        int units = (int)HiddenSize;
+        var norms = new double[((_chain.WeightCount - 1) / every) + 1];
+        Parallel.For(0, norms.Length, Cancellable, () => new double[units * units], (i, _, buffer) =>
         {
-            Weights(i * every, buffer);
-            norms[i] = SingularValues.SpectralNorm(buffer, _n);
+            _chain.Weights(i * every, buffer);
+            norms[i] = SingularValues.SpectralNorm(buffer, units);
             return buffer;
         }, _ => { });
         return norms;
@@ -271,9 +275,15 @@ public sealed class LinearizedChain
     /// ‖OᵀO - I‖ (Frobenius) of the filter, of the first layer's where each has its own, as the model's element type holds it. Training
     /// never changes a filter, so it is rounding alone.
     /// </summary>
+    /// <exception cref="InvalidOperationException">The layer has gates and no filter.</exception>
     public double GetFilterDrift()
     {
-        double[,] filter = Filter(0);
+        if (_layer.Filters is null)
+        {
+            throw new InvalidOperationException($"A {_layer.GetType().Name} has no filter.");
+        }
+
+        double[,] filter = _layer.CopyFilter(0);
         var rounded = new double[_n * _n];
         bool single = _layer.Parameters[0].Value.DType == DType.Float32;
         for (int i = 0; i < _n; i++)
@@ -299,15 +309,6 @@ public sealed class LinearizedChain
     }
 
     private ParallelOptions Cancellable => new() { CancellationToken = _cancellationToken };
-
-    /// <summary>The states that were kept are those of the parameters as they were.</summary>
-    private void ThrowIfParametersChanged()
-    {
-        if (_sharedWeights is null && _layer.Parameters[0].Value.Watch.Writes != _parameterWrites)
-        {
-            throw new InvalidOperationException("The layer's parameters changed since the chain was made. Make a new one.");
-        }
-    }
 
     private static void RequireModel(Layer layer)
     {
@@ -358,105 +359,16 @@ public sealed class LinearizedChain
 
     private static double[] Unscaled(double[] values, long exponent) => Array.ConvertAll(values, value => ScaleB(value, exponent));
 
-    /// <summary>Runs the chain and keeps βφ' of every step.</summary>
-    private void Run(ReadOnlySpan<double> inputs)
-    {
-        int inputSize = _layer is RoaRnn ? (int)_layer.InputSize : 0;
-        double[] inputWeights = new double[_n * inputSize];
-        if (inputSize > 0)
-        {
-            DenseMath.Widen(_layer.Parameters[2].Value, 0, inputWeights);
-        }
-
-        Tensor biases = _layer.Parameters[1].Value;
-        bool tanh = _layer.Activation == Activation.Tanh;
-        double[] weights = new double[_n * _n];
-        double[] bias = new double[_n];
-        double[] z = new double[_n];
-        double[] next = new double[_n];
-        for (int k = 0; k < _steps; k++)
-        {
-            double[] w = Weights(k, weights);
-            DenseMath.Multiply(w, _state, z);
-            DenseMath.Widen(biases, _sharedWeights is null ? (long)k * _n : 0, bias);
-            DenseMath.Multiply(_sharedFilter ?? ScaledFilter(k), _state, next);
-            int saturated = 0;
-            for (int i = 0; i < _n; i++)
-            {
-                double drive = bias[i] + (inputSize > 0 ? DenseMath.Dot(inputWeights.AsSpan(i * inputSize, inputSize), inputs.Slice(k * inputSize, inputSize)) : 0);
-                double value = z[i] + drive;
-                double phi = tanh ? Math.Tanh(value) : Math.Max(0, value);
-                double slope = tanh ? 1 - (phi * phi) : value > 0 ? 1 : 0;
-                double beta = _layer.Beta.Count == 1 ? _layer.Beta[0] : _layer.Beta[i];
-                _slopes[(k * _n) + i] = beta * slope;
-                next[i] += beta * phi;
-                saturated += slope < SaturationThreshold ? 1 : 0;
-            }
-
-            _saturation[k] = (double)saturated / _n;
-            next.CopyTo(_state, 0);
-        }
-    }
-
-    private double[,] Filter(long layer) => _layer is RoaFnn feedforward ? feedforward.GetFilter(layer) : ((RoaRnn)_layer).GetFilter();
-
-    /// <summary>diag(α) O.</summary>
-    private double[] ScaledFilter(long layer)
-    {
-        double[,] filter = Filter(layer);
-        var scaled = new double[_n * _n];
-        for (int i = 0; i < _n; i++)
-        {
-            double alpha = _layer.Alpha.Count == 1 ? _layer.Alpha[0] : _layer.Alpha[i];
-            for (int j = 0; j < _n; j++)
-            {
-                scaled[(i * _n) + j] = alpha * filter[i, j];
-            }
-        }
-
-        return scaled;
-    }
-
-    /// <summary>W of a step. Every computation asks for it at every step, so this is where one is cancelled.</summary>
-    private double[] Weights(int step, double[] buffer)
-    {
-        _cancellationToken.ThrowIfCancellationRequested();
-        if (_sharedWeights is not null)
-        {
-            _sharedWeights.CopyTo(buffer, 0);
-        }
-        else
-        {
-            DenseMath.Widen(_layer.Parameters[0].Value, (long)step * _n * _n, buffer);
-        }
-
-        return buffer;
-    }
-
-    /// <summary>diag(β φ') W of a step.</summary>
-    private void Nonlinear(int step, double[] matrix)
-    {
-        Weights(step, matrix);
-        for (int i = 0; i < _n; i++)
-        {
-            DenseMath.Scale(matrix.AsSpan(i * _n, _n), _slopes[(step * _n) + i]);
-        }
-    }
-
-    /// <summary>J of a step.</summary>
-    private void Jacobian(int step, double[] matrix)
-    {
-        Nonlinear(step, matrix);
-        DenseMath.AddScaled(_sharedFilter ?? ScaledFilter(step), 1, matrix);
-    }
+    /// <summary>Vectors [N] of a state.</summary>
+    private static long StateVectors(ChainLayer layer) => layer is RecurrentLayer recurrent ? recurrent.Carried.Count : 1;
 
     private double[] ComputeRadii()
     {
-        ThrowIfParametersChanged();
+        _chain.ThrowIfParametersChanged();
         var radii = new double[_steps];
         Parallel.For(0, _steps, Cancellable, () => new double[_n * _n], (k, _, buffer) =>
         {
-            Nonlinear(k, buffer);
+            _chain.ThroughWeights(k, buffer);
             radii[k] = SingularValues.SpectralNorm(buffer, _n);
             return buffer;
         }, _ => { });
@@ -466,14 +378,14 @@ public sealed class LinearizedChain
     /// <summary>J v as numbers and a power of two.</summary>
     private (double[] Values, long Exponent) Push(ReadOnlySpan<double> direction)
     {
-        ThrowIfParametersChanged();
+        _chain.ThrowIfParametersChanged();
         double[] current = direction.ToArray();
         double[] next = new double[_n];
         double[] matrix = new double[_n * _n];
         long exponent = DenseMath.Normalize(current);
         for (int k = 0; k < _steps; k++)
         {
-            Jacobian(k, matrix);
+            _chain.Jacobian(k, matrix);
             DenseMath.Multiply(matrix, current, next);
             exponent += DenseMath.Normalize(next);
             (current, next) = (next, current);
@@ -483,18 +395,22 @@ public sealed class LinearizedChain
     }
 
     /// <summary>Jᵀ g as numbers and a power of two, with what arrives at states before the last one; and the norms on the way.</summary>
-    private (double[] Values, long Exponent) Pull(ReadOnlySpan<double> gradients, double[]? logNorms)
+    /// <param name="gradients">Those that arrive, [K', width].</param>
+    /// <param name="width">N: they arrive at the output, the first part of a state; M: at all of it.</param>
+    /// <param name="logNorms">Written, [K + 1]; null: not wanted.</param>
+    private (double[] Values, long Exponent) Pull(ReadOnlySpan<double> gradients, int width, double[]? logNorms)
     {
-        ThrowIfParametersChanged();
-        int arriving = gradients.Length / _n;
-        double[] current = gradients[^_n..].ToArray();
+        _chain.ThrowIfParametersChanged();
+        int arriving = gradients.Length / width;
+        double[] current = new double[_n];
+        gradients[^width..].CopyTo(current);
         double[] next = new double[_n];
         double[] matrix = new double[_n * _n];
         long exponent = DenseMath.Normalize(current);
         Note(_steps);
         for (int k = _steps - 1; k >= 0; k--)
         {
-            Jacobian(k, matrix);
+            _chain.Jacobian(k, matrix);
             DenseMath.MultiplyTransposed(matrix, current, next);
             exponent += DenseMath.Normalize(next);
             (current, next) = (next, current);
@@ -502,7 +418,8 @@ public sealed class LinearizedChain
             int output = k - 1 - (_steps - arriving);
             if (output >= 0)
             {
-                gradients.Slice(output * _n, _n).CopyTo(next);
+                next.AsSpan(width).Clear();
+                gradients.Slice(output * width, width).CopyTo(next);
                 exponent = AddNormalized(next, current, exponent);
             }
 
@@ -523,7 +440,7 @@ public sealed class LinearizedChain
     /// <summary>J as a matrix and a power of two: products of parts, whose number depends on the shape alone, side by side.</summary>
     private (double[] Values, long Exponent) Product()
     {
-        ThrowIfParametersChanged();
+        _chain.ThrowIfParametersChanged();
         int parts = Math.Clamp(_steps / 32, 1, 16);
         var products = new (double[] Values, long Exponent)[parts];
         Parallel.For(0, parts, Cancellable, part =>
@@ -533,11 +450,11 @@ public sealed class LinearizedChain
             double[] matrix = new double[_n * _n];
             double[] current = new double[_n * _n];
             double[] next = new double[_n * _n];
-            Jacobian(first, current);
+            _chain.Jacobian(first, current);
             long exponent = DenseMath.Normalize(current);
             for (int k = first + 1; k < end; k++)
             {
-                Jacobian(k, matrix);
+                _chain.Jacobian(k, matrix);
                 DenseMath.Multiply(matrix, current, next, _n);
                 exponent += DenseMath.Normalize(next);
                 (current, next) = (next, current);

@@ -1,3 +1,4 @@
+using System.Numerics;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -16,6 +17,24 @@ internal sealed record ParameterDefinition(string Name, long[] Shape, double Lea
     /// <summary>Number of elements; shapes beyond memory are counted, too.</summary>
     public Int128 Count => Shape.Aggregate(Int128.One, (product, size) => product * size);
 
+    /// <summary>Starts with a number added to some of the elements.</summary>
+    public ParameterDefinition WithOffset(BiasOffset offset) => this with
+    {
+        Options = $"{Options} and {offset.Option}",
+        Initialize = (values, seed, index) =>
+        {
+            Initialize(values, seed, index);
+            if (values.DType == DType.Float32)
+            {
+                offset.AddTo<float>(values);
+            }
+            else
+            {
+                offset.AddTo<double>(values);
+            }
+        },
+    };
+
     /// <summary>Starts normal with mean 0.</summary>
     public static ParameterDefinition Normal(string name, long[] shape, double standardDeviation, double learningRateScale, string options) =>
         new(name, shape, learningRateScale, options, (values, seed, index) =>
@@ -25,4 +44,27 @@ internal sealed record ParameterDefinition(string Name, long[] Shape, double Lea
     public static ParameterDefinition Uniform(string name, long[] shape, double center, double radius, double learningRateScale, string options) =>
         new(name, shape, learningRateScale, options, (values, seed, index) =>
             RandomNumbers.Uniform(seed, ortho_stream.ORTHO_STREAM_WEIGHTS, index, center - radius, center + radius, values));
+}
+
+/// <summary>A number that is added to the initial values of some elements of a bias.</summary>
+/// <param name="Value">The number.</param>
+/// <param name="Start">First element.</param>
+/// <param name="Count">Number of elements.</param>
+/// <param name="Option">The layer's option that decides it.</param>
+internal sealed record BiasOffset(double Value, long Start, long Count, string Option)
+{
+    /// <summary>Adds it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The element type cannot hold the number.</exception>
+    public void AddTo<T>(Tensor values) where T : unmanaged, INumber<T>
+    {
+        Check.Finite(Value, values.DType);
+        var elements = new T[Count];
+        values.CopyTo<T>(Start, elements);
+        foreach (ref T element in elements.AsSpan())
+        {
+            element += T.CreateChecked(Value);
+        }
+
+        values.CopyFrom<T>(Start, elements);
+    }
 }

@@ -10,7 +10,7 @@ namespace OrthoNative;
 /// Inputs and outputs <c>[..., N]</c>. Parameters: <c>weight</c> W <c>[L, N, N]</c> and <c>bias</c> b <c>[L, N]</c>. O is
 /// orthogonal and fixed: one for all layers, or one for each (<see cref="RoaFnnOptions.FilterPerLayer"/>).
 /// </remarks>
-public sealed unsafe class RoaFnn : FilterChainLayer
+public sealed unsafe class RoaFnn : ChainLayer
 {
     /// <summary>Number of layers up to which all states are kept by default; in deeper networks they are recomputed in chunks.</summary>
     public const long DeepLayers = 256;
@@ -25,7 +25,7 @@ public sealed unsafe class RoaFnn : FilterChainLayer
     /// <exception cref="ArgumentOutOfRangeException">A size or an option is out of range.</exception>
     /// <exception cref="ArgumentException">α, β or a given filter do not match the sizes.</exception>
     public RoaFnn(long hiddenSize, long layers, RoaFnnOptions? options = null)
-        : base(hiddenSize, options = Resolve(options, layers))
+        : base(hiddenSize, (options = Resolve(options, layers)).Checkpointing, new FilterCell(hiddenSize, options))
     {
         long matrices = options.FilterPerLayer ? layers : 1;
         if (options.Filter.Matrices is not null && options.Filter.Count != matrices)
@@ -42,6 +42,15 @@ public sealed unsafe class RoaFnn : FilterChainLayer
     /// <summary>Number of layers L.</summary>
     public long Layers { get; }
 
+    /// <summary>α, the factor of the filtered state: one number, or one for each unit.</summary>
+    public UnitValues Alpha => _options.Alpha;
+
+    /// <summary>β, the factor of the nonlinearity: one number, or one for each unit.</summary>
+    public UnitValues Beta => _options.Beta;
+
+    /// <summary>The nonlinearity φ.</summary>
+    public Activation Activation => _options.Activation;
+
     /// <summary>Tells whether each layer has an orthogonal matrix of its own.</summary>
     internal bool FiltersPerLayer => _options.FilterPerLayer;
 
@@ -49,7 +58,11 @@ public sealed unsafe class RoaFnn : FilterChainLayer
     public override long InputSize => HiddenSize;
 
     internal override IReadOnlyList<ParameterDefinition> Definitions =>
-        ChainDefinitions([Layers, HiddenSize, HiddenSize], [Layers, HiddenSize]);
+        Filters!.Definitions([Layers, HiddenSize, HiddenSize], [Layers, HiddenSize]);
+
+    private Parameter Weight => Parameters[0];
+
+    private Parameter Bias => Parameters[1];
 
     internal override long FilterStreams => _options.FilterPerLayer ? Layers : 1;
 
@@ -133,6 +146,11 @@ public sealed unsafe class RoaFnn : FilterChainLayer
         layers = Layers,
         filter_per_layer = _options.FilterPerLayer ? 1 : 0,
     };
+
+    private protected override IEnumerable<(string Key, string Value)> Settings => Filters!.Settings(HasFilterPerLayer);
+
+    private protected override string Describe(in NativeError error) =>
+        error.Argument == "initial" ? $"{Element("inputs", error)}{InputPlace} {error.Problem}" : base.Describe(error);
 
     private protected override void OnDispose()
     {

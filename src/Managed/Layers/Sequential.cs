@@ -177,7 +177,7 @@ public sealed unsafe class Sequential : IDisposable
 
     /// <summary>Runs the model.</summary>
     /// <param name="inputs">
-    /// The inputs of the first layer: <c>[T, B, D]</c> for <see cref="RoaRnn"/>, otherwise <c>[..., inputs]</c>. Must stay as it is
+    /// The inputs of the first layer: <c>[T, B, D]</c> for a <see cref="RecurrentLayer"/>, otherwise <c>[..., inputs]</c>. Must stay as it is
     /// until the backward pass is done: <see cref="Backward"/> refuses inputs that were written since.
     /// </param>
     /// <returns>The output of the last layer; belongs to the model and changes with the next call.</returns>
@@ -185,7 +185,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="NotFiniteNumberException">An input is NaN or infinite; on a GPU the next call that waits says so.</exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory for states; the message says how much is needed and free.</exception>
     /// <exception cref="InvalidOperationException">
-    /// Another thread is using the model, or shape, element type or device of a <see cref="RoaRnn.InitialState"/> do not match.
+    /// Another thread is using the model, or shape, element type or device of a <see cref="RecurrentLayer.InitialState"/> or <see cref="Lstm.InitialCellState"/> do not match.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model or the inputs were disposed.</exception>
     public Tensor Forward(Tensor inputs)
@@ -453,7 +453,7 @@ public sealed unsafe class Sequential : IDisposable
         }
 
         // Weights of a filter chain in a layer of another kind or name would compute something else.
-        if (metadata.Keys.FirstOrDefault(key => key.EndsWith($".{FilterChainLayer.SeedKey}", StringComparison.Ordinal) && !keys.ContainsKey(key)) is { } other)
+        if (metadata.Keys.FirstOrDefault(key => key.EndsWith($".{ChainLayer.SeedKey}", StringComparison.Ordinal) && !keys.ContainsKey(key)) is { } other)
         {
             throw new InvalidDataException($"__metadata__.{ForeignText.Clean(other)} is of a filter chain that the model does not have; those of the model are expected.");
         }

@@ -235,6 +235,17 @@ public sealed unsafe class Tensor : IDisposable
         NativeMethods.ortho_copy(device.Pointer, to.Address, from.Address, Count * DType.Bytes()).ThrowOnFailure();
     }
 
+    /// <summary>Overwrites a range of the elements with a range of another tensor of the same element type and device.</summary>
+    internal void CopyFrom(long start, Tensor source, long sourceStart, long count)
+    {
+        long size = DType.Bytes();
+        using BufferScope from = source.Borrow();
+        using BufferScope to = BorrowToWrite();
+        using HandleScope<ortho_device> device = _buffer.BorrowDevice();
+        NativeMethods.ortho_copy(
+            device.Pointer, (byte*)to.Address + (start * size), (byte*)from.Address + (sourceStart * size), count * size).ThrowOnFailure();
+    }
+
     /// <summary>Copies all elements.</summary>
     /// <param name="destination">As many elements as the tensor has, written in row-major order; not a span of the tensor itself.</param>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type, or the number of elements differs.</exception>

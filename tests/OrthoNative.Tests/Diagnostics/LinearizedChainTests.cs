@@ -59,7 +59,7 @@ internal sealed class LinearizedChainTests
         DType dtype = random.Next(2) == 0 ? DType.Float32 : DType.Float64;
         var options = new SequentialOptions { Seed = (ulong)seed, DType = dtype };
         double[] state = Uniform(random, units, 2);
-        FilterChainLayer layer = feedforward
+        ChainLayer layer = feedforward
             ? new RoaFnn(units, steps, new RoaFnnOptions
             {
                 Alpha = alpha,

@@ -118,7 +118,7 @@ internal sealed class FeedforwardTests
     }
 
     /// <summary>A chain keeps sums of gradients apart, as many as the native library says; other layers report none.</summary>
-    private static unsafe void AssertSums(ModelSummary summary, int layer, FilterChainLayer chainLayer, long steps, long samples)
+    private static unsafe void AssertSums(ModelSummary summary, int layer, ChainLayer chainLayer, long steps, long samples)
     {
         using ChainHandle handle = chainLayer.MakeChain(Device.Default, DType.Float32, seed: 1, filterIndex: 0, checkFinite: true);
         using HandleScope<ortho_chain> chain = handle.Borrow();

@@ -137,7 +137,85 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void Padding_changes_no_bit([ValueSource(nameof(SequenceCases))] string name, [Values] DType dtype)
+    public void A_chain_of_gates_gives_the_golden_values_of_sequences_whose_padding_is_not_a_number(
+        [ValueSource(nameof(GatedCases))] string name, [Values] DType dtype, [Values(0, 3)] int checkpointEvery)
+    {
+        var golden = Golden.LoadSequences(name);
+        (int b, int n) = ((int)golden.Size("B"), (int)golden.Size("N"));
+        double[] u = WithPadding(golden, double.NaN);
+
+        using var result = new GoldenSequences(Device, golden, dtype, u, Lengths(golden), checkpointEvery);
+
+        var reference = new GatedReference(golden, GoldenSequences.Cotangent(golden));
+        double[] initial = Values(result.InitialGradient);
+        double[] bias = Values(result.BiasGradient);
+        double[] last = Values(result.FinalStates);
+        using (Assert.EnterMultipleScope())
+        {
+            AssertWithin(Values(result.States), golden, reference, "states", dtype);
+            AssertWithin(Values(result.WeightGradient), golden, reference, "dw_hh", dtype);
+            AssertWithin(Values(result.InputWeightGradient), golden, reference, "dw_ih", dtype);
+            AssertWithin(bias[..(bias.Length / 2)], golden, reference, "db_ih", dtype);
+            AssertWithin(bias[(bias.Length / 2)..], golden, reference, "db_hh", dtype);
+            AssertWithin(Values(result.InputGradient), golden, reference, "du", dtype);
+            AssertWithin(initial[..(b * n)], golden, reference, "dh0", dtype);
+            AssertWithin(last[..(b * n)], golden, reference, "states", dtype);
+            if (golden.Text("model") == "lstm")
+            {
+                AssertWithin(initial[(b * n)..], golden, reference, "dc0", dtype);
+                AssertWithin(last[(b * n)..], golden, reference, "cells", dtype);
+            }
+
+            Assert.That(Values(result.InputGradient).Where((_, i) => double.IsNaN(u[i])), Is.All.Zero);
+        }
+    }
+
+    [Test]
+    public void Layers_of_gates_give_the_golden_values_of_sequences_of_equal_length([ValueSource(nameof(EqualGatedCases))] string name, [Values] DType dtype)
+    {
+        var golden = Golden.LoadSequences(name);
+        (long t, long b, long d, long n) = (golden.Size("T"), golden.Size("B"), golden.Size("D"), golden.Size("N"));
+        RecurrentLayer layer = Cells.Create(golden.Text("model") == "lstm" ? nameof(Lstm) : nameof(Gru), d, n, SequenceOutput.All);
+        using var model = new Sequential(Device, new SequentialOptions { DType = dtype, ComputeInputGradient = true }, layer);
+        GoldenCell cell = GoldenCell.Of(golden);
+        SetValues(Parameter(model, "0.weight").Value, cell.Weights);
+        SetValues(Parameter(model, "0.input_weight").Value, cell.InputWeights);
+        SetValues(Parameter(model, "0.bias").Value, cell.Bias);
+        using Tensor inputs = ToTensor(Device, golden.Numbers("u"), dtype, t, b, d);
+        using Tensor h = ToTensor(Device, golden.Numbers("h0"), dtype, b, n);
+        using Tensor cotangent = ToTensor(Device, GoldenSequences.Cotangent(golden), dtype, t, b, n);
+        using Tensor? c = layer is Lstm ? ToTensor(Device, golden.Numbers("c0"), dtype, b, n) : null;
+        layer.InitialState = h;
+        if (layer is Lstm lstm)
+        {
+            lstm.InitialCellState = c;
+        }
+
+        Tensor states = model.Forward(inputs);
+        model.Backward(cotangent);
+
+        var reference = new GatedReference(golden, GoldenSequences.Cotangent(golden));
+        double[] bias = Values(Parameter(model, "0.bias").Gradient);
+        using (Assert.EnterMultipleScope())
+        {
+            AssertWithin(Values(states), golden, reference, "states", dtype);
+            AssertWithin(Values(Parameter(model, "0.weight").Gradient), golden, reference, "dw_hh", dtype);
+            AssertWithin(Values(Parameter(model, "0.input_weight").Gradient), golden, reference, "dw_ih", dtype);
+            AssertWithin(bias[..(bias.Length / 2)], golden, reference, "db_ih", dtype);
+            AssertWithin(bias[(bias.Length / 2)..], golden, reference, "db_hh", dtype);
+            AssertWithin(Values(model.InputGradient), golden, reference, "du", dtype);
+            AssertWithin(Values(layer.InitialStateGradient!), golden, reference, "dh0", dtype);
+            AssertWithin(Values(layer.FinalState!), golden, reference, "states", dtype);
+            if (layer is Lstm other)
+            {
+                AssertWithin(Values(other.InitialCellStateGradient!), golden, reference, "dc0", dtype);
+                AssertWithin(Values(other.FinalCellState!), golden, reference, "cells", dtype);
+            }
+        }
+    }
+
+    [Test]
+    public void Padding_changes_no_bit([ValueSource(nameof(AllSequenceCases))] string name, [Values] DType dtype)
     {
         var golden = Golden.LoadSequences(name);
         using var numbers = new GoldenSequences(Device, golden, dtype, golden.Numbers("u"), Lengths(golden));
@@ -150,7 +228,7 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void Lengths_of_all_steps_give_the_bits_of_no_lengths([ValueSource(nameof(SequenceCases))] string name, [Values] DType dtype)
+    public void Lengths_of_all_steps_give_the_bits_of_no_lengths([ValueSource(nameof(AllSequenceCases))] string name, [Values] DType dtype)
     {
         var golden = Golden.LoadSequences(name);
         double[] u = golden.Numbers("u");
@@ -162,6 +240,13 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     private static IEnumerable<string> SequenceCases() => Golden.SequenceNames("filter");
+
+    private static IEnumerable<string> GatedCases() => [.. Golden.SequenceNames("gru"), .. Golden.SequenceNames("lstm")];
+
+    private static IEnumerable<string> AllSequenceCases() => [.. SequenceCases(), .. GatedCases()];
+
+    private static IEnumerable<string> EqualGatedCases() => GatedCases().Where(name =>
+        name == Golden.NoCase || (Golden.LoadSequences(name) is var golden && Lengths(golden).All(length => length == golden.Size("T"))));
 
     private static IEnumerable<string> RecurrentCases() => Golden.Names("recurrent");
 
@@ -193,6 +278,32 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
     {
         double[] values = golden.Numbers("V");
         return Matrix<double>.Build.Dense((int)n, (int)d, (i, j) => values[(i * d) + j]);
+    }
+
+    /// <summary>Float64 within the tolerance; float32 within the bound of each number.</summary>
+    /// <param name="actual">Result; those of the last step may be a part of the expected ones.</param>
+    /// <param name="golden">The case.</param>
+    /// <param name="reference">Has the bounds.</param>
+    /// <param name="key">Which of its arrays is expected.</param>
+    /// <param name="dtype">Element type of the result.</param>
+    private static void AssertWithin(double[] actual, Golden golden, GatedReference reference, string key, DType dtype)
+    {
+        double[] expected = golden.Numbers(key);
+        Rounded[] bounds = reference[key];
+        double largest = expected.Max(Math.Abs);
+        int start = expected.Length - actual.Length;
+        Assert.That(start, Is.Not.Negative, key);
+        double worst = 0;
+        for (int i = 0; i < actual.Length; i++)
+        {
+            double bound = dtype == DType.Float64 ? DoubleTolerance * largest : bounds[start + i].Error;
+            double error = Math.Abs(actual[i] - expected[start + i]);
+            worst = Math.Max(worst, error / bound);
+            Assert.That(error, Is.LessThanOrEqualTo(bound), $"{key}[{start + i}]");
+            Assert.That(Math.Abs(bounds[start + i].Value - expected[start + i]), Is.LessThanOrEqualTo(DoubleTolerance * largest), $"reference of {key}[{start + i}]");
+        }
+
+        TestContext.Out.WriteLine($"{key}: largest error {worst:P1} of its bound");
     }
 
     /// <param name="actual">Result.</param>

@@ -192,7 +192,7 @@ internal static class Version01
                     error = (weight * error) + ((layer.InputSize + 2) * u * ((weight * norm) + bias));
                     norm = (weight * norm) + bias;
                     break;
-                case FilterChainLayer chain:
+                case ChainLayer chain:
                     (norm, error) = ChainBound(model, index, chain, rows, u, norm, error);
                     break;
             }
@@ -201,9 +201,9 @@ internal static class Version01
         return error;
     }
 
-    private static (double Norm, double Error) ChainBound(Sequential model, int index, FilterChainLayer chain, double rows, double u, double norm, double error)
+    private static (double Norm, double Error) ChainBound(Sequential model, int index, ChainLayer chain, double rows, double u, double norm, double error)
     {
-        double alpha = chain.Alpha.Max(Math.Abs), beta = chain.Beta.Max(Math.Abs), n = chain.HiddenSize;
+        double alpha = chain.Filters!.Alpha.Max(Math.Abs), beta = chain.Filters.Beta.Max(Math.Abs), n = chain.HiddenSize;
         double weight = ParameterNorm(model, index, "weight"), input = ParameterNorm(model, index, "input_weight"), bias = ParameterNorm(model, index, "bias") * rows;
         bool recurrent = chain is RoaRnn;
         double drive = (input * norm) + bias, driveError = input * error;

@@ -13,7 +13,7 @@ internal sealed class Golden
     /// <summary>Folder of sequences of unequal length.</summary>
     private const string Sequences = "golden-sequences";
 
-    private const string NoCase = "none";
+    public const string NoCase = "none";
 
     private readonly JsonElement _root;
 

@@ -20,24 +20,26 @@ internal sealed unsafe class GoldenSequences : IDisposable
     {
         (_device, _dtype) = (device, dtype);
         (long t, long b, long d, long n) = (golden.Size("T"), golden.Size("B"), golden.Size("D"), golden.Size("N"));
-        using ChainHandle handle = MakeChain(golden, d, n, checkpointEvery);
-        Tensor weights = Given(golden.Numbers("W"), n, n);
-        Tensor inputWeights = Given(golden.Numbers("V"), n, d);
-        Tensor bias = Given(golden.Numbers("b"), n);
+        GoldenCell cell = GoldenCell.Of(golden);
+        using ChainHandle handle = MakeChain(golden, cell, d, n, checkpointEvery);
+        Tensor weights = Given(cell.Weights, cell.Gates * n, n);
+        Tensor inputWeights = Given(cell.InputWeights, cell.Gates * n, d);
+        Tensor bias = Given(cell.Bias, cell.Biases, cell.Gates * n);
         Tensor u = Given(inputs, t, b, d);
-        Tensor initial = Given(golden.Numbers("x0"), b, n);
+        Tensor initial = Given(cell.Initial, cell.Vectors, b, n);
         Tensor stateGradients = Given(Cotangent(golden), t, b, n);
         States = Written(t, b, n);
-        WeightGradient = Written(n, n);
-        InputWeightGradient = Written(n, d);
-        BiasGradient = Written(n);
+        FinalStates = Written(cell.Vectors, b, n);
+        WeightGradient = Written(cell.Gates * n, n);
+        InputWeightGradient = Written(cell.Gates * n, d);
+        BiasGradient = Written(cell.Biases, cell.Gates * n);
         InputGradient = Written(t, b, d);
-        InitialGradient = Written(b, n);
+        InitialGradient = Written(cell.Vectors, b, n);
 
         using HandleScope<ortho_chain> chain = handle.Borrow();
         using BufferScope weightValues = weights.Borrow(), inputWeightValues = inputWeights.Borrow(), biasValues = bias.Borrow();
         using BufferScope inputValues = u.Borrow(), initialValues = initial.Borrow(), outputGradient = stateGradients.Borrow();
-        using BufferScope outputs = States.BorrowToWrite();
+        using BufferScope outputs = States.BorrowToWrite(), last = FinalStates.BorrowToWrite();
         using BufferScope weightGradient = WeightGradient.BorrowToWrite(), inputWeightGradient = InputWeightGradient.BorrowToWrite();
         using BufferScope biasGradient = BiasGradient.BorrowToWrite();
         using BufferScope inputGradient = InputGradient.BorrowToWrite(), initialGradient = InitialGradient.BorrowToWrite();
@@ -45,7 +47,7 @@ internal sealed unsafe class GoldenSequences : IDisposable
         {
             NativeMethods.ortho_chain_forward(
                 chain.Pointer, t, b, steps, null, t, 1,
-                weightValues.Address, inputWeightValues.Address, biasValues.Address, inputValues.Address, initialValues.Address, outputs.Address, null)
+                weightValues.Address, inputWeightValues.Address, biasValues.Address, inputValues.Address, initialValues.Address, outputs.Address, last.Address)
                 .ThrowOnFailure();
         }
 
@@ -57,6 +59,9 @@ internal sealed unsafe class GoldenSequences : IDisposable
     }
 
     public Tensor States { get; }
+
+    /// <summary>After the last steps, [S, B, N].</summary>
+    public Tensor FinalStates { get; }
 
     public Tensor WeightGradient { get; }
 
@@ -70,7 +75,7 @@ internal sealed unsafe class GoldenSequences : IDisposable
 
     /// <summary>The bits of all results.</summary>
     public byte[] AllBytes =>
-        [.. ((Tensor[])[States, WeightGradient, InputWeightGradient, BiasGradient, InputGradient, InitialGradient]).SelectMany(Bytes)];
+        [.. ((Tensor[])[States, FinalStates, WeightGradient, InputWeightGradient, BiasGradient, InputGradient, InitialGradient]).SelectMany(Bytes)];
 
     /// <summary>The gradient at all states of <c>sum(cotangent * states) + sum(cotangent_last * states[T-1])</c>, <c>[T, B, N]</c>.</summary>
     public static double[] Cotangent(Golden golden)
@@ -93,30 +98,34 @@ internal sealed unsafe class GoldenSequences : IDisposable
         }
     }
 
-    private ChainHandle MakeChain(Golden golden, long inputSize, long hiddenSize, long checkpointEvery)
+    private ChainHandle MakeChain(Golden golden, GoldenCell cell, long inputSize, long hiddenSize, long checkpointEvery)
     {
+        var options = new ortho_chain_options
+        {
+            dtype = _dtype.ToNative(),
+            model = (int)ortho_chain_model.ORTHO_RECURRENT,
+            hidden_size = hiddenSize,
+            input_size = inputSize,
+            check_finite = 1,
+            checkpoint_every = checkpointEvery,
+            cell = (int)cell.Kind,
+            recurrent_bias = cell.Biases - 1,
+        };
+        if (cell.Kind != ortho_cell.ORTHO_CELL_FILTER)
+        {
+            return ChainHandle.Create(_device.Handle, options, "golden", "");
+        }
+
         fixed (double* alpha = golden.Alpha.Span, beta = golden.Beta.Span, filter = golden.Numbers("O"))
         {
-            return ChainHandle.Create(
-                _device.Handle,
-                new ortho_chain_options
-                {
-                    dtype = _dtype.ToNative(),
-                    model = (int)ortho_chain_model.ORTHO_RECURRENT,
-                    activation = (int)golden.Activation,
-                    filter = (int)ortho_filter_kind.ORTHO_FILTER_CUSTOM,
-                    hidden_size = hiddenSize,
-                    input_size = inputSize,
-                    check_finite = 1,
-                    alpha = alpha,
-                    alpha_count = golden.Alpha.Count,
-                    beta = beta,
-                    beta_count = golden.Beta.Count,
-                    filter_matrix = filter,
-                    checkpoint_every = checkpointEvery,
-                },
-                "golden",
-                "");
+            options.activation = (int)golden.Activation;
+            options.filter = (int)ortho_filter_kind.ORTHO_FILTER_CUSTOM;
+            options.alpha = alpha;
+            options.alpha_count = golden.Alpha.Count;
+            options.beta = beta;
+            options.beta_count = golden.Beta.Count;
+            options.filter_matrix = filter;
+            return ChainHandle.Create(_device.Handle, options, "golden", "");
         }
     }
 
@@ -135,4 +144,27 @@ internal sealed unsafe class GoldenSequences : IDisposable
         _tensors.Add(tensor);
         return tensor;
     }
+}
+
+/// <summary>The parameters and initial states of a golden case of sequences, as the C interface takes them.</summary>
+/// <param name="Kind">Kind of cell.</param>
+/// <param name="Gates">G.</param>
+/// <param name="Vectors">S, the vectors of a state.</param>
+/// <param name="Biases">1, or 2 with a recurrent bias.</param>
+/// <param name="Weights">[G, N, N].</param>
+/// <param name="InputWeights">[G, N, D].</param>
+/// <param name="Bias">[Biases, G, N].</param>
+/// <param name="Initial">[S, B, N].</param>
+internal sealed record GoldenCell(
+    ortho_cell Kind, int Gates, int Vectors, int Biases, double[] Weights, double[] InputWeights, double[] Bias, double[] Initial)
+{
+    public static GoldenCell Of(Golden golden) => golden.Text("model") switch
+    {
+        "gru" => new(ortho_cell.ORTHO_CELL_GRU, 3, 1, 2, golden.Numbers("w_hh"), golden.Numbers("w_ih"), Both(golden, "b_ih", "b_hh"), golden.Numbers("h0")),
+        "lstm" => new(ortho_cell.ORTHO_CELL_LSTM, 4, 2, 2, golden.Numbers("w_hh"), golden.Numbers("w_ih"), Both(golden, "b_ih", "b_hh"), Both(golden, "h0", "c0")),
+        _ => new(ortho_cell.ORTHO_CELL_FILTER, 1, 1, 1, golden.Numbers("W"), golden.Numbers("V"), golden.Numbers("b"), golden.Numbers("x0")),
+    };
+
+    /// <summary>Two arrays, one after the other.</summary>
+    public static double[] Both(Golden golden, string first, string second) => [.. golden.Numbers(first), .. golden.Numbers(second)];
 }

@@ -1,0 +1,4 @@
+namespace OrthoNative;
+
+/// <summary>Options of a <see cref="Gru"/> layer.</summary>
+public sealed record GruOptions : GatedCellOptions;

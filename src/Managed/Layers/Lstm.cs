@@ -1,0 +1,87 @@
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>
+/// The long short-term memory (S. Hochreiter and J. Schmidhuber, 1997) with a forget gate, with the equations and the order of gates of
+/// PyTorch's <c>nn.LSTM</c>.
+/// </summary>
+/// <remarks>
+/// <para>With the logistic function σ and the product of elements ∘; b' is the second bias:</para>
+/// <code>
+/// i = σ(V_i u_t + b_i + W_i h_{t-1} + b'_i)
+/// f = σ(V_f u_t + b_f + W_f h_{t-1} + b'_f)
+/// g = tanh(V_g u_t + b_g + W_g h_{t-1} + b'_g)
+/// o = σ(V_o u_t + b_o + W_o h_{t-1} + b'_o)
+/// c_t = f ∘ c_{t-1} + i ∘ g
+/// h_t = o ∘ tanh(c_t)
+/// </code>
+/// <para>
+/// Inputs <c>[T, B, D]</c>; outputs h by <see cref="RecurrentCellOptions.Output"/>. Parameters, with the gates i, f, g, o one below the other:
+/// <c>weight</c> W <c>[4 N, N]</c>, <c>bias</c> <c>[2, 4 N]</c>, first b and then b', and <c>input_weight</c> V <c>[4 N, D]</c>. They are PyTorch's
+/// <c>weight_hh_l0</c>, <c>bias_ih_l0</c> with <c>bias_hh_l0</c>, and <c>weight_ih_l0</c>. Without
+/// <see cref="GatedCellOptions.RecurrentBias"/>, <c>bias</c> is <c>[4 N]</c> and b' = 0.
+/// </para>
+/// <para>
+/// <see cref="RecurrentLayer.InitialState"/>, <see cref="RecurrentLayer.FinalState"/> and <see cref="RecurrentLayer.InitialStateGradient"/> are those
+/// of h. To continue where the last pass ended, carry both: h and c.
+/// </para>
+/// </remarks>
+public sealed class Lstm : RecurrentLayer
+{
+    private const int Gates = 4;
+    private const int ForgetGate = 1;
+    private const int Cell = 1;
+
+    private readonly LstmOptions _options;
+
+    /// <summary>Describes a layer; memory comes with the model.</summary>
+    /// <param name="inputSize">Number of inputs D at a step, 1 to 1048576.</param>
+    /// <param name="hiddenSize">Number of units N, 1 to 65536.</param>
+    /// <param name="options">Null: the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size or an option is out of range.</exception>
+    public Lstm(long inputSize, long hiddenSize, LstmOptions? options = null)
+        : base(
+            inputSize, hiddenSize, (options ??= new LstmOptions()).Output, options.Checkpointing, filters: null,
+            new CarriedState(nameof(InitialCellState), nameof(FinalCellState)))
+    {
+        Check.Finite(options.ForgetBias);
+        _options = RecurrentCellOptions.Checked(options);
+    }
+
+    /// <summary>
+    /// The cell state c before the first step, <c>[B, N]</c>, copied at each forward pass; null, the default: zeros. Belongs to the caller, who may
+    /// write or replace it once the forward pass is done. It may be <see cref="FinalCellState"/>.
+    /// </summary>
+    public Tensor? InitialCellState
+    {
+        get => Carried[Cell].Initial;
+        set => Carried[Cell].Initial = value;
+    }
+
+    /// <summary>
+    /// Gradient at the initial cell state of the latest backward pass, <c>[B, N]</c>; null where that started from zeros or failed, and before the
+    /// first one. Belongs to the layer and changes with the next backward pass.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public Tensor? InitialCellStateGradient => GradientOf(Carried[Cell]);
+
+    /// <summary>The cell state c after the last step of the latest forward pass, <c>[B, N]</c>; null before the first pass.</summary>
+    /// <remarks>The first read after a pass copies it into a new tensor, which is the caller's: no later pass or read changes it, and it outlives the model.</remarks>
+    /// <exception cref="InvalidOperationException">The latest forward pass failed, or another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed, or the output of the pass was.</exception>
+    public Tensor? FinalCellState => FinalOf(Cell);
+
+    internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(
+        InputSize, HiddenSize, Gates, _options.RecurrentBias, new BiasOffset(_options.ForgetBias, ForgetGate * HiddenSize, HiddenSize, nameof(LstmOptions.ForgetBias)));
+
+    private protected override ortho_chain_options Kind => new()
+    {
+        model = (int)ortho_chain_model.ORTHO_RECURRENT,
+        cell = (int)ortho_cell.ORTHO_CELL_LSTM,
+        recurrent_bias = _options.RecurrentBias ? 1 : 0,
+        input_size = InputSize,
+    };
+
+    private protected override IEnumerable<(string Key, string Value)> Settings => [("cell", nameof(Lstm))];
+}

@@ -1,0 +1,78 @@
+namespace OrthoNative;
+
+/// <summary>Options that <see cref="Elman"/>, <see cref="Gru"/> and <see cref="Lstm"/> share. Initial values are PyTorch's by default.</summary>
+public abstract record RecurrentCellOptions
+{
+    private protected RecurrentCellOptions() { }
+
+    /// <summary>Which states are the output. Default <see cref="SequenceOutput.Last"/>.</summary>
+    public SequenceOutput Output { get; init; }
+
+    /// <summary>s, not negative: W starts uniform in ± s / √N. Default 1.</summary>
+    public double WeightScale { get; init; } = 1;
+
+    /// <summary>s, not negative: V starts uniform in ± s / √N. Default 1.</summary>
+    public double InputScale { get; init; } = 1;
+
+    /// <summary>s, not negative: b starts uniform in ± s / √N. Default 1.</summary>
+    public double BiasScale { get; init; } = 1;
+
+    /// <summary>Factor of the learning rate of W, not negative. Default 1.</summary>
+    public double WeightLearningRateScale { get; init; } = 1;
+
+    /// <summary>Factor of the learning rate of V, not negative. Default 1.</summary>
+    public double InputLearningRateScale { get; init; } = 1;
+
+    /// <summary>Factor of the learning rate of b, not negative. Default 1.</summary>
+    public double BiasLearningRateScale { get; init; } = 1;
+
+    /// <summary>Which states are kept for the backward pass. Default: all.</summary>
+    public Checkpointing Checkpointing { get; init; }
+
+    /// <summary>Refuses values that are out of range.</summary>
+    /// <param name="options">Those of a layer.</param>
+    /// <returns>The options.</returns>
+    internal static T Checked<T>(T options) where T : RecurrentCellOptions
+    {
+        Check.NotNegative(options.WeightScale);
+        Check.NotNegative(options.InputScale);
+        Check.NotNegative(options.BiasScale);
+        Check.NotNegative(options.WeightLearningRateScale);
+        Check.NotNegative(options.InputLearningRateScale);
+        Check.NotNegative(options.BiasLearningRateScale);
+        return options;
+    }
+
+    /// <summary>The parameters of a layer with these options: W, b and V.</summary>
+    /// <param name="inputSize">D.</param>
+    /// <param name="hiddenSize">N.</param>
+    /// <param name="gates">G.</param>
+    /// <param name="recurrentBias">True for a second bias.</param>
+    /// <param name="offset">Added to a part of b.</param>
+    internal IReadOnlyList<ParameterDefinition> Definitions(
+        long inputSize, long hiddenSize, int gates, bool recurrentBias = false, BiasOffset? offset = null)
+    {
+        double unit = 1 / Math.Sqrt(hiddenSize);
+        long rows = gates * hiddenSize;
+        long[] biasShape = recurrentBias ? [2, rows] : [rows];
+        var bias = ParameterDefinition.Uniform("bias", biasShape, 0, BiasScale * unit, BiasLearningRateScale, nameof(BiasScale)) with { IsBias = true };
+        return
+        [
+            ParameterDefinition.Uniform("weight", [rows, hiddenSize], 0, WeightScale * unit, WeightLearningRateScale, nameof(WeightScale)),
+            offset is null ? bias : bias.WithOffset(offset),
+            ParameterDefinition.Uniform("input_weight", [rows, inputSize], 0, InputScale * unit, InputLearningRateScale, nameof(InputScale)),
+        ];
+    }
+}
+
+/// <summary>Options that the layers with gates, <see cref="Gru"/> and <see cref="Lstm"/>, share.</summary>
+public abstract record GatedCellOptions : RecurrentCellOptions
+{
+    private protected GatedCellOptions() { }
+
+    /// <summary>
+    /// Gives each gate two biases, that of the inputs and that of the state, as PyTorch does: <c>bias</c> is <c>[2, G N]</c>. False: one,
+    /// <c>[G N]</c>. Default true, so that weights can be exchanged with PyTorch and train alike.
+    /// </summary>
+    public bool RecurrentBias { get; init; } = true;
+}
