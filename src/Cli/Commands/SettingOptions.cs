@@ -7,7 +7,10 @@ using OrthoNative.Interop;
 namespace OrthoNative.Cli.Commands;
 
 /// <summary>Options of a command that together make its settings.</summary>
-internal sealed class SettingOptions<TSettings>(Command command, TSettings defaults)
+/// <param name="command">The command.</param>
+/// <param name="defaults">Its default settings.</param>
+/// <param name="variants">Other defaults, and the option with which they hold, for the help.</param>
+internal sealed class SettingOptions<TSettings>(Command command, TSettings defaults, params (string With, TSettings Defaults)[] variants)
 {
     private readonly List<Func<ParseResult, TSettings, TSettings>> _apply = [];
     private readonly List<Action<ParseResult, TSettings>> _checks = [];
@@ -27,17 +30,10 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
         Func<TSettings, T, TSettings> apply,
         Func<TSettings, object?> current)
     {
-        string defaultText = current(defaults) switch
-        {
-            null => "",
-            IEnumerable<int> numbers => $" [default: {string.Join(',', numbers)}]",
-            Enum choice => $" [default: {choice.ToString().ToLowerInvariant()}]",
-            object value => string.Create(CultureInfo.InvariantCulture, $" [default: {value}]"),
-        };
         var option = new Option<T>(name)
         {
             HelpName = placeholder,
-            Description = $"{description} ({kind.Required}){defaultText}",
+            Description = $"{description} ({kind.Required}){DescribeDefault(current)}",
             // Counted by the parser below, so that the message is of one kind with the others.
             Arity = new ArgumentArity(0, 100),
             AllowMultipleArgumentsPerToken = false,
@@ -46,6 +42,53 @@ internal sealed class SettingOptions<TSettings>(Command command, TSettings defau
         command.Options.Add(option);
         _apply.Add((result, settings) => result.GetResult(option) is { Implicit: false } ? apply(settings, result.GetValue(option)!) : settings);
         return option;
+    }
+
+    /// <summary>The default, and those of variants that have another one.</summary>
+    private string DescribeDefault(Func<TSettings, object?> current)
+    {
+        string main = Text(current(defaults));
+        var texts = new List<string>();
+        if (main.Length > 0)
+        {
+            texts.Add(main);
+        }
+
+        foreach (IGrouping<string, string> others in variants
+            .GroupBy(variant => Text(current(variant.Defaults)), variant => variant.With)
+            .Where(group => group.Key.Length > 0 && group.Key != main))
+        {
+            texts.Add($"{others.Key} with {string.Join(", ", others)}");
+        }
+
+        return texts.Count == 0 ? "" : $" [default: {string.Join("; ", texts)}]";
+
+        static string Text(object? value) => value switch
+        {
+            null => "",
+            IEnumerable<int> numbers => string.Join(',', numbers),
+            Enum choice => choice.ToString().ToLowerInvariant(),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{value}"),
+        };
+    }
+
+    /// <summary>Adds an option that the command cannot have, with the reason, in place of "is not an option".</summary>
+    /// <param name="name">Name with its dashes.</param>
+    /// <param name="problem">Follows the name and the value: the reason, and what the option requires.</param>
+    public void AddRefused(string name, string problem)
+    {
+        command.Options.Add(new Option<string>(name)
+        {
+            Hidden = true,
+            Arity = new ArgumentArity(0, 100),
+            AllowMultipleArgumentsPerToken = false,
+            CustomParser = result =>
+            {
+                string value = result.Tokens.Count == 0 ? "given" : $"'{ForeignText.Clean(result.Tokens[0].Value)}'";
+                result.AddError($"{name} is {value} and {problem}");
+                return null;
+            },
+        });
     }
 
     /// <summary>Adds an option without a value.</summary>

@@ -26,14 +26,30 @@ internal static class TrainCommand
     private static Command Create(TrainingTask task)
     {
         var command = new Command(task.Name, task.Summary);
-        var options = new SettingOptions<TrainSettings>(command, task.Defaults);
+        bool feedforward = IsFeedforward(task);
+        var options = new SettingOptions<TrainSettings>(
+            command,
+            task.Defaults,
+            feedforward ? [] : [.. Enum.GetValues<ModelChoice>().Skip(1).Select(choice => (choice.ToName(), task.DefaultsOf(choice)))]);
+        Option<ModelChoice>? model = null;
+        if (feedforward)
+        {
+            string[] recurrent = [.. Tasks.All.Where(other => !IsFeedforward(other)).Select(other => other.Name)];
+            options.AddRefused("--model", $"the model of '{task.Name}' is feedforward; --model requires a recurrent task, one of {string.Join(", ", recurrent)}");
+        }
+        else
+        {
+            model = options.Add("--model", "kind", "Recurrent model: roa, or one to compare with, by default of about as many parameters",
+                OptionValue.Choice<ModelChoice>(), (s, v) => s with { Model = v }, _ => ModelChoice.Roa);
+        }
+
         if (task.Defaults.Length is not null)
         {
             options.Add("--length", "steps", task.LengthHelp,
                 OptionValue.Whole(task.ShortestLength, LongestSequence), (s, v) => s with { Length = v }, s => s.Length);
         }
 
-        if (IsFeedforward(task))
+        if (feedforward)
         {
             options.Add("--layers", "count", "Layers L",
                 OptionValue.Whole(1, LongestSequence), (s, v) => s with { Layers = v }, s => s.Layers);
@@ -47,11 +63,11 @@ internal static class TrainCommand
         AddFineTuning(options, task);
         command.SetAction(result =>
         {
-            TrainSettings settings = options.Read(result);
+            TrainSettings settings = options.Read(result, task.DefaultsOf(model is null ? ModelChoice.Roa : result.GetValue(model)));
             options.Check(result, settings);
             Func<TrainSettings, TrainSettings> fillIn = complete(result, settings);
             // Images tell the length of a chain once they are there; what can be refused before is.
-            return task.Generated || IsFeedforward(task)
+            return task.Generated || feedforward
                 ? TrainingRun.Execute(task, fillIn(settings), read => read)
                 : TrainingRun.Execute(task, settings, fillIn);
         });
@@ -67,10 +83,12 @@ internal static class TrainCommand
         bool feedforward = IsFeedforward(task);
         options.Add("--hidden", "units", feedforward ? "Units N of a layer" : "Units N of the recurrent layer",
             OptionValue.Whole(1, 65536), (s, v) => s with { Hidden = v }, s => s.Hidden);
-        Option<double> alpha = options.Add("--alpha", "factor", "Factor of the filtered state",
+        Option<double> alpha = options.Add("--alpha", "factor", feedforward ? "Factor of the filtered state" : "Factor of the filtered state of roa",
             OptionValue.Number(-10, 10), (s, v) => s with { Alpha = v }, s => s.Alpha);
-        Option<double> beta = options.Add("--beta", "factor", feedforward ? "Factor of the nonlinearity, instead of c / layers" : "Factor of the nonlinearity",
+        Option<double> beta = options.Add("--beta", "factor", feedforward ? "Factor of the nonlinearity, instead of c / layers" : "Factor of the nonlinearity of roa",
             OptionValue.Number(-10, 10), (s, v) => s with { Beta = v, TotalBeta = null }, s => feedforward ? null : s.Beta);
+        RequireModel(options, alpha, s => s.Alpha, ModelChoice.Roa);
+        RequireModel(options, beta, s => s.Beta, ModelChoice.Roa);
         if (feedforward)
         {
             options.Add("--total-beta", "c", "c of beta = c / layers; the same c and learning rate suit any depth",
@@ -81,12 +99,15 @@ internal static class TrainCommand
             "--convex",
             feedforward
                 ? "Set alpha to 1 - beta; the input then fades by e^-c, so choose a c of about 1"
-                : "Set alpha to 1 - beta, and beta to 1 / steps unless --beta is given. States shrink with beta, so the scales and rates of W and of the readout's weights grow by as much, unless they are given",
+                : "Set alpha of roa to 1 - beta, and beta to 1 / steps unless --beta is given. States shrink with beta, so the scales and rates of W and of the readout's weights grow by as much, unless they are given",
             s => s);
-        options.Add("--filter", "kind", "Orthogonal filter O",
+        RequireModel(options, convex, _ => null, ModelChoice.Roa);
+        Option<FilterChoice> filter = options.Add("--filter", "kind", feedforward ? "Orthogonal filter O" : "Orthogonal filter O of roa",
             OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
-        options.Add("--activation", "kind", "Nonlinearity",
+        RequireModel(options, filter, s => s.Filter, ModelChoice.Roa);
+        Option<ActivationChoice> activation = options.Add("--activation", "kind", feedforward ? "Nonlinearity" : "Nonlinearity of roa and elman",
             OptionValue.Choice<ActivationChoice>(), (s, v) => s with { Activation = v }, s => s.Activation);
+        RequireModel(options, activation, s => s.Activation, ModelChoice.Roa, ModelChoice.Elman);
         return (result, given) =>
         {
             bool betaGiven = result.GetResult(beta) is { Implicit: false };
@@ -103,7 +124,7 @@ internal static class TrainCommand
 
             if (isConvex && betaGiven)
             {
-                RequireConvex(given, given.Beta);
+                RequireConvex(given, given.Beta!.Value);
             }
 
             return settings =>
@@ -118,13 +139,26 @@ internal static class TrainCommand
                     return settings;
                 }
 
-                double convexBeta = betaGiven || feedforward ? settings.Beta : 1.0 / task.StepsOf(settings);
+                double convexBeta = betaGiven || feedforward ? settings.Beta!.Value : 1.0 / task.StepsOf(settings);
                 RequireConvex(settings, convexBeta);
                 // Scales and rates on the command line are meant as they are, so they are put over those that were multiplied.
                 return feedforward ? settings with { Alpha = 1 - convexBeta } : options.Read(result, task.Defaults.ToConvex(convexBeta));
             };
         };
     }
+
+    /// <summary>Refuses an option with models that have no use for it.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="option">The option.</param>
+    /// <param name="value">Its value; null: it has none.</param>
+    /// <param name="models">Models that have a use for it.</param>
+    private static void RequireModel(
+        SettingOptions<TrainSettings> options, Option option, Func<TrainSettings, object?> value, params ModelChoice[] models) =>
+        options.Require(
+            option,
+            s => models.Contains(s.Model),
+            s => $"{option.Name} is {value(s) switch { null => "given", Enum choice => choice.ToString().ToLowerInvariant(), object other => other }} and --model is {s.Model.ToName()}",
+            $"--model {string.Join(" or ", models.Select(model => model.ToName()))}");
 
     private static void RequireConvex(TrainSettings settings, double beta)
     {
@@ -197,21 +231,33 @@ internal static class TrainCommand
     private static void AddInitialization(SettingOptions<TrainSettings> options, TrainingTask task)
     {
         OptionValue<double> scale = OptionValue.Number(0, 1000);
-        options.Add("--weight-scale", "scale", "g of the initial weights W ~ N(0, g^2/N)",
+        bool feedforward = IsFeedforward(task);
+        // Of V and b, the uniform values that PyTorch draws.
+        string others = feedforward ? "" : "; with elman, gru and lstm U(-s, s)/sqrt(N)";
+        options.Add("--weight-scale", "scale", feedforward ? "g of the initial weights W ~ N(0, g^2/N)" : "g of the initial weights W ~ N(0, g^2/N); with elman, gru and lstm s of W ~ U(-s, s)/sqrt(N)",
             scale, (s, v) => s with { WeightScale = v }, s => s.WeightScale);
         options.Add("--input-scale", "scale",
-            IsFeedforward(task) ? "s of the initial input weights V ~ U(-s, s)/sqrt(inputs)" : "s of the initial input weights V ~ U(-s, s)",
+            feedforward ? "s of the initial input weights V ~ U(-s, s)/sqrt(inputs)" : $"s of the initial input weights V ~ U(-s, s){others}",
             scale, (s, v) => s with { InputScale = v }, s => s.InputScale);
-        if (!IsFeedforward(task))
+        if (!feedforward)
         {
-            options.Add("--input-offset", "value", "Added to the initial input weights",
+            Option<double> inputOffset = options.Add("--input-offset", "value", "Added to the initial input weights of roa",
                 OptionValue.Number(-1000, 1000), (s, v) => s with { InputOffset = v }, s => s.InputOffset);
+            RequireModel(options, inputOffset, s => s.InputOffset, ModelChoice.Roa);
         }
 
-        options.Add("--bias-scale", "scale", "s of the initial bias b ~ U(-s, s)",
+        options.Add("--bias-scale", "scale", $"s of the initial bias b ~ U(-s, s){others}",
             scale, (s, v) => s with { BiasScale = v }, s => s.BiasScale);
-        options.Add("--bias-offset", "value", "Added to the initial bias",
+        Option<double> biasOffset = options.Add("--bias-offset", "value", feedforward ? "Added to the initial bias" : "Added to the initial bias of roa",
             OptionValue.Number(-1000, 1000), (s, v) => s with { BiasOffset = v }, s => s.BiasOffset);
+        RequireModel(options, biasOffset, s => s.BiasOffset, ModelChoice.Roa);
+        if (!feedforward)
+        {
+            Option<double> forgetBias = options.Add("--forget-bias", "value", "Mean of the initial bias of the forget gate of lstm",
+                OptionValue.Number(-1000, 1000), (s, v) => s with { ForgetBias = v }, s => s.ForgetBias);
+            RequireModel(options, forgetBias, s => s.ForgetBias, ModelChoice.Lstm);
+        }
+
         options.Add("--readout-scale", "scale", "s of the initial readout weights and bias ~ U(-s, s)/sqrt(N)",
             scale, (s, v) => s with { ReadoutScale = v, ReadoutBiasScale = null }, s => s.ReadoutScale);
     }

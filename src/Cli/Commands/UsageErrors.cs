@@ -51,7 +51,7 @@ internal static class UsageErrors
         }
 
         string what = unmatched.StartsWith('-')
-            ? $"'{shown}' is not an option of '{path}'; {Suggestion(unmatched.Split('=', ':')[0], command.Options)}"
+            ? $"'{shown}' is not an option of '{path}'; {Suggestion(unmatched.Split('=', ':')[0], command.Options.Where(option => !option.Hidden))}"
             : $"'{shown}' is not an option of '{path}', nor the value of one; ";
         return command.Options.Count switch
         {
@@ -69,6 +69,8 @@ internal static class UsageErrors
     {
         ["learningrate"] = "--lr",
         ["rate"] = "--lr",
+        ["cell"] = "--model",
+        ["network"] = "--model",
         ["units"] = "--hidden",
         ["neurons"] = "--hidden",
         ["width"] = "--hidden",

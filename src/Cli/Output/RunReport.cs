@@ -203,7 +203,7 @@ internal sealed record RunResult(string Metric, double Value, double Baseline, d
     // A report with a rate that is not finite is still a report.
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    Converters = [typeof(CamelCaseEnumConverter<RunStatus>), typeof(CamelCaseEnumConverter<FilterChoice>),
+    Converters = [typeof(CamelCaseEnumConverter<RunStatus>), typeof(CamelCaseEnumConverter<ModelChoice>), typeof(CamelCaseEnumConverter<FilterChoice>),
         typeof(CamelCaseEnumConverter<ActivationChoice>), typeof(CamelCaseEnumConverter<OptimizerChoice>),
         typeof(CamelCaseEnumConverter<Schedule>), typeof(CamelCaseEnumConverter<InstructionSet>),
         typeof(CamelCaseEnumConverter<MatrixPrecision>)])]

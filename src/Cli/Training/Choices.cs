@@ -2,6 +2,15 @@ using System.Globalization;
 
 namespace OrthoNative.Cli.Training;
 
+/// <summary>Models that the command line offers; all but the first are there to compare with.</summary>
+internal enum ModelChoice
+{
+    Roa,
+    Elman,
+    Gru,
+    Lstm,
+}
+
 /// <summary>Filters that the command line offers.</summary>
 internal enum FilterChoice
 {
@@ -28,6 +37,9 @@ internal static class ChoiceExtensions
         FilterChoice.Identity => Filter.Identity,
         _ => Filter.Haar,
     };
+
+    /// <summary>As on the command line.</summary>
+    public static string ToName<T>(this T choice) where T : struct, Enum => choice.ToString().ToLowerInvariant();
 
     public static Activation ToActivation(this ActivationChoice choice) =>
         choice == ActivationChoice.Relu ? Activation.Relu : Activation.Tanh;

@@ -1,6 +1,6 @@
 namespace OrthoNative.Cli.Training;
 
-/// <summary>The settings of each task unless the command line says otherwise; the one place to tune.</summary>
+/// <summary>The settings of each task and model unless the command line says otherwise; the one place to tune.</summary>
 internal static class TaskDefaults
 {
     public static readonly TrainSettings Adding = new()
@@ -107,6 +107,57 @@ internal static class TaskDefaults
         CheckpointEvery = null,
         Data = "data/mnist",
     };
+
+    /// <summary>
+    /// The settings of a task with a model: batch, epochs, clipping and regularization are those of roa, initial values those of PyTorch.
+    /// </summary>
+    /// <param name="task">Name of the task.</param>
+    /// <param name="settings">Those of roa.</param>
+    /// <param name="model">The model.</param>
+    public static TrainSettings Of(string task, TrainSettings settings, ModelChoice model)
+    {
+        if (model == ModelChoice.Roa)
+        {
+            return settings;
+        }
+
+        // Units for about as many parameters as roa has.
+        (int Hidden, double LearningRate) own = (task, model) switch
+        {
+            ("adding", ModelChoice.Elman) => (64, 1e-3),
+            ("adding", ModelChoice.Gru) => (36, 1e-2),
+            ("adding", ModelChoice.Lstm) => (31, 1e-2),
+            ("copy", ModelChoice.Elman) => (128, 1e-3),
+            ("copy", ModelChoice.Gru) => (72, 1e-3),
+            ("copy", ModelChoice.Lstm) => (62, 1e-3),
+            ("smnist", ModelChoice.Elman) => (256, 3e-4),
+            ("smnist", ModelChoice.Gru) => (148, 2e-3),
+            ("smnist", ModelChoice.Lstm) => (128, 2e-3),
+            ("psmnist", ModelChoice.Elman) => (512, 3e-4),
+            ("psmnist", ModelChoice.Gru) => (296, 2e-3),
+            ("psmnist", ModelChoice.Lstm) => (256, 2e-3),
+            _ => throw new ArgumentException($"{task} has no model {model}", nameof(model)),
+        };
+        return settings with
+        {
+            Model = model,
+            Hidden = own.Hidden,
+            LearningRate = own.LearningRate,
+            Alpha = null,
+            Beta = null,
+            Filter = null,
+            Activation = model == ModelChoice.Elman ? ActivationChoice.Tanh : null,
+            ForgetBias = model == ModelChoice.Lstm ? 1 : null,
+            WeightScale = 1,
+            InputScale = 1,
+            InputOffset = 0,
+            BiasScale = 1,
+            BiasOffset = 0,
+            WeightRate = 1,
+            ReadoutScale = 1,
+            ReadoutRate = 1,
+        };
+    }
 
     /// <summary>Samples in a test batch: as many as keep the kernels busy, whatever the training batch is.</summary>
     public const int TestBatch = 200;

@@ -8,38 +8,48 @@ internal sealed record TrainSettings
     /// <summary>adding: length of a sequence; copy: delay; pixel tasks: null, the images tell.</summary>
     public int? Length { get; init; }
 
+    /// <summary>The recurrent model; <see cref="ModelChoice.Roa"/> where the model is feedforward.</summary>
+    public ModelChoice Model { get; init; }
+
     /// <summary>Layers L of a feedforward chain; null: the model is recurrent.</summary>
     public int? Layers { get; init; }
 
     public required int Hidden { get; init; }
 
-    public required double Alpha { get; init; }
+    /// <summary>Of roa; null with other models.</summary>
+    public required double? Alpha { get; init; }
 
-    public required double Beta { get; init; }
+    /// <summary>Of roa; null with other models.</summary>
+    public required double? Beta { get; init; }
 
     /// <summary>c of β = c / L in a feedforward chain; null where β was given or the model is recurrent.</summary>
     public double? TotalBeta { get; init; }
 
-    public required FilterChoice Filter { get; init; }
+    /// <summary>Of roa; null with other models.</summary>
+    public required FilterChoice? Filter { get; init; }
 
-    public required ActivationChoice Activation { get; init; }
+    /// <summary>Of roa and elman; null with other models.</summary>
+    public required ActivationChoice? Activation { get; init; }
 
-    /// <summary>g of W ~ N(0, g^2 / N).</summary>
+    /// <summary>Mean of the initial bias of the forget gate of lstm; null with other models.</summary>
+    public double? ForgetBias { get; init; }
+
+    /// <summary>g of W ~ N(0, g^2 / N) in roa; s of W ~ U(-s, s) / sqrt(N) in other models.</summary>
     public required double WeightScale { get; init; }
 
-    /// <summary>s of V ~ U(-s, s); of the dense input layer of a feedforward model ~ U(-s, s) / sqrt(inputs).</summary>
+    /// <summary>s of V ~ U(-s, s), in other models than roa U(-s, s) / sqrt(N); of the dense input layer of a feedforward model ~ U(-s, s) / sqrt(inputs).</summary>
     public required double InputScale { get; init; }
 
-    /// <summary>Added to every element of V at the start.</summary>
+    /// <summary>Added to every element of V at the start; 0 with other models than roa.</summary>
     public double InputOffset { get; init; }
 
     /// <summary>Standard deviation of the normal noise added to the inputs in training.</summary>
     public double InputNoise { get; init; }
 
-    /// <summary>s of b ~ U(-s, s).</summary>
+    /// <summary>s of b ~ U(-s, s); in other models than roa U(-s, s) / sqrt(N).</summary>
     public required double BiasScale { get; init; }
 
-    /// <summary>Added to every element of b at the start.</summary>
+    /// <summary>Added to every element of b at the start; 0 with other models than roa.</summary>
     public double BiasOffset { get; init; }
 
     /// <summary>Factor of the learning rate for W.</summary>
@@ -154,7 +164,7 @@ internal sealed record TrainSettings
     /// <param name="beta">β.</param>
     public TrainSettings ToConvex(double beta)
     {
-        double gain = Beta / beta;
+        double gain = Beta!.Value / beta;
         return this with
         {
             Alpha = 1 - beta,

@@ -373,10 +373,10 @@ internal sealed class Trainer : IDisposable
     private RoaFnn CreateFeedforward(int layers) =>
         new(_settings.Hidden, layers, new RoaFnnOptions
         {
-            Alpha = _settings.Alpha,
-            Beta = _settings.Beta,
-            Filter = _settings.Filter.ToFilter(),
-            Activation = _settings.Activation.ToActivation(),
+            Alpha = _settings.Alpha!.Value,
+            Beta = _settings.Beta!.Value,
+            Filter = _settings.Filter!.Value.ToFilter(),
+            Activation = _settings.Activation!.Value.ToActivation(),
             WeightScale = _settings.WeightScale,
             BiasScale = _settings.BiasScale,
             BiasOffset = _settings.BiasOffset,
@@ -388,14 +388,47 @@ internal sealed class Trainer : IDisposable
             Name = "fnn",
         };
 
-    private RoaRnn CreateRecurrent(Dataset data) =>
+    private RecurrentLayer CreateRecurrent(Dataset data)
+    {
+        SequenceOutput output = data.TargetSteps == 1 ? SequenceOutput.Last : SequenceOutput.LastSteps(data.TargetSteps);
+        return _settings.Model switch
+        {
+            ModelChoice.Elman => new Elman(data.Features, _settings.Hidden, WithShared(
+                new ElmanOptions { Activation = _settings.Activation!.Value.ToActivation() }, output))
+            {
+                Name = "elman",
+            },
+            ModelChoice.Gru => new Gru(data.Features, _settings.Hidden, WithShared(new GruOptions(), output)) { Name = "gru" },
+            ModelChoice.Lstm => new Lstm(data.Features, _settings.Hidden, WithShared(
+                new LstmOptions { ForgetBias = _settings.ForgetBias!.Value }, output))
+            {
+                Name = "lstm",
+            },
+            _ => CreateRoa(data, output),
+        };
+    }
+
+    /// <summary>Puts the settings that elman, gru and lstm share into their options.</summary>
+    private T WithShared<T>(T options, SequenceOutput output) where T : RecurrentCellOptions => options with
+    {
+        Output = output,
+        WeightScale = _settings.WeightScale,
+        InputScale = _settings.InputScale,
+        BiasScale = _settings.BiasScale,
+        WeightLearningRateScale = _settings.WeightRate,
+        InputLearningRateScale = _settings.InputRate,
+        BiasLearningRateScale = _settings.BiasRate,
+        Checkpointing = KeptStates ?? Checkpointing.None,
+    };
+
+    private RoaRnn CreateRoa(Dataset data, SequenceOutput output) =>
         new(data.Features, _settings.Hidden, new RoaRnnOptions
         {
-            Alpha = _settings.Alpha,
-            Beta = _settings.Beta,
-            Filter = _settings.Filter.ToFilter(),
-            Activation = _settings.Activation.ToActivation(),
-            Output = data.TargetSteps == 1 ? SequenceOutput.Last : SequenceOutput.LastSteps(data.TargetSteps),
+            Alpha = _settings.Alpha!.Value,
+            Beta = _settings.Beta!.Value,
+            Filter = _settings.Filter!.Value.ToFilter(),
+            Activation = _settings.Activation!.Value.ToActivation(),
+            Output = output,
             WeightScale = _settings.WeightScale,
             InputScale = _settings.InputScale,
             InputOffset = _settings.InputOffset,
@@ -477,7 +510,7 @@ internal sealed class Trainer : IDisposable
     {
         // Before the first update neither the learning rate nor the clipping has done anything.
         string remedy = updates == 0
-            ? "the initial model is beyond float32: a smaller --alpha, --beta, --weight-scale or --input-scale may help"
+            ? $"the initial model is beyond float32: a smaller {(_settings.Model == ModelChoice.Roa ? "--alpha, --beta, " : "")}--weight-scale or --input-scale may help"
             : _settings.Clip > 0 ? "a lower --lr or --clip may help" : "a lower --lr may help, or --clip, which is off";
         string saved = _savedSteps > 0 ? Texts.Format($"the run is saved as it was after step {_savedSteps}") : "nothing is saved";
         return CliException.Failure($"training diverged {when} ({exception.Message.TrimEnd('.')}); {saved}; {remedy}");

@@ -147,8 +147,13 @@ internal static class TrainingRun
     }
 
     private static string Describe(TrainingTask task, TrainSettings settings, Trainer trainer, Device device) => Texts.Format(
-        $"{task.Describe(settings)}: {settings.Hidden} units, {settings.Filter.ToString().ToLowerInvariant()} filter, ") + Texts.Format(
-        $"{settings.Activation.ToString().ToLowerInvariant()}, alpha {settings.Alpha}, beta {settings.Beta}, ") + Texts.Format(
+        $"{task.Describe(settings)}: {settings.Model.ToName()}, {settings.Hidden} units, ") + Texts.Format(settings.Model switch
+        {
+            ModelChoice.Elman => $"{settings.Activation!.Value.ToName()}, ",
+            ModelChoice.Gru => $"",
+            ModelChoice.Lstm => $"forget bias {settings.ForgetBias}, ",
+            _ => $"{settings.Filter!.Value.ToName()} filter, {settings.Activation!.Value.ToName()}, alpha {settings.Alpha}, beta {settings.Beta}, ",
+        }) + Texts.Format(
         $"{trainer.Model.ParameterData.Count:#,0} parameters, {trainer.Steps:#,0} steps of {settings.Batch} samples, {device}");
 
     private static ITrainingView CreateView(TrainingTask task, Trainer trainer)

@@ -21,8 +21,11 @@ internal abstract class TrainingTask
     /// <summary>Name for people, with its length.</summary>
     public abstract string Describe(TrainSettings settings);
 
-    /// <summary>Default settings.</summary>
+    /// <summary>Default settings, of the model roa.</summary>
     public abstract TrainSettings Defaults { get; }
+
+    /// <summary>Default settings of a model.</summary>
+    public TrainSettings DefaultsOf(ModelChoice model) => TaskDefaults.Of(Name, Defaults, model);
 
     /// <summary>"accuracy", a fraction; or "mse", the mean squared error.</summary>
     public abstract string Metric { get; }

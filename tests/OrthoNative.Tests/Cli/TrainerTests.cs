@@ -37,6 +37,15 @@ internal sealed class TrainerTests
         AssertResumedAsStraight(goal ? s_byGoal : s_byCount, test: null, step);
     }
 
+    /// <summary>In the midst of an epoch, and in the test after one.</summary>
+    [Test]
+    public void A_run_of_any_model_is_resumed_with_the_same_bits([Values] ModelChoice model, [Values] bool inTest)
+    {
+        TrainSettings settings = TaskDefaults.Of("copy", s_byCount, model) with { Hidden = 16 };
+
+        AssertResumedAsStraight(settings, test: inTest ? 2 : null, step: inTest ? null : 11);
+    }
+
     [Test]
     public void A_run_that_is_interrupted_again_in_the_test_that_it_makes_up_makes_it_up()
     {
