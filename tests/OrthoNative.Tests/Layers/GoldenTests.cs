@@ -175,12 +175,14 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
     {
         var golden = Golden.LoadSequences(name);
         (long t, long b, long d, long n) = (golden.Size("T"), golden.Size("B"), golden.Size("D"), golden.Size("N"));
-        RecurrentLayer layer = Cells.Create(golden.Text("model") == "lstm" ? nameof(Lstm) : nameof(Gru), d, n, SequenceOutput.All);
+        string cell = golden.Text("model") == "lstm" ? nameof(Lstm) : nameof(Gru);
+        Cells.RequireOn(Device, cell);
+        RecurrentLayer layer = Cells.Create(cell, d, n, SequenceOutput.All);
         using var model = new Sequential(Device, new SequentialOptions { DType = dtype, ComputeInputGradient = true }, layer);
-        GoldenCell cell = GoldenCell.Of(golden);
-        SetValues(Parameter(model, "0.weight").Value, cell.Weights);
-        SetValues(Parameter(model, "0.input_weight").Value, cell.InputWeights);
-        SetValues(Parameter(model, "0.bias").Value, cell.Bias);
+        GoldenCell given = GoldenCell.Of(golden);
+        SetValues(Parameter(model, "0.weight").Value, given.Weights);
+        SetValues(Parameter(model, "0.input_weight").Value, given.InputWeights);
+        SetValues(Parameter(model, "0.bias").Value, given.Bias);
         using Tensor inputs = ToTensor(Device, golden.Numbers("u"), dtype, t, b, d);
         using Tensor h = ToTensor(Device, golden.Numbers("h0"), dtype, b, n);
         using Tensor cotangent = ToTensor(Device, GoldenSequences.Cotangent(golden), dtype, t, b, n);
