@@ -16,6 +16,7 @@ internal static class QuickCheck
         DirectoryInfo folder = Directory.CreateTempSubdirectory("orthonative-benchmarks-");
         try
         {
+            CheckRefusals();
             CheckComparison(folder.FullName);
             CheckLengths(folder.FullName);
             CheckMicroBenchmarks(folder.FullName);
@@ -36,18 +37,46 @@ internal static class QuickCheck
 
     private static void CheckComparison(string folder)
     {
-        Workload[] workloads = [new(Mode.Train, 9, 3, 5, 1), new(Mode.Train, 300, 16, 60, 1, StateMiB: 1), new(Mode.Infer, 17, 3, 5, 2)];
+        CellKind[] cells = Enum.GetValues<CellKind>();
+        Workload[] workloads =
+        [
+            new(Mode.Train, 9, 3, 5, 1), new(Mode.Train, 300, 16, 60, 1, StateMiB: 1), new(Mode.Infer, 17, 3, 5, 2),
+            .. cells[1..].Select(cell => new Workload(Mode.Train, 17, 5, 30, 1, Cell: cell)),
+            .. cells.Select(cell => new Workload(Mode.Train, 17, 5, 30, 1, Cell: cell, Lengths: true)),
+            .. cells.Select(cell => new Workload(Mode.Stream, 17, 5, 30, 1, Cell: cell)),
+            .. Enum.GetValues<FilterKind>()[1..].Select(filter => new Workload(Mode.Train, 17, 5, 30, 1, Filter: filter)),
+            new(Mode.Infer, 17, 5, 30, 1, Cell: CellKind.Lstm, Lengths: true), new(Mode.Stream, 17, 5, 30, 1, Filter: FilterKind.Permutation),
+        ];
         // Every peer, and one with MKL's other path: each row takes two processes.
         Opponent[] opponents = [.. CompareCommand.Opponents(Peer.All).Where(opponent => !opponent.ForceAvx512 || opponent.Peer.Name == "manual")];
         List<ComparisonRow> rows = CompareCommand.Execute(workloads, opponents, seconds: 0, repetitions: 2, folder);
-        int expected = workloads.Length * opponents.Length;
+        int expected = workloads.Sum(workload => opponents.Count(opponent => opponent.Peer.Supports(workload)));
         Require(rows.Count == expected, $"compare gave {rows.Count} rows; {expected} were expected.");
         Require(
             rows.All(row => row.OursMs > 0 && row.PeerMs > 0 && row.OursPeakBytes > 0 && row.PeerPeakBytes > 0),
             "compare gave a row without a number.");
         Require(Comparison.Load(Path.Combine(folder, "compare.json")).SequenceEqual(rows), "compare.json does not hold the rows that were measured.");
         IReadOnlyList<string> plots = PlotsCommand.Draw([.. rows, .. rows.Select(row => row with { Hidden = 2 * row.Hidden })], folder);
-        Require(plots.Count == 2 && plots.All(path => new FileInfo(path).Length > 0), $"plots drew {plots.Count} pictures; 2 were expected.");
+        Require(plots.Count == 3 && plots.All(path => new FileInfo(path).Length > 0), $"plots drew {plots.Count} pictures; 3 were expected.");
+    }
+
+    private static void CheckRefusals()
+    {
+        string[] refused =
+        [
+            "--cell lstm --peer loop", "--cell lstm --filter cycle", "--filter cycle --peer manual", "--lengths --peer gru", "--peer lstmcell --cell lstm",
+            "--stream --mode infer", "--stream --lengths", "--mode stream", "--cell lstms", "--filter haars", "--peer nobody",
+        ];
+        foreach (string line in refused)
+        {
+            Require(CompareCommand.Create().Parse(line).Errors.Count > 0, $"compare {line} gave no error.");
+        }
+
+        string[] accepted = ["", "--cell lstm --peer lstm --lengths", "--cell gru --stream --peer grucell", "--filter permutation --peer loop --stream"];
+        foreach (string line in accepted)
+        {
+            Require(CompareCommand.Create().Parse(line).Errors.Count == 0, $"compare {line} gave an error.");
+        }
     }
 
     private static void CheckLengths(string folder)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using OrthoNative.Benchmarks.Models;
 using OrthoNative.Libtorch;
 using Spectre.Console;
@@ -20,11 +21,16 @@ internal static class CompareCommand
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => [Mode.Train, Mode.Infer],
         };
+        mode.AcceptOnlyFromAmong(Comparison.NameOf(Mode.Train), Comparison.NameOf(Mode.Infer));
+        Option<string> cell = Kind("--cell", "Step of the recurrent layer", CellKind.Roa);
+        Option<string> filter = Kind("--filter", "O of --cell roa", FilterKind.Haar);
+        var lengths = new Option<bool>("--lengths") { Description = "Sequences of different lengths, uniform in 1 to T; TorchSharp's layers take them packed" };
+        var stream = new Option<bool>("--stream") { Description = "One call for each time step, instead of --mode" };
         var peers = new Option<string[]>("--peer")
         {
-            Description = string.Join("; ", Peer.All.Select(peer => $"{peer.Name}: {peer.Description}")),
+            Description = $"{string.Join("; ", Peer.All.Select(peer => $"{peer.Name}: {peer.Description}"))}; all that can run the case without it",
             AllowMultipleArgumentsPerToken = true,
-            DefaultValueFactory = _ => [.. Peer.All.Select(peer => peer.Name)],
+            DefaultValueFactory = _ => [],
         };
         peers.AcceptOnlyFromAmong([.. Peer.All.Select(peer => peer.Name)]);
         var stateMiB = new Option<long?>("--state-mib")
@@ -43,6 +49,10 @@ internal static class CompareCommand
             Description = "Time for the repetitions of a row; there are at least five",
             DefaultValueFactory = _ => 5,
         };
+        var processorTime = new Option<bool>("--processor-time")
+        {
+            Description = "Take the time that the process ran, not that of the clock: for one thread on a machine that others use",
+        };
         var output = new Option<DirectoryInfo>("--output")
         {
             Description = "Folder for compare.json and compare.md",
@@ -50,22 +60,56 @@ internal static class CompareCommand
         };
         var command = new Command("compare", "Time this library against TorchSharp: a table, compare.json and compare.md")
         {
-            hidden, batch, steps, threads, mode, peers, stateMiB, seconds, output,
+            hidden, batch, steps, threads, mode, cell, filter, lengths, stream, peers, stateMiB, seconds, processorTime, output,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(stream) is { Implicit: false } && result.GetResult(mode) is { Implicit: false })
+            {
+                result.AddError("--stream and --mode are both given; one of them must be left out.");
+            }
+
+            if (result.GetValue(stream) && result.GetValue(lengths))
+            {
+                result.AddError("--stream and --lengths are both given; one of them must be left out.");
+            }
+
+            if (Chosen<FilterKind>(result.GetValue(filter)) != FilterKind.Haar && Chosen<CellKind>(result.GetValue(cell)) != CellKind.Roa)
+            {
+                result.AddError($"--filter is {result.GetValue(filter)}; with --cell {result.GetValue(cell)} it must be left out.");
+            }
+
+            // Sizes have no values yet where they are the usual ones, and no peer depends on them.
+            var workload = new Workload(
+                result.GetValue(stream) ? Mode.Stream : Mode.Train, 1, 1, 1, 1,
+                Cell: Chosen<CellKind>(result.GetValue(cell)), Filter: Chosen<FilterKind>(result.GetValue(filter)), Lengths: result.GetValue(lengths));
+            string[] names = result.GetValue(peers) ?? [];
+            if (Peer.All.FirstOrDefault(peer => names.Contains(peer.Name) && !peer.Supports(workload)) is { } wrong)
+            {
+                IEnumerable<string> able = Peer.All.Where(peer => peer.Supports(workload)).Select(peer => peer.Name);
+                result.AddError($"--peer is {wrong.Name}; with these options it must be one of: {string.Join(", ", able)}.");
+            }
+        });
         command.SetAction(result =>
         {
-            IEnumerable<Workload> workloads =
-                from m in result.GetValue(mode)!
-                from t in result.GetValue(threads)!
-                from b in result.GetValue(batch)!
-                from n in result.GetValue(hidden)!
-                from k in result.GetValue(steps)!
-                select new Workload(m, n, b, k, t, result.GetValue(stateMiB));
-            Opponent[] opponents = Opponents([.. result.GetValue(peers)!.Distinct().Select(Peer.Named)]);
-            Execute([.. workloads], opponents, result.GetValue(seconds), repetitions: 5, result.GetValue(output)!.FullName);
+            string[] names = result.GetValue(peers)!;
+            Opponent[] opponents = Opponents(names.Length == 0 ? Peer.All : [.. names.Distinct().Select(Peer.Named)]);
+            Execute(
+                [.. Workloads(result.CommandResult)], opponents, result.GetValue(seconds), repetitions: 5, result.GetValue(output)!.FullName,
+                result.GetValue(processorTime));
             return 0;
         });
         return command;
+
+        IEnumerable<Workload> Workloads(CommandResult result) =>
+            from m in result.GetValue(stream) ? [Mode.Stream] : result.GetValue(mode)!
+            from t in result.GetValue(threads)!
+            from b in result.GetValue(batch)!
+            from n in result.GetValue(hidden)!
+            from k in result.GetValue(steps)!
+            select new Workload(
+                m, n, b, k, t, result.GetValue(stateMiB), Chosen<CellKind>(result.GetValue(cell)), Chosen<FilterKind>(result.GetValue(filter)),
+                result.GetValue(lengths));
     }
 
     /// <summary>Every peer, and every peer once more with MKL's AVX-512 path where it has to be forced.</summary>
@@ -78,21 +122,21 @@ internal static class CompareCommand
 
     /// <summary>Measures, prints and writes; results so far are on disk at any time.</summary>
     public static List<ComparisonRow> Execute(
-        IReadOnlyList<Workload> workloads, IReadOnlyList<Opponent> opponents, double seconds, int repetitions, string folder)
+        IReadOnlyList<Workload> workloads, IReadOnlyList<Opponent> opponents, double seconds, int repetitions, string folder, bool processorTime = false)
     {
         Directory.CreateDirectory(folder);
-        string[] machine = [.. Machine.Describe()];
+        string[] machine = [.. Machine.Describe(), .. processorTime ? ["Times are processor times"] : (string[])[]];
         foreach (string line in machine)
         {
             Console.WriteLine(line);
         }
 
         var rows = new List<ComparisonRow>();
-        foreach (ComparisonRow row in Comparison.Measure(workloads, opponents, seconds, repetitions))
+        foreach (ComparisonRow row in Comparison.Measure(workloads, opponents, seconds, repetitions, processorTime))
         {
             rows.Add(row);
             Console.WriteLine(FormattableString.Invariant(
-                $"{row.Mode} N={row.Hidden} B={row.Batch} T={row.Steps} threads={row.Threads} {row.Peer}: {row.OursMs} ms, peer {row.PeerMs} ms, ratio {row.Ratio}"));
+                $"{row.Mode} {row.Cell} N={row.Hidden} B={row.Batch} T={row.Steps} threads={row.Threads} {row.Peer}: {row.OursMs} ms, peer {row.PeerMs} ms, ratio {row.Ratio} ({row.RatioLow}..{row.RatioHigh})"));
             Comparison.Save(Path.Combine(folder, "compare.json"), rows);
             File.WriteAllText(
                 Path.Combine(folder, "compare.md"),
@@ -104,6 +148,22 @@ internal static class CompareCommand
         AnsiConsole.Write(ComparisonTable.ForConsole(rows));
         return rows;
     }
+
+    /// <summary>An option of one of a few names.</summary>
+    private static Option<string> Kind<T>(string name, string description, T usual) where T : struct, Enum
+    {
+        string[] names = [.. Enum.GetValues<T>().Select(Comparison.NameOf)];
+        var option = new Option<string>(name)
+        {
+            Description = $"{description}: {string.Join(", ", names)}",
+            DefaultValueFactory = _ => Comparison.NameOf(usual),
+        };
+        option.AcceptOnlyFromAmong(names);
+        return option;
+    }
+
+    /// <summary>The value with a name; the first one where there is none, which the option itself reports.</summary>
+    private static T Chosen<T>(string? name) where T : struct, Enum => Enum.TryParse(name, ignoreCase: true, out T value) ? value : default;
 
     /// <summary>An option of one or several numbers of at least 1.</summary>
     public static Option<int[]> Sizes(string name, string description, params int[] defaults)

@@ -7,22 +7,24 @@ namespace OrthoNative.Benchmarks.Compare;
 internal static class ComparisonTable
 {
     /// <summary>Characters that a line of the table needs.</summary>
-    public const int ConsoleWidth = 132;
+    public const int ConsoleWidth = 168;
 
     private const double MiB = 1024 * 1024;
 
     private static readonly (string Title, Func<ComparisonRow, string> Text)[] s_columns =
     [
         ("mode", row => row.Mode),
+        ("cell", row => row.Filter == "haar" ? row.Cell : $"{row.Cell} {row.Filter}"),
         ("N", row => Whole(row.Hidden)),
         ("B", row => Whole(row.Batch)),
-        ("T", row => Whole(row.Steps)),
+        ("T", row => row.Lengths ? $"1..{Whole(row.Steps)}" : Whole(row.Steps)),
         ("threads", row => Whole(row.Threads)),
         ("states", row => row.StateMiB is { } limit ? $"≤ {limit} MiB" : "all kept"),
         ("peer", row => row.Peer),
         ("ours ms", row => Time(row.OursMs)),
         ("peer ms", row => Time(row.PeerMs)),
-        ("ratio", row => row.Ratio.ToString("0.00", CultureInfo.InvariantCulture)),
+        ("ratio", row => Ratio(row.Ratio)),
+        ("quartiles", row => row.RatioHigh > 0 ? $"{Ratio(row.RatioLow)}..{Ratio(row.RatioHigh)}" : ""),
         ("ours MiB", row => Whole(row.OursPeakBytes / MiB)),
         ("peer MiB", row => Whole(row.PeerPeakBytes / MiB)),
     ];
@@ -57,7 +59,9 @@ internal static class ComparisonTable
 
     private static string Line(IEnumerable<string> cells) => $"| {string.Join(" | ", cells)} |";
 
-    private static bool IsText(string title) => title is "mode" or "states" or "peer";
+    private static bool IsText(string title) => title is "mode" or "cell" or "states" or "peer";
+
+    private static string Ratio(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 
     private static string Whole(double value) => value.ToString("0", CultureInfo.InvariantCulture);
 

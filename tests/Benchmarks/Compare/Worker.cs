@@ -30,8 +30,10 @@ internal enum WorkerTask
 /// <param name="ForceAvx512">Whether MKL is to take its AVX-512 path.</param>
 /// <param name="Seconds">Time to spend, at least <paramref name="Repetitions"/> repetitions.</param>
 /// <param name="Repetitions">Fewest repetitions.</param>
+/// <param name="ProcessorTime">Whether times are those that the process ran, not those of the clock.</param>
 internal sealed record WorkerRequest(
-    WorkerTask Task, Workload Workload, string? Peer = null, bool ForceAvx512 = false, double Seconds = 0, int Repetitions = 1);
+    WorkerTask Task, Workload Workload, string? Peer = null, bool ForceAvx512 = false, double Seconds = 0, int Repetitions = 1,
+    bool ProcessorTime = false);
 
 /// <param name="OursMs">Median time of this library in milliseconds.</param>
 /// <param name="PeerMs">Median time of the peer in milliseconds.</param>
@@ -39,8 +41,11 @@ internal sealed record WorkerRequest(
 /// <param name="Gflops">Speed of a product in 10⁹ operations a second.</param>
 /// <param name="ChainsFlush">Whether chains of this library flush subnormal numbers.</param>
 /// <param name="PeerFlushes">Whether the peer does.</param>
+/// <param name="RatioLow">First quartile of the ratios of single turns, peer's time by ours.</param>
+/// <param name="RatioHigh">Third quartile.</param>
 internal sealed record WorkerAnswer(
-    double OursMs = 0, double PeerMs = 0, long PeakBytes = 0, double Gflops = 0, bool ChainsFlush = false, bool PeerFlushes = false);
+    double OursMs = 0, double PeerMs = 0, long PeakBytes = 0, double Gflops = 0, bool ChainsFlush = false, bool PeerFlushes = false,
+    double RatioLow = 0, double RatioHigh = 0);
 
 /// <summary>
 /// A child process for one measurement: libtorch decides once a process which instructions it uses, and peak memory is that
@@ -51,6 +56,7 @@ internal static class Worker
     public const string CommandName = "worker";
 
     private const int MostRepetitions = 201;
+
     /// <summary>Of a loss; one below 1 is a difference of larger numbers, which are rounded.</summary>
     private const double LossTolerance = 1e-4;
 
@@ -111,9 +117,9 @@ internal static class Worker
     private static WorkerAnswer Time(WorkerRequest request, Peer peer)
     {
         var data = new ModelData(request.Workload);
-        using var ours = new OrthoModel(request.Workload, data);
+        using ITimedModel ours = OrthoModel.Create(request.Workload, data);
         using ITimedModel theirs = peer.Create(request.Workload, data);
-        CheckLosses(request.Workload.Mode, peer, ours, theirs);
+        CheckLosses(request.Workload, peer, ours, theirs);
 
         var oursMs = new List<double>();
         var theirsMs = new List<double>();
@@ -121,17 +127,18 @@ internal static class Worker
         while (oursMs.Count < request.Repetitions ||
             (oursMs.Count < MostRepetitions && Stopwatch.GetElapsedTime(begin).TotalSeconds < request.Seconds))
         {
-            oursMs.Add(TimeOnce(request.Workload.Mode, ours));
-            theirsMs.Add(TimeOnce(request.Workload.Mode, theirs));
+            oursMs.Add(TimeOnce(request, ours));
+            theirsMs.Add(TimeOnce(request, theirs));
         }
 
-        return new WorkerAnswer(Median(oursMs), Median(theirsMs));
+        List<double> ratios = [.. theirsMs.Zip(oursMs, (theirs, ours) => theirs / ours)];
+        return new WorkerAnswer(Median(oursMs), Median(theirsMs), RatioLow: Quantile(ratios, 0.25), RatioHigh: Quantile(ratios, 0.75));
     }
 
     private static WorkerAnswer MeasureMemory(WorkerRequest request, Peer? peer)
     {
         var data = new ModelData(request.Workload);
-        using ITimedModel model = peer?.Create(request.Workload, data) ?? new OrthoModel(request.Workload, data);
+        using ITimedModel model = peer?.Create(request.Workload, data) ?? OrthoModel.Create(request.Workload, data);
         for (int i = 0; i < 2; i++)
         {
             Run(request.Workload.Mode, model);
@@ -148,7 +155,7 @@ internal static class Worker
         long begin = Stopwatch.GetTimestamp();
         while (times.Count < request.Repetitions || Stopwatch.GetElapsedTime(begin).TotalSeconds < request.Seconds)
         {
-            times.Add(TimeOnce(Mode.Train, model));
+            times.Add(TimeOnce(request, model));
         }
 
         return new WorkerAnswer(OursMs: Median(times), PeakBytes: PeakMemory());
@@ -161,36 +168,50 @@ internal static class Worker
     }
 
     /// <summary>Warms both sides up. In training the second loss also follows from the gradients and from Adam.</summary>
-    private static void CheckLosses(Mode mode, Peer peer, ITimedModel ours, ITimedModel theirs)
+    private static void CheckLosses(Workload workload, Peer peer, ITimedModel ours, ITimedModel theirs)
     {
         for (int step = 1; step <= 2; step++)
         {
-            double ourLoss = Run(mode, ours);
-            double theirLoss = Run(mode, theirs);
-            bool agree = peer.SameModel
+            double ourLoss = Run(workload.Mode, ours);
+            double theirLoss = Run(workload.Mode, theirs);
+            bool agree = peer.IsSameModel(workload)
                 ? Math.Abs(ourLoss - theirLoss) <= LossTolerance * Math.Max(1, Math.Abs(theirLoss))
                 : double.IsFinite(ourLoss) && double.IsFinite(theirLoss);
             if (!agree)
             {
                 throw new InvalidOperationException(FormattableString.Invariant(
-                    $"{mode} step {step}: our loss is {ourLoss:G9}, that of {peer.Name} {theirLoss:G9}; they must differ by at most {LossTolerance}, relative where losses are above 1."));
+                    $"{workload.Mode} step {step}: our loss is {ourLoss:G9}, that of {peer.Name} {theirLoss:G9}; they must differ by at most {LossTolerance}, relative where losses are above 1."));
             }
         }
     }
 
-    private static double TimeOnce(Mode mode, ITimedModel model)
+    private static double TimeOnce(WorkerRequest request, ITimedModel model)
     {
         Thread.Sleep(s_pause);
+        TimeSpan beginOfProcessor = Environment.CpuUsage.TotalTime;
         long begin = Stopwatch.GetTimestamp();
-        Run(mode, model);
-        return Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
+        Run(request.Workload.Mode, model);
+        return request.ProcessorTime
+            ? (Environment.CpuUsage.TotalTime - beginOfProcessor).TotalMilliseconds
+            : Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
     }
 
-    private static double Run(Mode mode, ITimedModel model) => mode == Mode.Train ? model.Step() : model.Infer();
-
-    private static double Median(List<double> values)
+    private static double Run(Mode mode, ITimedModel model) => mode switch
     {
-        values.Sort();
-        return (values[(values.Count - 1) / 2] + values[values.Count / 2]) / 2;
+        Mode.Train => model.Step(),
+        Mode.Infer => model.Infer(),
+        _ => model.Stream(),
+    };
+
+    private static double Median(List<double> values) => Quantile(values, 0.5);
+
+    /// <summary>A quantile, linear between the two values beside it.</summary>
+    private static double Quantile(IEnumerable<double> values, double fraction)
+    {
+        double[] sorted = [.. values.Order()];
+        double place = fraction * (sorted.Length - 1);
+        int below = (int)place;
+        int above = Math.Min(below + 1, sorted.Length - 1);
+        return sorted[below] + ((place - below) * (sorted[above] - sorted[below]));
     }
 }

@@ -237,7 +237,7 @@ public class TorchBenchmarks : IDisposable
 
     public static IEnumerable<int> HiddenSizes => MicroBenchmarks.Sizes(9, 128, 256);
 
-    public static IEnumerable<string> PeerNames => Peer.All.Select(peer => peer.Name);
+    public static IEnumerable<string> PeerNames => Peer.All.Where(peer => peer.Supports(MicroBenchmarks.Usual(1))).Select(peer => peer.Name);
 
     [GlobalSetup]
     public void Setup()

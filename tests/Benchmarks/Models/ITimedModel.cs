@@ -10,4 +10,8 @@ internal interface ITimedModel : IDisposable
     /// <summary>One forward pass.</summary>
     /// <returns>The loss.</returns>
     double Infer();
+
+    /// <summary>One forward pass with a call for each time step.</summary>
+    /// <returns>The loss.</returns>
+    double Stream();
 }

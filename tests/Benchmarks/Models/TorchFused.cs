@@ -14,13 +14,12 @@ internal sealed class TorchFused(Workload workload, ModelData data) : TorchFilte
         TorchTensor[] drives = nn.functional.linear(Inputs, InputWeight, Bias).unbind(0);
         TorchTensor weight = Weight.t();
         TorchTensor filter = AlphaFilter.t();
-        TorchTensor state = zeros(Workload.Batch, Workload.Hidden);
-        foreach (TorchTensor drive in drives)
+        return Run((state, t) =>
         {
-            TorchTensor activation = addmm(drive, state, weight, beta: 1, alpha: 1).tanh();
-            state = addmm(activation, state, filter, beta: (float)ModelData.Beta, alpha: 1);
-        }
-
-        return state;
+            TorchTensor activation = addmm(RowsFor(drives[t], state), state, weight, beta: 1, alpha: 1).tanh();
+            return Workload.Filter == FilterKind.Haar
+                ? addmm(activation, state, filter, beta: (float)ModelData.Beta, alpha: 1)
+                : Filtered(state).add(activation, alpha: ModelData.Beta);
+        });
     }
 }

@@ -6,15 +6,9 @@ namespace OrthoNative.Benchmarks.Models;
 /// <summary>The equation as it stands, in a loop over time.</summary>
 internal sealed class TorchLoop(Workload workload, ModelData data) : TorchFilterModel(workload, data)
 {
-    protected override TorchTensor LastState()
+    protected override TorchTensor LastState() => Run((state, t) =>
     {
-        TorchTensor state = zeros(Workload.Batch, Workload.Hidden);
-        for (int t = 0; t < Workload.Steps; t++)
-        {
-            TorchTensor driven = nn.functional.linear(state, Weight) + nn.functional.linear(Inputs[t], InputWeight, Bias);
-            state = nn.functional.linear(state, AlphaFilter) + (ModelData.Beta * tanh(driven));
-        }
-
-        return state;
-    }
+        TorchTensor driven = nn.functional.linear(state, Weight) + nn.functional.linear(RowsFor(Inputs[t], state), InputWeight, Bias);
+        return Filtered(state) + (ModelData.Beta * tanh(driven));
+    });
 }

@@ -20,6 +20,16 @@ internal abstract class TorchModel : ITimedModel
         Workload = workload;
         Inputs = Keep(tensor(data.Inputs, [workload.Steps, workload.Batch, Benchmarks.Workload.Inputs]));
         _targets = Keep(tensor(data.Targets, dtype: ScalarType.Int64));
+        if (data.Lengths is { } lengths)
+        {
+            // Sorted once, outside what is timed, as packed sequences and loops need them.
+            int[] order = [.. Enumerable.Range(0, lengths.Length).OrderByDescending(i => lengths[i])];
+            Lengths = [.. order.Select(i => lengths[i])];
+            using TorchTensor rows = tensor(order, dtype: ScalarType.Int64);
+            Inputs = Keep(Inputs.index_select(1, rows));
+            _targets = Keep(_targets.index_select(0, rows));
+        }
+
         _readoutWeight = Keep(new TorchParameter(tensor(data.ReadoutWeight, [Benchmarks.Workload.Classes, workload.Hidden])));
         _readoutBias = Keep(new TorchParameter(tensor(data.ReadoutBias)));
     }
@@ -28,6 +38,9 @@ internal abstract class TorchModel : ITimedModel
 
     /// <summary><c>[T, B, 1]</c>.</summary>
     protected TorchTensor Inputs { get; }
+
+    /// <summary>Steps of each sequence, the longest first; null: all have T.</summary>
+    protected int[]? Lengths { get; }
 
     /// <summary>All parameters are known once the model is made, which is where the optimizer wants them.</summary>
     protected TorchSharp.Modules.Adam Optimizer =>
@@ -52,6 +65,13 @@ internal abstract class TorchModel : ITimedModel
         return Loss(LastState()).ToDouble();
     }
 
+    public double Stream()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable noGradient = no_grad();
+        return Loss(LastStateOfStream()).ToDouble();
+    }
+
     public void Dispose()
     {
         foreach (IDisposable kept in _kept)
@@ -62,6 +82,9 @@ internal abstract class TorchModel : ITimedModel
 
     /// <summary>The last state <c>[B, N]</c>.</summary>
     protected abstract TorchTensor LastState();
+
+    /// <summary>The last state <c>[B, N]</c>, with a call for each time step.</summary>
+    protected virtual TorchTensor LastStateOfStream() => LastState();
 
     /// <summary>Cross-entropy of the readout.</summary>
     protected TorchTensor Loss(TorchTensor state) =>

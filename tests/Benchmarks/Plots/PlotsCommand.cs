@@ -33,7 +33,7 @@ internal static class PlotsCommand
     }
 
     /// <summary>
-    /// For each mode a picture over each quantity that the rows vary; all others are held at the value that has most rows.
+    /// For each mode a picture over each quantity that the rows vary; all others, the cell among them, are held at the value that has most rows.
     /// </summary>
     /// <returns>Paths of the pictures.</returns>
     public static IReadOnlyList<string> Draw(IReadOnlyList<ComparisonRow> rows, string folder)
@@ -53,7 +53,7 @@ internal static class PlotsCommand
             {
                 Axis[] others = [.. axes.Where(other => other != axis)];
                 ComparisonRow[] held = [.. mode
-                    .GroupBy(row => string.Join(", ", others.Select(other => $"{other.Symbol} = {other.Of(row)}")))
+                    .GroupBy(row => (string.Join(", ", others.Select(other => $"{other.Symbol} = {other.Of(row)}")), row.Cell, row.Filter, row.Lengths))
                     .MaxBy(group => group.Select(axis.Of).Distinct().Count())!];
                 if (held.Select(axis.Of).Distinct().Count() < 2)
                 {
@@ -61,7 +61,7 @@ internal static class PlotsCommand
                 }
 
                 string path = Path.Combine(folder, $"benchmark-{mode.Key}-{axis.Name}.png");
-                string title = $"{(mode.Key == "train" ? "Training step" : "Inference")}, {string.Join(", ", others.Select(other => $"{other.Symbol} = {other.Of(held[0])}"))}";
+                string title = $"{TitleOf(mode.Key)}, {string.Join(", ", others.Select(other => $"{other.Symbol} = {other.Of(held[0])}"))}";
                 Draw(held, axis, title, path);
                 paths.Add(path);
             }
@@ -69,6 +69,13 @@ internal static class PlotsCommand
 
         return paths;
     }
+
+    private static string TitleOf(string mode) => mode switch
+    {
+        "train" => "Training step",
+        "infer" => "Inference",
+        _ => "Streams",
+    };
 
     private static void Draw(ComparisonRow[] rows, Axis axis, string title, string path)
     {
