@@ -6,10 +6,10 @@
 //       --markdown   prints the table for docs/benchmarks.md
 //       --quick      takes few time steps, to see that the program runs
 //
-// The peak is measured in turns with the steps, on one thread. A step is forward and backward over T steps of B samples
-// with one input; it does 5 N^2 multiply-adds a sample and step of filter cells, 9 N^2 of GRU and 12 N^2 of LSTM cells,
-// products with the inputs apart. Printed are the medians over the turns: the time of a training step, the fraction of
-// the peak, and the ratio to the time of filter cells.
+// The peak is measured in turns with the steps, on one thread, and counts as often as there are threads. A step is
+// forward and backward over T steps of B samples with one input; it does 5 N^2 multiply-adds a sample and step of
+// filter cells, 9 N^2 of GRU and 12 N^2 of LSTM cells, products with the inputs apart. Printed are the medians over the
+// turns: the time of a training step, the fraction of the peak, and the ratio to the time of filter cells.
 #include <cstdio>
 #include <vector>
 
@@ -90,7 +90,7 @@ void compare(ortho_device* device, const Shape& shape, const Options& options) {
             if (turn < 0)
                 continue;
             times[kind].push_back(taken[kind] / 1e6);
-            fractions[kind].push_back(done / taken[kind] / peak);
+            fractions[kind].push_back(done / taken[kind] / (peak * options.threads));
         }
         for (size_t kind = 0; kind < count && turn >= 0; ++kind)
             ratios[kind].push_back(taken[kind] / taken[0]);

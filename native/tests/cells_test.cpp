@@ -6,6 +6,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "prepared_weights.hpp"
@@ -108,6 +109,53 @@ TEST(Cells, Threads_and_checkpoints_do_not_change_a_bit) {
                 expect_same_bits(expected, run<float>(p, Chain(device, options_of(p, ORTHO_FLOAT32))));
             }
     }
+}
+
+template <class T> void expect_states_of_training(const Problem& p) {
+    const Device device = make_device(1);
+    const Chain chain(device, options_of(p, static_cast<ortho_dtype>(dtype_of<T>)));
+    const Result trained = run<T>(p, chain);
+    const auto forward = [&](const Problem& of) {
+        const Arrays<T> a(of, device.get());
+        EXPECT_TRUE(
+            succeeds(ortho_chain_forward(chain, of.shape.steps, of.shape.batch, nullptr, nullptr, of.output_steps, 0,
+                                         a.weights.data(), a.input_weights.data(), a.bias.data(), a.inputs.data(),
+                                         a.x0.data(), a.outputs.data(), a.final_states.data())));
+        return std::pair(doubles_of(a.outputs.values()), doubles_of(a.final_states.values()));
+    };
+    const auto [outputs, final_states] = forward(p);
+    EXPECT_EQ(trained.outputs, outputs);
+    EXPECT_EQ(trained.final_states, final_states);
+    // Each sample alone.
+    const auto [steps, batch, inputs, n] = p.shape;
+    for (int64_t b = 0; b < batch; ++b) {
+        const auto column = [&, all = batch](const std::vector<double>& values, int64_t rows, int64_t width) {
+            std::vector<double> part;
+            for (int64_t row = 0; row < rows; ++row)
+                part.insert(part.end(), values.begin() + (row * all + b) * width,
+                            values.begin() + (row * all + b + 1) * width);
+            return part;
+        };
+        Problem one = p;
+        one.shape.batch = 1;
+        one.inputs = column(p.inputs, steps, inputs);
+        one.x0 = column(p.x0, p.state_vectors(), n);
+        one.arriving = column(p.arriving, p.output_steps, n);
+        one.final_gradients = column(p.final_gradients, p.state_vectors(), n);
+        const auto [alone, last] = forward(one);
+        ASSERT_EQ(column(trained.outputs, p.output_steps, n), alone) << "sample " << b;
+        ASSERT_EQ(column(trained.final_states, p.state_vectors(), n), last) << "sample " << b;
+    }
+}
+
+TEST(Cells, Inference_gives_the_states_of_training_in_any_batch) {
+    for (const ortho_cell cell : cells)
+        for (const Shape shape : {Shape{5, 13, 2, 21}, Shape{4, 7, 3, 130}}) {
+            const Problem p = problem_of(cell, shape, true);
+            SCOPED_TRACE(describe(p));
+            expect_states_of_training<float>(p);
+            expect_states_of_training<double>(p);
+        }
 }
 
 TEST(Cells, One_bias_is_two_of_which_the_second_is_zero) {

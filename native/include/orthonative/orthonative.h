@@ -147,18 +147,18 @@ typedef enum ortho_filter_kind {
 /**
  * Cells: what a step computes. G gates have G matrices [N, N] of W, one above the other, and as many [N, D] of V and
  * vectors [N] of b, in the order of the gates; a state has S vectors [N]. The order of gates is that of PyTorch, s is
- * the logistic function, and c_g stands for the second bias of a gate, 0 without recurrent_bias.
+ * the logistic function, and b' stands for the second biases, which are 0 without recurrent_bias.
  */
 typedef enum ortho_cell {
     /** x_k = alpha O x_{k-1} + beta phi(W x_{k-1} + V u_k + b): G = 1, S = 1. */
     ORTHO_CELL_FILTER = 0,
-    /** Gates r, z, n, G = 3; states h, S = 1:
-            r = s(V_r u + b_r + W_r h + c_r)    z = s(V_z u + b_z + W_z h + c_z)
-            n = tanh(V_n u + b_n + r (W_n h + c_n))    h' = (1 - z) n + z h */
+    /** Gates r, z, n, G = 3; the state is h, S = 1:
+            r = s(V_r u + b_r + W_r h + b'_r)    z = s(V_z u + b_z + W_z h + b'_z)
+            n = tanh(V_n u + b_n + r (W_n h + b'_n))    h' = (1 - z) n + z h */
     ORTHO_CELL_GRU = 1,
-    /** Gates i, f, g, o, G = 4; states h, c, S = 2, of which h is the output:
-            i = s(V_i u + b_i + W_i h + c_i)    f = s(V_f u + b_f + W_f h + c_f)
-            g = tanh(V_g u + b_g + W_g h + c_g)    o = s(V_o u + b_o + W_o h + c_o)
+    /** Gates i, f, g, o, G = 4; the state is h and c, S = 2, of which h is the output:
+            i = s(V_i u + b_i + W_i h + b'_i)    f = s(V_f u + b_f + W_f h + b'_f)
+            g = tanh(V_g u + b_g + W_g h + b'_g)    o = s(V_o u + b_o + W_o h + b'_o)
             c' = f c + i g    h' = o tanh(c') */
     ORTHO_CELL_LSTM = 2
 } ortho_cell;
@@ -203,7 +203,7 @@ typedef struct ortho_device ortho_device;
 typedef struct ortho_buffer ortho_buffer;
 /** Memory of the host from which a device is filled while it works. */
 typedef struct ortho_staging ortho_staging;
-/** A chain of filter steps: its filter, its packed weights and the states that backward needs. */
+/** A chain of steps: its weights, its filter if its cells have one, and the states that backward needs. */
 typedef struct ortho_chain ortho_chain;
 /** A filter and weights, prepared once for any number of chains and streams. */
 typedef struct ortho_weights ortho_weights;
@@ -687,7 +687,8 @@ typedef struct ortho_chain_options {
     /** Which filter stream of that seed; give each chain of a model its own. With filter_per_layer, layer l draws from
         stream filter_index + l. */
     uint32_t filter_index;
-    /** 1: inputs, initial states and output gradients are checked for NaN and infinity; 0: they are not. */
+    /** 1: inputs, initial states, states written to streams, and gradients at outputs and final states are checked for
+        NaN and infinity; 0: they are not. */
     int32_t check_finite;
     /** [alpha_count], finite in dtype: factor of the filtered state; one for all units or one for each. */
     const double* alpha;
@@ -706,8 +707,8 @@ typedef struct ortho_chain_options {
     /** Above 0: choose the fewest recomputed steps with which the states fit into so many bytes; then checkpoint_every
         must be 0. */
     int64_t max_state_bytes;
-    /** ortho_cell. Without filter, model must be ORTHO_RECURRENT, and activation, filter, seed, filter_index, alpha,
-       beta and their counts must be 0 or null. */
+    /** ortho_cell. GRU and LSTM cells have no filter: model must be ORTHO_RECURRENT, and activation, filter, seed,
+        filter_index, alpha, beta, their counts and filter_matrix must be 0 or null. */
     int32_t cell;
     /** 1: the cell has a second bias for each gate, added to the products with the state: b is [2, G, N]. Filter cells:
         must be 0. */
@@ -751,8 +752,8 @@ ORTHO_API ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t laye
  * @param steps        T of a recurrent chain; 0 for a feedforward one
  * @param training     1: with what backward needs; 0: without
  * @param state_bytes  written: what a forward call keeps
- * @param sum_bytes    written: what a backward call takes for sums of gradients, 0 without training. CPU: with all
- *                     threads of the device; CUDA: at most, and the chains of a device share it. Null: not wanted
+ * @param sum_bytes    written: what a backward call takes for sums of gradients at most, 0 without training; CUDA: the
+ *                     chains of a device share it. Null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
 ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t steps, int64_t batch, int32_t training,
@@ -778,7 +779,8 @@ ORTHO_API ortho_status ortho_chain_memory(const ortho_chain* chain, int64_t step
  * @param initial        x_0: [S, B, N]; null: zeros
  * @param outputs        [K, B, N], written: the last K states in the order of time, h of LSTM cells; null where K is 0.
  *                       Beyond a sample's length its last state is repeated
- * @param final_states   [S, B, N], written: the state of each sample after its last step; null: not wanted
+ * @param final_states   [S, B, N], written: the state of each sample after its last step, of one without steps the
+ *                       initial state; null: not wanted
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
  *         ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
  *         prepared, or that are not prepared for the call; CUDA: also if memory is needed or lengths are given while
@@ -806,9 +808,10 @@ ORTHO_API ortho_status ortho_chain_forward(ortho_chain* chain, int64_t steps, in
  * @param input_weights          V as given to forward; null likewise
  * @param bias                   b as given to forward; null likewise
  * @param inputs                 u as given to forward
- * @param output_gradients       [K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too
- * @param final_gradients        [S, B, N]: gradients at the states after the last steps, all finite, beside those that
- *                               output_gradients has; null: zeros
+ * @param output_gradients       [K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too; null
+ *                               where K is 0
+ * @param final_gradients        [S, B, N]: gradients at the final states, all finite, which are added to what
+ *                               output_gradients has for the last states; null: zeros
  * @param weight_gradients       shaped as W. If forward was given a part: all partial sums, each shaped as W,
  *                               part->stride elements apart; so it is with the next two
  * @param input_weight_gradients shaped as V; null where D is 0

@@ -206,6 +206,10 @@ template <class T, int n> [[gnu::always_inline]] inline void tanh_of_each(typena
 /** What a cell's arithmetic takes from the backend, for one vector at a time. */
 struct SimdMath {
     template <class V> [[gnu::always_inline]] static V tanh(V x) { return ORTHO_ISA_NAMESPACE::tanh(x); }
+    /** a b + c, see Simd::multiply_add. */
+    template <class V> [[gnu::always_inline]] static V multiply_add(V a, V b, V c) {
+        return Simd<std::remove_cvref_t<decltype(a[0])>>::multiply_add(a, b, c);
+    }
 };
 
 } // namespace ortho::cpu::ORTHO_ISA_NAMESPACE

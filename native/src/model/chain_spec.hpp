@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/orthogonal.hpp"
+#include "model/cells/cells.hpp"
 #include "orthonative/orthonative.h"
 
 namespace ortho {
@@ -37,9 +38,13 @@ struct ChainSpec {
     bool structured() const noexcept { return filter != ORTHO_FILTER_HAAR && filter != ORTHO_FILTER_CUSTOM; }
 
     /** Matrices [N, N] of W in a layer. */
-    int64_t gates() const noexcept { return cell == ORTHO_CELL_GRU ? 3 : cell == ORTHO_CELL_LSTM ? 4 : 1; }
+    int64_t gates() const noexcept {
+        return with_cell(cell, []<class Cell>(Cell) { return Cell::gates; });
+    }
     /** Vectors [N] that a state has. */
-    int64_t state_vectors() const noexcept { return cell == ORTHO_CELL_LSTM ? 2 : 1; }
+    int64_t state_vectors() const noexcept {
+        return with_cell(cell, []<class Cell>(Cell) { return Cell::carried_vectors; });
+    }
     /** Elements of W, V and b of all layers, and of the state of a sample. */
     int64_t weight_count() const noexcept { return matrices() * gates() * hidden_size * hidden_size; }
     int64_t input_weight_count() const noexcept { return gates() * hidden_size * input_size; }

@@ -867,6 +867,7 @@ private:
         if (random_.one_in(2)) {
             const int64_t layer = o.filter_per_layer == 1 ? size(0, o.layers - 1) : size(0, 0);
             auto* const matrix = static_cast<double*>(slot(ORTHO_FLOAT64));
+            has_wrong_ = has_wrong_ || o.cell != ORTHO_CELL_FILTER;
             say("ortho_chain_filter(%s, %" PRId64 ")", chain != nullptr ? "chain" : "null", layer);
             returned(ortho_chain_filter(chain, layer, matrix), ok | argument | memory);
         } else {

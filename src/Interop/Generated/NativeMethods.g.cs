@@ -93,22 +93,22 @@ internal enum ortho_filter_kind : uint
 /// <summary>
 /// Cells: what a step computes. G gates have G matrices [N, N] of W, one above the other, and as many [N, D] of V and
 /// vectors [N] of b, in the order of the gates; a state has S vectors [N]. The order of gates is that of PyTorch, s is
-/// the logistic function, and c_g stands for the second bias of a gate, 0 without recurrent_bias.
+/// the logistic function, and b&apos; stands for the second biases, which are 0 without recurrent_bias.
 /// </summary>
 internal enum ortho_cell : uint
 {
     /// <summary>x_k = alpha O x_{k-1} + beta phi(W x_{k-1} + V u_k + b): G = 1, S = 1.</summary>
     ORTHO_CELL_FILTER = 0,
     /// <summary>
-    /// Gates r, z, n, G = 3; states h, S = 1:
-    /// r = s(V_r u + b_r + W_r h + c_r)    z = s(V_z u + b_z + W_z h + c_z)
-    /// n = tanh(V_n u + b_n + r (W_n h + c_n))    h&apos; = (1 - z) n + z h
+    /// Gates r, z, n, G = 3; the state is h, S = 1:
+    /// r = s(V_r u + b_r + W_r h + b&apos;_r)    z = s(V_z u + b_z + W_z h + b&apos;_z)
+    /// n = tanh(V_n u + b_n + r (W_n h + b&apos;_n))    h&apos; = (1 - z) n + z h
     /// </summary>
     ORTHO_CELL_GRU = 1,
     /// <summary>
-    /// Gates i, f, g, o, G = 4; states h, c, S = 2, of which h is the output:
-    /// i = s(V_i u + b_i + W_i h + c_i)    f = s(V_f u + b_f + W_f h + c_f)
-    /// g = tanh(V_g u + b_g + W_g h + c_g)    o = s(V_o u + b_o + W_o h + c_o)
+    /// Gates i, f, g, o, G = 4; the state is h and c, S = 2, of which h is the output:
+    /// i = s(V_i u + b_i + W_i h + b&apos;_i)    f = s(V_f u + b_f + W_f h + b&apos;_f)
+    /// g = tanh(V_g u + b_g + W_g h + b&apos;_g)    o = s(V_o u + b_o + W_o h + b&apos;_o)
     /// c&apos; = f c + i g    h&apos; = o tanh(c&apos;)
     /// </summary>
     ORTHO_CELL_LSTM = 2,
@@ -166,7 +166,7 @@ internal struct ortho_buffer;
 /// <summary>Memory of the host from which a device is filled while it works.</summary>
 internal struct ortho_staging;
 
-/// <summary>A chain of filter steps: its filter, its packed weights and the states that backward needs.</summary>
+/// <summary>A chain of steps: its weights, its filter if its cells have one, and the states that backward needs.</summary>
 internal struct ortho_chain;
 
 /// <summary>A filter and weights, prepared once for any number of chains and streams.</summary>
@@ -357,7 +357,10 @@ internal unsafe struct ortho_chain_options
     /// stream filter_index + l.
     /// </summary>
     public uint filter_index;
-    /// <summary>1: inputs, initial states and output gradients are checked for NaN and infinity; 0: they are not.</summary>
+    /// <summary>
+    /// 1: inputs, initial states, states written to streams, and gradients at outputs and final states are checked for
+    /// NaN and infinity; 0: they are not.
+    /// </summary>
     public int check_finite;
     /// <summary>[alpha_count], finite in dtype: factor of the filtered state; one for all units or one for each.</summary>
     public double* alpha;
@@ -381,8 +384,8 @@ internal unsafe struct ortho_chain_options
     /// </summary>
     public long max_state_bytes;
     /// <summary>
-    /// ortho_cell. Without filter, model must be ORTHO_RECURRENT, and activation, filter, seed, filter_index, alpha,
-    /// beta and their counts must be 0 or null.
+    /// ortho_cell. GRU and LSTM cells have no filter: model must be ORTHO_RECURRENT, and activation, filter, seed,
+    /// filter_index, alpha, beta, their counts and filter_matrix must be 0 or null.
     /// </summary>
     public int cell;
     /// <summary>
@@ -411,7 +414,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 4;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "a521ec4d6b4058d3d23af3231c996f87f2b147baaea4bf1dd99e5f47827a4e10";
+    public const string HeaderHash = "a6f665884d04cf1f2893da6e89110ec2b7e6e5eb5f22f832045f0be0d773222d";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -783,8 +786,8 @@ internal static unsafe partial class NativeMethods
     /// <param name="training">1: with what backward needs; 0: without</param>
     /// <param name="state_bytes">written: what a forward call keeps</param>
     /// <param name="sum_bytes">
-    /// written: what a backward call takes for sums of gradients, 0 without training. CPU: with all
-    /// threads of the device; CUDA: at most, and the chains of a device share it. Null: not wanted
+    /// written: what a backward call takes for sums of gradients at most, 0 without training; CUDA: the
+    /// chains of a device share it. Null: not wanted
     /// </param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
@@ -817,7 +820,10 @@ internal static unsafe partial class NativeMethods
     /// [K, B, N], written: the last K states in the order of time, h of LSTM cells; null where K is 0.
     /// Beyond a sample&apos;s length its last state is repeated
     /// </param>
-    /// <param name="final_states">[S, B, N], written: the state of each sample after its last step; null: not wanted</param>
+    /// <param name="final_states">
+    /// [S, B, N], written: the state of each sample after its last step, of one without steps the
+    /// initial state; null: not wanted
+    /// </param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY with the arithmetic;
     /// ORTHO_INVALID_STATE if another thread is using the chain, or if it is on prepared weights that are being
@@ -842,10 +848,13 @@ internal static unsafe partial class NativeMethods
     /// <param name="input_weights">V as given to forward; null likewise</param>
     /// <param name="bias">b as given to forward; null likewise</param>
     /// <param name="inputs">u as given to forward</param>
-    /// <param name="output_gradients">[K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too</param>
+    /// <param name="output_gradients">
+    /// [K, B, N]: gradients at the outputs of forward, all finite, beyond lengths too; null
+    /// where K is 0
+    /// </param>
     /// <param name="final_gradients">
-    /// [S, B, N]: gradients at the states after the last steps, all finite, beside those that
-    /// output_gradients has; null: zeros
+    /// [S, B, N]: gradients at the final states, all finite, which are added to what
+    /// output_gradients has for the last states; null: zeros
     /// </param>
     /// <param name="weight_gradients">
     /// shaped as W. If forward was given a part: all partial sums, each shaped as W,

@@ -16,23 +16,20 @@ template <class Body> auto with_numbers(ortho_dtype dtype, Body&& body) {
     return dtype == ORTHO_FLOAT32 ? body(Float32()) : body(Float64());
 }
 
-/** Calls body with the cell that a checked spec names. */
-template <class Body> auto with_cell(const ChainSpec& spec, Body&& body) {
-    switch (spec.cell) {
-    case ORTHO_CELL_GRU:
-        return body(GruCell());
-    case ORTHO_CELL_LSTM:
-        return body(LstmCell());
-    default:
-        return body(FilterCell{static_cast<Nonlinearity>(spec.activation)});
-    }
+/** The cell that a checked spec names. */
+template <class Body> auto with_cell_of(const ChainSpec& spec, Body&& body) {
+    return with_cell(spec.cell, [&]<class Cell>(Cell cell) {
+        if constexpr (!CellOfGates<Cell>)
+            cell.nonlinearity = static_cast<Nonlinearity>(spec.activation);
+        return body(cell);
+    });
 }
 
 } // namespace
 
 std::unique_ptr<ortho_chain> make_chain(CpuDevice& device, ChainSpec spec) {
     return with_numbers(spec.dtype, [&]<class Num>(Num) {
-        return with_cell(spec, [&]<class Cell>(Cell cell) -> std::unique_ptr<ortho_chain> {
+        return with_cell_of(spec, [&]<class Cell>(Cell cell) -> std::unique_ptr<ortho_chain> {
             if constexpr (!CellOfGates<Cell>)
                 if (!spec.recurrent())
                     return std::make_unique<CpuChain<Num, Cell, LayerOrder>>(device, std::move(spec), cell);
@@ -43,7 +40,7 @@ std::unique_ptr<ortho_chain> make_chain(CpuDevice& device, ChainSpec spec) {
 
 ortho_weights* make_weights(CpuDevice& device, ChainSpec spec) {
     return with_numbers(spec.dtype, [&]<class Num>(Num) {
-        return with_cell(spec, [&]<class Cell>(Cell cell) -> ortho_weights* {
+        return with_cell_of(spec, [&]<class Cell>(Cell cell) -> ortho_weights* {
             return new CpuWeights<Num, Cell>(device, std::move(spec), cell);
         });
     });

@@ -1,6 +1,7 @@
 // A chain on the CPU: takes memory, checks, and lets a driver run.
 #pragma once
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdint>
 #include <optional>
@@ -40,9 +41,14 @@ public:
 
     int64_t sum_bytes(int64_t steps, int64_t batch) const override {
         const BatchPart part{batch, 0, batch, 0, true, 0};
-        const Plan plan(work_of(BatchRows(batch, steps_of(steps)), part), cpu_.pool.threads(), all_threads_);
+        const Work work = work_of(BatchRows(batch, steps_of(steps)), part);
         const int64_t segment = parts_.states.size_for(steps_of(steps), batch, true).segments.length;
-        return parts_.sums.bytes(Order::sums_needed(parts_, plan, part, segment));
+        // A call may take fewer threads than the device has, and fewer may form more groups.
+        int64_t most = 0;
+        for (int threads = 1; threads <= cpu_.pool.threads(); ++threads)
+            most = std::max(
+                most, parts_.sums.bytes(Order::sums_needed(parts_, Plan(work, threads, all_threads_), part, segment)));
+        return most;
     }
 
     void forward(const ChainForward& call) override {

@@ -11,6 +11,9 @@ namespace ortho::cuda {
 struct CudaMath {
     ORTHO_HOST_DEVICE static float tanh(float z) { return ::tanhf(z); }
     ORTHO_HOST_DEVICE static double tanh(double z) { return ::tanh(z); }
+    /** a b + c, rounded once. */
+    ORTHO_HOST_DEVICE static float multiply_add(float a, float b, float c) { return ::fmaf(a, b, c); }
+    ORTHO_HOST_DEVICE static double multiply_add(double a, double b, double c) { return ::fma(a, b, c); }
 };
 
 /**

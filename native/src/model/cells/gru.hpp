@@ -1,8 +1,8 @@
-// The GRU cell, with the equations and the order of gates r, z, n of PyTorch (b of the inputs, c of the state):
+// The GRU cell, with the equations and the order of gates r, z, n of PyTorch (b of the inputs, b' of the state):
 //
-//     r = logistic(V_r u + b_r + W_r h + c_r)
-//     z = logistic(V_z u + b_z + W_z h + c_z)
-//     n = tanh(V_n u + b_n + r (W_n h + c_n))
+//     r = logistic(V_r u + b_r + W_r h + b'_r)
+//     z = logistic(V_z u + b_z + W_z h + b'_z)
+//     n = tanh(V_n u + b_n + r (W_n h + b'_n))
 //     h' = (1 - z) n + z h
 #pragma once
 
@@ -21,7 +21,7 @@ struct GruCell {
     static constexpr int carried_vectors = 1;
     /** r, z, n and the sum of n over the state, in whose places the deltas of the sums are written. */
     static constexpr int kept_vectors = sums;
-    /** Backward, what a step hands to the one before, beside the products of its deltas with W: whether it has it. */
+    /** Whether backward passes a gradient of the vector to the step before, apart from the products with W. */
     static constexpr bool passes[carried_vectors] = {true};
 
     template <class V> struct Forward {

@@ -20,7 +20,7 @@ struct LstmCell {
     static constexpr int carried_vectors = 2;
     /** i, f, g and o, in whose places the deltas of the sums are written. */
     static constexpr int kept_vectors = sums;
-    /** Backward, what a step hands to the one before, beside the products of its deltas with W: whether it has it. */
+    /** Whether backward passes a gradient of the vector to the step before, apart from the products with W. */
     static constexpr bool passes[carried_vectors] = {false, true};
 
     template <class V> struct Forward {
@@ -38,7 +38,7 @@ struct LstmCell {
         const V f = logistic<Math>(sum[1]);
         const V g = Math::tanh(sum[2]);
         const V o = logistic<Math>(sum[3]);
-        const V c = f * state[1] + i * g;
+        const V c = next_c<Math>(i, f, g, state[1]);
         return {{o * Math::tanh(c), c}, {i, f, g, o}};
     }
 
@@ -47,11 +47,17 @@ struct LstmCell {
     ORTHO_HOST_DEVICE Backward<V> backward(const V* kept, const V* state, const V* gradient) const {
         const V one = V{} + 1;
         const V i = kept[0], f = kept[1], g = kept[2], o = kept[3];
-        const V t = Math::tanh(f * state[1] + i * g);
+        const V t = Math::tanh(next_c<Math>(i, f, g, state[1]));
         const V at_c = gradient[1] + gradient[0] * o * (one - t * t);
         return {{at_c * g * i * (one - i), at_c * state[1] * f * (one - f), at_c * i * (one - g * g),
                  gradient[0] * t * o * (one - o)},
                 {V{}, at_c * f}};
+    }
+
+private:
+    /** Which of the products is rounded with the sum is said, so that all copies of this have the same bits. */
+    template <class Math, class V> ORTHO_HOST_DEVICE static V next_c(V i, V f, V g, V c) {
+        return Math::multiply_add(f, c, i * g);
     }
 };
 
