@@ -175,7 +175,8 @@ struct World {
     // Of a chain.
     Problem problem, larger;
     std::vector<float> chain_weights, chain_input_weights, chain_bias, chain_inputs, larger_inputs, initial, arriving,
-        larger_arriving, states, larger_states, d_weights, d_input_weights, d_bias, d_inputs, d_initial;
+        larger_arriving, states, larger_states, final_states, final_gradients, d_weights, d_input_weights, d_bias,
+        d_inputs, d_initial;
     std::vector<double> filter;
 
     /** Everything that calls may write, byte for byte. */
@@ -184,8 +185,8 @@ struct World {
         const auto add = [&](const auto& values) {
             bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof values[0]);
         };
-        for (const auto* values : {&x, &y, &dw, &db, &dx, &other, &states, &larger_states, &d_weights, &d_input_weights,
-                                   &d_bias, &d_inputs, &d_initial})
+        for (const auto* values : {&x, &y, &dw, &db, &dx, &other, &states, &larger_states, &final_states, &d_weights,
+                                   &d_input_weights, &d_bias, &d_inputs, &d_initial})
             add(*values);
         add(permutation);
         add(filter);
@@ -221,6 +222,10 @@ struct World {
         d_bias.assign(chain_bias.size(), 1.5f);
         d_inputs.assign(larger_inputs.size(), 1.5f);
         d_initial.assign(initial.size(), 1.5f);
+        // Where they fit both problems.
+        const size_t state = larger.x0.size() == initial.size() ? initial.size() : 0;
+        final_states.assign(state, 0.5f);
+        final_gradients.assign(state, 0.25f);
         filter.assign(static_cast<size_t>(p.shape.units * p.shape.units), 0.5);
     }
     ortho_status create_chain() {
@@ -242,15 +247,15 @@ struct World {
                                    p.output_steps, training, own ? chain_weights.data() : nullptr,
                                    own ? data_or_null(chain_input_weights) : nullptr, own ? chain_bias.data() : nullptr,
                                    data_or_null(of_larger ? larger_inputs : chain_inputs), initial.data(),
-                                   (of_larger ? larger_states : states).data(), nullptr);
+                                   (of_larger ? larger_states : states).data(), data_or_null(final_states));
     }
     ortho_status backward(bool of_larger) {
         const bool own = prepared == nullptr;
         return ortho_chain_backward(
             chain, 1, own ? chain_weights.data() : nullptr, own ? data_or_null(chain_input_weights) : nullptr,
             own ? chain_bias.data() : nullptr, data_or_null(of_larger ? larger_inputs : chain_inputs),
-            (of_larger ? larger_arriving : arriving).data(), nullptr, d_weights.data(), data_or_null(d_input_weights),
-            d_bias.data(), data_or_null(d_inputs), d_initial.data());
+            (of_larger ? larger_arriving : arriving).data(), data_or_null(final_gradients), d_weights.data(),
+            data_or_null(d_input_weights), d_bias.data(), data_or_null(d_inputs), d_initial.data());
     }
 };
 
@@ -279,6 +284,12 @@ std::vector<std::pair<std::string, Problem>> problems() {
     add("recurrent cycle", {5, 3, 0, 24}, [](Problem& p) { p.filter = ORTHO_FILTER_CYCLE; });
     add("recurrent checkpoints", {9, 33, 2, 20}, [](Problem& p) { p.checkpoint_every = 2; });
     add("recurrent large", {400, 32, 1, 48}, [](Problem&) {});
+    add("GRU", {5, 40, 3, 24}, [](Problem& p) { p.cell = ORTHO_CELL_GRU; });
+    add("LSTM checkpoints", {9, 33, 2, 20}, [](Problem& p) {
+        p.cell = ORTHO_CELL_LSTM;
+        p.recurrent_bias = true;
+        p.checkpoint_every = 2;
+    });
     const auto layers = [](Problem& p) { p.model = ORTHO_FEEDFORWARD; };
     add("layers", {4, 9, 0, 20}, layers);
     add("layers with filters", {5, 9, 0, 20}, [&](Problem& p) {
@@ -462,9 +473,11 @@ std::vector<Operation> operations() {
         Operation operation{"ortho_chain_create", name, true, [](World& w) { return w.create_chain(); }, prepare};
         operation.after = train;
         all.push_back(operation);
-        operation = {"ortho_chain_filter", name, true,
-                     [](World& w) { return ortho_chain_filter(w.chain, 0, w.filter.data()); }, create};
-        all.push_back(operation);
+        if (p.cell == ORTHO_CELL_FILTER) {
+            operation = {"ortho_chain_filter", name, true,
+                         [](World& w) { return ortho_chain_filter(w.chain, 0, w.filter.data()); }, create};
+            all.push_back(operation);
+        }
         operation = {"ortho_chain_memory", name, false,
                      [](World& w) {
                          return ortho_chain_memory(w.chain, w.problem.recurrent() ? 7 : 0, 5, 1, &w.count, nullptr);
