@@ -40,10 +40,25 @@ template <class Num>
 template <class Num>
 void pack_rows(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t tile_units, int64_t tile_begin,
                int64_t tile_end, StorageOf<Num>* packed) {
+    using S = Simd<SumOf<Num>>;
     for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
         const int64_t first = tile * tile_units;
         const int64_t wide = units_in_tile<Num>(units, tile_units, tile);
-        pack_tile<Num>(a, units, columns, first, wide, wide, packed + first * columns);
+        StorageOf<Num>* out = packed + first * columns;
+        for (int64_t u = 0; u < wide; u += S::width) {
+            for (int64_t k = 0; k < columns; k += S::width) {
+                const int64_t count = columns - k < S::width ? columns - k : S::width;
+                typename S::vec block[S::width];
+#pragma GCC unroll 16
+                for (int i = 0; i < S::width; ++i) {
+                    const int64_t unit = first + u + i;
+                    block[i] = unit < units ? S::load_partial(a + unit * columns + k, count) : typename S::vec{};
+                }
+                transpose<SumOf<Num>>(block);
+                for (int64_t i = 0; i < count; ++i)
+                    S::store(out + (k + i) * wide + u, block[i]);
+            }
+        }
     }
 }
 
