@@ -66,13 +66,14 @@ internal static class QuickCheck
         [
             "--cell lstm --peer loop", "--cell lstm --filter cycle", "--filter cycle --peer manual", "--lengths --peer gru", "--peer lstmcell --cell lstm",
             "--stream --mode infer", "--stream --lengths", "--mode stream", "--cell lstms", "--filter haars", "--peer nobody",
+            "--processor-time --threads 1 2",
         ];
         foreach (string line in refused)
         {
             Require(CompareCommand.Create().Parse(line).Errors.Count > 0, $"compare {line} gave no error.");
         }
 
-        string[] accepted = ["", "--cell lstm --peer lstm --lengths", "--cell gru --stream --peer grucell", "--filter permutation --peer loop --stream"];
+        string[] accepted = ["", "--processor-time --threads 1", "--processor-time", "--cell lstm --peer lstm --lengths", "--cell gru --stream --peer grucell", "--filter permutation --peer loop --stream"];
         foreach (string line in accepted)
         {
             Require(CompareCommand.Create().Parse(line).Errors.Count == 0, $"compare {line} gave an error.");

@@ -110,6 +110,8 @@ internal sealed partial class ArgumentTests
         yield return Model("layers[0] has BiasOffset and BiasScale that", new RoaFnn(1, 1, new RoaFnnOptions { BiasOffset = 1e39 }));
         yield return Model("layers[0] has InputOffset and InputScale that", new RoaRnn(1, 1, new RoaRnnOptions { InputOffset = -1e39 }));
         yield return Model("layers[0] has BiasOffset and BiasScale that", new RoaFnn(1, 1, new RoaFnnOptions { BiasOffset = 1 + 1e-9, BiasScale = 1e-10 }));
+        yield return Model(
+            "layers[0] has BiasScale and ForgetBias that", new Lstm(1, 64, new LstmOptions { BiasScale = 1e36, ForgetBias = float.MaxValue }));
         yield return Call(() => s_model.Forward(null!), "", "inputs");
         yield return Call(() => s_model.Forward(s_tensor), "inputs has shape [2, 3];");
         yield return Call(() => s_model.Forward(s_wide), "inputs has element type Float64;");

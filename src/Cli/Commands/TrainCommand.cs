@@ -156,8 +156,8 @@ internal static class TrainCommand
         SettingOptions<TrainSettings> options, Option option, Func<TrainSettings, object?> value, params ModelChoice[] models) =>
         options.Require(
             option,
-            s => models.Contains(s.Model),
-            s => $"{option.Name} is {value(s) switch { null => "given", Enum choice => choice.ToString().ToLowerInvariant(), object other => other }} and --model is {s.Model.ToName()}",
+            s => s.Model is not { } model || models.Contains(model),
+            s => $"{option.Name} is {value(s) switch { null => "given", Enum choice => choice.ToString().ToLowerInvariant(), object other => other }} and --model is {s.Model!.Value.ToName()}",
             $"--model {string.Join(" or ", models.Select(model => model.ToName()))}");
 
     private static void RequireConvex(TrainSettings settings, double beta)

@@ -165,7 +165,9 @@ internal sealed record RunReport(
     public void RequireSettings(string folder, TrainSettings settings)
     {
         TrainSettings given = settings with { Threads = Settings.Threads, Data = Settings.Data };
-        JsonElement before = JsonSerializer.SerializeToElement(Settings, RunReportJson.Default.TrainSettings);
+        // Earlier versions named no model, or roa with a feedforward one.
+        TrainSettings earlier = Settings with { Model = Settings.Layers is null ? Settings.Model ?? ModelChoice.Roa : null };
+        JsonElement before = JsonSerializer.SerializeToElement(earlier, RunReportJson.Default.TrainSettings);
         JsonElement now = JsonSerializer.SerializeToElement(given, RunReportJson.Default.TrainSettings);
         foreach (JsonProperty setting in before.EnumerateObject())
         {

@@ -87,6 +87,7 @@ internal static class TaskDefaults
 
     public static readonly TrainSettings MnistImages = new()
     {
+        Model = null,
         Layers = 100,
         Hidden = 64,
         Alpha = 1,
@@ -109,7 +110,7 @@ internal static class TaskDefaults
     };
 
     /// <summary>
-    /// The settings of a task with a model: batch, epochs, clipping and regularization are those of roa, initial values those of PyTorch.
+    /// The settings of a task with a model: batch, epochs, clipping and regularization are those of roa, weights start as PyTorch's.
     /// </summary>
     /// <param name="task">Name of the task.</param>
     /// <param name="settings">Those of roa.</param>
@@ -151,9 +152,9 @@ internal static class TaskDefaults
             ForgetBias = model == ModelChoice.Lstm ? 1 : null,
             WeightScale = 1,
             InputScale = 1,
-            InputOffset = 0,
+            InputOffset = null,
             BiasScale = 1,
-            BiasOffset = 0,
+            BiasOffset = null,
             WeightRate = 1,
             ReadoutScale = 1,
             ReadoutRate = 1,

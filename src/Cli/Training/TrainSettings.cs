@@ -8,8 +8,8 @@ internal sealed record TrainSettings
     /// <summary>adding: length of a sequence; copy: delay; pixel tasks: null, the images tell.</summary>
     public int? Length { get; init; }
 
-    /// <summary>The recurrent model; <see cref="ModelChoice.Roa"/> where the model is feedforward.</summary>
-    public ModelChoice Model { get; init; }
+    /// <summary>The recurrent model; null where the model is feedforward.</summary>
+    public ModelChoice? Model { get; init; } = ModelChoice.Roa;
 
     /// <summary>Layers L of a feedforward chain; null: the model is recurrent.</summary>
     public int? Layers { get; init; }
@@ -40,8 +40,8 @@ internal sealed record TrainSettings
     /// <summary>s of V ~ U(-s, s), in other models than roa U(-s, s) / sqrt(N); of the dense input layer of a feedforward model ~ U(-s, s) / sqrt(inputs).</summary>
     public required double InputScale { get; init; }
 
-    /// <summary>Added to every element of V at the start; 0 with other models than roa.</summary>
-    public double InputOffset { get; init; }
+    /// <summary>Added to every element of V at the start, of roa; null with other models.</summary>
+    public double? InputOffset { get; init; } = 0;
 
     /// <summary>Standard deviation of the normal noise added to the inputs in training.</summary>
     public double InputNoise { get; init; }
@@ -49,8 +49,8 @@ internal sealed record TrainSettings
     /// <summary>s of b ~ U(-s, s); in other models than roa U(-s, s) / sqrt(N).</summary>
     public required double BiasScale { get; init; }
 
-    /// <summary>Added to every element of b at the start; 0 with other models than roa.</summary>
-    public double BiasOffset { get; init; }
+    /// <summary>Added to every element of b at the start, of roa; null with other models.</summary>
+    public double? BiasOffset { get; init; } = 0;
 
     /// <summary>Factor of the learning rate for W.</summary>
     public double WeightRate { get; init; } = 1;

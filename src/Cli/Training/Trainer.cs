@@ -379,7 +379,7 @@ internal sealed class Trainer : IDisposable
             Activation = _settings.Activation!.Value.ToActivation(),
             WeightScale = _settings.WeightScale,
             BiasScale = _settings.BiasScale,
-            BiasOffset = _settings.BiasOffset,
+            BiasOffset = _settings.BiasOffset ?? 0,
             WeightLearningRateScale = _settings.WeightRate,
             BiasLearningRateScale = _settings.BiasRate,
             Checkpointing = KeptStates,
@@ -418,7 +418,7 @@ internal sealed class Trainer : IDisposable
         WeightLearningRateScale = _settings.WeightRate,
         InputLearningRateScale = _settings.InputRate,
         BiasLearningRateScale = _settings.BiasRate,
-        Checkpointing = KeptStates ?? Checkpointing.None,
+        Checkpointing = KeptStates,
     };
 
     private RoaRnn CreateRoa(Dataset data, SequenceOutput output) =>
@@ -431,9 +431,9 @@ internal sealed class Trainer : IDisposable
             Output = output,
             WeightScale = _settings.WeightScale,
             InputScale = _settings.InputScale,
-            InputOffset = _settings.InputOffset,
+            InputOffset = _settings.InputOffset ?? 0,
             BiasScale = _settings.BiasScale,
-            BiasOffset = _settings.BiasOffset,
+            BiasOffset = _settings.BiasOffset ?? 0,
             WeightLearningRateScale = _settings.WeightRate,
             InputLearningRateScale = _settings.InputRate,
             BiasLearningRateScale = _settings.BiasRate,
@@ -510,7 +510,7 @@ internal sealed class Trainer : IDisposable
     {
         // Before the first update neither the learning rate nor the clipping has done anything.
         string remedy = updates == 0
-            ? $"the initial model is beyond float32: a smaller {(_settings.Model == ModelChoice.Roa ? "--alpha, --beta, " : "")}--weight-scale or --input-scale may help"
+            ? $"the initial model is beyond float32: a smaller {(_settings.Model is null or ModelChoice.Roa ? "--alpha, --beta, " : "")}--weight-scale or --input-scale may help"
             : _settings.Clip > 0 ? "a lower --lr or --clip may help" : "a lower --lr may help, or --clip, which is off";
         string saved = _savedSteps > 0 ? Texts.Format($"the run is saved as it was after step {_savedSteps}") : "nothing is saved";
         return CliException.Failure($"training diverged {when} ({exception.Message.TrimEnd('.')}); {saved}; {remedy}");

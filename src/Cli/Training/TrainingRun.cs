@@ -147,7 +147,7 @@ internal static class TrainingRun
     }
 
     private static string Describe(TrainingTask task, TrainSettings settings, Trainer trainer, Device device) => Texts.Format(
-        $"{task.Describe(settings)}: {settings.Model.ToName()}, {settings.Hidden} units, ") + Texts.Format(settings.Model switch
+        $"{task.Describe(settings)}: {(settings.Model is { } model ? $"{model.ToName()}, " : "")}{settings.Hidden} units, ") + Texts.Format(settings.Model switch
         {
             ModelChoice.Elman => $"{settings.Activation!.Value.ToName()}, ",
             ModelChoice.Gru => $"",

@@ -49,6 +49,13 @@ public sealed class LinearizedChain
             throw new ArgumentException($"{nameof(layer)} has {layer.HiddenSize} units; it must have at most {most} here.", nameof(layer));
         }
 
+        // A feedforward chain reads its weights layer by layer, a recurrent one at once.
+        if (layer is RecurrentLayer && layer.Parameters.FirstOrDefault(parameter => parameter.Value.Count > Array.MaxLength) is { } large)
+        {
+            throw new ArgumentException(
+                $"{nameof(layer)} has {large.Value.Count} numbers in {large.Name}; it must have at most {Array.MaxLength} here.", nameof(layer));
+        }
+
         long mostSteps = Array.MaxLength / LinearizedSteps.NumbersOfStep(layer);
         if (steps > mostSteps)
         {
@@ -123,7 +130,7 @@ public sealed class LinearizedChain
     /// <param name="initialState">x_0, <c>[N]</c>, or h and c of an <see cref="Lstm"/>, <c>[2 N]</c>; finite; empty: zeros.</param>
     /// <param name="cancellationToken">Ends this call, and any later one that goes through the steps of the chain.</param>
     /// <exception cref="ArgumentException">
-    /// An argument has another size, or M × M numbers, or those that are kept for each step, do not fit into an array.
+    /// An argument has another size, or M × M numbers, those of a parameter, or those that are kept for each step, do not fit into an array.
     /// </exception>
     /// <exception cref="NotFiniteNumberException">An element of an argument is NaN or infinite.</exception>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
@@ -275,10 +282,11 @@ public sealed class LinearizedChain
     /// ‖OᵀO - I‖ (Frobenius) of the filter, of the first layer's where each has its own, as the model's element type holds it. Training
     /// never changes a filter, so it is rounding alone.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The layer has gates and no filter.</exception>
+    /// <exception cref="InvalidOperationException">The layer has no filter: it is an <see cref="Elman"/>, <see cref="Gru"/> or <see cref="Lstm"/>.</exception>
     public double GetFilterDrift()
     {
-        if (_layer.Filters is null)
+        // The steps of an Elman layer have an identity, which its α of 0 leaves out.
+        if (_layer is not (RoaRnn or RoaFnn))
         {
             throw new InvalidOperationException($"A {_layer.GetType().Name} has no filter.");
         }

@@ -112,6 +112,9 @@ public abstract class Layer
     /// <summary>Runs the layer; the output is owned by the layer and changes with the next call.</summary>
     internal abstract Tensor Forward(Tensor inputs, bool training);
 
+    /// <summary>Forgets what only a backward pass gives, before the next one begins.</summary>
+    internal virtual void BeginBackward() { }
+
     /// <summary>Backpropagates through the last forward pass.</summary>
     /// <param name="inputs">The inputs of that pass.</param>
     /// <param name="outputGradient">Gradient at its output.</param>

@@ -60,8 +60,8 @@ public sealed class Lstm : RecurrentLayer
     }
 
     /// <summary>
-    /// Gradient at the initial cell state of the latest backward pass, <c>[B, N]</c>; null where that started from zeros or failed, and before the
-    /// first one. Belongs to the layer and changes with the next backward pass.
+    /// Gradient at the initial cell state of the latest backward pass, <c>[B, N]</c>; null where that started from zeros, was refused or failed,
+    /// and before the first one. Belongs to the layer and changes with the next backward pass, which overwrites it, also where it accumulates.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Tensor? InitialCellStateGradient => GradientOf(Carried[Cell]);
@@ -69,7 +69,7 @@ public sealed class Lstm : RecurrentLayer
     /// <summary>The cell state c after the last step of the latest forward pass, <c>[B, N]</c>; null before the first pass.</summary>
     /// <remarks>The first read after a pass copies it into a new tensor, which is the caller's: no later pass or read changes it, and it outlives the model.</remarks>
     /// <exception cref="InvalidOperationException">The latest forward pass failed, or another thread is using the model.</exception>
-    /// <exception cref="ObjectDisposedException">The model was disposed, or the output of the pass was.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Tensor? FinalCellState => FinalOf(Cell);
 
     internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(

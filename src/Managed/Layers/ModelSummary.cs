@@ -8,12 +8,12 @@ namespace OrthoNative;
 /// <param name="Description">Kind and sizes.</param>
 /// <param name="Parameters">Number of parameters.</param>
 /// <param name="ActivationBytes">Bytes for states, outputs and the gradient at the inputs.</param>
-/// <param name="SumBytes">Bytes for sums of gradients over samples, of which a filter chain keeps several apart.</param>
+/// <param name="SumBytes">Bytes for sums of gradients over samples, of which a chain layer keeps several apart.</param>
 public sealed record LayerSummary(string Name, string Description, long Parameters, long ActivationBytes, long SumBytes);
 
 /// <summary>The parameters of a model, and the memory in bytes that training it takes. Prints as a table.</summary>
 /// <remarks>
-/// Not counted: packed weights, which do not grow with depth, sums of gradients of other layers than filter chains, the batch itself, and filters,
+/// Not counted: packed weights, which do not grow with depth, sums of gradients of other layers than chain layers, the batch itself, and filters,
 /// of which a GPU keeps one for each layer with <see cref="RoaFnnOptions.FilterPerLayer"/>.
 /// </remarks>
 public sealed class ModelSummary

@@ -54,7 +54,7 @@ internal sealed record ParameterDefinition(string Name, long[] Shape, double Lea
 internal sealed record BiasOffset(double Value, long Start, long Count, string Option)
 {
     /// <summary>Adds it.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The element type cannot hold the number.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The element type cannot hold the number or a sum.</exception>
     public void AddTo<T>(Tensor values) where T : unmanaged, INumber<T>
     {
         Check.Finite(Value, values.DType);
@@ -63,6 +63,7 @@ internal sealed record BiasOffset(double Value, long Start, long Count, string O
         foreach (ref T element in elements.AsSpan())
         {
             element += T.CreateChecked(Value);
+            Check.Finite(double.CreateChecked(element), values.DType, nameof(values));
         }
 
         values.CopyFrom<T>(Start, elements);

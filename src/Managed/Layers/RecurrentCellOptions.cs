@@ -1,6 +1,9 @@
 namespace OrthoNative;
 
-/// <summary>Options that <see cref="Elman"/>, <see cref="Gru"/> and <see cref="Lstm"/> share. Initial values are PyTorch's by default.</summary>
+/// <summary>Options that <see cref="Elman"/>, <see cref="Gru"/> and <see cref="Lstm"/> share.</summary>
+/// <remarks>
+/// By default, weights start as PyTorch's. The one bias of <see cref="Elman"/> replaces two of PyTorch; <see cref="Lstm"/> adds a forget bias of 1.
+/// </remarks>
 public abstract record RecurrentCellOptions
 {
     private protected RecurrentCellOptions() { }
@@ -14,7 +17,7 @@ public abstract record RecurrentCellOptions
     /// <summary>s, not negative: V starts uniform in ± s / √N. Default 1.</summary>
     public double InputScale { get; init; } = 1;
 
-    /// <summary>s, not negative: b starts uniform in ± s / √N. Default 1.</summary>
+    /// <summary>s, not negative: all biases start uniform in ± s / √N. Default 1.</summary>
     public double BiasScale { get; init; } = 1;
 
     /// <summary>Factor of the learning rate of W, not negative. Default 1.</summary>
@@ -23,11 +26,11 @@ public abstract record RecurrentCellOptions
     /// <summary>Factor of the learning rate of V, not negative. Default 1.</summary>
     public double InputLearningRateScale { get; init; } = 1;
 
-    /// <summary>Factor of the learning rate of b, not negative. Default 1.</summary>
+    /// <summary>Factor of the learning rate of all biases, not negative. Default 1.</summary>
     public double BiasLearningRateScale { get; init; } = 1;
 
-    /// <summary>Which states are kept for the backward pass. Default: all.</summary>
-    public Checkpointing Checkpointing { get; init; }
+    /// <summary>Which states are kept for the backward pass. Null, the default: all.</summary>
+    public Checkpointing? Checkpointing { get; init; }
 
     /// <summary>Refuses values that are out of range.</summary>
     /// <param name="options">Those of a layer.</param>

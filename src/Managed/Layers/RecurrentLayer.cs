@@ -50,8 +50,8 @@ public abstract unsafe class RecurrentLayer : ChainLayer
     }
 
     /// <summary>
-    /// Gradient at the initial state of the latest backward pass, <c>[B, N]</c>; null where that started from zeros or failed, and before the first
-    /// one. Belongs to the layer and changes with the next backward pass.
+    /// Gradient at the initial state of the latest backward pass, <c>[B, N]</c>; null where that started from zeros, was refused or failed, and
+    /// before the first one. Belongs to the layer and changes with the next backward pass, which overwrites it, also where it accumulates.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Tensor? InitialStateGradient => GradientOf(_carried[0]);
@@ -153,13 +153,20 @@ public abstract unsafe class RecurrentLayer : ChainLayer
         return outputs;
     }
 
+    internal override void BeginBackward()
+    {
+        foreach (CarriedState state in _carried)
+        {
+            state.HasGradient = false;
+        }
+    }
+
     internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
     {
         long batch = inputs.Shape[1];
         bool wanted = false;
         foreach (CarriedState state in _carried)
         {
-            state.HasGradient = false;
             wanted |= state.StartedFromInitial;
         }
 

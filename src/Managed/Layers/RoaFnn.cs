@@ -51,9 +51,6 @@ public sealed unsafe class RoaFnn : ChainLayer
     /// <summary>The nonlinearity φ.</summary>
     public Activation Activation => _options.Activation;
 
-    /// <summary>Tells whether each layer has an orthogonal matrix of its own.</summary>
-    internal bool FiltersPerLayer => _options.FilterPerLayer;
-
     /// <inheritdoc/>
     public override long InputSize => HiddenSize;
 

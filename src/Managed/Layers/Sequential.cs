@@ -152,7 +152,7 @@ public sealed unsafe class Sequential : IDisposable
 
     /// <summary>Gradient at the inputs after <see cref="Backward"/>, shaped as they were. Changes with the next backward pass.</summary>
     /// <exception cref="InvalidOperationException">
-    /// The model was made without <see cref="SequentialOptions.ComputeInputGradient"/>, there was no backward pass yet, or the last one failed.
+    /// The model was made without <see cref="SequentialOptions.ComputeInputGradient"/>, there was no backward pass yet, or the last one was refused or failed.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Tensor InputGradient
@@ -161,7 +161,7 @@ public sealed unsafe class Sequential : IDisposable
         {
             ThrowIfDisposed();
             return _inputGradient ?? throw new InvalidOperationException(_computeInputGradient
-                ? "There was no backward pass yet, or the last one failed."
+                ? "There was no backward pass yet, or the last one was refused or failed."
                 : $"The model was made without {nameof(SequentialOptions)}.{nameof(SequentialOptions.ComputeInputGradient)}.");
         }
     }
@@ -244,7 +244,7 @@ public sealed unsafe class Sequential : IDisposable
 
     /// <summary>Backpropagates through the last forward pass, once for each.</summary>
     /// <param name="outputGradient">Gradient at the output, shaped as it was; a loss's <c>Gradient</c>.</param>
-    /// <param name="accumulate">True: add to <see cref="GradientData"/>; false, the default: overwrite it.</param>
+    /// <param name="accumulate">True: add to <see cref="GradientData"/>; false, the default: overwrite it. All other gradients are overwritten.</param>
     /// <exception cref="ArgumentException">
     /// Shape, element type or device of <paramref name="outputGradient"/> do not match, or the inputs have another shape by now.
     /// </exception>
@@ -262,6 +262,14 @@ public sealed unsafe class Sequential : IDisposable
     public void Backward(Tensor outputGradient, bool accumulate = false)
     {
         using Use use = BeginUse();
+
+        // Whatever happens now, no gradient of an earlier pass may be taken for one of this.
+        _inputGradient = null;
+        foreach (Layer layer in _layers)
+        {
+            layer.BeginBackward();
+        }
+
         ArgumentNullException.ThrowIfNull(outputGradient);
         if (!_awaitsBackward)
         {
@@ -298,7 +306,6 @@ public sealed unsafe class Sequential : IDisposable
             throw Changed($"{nameof(ParameterData)}, the parameters,");
         }
 
-        _inputGradient = null;
         Tensor gradient = outputGradient;
         for (int i = _layers.Length - 1; i >= 0; i--)
         {
@@ -370,8 +377,8 @@ public sealed unsafe class Sequential : IDisposable
     public void ClipGradients(double maximumNorm) => ClipGradients(maximumNorm, null);
 
     /// <summary>
-    /// Saves all parameters by name, and in the file's metadata the state needed to interpret them: kind and seed of filters, α, β and φ, and
-    /// with which random numbers a <see cref="GaussianNoise"/> or a <see cref="Dropout"/> continues. The file appears, or replaces an older
+    /// Saves all parameters by name, and in the file's metadata the state needed to interpret them: kind of cell, kind and seed of filters, α, β and φ,
+    /// and with which random numbers a <see cref="GaussianNoise"/> or a <see cref="Dropout"/> continues. The file appears, or replaces an older
     /// one, once it is written whole.
     /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
@@ -402,7 +409,7 @@ public sealed unsafe class Sequential : IDisposable
     /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     /// <exception cref="InvalidDataException">
     /// The file is damaged, its tensors are not those of this model by name, shape and element type, they were saved by a model
-    /// with another kind of filter, α, β or φ, or it tells this of some layers only, or of layers that are not in the model.
+    /// with another kind of cell or filter, α, β or φ, or it tells this of some layers only, or of layers that are not in the model.
     /// </exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory for filters of another seed.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using OrthoNative.Benchmarks.Models;
 using OrthoNative.Libtorch;
 using Spectre.Console;
@@ -77,6 +78,13 @@ internal static class CompareCommand
             if (Chosen<FilterKind>(result.GetValue(filter)) != FilterKind.Haar && Chosen<CellKind>(result.GetValue(cell)) != CellKind.Roa)
             {
                 result.AddError($"--filter is {result.GetValue(filter)}; with --cell {result.GetValue(cell)} it must be left out.");
+            }
+
+            // Read as text: a value that is no number is refused later, by its option.
+            if (result.GetValue(processorTime) && result.GetResult(threads) is { Implicit: false } given
+                && given.Tokens.Any(token => int.TryParse(token.Value, CultureInfo.InvariantCulture, out int count) && count > 1))
+            {
+                result.AddError("--processor-time is given and --threads is above 1; it must be 1.");
             }
 
             // Sizes have no values yet where they are the usual ones, and no peer depends on them.

@@ -13,7 +13,7 @@ internal sealed class ModelTests
         ["train", "copy", "--length", "10", "--hidden", "32", "--batch", "8", "--test-samples", "50"];
 
     /// <summary>Settings that roa alone has.</summary>
-    private static readonly string[] s_filterSettings = ["alpha", "beta", "filter"];
+    private static readonly string[] s_filterSettings = ["alpha", "beta", "filter", "inputOffset", "biasOffset"];
 
     [TestCase("", "roa, 32 units, haar filter, tanh, alpha 1, beta 0.005, 1,706 parameters", "rnn", 1)]
     [TestCase("--model roa", "roa, 32 units, haar filter, tanh, alpha 1, beta 0.005, 1,706 parameters", "rnn", 1)]

@@ -806,6 +806,8 @@ internal sealed class TrainTests
         Assert.That(SafeTensors.Load(folder.File("run/model.safetensors"), Device.Default)["readout.weight"].Shape.ToArray(), Is.EqualTo((long[])[classes, 8]));
         using JsonDocument run = Read(folder.File("run"));
         Assert.That(run.RootElement.GetProperty("result").GetProperty("baseline").GetDouble(), Is.EqualTo(1.0 / (classes / 2)));
+        Assert.That(result.Output, Does.Contain(": 8 units, permutation filter, "), "no name of a recurrent model");
+        Assert.That(run.RootElement.GetProperty("settings").GetProperty("model").ValueKind, Is.EqualTo(JsonValueKind.Null));
     }
 
     [TestCase("", 1, 0.15625)]

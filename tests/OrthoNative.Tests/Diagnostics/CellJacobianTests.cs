@@ -143,6 +143,10 @@ internal sealed class CellJacobianTests
         Assert.That(norms, Has.Length.EqualTo(4));
         Assert.That(norms, Is.EqualTo(expected).Within(1e-6 * expected.Max()));
         Assert.That(() => chain.GetFilterDrift(), Throws.InvalidOperationException.With.Message.Contains("Lstm has no filter"));
+        var elman = new Elman(Inputs, Units);
+        using Sequential other = Model(elman);
+        Assert.That(
+            () => LinearizedChain.Of(elman, new double[Inputs]).GetFilterDrift(), Throws.InvalidOperationException.With.Message.Contains("Elman has no filter"));
         Assert.That(
             () => LinearizedChain.Of(layer, new double[Inputs], new double[Units]),
             Throws.ArgumentException.With.Message.Contains("initialState has 7 elements; it must have 14"));

@@ -176,7 +176,6 @@ internal sealed class GoldenTests(DeviceKind kind) : DeviceTests(kind)
         var golden = Golden.LoadSequences(name);
         (long t, long b, long d, long n) = (golden.Size("T"), golden.Size("B"), golden.Size("D"), golden.Size("N"));
         string cell = golden.Text("model") == "lstm" ? nameof(Lstm) : nameof(Gru);
-        Cells.RequireOn(Device, cell);
         RecurrentLayer layer = Cells.Create(cell, d, n, SequenceOutput.All);
         using var model = new Sequential(Device, new SequentialOptions { DType = dtype, ComputeInputGradient = true }, layer);
         GoldenCell given = GoldenCell.Of(golden);

@@ -168,6 +168,37 @@ internal sealed class SequentialTests
     }
 
     [Test]
+    public void A_backward_pass_that_is_refused_or_fails_leaves_no_gradient_of_an_earlier_one()
+    {
+        var lstm = new Lstm(2, 5);
+        using var model = new Sequential(Device.Default, new SequentialOptions { ComputeInputGradient = true }, lstm, new RoaFnn(5, 2));
+        using var inputs = new Tensor(Device.Default, DType.Float32, 3, 2, 2);
+        using var state = new Tensor(Device.Default, DType.Float32, 2, 5);
+        using var cotangent = new Tensor(Device.Default, DType.Float32, 2, 5);
+        using var other = new Tensor(Device.Default, DType.Float32, 2, 4);
+        using var bad = new Tensor(Device.Default, DType.Float32, 2, 5);
+        bad.Fill(double.NaN);
+        (lstm.InitialState, lstm.InitialCellState) = (state, state);
+
+        foreach ((Tensor gradient, Type exception) in ((Tensor, Type)[])
+            [(other, typeof(ArgumentException)), (bad, typeof(NotFiniteNumberException)), (null!, typeof(ArgumentNullException))])
+        {
+            model.Forward(inputs);
+            model.Backward(cotangent);
+            Assert.That(lstm.InitialStateGradient, Is.Not.Null);
+            Assert.That(lstm.InitialCellStateGradient, Is.Not.Null);
+            Assert.That(() => model.InputGradient, Throws.Nothing);
+
+            model.Forward(inputs);
+            Assert.That(() => model.Backward(gradient), Throws.TypeOf(exception));
+
+            Assert.That(lstm.InitialStateGradient, Is.Null, exception.Name);
+            Assert.That(lstm.InitialCellStateGradient, Is.Null, exception.Name);
+            Assert.That(() => model.InputGradient, Throws.InvalidOperationException, exception.Name);
+        }
+    }
+
+    [Test]
     public void A_given_filter_is_the_one_that_is_used()
     {
         double[,] matrix = { { 0, -1 }, { 1, 0 } };
@@ -243,8 +274,11 @@ internal sealed class SequentialTests
     [Test]
     public void Training_steps_allocate_nothing_also_with_a_smaller_batch()
     {
+        var lstm = new Lstm(16, 8, new LstmOptions { Output = SequenceOutput.All });
         using var model = new Sequential(
-            Device.Default, 7, new RoaRnn(2, 16, new RoaRnnOptions { Output = SequenceOutput.All }), new Dense(16, 8), new RoaFnn(8, 3), new Dense(8, 4));
+            Device.Default, 7, new RoaRnn(2, 16, new RoaRnnOptions { Output = SequenceOutput.All }), lstm, new RoaFnn(8, 3), new Dense(8, 4));
+        using var largeState = new Tensor(Device.Default, DType.Float32, 6, 8);
+        using var smallState = new Tensor(Device.Default, DType.Float32, 3, 8);
         using var loss = new CrossEntropyLoss();
         using var error = new MeanSquaredErrorLoss();
         using var adam = new AdamW(model) { Schedule = new WarmupSchedule(3, new CosineSchedule(1e-3, 10)) };
@@ -266,16 +300,20 @@ internal sealed class SequentialTests
         {
             for (int i = 0; i < 3; i++)
             {
+                lstm.InitialState = largeState;
                 loss.Forward(model.Forward(large), classes);
                 model.Backward(loss.Gradient);
                 model.ClipGradientNorm(1);
                 adam.Step();
+                (lstm.InitialState, lstm.InitialCellState) = (smallState, smallState);
                 loss.Forward(model.Forward(small), classes.AsSpan(0, 12));
                 model.Backward(loss.Gradient);
                 adam.Step();
+                (lstm.InitialState, lstm.InitialCellState) = (null, largeState);
                 error.Forward(model.Forward(large), largeTargets);
                 model.Backward(error.Gradient);
                 sgd.Step();
+                lstm.InitialCellState = null;
                 error.Forward(model.Forward(small), smallTargets);
                 model.Backward(error.Gradient, accumulate: true);
                 sgd.Step();

@@ -15,17 +15,4 @@ internal static class Cells
             _ => new Lstm(inputs, units, new LstmOptions { Output = output, Checkpointing = checkpointing, RecurrentBias = two }),
         };
     }
-
-    /// <summary>Ignores the running test where a device has no such cells.</summary>
-    public static void RequireOn(Device device, string cell)
-    {
-        try
-        {
-            using var model = new Sequential(device, 1, Create(cell, 1, 1));
-        }
-        catch (NotSupportedException exception)
-        {
-            Assert.Ignore(exception.Message);
-        }
-    }
 }

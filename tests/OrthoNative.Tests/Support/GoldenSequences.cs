@@ -113,7 +113,6 @@ internal sealed unsafe class GoldenSequences : IDisposable
         };
         if (cell.Kind != ortho_cell.ORTHO_CELL_FILTER)
         {
-            Cells.RequireOn(_device, cell.Kind == ortho_cell.ORTHO_CELL_GRU ? nameof(Gru) : nameof(Lstm));
             return ChainHandle.Create(_device.Handle, options, "golden", "");
         }
 

@@ -15,8 +15,10 @@ template <class Num>
     return left < tile_units ? left : tile_units;
 }
 
-/** `wide` rows of A [units, columns] from `first` on, transposed: out[k][row], `stride` elements from one k to the
- * next. */
+/**
+ * `wide` rows of A [units, columns] from `first` on, transposed: out[k][row], `stride` elements from one k to the next.
+ * pack_rows() does the same in a loop of its own: with a stride beside the width, GCC's code takes 3 % longer.
+ */
 template <class Num>
 [[gnu::always_inline]] inline void pack_tile(const StateOf<Num>* a, int64_t units, int64_t columns, int64_t first,
                                              int64_t wide, int64_t stride, StorageOf<Num>* out) {
