@@ -23,56 +23,10 @@ namespace {
 struct Kind {
     const char* name;
     ortho_cell cell;
-    int64_t gates;
     int64_t multiply_adds; // a sample and step, over N^2
 };
 
-constexpr Kind kinds[] = {
-    {"filter", ORTHO_CELL_FILTER, 1, 5}, {"GRU", ORTHO_CELL_GRU, 3, 9}, {"LSTM", ORTHO_CELL_LSTM, 4, 12}};
-
-struct Shape {
-    int64_t units;
-    int64_t batch;
-    int64_t steps;
-};
-
-/** A chain, its parameters and data. */
-class Trained {
-public:
-    Trained(ortho_device* device, const Kind& kind, const Shape& shape)
-        : shape_(shape), w_(normal(1, 0.05, kind.gates * shape.units * shape.units)),
-          v_(normal(2, 1, kind.gates * shape.units)), b_(normal(3, 0.1, kind.gates * shape.units)),
-          u_(normal(4, 1, shape.steps * shape.batch)), arriving_(normal(5, 1, shape.batch * shape.units)),
-          dw_(w_.size()), dv_(v_.size()), db_(b_.size()), last_(arriving_.size()) {
-        const double alpha = 1, beta = 0.05;
-        ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
-        options.hidden_size = shape.units;
-        options.input_size = 1;
-        options.cell = kind.cell;
-        if (kind.cell == ORTHO_CELL_FILTER) {
-            options.alpha = &alpha;
-            options.beta = &beta;
-            options.alpha_count = options.beta_count = 1;
-        }
-        require(ortho_chain_create(&chain_, device, &options));
-    }
-    ~Trained() { ortho_chain_free(chain_); }
-    Trained(const Trained&) = delete;
-    Trained& operator=(const Trained&) = delete;
-
-    void step() {
-        require(ortho_chain_forward(chain_, shape_.steps, shape_.batch, nullptr, nullptr, 1, 1, w_.data(), v_.data(),
-                                    b_.data(), u_.data(), nullptr, last_.data(), nullptr));
-        require(ortho_chain_backward(chain_, 0, w_.data(), v_.data(), b_.data(), u_.data(), arriving_.data(), nullptr,
-                                     dw_.data(), dv_.data(), db_.data(), nullptr, nullptr));
-    }
-
-private:
-    const Shape shape_;
-    const std::vector<float> w_, v_, b_, u_, arriving_;
-    std::vector<float> dw_, dv_, db_, last_;
-    ortho_chain* chain_ = nullptr;
-};
+constexpr Kind kinds[] = {{"filter", ORTHO_CELL_FILTER, 5}, {"GRU", ORTHO_CELL_GRU, 9}, {"LSTM", ORTHO_CELL_LSTM, 12}};
 
 void compare(ortho_device* device, const Shape& shape, const Options& options) {
     constexpr size_t count = std::size(kinds);
@@ -81,10 +35,10 @@ void compare(ortho_device* device, const Shape& shape, const Options& options) {
         double taken[count];
         for (size_t k = 0; k < count; ++k) {
             const size_t kind = (k + static_cast<size_t>(turn + 1)) % count;
-            Trained trained(device, kinds[kind], shape);
-            trained.step();
+            TimedChain chain(device, kinds[kind].cell, ORTHO_FILTER_HAAR, shape);
+            chain.training_step();
             const double peak = multiply_adds_per_nanosecond();
-            taken[kind] = nanoseconds([&] { trained.step(); });
+            taken[kind] = nanoseconds([&] { chain.training_step(); });
             const double done =
                 static_cast<double>(kinds[kind].multiply_adds * shape.units * shape.units * shape.batch * shape.steps);
             if (turn < 0)

@@ -18,60 +18,25 @@ using namespace ortho::bench;
 
 namespace {
 
-struct Shape {
-    int64_t units;
-    int64_t batch;
-    int64_t steps;
-};
-
-/** A recurrent chain with one of the filters. */
-class Pass {
-public:
-    Pass(ortho_device* device, ortho_filter_kind filter, const Shape& shape)
-        : shape_(shape), w_(normal(1, 0.05, shape.units * shape.units)), v_(normal(2, 1, shape.units)),
-          b_(normal(3, 0.1, shape.units)), u_(normal(4, 1, shape.steps * shape.batch)),
-          arriving_(normal(5, 1, shape.batch * shape.units)), dw_(w_.size()), dv_(v_.size()), db_(b_.size()),
-          last_(arriving_.size()) {
-        const double alpha = 1, beta = 0.05;
-        ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
-        options.filter = filter;
-        options.hidden_size = shape.units;
-        options.input_size = 1;
-        options.alpha = &alpha;
-        options.beta = &beta;
-        options.alpha_count = options.beta_count = 1;
-        require(ortho_chain_create(&chain_, device, &options));
-    }
-    ~Pass() { ortho_chain_free(chain_); }
-    Pass(const Pass&) = delete;
-    Pass& operator=(const Pass&) = delete;
-
-    void run(bool training) {
-        require(ortho_chain_forward(chain_, shape_.steps, shape_.batch, nullptr, nullptr, 1, training ? 1 : 0,
-                                    w_.data(), v_.data(), b_.data(), u_.data(), nullptr, last_.data(), nullptr));
-        if (training)
-            require(ortho_chain_backward(chain_, 0, w_.data(), v_.data(), b_.data(), u_.data(), arriving_.data(),
-                                         nullptr, dw_.data(), dv_.data(), db_.data(), nullptr, nullptr));
-    }
-
-private:
-    Shape shape_;
-    std::vector<float> w_, v_, b_, u_, arriving_, dw_, dv_, db_, last_;
-    ortho_chain* chain_ = nullptr;
-};
-
 void compare(ortho_device* device, const Shape& shape, bool training, int pairs, bool markdown) {
-    Pass haar(device, ORTHO_FILTER_HAAR, shape), permutation(device, ORTHO_FILTER_PERMUTATION, shape),
-        cycle(device, ORTHO_FILTER_CYCLE, shape);
-    Pass* const passes[3] = {&haar, &permutation, &cycle};
+    TimedChain haar(device, ORTHO_CELL_FILTER, ORTHO_FILTER_HAAR, shape),
+        permutation(device, ORTHO_CELL_FILTER, ORTHO_FILTER_PERMUTATION, shape),
+        cycle(device, ORTHO_CELL_FILTER, ORTHO_FILTER_CYCLE, shape);
+    TimedChain* const chains[3] = {&haar, &permutation, &cycle};
+    const auto pass = [&](TimedChain& chain) {
+        if (training)
+            chain.training_step();
+        else
+            chain.forward(false);
+    };
     std::vector<double> times[3], ratios[3];
-    for (Pass* pass : passes)
-        pass->run(training);
+    for (TimedChain* chain : chains)
+        pass(*chain);
     for (int pair = 0; pair < pairs; ++pair) {
         double taken[3];
         for (int turn = 0; turn < 3; ++turn) {
             const int which = (turn + pair) % 3;
-            taken[which] = nanoseconds([&] { passes[which]->run(training); }) / 1e6;
+            taken[which] = nanoseconds([&] { pass(*chains[which]); }) / 1e6;
         }
         for (int which = 0; which < 3; ++which) {
             times[which].push_back(taken[which]);

@@ -21,47 +21,23 @@ using namespace ortho::bench;
 
 namespace {
 
-struct Shape {
-    int64_t units;
-    int64_t batch;
-    int64_t steps;
-};
-
 void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown) {
     const auto [n, batch, steps] = shape;
-    const double alpha = 1, beta = 0.05;
-    ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
-    options.hidden_size = n;
-    options.input_size = 1;
-    options.alpha = &alpha;
-    options.beta = &beta;
-    options.alpha_count = options.beta_count = 1;
-    ortho_chain* chain = nullptr;
-    require(ortho_chain_create(&chain, device, &options));
-    const auto w = normal(1, 0.05, n * n), v = normal(2, 1, n), b = normal(3, 0.1, n), u = normal(4, 1, steps * batch),
-               arriving = normal(5, 1, batch * n);
-    std::vector<float> dw(w.size()), dv(v.size()), db(b.size()), last(static_cast<size_t>(batch * n));
-
+    TimedChain chain(device, ORTHO_CELL_FILTER, ORTHO_FILTER_HAAR, shape);
     const std::vector<int32_t> all(static_cast<size_t>(batch), static_cast<int32_t>(steps));
     std::vector<int32_t> uniform = all;
     std::mt19937 random(1);
     for (int32_t& length : uniform)
         length = 1 + static_cast<int32_t>(random() % static_cast<uint32_t>(steps));
-    const auto step = [&](const int32_t* lengths) {
-        require(ortho_chain_forward(chain, steps, batch, lengths, nullptr, 1, 1, w.data(), v.data(), b.data(), u.data(),
-                                    nullptr, last.data(), nullptr));
-        require(ortho_chain_backward(chain, 0, w.data(), v.data(), b.data(), u.data(), arriving.data(), nullptr,
-                                     dw.data(), dv.data(), db.data(), nullptr, nullptr));
-    };
     const int32_t* const lengths[3] = {nullptr, all.data(), uniform.data()};
     std::vector<double> times[3], ratios[3];
     for (const int32_t* given : lengths)
-        step(given);
+        chain.training_step(given);
     for (int pair = 0; pair < pairs; ++pair) {
         double taken[3];
         for (int turn = 0; turn < 3; ++turn) {
             const int which = (turn + pair) % 3;
-            taken[which] = nanoseconds([&] { step(lengths[which]); }) / 1e6;
+            taken[which] = nanoseconds([&] { chain.training_step(lengths[which]); }) / 1e6;
         }
         for (int which = 0; which < 3; ++which) {
             times[which].push_back(taken[which]);
@@ -73,7 +49,6 @@ void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown)
                          : "%6lld %6lld %6lld %10.4g ms %10.3f %10.2f %10.2f\n",
                 static_cast<long long>(n), static_cast<long long>(batch), static_cast<long long>(steps),
                 median(times[0]), median(ratios[1]), median(ratios[2]), sum / static_cast<double>(steps * batch));
-    ortho_chain_free(chain);
 }
 
 } // namespace

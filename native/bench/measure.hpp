@@ -75,4 +75,61 @@ inline ortho_device* make_device(int threads) {
     return device;
 }
 
+struct Shape {
+    int64_t units;
+    int64_t batch;
+    int64_t steps;
+};
+
+/** A recurrent chain of one input, its parameters, and data for a training step. */
+class TimedChain {
+public:
+    /** @param filter  of filter cells */
+    TimedChain(ortho_device* device, ortho_cell cell, ortho_filter_kind filter, const Shape& shape)
+        : TimedChain(device, cell, filter,
+                     cell == ORTHO_CELL_GRU    ? 3
+                     : cell == ORTHO_CELL_LSTM ? 4
+                                               : 1,
+                     shape) {}
+    ~TimedChain() { ortho_chain_free(chain_); }
+    TimedChain(const TimedChain&) = delete;
+    TimedChain& operator=(const TimedChain&) = delete;
+
+    /** @param lengths  null: all samples have all steps */
+    void forward(bool training, const int32_t* lengths = nullptr) {
+        require(ortho_chain_forward(chain_, shape_.steps, shape_.batch, lengths, nullptr, 1, training ? 1 : 0,
+                                    w_.data(), v_.data(), b_.data(), u_.data(), nullptr, last_.data(), nullptr));
+    }
+    void training_step(const int32_t* lengths = nullptr) {
+        forward(true, lengths);
+        require(ortho_chain_backward(chain_, 0, w_.data(), v_.data(), b_.data(), u_.data(), arriving_.data(), nullptr,
+                                     dw_.data(), dv_.data(), db_.data(), nullptr, nullptr));
+    }
+
+private:
+    TimedChain(ortho_device* device, ortho_cell cell, ortho_filter_kind filter, int64_t gates, const Shape& shape)
+        : shape_(shape), w_(normal(1, 0.05, gates * shape.units * shape.units)), v_(normal(2, 1, gates * shape.units)),
+          b_(normal(3, 0.1, gates * shape.units)), u_(normal(4, 1, shape.steps * shape.batch)),
+          arriving_(normal(5, 1, shape.batch * shape.units)), dw_(w_.size()), dv_(v_.size()), db_(b_.size()),
+          last_(arriving_.size()) {
+        const double alpha = 1, beta = 0.05;
+        ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
+        options.hidden_size = shape.units;
+        options.input_size = 1;
+        options.cell = cell;
+        if (cell == ORTHO_CELL_FILTER) {
+            options.filter = filter;
+            options.alpha = &alpha;
+            options.beta = &beta;
+            options.alpha_count = options.beta_count = 1;
+        }
+        require(ortho_chain_create(&chain_, device, &options));
+    }
+
+    const Shape shape_;
+    const std::vector<float> w_, v_, b_, u_, arriving_;
+    std::vector<float> dw_, dv_, db_, last_;
+    ortho_chain* chain_ = nullptr;
+};
+
 } // namespace ortho::bench

@@ -18,12 +18,6 @@ using namespace ortho::bench;
 
 namespace {
 
-struct Shape {
-    int64_t units;
-    int64_t streams;
-    int64_t steps;
-};
-
 void compare(ortho_device* device, const Shape& shape, int pairs, bool markdown) {
     const auto [n, count, steps] = shape;
     const double alpha = 1, beta = 0.05;
@@ -85,7 +79,7 @@ int main(int argc, char** argv) {
                                  : "     N  streams    in a sequence  step of streams   ratio\n");
     for (const Shape& shape : {Shape{16, 1, 20000}, Shape{64, 1, 4000}, Shape{128, 1, 1000}, Shape{256, 1, 250},
                                Shape{512, 1, 50}, Shape{128, 1000, 5}})
-        compare(device, {shape.units, shape.streams, options.steps(shape.steps)}, options.pairs, options.markdown);
+        compare(device, {shape.units, shape.batch, options.steps(shape.steps)}, options.pairs, options.markdown);
     ortho_device_free(device);
     return 0;
 }

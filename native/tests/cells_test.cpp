@@ -17,24 +17,13 @@ namespace {
 
 constexpr ortho_cell cells[] = {ORTHO_CELL_GRU, ORTHO_CELL_LSTM};
 
-/** A problem of gates with gradients at outputs and at final states. */
-Problem problem_of(ortho_cell cell, Shape shape, bool recurrent_bias) {
-    Problem p = make_problem(shape);
-    p.cell = cell;
-    p.recurrent_bias = recurrent_bias;
-    p.output_steps = std::max<int64_t>(1, shape.steps / 2);
-    fill(p);
-    p.final_gradients = normal(8, 1, p.state_vectors() * shape.batch * shape.units);
-    return p;
-}
-
 TEST(Cells, Agree_with_their_equations) {
     std::mt19937 random(5);
     for (const ortho_cell cell : cells)
         for (const Shape shape : {Shape{1, 1, 1, 1}, Shape{7, 3, 2, 5}, Shape{12, 40, 1, 20}, Shape{5, 9, 0, 33},
                                   Shape{9, 1, 3, 17}, Shape{4, 70, 6, 130}, Shape{30, 8, 1, 64}})
             for (const bool with_lengths : {false, true}) {
-                Problem p = problem_of(cell, shape, shape.batch % 2 == 1);
+                Problem p = problem_of_gates(cell, shape, shape.batch % 2 == 1);
                 if (with_lengths)
                     for (int64_t b = 0; b < shape.batch; ++b)
                         p.lengths.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(shape.steps + 1)));
@@ -64,7 +53,7 @@ double objective(const Problem& p, const Result& result) {
 TEST(Cells, Gradients_are_central_differences) {
     for (const ortho_cell cell : cells)
         for (const Shape shape : {Shape{6, 3, 2, 7}, Shape{5, 2, 3, 19}, Shape{4, 5, 1, 1}}) {
-            Problem p = problem_of(cell, shape, true);
+            Problem p = problem_of_gates(cell, shape, true);
             SCOPED_TRACE(describe(p));
             const Device device = make_device(1);
             const Chain chain(device, options_of(p, ORTHO_FLOAT64));
@@ -96,7 +85,7 @@ TEST(Cells, Gradients_are_central_differences) {
 
 TEST(Cells, Threads_and_checkpoints_do_not_change_a_bit) {
     for (const ortho_cell cell : cells) {
-        Problem p = problem_of(cell, {23, 70, 3, 40}, true);
+        Problem p = problem_of_gates(cell, {23, 70, 3, 40}, true);
         for (int32_t b = 0; b < 70; ++b)
             p.lengths.push_back(b * 5 % 24);
         const Device one = make_device(1);
@@ -151,7 +140,7 @@ template <class T> void expect_states_of_training(const Problem& p) {
 TEST(Cells, Inference_gives_the_states_of_training_in_any_batch) {
     for (const ortho_cell cell : cells)
         for (const Shape shape : {Shape{5, 13, 2, 21}, Shape{4, 7, 3, 130}}) {
-            const Problem p = problem_of(cell, shape, true);
+            const Problem p = problem_of_gates(cell, shape, true);
             SCOPED_TRACE(describe(p));
             expect_states_of_training<float>(p);
             expect_states_of_training<double>(p);
@@ -160,7 +149,7 @@ TEST(Cells, Inference_gives_the_states_of_training_in_any_batch) {
 
 TEST(Cells, One_bias_is_two_of_which_the_second_is_zero) {
     for (const ortho_cell cell : cells) {
-        Problem one = problem_of(cell, {8, 6, 3, 21}, false), two = problem_of(cell, {8, 6, 3, 21}, true);
+        Problem one = problem_of_gates(cell, {8, 6, 3, 21}, false), two = problem_of_gates(cell, {8, 6, 3, 21}, true);
         two.bias = one.bias;
         two.bias.resize(2 * one.bias.size());
         const Device device = make_device(1);
@@ -173,7 +162,7 @@ TEST(Cells, One_bias_is_two_of_which_the_second_is_zero) {
 
 TEST(Cells, Chains_on_prepared_weights_have_the_same_bits) {
     for (const ortho_cell cell : cells) {
-        Problem p = problem_of(cell, {9, 12, 2, 50}, true);
+        Problem p = problem_of_gates(cell, {9, 12, 2, 50}, true);
         p.final_gradients.clear();
         const Device device = make_device(1);
         const Result expected = run<float>(p, Chain(device, options_of(p, ORTHO_FLOAT32)));
@@ -185,7 +174,7 @@ TEST(Cells, Chains_on_prepared_weights_have_the_same_bits) {
 
 TEST(Cells, Saturated_gates_stay_within_their_bounds) {
     for (const ortho_cell cell : cells) {
-        Problem p = problem_of(cell, {50, 3, 1, 16}, true);
+        Problem p = problem_of_gates(cell, {50, 3, 1, 16}, true);
         for (double& value : p.weights)
             value *= 1000;
         for (double& value : p.inputs)
@@ -204,7 +193,7 @@ TEST(Cells, Saturated_gates_stay_within_their_bounds) {
 
 TEST(Cells, What_they_do_not_have_is_refused_by_name) {
     const Device device = make_device(1);
-    const Problem p = problem_of(ORTHO_CELL_GRU, {2, 2, 1, 3}, false);
+    const Problem p = problem_of_gates(ORTHO_CELL_GRU, {2, 2, 1, 3}, false);
     const double one = 1;
     const struct {
         void (*change)(ortho_chain_options&, const double*);
@@ -219,13 +208,18 @@ TEST(Cells, What_they_do_not_have_is_refused_by_name) {
              o.layers = 2;
              o.input_size = 0;
          },
-         "model is 1; it must be 0"},
-        {[](ortho_chain_options& o, const double*) { o.activation = ORTHO_RELU; }, "activation is 1; it must be 0"},
-        {[](ortho_chain_options& o, const double*) { o.filter = ORTHO_FILTER_CYCLE; }, "filter is 1; it must be 0"},
-        {[](ortho_chain_options& o, const double*) { o.seed = 7; }, "seed is 7; it must be 0"},
-        {[](ortho_chain_options& o, const double*) { o.filter_index = 2; }, "filter_index is 2; it must be 0"},
+         "model is 1; it must be 0 (recurrent) where the cell has no filter"},
+        {[](ortho_chain_options& o, const double*) { o.activation = ORTHO_RELU; },
+         "activation is 1; it must be 0 where the cell has no filter"},
+        {[](ortho_chain_options& o, const double*) { o.filter = ORTHO_FILTER_CYCLE; },
+         "filter is 1; it must be 0 where the cell has no filter"},
+        {[](ortho_chain_options& o, const double*) { o.seed = 7; },
+         "seed is 7; it must be 0 where the cell has no filter"},
+        {[](ortho_chain_options& o, const double*) { o.filter_index = 2; },
+         "filter_index is 2; it must be 0 where the cell has no filter"},
         {[](ortho_chain_options& o, const double* value) { o.alpha = value; }, "alpha is given; it must be null"},
-        {[](ortho_chain_options& o, const double*) { o.beta_count = 1; }, "beta_count is 1; it must be 0"},
+        {[](ortho_chain_options& o, const double*) { o.beta_count = 1; },
+         "beta_count is 1; it must be 0 where the cell has no filter"},
         {[](ortho_chain_options& o, const double*) {
              o.cell = ORTHO_CELL_FILTER;
              o.recurrent_bias = 1;
@@ -241,7 +235,7 @@ TEST(Cells, What_they_do_not_have_is_refused_by_name) {
     }
     const Chain chain(device, options_of(p, ORTHO_FLOAT32));
     double matrix[9];
-    EXPECT_TRUE(is_refused(ortho_chain_filter(chain, 0, matrix), "chain is of cells that have no filter"));
+    EXPECT_TRUE(is_refused(ortho_chain_filter(chain, 0, matrix), "chain has no filter; it must be of filter cells"));
 }
 
 } // namespace

@@ -86,6 +86,17 @@ inline void fill(Problem& p) {
     p.arriving = normal(6, 1, p.output_steps * batch * units);
 }
 
+/** A problem of GRU or LSTM cells, with gradients at outputs and at final states. */
+inline Problem problem_of_gates(ortho_cell cell, Shape shape, bool recurrent_bias = true) {
+    Problem p = make_problem(shape);
+    p.cell = cell;
+    p.recurrent_bias = recurrent_bias;
+    p.output_steps = std::max<int64_t>(1, shape.steps / 2);
+    fill(p);
+    p.final_gradients = normal(8, 1, p.state_vectors() * shape.batch * shape.units);
+    return p;
+}
+
 struct Result {
     std::vector<double> outputs, weights, input_weights, bias, inputs, initial;
     std::vector<double> final_states = {}; // where gradients at them are given

@@ -32,17 +32,6 @@ void fill_padding(Problem& p, double value) {
                 std::fill_n(p.inputs.begin() + (k * batch + b) * inputs, inputs, value);
 }
 
-/** With gradients at outputs and at final states. */
-Problem problem_of(ortho_cell cell, const Shape& shape, bool recurrent_bias = true) {
-    Problem p = make_problem(shape);
-    p.cell = cell;
-    p.recurrent_bias = recurrent_bias;
-    p.output_steps = std::max<int64_t>(1, shape.steps / 2);
-    fill(p);
-    p.final_gradients = normal(8, 1, p.state_vectors() * shape.batch * shape.units);
-    return p;
-}
-
 std::string name_of(ortho_cell cell) {
     return cell == ORTHO_CELL_GRU ? "gru" : "lstm";
 }
@@ -70,7 +59,7 @@ TEST_P(CudaCells, Agree_with_their_equations_and_equal_calls_give_the_same_bits)
                               {{5, 9, 0, 33}, 1, true, true},    {{9, 75, 6, 10}, 0, true, false},
                               {{4, 64, 9, 65}, 3, false, true},  {{60, 5, 1, 3}, 7, true, true}};
     for (const Case& c : cases) {
-        Problem p = problem_of(cell, c.shape, c.recurrent_bias);
+        Problem p = problem_of_gates(cell, c.shape, c.recurrent_bias);
         p.checkpoint_every = c.checkpoint_every;
         if (c.lengths)
             p.lengths = some_lengths(c.shape);
@@ -92,7 +81,7 @@ TEST_P(CudaCells, Agree_with_their_equations_and_equal_calls_give_the_same_bits)
 
 TEST_P(CudaCells, Inference_gives_the_states_of_training) {
     for (const bool lengths : {false, true}) {
-        Problem p = problem_of(cell, {11, 6, 2, 7});
+        Problem p = problem_of_gates(cell, {11, 6, 2, 7});
         p.output_steps = 11; // without checkpoints, with which training would make V u in products of other shapes
         fill(p);
         if (lengths)
@@ -113,7 +102,7 @@ TEST_P(CudaCells, Inference_gives_the_states_of_training) {
 }
 
 TEST_P(CudaCells, Calls_take_nothing_from_the_calls_before) {
-    const Problem small = problem_of(cell, {6, 3, 2, 9}), large = problem_of(cell, {9, 40, 2, 9});
+    const Problem small = problem_of_gates(cell, {6, 3, 2, 9}), large = problem_of_gates(cell, {9, 40, 2, 9});
     Problem ended = large;
     ended.lengths = some_lengths(ended.shape);
     fill_padding(ended, no_number);
@@ -127,7 +116,7 @@ TEST_P(CudaCells, Calls_take_nothing_from_the_calls_before) {
 }
 
 TEST_P(CudaCells, Gradients_are_added_where_asked) {
-    Problem p = problem_of(cell, {6, 40, 5, 4});
+    Problem p = problem_of_gates(cell, {6, 40, 5, 4});
     p.checkpoint_every = 4;
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT64));
     Result set = run<double>(p, chain);
@@ -139,7 +128,7 @@ TEST_P(CudaCells, Gradients_are_added_where_asked) {
 }
 
 TEST_P(CudaCells, Samples_without_steps_keep_what_they_are_given) {
-    Problem p = problem_of(cell, {3, 4, 2, 5});
+    Problem p = problem_of_gates(cell, {3, 4, 2, 5});
     p.output_steps = 2;
     fill(p);
     p.lengths.assign(4, 0);
@@ -158,7 +147,7 @@ TEST_P(CudaCells, Samples_without_steps_keep_what_they_are_given) {
 
 // A sample that has ended keeps its state, which is multiplied by deltas of 0 from then on.
 TEST_P(CudaCells, A_last_state_that_is_not_finite_leaves_gradients_of_weights_alone) {
-    Problem p = problem_of(cell, {4, 5, 0, 6});
+    Problem p = problem_of_gates(cell, {4, 5, 0, 6});
     p.lengths = {4, 4, 0, 4, 4};
     ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
     options.check_finite = 0;
@@ -176,7 +165,7 @@ TEST_P(CudaCells, Final_states_are_the_last_outputs_and_take_their_gradients) {
     if (cell == ORTHO_CELL_LSTM)
         GTEST_SKIP() << "final states of LSTM have more than outputs have; the equations are checked elsewhere";
     for (const int64_t checkpoint_every : {0, 4}) {
-        Problem p = problem_of(cell, {11, 37, 3, 21});
+        Problem p = problem_of_gates(cell, {11, 37, 3, 21});
         p.checkpoint_every = checkpoint_every;
         p.final_gradients.clear();
         expect_final_states(cuda(), p, ORTHO_FLOAT32);
@@ -198,7 +187,7 @@ TEST_P(CudaCell, A_step_is_one_product_and_one_kernel_each_way) {
     NEEDS_EMULATOR();
     const Plan plan("steps");
     constexpr int64_t steps = 5;
-    Problem p = problem_of(cell, {steps, 3, 6, 9});
+    Problem p = problem_of_gates(cell, {steps, 3, 6, 9});
     ortho_chain_options options = options_of(p, ORTHO_FLOAT32);
     options.check_finite = 0;
     const Chain chain(cuda(), options);
@@ -226,7 +215,7 @@ TEST_P(CudaCell, A_step_is_one_product_and_one_kernel_each_way) {
 TEST_P(CudaCell, Lengths_that_change_need_no_new_capture) {
     NEEDS_EMULATOR();
     const Plan plan("graph");
-    Problem p = problem_of(cell, {12, 33, 3, 10});
+    Problem p = problem_of_gates(cell, {12, 33, 3, 10});
     p.checkpoint_every = 4;
     const Chain chain(cuda(), options_of(p, ORTHO_FLOAT32));
     const Arrays<float> arrays(p, cuda().get());
@@ -252,7 +241,7 @@ TEST_P(CudaCell, Takes_the_memory_that_is_told_and_no_more) {
     NEEDS_EMULATOR();
     for (const int64_t checkpoint_every : {0, 3})
         for (const bool training : {true, false}) {
-            Problem p = problem_of(cell, {20, 40, 6, 30});
+            Problem p = problem_of_gates(cell, {20, 40, 6, 30});
             p.checkpoint_every = checkpoint_every;
             const Device device = make_cuda_device();
             const Chain chain(device, options_of(p, ORTHO_FLOAT32));
@@ -285,7 +274,7 @@ TEST_P(CudaCell, Takes_the_memory_that_is_told_and_no_more) {
 }
 
 TEST_P(CudaCell, States_keep_within_a_limit_of_their_memory) {
-    Problem p = problem_of(cell, {100, 8, 3, 24});
+    Problem p = problem_of_gates(cell, {100, 8, 3, 24});
     int64_t all = 0, limited = 0, sums = 0;
     const Chain free_chain(cuda(), options_of(p, ORTHO_FLOAT64));
     ASSERT_TRUE(succeeds(ortho_chain_memory(free_chain, 100, 8, 1, &all, &sums)));
@@ -297,7 +286,7 @@ TEST_P(CudaCell, States_keep_within_a_limit_of_their_memory) {
 }
 
 TEST_P(CudaCell, Chains_on_prepared_weights_have_the_bits_of_chains_with_their_own) {
-    Problem p = problem_of(cell, {9, 12, 2, 20}), other = p;
+    Problem p = problem_of_gates(cell, {9, 12, 2, 20}), other = p;
     p.final_gradients.clear(); // run_prepared gives none
     other.final_gradients.clear();
     for (double& value : other.weights)
@@ -341,7 +330,7 @@ template <class T> void expect_streams_of_a_chain(const Problem& p) {
 
 TEST_P(CudaCell, Every_step_of_streams_agrees_with_the_equations) {
     for (const Shape& shape : {Shape{7, 1, 1, 16}, Shape{5, 3, 0, 65}, Shape{6, 37, 6, 20}}) {
-        Problem p = problem_of(cell, shape, shape.steps != 7);
+        Problem p = problem_of_gates(cell, shape, shape.steps != 7);
         p.output_steps = shape.steps;
         fill(p);
         SCOPED_TRACE(describe(p));
@@ -352,7 +341,7 @@ TEST_P(CudaCell, Every_step_of_streams_agrees_with_the_equations) {
 
 TEST_P(CudaCell, Streams_are_reset_one_by_one_and_captured_steps_are_replayed) {
     NEEDS_EMULATOR();
-    const Problem p = problem_of(cell, {1, 3, 2, 20});
+    const Problem p = problem_of_gates(cell, {1, 3, 2, 20});
     const auto size = static_cast<size_t>(p.state_vectors() * 60);
     const Device device = make_cuda_device();
     ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
@@ -393,7 +382,7 @@ TEST_P(CudaCell, Streams_are_reset_one_by_one_and_captured_steps_are_replayed) {
 }
 
 TEST_P(CudaCell, What_is_not_finite_is_named) {
-    Problem p = problem_of(cell, {3, 2, 1, 4});
+    Problem p = problem_of_gates(cell, {3, 2, 1, 4});
     const size_t last = p.x0.size() - 1; // of the last vector that a state has
     const std::string index = "[" + std::to_string(last) + "] is NaN or infinite";
     const auto expect_named = [&](const Problem& wrong, const std::string& text) {
@@ -425,7 +414,7 @@ TEST_P(CudaCell, What_is_not_finite_is_named) {
 
 TEST_P(CudaCell, Products_have_the_precision_of_matrices_and_not_of_filters) {
     NEEDS_EMULATOR();
-    const Problem p = problem_of(cell, {5, 4, 3, 16});
+    const Problem p = problem_of_gates(cell, {5, 4, 3, 16});
     const Result expected = run_chain<float>(p);
     const Device other_filters =
         make_cuda_device([](ortho_device_options& o) { o.filter_precision = ORTHO_MATRIX_BFLOAT16; });
@@ -450,7 +439,7 @@ TEST_P(CudaCell, A_captured_training_step_can_be_replayed) {
         const Device device = make_cuda_device();
         ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
         ASSERT_TRUE(succeeds(ortho_device_get_info(device.get(), &info)));
-        Problem p = problem_of(cell, {8, 3, 2, 18});
+        Problem p = problem_of_gates(cell, {8, 3, 2, 18});
         p.checkpoint_every = 3;
         const Chain chain(device, options_of(p, ORTHO_FLOAT32));
         const Arrays<float> a(p, device.get());

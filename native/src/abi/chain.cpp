@@ -109,7 +109,7 @@ ortho_status ortho_chain_filter(const ortho_chain* chain, int64_t layer, double*
     return guard([&] {
         check_chain(chain);
         if (chain->spec.cell != ORTHO_CELL_FILTER)
-            fail(ORTHO_INVALID_ARGUMENT, Argument{"chain"}, "is of cells that have no filter");
+            fail(ORTHO_INVALID_ARGUMENT, Argument{"chain"}, "has no filter; it must be of filter cells");
         check::range("layer", layer, 0, chain->spec.filter_per_layer ? chain->spec.layers - 1 : 0);
         const int64_t units = chain->spec.hidden_size;
         check::memory("matrix", matrix, units * units * static_cast<int64_t>(sizeof *matrix));

@@ -51,15 +51,22 @@ double distance_from_orthogonal(const double* matrix, int64_t n) {
 
 /** Cells without a filter refuse what describes one. */
 void check_no_filter(const ortho_chain_options& options) {
-    check::range("model", options.model, ORTHO_RECURRENT, ORTHO_RECURRENT);
-    check::range("activation", options.activation, 0, 0);
-    check::range("filter", options.filter, 0, 0);
-    check::range("filter_index", options.filter_index, 0, 0);
-    check::range("alpha_count", options.alpha_count, 0, 0);
-    check::range("beta_count", options.beta_count, 0, 0);
-    if (options.seed != 0)
-        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("seed"), "is %" PRIu64 "; it must be 0", options.seed);
     const char* const when = "where the cell has no filter";
+    const auto zero = [when](const char* name, int64_t value) {
+        if (value != 0)
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), "is %" PRId64 "; it must be 0 %s", value, when);
+    };
+    if (options.model != ORTHO_RECURRENT)
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("model"), "is %d; it must be %d (recurrent) %s",
+             static_cast<int>(options.model), static_cast<int>(ORTHO_RECURRENT), when);
+    zero("activation", options.activation);
+    zero("filter", options.filter);
+    zero("filter_index", options.filter_index);
+    zero("alpha_count", options.alpha_count);
+    zero("beta_count", options.beta_count);
+    if (options.seed != 0)
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("seed"), "is %" PRIu64 "; it must be 0 %s", options.seed,
+             when);
     check::null("alpha", options.alpha, when);
     check::null("beta", options.beta, when);
     check::null("filter_matrix", options.filter_matrix, when);

@@ -90,7 +90,7 @@ internal abstract class GatedSteps : LinearizedSteps
         _weights.AsSpan(index * Units * Units, Units * Units).CopyTo(matrix);
     }
 
-    /// <summary>Makes a step of one unit.</summary>
+    /// <summary>Computes a step of one unit.</summary>
     /// <param name="unit">Which one.</param>
     /// <param name="drive">V u + b of all gates, [G, N].</param>
     /// <param name="recurrent">W h of all gates and the second bias, [G, N].</param>

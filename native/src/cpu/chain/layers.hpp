@@ -97,7 +97,7 @@ public:
     void end_segment(const Member& member) const { member.wait(); }
 
     /**
-     * What of W a member brings near for packing a layer, while it runs the step before.
+     * The part of W that a member prefetches, for packing a layer, while it runs the step before.
      * @param tiles  of columns that it steps
      */
     Upcoming upcoming(const Member& member, int64_t layer, int64_t tiles) const {

@@ -127,7 +127,7 @@ template <class Num, CellOfGates Cell> struct BackwardOperands<Num, Cell> {
     const StorageOf<Num>* weights; // packed [tile][gate][i][tile units]
 };
 
-/** Memory that is read after a step. The step brings it near meanwhile, some lines with each piece of its rows. */
+/** Memory that is read after a step. The step prefetches it, some lines with each piece of its rows. */
 struct Upcoming {
     const char* begin = nullptr;
     const char* end = nullptr;

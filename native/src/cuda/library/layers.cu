@@ -351,7 +351,7 @@ __global__ void __launch_bounds__(layer_threads<units>)
     __syncthreads();
 
     own.for_each(lane, [&](int, int row) {
-        float gradient = p.kept ? p.gradient[(own.first + row) * p.gradient_stride + lane.unit] : 0.0f;
+        float gradient = p.started ? p.gradient[(own.first + row) * p.gradient_stride + lane.unit] : 0.0f;
         if (p.arriving_at_end != nullptr)
             gradient += p.arriving_at_end[own.at(row, lane.unit)];
         finish(p.steps, row, gradient, p.activations[last * state_elements + own.at(row, lane.unit)]);

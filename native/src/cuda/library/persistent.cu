@@ -616,7 +616,7 @@ __global__ void __launch_bounds__(block_threads, 1)
     };
 
     part.for_each([&](int turn, int row, int, int unit) {
-        if (p.kept)
+        if (p.started)
             gradient[turn] = p.gradient[(part.first_row + row) * p.gradient_stride + unit];
         if (p.arriving_at_end != nullptr)
             gradient[turn] += p.arriving_at_end[part.at(row, unit)];

@@ -63,7 +63,7 @@ struct PersistentBackward {
     const float* weights;                 // W: [N, N]
     const float* beta;                    // [N]
     float* activations;                   // [steps, batch, N]
-    bool kept;                            // gradient holds what arrives from the segment behind
+    bool started;                         // gradient holds what arrives at the last state, but for arriving_at_end
     const float* arriving_at_end; // gradient that arrives at the last state from outside: [batch, N]; null: none
     const float* arriving;        // gradients that arrive from outside: [.., batch, N]; null: none
     int64_t arriving_offset;      // that at the state before step k is number k + arriving_offset, if not negative

@@ -17,6 +17,18 @@ template <class Math, class V> ORTHO_HOST_DEVICE V logistic(V x) {
     return half + half * Math::tanh(half * x);
 }
 
+/** A step forward: the vectors that are carried on, and those that are kept for backward. */
+template <class V, int carried, int kept_count> struct GatesForward {
+    V state[carried];
+    V kept[kept_count];
+};
+
+/** A step backward: the deltas of the sums, and what is passed to the step before apart from their products with W. */
+template <class V, int sums, int carried> struct GatesBackward {
+    V delta[sums];
+    V passed[carried];
+};
+
 /** Which gate's product goes to a sum: of W, given the cell's weight_sums, or of V, given its input_sums; -1: none. */
 template <int gates> constexpr int gate_of_sum(const int (&sums)[gates], int sum) {
     for (int gate = 0; gate < gates; ++gate)

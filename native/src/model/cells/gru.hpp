@@ -24,14 +24,8 @@ struct GruCell {
     /** Whether backward passes a gradient of the vector to the step before, apart from the products with W. */
     static constexpr bool passes[carried_vectors] = {true};
 
-    template <class V> struct Forward {
-        V state[carried_vectors];
-        V kept[kept_vectors];
-    };
-    template <class V> struct Backward {
-        V delta[sums];
-        V passed[carried_vectors];
-    };
+    template <class V> using Forward = GatesForward<V, carried_vectors, kept_vectors>;
+    template <class V> using Backward = GatesBackward<V, sums, carried_vectors>;
 
     /** @param state  before the step */
     template <class Math, class V> ORTHO_HOST_DEVICE Forward<V> forward(const V* sum, const V* state) const {

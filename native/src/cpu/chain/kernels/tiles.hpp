@@ -161,7 +161,7 @@ template <class T, class Kernels, class Body>
     }
 }
 
-/** Brings the lines of a tile near while a product is computed: to read them, or to write them too. */
+/** Prefetches the lines of a tile while a product is computed: to read them, or to write them too. */
 template <bool written, class T>
 [[gnu::always_inline]] inline void prefetch_tile(const StateLayout& layout, const T* state, int64_t row, int64_t rows,
                                                  int64_t unit, int vectors) {
@@ -172,7 +172,7 @@ template <bool written, class T>
 }
 
 /**
- * Brings the next piece near, into the second-level cache: it must not push out what the step works on. Between the
+ * Prefetches the next piece into the second-level cache: it must not push out what the step works on. Between the
  * product of a tile and its epilogue, the processor has room for it; before the product it waits for the prefetches of
  * that tile.
  */
