@@ -103,8 +103,8 @@ public:
     Array(ortho_device* device, int64_t count, double deviation) {
         std::vector<float> values(static_cast<size_t>(count));
         if (deviation > 0)
-            require(
-                ortho_random_normal(1, ORTHO_STREAM_DATA, next_++, 0, deviation, ORTHO_FLOAT32, count, values.data()));
+            require(ortho_random_normal(1, ORTHO_STREAM_DATA, next_++, 0, deviation, ORTHO_FLOAT32, 0, count,
+                                        values.data()));
         require(ortho_buffer_create(&buffer_, device, count * 4));
         require(ortho_copy_from_host(device, data(), values.data(), count * 4));
     }
@@ -121,7 +121,7 @@ private:
 /** Lengths from 1 to `steps`. */
 std::vector<int32_t> uniform_lengths(int64_t batch, int64_t steps) {
     std::vector<double> values(static_cast<size_t>(batch));
-    require(ortho_random_uniform(1, ORTHO_STREAM_DATA, 0, 1, static_cast<double>(steps + 1), ORTHO_FLOAT64, batch,
+    require(ortho_random_uniform(1, ORTHO_STREAM_DATA, 0, 1, static_cast<double>(steps + 1), ORTHO_FLOAT64, 0, batch,
                                  values.data()));
     std::vector<int32_t> lengths;
     for (const double value : values)

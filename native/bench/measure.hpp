@@ -22,7 +22,7 @@ inline void require(ortho_status status) {
 
 inline std::vector<float> normal(uint32_t index, double deviation, int64_t count) {
     std::vector<float> values(static_cast<size_t>(count));
-    require(ortho_random_normal(1, ORTHO_STREAM_DATA, index, 0, deviation, ORTHO_FLOAT32, count, values.data()));
+    require(ortho_random_normal(1, ORTHO_STREAM_DATA, index, 0, deviation, ORTHO_FLOAT32, 0, count, values.data()));
     return values;
 }
 

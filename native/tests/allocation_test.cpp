@@ -376,17 +376,22 @@ std::vector<Operation> operations() {
         "ortho_staging_wait", false, [](World& w) { return ortho_staging_wait(w.staging); }, make_staging);
     add("ortho_staging_free", false, ok([](World& w) { ortho_staging_free(std::exchange(w.staging, nullptr)); }),
         make_staging);
-    add("ortho_random_uniform", false,
-        [](World& w) { return ortho_random_uniform(1, ORTHO_STREAM_DATA, 2, 0, 1, ORTHO_FLOAT32, 1000, w.dx.data()); });
-    add("ortho_random_normal", false,
-        [](World& w) { return ortho_random_normal(1, ORTHO_STREAM_DATA, 2, 0, 1, ORTHO_FLOAT32, 1000, w.dx.data()); });
+    add("ortho_random_uniform", false, [](World& w) {
+        return ortho_random_uniform(1, ORTHO_STREAM_DATA, 2, 0, 1, ORTHO_FLOAT32, 0, 1000, w.dx.data());
+    });
+    add("ortho_random_normal", false, [](World& w) {
+        return ortho_random_normal(1, ORTHO_STREAM_DATA, 2, 0, 1, ORTHO_FLOAT32, 0, 1000, w.dx.data());
+    });
     add("ortho_random_permutation", false,
         [](World& w) { return ortho_random_permutation(1, ORTHO_STREAM_DATA, 2, 50, w.permutation.data()); });
     add("ortho_add_normal_noise", false, [=](World& w) {
-        return ortho_add_normal_noise(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 1000, w.x.data(), w.dx.data());
+        return ortho_add_normal_noise(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 3, 5, 8, 25, w.x.data(), w.dx.data());
     });
-    add("ortho_dropout", false,
-        [=](World& w) { return ortho_dropout(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, 1000, w.x.data(), w.dx.data()); });
+    for (const int32_t same_steps : {0, 1})
+        add("ortho_dropout", false, [=](World& w) {
+            return ortho_dropout(device(w), ORTHO_FLOAT32, 1, 0, 2, 0.5, same_steps, 3, 5, 8, 25, w.x.data(),
+                                 w.dx.data());
+        });
     add("ortho_leaf_count", false, ok([](World&) { ortho_leaf_count(100); }));
     add("ortho_leaf_begin", false, ok([](World&) { ortho_leaf_begin(100, 3); }));
     add("ortho_partial_sum_count", false, [](World& w) { return ortho_partial_sum_count(128, 16, 48, &w.count); });
@@ -406,6 +411,52 @@ std::vector<Operation> operations() {
     }
     add("ortho_reverse", false,
         [=](World& w) { return ortho_reverse(device(w), ORTHO_FLOAT32, 7, 4, 70, lengths, w.x.data(), w.dx.data()); });
+    add("ortho_windows_forward", false, [=](World& w) {
+        return ortho_windows_forward(device(w), ORTHO_FLOAT32, 7, 4, 20, lengths, 3, 2, 1, w.x.data(), w.dx.data());
+    });
+    add("ortho_windows_backward", false, [=](World& w) {
+        return ortho_windows_backward(device(w), ORTHO_FLOAT32, 7, 4, 20, lengths, 3, 2, 1, w.x.data(), w.dx.data());
+    });
+    add("ortho_mask", false,
+        [=](World& w) { return ortho_mask(device(w), ORTHO_FLOAT32, 7, 4, 90, lengths, w.x.data(), w.dx.data()); });
+    add("ortho_activation_forward", false, [=](World& w) {
+        return ortho_activation_forward(device(w), ORTHO_FLOAT32, ORTHO_GELU, 1000, w.x.data(), w.dx.data());
+    });
+    add("ortho_activation_backward", false, [=](World& w) {
+        return ortho_activation_backward(device(w), ORTHO_FLOAT32, ORTHO_GELU, 1000, w.x.data(), w.other.data(),
+                                         w.dx.data());
+    });
+    add("ortho_gate_forward", false, [=](World& w) {
+        return ortho_gate_forward(device(w), ORTHO_FLOAT32, rows, inputs / 2, w.x.data(), w.dx.data());
+    });
+    add("ortho_gate_backward", false, [=](World& w) {
+        return ortho_gate_backward(device(w), ORTHO_FLOAT32, rows, inputs / 2, w.x.data(), w.other.data(), w.dx.data());
+    });
+    add("ortho_layer_norm_forward", false, [=](World& w) {
+        return ortho_layer_norm_forward(device(w), ORTHO_FLOAT32, rows, inputs, 1e-5, w.weights.data(), nullptr,
+                                        w.x.data(), w.dx.data(), w.y.data());
+    });
+    for (const bool wants_x : {true, false})
+        add("ortho_layer_norm_backward", true, [=](World& w) {
+            return ortho_layer_norm_backward(device(w), ORTHO_FLOAT32, nullptr, 1, 1, rows, outputs, w.bias.data(),
+                                             w.x.data(), w.weights.data(), w.y.data(), w.db.data(), w.dw.data(),
+                                             wants_x ? w.dx.data() : nullptr);
+        });
+    add("ortho_add", false,
+        [=](World& w) { return ortho_add(device(w), ORTHO_FLOAT32, 1000, w.x.data(), w.other.data(), w.dx.data()); });
+    add("ortho_copy_columns", false, [=](World& w) {
+        return ortho_copy_columns(device(w), ORTHO_FLOAT32, rows, 5, w.x.data(), inputs, 3, w.dx.data(), inputs, 7);
+    });
+    static constexpr int32_t indices[28] = {0, 9, 4, 4, 4, 1, 2, 9};
+    add("ortho_embedding_forward", false, [=](World& w) {
+        return ortho_embedding_forward(device(w), ORTHO_FLOAT32, 7, 4, lengths, 10, 70, w.x.data(), indices,
+                                       w.dx.data());
+    });
+    for (const int32_t accumulate : {0, 1})
+        add("ortho_embedding_backward", true, [=](World& w) {
+            return ortho_embedding_backward(device(w), ORTHO_FLOAT32, nullptr, accumulate, 7, 4, lengths, 10, 70,
+                                            indices, w.x.data(), w.dx.data());
+        });
     add("ortho_dense_forward", true, [=](World& w) {
         return ortho_dense_forward(device(w), ORTHO_FLOAT32, rows, inputs, outputs, w.weights.data(), w.bias.data(),
                                    w.x.data(), w.y.data());

@@ -50,8 +50,8 @@ struct Problem {
 inline std::vector<double> normal(uint32_t index, double deviation, int64_t count) {
     std::vector<double> values(static_cast<size_t>(count));
     if (count > 0) {
-        EXPECT_EQ(ORTHO_OK,
-                  ortho_random_normal(7, ORTHO_STREAM_DATA, index, 0, deviation, ORTHO_FLOAT64, count, values.data()));
+        EXPECT_EQ(ORTHO_OK, ortho_random_normal(7, ORTHO_STREAM_DATA, index, 0, deviation, ORTHO_FLOAT64, 0, count,
+                                                values.data()));
     }
     // Both precisions start from the same numbers.
     for (double& value : values)

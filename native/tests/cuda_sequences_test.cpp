@@ -18,7 +18,8 @@ using Lengths = std::vector<int32_t>;
 /** Some number from 0 to most for each sample, 0 and most among them. */
 Lengths some_lengths(int64_t batch, int64_t most, uint32_t seed) {
     std::vector<double> uniform(static_cast<size_t>(batch));
-    EXPECT_TRUE(succeeds(ortho_random_uniform(seed, ORTHO_STREAM_DATA, 0, 0, 1, ORTHO_FLOAT64, batch, uniform.data())));
+    EXPECT_TRUE(
+        succeeds(ortho_random_uniform(seed, ORTHO_STREAM_DATA, 0, 0, 1, ORTHO_FLOAT64, 0, batch, uniform.data())));
     Lengths lengths;
     for (const double value : uniform)
         lengths.push_back(static_cast<int32_t>(value * static_cast<double>(most + 1)));

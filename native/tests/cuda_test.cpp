@@ -1316,35 +1316,44 @@ TYPED_TEST(CudaOperations, Clipping_agrees_with_the_CPU_at_the_ends_of_the_range
     }
 }
 
+/** Shapes [steps, batch, units] with whole and broken blocks of four units. */
+constexpr int64_t noise_shapes[][3] = {{1, 1, 1}, {3, 2, 2}, {2, 5, 3}, {35, 3, 4}, {3, 7, 43}};
+
 TYPED_TEST(CudaOperations, Noise_is_that_of_the_CPU_bit_for_bit) {
     using T = TypeParam;
     const Device cpu = make_device(1);
-    const auto x = normal_values<T>(1001, 1);
-    const auto noisy = [&](ortho_device* device) {
-        const DeviceArray<T> values(device, x);
-        EXPECT_TRUE(succeeds(ortho_add_normal_noise(device, dtype_of<T>, 0x123456789abcdef, 2, (uint64_t{1} << 40) + 3,
-                                                    0.25, 1001, values.data(), values.data())));
-        return values.values();
-    };
-    EXPECT_TRUE(same_bits(noisy(cpu.get()), noisy(cuda().get())));
+    for (const auto& [steps, batch, units] : noise_shapes) {
+        const auto x = normal_values<T>(steps * batch * units, 1);
+        const auto noisy = [&, steps = steps, batch = batch, units = units](ortho_device* device) {
+            const DeviceArray<T> values(device, x);
+            EXPECT_TRUE(
+                succeeds(ortho_add_normal_noise(device, dtype_of<T>, 0x123456789abcdef, 0xfedcb, 0x9abcdef0, 0.25,
+                                                0x6789ab, steps, batch, units, values.data(), values.data())));
+            return values.values();
+        };
+        EXPECT_TRUE(same_bits(noisy(cpu.get()), noisy(cuda().get()))) << steps << " " << batch << " " << units;
+    }
 }
 
 TYPED_TEST(CudaOperations, Dropout_is_that_of_the_CPU_bit_for_bit) {
     using T = TypeParam;
     const Device cpu = make_device(1);
-    for (const int64_t count : {int64_t{1}, int64_t{2}, int64_t{3}, int64_t{1001}})
-        for (const double rate : {0.0, 0.3, 0.99}) {
-            const auto x = normal_values<T>(count, 1);
-            const auto dropped = [&](ortho_device* device, bool in_place) {
-                const DeviceArray<T> from(device, x), to(device, x);
-                EXPECT_TRUE(succeeds(ortho_dropout(device, dtype_of<T>, 0x123456789abcdef, 2, (uint64_t{1} << 40) + 3,
-                                                   rate, count, (in_place ? to : from).data(), to.data())));
-                return to.values();
-            };
-            const auto expected = dropped(cpu.get(), false);
-            EXPECT_TRUE(same_bits(dropped(cuda().get(), false), expected)) << count << " " << rate;
-            EXPECT_TRUE(same_bits(dropped(cuda().get(), true), expected)) << count << " " << rate;
-        }
+    for (const auto& [steps, batch, units] : noise_shapes)
+        for (const double rate : {0.0, 0.3, 0.99})
+            for (const int32_t same : {0, 1}) {
+                const auto x = normal_values<T>(steps * batch * units, 1);
+                const auto dropped = [&, steps = steps, batch = batch, units = units](ortho_device* device,
+                                                                                      bool in_place) {
+                    const DeviceArray<T> from(device, x), to(device, x);
+                    EXPECT_TRUE(succeeds(ortho_dropout(device, dtype_of<T>, 0x123456789abcdef, 0xfedcb, 0x9abcdef0,
+                                                       rate, same, 0x6789ab, steps, batch, units,
+                                                       (in_place ? to : from).data(), to.data())));
+                    return to.values();
+                };
+                const auto expected = dropped(cpu.get(), false);
+                EXPECT_TRUE(same_bits(dropped(cuda().get(), false), expected)) << units << " " << rate << " " << same;
+                EXPECT_TRUE(same_bits(dropped(cuda().get(), true), expected)) << units << " " << rate << " " << same;
+            }
 }
 
 TEST(CudaDevice, Describes_itself) {
@@ -2128,6 +2137,16 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
          {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
              return ortho_reverse(w.device.get(), ORTHO_FLOAT32, 7, 4, 5, lengths, w.values, w.others);
+         }},
+        {"ortho_mask",
+         {"cudaMallocFromPoolAsync"},
+         [](FaultWorld& w) { return ortho_mask(w.device.get(), ORTHO_FLOAT32, 7, 4, 5, lengths, w.values, w.others); }},
+        {"ortho_layer_norm_backward",
+         {"cudaMallocFromPoolAsync"},
+         [](FaultWorld& w) {
+             return ortho_layer_norm_backward(w.device.get(), ORTHO_FLOAT32, nullptr, 1, 1, 3000, 3, w.values + 30000,
+                                              w.values, w.values + 20000, w.values + 9000, w.others, w.others + 10,
+                                              w.others + 20);
          }},
         {"ortho_softmax_cross_entropy",
          {"cudaMallocFromPoolAsync"},

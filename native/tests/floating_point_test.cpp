@@ -89,20 +89,20 @@ template <class T> void draw(Caller& caller, ortho_device* device) {
     std::vector<T> uniform(1001), normal(1001), noisy(3000), dropped(3000), filled(5);
     std::vector<int64_t> permutation(1001);
     caller.expect_success("random_uniform", [&] {
-        return ortho_random_uniform(1, ORTHO_STREAM_DATA, 2, -0.3, 0.7, dtype_of<T>, 1001, uniform.data());
+        return ortho_random_uniform(1, ORTHO_STREAM_DATA, 2, -0.3, 0.7, dtype_of<T>, 0, 1001, uniform.data());
     });
     caller.expect_success("random_normal", [&] {
-        return ortho_random_normal(1, ORTHO_STREAM_DATA, 3, 0.1, 0.7, dtype_of<T>, 1001, normal.data());
+        return ortho_random_normal(1, ORTHO_STREAM_DATA, 3, 0.1, 0.7, dtype_of<T>, 0, 1001, normal.data());
     });
     caller.expect_success("random_permutation", [&] {
         return ortho_random_permutation(1, ORTHO_STREAM_SHUFFLE, 3, 1001, permutation.data());
     });
     const std::vector<T> values = normal_values<T>(3000, 7);
     caller.expect_success("add_normal_noise", [&] {
-        return ortho_add_normal_noise(device, dtype_of<T>, 5, 0, 1, 0.1, 3000, values.data(), noisy.data());
+        return ortho_add_normal_noise(device, dtype_of<T>, 5, 0, 1, 0.1, 0, 3, 100, 10, values.data(), noisy.data());
     });
     caller.expect_success("dropout", [&] {
-        return ortho_dropout(device, dtype_of<T>, 5, 0, 1, 0.3, 3000, values.data(), dropped.data());
+        return ortho_dropout(device, dtype_of<T>, 5, 0, 1, 0.3, 0, 0, 3, 100, 10, values.data(), dropped.data());
     });
     caller.expect_success("fill", [&] { return ortho_fill(device, dtype_of<T>, 5, filled.data(), 0.1); });
     caller.keep(uniform);
@@ -232,6 +232,48 @@ template <class T> void run_dense_and_losses(Caller& caller, ortho_device* devic
         caller.keep(*values);
 }
 
+/** Functions of elements and rows, some of whose operands and results are subnormal. */
+template <class T> void run_rows(Caller& caller, ortho_device* device) {
+    constexpr int64_t rows = 900, units = 34, count = rows * units;
+    std::vector<T> x = normal_values<T>(count, 1), dy = normal_values<T>(count, 2);
+    const std::vector<T> scale = normal_values<T>(units, 3);
+    for (size_t i = 0; i < x.size(); i += 3)
+        x[i] *= static_cast<T>(i % 2 == 0 ? 50 : 400);
+    for (size_t i = 0; i < dy.size(); i += 5)
+        dy[i] *= std::numeric_limits<T>::min();
+    std::vector<T> y(x.size()), dx(x.size()), statistics(2 * rows), gradients(2 * units);
+    for (const int32_t activation : {ORTHO_TANH, ORTHO_RELU, ORTHO_SIGMOID, ORTHO_SILU, ORTHO_GELU}) {
+        caller.expect_success("activation_forward", [&] {
+            return ortho_activation_forward(device, dtype_of<T>, activation, count, x.data(), y.data());
+        });
+        caller.expect_success("activation_backward", [&] {
+            return ortho_activation_backward(device, dtype_of<T>, activation, count, x.data(), dy.data(), dx.data());
+        });
+        caller.keep(y);
+        caller.keep(dx);
+    }
+    caller.expect_success("gate_forward",
+                          [&] { return ortho_gate_forward(device, dtype_of<T>, rows, units / 2, x.data(), y.data()); });
+    caller.expect_success("gate_backward", [&] {
+        return ortho_gate_backward(device, dtype_of<T>, rows, units / 2, x.data(), dy.data(), dx.data());
+    });
+    caller.keep(y);
+    caller.keep(dx);
+    caller.expect_success("layer_norm_forward", [&] {
+        return ortho_layer_norm_forward(device, dtype_of<T>, rows, units, 1e-5, scale.data(), nullptr, x.data(),
+                                        y.data(), statistics.data());
+    });
+    caller.expect_success("layer_norm_backward", [&] {
+        return ortho_layer_norm_backward(device, dtype_of<T>, nullptr, 0, 10, rows / 10, units, scale.data(), x.data(),
+                                         statistics.data(), dy.data(), gradients.data(), gradients.data() + units,
+                                         dx.data());
+    });
+    for (const auto* values : {&y, &statistics, &gradients, &dx})
+        caller.keep(*values);
+    caller.expect_success("add", [&] { return ortho_add(device, dtype_of<T>, count, dy.data(), dx.data(), y.data()); });
+    caller.keep(y);
+}
+
 template <class T> void run_optimizers(Caller& caller, ortho_device* device) {
     constexpr int64_t count = 40'000;
     std::vector<T> p = normal_values<T>(count, 1), g = normal_values<T>(count, 2), m(count), v(count), u(count);
@@ -271,6 +313,7 @@ template <class T> void run_all(Caller& caller, int32_t threads) {
             run_chain<T>(caller, device.get(), model, filter);
     run_streams<T>(caller, device.get());
     run_dense_and_losses<T>(caller, device.get());
+    run_rows<T>(caller, device.get());
     run_optimizers<T>(caller, device.get());
 }
 
@@ -310,7 +353,7 @@ TEST(FloatingPoint, A_device_works_in_the_same_environment_for_callers_of_differ
 TEST(FloatingPoint, Random_numbers_keep_subnormal_values) {
     const double smallest = static_cast<double>(std::numeric_limits<float>::denorm_min());
     std::vector<float> values(100);
-    ASSERT_TRUE(succeeds(ortho_random_uniform(1, ORTHO_STREAM_DATA, 0, 100 * smallest, 200 * smallest, ORTHO_FLOAT32,
+    ASSERT_TRUE(succeeds(ortho_random_uniform(1, ORTHO_STREAM_DATA, 0, 100 * smallest, 200 * smallest, ORTHO_FLOAT32, 0,
                                               100, values.data())));
     for (const float value : values) {
         EXPECT_GE(static_cast<double>(value), 100 * smallest);

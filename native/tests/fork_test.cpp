@@ -81,7 +81,7 @@ TEST(Fork, Other_operations_work_in_the_child) {
     std::vector<float> expected(x.size());
     double norm = 0;
     const auto noise = [&](std::vector<float>& y) {
-        return ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, 5, 0, 0, 0.5, count, x.data(), y.data());
+        return ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, 5, 0, 0, 0.5, 0, 3, 1000, 100, x.data(), y.data());
     };
     ASSERT_TRUE(succeeds(noise(expected)));
     ASSERT_TRUE(succeeds(ortho_clip_gradient_norm(device.get(), ORTHO_FLOAT32, count, expected.data(), 1, &norm)));

@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <iterator>
 #include <numeric>
 
-#include "support.hpp"
+#include "batch.hpp"
+#include "core/philox.hpp"
 
 namespace ortho::test {
 namespace {
@@ -12,7 +15,7 @@ constexpr uint64_t seed = 0x0123456789abcdef;
 template <class T> std::vector<T> uniform(uint32_t index, double low, double high, int64_t count) {
     std::vector<T> values(static_cast<size_t>(count));
     EXPECT_TRUE(succeeds(
-        ortho_random_uniform(seed, ORTHO_STREAM_WEIGHTS, index, low, high, dtype_of<T>, count, values.data())));
+        ortho_random_uniform(seed, ORTHO_STREAM_WEIGHTS, index, low, high, dtype_of<T>, 0, count, values.data())));
     return values;
 }
 
@@ -21,7 +24,7 @@ TEST(Random, Streams_depend_on_seed_purpose_and_index_alone) {
     std::vector<double> first(count);
     std::vector<double> other(count);
     const auto draw = [&](uint64_t s, int32_t purpose, uint32_t index, std::vector<double>& values) {
-        EXPECT_TRUE(succeeds(ortho_random_normal(s, purpose, index, 0, 1, ORTHO_FLOAT64, count, values.data())));
+        EXPECT_TRUE(succeeds(ortho_random_normal(s, purpose, index, 0, 1, ORTHO_FLOAT64, 0, count, values.data())));
     };
     draw(seed, ORTHO_STREAM_WEIGHTS, 7, first);
     draw(seed, ORTHO_STREAM_WEIGHTS, 7, other);
@@ -47,194 +50,347 @@ TEST(Random, Float32_is_the_rounded_double) {
         ASSERT_EQ(narrow[i], static_cast<float>(wide[i])) << i;
 }
 
-TEST(Random, Noise_is_that_of_its_stream_for_any_number_of_threads) {
-    constexpr int64_t count = 5000;
-    const auto x = normal_values<float>(count, 6);
-    std::vector<double> z(count);
-    ASSERT_TRUE(succeeds(ortho_random_normal(seed, ORTHO_STREAM_NOISE, 9, 0, 1, ORTHO_FLOAT64, count, z.data())));
-    for (const int threads : {1, 3}) {
-        const Device device = make_device(threads);
-        std::vector<float> y(count);
-        ASSERT_TRUE(
-            succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, seed, 0, 9, 0.25, count, x.data(), y.data())));
-        for (size_t i = 0; i < y.size(); ++i)
-            ASSERT_EQ(y[i], static_cast<float>(static_cast<double>(x[i]) + 0.25 * z[i])) << i;
-        auto in_place = x;
-        ASSERT_TRUE(succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, seed, 0, 9, 0.25, count,
-                                                    in_place.data(), in_place.data())));
-        EXPECT_TRUE(same_bits(in_place, y));
+/** Which random numbers elements [steps, batch, units] get. */
+struct Draw {
+    int64_t steps, batch, units;
+    int64_t first = 0;
+    uint32_t source = 0;
+    uint64_t index = 9;
+    uint64_t key = seed;
+
+    int64_t count() const { return steps * batch * units; }
+};
+
+/** Shapes with whole and broken blocks of four units, and more elements than are drawn together. */
+const std::vector<Draw> draws = {
+    {1, 1, 1},    {1, 3, 2},     {3, 5, 3},
+    {2, 3, 4, 7}, {2, 2, 1030},  {40, 3, 700},
+    {5, 700, 3},  {3000, 1, 13}, {1, 1, 1 << 20, (1 << 24) - 1, (1 << 20) - 1, UINT32_MAX}};
+
+/** The words of a block of four units, its counter as the table in core/philox.hpp has it. */
+std::array<uint32_t, 4> words_of(uint64_t purpose, const Draw& draw, int64_t sample, int64_t step, int64_t block) {
+    const auto n = static_cast<uint64_t>(draw.first + sample), t = static_cast<uint64_t>(step);
+    const uint64_t words[4] = {static_cast<uint64_t>(block) + t % (1 << 14) * (1 << 18),
+                               t / (1 << 14) + n % (1 << 16) * (1 << 16), draw.index,
+                               purpose + draw.source * uint64_t{1 << 4} + n / (1 << 16) * (1 << 24)};
+    std::array<uint32_t, 4> counter{};
+    for (size_t i = 0; i < 4; ++i)
+        counter[i] = static_cast<uint32_t>(words[i]);
+    return philox4x32(counter, {static_cast<uint32_t>(draw.key), static_cast<uint32_t>(draw.key >> 32)});
+}
+
+/** Calls check(i, sample, step, unit) for each element. */
+template <class Check> void for_each_element(const Draw& draw, Check&& check) {
+    for (int64_t i = 0; i < draw.count(); ++i)
+        check(static_cast<size_t>(i), i / draw.units % draw.batch, i / draw.units / draw.batch, i % draw.units);
+}
+
+template <class T>
+std::vector<T> noise(ortho_device* device, const Draw& d, double deviation, const std::vector<T>& x) {
+    std::vector<T> y(x.size());
+    EXPECT_TRUE(succeeds(ortho_add_normal_noise(device, dtype_of<T>, d.key, d.source, d.index, deviation, d.first,
+                                                d.steps, d.batch, d.units, x.data(), y.data())));
+    return y;
+}
+
+std::vector<double> normal_noise(ortho_device* device, const Draw& draw) {
+    return noise(device, draw, 1, std::vector<double>(static_cast<size_t>(draw.count())));
+}
+
+template <class T>
+std::vector<T> dropout(ortho_device* device, const Draw& d, double rate, const std::vector<T>& x, int32_t same = 0) {
+    std::vector<T> y(x.size());
+    EXPECT_TRUE(succeeds(ortho_dropout(device, dtype_of<T>, d.key, d.source, d.index, rate, same, d.first, d.steps,
+                                       d.batch, d.units, x.data(), y.data())));
+    return y;
+}
+
+/** 1 where an element is kept, 0 where it is dropped. */
+std::vector<double> kept(ortho_device* device, const Draw& draw, double rate, int32_t same = 0) {
+    std::vector<double> y =
+        dropout(device, draw, rate, std::vector<double>(static_cast<size_t>(draw.count()), 1), same);
+    for (double& value : y)
+        value = value != 0;
+    return y;
+}
+
+TEST(Random, Noise_is_made_of_the_words_of_its_counters) {
+    const Device device = make_device(2);
+    for (const Draw& draw : draws) {
+        const auto z = normal_noise(device.get(), draw);
+        for_each_element(draw, [&](size_t i, int64_t sample, int64_t step, int64_t unit) {
+            const auto words = words_of(unit % 4 < 2 ? 8 : 9, draw, sample, step, unit / 4);
+            const auto uniform = [&](size_t word) {
+                return static_cast<double>((uint64_t{words[word + 1]} << 32 | words[word]) >> 11) * 0x1p-53;
+            };
+            // Box-Muller of the mathematical library: each function is right to a few roundings, the angle up to 2 pi
+            // to one of its own, the radius is at most 8.6.
+            const double angle = 2 * 3.14159265358979323846 * uniform(2);
+            const double expected =
+                std::sqrt(-2 * std::log(uniform(0) + 0x1p-53)) * (unit % 2 == 0 ? std::cos(angle) : std::sin(angle));
+            ASSERT_NEAR(z[i], expected, 8.6 * (2 * 3.15 + 8) * 0x1p-52) << i << " of " << z.size();
+        });
     }
 }
 
-TEST(Random, Noise_of_another_source_or_index_is_that_of_no_other_seed) {
-    constexpr int64_t count = 1000;
+TEST(Random, Noise_is_rounded_once_and_may_be_added_in_place) {
+    const Draw draw{3, 5, 7};
     const Device device = make_device(1);
-    const std::vector<double> zero(count);
-    const auto noise = [&](uint64_t s, uint32_t source, uint64_t index) {
-        std::vector<double> values(count);
-        EXPECT_TRUE(succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT64, s, source, index, 1, count,
-                                                    zero.data(), values.data())));
-        std::sort(values.begin(), values.end());
-        return values;
-    };
-    // Seeds that differ in one bit, at the ends and the middle; sources and indices at both ends of their range.
+    const auto z = normal_noise(device.get(), draw);
+    const auto x = normal_values<float>(draw.count(), 6);
+    const auto y = noise(device.get(), draw, 0.25, x);
+    for (size_t i = 0; i < y.size(); ++i)
+        ASSERT_EQ(y[i], static_cast<float>(static_cast<double>(x[i]) + 0.25 * z[i])) << i;
+    auto in_place = x;
+    ASSERT_TRUE(succeeds(ortho_add_normal_noise(device.get(), ORTHO_FLOAT32, draw.key, draw.source, draw.index, 0.25, 0,
+                                                3, 5, 7, in_place.data(), in_place.data())));
+    EXPECT_TRUE(same_bits(in_place, y));
+}
+
+TEST(Random, Noise_and_dropout_are_the_same_for_any_number_of_threads_and_any_cut) {
+    const Device one = make_device(1);
+    for (const Draw& draw : draws) {
+        const auto x = normal_values<float>(draw.count(), 6);
+        const auto noisy = noise(one.get(), draw, 0.25, x);
+        const std::vector<float> dropped[] = {dropout(one.get(), draw, 0.3, x, 0), dropout(one.get(), draw, 0.3, x, 1)};
+        for (const int threads : {2, 3, 5}) {
+            const Device device = make_device(threads);
+            EXPECT_TRUE(same_bits(noise(device.get(), draw, 0.25, x), noisy));
+            for (const int32_t same : {0, 1})
+                EXPECT_TRUE(same_bits(dropout(device.get(), draw, 0.3, x, same), dropped[same]));
+        }
+        // Parts that begin anywhere, and the first steps.
+        for (int64_t begin = 0; begin < draw.batch; begin += std::max<int64_t>(1, draw.batch / 3)) {
+            const Samples samples{begin, std::max<int64_t>(1, (draw.batch - begin) / 2)};
+            Draw part = draw;
+            part.first += begin;
+            part.batch = samples.count;
+            part.steps = (draw.steps + 1) / 2;
+            const auto own = [&](const std::vector<float>& whole) {
+                return part_of(whole, part.steps, draw.batch, draw.units, samples);
+            };
+            EXPECT_TRUE(same_bits(noise(one.get(), part, 0.25, own(x)), own(noisy)));
+            for (const int32_t same : {0, 1})
+                EXPECT_TRUE(same_bits(dropout(one.get(), part, 0.3, own(x), same), own(dropped[same])));
+        }
+    }
+}
+
+TEST(Random, Noise_of_another_number_is_that_of_no_other_stream) {
+    const Device device = make_device(1);
     std::vector<std::vector<double>> drawn;
-    for (const uint64_t flipped : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, uint64_t{2} << 32, uint64_t{1} << 63})
-        for (const uint32_t source : {0u, 1u, 2u, (1u << 24) - 1})
-            for (const uint64_t index : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, (uint64_t{1} << 48) - 1})
-                drawn.push_back(noise(seed ^ flipped, source, index));
-    for (size_t a = 0; a < drawn.size(); ++a)
+    const auto add = [&](std::vector<double> values) {
+        std::sort(values.begin(), values.end());
+        drawn.push_back(std::move(values));
+    };
+    // Seeds that differ in one bit, at the ends and the middle; sources, indices and samples at both ends of their
+    // range.
+    for (const uint64_t flipped : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, uint64_t{1} << 63})
+        for (const uint32_t source : {0u, 1u, 2u, (1u << 20) - 1})
+            for (const uint64_t index : {uint64_t{0}, uint64_t{1}, uint64_t{UINT32_MAX}})
+                for (const int64_t first : {int64_t{0}, int64_t{1} << 16, (int64_t{1} << 24) - 4})
+                    add(normal_noise(device.get(), {3, 4, 50, first, source, index, seed ^ flipped}));
+    // And the streams of all purposes, with the indices that noise has.
+    for (int32_t purpose = ORTHO_STREAM_FILTER; purpose <= ORTHO_STREAM_DROPOUT; ++purpose)
+        for (const uint32_t index : {0u, 1u, UINT32_MAX}) {
+            std::vector<double> values(600);
+            ASSERT_TRUE(
+                succeeds(ortho_random_normal(seed, purpose, index, 0, 1, ORTHO_FLOAT64, 0, 600, values.data())));
+            add(values);
+        }
+    // Two of 100,000 numbers with 53 random bits are the same once in about a million runs.
+    for (size_t a = 0; a < drawn.size(); ++a) {
+        EXPECT_EQ(std::adjacent_find(drawn[a].begin(), drawn[a].end()), drawn[a].end()) << a;
         for (size_t b = 0; b < a; ++b) {
             std::vector<double> shared;
             std::set_intersection(drawn[a].begin(), drawn[a].end(), drawn[b].begin(), drawn[b].end(),
                                   std::back_inserter(shared));
-            // Two of 80,000 numbers with 53 random bits are the same once in about 3 million runs.
             EXPECT_TRUE(shared.empty()) << a << " and " << b;
         }
+    }
+}
+
+/** Mean of the products of each value and the one that lies `distance` behind it, at the end those of the beginning. */
+double correlation(const std::vector<double>& values, size_t distance) {
+    double sum = 0;
+    for (size_t i = 0; i < values.size(); ++i)
+        sum += values[i] * values[(i + distance) % values.size()];
+    return sum / static_cast<double>(values.size());
+}
+
+double product(const std::vector<double>& a, const std::vector<double>& b) {
+    return std::inner_product(a.begin(), a.end(), b.begin(), 0.0) / static_cast<double>(a.size());
+}
+
+/** Values of mean 0 and variance 1, drawn for shape, are independent of those beside them and of those of other draws.
+ */
+void expect_independence(const std::function<std::vector<double>(const Draw&)>& standardized) {
+    const Draw draw{64, 64, 256};
+    const auto values = standardized(draw);
+    // A product of independent ones has mean 0 and variance 1. Bounds: six standard deviations of the mean.
+    const double bound = 6 / std::sqrt(static_cast<double>(values.size()));
+    EXPECT_NEAR(std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()), 0, bound);
+    const auto sample = static_cast<size_t>(draw.units), step = static_cast<size_t>(draw.batch * draw.units);
+    // Other units of a block, the next blocks, samples and steps.
+    for (const size_t distance : {size_t{1}, size_t{2}, size_t{3}, size_t{4}, size_t{8}, sample, 2 * sample, step,
+                                  2 * step, step + sample, step + 1})
+        EXPECT_NEAR(correlation(values, distance), 0, bound) << distance;
+    Draw other = draw;
+    other.index = draw.index + 1;
+    EXPECT_NEAR(product(values, standardized(other)), 0, bound);
+    other = draw;
+    other.source = draw.source + 1;
+    EXPECT_NEAR(product(values, standardized(other)), 0, bound);
+    other = draw;
+    other.first = draw.batch;
+    EXPECT_NEAR(product(values, standardized(other)), 0, bound);
+    other = draw;
+    other.key = draw.key + 1;
+    EXPECT_NEAR(product(values, standardized(other)), 0, bound);
+}
+
+TEST(Random, Noise_is_normal_and_independent) {
+    const Device device = make_device(2);
+    expect_independence([&](const Draw& draw) { return normal_noise(device.get(), draw); });
+    const Draw draw{64, 64, 256};
+    double moment[5] = {};
+    for (const double z : normal_noise(device.get(), draw))
+        for (int k = 1; k <= 4; ++k)
+            moment[k] += std::pow(z, k) / static_cast<double>(draw.count());
+    // Variances of z^2, z^3 and z^4: 2, 15 and 96.
+    const double six = 6 / std::sqrt(static_cast<double>(draw.count()));
+    EXPECT_NEAR(moment[2], 1, six * std::sqrt(2.0));
+    EXPECT_NEAR(moment[3], 0, six * std::sqrt(15.0));
+    EXPECT_NEAR(moment[4], 3, six * std::sqrt(96.0));
 }
 
 TEST(Random, Noise_refuses_bad_arguments) {
     const Device device = make_device(1);
-    float x = 0;
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(nullptr, 0, 1, 0, 0, 1, 1, &x, &x), "device is null"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 2, 1, 0, 0, 1, 1, &x, &x), "dtype is 2"));
-    EXPECT_TRUE(
-        is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, -1, 1, &x, &x), "standard_deviation is -1"));
-    EXPECT_TRUE(
-        is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, NAN, 1, &x, &x), "standard_deviation is NaN"));
-    EXPECT_TRUE(
-        is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1e39, 1, &x, &x), "standard_deviation is 1e+39"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, 0, &x, &x), "count is 0"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 1u << 24, 0, 1, 1, &x, &x),
-                           "source is 16777216; it must be from 0 to 16777215"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, uint64_t{1} << 48, 1, 1, &x, &x),
-                           "index is 281474976710656; it must be from 0 to 281474976710655"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, (int64_t{1} << 48) + 1, &x, &x),
-                           "count is 281474976710657"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, 1, nullptr, &x), "x is null"));
-    EXPECT_TRUE(is_refused(ortho_add_normal_noise(device.get(), 0, 1, 0, 0, 1, 1, &x, nullptr), "y is null"));
+    float x = 7;
+    const auto call = [&](ortho_device* on, int32_t dtype, uint32_t source, uint64_t index, double deviation,
+                          int64_t first, int64_t steps, int64_t batch, int64_t units) {
+        return ortho_add_normal_noise(on, dtype, 1, source, index, deviation, first, steps, batch, units, &x, &x);
+    };
+    ortho_device* const on = device.get();
+    EXPECT_TRUE(is_refused(call(nullptr, 0, 0, 0, 1, 0, 1, 1, 1), "device is null"));
+    EXPECT_TRUE(is_refused(call(on, 2, 0, 0, 1, 0, 1, 1, 1), "dtype is 2"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, -1, 0, 1, 1, 1), "standard_deviation is -1"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, NAN, 0, 1, 1, 1), "standard_deviation is NaN"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1e39, 0, 1, 1, 1), "standard_deviation is 1e+39"));
+    EXPECT_TRUE(is_refused(call(on, 0, 1u << 20, 0, 1, 0, 1, 1, 1), "source is 1048576; it must be from 0 to 1048575"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, uint64_t{1} << 32, 1, 0, 1, 1, 1),
+                           "index is 4294967296; it must be from 0 to 4294967295"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, -1, 1, 1, 1), "first is -1; it must be from 0 to 16777215"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, 1 << 24, 1, 1, 1), "first is 16777216"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, 0, 0, 1, 1), "steps is 0; it must be from 1 to 1073741824"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, 0, (1 << 30) + 1, 1, 1), "steps is 1073741825"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, (1 << 24) - 2, 1, 3, 1), "batch is 3; it must be from 1 to 2"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, 0, 1, 0, 1), "batch is 0; it must be from 1 to 16777216"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, 0, 1, 1, 0), "units is 0; it must be from 1 to 1048576"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, 0, 1, 1, (1 << 20) + 1), "units is 1048577"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, 0, 1 << 30, 1 << 24, 1 << 20), "the product must be at most"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(on, 0, 1, 0, 0, 1, 0, 1, 1, 1, nullptr, &x), "x is null"));
+    EXPECT_TRUE(is_refused(ortho_add_normal_noise(on, 0, 1, 0, 0, 1, 0, 1, 1, 1, &x, nullptr), "y is null"));
+    EXPECT_EQ(x, 7);
 }
 
-template <class T>
-std::vector<T> dropout(ortho_device* device, double rate, const std::vector<T>& x, uint32_t source = 0,
-                       uint64_t index = 9) {
-    std::vector<T> y(x.size());
-    EXPECT_TRUE(succeeds(ortho_dropout(device, dtype_of<T>, seed, source, index, rate, static_cast<int64_t>(x.size()),
-                                       x.data(), y.data())));
-    return y;
-}
-
-TEST(Random, Dropout_reads_the_words_of_its_stream) {
-    // Two words make a uniform number of 53 bits: all of the second one, and all but 11 bits of the first. So the first
-    // is compared exactly with a threshold whose last 11 bits are 0, as those of rates with 21 binary places are.
-    constexpr size_t count = 4001;
-    std::vector<double> u((count + 1) / 2);
-    ASSERT_TRUE(succeeds(ortho_random_uniform(seed, ORTHO_STREAM_DROPOUT, 9, 0, 1, ORTHO_FLOAT64,
-                                              static_cast<int64_t>(u.size()), u.data())));
-    const auto x = normal_values<float>(count, 6);
-    const Device device = make_device(1);
-    for (const double rate : {0x1p-21, 0.125, 0.5, 0.75, 1 - 0x1p-21}) {
-        const auto y = dropout(device.get(), rate, x);
-        for (size_t i = 0; i < count; ++i) {
-            const auto bits = static_cast<uint64_t>(u[i / 2] * 0x1p53);
-            const double word = i % 2 == 0 ? static_cast<double>(bits % (1u << 21)) * 0x1p-21
-                                           : static_cast<double>(bits >> 21) * 0x1p-32;
-            const float kept = x[i] * static_cast<float>(1 / (1 - rate));
-            ASSERT_EQ(y[i], word < rate ? 0 : kept) << rate << ": " << i;
+TEST(Random, Dropout_compares_the_words_of_its_counters) {
+    const Device device = make_device(2);
+    for (const Draw& draw : draws)
+        for (const double rate : {0x1p-21, 0.125, 0.5, 0.75, 1 - 0x1p-21}) {
+            const auto x = normal_values<float>(draw.count(), 6);
+            const auto scale = static_cast<float>(1 / (1 - rate));
+            for (const int32_t same : {0, 1}) {
+                const auto y = dropout(device.get(), draw, rate, x, same);
+                for_each_element(draw, [&](size_t i, int64_t sample, int64_t step, int64_t unit) {
+                    const auto words = words_of(10, draw, sample, same == 1 ? 0 : step, unit / 4);
+                    const bool drops = static_cast<double>(words[static_cast<size_t>(unit % 4)]) * 0x1p-32 < rate;
+                    ASSERT_EQ(y[i], drops ? 0 : x[i] * scale) << rate << ", " << same << ": " << i;
+                });
+            }
         }
-    }
 }
 
-TEST(Random, Dropout_is_the_same_for_any_number_of_threads_in_place_and_for_gradients) {
-    const auto x = normal_values<float>(100003, 6);
+TEST(Random, Dropout_is_linear_the_same_in_place_and_for_doubles) {
+    const Draw draw{7, 11, 1301};
+    const auto x = normal_values<float>(draw.count(), 6);
     const std::vector<float> ones(x.size(), 1);
-    const Device one = make_device(1), three = make_device(3);
-    const auto y = dropout(one.get(), 0.3, x);
-    EXPECT_TRUE(same_bits(dropout(three.get(), 0.3, x), y));
+    const Device device = make_device(3);
+    const auto y = dropout(device.get(), draw, 0.3, x);
     auto in_place = x;
-    ASSERT_TRUE(succeeds(ortho_dropout(three.get(), ORTHO_FLOAT32, seed, 0, 9, 0.3, static_cast<int64_t>(x.size()),
-                                       in_place.data(), in_place.data())));
+    ASSERT_TRUE(succeeds(ortho_dropout(device.get(), ORTHO_FLOAT32, draw.key, draw.source, draw.index, 0.3, 0, 0, 7, 11,
+                                       1301, in_place.data(), in_place.data())));
     EXPECT_TRUE(same_bits(in_place, y));
     // y = J x with a diagonal J, which ones show.
-    const auto jacobian = dropout(one.get(), 0.3, ones);
+    const auto jacobian = dropout(device.get(), draw, 0.3, ones);
     for (size_t i = 0; i < x.size(); ++i)
         ASSERT_EQ(y[i], jacobian[i] * x[i]) << i;
     const std::vector<double> wide(x.begin(), x.end());
-    const auto doubles = dropout(one.get(), 0.3, wide);
+    const auto doubles = dropout(device.get(), draw, 0.3, wide);
     for (size_t i = 0; i < x.size(); ++i)
         ASSERT_EQ(doubles[i] == 0, y[i] == 0) << i;
 }
 
-TEST(Random, Dropout_drops_the_given_share_and_keeps_the_mean) {
-    constexpr int64_t count = 1 << 20;
-    const Device device = make_device(1);
-    const std::vector<double> ones(count, 1);
+TEST(Random, Dropout_drops_the_given_share_independently) {
+    const Device device = make_device(2);
     for (const double rate : {0.01, 0.3, 0.5, 0.99}) {
-        const auto y = dropout(device.get(), rate, ones);
-        double mean = 0, square = 0, neighbours = 0;
-        for (size_t i = 0; i < y.size(); ++i) {
-            ASSERT_TRUE(y[i] == 0 || y[i] == 1 / (1 - rate)) << y[i];
-            mean += y[i] / count;
-            square += (y[i] - 1) * (y[i] - 1) / count;
-            neighbours += (y[i] - 1) * (y[(i + 1) % y.size()] - 1) / count;
-        }
-        // y - 1 is -1 with probability r and r / (1 - r) otherwise: its mean is 0, its variance v = r / (1 - r), its
-        // fourth moment r + r^4 / (1 - r)^3. Products of neighbours have variance v^2. Bounds: six standard deviations.
-        // At a rate of 1/2 the square is 1 always; 1e-9 is for the rounding of a million additions.
-        const double v = rate / (1 - rate), fourth = rate + std::pow(rate, 4) / std::pow(1 - rate, 3);
-        EXPECT_NEAR(mean, 1, 6 * std::sqrt(v / count)) << rate;
-        EXPECT_NEAR(square, v, 6 * std::sqrt((fourth - v * v) / count) + 1e-9) << rate;
-        EXPECT_NEAR(neighbours, 0, 6 * v / std::sqrt(count)) << rate;
+        // Kept is 1 - r in the mean, with variance r (1 - r).
+        const auto standardized = [&](std::vector<double> y) {
+            for (double& value : y)
+                value = (value - (1 - rate)) / std::sqrt(rate * (1 - rate));
+            return y;
+        };
+        expect_independence([&](const Draw& draw) { return standardized(kept(device.get(), draw, rate)); });
+        // One mask for all steps: independent units and samples.
+        const auto y = kept(device.get(), {3, 1024, 256}, rate, 1);
+        const size_t step = y.size() / 3;
+        const std::vector<double> mask(y.begin(), y.begin() + static_cast<int64_t>(step));
+        for (size_t i = 0; i < y.size(); ++i)
+            ASSERT_EQ(y[i], mask[i % step]) << i;
+        const auto values = standardized(mask);
+        const double bound = 6 / std::sqrt(static_cast<double>(step));
+        EXPECT_NEAR(std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(step), 0, bound);
+        for (const size_t distance : {size_t{1}, size_t{4}, size_t{256}})
+            EXPECT_NEAR(correlation(values, distance), 0, bound) << distance;
     }
-}
-
-TEST(Random, Dropout_of_other_sources_and_indices_is_independent) {
-    constexpr int64_t count = 1 << 16;
-    const Device device = make_device(1);
-    const std::vector<float> ones(count, 1);
-    std::vector<std::vector<float>> drawn;
-    for (const uint32_t source : {0u, 1u, (1u << 24) - 1})
-        for (const uint64_t index : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, (uint64_t{1} << 48) - 1})
-            drawn.push_back(dropout(device.get(), 0.5, ones, source, index));
-    // Each value is 0 or 2. Of two independent masks half of the elements agree: six standard deviations.
-    for (size_t a = 0; a < drawn.size(); ++a)
-        for (size_t b = 0; b < a; ++b) {
-            double agreeing = 0;
-            for (size_t i = 0; i < count; ++i)
-                agreeing += drawn[a][i] == drawn[b][i];
-            EXPECT_NEAR(agreeing / count, 0.5, 6 * 0.5 / std::sqrt(count)) << a << " and " << b;
-        }
 }
 
 TEST(Random, Dropout_passes_on_what_is_kept_and_nothing_of_what_is_dropped) {
     const Device device = make_device(1);
+    const Draw draw{1, 7, 143};
     const auto x = normal_values<float>(1001, 3);
-    EXPECT_TRUE(same_bits(dropout(device.get(), 0, x), x));
+    EXPECT_TRUE(same_bits(dropout(device.get(), draw, 0, x), x));
     const std::vector<float> nan(1001, NAN);
-    const auto y = dropout(device.get(), 0.5, nan);
+    const auto y = dropout(device.get(), draw, 0.5, nan);
     EXPECT_TRUE(std::any_of(y.begin(), y.end(), [](float v) { return v == 0; }));
     EXPECT_TRUE(std::all_of(y.begin(), y.end(), [](float v) { return v == 0 || std::isnan(v); }));
     // The largest rate below 1: an element is kept once in 2^32.
-    const auto none = dropout(device.get(), std::nextafter(1.0, 0.0), std::vector<float>(1001, 1));
+    const auto none = dropout(device.get(), draw, std::nextafter(1.0, 0.0), std::vector<float>(1001, 1));
     EXPECT_TRUE(std::all_of(none.begin(), none.end(), [](float v) { return v == 0; }));
 }
 
 TEST(Random, Dropout_refuses_bad_arguments) {
     const Device device = make_device(1);
     float x = 7;
-    const auto call = [&](ortho_device* on, int32_t dtype, uint32_t source, uint64_t index, double rate,
-                          int64_t count) { return ortho_dropout(on, dtype, 1, source, index, rate, count, &x, &x); };
-    EXPECT_TRUE(is_refused(call(nullptr, 0, 0, 0, 0.5, 1), "device is null"));
-    EXPECT_TRUE(is_refused(call(device.get(), 2, 0, 0, 0.5, 1), "dtype is 2"));
-    EXPECT_TRUE(is_refused(call(device.get(), 0, 1u << 24, 0, 0.5, 1), "source is 16777216"));
-    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, uint64_t{1} << 48, 0.5, 1), "index is 281474976710656"));
-    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, -0.1, 1), "rate is -0.1; it must be at least 0 and below 1"));
-    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, 1, 1), "rate is 1"));
-    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, NAN, 1), "rate is NaN"));
-    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, 0.5, 0), "count is 0"));
-    EXPECT_TRUE(is_refused(call(device.get(), 0, 0, 0, 0.5, (int64_t{1} << 48) + 1), "count is 281474976710657"));
-    EXPECT_TRUE(is_refused(ortho_dropout(device.get(), 0, 1, 0, 0, 0.5, 1, nullptr, &x), "x is null"));
-    EXPECT_TRUE(is_refused(ortho_dropout(device.get(), 0, 1, 0, 0, 0.5, 1, &x, nullptr), "y is null"));
+    const auto call = [&](ortho_device* on, int32_t dtype, uint32_t source, uint64_t index, double rate, int32_t same,
+                          int64_t first, int64_t steps, int64_t batch, int64_t units) {
+        return ortho_dropout(on, dtype, 1, source, index, rate, same, first, steps, batch, units, &x, &x);
+    };
+    ortho_device* const on = device.get();
+    EXPECT_TRUE(is_refused(call(nullptr, 0, 0, 0, 0.5, 0, 0, 1, 1, 1), "device is null"));
+    EXPECT_TRUE(is_refused(call(on, 2, 0, 0, 0.5, 0, 0, 1, 1, 1), "dtype is 2"));
+    EXPECT_TRUE(is_refused(call(on, 0, 1u << 20, 0, 0.5, 0, 0, 1, 1, 1), "source is 1048576"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, uint64_t{1} << 32, 0.5, 0, 0, 1, 1, 1), "index is 4294967296"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, -0.1, 0, 0, 1, 1, 1), "rate is -0.1; it must be at least 0 and below 1"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 1, 0, 0, 1, 1, 1), "rate is 1"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, NAN, 0, 0, 1, 1, 1), "rate is NaN"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 0.5, 2, 0, 1, 1, 1), "same_steps is 2; it must be 0 or 1"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 0.5, 0, 1 << 24, 1, 1, 1), "first is 16777216"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 0.5, 0, 0, 0, 1, 1), "steps is 0"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 0.5, 0, 5, 1, 1 << 24, 1), "batch is 16777216"));
+    EXPECT_TRUE(is_refused(call(on, 0, 0, 0, 0.5, 0, 0, 1, 1, 0), "units is 0"));
+    EXPECT_TRUE(is_refused(ortho_dropout(on, 0, 1, 0, 0, 0.5, 0, 0, 1, 1, 1, nullptr, &x), "x is null"));
+    EXPECT_TRUE(is_refused(ortho_dropout(on, 0, 1, 0, 0, 0.5, 0, 0, 1, 1, 1, &x, nullptr), "y is null"));
     EXPECT_EQ(x, 7);
 }
 
@@ -281,11 +437,37 @@ TEST(Random, Normal_numbers_are_shifted_and_scaled) {
     std::vector<double> values(count);
     const auto standard = normal_values<double>(count, 3);
     ASSERT_TRUE(succeeds(
-        ortho_random_normal(20221001, ORTHO_STREAM_DATA, 3, -2.5, 0.125, ORTHO_FLOAT64, count, values.data())));
+        ortho_random_normal(20221001, ORTHO_STREAM_DATA, 3, -2.5, 0.125, ORTHO_FLOAT64, 0, count, values.data())));
     for (size_t i = 0; i < values.size(); ++i)
         EXPECT_EQ(values[i], -2.5 + 0.125 * standard[i]);
-    ASSERT_TRUE(succeeds(ortho_random_normal(1, ORTHO_STREAM_DATA, 3, 4, 0, ORTHO_FLOAT64, count, values.data())));
+    ASSERT_TRUE(succeeds(ortho_random_normal(1, ORTHO_STREAM_DATA, 3, 4, 0, ORTHO_FLOAT64, 0, count, values.data())));
     EXPECT_TRUE(std::all_of(values.begin(), values.end(), [](double v) { return v == 4; }));
+}
+
+TEST(Random, A_buffer_may_be_filled_in_parts) {
+    constexpr int64_t count = 3001;
+    const auto whole_normal = normal_values<double>(count, 3);
+    const auto whole_uniform = uniform<float>(4, -1, 2, count);
+    std::vector<double> normal(count);
+    std::vector<float> uniforms(count);
+    // The ends of parts lie within pairs of numbers and within the chunks that are drawn at once.
+    for (const int64_t part : {int64_t{1}, int64_t{7}, int64_t{1025}})
+        for (int64_t first = 0; first < count; first += part) {
+            const int64_t n = std::min(part, count - first);
+            ASSERT_TRUE(succeeds(ortho_random_normal(20221001, ORTHO_STREAM_DATA, 3, 0, 1, ORTHO_FLOAT64, first, n,
+                                                     normal.data() + first)));
+            ASSERT_TRUE(succeeds(ortho_random_uniform(seed, ORTHO_STREAM_WEIGHTS, 4, -1, 2, ORTHO_FLOAT32, first, n,
+                                                      uniforms.data() + first)));
+            if (first + part < count)
+                continue;
+            EXPECT_EQ(normal, whole_normal) << part;
+            EXPECT_EQ(uniforms, whole_uniform) << part;
+        }
+    EXPECT_TRUE(is_refused(ortho_random_normal(1, ORTHO_STREAM_DATA, 3, 0, 1, ORTHO_FLOAT64, -1, 1, normal.data()),
+                           "first is -1"));
+    EXPECT_TRUE(is_refused(ortho_random_uniform(1, ORTHO_STREAM_DATA, 3, 0, 1, ORTHO_FLOAT64,
+                                                std::numeric_limits<int64_t>::max(), 1, normal.data()),
+                           "first is 9223372036854775807"));
 }
 
 TEST(Random, Rounding_does_not_lead_out_of_the_interval) {
@@ -333,7 +515,7 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     double value = 7;
     int64_t number = 7;
     const auto uniform_call = [&](int32_t purpose, double low, double high, int32_t dtype, int64_t count) {
-        return ortho_random_uniform(1, purpose, 0, low, high, dtype, count, &value);
+        return ortho_random_uniform(1, purpose, 0, low, high, dtype, 0, count, &value);
     };
     EXPECT_TRUE(is_refused(uniform_call(-1, 0, 1, 1, 1), "purpose is -1; it must be from 0 to 5"));
     EXPECT_TRUE(is_refused(uniform_call(6, 0, 1, 1, 1), "purpose is 6"));
@@ -346,10 +528,10 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     EXPECT_TRUE(is_refused(uniform_call(0, -1e308, 1e308, 1, 1), "low is -1e+308 and the upper end is 1e+308"));
     EXPECT_TRUE(is_refused(uniform_call(0, 0, 1e39, 0, 1), "the upper end is 1e+39"));
     EXPECT_TRUE(is_refused(uniform_call(0, 1 + 1e-9, 1 + 2e-9, 0, 1), "a value of this dtype must lie between"));
-    EXPECT_TRUE(is_refused(ortho_random_uniform(1, 0, 0, 0, 1, 1, 1, nullptr), "values is null"));
+    EXPECT_TRUE(is_refused(ortho_random_uniform(1, 0, 0, 0, 1, 1, 0, 1, nullptr), "values is null"));
 
     const auto normal_call = [&](int32_t purpose, double mean, double deviation, int32_t dtype, int64_t count) {
-        return ortho_random_normal(1, purpose, 0, mean, deviation, dtype, count, &value);
+        return ortho_random_normal(1, purpose, 0, mean, deviation, dtype, 0, count, &value);
     };
     EXPECT_TRUE(is_refused(normal_call(9, 0, 1, 1, 1), "purpose is 9"));
     EXPECT_TRUE(is_refused(normal_call(0, 0, 1, -1, 1), "dtype is -1"));
@@ -360,7 +542,7 @@ TEST(Random, Bad_arguments_are_refused_by_name) {
     EXPECT_TRUE(is_refused(normal_call(0, 0, nan, 1, 1), "standard_deviation is NaN"));
     EXPECT_TRUE(is_refused(normal_call(0, 0, 1e38, 0, 1), "standard_deviation is 1e+38 around a mean of 0"));
     EXPECT_TRUE(is_refused(normal_call(0, 1e39, 0, 0, 1), "standard_deviation is 0 around a mean of 1e+39"));
-    EXPECT_TRUE(is_refused(ortho_random_normal(1, 0, 0, 0, 1, 1, 1, nullptr), "values is null"));
+    EXPECT_TRUE(is_refused(ortho_random_normal(1, 0, 0, 0, 1, 1, 0, 1, nullptr), "values is null"));
 
     EXPECT_TRUE(is_refused(ortho_random_permutation(1, 6, 0, 1, &number), "purpose is 6"));
     EXPECT_TRUE(is_refused(ortho_random_permutation(1, 2, 0, 0, &number), "count is 0"));

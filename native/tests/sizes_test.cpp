@@ -160,15 +160,47 @@ std::vector<Sized> calls(World& w) {
          [&w](int64_t n) { return ortho_staging_upload(w.staging, w.b.data(), n); },
          {257}},
         {"ortho_random_uniform", count,
-         [&w](int64_t n) { return ortho_random_uniform(1, ORTHO_STREAM_DATA, 0, 0, 1, 0, n, w.b.data()); }},
+         [&w](int64_t n) { return ortho_random_uniform(1, ORTHO_STREAM_DATA, 0, 0, 1, 0, 0, n, w.b.data()); }},
         {"ortho_random_normal", count,
-         [&w](int64_t n) { return ortho_random_normal(1, ORTHO_STREAM_DATA, 0, 0, 1, 1, n, w.b.data()); }},
+         [&w](int64_t n) { return ortho_random_normal(1, ORTHO_STREAM_DATA, 0, 0, 1, 1, 0, n, w.b.data()); }},
         {"ortho_random_permutation", count,
          [&w](int64_t n) { return ortho_random_permutation(1, ORTHO_STREAM_DATA, 0, n, w.permutation.data()); }},
-        {"ortho_add_normal_noise", count,
-         [=, &w](int64_t n) { return ortho_add_normal_noise(device, 0, 1, 0, 0, 1, n, w.a.data(), w.b.data()); }},
-        {"ortho_dropout", count,
-         [=, &w](int64_t n) { return ortho_dropout(device, 0, 1, 0, 0, 0.5, n, w.a.data(), w.b.data()); }},
+        {"ortho_add_normal_noise",
+         {"first"},
+         [=, &w](int64_t n) {
+             return ortho_add_normal_noise(device, 0, 1, 0, 0, 1, n, 2, 3, 4, w.a.data(), w.b.data());
+         },
+         {int64_t{1} << 24},
+         -1},
+        {"ortho_add_normal_noise",
+         {"steps", "x"},
+         [=, &w](int64_t n) {
+             return ortho_add_normal_noise(device, 0, 1, 0, 0, 1, 0, n, 3, 4, w.a.data(), w.b.data());
+         }},
+        {"ortho_add_normal_noise",
+         {"batch", "x"},
+         [=, &w](int64_t n) {
+             return ortho_add_normal_noise(device, 0, 1, 0, 0, 1, 0, 3, n, 4, w.a.data(), w.b.data());
+         }},
+        {"ortho_add_normal_noise",
+         {"units"},
+         [=, &w](int64_t n) {
+             return ortho_add_normal_noise(device, 0, 1, 0, 0, 1, 0, 3, 4, n, w.a.data(), w.b.data());
+         }},
+        {"ortho_dropout",
+         {"first"},
+         [=, &w](int64_t n) { return ortho_dropout(device, 0, 1, 0, 0, 0.5, 0, n, 2, 3, 4, w.a.data(), w.b.data()); },
+         {int64_t{1} << 24},
+         -1},
+        {"ortho_dropout",
+         {"steps", "x"},
+         [=, &w](int64_t n) { return ortho_dropout(device, 0, 1, 0, 0, 0.5, 1, 0, n, 3, 4, w.a.data(), w.b.data()); }},
+        {"ortho_dropout",
+         {"batch", "x"},
+         [=, &w](int64_t n) { return ortho_dropout(device, 0, 1, 0, 0, 0.5, 0, 0, 3, n, 4, w.a.data(), w.b.data()); }},
+        {"ortho_dropout",
+         {"units"},
+         [=, &w](int64_t n) { return ortho_dropout(device, 0, 1, 0, 0, 0.5, 0, 0, 3, 4, n, w.a.data(), w.b.data()); }},
         {"ortho_dense_forward",
          {"rows", "x"},
          [=, &w](int64_t n) {
@@ -237,6 +269,216 @@ std::vector<Sized> calls(World& w) {
              return ortho_dense_backward(device, 0, nullptr, 0, 1, 3, 4, n, nullptr, w.a.data(), w.a.data(), w.b.data(),
                                          nullptr, nullptr);
          }},
+        {"ortho_activation_forward", count,
+         [=, &w](int64_t n) { return ortho_activation_forward(device, 0, ORTHO_GELU, n, w.a.data(), w.b.data()); }},
+        {"ortho_activation_backward", count,
+         [=, &w](int64_t n) {
+             return ortho_activation_backward(device, 1, ORTHO_TANH, n, w.a.data(), w.b.data(), w.c.data());
+         }},
+        {"ortho_gate_forward",
+         {"rows", "x"},
+         [=, &w](int64_t n) { return ortho_gate_forward(device, 0, n, 4, w.a.data(), w.b.data()); }},
+        {"ortho_gate_forward",
+         {"units", "rows", "x"},
+         [=, &w](int64_t n) { return ortho_gate_forward(device, 0, 3, n, w.a.data(), w.b.data()); }},
+        {"ortho_gate_backward",
+         {"rows", "x"},
+         [=, &w](int64_t n) { return ortho_gate_backward(device, 1, n, 4, w.a.data(), w.b.data(), w.c.data()); }},
+        {"ortho_gate_backward",
+         {"units", "rows", "x"},
+         [=, &w](int64_t n) { return ortho_gate_backward(device, 1, 3, n, w.a.data(), w.b.data(), w.c.data()); }},
+        {"ortho_layer_norm_forward",
+         {"rows", "x"},
+         [=, &w](int64_t n) {
+             return ortho_layer_norm_forward(device, 0, n, 4, 1e-5, w.a.data(), w.a.data(), w.a.data(), w.b.data(),
+                                             w.c.data());
+         }},
+        {"ortho_layer_norm_forward",
+         {"units", "rows", "scale"},
+         [=, &w](int64_t n) {
+             return ortho_layer_norm_forward(device, 1, 3, n, 1e-5, w.a.data(), nullptr, w.a.data(), w.b.data(),
+                                             nullptr);
+         }},
+        {"ortho_layer_norm_backward",
+         {"steps", "x"},
+         [=, &w](int64_t n) {
+             return ortho_layer_norm_backward(device, 0, nullptr, 0, n, 3, 4, w.a.data(), w.a.data(), w.a.data(),
+                                              w.a.data(), w.b.data(), w.c.data(), w.d.data());
+         }},
+        {"ortho_layer_norm_backward",
+         {"batch", "x"},
+         [=, &w](int64_t n) {
+             return ortho_layer_norm_backward(device, 0, nullptr, 0, 2, n, 4, w.a.data(), w.a.data(), w.a.data(),
+                                              w.a.data(), w.b.data(), w.c.data(), w.d.data());
+         }},
+        {"ortho_layer_norm_backward",
+         {"units", "batch", "scale"},
+         [=, &w](int64_t n) {
+             return ortho_layer_norm_backward(device, 0, nullptr, 0, 2, 3, n, w.a.data(), w.a.data(), w.a.data(),
+                                              w.a.data(), w.b.data(), nullptr, nullptr);
+         }},
+        {"ortho_layer_norm_backward",
+         {"part->stride", "scale_gradients"},
+         [=, &w](int64_t n) {
+             const ortho_batch_part part = {sizeof part, 0, 128, 16, n, 0};
+             return ortho_layer_norm_backward(device, 0, &part, 0, 1, 48, 4, w.a.data(), w.a.data(), w.a.data(),
+                                              w.a.data(), w.b.data(), nullptr, nullptr);
+         },
+         {3}},
+        {"ortho_add", count,
+         [=, &w](int64_t n) { return ortho_add(device, 0, n, w.a.data(), w.b.data(), w.c.data()); }},
+        {"ortho_copy_columns",
+         {"rows", "x"},
+         [=, &w](int64_t n) { return ortho_copy_columns(device, 0, n, 2, w.a.data(), 3, 1, w.b.data(), 2, 0); }},
+        {"ortho_copy_columns",
+         {"columns"},
+         [=, &w](int64_t n) { return ortho_copy_columns(device, 0, 3, n, w.a.data(), 3, 0, w.b.data(), 3, 0); },
+         {4}},
+        {"ortho_copy_columns",
+         {"x_columns", "rows", "x"},
+         [=, &w](int64_t n) { return ortho_copy_columns(device, 0, 3, 2, w.a.data(), n, 0, w.b.data(), 3, 0); },
+         {1}},
+        {"ortho_copy_columns",
+         {"y_columns", "rows", "y"},
+         [=, &w](int64_t n) { return ortho_copy_columns(device, 0, 3, 2, w.a.data(), 3, 0, w.b.data(), n, 0); },
+         {1}},
+        {"ortho_copy_columns",
+         {"x_first"},
+         [=, &w](int64_t n) { return ortho_copy_columns(device, 0, 3, 2, w.a.data(), 3, n, w.b.data(), 3, 0); },
+         {2},
+         -1},
+        {"ortho_copy_columns",
+         {"y_first"},
+         [=, &w](int64_t n) { return ortho_copy_columns(device, 0, 3, 2, w.a.data(), 3, 0, w.b.data(), 3, n); },
+         {2},
+         -1},
+        {"ortho_mask",
+         {"steps", "x"},
+         [=, &w](int64_t n) { return ortho_mask(device, 0, n, 3, 4, nullptr, w.a.data(), w.b.data()); }},
+        {"ortho_mask",
+         {"batch", "lengths", "x"},
+         [=, &w](int64_t n) { return ortho_mask(device, 0, 2, n, 4, w.targets.data(), w.a.data(), w.b.data()); }},
+        {"ortho_mask",
+         {"units", "batch", "x"},
+         [=, &w](int64_t n) { return ortho_mask(device, 0, 2, 3, n, nullptr, w.a.data(), w.b.data()); }},
+        {"ortho_embedding_forward",
+         {"entries", "table"},
+         [=, &w](int64_t n) {
+             return ortho_embedding_forward(device, 0, 2, 3, nullptr, n, 4, w.a.data(), w.targets.data(), w.b.data());
+         },
+         {int64_t{1} << 31}},
+        {"ortho_embedding_forward",
+         {"units", "entries", "table"},
+         [=, &w](int64_t n) {
+             return ortho_embedding_forward(device, 0, 2, 3, nullptr, 5, n, w.a.data(), w.targets.data(), w.b.data());
+         }},
+        {"ortho_embedding_forward",
+         {"batch", "lengths", "y"},
+         [=, &w](int64_t n) {
+             return ortho_embedding_forward(device, 0, 2, n, w.targets.data(), 5, 4, w.a.data(), w.targets.data(),
+                                            w.b.data());
+         }},
+        {"ortho_embedding_forward",
+         {"steps", "y"},
+         [=, &w](int64_t n) {
+             return ortho_embedding_forward(device, 0, n, 3, nullptr, 5, 4, w.a.data(), w.targets.data(), w.b.data());
+         }},
+        {"ortho_embedding_backward",
+         {"entries", "table_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_embedding_backward(device, 0, nullptr, 0, 2, 3, nullptr, n, 4, w.targets.data(), w.a.data(),
+                                             w.b.data());
+         },
+         {int64_t{1} << 31}},
+        {"ortho_embedding_backward",
+         {"units", "entries", "y_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_embedding_backward(device, 0, nullptr, 0, 2, 3, nullptr, 5, n, w.targets.data(), w.a.data(),
+                                             w.b.data());
+         }},
+        {"ortho_embedding_backward",
+         {"batch", "y_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_embedding_backward(device, 0, nullptr, 0, 2, n, nullptr, 5, 4, w.targets.data(), w.a.data(),
+                                             w.b.data());
+         }},
+        {"ortho_embedding_backward",
+         {"steps", "y_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_embedding_backward(device, 0, nullptr, 0, n, 3, nullptr, 5, 4, w.targets.data(), w.a.data(),
+                                             w.b.data());
+         }},
+        {"ortho_embedding_backward",
+         {"part->batch", "part->first", "batch"},
+         [=, &w](int64_t n) {
+             const ortho_batch_part part = {sizeof part, 0, n, n / 2 + 1, 20, 0};
+             return ortho_embedding_backward(device, 0, &part, 0, 2, 7, nullptr, 5, 4, w.targets.data(), w.a.data(),
+                                             w.b.data());
+         }},
+        {"ortho_embedding_backward",
+         {"part->stride", "table_gradients"},
+         [=, &w](int64_t n) {
+             const ortho_batch_part part = {sizeof part, 0, 128, 16, n, 0};
+             return ortho_embedding_backward(device, 0, &part, 0, 1, 48, nullptr, 5, 4, w.targets.data(), w.a.data(),
+                                             w.b.data());
+         },
+         {19}},
+        {"ortho_windows_forward",
+         {"steps", "window", "x", "y_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_windows_forward(device, 0, n, 3, 4, nullptr, 3, 1, 1, w.a.data(), w.b.data());
+         }},
+        {"ortho_windows_forward",
+         {"batch", "lengths", "window", "x", "y_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_windows_forward(device, 0, 4, n, 2, w.targets.data(), 3, 1, 1, w.a.data(), w.b.data());
+         }},
+        {"ortho_windows_forward",
+         {"batch", "steps", "units", "window", "x", "y_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_windows_forward(device, 0, 4, 3, n, nullptr, 3, 1, 1, w.a.data(), w.b.data());
+         }},
+        {"ortho_windows_forward",
+         {"window"},
+         [=, &w](int64_t n) {
+             return ortho_windows_forward(device, 0, 4, 3, 2, nullptr, n, 1, 0, w.a.data(), w.b.data());
+         },
+         {5}},
+        {"ortho_windows_forward",
+         {"padding"},
+         [=, &w](int64_t n) {
+             return ortho_windows_forward(device, 0, 4, 3, 2, nullptr, 3, 1, n, w.a.data(), w.b.data());
+         },
+         {3},
+         -1},
+        {"ortho_windows_backward",
+         {"steps", "window", "x", "y_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_windows_backward(device, 0, n, 3, 4, nullptr, 3, 1, 1, w.a.data(), w.b.data());
+         }},
+        {"ortho_windows_backward",
+         {"batch", "lengths", "window", "x", "y_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_windows_backward(device, 0, 4, n, 2, w.targets.data(), 3, 1, 1, w.a.data(), w.b.data());
+         }},
+        {"ortho_windows_backward",
+         {"batch", "steps", "units", "window", "x", "y_gradients"},
+         [=, &w](int64_t n) {
+             return ortho_windows_backward(device, 0, 4, 3, n, nullptr, 3, 1, 1, w.a.data(), w.b.data());
+         }},
+        {"ortho_windows_backward",
+         {"window"},
+         [=, &w](int64_t n) {
+             return ortho_windows_backward(device, 0, 4, 3, 2, nullptr, n, 1, 0, w.a.data(), w.b.data());
+         },
+         {5}},
+        {"ortho_windows_backward",
+         {"padding"},
+         [=, &w](int64_t n) {
+             return ortho_windows_backward(device, 0, 4, 3, 2, nullptr, 3, 1, n, w.a.data(), w.b.data());
+         },
+         {3},
+         -1},
         {"ortho_softmax_cross_entropy",
          {"batch", "logits"},
          [=, &w](int64_t n) {
@@ -575,7 +817,7 @@ TEST(Sizes, Of_arrays_that_end_before_are_found_where_the_system_can_tell) {
     munmap(memory + there, page);
     auto* const values = reinterpret_cast<float*>(memory);
     const Device device = make_device(1);
-    EXPECT_TRUE(is_refused(ortho_random_normal(1, ORTHO_STREAM_DATA, 0, 0, 1, ORTHO_FLOAT32, count, values),
+    EXPECT_TRUE(is_refused(ortho_random_normal(1, ORTHO_STREAM_DATA, 0, 0, 1, ORTHO_FLOAT32, 0, count, values),
                            "values is smaller than the sizes say; it must hold 256.0 MiB"));
     EXPECT_TRUE(is_refused(ortho_fill(device.get(), ORTHO_FLOAT32, count, values, 1),
                            "values is smaller than the sizes say; it must hold 256.0 MiB"));

@@ -129,7 +129,7 @@ template <class T> constexpr int32_t dtype_of = sizeof(T) == sizeof(float) ? ORT
 template <class T> std::vector<T> normal_values(int64_t count, uint32_t index) {
     std::vector<T> values(static_cast<size_t>(count));
     EXPECT_TRUE(
-        succeeds(ortho_random_normal(20221001, ORTHO_STREAM_DATA, index, 0, 1, dtype_of<T>, count, values.data())));
+        succeeds(ortho_random_normal(20221001, ORTHO_STREAM_DATA, index, 0, 1, dtype_of<T>, 0, count, values.data())));
     return values;
 }
 

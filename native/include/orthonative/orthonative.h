@@ -45,10 +45,10 @@
  *    posix_spawn or exec are not concerned.
  *  - A call runs in a floating-point environment of its own, on all of its threads: rounding to nearest, no exception
  *    traps. That of the calling thread does not matter; when the call returns, it is as it was, flags included.
- *  - CPU: chains, dense layers, losses and sums of parts take numbers below the smallest normal one (1.2e-38 for
- *    ORTHO_FLOAT32, 2.2e-308 for ORTHO_FLOAT64) for 0, since some processors compute with them many times more
- *    slowly; so do optimizer steps, unless a learning rate is above 1. Other functions keep them, and so do CUDA
- *    devices.
+ *  - CPU: chains, dense layers, activations, gates, layer normalization, gradients of embeddings, losses and sums of
+ *    parts take numbers below the smallest normal one (1.2e-38 for ORTHO_FLOAT32, 2.2e-308 for ORTHO_FLOAT64) for 0,
+ *    since some processors compute with them many times more slowly; so do optimizer steps, unless a learning rate is
+ *    above 1. Other functions keep them, and so do CUDA devices.
  *
  * CUDA devices differ in three ways:
  *  - Buffers lie in the GPU's memory: `const void*` / `void*` arguments are addresses there, which the host must not
@@ -80,7 +80,7 @@ extern "C" {
 #endif
 
 /** Version of this interface; a library that reports another one must not be used with this header. */
-#define ORTHO_ABI_VERSION 4u
+#define ORTHO_ABI_VERSION 5u
 
 /** The result of a function. */
 typedef enum ortho_status {
@@ -127,8 +127,19 @@ typedef enum ortho_instruction_set {
     ORTHO_ISA_AVX512 = 2
 } ortho_instruction_set;
 
-/** The nonlinearity phi. */
-typedef enum ortho_activation { ORTHO_TANH = 0, ORTHO_RELU = 1 } ortho_activation;
+/** Functions of one number. The nonlinearity phi of a filter cell is one of the first two, whose derivatives follow
+   from their values. */
+typedef enum ortho_activation {
+    ORTHO_TANH = 0,
+    /** max(x, 0). */
+    ORTHO_RELU = 1,
+    /** The logistic function, 1 / (1 + exp(-x)). */
+    ORTHO_SIGMOID = 2,
+    /** x s(x), s the logistic function. */
+    ORTHO_SILU = 3,
+    /** x (1 + erf(x / sqrt(2))) / 2, with the exact error function. */
+    ORTHO_GELU = 4
+} ortho_activation;
 
 /** Choices of the orthogonal matrix O. */
 typedef enum ortho_filter_kind {
@@ -515,12 +526,13 @@ ORTHO_API void ortho_staging_free(ortho_staging* staging);
  * Fills a buffer with uniform numbers in [low, high).
  * @param purpose  ortho_stream
  * @param index    which stream of that purpose
+ * @param first    position of the first value in the stream, at least 0: a buffer may be filled in parts
  * @param values   [count], written; every value is drawn in double precision and rounded to dtype
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT, also unless low < high, both are finite in dtype, their difference is
  *         finite, and a value of dtype lies in [low, high)
  */
 ORTHO_API ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint32_t index, double low, double high,
-                                            int32_t dtype, int64_t count, void* values);
+                                            int32_t dtype, int64_t first, int64_t count, void* values);
 
 /**
  * Fills a buffer with normal numbers (Box-Muller in double precision).
@@ -529,44 +541,56 @@ ORTHO_API ortho_status ortho_random_uniform(uint64_t seed, int32_t purpose, uint
  * @param mean                finite
  * @param standard_deviation  finite, not negative; |mean| + 8.6 standard_deviation, beyond all that can be drawn, must
  *                            be finite in dtype
+ * @param first               position of the first value in the stream, at least 0: a buffer may be filled in parts
  * @param values              [count], written
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
 ORTHO_API ortho_status ortho_random_normal(uint64_t seed, int32_t purpose, uint32_t index, double mean,
-                                           double standard_deviation, int32_t dtype, int64_t count, void* values);
+                                           double standard_deviation, int32_t dtype, int64_t first, int64_t count,
+                                           void* values);
 
 /**
- * Adds independent normal noise: y = x + standard_deviation z, z those of ortho_random_normal with purpose
- * ORTHO_STREAM_NOISE, mean 0 and standard deviation 1, where source is 0 and index below 2^32; rounded once to dtype.
+ * Adds independent normal noise: y = x + standard_deviation z, drawn in double precision (Box-Muller) and rounded once
+ * to dtype. z depends on seed, source, index, and on the number of the sample in the whole batch, the step and the
+ * unit. So a batch may be cut anywhere.
  * @param device              what draws; the values do not depend on its kind or threads
- * @param source              who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number
- * @param index               which stream of that source, 0 to 2^48 - 1
+ * @param source              who draws, 0 to 2^20 - 1; sources of one seed, as layers of a model are, share no number
+ * @param index               which stream of that source, 0 to 2^32 - 1
  * @param standard_deviation  finite, not negative; 8.6 times it, beyond all that can be drawn, must be finite in dtype
- * @param count               at least 1, at most 2^48
- * @param x                   [count]
- * @param y                   [count], written; may be x
+ * @param first               number of the first sample in the whole batch; first + batch is at most 2^24
+ * @param steps               T, 1 to 2^30
+ * @param batch               B, at least 1
+ * @param units               N, 1 to 2^20
+ * @param x                   [T, B, N]
+ * @param y                   [T, B, N], written; may be x
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
 ORTHO_API ortho_status ortho_add_normal_noise(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source,
-                                              uint64_t index, double standard_deviation, int64_t count, const void* x,
-                                              void* y);
+                                              uint64_t index, double standard_deviation, int64_t first, int64_t steps,
+                                              int64_t batch, int64_t units, const void* x, void* y);
 
 /**
- * Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
- * to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
- * at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
- * index) is below rate * 2^32, rounded down, so the probability is that multiple of 2^-32.
- * @param device  what draws; the values do not depend on its kind or threads
- * @param source  who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number
- * @param index   which stream of that source, 0 to 2^48 - 1
- * @param rate    0 to 1, 1 excluded
- * @param count   at least 1, at most 2^48
- * @param x       [count]
- * @param y       [count], written; may be x; a dropped element is 0 whatever x_i is
+ * Inverted dropout: y is 0 with probability rate, and x / (1 - rate) otherwise, as x times 1 / (1 - rate) rounded to
+ * dtype. Which elements are dropped depends on seed, source, index and rate, and on the number of the sample in the
+ * whole batch, the step and the unit. So a batch may be cut anywhere, and the same call on the gradient at y gives that
+ * at x. An element is dropped where its 32-bit word is below rate * 2^32, rounded down, so the probability is that
+ * multiple of 2^-32.
+ * @param device      what draws; the values do not depend on its kind or threads
+ * @param source      who draws, 0 to 2^20 - 1; sources of one seed, as layers of a model are, share no number
+ * @param index       which stream of that source, 0 to 2^32 - 1
+ * @param rate        0 to 1, 1 excluded
+ * @param same_steps  1: all steps of a sample drop the same units, those of step 0; 0: each step draws anew
+ * @param first       number of the first sample in the whole batch; first + batch is at most 2^24
+ * @param steps       T, 1 to 2^30
+ * @param batch       B, at least 1
+ * @param units       N, 1 to 2^20
+ * @param x           [T, B, N]
+ * @param y           [T, B, N], written; may be x; a dropped element is 0 whatever x is there
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
  */
 ORTHO_API ortho_status ortho_dropout(ortho_device* device, int32_t dtype, uint64_t seed, uint32_t source,
-                                     uint64_t index, double rate, int64_t count, const void* x, void* y);
+                                     uint64_t index, double rate, int32_t same_steps, int64_t first, int64_t steps,
+                                     int64_t batch, int64_t units, const void* x, void* y);
 
 /**
  * Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).
@@ -668,7 +692,7 @@ typedef struct ortho_chain_options {
     int32_t dtype;
     /** ortho_chain_model. */
     int32_t model;
-    /** ortho_activation. */
+    /** ORTHO_TANH or ORTHO_RELU. */
     int32_t activation;
     /** ortho_filter_kind. */
     int32_t filter;
@@ -960,6 +984,153 @@ ORTHO_API ortho_status ortho_dense_backward(ortho_device* device, int32_t dtype,
                                             void* x_gradients);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* Functions of elements and rows                                                                                     */
+
+/**
+ * y = f(x) for every element.
+ * @param activation  ortho_activation
+ * @param x           [count]
+ * @param y           [count], written; may be x
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_activation_forward(ortho_device* device, int32_t dtype, int32_t activation, int64_t count,
+                                                const void* x, void* y);
+
+/**
+ * Gradients of ortho_activation_forward: f'(x) times that at y.
+ * @param x            [count], as given to forward
+ * @param y_gradients  [count]
+ * @param x_gradients  [count], written; may be y_gradients
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_activation_backward(ortho_device* device, int32_t dtype, int32_t activation, int64_t count,
+                                                 const void* x, const void* y_gradients, void* x_gradients);
+
+/**
+ * The gate of a gated linear unit (Dauphin et al., arXiv 1612.08083): y = a s(b) for rows [a, b] of 2 N elements, s the
+ * logistic function.
+ * @param rows   at least 1
+ * @param units  N, at least 1
+ * @param x      [rows, 2, N]
+ * @param y      [rows, N], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_gate_forward(ortho_device* device, int32_t dtype, int64_t rows, int64_t units,
+                                          const void* x, void* y);
+
+/**
+ * Gradients of ortho_gate_forward.
+ * @param x            [rows, 2, N], as given to forward
+ * @param y_gradients  [rows, N]
+ * @param x_gradients  [rows, 2, N], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_gate_backward(ortho_device* device, int32_t dtype, int64_t rows, int64_t units,
+                                           const void* x, const void* y_gradients, void* x_gradients);
+
+/**
+ * Layer normalization (Ba et al., arXiv 1607.06450) of every row: y = scale (x - m) r + offset, with m the mean of the
+ * row's elements and r = 1 / sqrt(v + epsilon), v the mean of (x - m)^2.
+ * @param rows        at least 1
+ * @param units       N, at least 1
+ * @param epsilon     finite in dtype, above 0
+ * @param scale       [N]
+ * @param offset      [N]; null: none
+ * @param x           [rows, N]
+ * @param y           [rows, N], written
+ * @param statistics  [rows, 2], written: m and r, for backward; null: not wanted
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_layer_norm_forward(ortho_device* device, int32_t dtype, int64_t rows, int64_t units,
+                                                double epsilon, const void* scale, const void* offset, const void* x,
+                                                void* y, void* statistics);
+
+/**
+ * Gradients of ortho_layer_norm_forward, whose rows are the steps and samples of a batch.
+ * @param part              the samples of a larger batch that the rows belong to; null: the batch is whole. Given,
+ *                          scale_gradients and offset_gradients are partial sums, part->stride elements apart
+ * @param accumulate        1: add to scale_gradients and offset_gradients; 0: overwrite them
+ * @param steps             T, at least 1; rows are T B
+ * @param batch             B, at least 1
+ * @param units             N, at least 1
+ * @param scale             [N]
+ * @param x                 [T, B, N], as given to forward
+ * @param statistics        [T, B, 2], as forward wrote them
+ * @param y_gradients       [T, B, N]
+ * @param scale_gradients   [N]
+ * @param offset_gradients  [N]; null: no offset
+ * @param x_gradients       [T, B, N], written; null: not wanted
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_layer_norm_backward(ortho_device* device, int32_t dtype, const ortho_batch_part* part,
+                                                 int32_t accumulate, int64_t steps, int64_t batch, int64_t units,
+                                                 const void* scale, const void* x, const void* statistics,
+                                                 const void* y_gradients, void* scale_gradients, void* offset_gradients,
+                                                 void* x_gradients);
+
+/**
+ * z = x + y for every element.
+ * @param x  [count]
+ * @param y  [count]
+ * @param z  [count], written; may be x or y
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_add(ortho_device* device, int32_t dtype, int64_t count, const void* x, const void* y,
+                                 void* z);
+
+/**
+ * Copies some columns of every row: y[r, y_first + i] = x[r, x_first + i] for i below columns. Joins rows of several
+ * buffers into longer ones, and splits them.
+ * @param rows       at least 1
+ * @param columns    at least 1
+ * @param x          [rows, x_columns]
+ * @param x_columns  elements of a row of x
+ * @param x_first    first column to copy; x_first + columns is at most x_columns
+ * @param y          [rows, y_columns]; its other columns stay as they are
+ * @param y_columns  elements of a row of y
+ * @param y_first    first column to write; y_first + columns is at most y_columns
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_copy_columns(ortho_device* device, int32_t dtype, int64_t rows, int64_t columns,
+                                          const void* x, int64_t x_columns, int64_t x_first, void* y, int64_t y_columns,
+                                          int64_t y_first);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Embedding                                                                                                          */
+
+/**
+ * Looks up a row of a table for each index: y = A[index], and 0 beyond a sample's length.
+ * @param steps    T, at least 1
+ * @param batch    B, at least 1
+ * @param lengths  [B] in the host's memory, each 0 to T; null: T
+ * @param entries  M, rows of the table, 1 to 2^31 - 1
+ * @param units    N, at least 1
+ * @param table    A: [M, N]
+ * @param indices  [T, B] in the host's memory, each 0 to M - 1 up to the sample's length
+ * @param y        [T, B, N], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (an index outside the table is named); ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_embedding_forward(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
+                                               const int32_t* lengths, int64_t entries, int64_t units,
+                                               const void* table, const int32_t* indices, void* y);
+
+/**
+ * Gradients of ortho_embedding_forward. Its time and memory follow the number of indices and, where accumulate is 0,
+ * the size of the table.
+ * @param part             the samples of a larger batch that the call holds; null: the batch is whole. Given,
+ *                         table_gradients are partial sums, part->stride elements apart
+ * @param accumulate       1: add to table_gradients; 0: overwrite them
+ * @param indices          [T, B] in the host's memory, as given to forward
+ * @param y_gradients      [T, B, N]; not read beyond lengths
+ * @param table_gradients  [M, N]
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_embedding_backward(ortho_device* device, int32_t dtype, const ortho_batch_part* part,
+                                                int32_t accumulate, int64_t steps, int64_t batch,
+                                                const int32_t* lengths, int64_t entries, int64_t units,
+                                                const int32_t* indices, const void* y_gradients, void* table_gradients);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* Sequences                                                                                                          */
 
 /**
@@ -1000,6 +1171,50 @@ ORTHO_API ortho_status ortho_pool_backward(ortho_device* device, int32_t dtype, 
  */
 ORTHO_API ortho_status ortho_reverse(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch, int64_t units,
                                      const int32_t* lengths, const void* x, void* y);
+
+/**
+ * Copies the steps of each sample up to its length: y = x there, and 0 beyond.
+ * @param steps    T, at least 1
+ * @param batch    B, at least 1
+ * @param units    N, at least 1
+ * @param lengths  [B] in the host's memory, each 0 to T; null: T
+ * @param x        [T, B, N]; not read beyond lengths
+ * @param y        [T, B, N], written; may be x
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_mask(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch, int64_t units,
+                                  const int32_t* lengths, const void* x, void* y);
+
+/**
+ * Lays out what a convolution over time multiplies: each window of steps as one row,
+ * y[t, b, n * window + k] = x[t * stride + k - padding, b, n], and 0 where that step lies outside the sample. The
+ * product of the rows with weights [outputs, N, window], by ortho_dense_forward, is the convolution. A sample of length
+ * l has (l + 2 padding - window) / stride + 1 windows, rounded down; none where l is 0 or l + 2 padding is below
+ * window. Rows beyond them are 0.
+ * @param steps    T, at least 1; T + 2 padding is at least window
+ * @param batch    B, at least 1
+ * @param units    N, at least 1
+ * @param lengths  [B] in the host's memory, each 0 to T; null: T
+ * @param window   steps of a window, at least 1
+ * @param stride   steps from a window to the next, at least 1
+ * @param padding  steps of zeros before and after a sample, 0 to window - 1
+ * @param x        [T, B, N]; not read beyond lengths
+ * @param y        [(T + 2 padding - window) / stride + 1, B, N window], written
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_windows_forward(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
+                                             int64_t units, const int32_t* lengths, int64_t window, int64_t stride,
+                                             int64_t padding, const void* x, void* y);
+
+/**
+ * Gradients of ortho_windows_forward: those of all windows that a step is in are added, in the order of the windows.
+ * @param y_gradients  shaped as y; not read beyond a sample's windows
+ * @param x_gradients  [T, B, N], written, 0 beyond lengths
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_windows_backward(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
+                                              int64_t units, const int32_t* lengths, int64_t window, int64_t stride,
+                                              int64_t padding, const void* y_gradients, void* x_gradients);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Losses                                                                                                             */

@@ -33,6 +33,17 @@ inline int64_t lengths(const int32_t* lengths, int64_t steps, int64_t batch) {
     return sum;
 }
 
+/** Numbers [steps, batch] of classes or entries, below `limit` up to the lengths; null: all of them. */
+inline void numbers(const char* name, const int32_t* numbers, int64_t limit, int64_t steps, int64_t batch,
+                    const int32_t* lengths) {
+    const int32_t* number = numbers;
+    for (int64_t step = 0; step < steps; ++step)
+        for (int64_t sample = 0; sample < batch; ++sample, ++number)
+            if ((*number < 0 || *number >= limit) && (lengths == nullptr || step < lengths[sample]))
+                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name, number - numbers),
+                     "is %" PRId32 "; it must be from 0 to %" PRId64, *number, limit - 1);
+}
+
 /** Refuses a sample that is no boundary of leaves and names those beside it that would do: from `least` to `most`. */
 [[noreturn]] inline void fail_at_boundary(const char* name, const char* problem, int64_t sample, const Leaves& leaves,
                                           int64_t least, int64_t most) {

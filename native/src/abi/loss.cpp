@@ -16,15 +16,6 @@ LossRows check_rows(int64_t steps, int64_t batch, const int32_t* lengths, const 
     return {steps, batch, counted < steps * batch ? lengths : nullptr, check::loss_part(part, batch, "batch", counted)};
 }
 
-void check_targets(const LossRows& rows, int64_t classes, const int32_t* targets) {
-    const int32_t* target = targets;
-    for (int64_t step = 0; step < rows.steps; ++step)
-        for (int64_t sample = 0; sample < rows.batch; ++sample, ++target)
-            if ((*target < 0 || *target >= classes) && (rows.lengths == nullptr || step < rows.lengths[sample]))
-                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("targets", target - targets),
-                     "is %" PRId32 "; it must be from 0 to %" PRId64, *target, classes - 1);
-}
-
 } // namespace
 
 ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
@@ -43,7 +34,7 @@ ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, in
         arrays.needed("logits", logits, count * classes);
         check::memory("targets", targets, count * static_cast<int64_t>(sizeof *targets));
         arrays.optional("logit_gradients", logit_gradients, count * classes);
-        check_targets(rows, classes, targets);
+        check::numbers("targets", targets, classes, steps, batch, rows.lengths);
         device->run(SoftmaxCrossEntropy{static_cast<ortho_dtype>(dtype), rows, classes, label_smoothing, logits,
                                         targets, logit_gradients, loss, correct});
     });

@@ -27,19 +27,57 @@ ORTHO_HOST_DEVICE std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> cou
     return counter;
 }
 
-/** The number of a block takes 48 bits of a counter, so that an index may take as many. */
-constexpr uint64_t largest_random_index = (uint64_t{1} << 48) - 1;
-constexpr uint32_t largest_random_source = (uint32_t{1} << 24) - 1;
-constexpr int64_t largest_noise_count = int64_t{1} << 48;
+// Counters. The seed is the key, and the counter's 128 bits are divided so that whatever tells two draws apart has bits
+// of its own: no two of them share a block of four words. Bits of a field go from the lowest on:
+//
+//     stream     purpose 4 (0 to 5, ortho_stream), 0 28, index 32, number of the block 64
+//     elements   purpose 4 (8, 9 or 10), source 20, index 32, sample 24, step 30, unit / 4 18
+//
+//     word       0                         1                             2       3
+//     stream     block, low                block, high                   index   purpose
+//     elements   unit / 4, step (low 14)   step (high 16), sample (16)   index   purpose, source, sample (high 8)
+//
+// The four words of a block belong to four units, 4 i to 4 i + 3. Dropout takes a word for each. Two normal numbers
+// take all four words, so units 4 i and 4 i + 1 have the block of one purpose, 4 i + 2 and 4 i + 3 that of another.
 
-/**
- * The counter of a block: 48 bits of its number, 48 of the index, 24 of the source, 8 of the purpose. Each of them has
- * bits of its own, so that no two streams share a block.
- */
-ORTHO_HOST_DEVICE std::array<uint32_t, 4> random_counter(uint32_t purpose, uint32_t source, uint64_t index,
-                                                         uint64_t block) noexcept {
-    return {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32) | static_cast<uint32_t>(index >> 32) << 16,
-            static_cast<uint32_t>(index), purpose | source << 8};
+constexpr int64_t largest_noise_source = (int64_t{1} << 20) - 1;
+constexpr int64_t largest_noise_index = (int64_t{1} << 32) - 1;
+constexpr int64_t most_noise_samples = int64_t{1} << 24;
+constexpr int64_t most_noise_steps = int64_t{1} << 30;
+constexpr int64_t most_noise_units = int64_t{1} << 20;
+
+/** The counter of a block of a stream. */
+ORTHO_HOST_DEVICE std::array<uint32_t, 4> stream_counter(uint32_t purpose, uint32_t index, uint64_t block) noexcept {
+    return {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), index, purpose};
+}
+
+namespace random_arithmetic {
+
+/** @param block  the first of the four units / 4 */
+ORTHO_HOST_DEVICE std::array<uint32_t, 4> element_counter(uint32_t purpose, uint32_t source, uint32_t index,
+                                                          int64_t sample, int64_t step, int64_t block) noexcept {
+    const uint64_t low = static_cast<uint64_t>(block) | static_cast<uint64_t>(step) << 18 |
+                         static_cast<uint64_t>(sample) << 48; // without the sample's highest 8 bits
+    return {static_cast<uint32_t>(low), static_cast<uint32_t>(low >> 32), index,
+            purpose | source << 4 | static_cast<uint32_t>(sample >> 16) << 24};
+}
+
+} // namespace random_arithmetic
+
+/** The counter of the normal numbers of units 2 pair and 2 pair + 1. @param sample  of the whole batch */
+ORTHO_HOST_DEVICE std::array<uint32_t, 4> noise_counter(uint32_t source, uint32_t index, int64_t sample, int64_t step,
+                                                        int64_t pair) noexcept {
+    return random_arithmetic::element_counter(pair % 2 == 0 ? 8 : 9, source, index, sample, step, pair / 2);
+}
+
+/** The counter of the words of units 4 block to 4 block + 3. @param sample  of the whole batch */
+ORTHO_HOST_DEVICE std::array<uint32_t, 4> dropout_counter(uint32_t source, uint32_t index, int64_t sample, int64_t step,
+                                                          int64_t block) noexcept {
+    return random_arithmetic::element_counter(10, source, index, sample, step, block);
+}
+
+ORTHO_HOST_DEVICE std::array<uint32_t, 2> philox_key(uint64_t seed) noexcept {
+    return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
 }
 
 namespace random_arithmetic {

@@ -9,22 +9,17 @@
 namespace ortho {
 
 /**
- * A stream of random numbers: the seed is Philox's key; purpose, source, index and position are its counter. Values at
- * a position depend on nothing else, and on every machine they are the same bits. Positions go to 2^49 - 1.
+ * A stream of random numbers: the seed is Philox's key; purpose, index and position are its counter. Values at a
+ * position depend on nothing else, and on every machine they are the same bits.
  */
 class RandomStream {
 public:
-    /**
-     * @param index   up to largest_random_index
-     * @param source  up to largest_random_source: who draws, where several do with one seed for one purpose
-     */
-    RandomStream(uint64_t seed, ortho_stream purpose, uint64_t index, uint32_t source = 0) noexcept
-        : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
-          purpose_(static_cast<uint32_t>(purpose)), source_(source), index_(index) {}
+    RandomStream(uint64_t seed, ortho_stream purpose, uint32_t index) noexcept
+        : key_(philox_key(seed)), purpose_(static_cast<uint32_t>(purpose)), index_(index) {}
 
     /** The four words of block `block`. */
     std::array<uint32_t, 4> block(uint64_t block) const noexcept {
-        return philox4x32(random_counter(purpose_, source_, index_, block), key_);
+        return philox4x32(stream_counter(purpose_, index_, block), key_);
     }
 
     /** Uniform numbers in [0, 1), multiples of 2^-53: those at positions first to first+count-1. */
@@ -36,8 +31,7 @@ public:
 private:
     std::array<uint32_t, 2> key_;
     uint32_t purpose_;
-    uint32_t source_;
-    uint64_t index_;
+    uint32_t index_;
 };
 
 /** Reads a stream's words from its beginning, for draws that take as many as chance wants. */

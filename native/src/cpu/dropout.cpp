@@ -1,25 +1,41 @@
-#include <algorithm>
-
 #include "core/dtype.hpp"
-#include "core/random.hpp"
-#include "cpu/flat.hpp"
+#include "cpu/noise.hpp"
 #include "model/arithmetic.hpp"
 
 namespace ortho::cpu {
+namespace {
+
+/** Draws the words of some elements of a step. */
+void draw(const Dropout& call, int64_t step, Span elements, uint32_t* words) {
+    const std::array<uint32_t, 2> key = philox_key(call.stream.seed);
+    for_each_sample(call.shape, elements, [&](int64_t sample, Span units, int64_t at) {
+        uint32_t* const to = words + at - units.begin;
+        for (int64_t block = units.begin / 4; 4 * block < units.end; ++block) {
+            const std::array<uint32_t, 4> drawn =
+                philox4x32(dropout_counter(call.stream.source, call.stream.index, sample, step, block), key);
+            for (int64_t i = std::max(units.begin, 4 * block); i < std::min(units.end, 4 * block + 4); ++i)
+                to[i] = drawn[static_cast<size_t>(i % 4)];
+        }
+    });
+}
+
+} // namespace
 
 void run(CpuDevice& device, const Dropout& call) {
-    const RandomStream stream(call.stream.seed, ORTHO_STREAM_DROPOUT, call.stream.index, call.stream.source);
     dispatch(call.dtype, [&]<class T>(T*) {
         const DropoutFactors<T> factors(call.rate);
-        const T* const x = static_cast<const T*>(call.x);
-        T* const y = static_cast<T*>(call.y);
-        for_each_block(device.pool, call.count, flat_block, [&](int64_t begin, int64_t end) {
-            static_assert(flat_block % 4 == 0); // a block of random numbers has four words
-            for (int64_t first = begin; first < end; first += 4) {
-                const std::array<uint32_t, 4> words = stream.block(static_cast<uint64_t>(first / 4));
-                const int64_t length = std::min<int64_t>(4, end - first);
-                for (int64_t i = 0; i < length; ++i)
-                    y[first + i] = factors.apply(words[static_cast<size_t>(i)], x[first + i]);
+        for_each_piece(device.pool, call.shape, [&](const NoisePiece& piece) {
+            uint32_t words[drawn_together];
+            if (call.same_steps)
+                draw(call, 0, piece.elements, words);
+            for (int64_t step = piece.steps.begin; step < piece.steps.end; ++step) {
+                if (!call.same_steps)
+                    draw(call, step, piece.elements, words);
+                const int64_t offset = step * call.shape.batch * call.shape.units + piece.elements.begin;
+                const T* const x = static_cast<const T*>(call.x) + offset;
+                T* const y = static_cast<T*>(call.y) + offset;
+                for (int64_t i = 0; i < piece.elements.size(); ++i)
+                    y[i] = factors.apply(words[i], x[i]);
             }
         });
     });

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 
+#include "cpu/activation_types.hpp"
 #include "cpu/chain/types.hpp"
 #include "cpu/dense_types.hpp"
+#include "cpu/layer_norm_types.hpp"
 #include "cpu/vector_types.hpp"
 #include "orthonative/orthonative.h"
 
@@ -14,6 +16,8 @@ namespace ortho::cpu {
 template <class T> struct Kernels {
     DenseKernels<T> dense;
     VectorKernels<T> vector;
+    ActivationKernels<T> activation;
+    LayerNormKernels<T> layer_norm;
 };
 
 struct KernelTable {

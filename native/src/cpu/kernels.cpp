@@ -6,8 +6,10 @@
 // older processors. A test reads the symbols of these objects to hold us to it.
 
 #include "cpu/chain/kernels.hpp"
+#include "cpu/activation_kernels.hpp"
 #include "cpu/dense_kernels.hpp"
 #include "cpu/kernel_table.hpp"
+#include "cpu/layer_norm_kernels.hpp"
 #include "cpu/vector_kernels.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
@@ -18,6 +20,8 @@ template <class T>
 constexpr Kernels<T> kernels{
     .dense = DenseProduct<T>::table,
     .vector = VectorPass<T>::table,
+    .activation = ActivationPass<T>::table,
+    .layer_norm = LayerNormPass<T>::table,
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "cpu/flat.hpp"
+#include "cpu/leaf_blocks.hpp"
 
 namespace ortho::cpu {
 namespace {
@@ -22,15 +23,11 @@ void for_each_run(const LossRows& rows, Span samples, Span range, Counted&& coun
         counted(range.begin, range.end); // the only leaf, whose rows follow each other
         return;
     }
-    int64_t step = range.begin == 0 ? 0 : range.begin / samples.size();
-    int64_t begin = samples.begin + range.begin - step * samples.size();
-    for (int64_t left = range.size(); left > 0; ++step, begin = samples.begin) {
-        const int64_t end = std::min(samples.end, begin + left);
+    for_each_step(samples, range, [&](int64_t step, int64_t begin, int64_t end) {
         const int64_t first_row = step * rows.batch;
-        left -= end - begin;
         if (rows.lengths == nullptr) {
             counted(first_row + begin, first_row + end);
-            continue;
+            return;
         }
         while (begin < end) {
             const bool counts = step < rows.lengths[begin];
@@ -43,7 +40,7 @@ void for_each_run(const LossRows& rows, Span samples, Span range, Counted&& coun
                 padding(first_row + begin, first_row + next);
             begin = next;
         }
-    }
+    });
 }
 
 /** What the leaves of a call add to a loss. */
@@ -53,76 +50,34 @@ struct LeafLosses {
 };
 
 /**
- * The rows of a call, cut into blocks: those of each leaf from its first row on, by the size of a row alone, so that
- * the bits of a leaf's sum depend neither on the threads nor on the other leaves of the call.
+ * Sums the rows of a call, on the device's threads. Blocks are cut by the size of a row alone.
+ * @param row_elements  of a row
+ * @param counted  counted(state, begin, end) adds rows to the state of a block
+ * @param padding  padding(begin, end) is called for rows that do not count
+ * @param total    total(state) is what the rows of a block add
  */
-class LossBlocks {
-public:
-    /** @param row_elements  of a row */
-    LossBlocks(const LossRows& rows, int64_t row_elements)
-        : rows_(rows), leaves_(rows.part.held()), block_rows_(std::max<int64_t>(1, flat_block / row_elements)) {
-        const Leaves leaves = rows.part.leaves();
-        int64_t most_rows = 0;
-        for (int64_t i = 0; i < leaves_.size(); ++i) {
-            first_sample_[at(i)] = leaves.begin(leaves_.begin + i) - rows.part.first;
-            first_sample_[at(i + 1)] = leaves.begin(leaves_.begin + i + 1) - rows.part.first;
-            const int64_t leaf_rows = rows.steps * samples_of(i).size();
-            const int64_t blocks = leaf_rows <= block_rows_ ? 1 : (leaf_rows + block_rows_ - 1) / block_rows_;
-            first_block_[at(i + 1)] = first_block_[at(i)] + blocks;
-            most_rows = std::max(most_rows, std::min(leaf_rows, block_rows_));
+template <class State, class Counted, class Padding, class Total>
+LeafLosses sum_rows(CpuDevice& device, const LossRows& rows, int64_t row_elements, Counted&& counted, Padding&& padding,
+                    Total&& total) {
+    const LeafBlocks blocks(rows.part, rows.steps, std::max<int64_t>(1, flat_block / row_elements), row_elements);
+    auto workspace = device.workspace();
+    auto* const sums = static_cast<LossSum*>(
+        workspace.reserve(blocks.count() * static_cast<int64_t>(sizeof(LossSum)), "scratch for partial sums"));
+    blocks.for_each(device.pool, [&](int64_t block, Span samples, Span range) {
+        State state{};
+        for_each_run(
+            rows, samples, range, [&](int64_t first_row, int64_t last_row) { counted(state, first_row, last_row); },
+            padding);
+        sums[block] = total(state);
+    });
+    LeafLosses result;
+    for (int64_t leaf = 0; leaf < blocks.leaves(); ++leaf)
+        for (int64_t block = blocks.of_leaf(leaf).begin; block < blocks.of_leaf(leaf).end; ++block) {
+            result.losses[static_cast<size_t>(leaf)] += sums[block].loss;
+            result.correct += sums[block].correct;
         }
-        // Small blocks are given to a thread together.
-        task_blocks_ = std::max<int64_t>(1, flat_block / (most_rows * row_elements));
-    }
-
-    /**
-     * Sums the rows of the call, on the device's threads.
-     * @param counted  counted(state, begin, end) adds rows to the state of a block
-     * @param padding  padding(begin, end) is called for rows that do not count
-     * @param total    total(state) is what the rows of a block add
-     */
-    template <class State, class Counted, class Padding, class Total>
-    LeafLosses sum(CpuDevice& device, Counted&& counted, Padding&& padding, Total&& total) const {
-        const int64_t blocks = first_block_[at(leaves_.size())];
-        auto workspace = device.workspace();
-        auto* const sums = static_cast<LossSum*>(
-            workspace.reserve(blocks * static_cast<int64_t>(sizeof(LossSum)), "scratch for partial sums"));
-        for_each_block(device.pool, blocks, task_blocks_, [&](int64_t begin, int64_t end) {
-            int64_t leaf = 0;
-            for (int64_t block = begin; block < end; ++block) {
-                while (block >= first_block_[at(leaf + 1)])
-                    ++leaf;
-                const Span samples = samples_of(leaf);
-                const int64_t first = (block - first_block_[at(leaf)]) * block_rows_;
-                const int64_t last = std::min(first + block_rows_, rows_.steps * samples.size());
-                State state{};
-                for_each_run(
-                    rows_, samples, {first, last},
-                    [&](int64_t first_row, int64_t last_row) { counted(state, first_row, last_row); }, padding);
-                sums[block] = total(state);
-            }
-        });
-        LeafLosses result;
-        for (int64_t leaf = 0; leaf < leaves_.size(); ++leaf)
-            for (int64_t block = first_block_[at(leaf)]; block < first_block_[at(leaf + 1)]; ++block) {
-                result.losses[at(leaf)] += sums[block].loss;
-                result.correct += sums[block].correct;
-            }
-        return result;
-    }
-
-private:
-    static size_t at(int64_t i) { return static_cast<size_t>(i); }
-    /** Of the call. */
-    Span samples_of(int64_t leaf) const { return {first_sample_[at(leaf)], first_sample_[at(leaf + 1)]}; }
-
-    const LossRows& rows_;
-    const Span leaves_;
-    const int64_t block_rows_;
-    int64_t task_blocks_;
-    std::array<int64_t, Leaves::most + 1> first_sample_{};
-    std::array<int64_t, Leaves::most + 1> first_block_{};
-};
+    return result;
+}
 
 /** @return index of the first value in rows that count that is NaN or infinite, -1 if there is none */
 template <class T>
@@ -192,11 +147,9 @@ template <class T> void softmax_cross_entropy(CpuDevice& device, const SoftmaxCr
     const auto mean_of = static_cast<double>(call.rows.part.rows);
     const SoftmaxProblem<T> problem{1 / mean_of, classes, call.label_smoothing, logits, call.targets, gradients};
     const auto kernel = device.kernels.of<T>().vector.softmax_cross_entropy;
-    LeafLosses leaves =
-        LossBlocks(call.rows, classes)
-            .sum<LossSum>(
-                device, [&](LossSum& sum, int64_t begin, int64_t end) { kernel(problem, begin, end, sum); },
-                clearing(gradients, classes), [](const LossSum& sum) { return sum; });
+    LeafLosses leaves = sum_rows<LossSum>(
+        device, call.rows, classes, [&](LossSum& sum, int64_t begin, int64_t end) { kernel(problem, begin, end, sum); },
+        clearing(gradients, classes), [](const LossSum& sum) { return sum; });
     if (call.loss != nullptr)
         write_loss(call.rows.part, leaves, mean_of, call.loss);
     if (call.correct != nullptr)
@@ -213,18 +166,17 @@ template <class T> void mean_squared_error(CpuDevice& device, const MeanSquaredE
     const double mean_of = static_cast<double>(call.rows.part.rows) * static_cast<double>(units);
     const T factor = static_cast<T>(2 / mean_of);
     const auto kernel = device.kernels.of<T>().vector.squared_error;
-    LeafLosses leaves = LossBlocks(call.rows, units)
-                            .sum<RunningSums>(
-                                device,
-                                [&](RunningSums& sums, int64_t begin, int64_t end) {
-                                    const int64_t first = begin * units;
-                                    kernel(predictions + first, targets + first, (end - begin) * units, factor,
-                                           gradients != nullptr ? gradients + first : nullptr, sums);
-                                },
-                                clearing(gradients, units),
-                                [](const RunningSums& sums) {
-                                    return LossSum{sums.total(), 0};
-                                });
+    LeafLosses leaves = sum_rows<RunningSums>(
+        device, call.rows, units,
+        [&](RunningSums& sums, int64_t begin, int64_t end) {
+            const int64_t first = begin * units;
+            kernel(predictions + first, targets + first, (end - begin) * units, factor,
+                   gradients != nullptr ? gradients + first : nullptr, sums);
+        },
+        clearing(gradients, units),
+        [](const RunningSums& sums) {
+            return LossSum{sums.total(), 0};
+        });
     if (call.loss != nullptr)
         write_loss(call.rows.part, leaves, mean_of, call.loss);
 }

@@ -1,3 +1,5 @@
+#include "cpu/sequences.hpp"
+
 #include <algorithm>
 
 #include "core/dtype.hpp"
@@ -8,10 +10,6 @@ namespace {
 
 /** Units of a sample that are worked on together: their sums stay in the first cache. */
 constexpr int64_t units_together = 64;
-
-int64_t length_of(const SequenceShape& shape, int64_t sample) {
-    return shape.lengths == nullptr ? shape.steps : shape.lengths[sample];
-}
 
 /**
  * Calls body(length, offset, units) for some units of a sample at a time, on the device's threads where the work is
@@ -94,6 +92,20 @@ template <class T> void reverse(CpuDevice& device, const Reverse& call) {
     });
 }
 
+template <class T> void mask(CpuDevice& device, const Mask& call) {
+    const SequenceShape& shape = call.shape;
+    const int64_t block = std::max<int64_t>(1, flat_block / shape.units);
+    for_each_block(device.pool, shape.steps * shape.batch, block, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) {
+            T* const y = static_cast<T*>(call.y) + row * shape.units;
+            if (row / shape.batch >= length_of(shape, row % shape.batch))
+                std::fill_n(y, shape.units, T{0});
+            else if (call.y != call.x)
+                std::copy_n(static_cast<const T*>(call.x) + row * shape.units, shape.units, y);
+        }
+    });
+}
+
 } // namespace
 
 void run(CpuDevice& device, const PoolForward& call) {
@@ -106,6 +118,10 @@ void run(CpuDevice& device, const PoolBackward& call) {
 
 void run(CpuDevice& device, const Reverse& call) {
     dispatch(call.dtype, [&]<class T>(T*) { reverse<T>(device, call); });
+}
+
+void run(CpuDevice& device, const Mask& call) {
+    dispatch(call.dtype, [&]<class T>(T*) { mask<T>(device, call); });
 }
 
 } // namespace ortho::cpu

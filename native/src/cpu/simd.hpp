@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "cpu/tanh_table.hpp"
@@ -203,12 +204,88 @@ template <class T, int n> [[gnu::always_inline]] inline void tanh_of_each(typena
             x[i] = tanh(x[i]);
 }
 
-/** What a cell's arithmetic takes from the backend, for one vector at a time. */
+/** 1 / i! for i = 0 to terms. */
+template <class T, int terms> struct InverseFactorials {
+    T values[terms + 1] = {1};
+    constexpr InverseFactorials() {
+        double factorial = 1;
+        for (int i = 1; i <= terms; ++i)
+            values[i] = T(1 / (factorial *= i));
+    }
+};
+
+/**
+ * e^x for x = n ln 2 + r, by the Taylor series of e^r, whose remainder is below a tenth of a unit in the last place for
+ * |r| <= ln 2 / 2.
+ */
+template <class T> class Exponential {
+    using S = Simd<T>;
+    using vec = typename S::vec;
+    using ivec = typename S::ivec;
+    static constexpr bool is_float = std::is_same_v<T, float>;
+
+public:
+    /** Where e^x is 1e-38 (float) or 1e-308 (double), a normal number yet. */
+    static constexpr T lowest = is_float ? T(-87) : T(-708);
+
+    /** Divides x, not below `lowest`, into n and r. */
+    explicit Exponential(vec x) {
+        constexpr T log2_e = T(1.44269504088896340736);
+        // ln 2 in two parts, the first with so few digits that its product with n is exact.
+        constexpr T ln2_high = is_float ? T(0x1.62e4p-1) : T(0x1.62e42fee00000p-1);
+        constexpr T ln2_low = is_float ? T(0x1.7f7d1cp-20) : T(0x1.a39ef35793c76p-33);
+        const vec shifted = x * log2_e + shift;
+        const vec n = shifted - shift;
+        exponent_ = (ivec)shifted;
+        r_ = (x - n * ln2_high) - n * ln2_low;
+    }
+    /** Adds a small number to x. */
+    void add(vec rest) { r_ += rest; }
+
+    vec value() const {
+        constexpr int terms = is_float ? 7 : 13;
+        constexpr int exponent_bias = std::numeric_limits<T>::max_exponent - 1;
+        constexpr InverseFactorials<T, terms> coefficients;
+        vec series = S::splat(coefficients.values[terms]);
+#pragma GCC unroll 16
+        for (int i = terms - 1; i >= 0; --i)
+            series = series * r_ + coefficients.values[i];
+        return series * (vec)((exponent_ + exponent_bias) << mantissa_bits);
+    }
+
+private:
+    static constexpr int mantissa_bits = std::numeric_limits<T>::digits - 1;
+    /** Adding 1.5 * 2^mantissa_bits leaves the nearest integer in the low bits of the mantissa. */
+    static constexpr T shift = T(int64_t{3} << (mantissa_bits - 1));
+
+    ivec exponent_;
+    vec r_;
+};
+
+/** e^x for x <= 0; 1e-38 (float) or 1e-308 (double) at least. */
+template <class T> inline typename Simd<T>::vec exponential(typename Simd<T>::vec x) {
+    constexpr T lowest = Exponential<T>::lowest;
+    return Exponential<T>(x < lowest ? Simd<T>::splat(lowest) : x).value();
+}
+
+/** What the arithmetic of model/ takes from the backend, for one vector at a time. */
 struct SimdMath {
+    template <class V> using Number = std::remove_cvref_t<decltype(V{}[0])>;
+
     template <class V> [[gnu::always_inline]] static V tanh(V x) { return ORTHO_ISA_NAMESPACE::tanh(x); }
+    /** e^x for x <= 0, and 0 below 1e-38 (float) or 1e-308 (double). */
+    template <class V> [[gnu::always_inline]] static V exponential(V x) { return exponential(x, V{}); }
+    /** The same of x + rest, a rest of at most 0.03 in magnitude. */
+    template <class V> [[gnu::always_inline]] static V exponential(V x, V rest) {
+        using E = Exponential<Number<V>>;
+        const auto is_zero = x < E::lowest;
+        E power(is_zero ? V{} + E::lowest : x);
+        power.add(rest);
+        return is_zero ? V{} : power.value();
+    }
     /** a b + c, see Simd::multiply_add. */
     template <class V> [[gnu::always_inline]] static V multiply_add(V a, V b, V c) {
-        return Simd<std::remove_cvref_t<decltype(a[0])>>::multiply_add(a, b, c);
+        return Simd<Number<V>>::multiply_add(a, b, c);
     }
 };
 

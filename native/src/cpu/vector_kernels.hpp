@@ -1,4 +1,5 @@
-// Kernels of losses, norms and optimizers: one pass over flat buffers, sums in double precision and a fixed order.
+// Kernels of sums of elements, losses, norms and optimizers: one pass over flat buffers, sums in double precision and a
+// fixed order.
 //
 // What needs no sum is written as plain loops, which the compiler turns into vectors.
 #pragma once
@@ -38,47 +39,6 @@ inline double sum_of_lanes(Simd<double>::vec v) {
     for (int l = 1; l < Simd<double>::width; ++l)
         sum += v[l];
     return sum;
-}
-
-/** 1 / i! for i = 0 to terms. */
-template <class T, int terms> struct InverseFactorials {
-    T values[terms + 1] = {1};
-    constexpr InverseFactorials() {
-        double factorial = 1;
-        for (int i = 1; i <= terms; ++i)
-            values[i] = T(1 / (factorial *= i));
-    }
-};
-
-/**
- * e^x for x <= 0; 1e-38 (float) or 1e-308 (double) at least. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor series,
- * whose remainder is below a tenth of a unit in the last place.
- */
-template <class T> inline typename Simd<T>::vec exponential(typename Simd<T>::vec x) {
-    using S = Simd<T>;
-    using vec = typename S::vec;
-    constexpr bool is_float = std::is_same_v<T, float>;
-    constexpr int terms = is_float ? 7 : 13;
-    constexpr int mantissa_bits = std::numeric_limits<T>::digits - 1;
-    constexpr int exponent_bias = std::numeric_limits<T>::max_exponent - 1;
-    constexpr T lowest = is_float ? T(-87) : T(-708);
-    // Adding 1.5 * 2^mantissa_bits leaves the nearest integer in the low bits of the mantissa.
-    constexpr T shift = T(int64_t{3} << (mantissa_bits - 1));
-    constexpr T log2_e = T(1.44269504088896340736);
-    // ln 2 in two parts, the first with so few digits that its product with n is exact.
-    constexpr T ln2_high = is_float ? T(0x1.62e4p-1) : T(0x1.62e42fee00000p-1);
-    constexpr T ln2_low = is_float ? T(0x1.7f7d1cp-20) : T(0x1.a39ef35793c76p-33);
-    constexpr InverseFactorials<T, terms> coefficients;
-
-    x = x < lowest ? S::splat(lowest) : x;
-    const vec shifted = x * log2_e + shift;
-    const vec n = shifted - shift;
-    const vec r = (x - n * ln2_high) - n * ln2_low;
-    vec series = S::splat(coefficients.values[terms]);
-#pragma GCC unroll 16
-    for (int i = terms - 1; i >= 0; --i)
-        series = series * r + coefficients.values[i];
-    return series * (vec)(((typename S::ivec)shifted + exponent_bias) << mantissa_bits);
 }
 
 template <class T> struct VectorPass {
@@ -160,6 +120,14 @@ template <class T> struct VectorPass {
     static void scale(T* __restrict values, int64_t count, T factor) {
         for (int64_t i = 0; i < count; ++i)
             values[i] *= factor;
+    }
+
+    static void add(const T* x, const T* y, T* z, int64_t count) {
+        int64_t i = 0;
+        for (; i + S::width <= count; i += S::width)
+            S::store(z + i, S::load(x + i) + S::load(y + i));
+        for (; i < count; ++i)
+            z[i] = x[i] + y[i];
     }
 
     static void squared_error(const T* predictions, const T* targets, int64_t count, T factor, T* __restrict gradients,
@@ -380,6 +348,7 @@ template <class T> struct VectorPass {
         .largest_magnitudes = largest_magnitudes,
         .sum_of_squares = sum_of_squares,
         .scale = scale,
+        .add = add,
         .squared_error = squared_error,
         .softmax_cross_entropy = softmax_cross_entropy,
         .mean_of_steps = mean_of_steps,

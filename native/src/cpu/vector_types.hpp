@@ -67,6 +67,8 @@ template <class T> struct VectorKernels {
     void (*largest_magnitudes)(const T* const* buffers, int buffer_count, FlatRange range, T* largest);
     double (*sum_of_squares)(const T* values, int64_t count);
     void (*scale)(T* values, int64_t count, T factor);
+    /** z = x + y; z may be x or y. */
+    void (*add)(const T* x, const T* y, T* z, int64_t count);
     /** Adds (predictions - targets)^2; gradients (null: not wanted) = factor * (predictions - targets). */
     void (*squared_error)(const T* predictions, const T* targets, int64_t count, T factor, T* gradients,
                           RunningSums& sums);

@@ -77,7 +77,9 @@ void check_no_filter(const ortho_chain_options& options) {
 ChainSpec::ChainSpec(const ortho_chain_options& options) {
     check::range("dtype", options.dtype, ORTHO_FLOAT32, ORTHO_FLOAT64);
     check::range("model", options.model, ORTHO_RECURRENT, ORTHO_FEEDFORWARD);
-    check::range("activation", options.activation, ORTHO_TANH, ORTHO_RELU);
+    if (options.activation != ORTHO_TANH && options.activation != ORTHO_RELU)
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("activation"),
+             "is %" PRId32 "; it must be %d (tanh) or %d (ReLU)", options.activation, ORTHO_TANH, ORTHO_RELU);
     check::range("filter", options.filter, ORTHO_FILTER_HAAR, ORTHO_FILTER_CUSTOM);
     check::range("check_finite", options.check_finite, 0, 1);
     check::range("hidden_size", options.hidden_size, 1, 65536);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "core/host_device.hpp"
 #include "model/part.hpp"
 #include "orthonative/orthonative.h"
 
@@ -61,6 +62,13 @@ struct SequenceShape {
     const int32_t* lengths; // host, [batch]; null: all are steps
 };
 
+struct Mask {
+    ortho_dtype dtype;
+    SequenceShape shape;
+    const void* x;
+    void* y; // may be x
+};
+
 struct PoolForward {
     ortho_dtype dtype;
     ortho_pooling pooling;
@@ -85,18 +93,79 @@ struct Reverse {
     void* y;
 };
 
+/** The windows of a convolution over time. */
+struct WindowsShape {
+    SequenceShape sequences;
+    int64_t window;
+    int64_t stride;
+    int64_t padding; // below window
+    int64_t count;   // windows of a sample of all steps, at least 1
+
+    /** Windows of a sample. */
+    ORTHO_HOST_DEVICE int64_t of(int64_t length) const {
+        return length == 0 || length + 2 * padding < window ? 0 : (length + 2 * padding - window) / stride + 1;
+    }
+    /** Those of them that a step is in. */
+    ORTHO_HOST_DEVICE Span with(int64_t step, int64_t length) const {
+        const int64_t at = step + padding, last = at / stride + 1, all = of(length);
+        return {at < window ? 0 : (at - window) / stride + 1, last < all ? last : all};
+    }
+};
+
+struct WindowsForward {
+    ortho_dtype dtype;
+    WindowsShape shape;
+    const void* x;
+    void* y; // [count, batch, units, window]
+};
+
+struct WindowsBackward {
+    ortho_dtype dtype;
+    WindowsShape shape;
+    const void* y_gradients; // [count, batch, units, window]
+    void* x_gradients;
+};
+
+struct EmbeddingForward {
+    ortho_dtype dtype;
+    SequenceShape shape;
+    const void* table;
+    const int32_t* indices; // host, [steps, batch]; each is one of an entry up to the sample's length
+    void* y;
+};
+
+struct EmbeddingBackward {
+    ortho_dtype dtype;
+    SequenceShape shape;
+    int64_t rows; // that count: the sum of the lengths
+    BatchPart part;
+    bool accumulate;
+    int64_t entries;
+    const int32_t* indices; // host, [steps, batch]; each is one of an entry up to the sample's length
+    const void* y_gradients;
+    void* table_gradients; // [entries, units]
+};
+
 /** Which random numbers are drawn. */
 struct NoiseStream {
     uint64_t seed;
     uint32_t source;
-    uint64_t index;
+    uint32_t index;
+};
+
+/** Elements [steps, batch, units], numbered as those of the whole batch are. */
+struct NoiseShape {
+    int64_t first; // sample of the whole batch that is the call's first
+    int64_t steps;
+    int64_t batch;
+    int64_t units;
 };
 
 struct AddNormalNoise {
     ortho_dtype dtype;
     NoiseStream stream;
     double standard_deviation;
-    int64_t count;
+    NoiseShape shape;
     const void* x;
     void* y; // may be x
 };
@@ -105,7 +174,8 @@ struct Dropout {
     ortho_dtype dtype;
     NoiseStream stream;
     double rate;
-    int64_t count;
+    bool same_steps;
+    NoiseShape shape;
     const void* x;
     void* y; // may be x
 };
@@ -137,6 +207,89 @@ struct DenseBackward {
     void* weight_gradients;
     void* bias_gradients; // may be null
     void* x_gradients;    // may be null
+};
+
+struct ActivationForward {
+    ortho_dtype dtype;
+    ortho_activation activation;
+    int64_t count;
+    const void* x;
+    void* y; // may be x
+};
+
+struct ActivationBackward {
+    ortho_dtype dtype;
+    ortho_activation activation;
+    int64_t count;
+    const void* x;
+    const void* y_gradients;
+    void* x_gradients; // may be y_gradients
+};
+
+/** The gate of a gated linear unit; cells of gates are no operations. */
+struct LinearGateForward {
+    ortho_dtype dtype;
+    int64_t rows;
+    int64_t units;
+    const void* x; // [rows, 2, units]
+    void* y;
+};
+
+struct LinearGateBackward {
+    ortho_dtype dtype;
+    int64_t rows;
+    int64_t units;
+    const void* x; // [rows, 2, units]
+    const void* y_gradients;
+    void* x_gradients;
+};
+
+struct LayerNormForward {
+    ortho_dtype dtype;
+    int64_t rows;
+    int64_t units;
+    double epsilon;
+    const void* scale;
+    const void* offset; // may be null
+    const void* x;
+    void* y;
+    void* statistics; // [rows, 2]; may be null
+};
+
+struct LayerNormBackward {
+    ortho_dtype dtype;
+    int64_t rows; // those of all steps and samples
+    int64_t units;
+    BatchPart part;
+    bool accumulate;
+    const void* scale;
+    const void* x;
+    const void* statistics; // [rows, 2]
+    const void* y_gradients;
+    void* scale_gradients;
+    void* offset_gradients; // may be null
+    void* x_gradients;      // may be null
+};
+
+struct AddElements {
+    ortho_dtype dtype;
+    int64_t count;
+    const void* x;
+    const void* y;
+    void* z; // may be x or y
+};
+
+/** Copies columns of rows to columns of other rows. */
+struct CopyColumns {
+    ortho_dtype dtype;
+    int64_t rows;
+    int64_t columns; // that are copied
+    const void* x;
+    int64_t x_columns; // elements of a row
+    int64_t x_first;
+    void* y;
+    int64_t y_columns;
+    int64_t y_first;
 };
 
 /** The rows of a loss: time steps of samples, of which those count that lie within the sample's length. */
@@ -223,13 +376,26 @@ struct AdamStep {
     X(CopyOnDevice)                                                                                                    \
     X(Fill)                                                                                                            \
     X(AddPartialSums)                                                                                                  \
+    X(WindowsForward)                                                                                                  \
+    X(WindowsBackward)                                                                                                 \
+    X(EmbeddingForward)                                                                                                \
+    X(EmbeddingBackward)                                                                                               \
     X(PoolForward)                                                                                                     \
     X(PoolBackward)                                                                                                    \
     X(Reverse)                                                                                                         \
+    X(Mask)                                                                                                            \
     X(AddNormalNoise)                                                                                                  \
     X(Dropout)                                                                                                         \
     X(DenseForward)                                                                                                    \
     X(DenseBackward)                                                                                                   \
+    X(ActivationForward)                                                                                               \
+    X(ActivationBackward)                                                                                              \
+    X(LinearGateForward)                                                                                               \
+    X(LinearGateBackward)                                                                                              \
+    X(LayerNormForward)                                                                                                \
+    X(LayerNormBackward)                                                                                               \
+    X(AddElements)                                                                                                     \
+    X(CopyColumns)                                                                                                     \
     X(SoftmaxCrossEntropy)                                                                                             \
     X(MeanSquaredError)                                                                                                \
     X(ClipGradientNorm)                                                                                                \

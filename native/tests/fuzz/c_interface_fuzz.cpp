@@ -413,7 +413,7 @@ private:
         wrong_ = random_.one_in(3) ? random_.below(10) : -1;
         if (contents_ == 0)
             contents_ = contents_digest();
-        switch (random_.below(31)) {
+        switch (random_.below(36)) {
         case 0:
             return library_facts();
         case 1:
@@ -469,6 +469,16 @@ private:
             return random_.one_in(3) ? reverse() : pool();
         case 29:
             return add_partial_sums();
+        case 30:
+            return embed();
+        case 31:
+            return lay_out_windows();
+        case 32:
+            return random_.one_in(2) ? activate() : gate();
+        case 33:
+            return normalise();
+        case 34:
+            return random_.one_in(3) ? mask() : random_.one_in(2) ? add() : copy_columns();
         default:
             return step();
         }
@@ -647,10 +657,10 @@ private:
         const auto index = static_cast<uint32_t>(random_.next());
         if (!normal)
             has_wrong_ = has_wrong_ || !(deviation > -1);
-        returned(normal ? ortho_random_normal(random_.next(), purpose, index, 0.5, deviation, dtype, count, values)
+        returned(normal ? ortho_random_normal(random_.next(), purpose, index, 0.5, deviation, dtype, 0, count, values)
                         : ortho_random_uniform(random_.next(), purpose, index, -1,
-                                               std::isfinite(deviation) && deviation < 0 ? -2 : deviation, dtype, count,
-                                               values),
+                                               std::isfinite(deviation) && deviation < 0 ? -2 : deviation, dtype, 0,
+                                               count, values),
                  ok | argument);
     }
 
@@ -662,27 +672,39 @@ private:
         returned(ortho_random_permutation(random_.next(), purpose, 1, count, target), ok | argument);
     }
 
+    /** The first sample of elements that have random numbers of their own. */
+    int64_t first_sample() {
+        constexpr int64_t most = int64_t{1} << 24;
+        return is_wrong() ? (random_.one_in(2) ? -1 : most) : random_.of(std::array<int64_t, 3>{0, 100, most - 12});
+    }
+
     void add_noise() {
         ortho_device* const on = device();
         const int32_t dtype = choice(0, 1);
-        const int64_t count = size(1, slot_elements);
+        const int64_t first = first_sample(), steps = size(1, 12), batch = size(1, 10), units = size(1, 17);
         const double deviation = number(2);
         const void* const x = slot(dtype);
         void* const y = slot(dtype);
-        say("ortho_add_normal_noise(%s, %d, %g, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, deviation,
-            count);
-        returned(ortho_add_normal_noise(on, dtype, random_.next(), 0, 3, deviation, count, x, y), ok | argument);
+        const auto source = static_cast<uint32_t>(is_wrong() ? 1 << 20 : random_.below(1 << 20));
+        say("ortho_add_normal_noise(%s, %d, %g, %" PRId64 ", %" PRId64 " x %" PRId64 " x %" PRId64 ")",
+            on != nullptr ? "device" : "null", dtype, deviation, first, steps, batch, units);
+        returned(
+            ortho_add_normal_noise(on, dtype, random_.next(), source, 3, deviation, first, steps, batch, units, x, y),
+            ok | argument);
     }
 
     void drop_out() {
         ortho_device* const on = device();
-        const int32_t dtype = choice(0, 1);
-        const int64_t count = size(1, slot_elements);
+        const int32_t dtype = choice(0, 1), same_steps = flag();
+        const int64_t first = first_sample(), steps = size(1, 12), batch = size(1, 10), units = size(1, 17);
         const double rate = is_wrong() ? (random_.one_in(2) ? 1 : -0.1) : 0.125 * static_cast<double>(random_.below(8));
         const void* const x = slot(dtype);
         void* const y = slot(dtype);
-        say("ortho_dropout(%s, %d, %g, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, rate, count);
-        returned(ortho_dropout(on, dtype, random_.next(), 0, 3, rate, count, x, y), ok | argument);
+        const uint64_t index = is_wrong() ? uint64_t{1} << 32 : static_cast<uint64_t>(random_.below(int64_t{1} << 32));
+        say("ortho_dropout(%s, %d, %g, %d, %" PRId64 ", %" PRId64 " x %" PRId64 " x %" PRId64 ")",
+            on != nullptr ? "device" : "null", dtype, rate, same_steps, first, steps, batch, units);
+        returned(ortho_dropout(on, dtype, random_.next(), 0, index, rate, same_steps, first, steps, batch, units, x, y),
+                 ok | argument);
     }
 
     /** @return whether the options are known to be right or wrong */
@@ -896,9 +918,11 @@ private:
         const int64_t steps = chosen.recurrent() ? size(1, most_steps) : (is_wrong() ? 1 : 0);
         const int64_t gates = o.cell == ORTHO_CELL_GRU ? 3 : o.cell == ORTHO_CELL_LSTM ? 4 : 1;
         const int64_t matrices = gates * std::max<int64_t>(1, o.layers);
-        const Samples held =
-            samples(std::max<int64_t>(1, most_batch),
-                    matrices <= 4 ? std::max({matrices * units, gates * o.input_size, 2 * gates}) * units : 0, false);
+        const Samples held = samples(
+            std::max<int64_t>(1, most_batch),
+            matrices <= 4 ? std::max({matrices * units, gates * o.input_size, (1 + o.recurrent_bias) * gates}) * units
+                          : 0,
+            false);
         const int64_t batch = held.count;
         const int32_t* const lengths = chosen.recurrent() ? lengths_or_null(steps, batch)
                                        : is_wrong()       ? lengths_.data()
@@ -1093,6 +1117,192 @@ private:
         returned(ortho_reverse(on, dtype, steps, batch, units, lengths, x, y), ok | argument | memory);
     }
 
+    void embed() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t steps = size(1, 6), units = size(1, 9), entries = size(1, 12);
+        const bool forward = random_.one_in(2), small = units > 0 && units <= 9 && entries > 0 && entries <= 12;
+        const Samples held = forward ? Samples{size(1, 40), nullptr}
+                                     : samples(random_.one_in(3) ? 40 : 8, small ? entries * units : 0, false);
+        const int32_t* const lengths = lengths_or_null(steps, held.count);
+        // What lies beyond the lengths is any number.
+        const auto most = static_cast<int64_t>(indices_.size());
+        for (int32_t& index : indices_)
+            index = static_cast<int32_t>(random_.from(-3, 20));
+        const auto counts = [&](int64_t row) {
+            return lengths == nullptr || row / held.count < lengths[row % held.count];
+        };
+        if (small && steps > 0 && steps <= 6 && held.count > 0 && held.count <= most / steps) {
+            for (int64_t row = 0; row < steps * held.count; ++row)
+                if (counts(row))
+                    indices_[static_cast<size_t>(row)] = static_cast<int32_t>(random_.below(entries));
+            const int64_t row = random_.below(steps * held.count);
+            if (counts(row) && is_wrong())
+                indices_[static_cast<size_t>(row)] = random_.one_in(2) ? -1 : static_cast<int32_t>(entries);
+        }
+        const int32_t* const indices = needed(indices_.data());
+        say("ortho_embedding_%s(%s, %d, %" PRId64 " x %" PRId64 "%s%s x %" PRId64 " of %" PRId64 ")",
+            forward ? "forward" : "backward", on != nullptr ? "device" : "null", dtype, steps, held.count,
+            lengths != nullptr ? " with lengths" : "", held.part != nullptr ? ", a part" : "", units, entries);
+        if (forward) {
+            const void* const table = slot(dtype);
+            void* const y = slot(dtype);
+            return returned(
+                ortho_embedding_forward(on, dtype, steps, held.count, lengths, entries, units, table, indices, y),
+                ok | argument | memory);
+        }
+        const int32_t accumulate = flag();
+        const void* const y_gradients = padded(slot(dtype), dtype, steps, held.count, units, lengths);
+        void* const table_gradients = slot(dtype);
+        returned(ortho_embedding_backward(on, dtype, held.part, accumulate, steps, held.count, lengths, entries, units,
+                                          indices, y_gradients, table_gradients),
+                 ok | argument | memory);
+    }
+
+    void lay_out_windows() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t steps = size(1, 8), batch = size(1, 8), units = size(1, 5);
+        // Any stride from 1 on is valid.
+        const int64_t stride = is_wrong()          ? (random_.one_in(2) ? 0 : INT64_MIN)
+                               : random_.one_in(8) ? INT64_MAX
+                                                   : random_.from(1, 4);
+        const int64_t window = size(1, 4), padding = window > 1 && window <= 4 ? size(0, window - 1) : 0;
+        // One that is longer than the steps with their padding.
+        has_wrong_ = has_wrong_ || (steps <= 8 && padding <= 4 && steps + 2 * padding < window);
+        const int32_t* const lengths = lengths_or_null(steps, batch);
+        const bool forward = random_.one_in(2);
+        const void* const from = forward ? padded(slot(dtype), dtype, steps, batch, units, lengths) : slot(dtype);
+        void* const to = slot(dtype);
+        say("ortho_windows_%s(%s, %d, %" PRId64 " x %" PRId64 "%s x %" PRId64 ", window %" PRId64 ", stride %" PRId64
+            ", padding %" PRId64 ")",
+            forward ? "forward" : "backward", on != nullptr ? "device" : "null", dtype, steps, batch,
+            lengths != nullptr ? " with lengths" : "", units, window, stride, padding);
+        returned(
+            forward
+                ? ortho_windows_forward(on, dtype, steps, batch, units, lengths, window, stride, padding, from, to)
+                : ortho_windows_backward(on, dtype, steps, batch, units, lengths, window, stride, padding, from, to),
+            ok | argument | memory);
+    }
+
+    void activate() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1), activation = choice(0, 4);
+        const int64_t count = size(1, slot_elements);
+        const bool forward = random_.one_in(2), in_place = random_.one_in(3);
+        const void* const x = slot(dtype);
+        say("ortho_activation_%s(%s, %d, activation %d, %" PRId64 "%s)", forward ? "forward" : "backward",
+            on != nullptr ? "device" : "null", dtype, activation, count, in_place ? " in place" : "");
+        if (forward) {
+            void* const y = in_place ? const_cast<void*>(x) : slot(dtype);
+            return returned(ortho_activation_forward(on, dtype, activation, count, x, y), ok | argument);
+        }
+        const void* const y_gradients = slot(dtype);
+        void* const x_gradients = in_place ? const_cast<void*>(y_gradients) : slot(dtype);
+        returned(ortho_activation_backward(on, dtype, activation, count, x, y_gradients, x_gradients), ok | argument);
+    }
+
+    void gate() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t rows = size(1, 20), units = size(1, 51);
+        const bool forward = random_.one_in(2);
+        const void* const x = slot(dtype);
+        say("ortho_gate_%s(%s, %d, %" PRId64 " x %" PRId64 ")", forward ? "forward" : "backward",
+            on != nullptr ? "device" : "null", dtype, rows, units);
+        void* const out = slot(dtype);
+        if (forward)
+            return returned(ortho_gate_forward(on, dtype, rows, units, x, out), ok | argument);
+        const void* const y_gradients = slot(dtype);
+        returned(ortho_gate_backward(on, dtype, rows, units, x, y_gradients, out), ok | argument);
+    }
+
+    void normalise() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t units = size(1, 40);
+        const bool forward = random_.one_in(2);
+        const void* const scale = slot(dtype);
+        const void* const x = slot(dtype);
+        if (forward) {
+            static constexpr std::array<double, 4> others = {0, -1e-5, std::numeric_limits<double>::infinity(),
+                                                             std::numeric_limits<double>::quiet_NaN()};
+            const int64_t rows = size(1, 50);
+            const double epsilon = is_wrong() ? random_.of(others) : 1e-5;
+            const void* const offset = random_.one_in(2) ? nullptr : any_slot(dtype);
+            void* const y = slot(dtype);
+            void* const statistics = random_.one_in(3) ? nullptr : any_slot(dtype);
+            say("ortho_layer_norm_forward(%s, %d, %" PRId64 " x %" PRId64 ", %g)", on != nullptr ? "device" : "null",
+                dtype, rows, units, epsilon);
+            return returned(ortho_layer_norm_forward(on, dtype, rows, units, epsilon, scale, offset, x, y, statistics),
+                            ok | argument);
+        }
+        const int64_t steps = random_.one_in(2) ? 1 : size(1, 5);
+        const Samples held = samples(static_cast<int64_t>(slot_elements) / std::clamp<int64_t>(units, 2, 40) /
+                                         std::clamp<int64_t>(steps, 1, 5),
+                                     units, false);
+        const int32_t accumulate = flag();
+        const void* const statistics = slot(dtype);
+        const void* const y_gradients = slot(dtype);
+        void* const scale_gradients = slot(dtype);
+        void* const offset_gradients = random_.one_in(3) ? nullptr : any_slot(dtype);
+        void* const x_gradients = random_.one_in(3) ? nullptr : any_slot(dtype);
+        say("ortho_layer_norm_backward(%s, %d, %" PRId64 " x %" PRId64 "%s x %" PRId64 ")",
+            on != nullptr ? "device" : "null", dtype, steps, held.count, held.part != nullptr ? ", a part" : "", units);
+        returned(ortho_layer_norm_backward(on, dtype, held.part, accumulate, steps, held.count, units, scale, x,
+                                           statistics, y_gradients, scale_gradients, offset_gradients, x_gradients),
+                 ok | argument | memory);
+    }
+
+    void mask() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t steps = size(1, 12), batch = size(1, 10), units = size(1, 17);
+        const int32_t* const lengths = lengths_or_null(steps, batch);
+        const void* const x = slot(dtype);
+        const bool in_place = random_.one_in(3);
+        void* const y = in_place ? const_cast<void*>(x) : slot(dtype);
+        say("ortho_mask(%s, %d, %" PRId64 " x %" PRId64 " x %" PRId64 "%s%s)", on != nullptr ? "device" : "null", dtype,
+            steps, batch, units, lengths != nullptr ? " with lengths" : "", in_place ? " in place" : "");
+        returned(ortho_mask(on, dtype, steps, batch, units, lengths,
+                            in_place ? x : padded(x, dtype, steps, batch, units, lengths), y),
+                 ok | argument | memory);
+    }
+
+    void add() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t count = size(1, slot_elements);
+        const void* const x = slot(dtype);
+        const void* const y = slot(dtype);
+        void* const z = random_.one_in(3)   ? const_cast<void*>(x)
+                        : random_.one_in(2) ? const_cast<void*>(y)
+                                            : slot(dtype);
+        say("ortho_add(%s, %d, %" PRId64 ")", on != nullptr ? "device" : "null", dtype, count);
+        returned(ortho_add(on, dtype, count, x, y, z), ok | argument);
+    }
+
+    void copy_columns() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t rows = size(1, 40), columns = size(1, 10);
+        // Of a wrong number of columns, rows are as long as they are else.
+        const int64_t there = columns >= 1 && columns <= 10 ? columns : 1;
+        const auto row = [&] { return is_wrong() ? there - 1 : there + random_.from(0, 40); };
+        const int64_t x_columns = row(), y_columns = row();
+        const auto first = [&](int64_t length) {
+            return is_wrong() || length < there ? -1 : random_.from(0, length - there);
+        };
+        const int64_t x_first = first(x_columns), y_first = first(y_columns);
+        const void* const x = slot(dtype);
+        void* const y = slot(dtype);
+        say("ortho_copy_columns(%s, %d, %" PRId64 " x %" PRId64 ", %" PRId64 " of %" PRId64 " to %" PRId64
+            " of %" PRId64 ")",
+            on != nullptr ? "device" : "null", dtype, rows, columns, x_first, x_columns, y_first, y_columns);
+        returned(ortho_copy_columns(on, dtype, rows, columns, x, x_columns, x_first, y, y_columns, y_first),
+                 ok | argument);
+    }
+
     void add_partial_sums() {
         ortho_device* const on = device();
         const int32_t dtype = choice(0, 1);
@@ -1180,6 +1390,7 @@ private:
     std::vector<float> floats_ = std::vector<float>(slots * slot_elements);
     std::vector<double> doubles_ = std::vector<double>(slots * slot_elements);
     std::array<int32_t, 40> targets_{};
+    std::array<int32_t, 240> indices_{};
     std::array<int64_t, 200> permutation_{};
     std::array<double, 6> numbers_{}; // a loss, or as many partial sums as there can be
     int64_t count_ = 5;

@@ -68,11 +68,21 @@ internal enum ortho_instruction_set : uint
     ORTHO_ISA_AVX512 = 2,
 }
 
-/// <summary>The nonlinearity phi.</summary>
+/// <summary>
+/// Functions of one number. The nonlinearity phi of a filter cell is one of the first two, whose derivatives follow
+/// from their values.
+/// </summary>
 internal enum ortho_activation : uint
 {
     ORTHO_TANH = 0,
+    /// <summary>max(x, 0).</summary>
     ORTHO_RELU = 1,
+    /// <summary>The logistic function, 1 / (1 + exp(-x)).</summary>
+    ORTHO_SIGMOID = 2,
+    /// <summary>x s(x), s the logistic function.</summary>
+    ORTHO_SILU = 3,
+    /// <summary>x (1 + erf(x / sqrt(2))) / 2, with the exact error function.</summary>
+    ORTHO_GELU = 4,
 }
 
 /// <summary>Choices of the orthogonal matrix O.</summary>
@@ -334,7 +344,7 @@ internal unsafe struct ortho_chain_options
     public int dtype;
     /// <summary>ortho_chain_model.</summary>
     public int model;
-    /// <summary>ortho_activation.</summary>
+    /// <summary>ORTHO_TANH or ORTHO_RELU.</summary>
     public int activation;
     /// <summary>ortho_filter_kind.</summary>
     public int filter;
@@ -411,10 +421,10 @@ internal unsafe struct ortho_parameter_group
 
 internal static unsafe partial class NativeMethods
 {
-    public const uint ORTHO_ABI_VERSION = 4;
+    public const uint ORTHO_ABI_VERSION = 5;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "a6f665884d04cf1f2893da6e89110ec2b7e6e5eb5f22f832045f0be0d773222d";
+    public const string HeaderHash = "9bb12204ac42b55de459690d95e9be0b9e7964cd297137a9d8fdd523b870f063";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -645,6 +655,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Fills a buffer with uniform numbers in [low, high).</summary>
     /// <param name="purpose">ortho_stream</param>
     /// <param name="index">which stream of that purpose</param>
+    /// <param name="first">position of the first value in the stream, at least 0: a buffer may be filled in parts</param>
     /// <param name="values">[count], written; every value is drawn in double precision and rounded to dtype</param>
     /// <returns>
     /// ORTHO_OK; ORTHO_INVALID_ARGUMENT, also unless low
@@ -654,7 +665,7 @@ internal static unsafe partial class NativeMethods
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_random_uniform(ulong seed, int purpose, uint index, double low, double high, int dtype, long count, void* values);
+    public static partial ortho_status ortho_random_uniform(ulong seed, int purpose, uint index, double low, double high, int dtype, long first, long count, void* values);
 
     /// <summary>Fills a buffer with normal numbers (Box-Muller in double precision).</summary>
     /// <param name="purpose">ortho_stream</param>
@@ -664,45 +675,55 @@ internal static unsafe partial class NativeMethods
     /// finite, not negative; |mean| + 8.6 standard_deviation, beyond all that can be drawn, must
     /// be finite in dtype
     /// </param>
+    /// <param name="first">position of the first value in the stream, at least 0: a buffer may be filled in parts</param>
     /// <param name="values">[count], written</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_random_normal(ulong seed, int purpose, uint index, double mean, double standard_deviation, int dtype, long count, void* values);
+    public static partial ortho_status ortho_random_normal(ulong seed, int purpose, uint index, double mean, double standard_deviation, int dtype, long first, long count, void* values);
 
     /// <summary>
-    /// Adds independent normal noise: y = x + standard_deviation z, z those of ortho_random_normal with purpose
-    /// ORTHO_STREAM_NOISE, mean 0 and standard deviation 1, where source is 0 and index below 2^32; rounded once to dtype.
+    /// Adds independent normal noise: y = x + standard_deviation z, drawn in double precision (Box-Muller) and rounded once
+    /// to dtype. z depends on seed, source, index, and on the number of the sample in the whole batch, the step and the
+    /// unit. So a batch may be cut anywhere.
     /// </summary>
     /// <param name="device">what draws; the values do not depend on its kind or threads</param>
-    /// <param name="source">who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number</param>
-    /// <param name="index">which stream of that source, 0 to 2^48 - 1</param>
+    /// <param name="source">who draws, 0 to 2^20 - 1; sources of one seed, as layers of a model are, share no number</param>
+    /// <param name="index">which stream of that source, 0 to 2^32 - 1</param>
     /// <param name="standard_deviation">finite, not negative; 8.6 times it, beyond all that can be drawn, must be finite in dtype</param>
-    /// <param name="count">at least 1, at most 2^48</param>
-    /// <param name="x">[count]</param>
-    /// <param name="y">[count], written; may be x</param>
+    /// <param name="first">number of the first sample in the whole batch; first + batch is at most 2^24</param>
+    /// <param name="steps">T, 1 to 2^30</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="units">N, 1 to 2^20</param>
+    /// <param name="x">[T, B, N]</param>
+    /// <param name="y">[T, B, N], written; may be x</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_add_normal_noise(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double standard_deviation, long count, void* x, void* y);
+    public static partial ortho_status ortho_add_normal_noise(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double standard_deviation, long first, long steps, long batch, long units, void* x, void* y);
 
     /// <summary>
-    /// Inverted dropout: y_i is 0 with probability rate, and x_i / (1 - rate) otherwise, as x_i times 1 / (1 - rate) rounded
-    /// to dtype. Which elements are dropped depends on seed, source, index, rate and i alone: the same call on the gradient
-    /// at y gives that at x. Element i is dropped where the 32-bit word i of stream (seed, ORTHO_STREAM_DROPOUT, source,
-    /// index) is below rate * 2^32, rounded down, so the probability is that multiple of 2^-32.
+    /// Inverted dropout: y is 0 with probability rate, and x / (1 - rate) otherwise, as x times 1 / (1 - rate) rounded to
+    /// dtype. Which elements are dropped depends on seed, source, index and rate, and on the number of the sample in the
+    /// whole batch, the step and the unit. So a batch may be cut anywhere, and the same call on the gradient at y gives that
+    /// at x. An element is dropped where its 32-bit word is below rate * 2^32, rounded down, so the probability is that
+    /// multiple of 2^-32.
     /// </summary>
     /// <param name="device">what draws; the values do not depend on its kind or threads</param>
-    /// <param name="source">who draws, 0 to 2^24 - 1; sources of one seed, as layers of a model are, share no number</param>
-    /// <param name="index">which stream of that source, 0 to 2^48 - 1</param>
+    /// <param name="source">who draws, 0 to 2^20 - 1; sources of one seed, as layers of a model are, share no number</param>
+    /// <param name="index">which stream of that source, 0 to 2^32 - 1</param>
     /// <param name="rate">0 to 1, 1 excluded</param>
-    /// <param name="count">at least 1, at most 2^48</param>
-    /// <param name="x">[count]</param>
-    /// <param name="y">[count], written; may be x; a dropped element is 0 whatever x_i is</param>
+    /// <param name="same_steps">1: all steps of a sample drop the same units, those of step 0; 0: each step draws anew</param>
+    /// <param name="first">number of the first sample in the whole batch; first + batch is at most 2^24</param>
+    /// <param name="steps">T, 1 to 2^30</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="units">N, 1 to 2^20</param>
+    /// <param name="x">[T, B, N]</param>
+    /// <param name="y">[T, B, N], written; may be x; a dropped element is 0 whatever x is there</param>
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_dropout(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double rate, long count, void* x, void* y);
+    public static partial ortho_status ortho_dropout(ortho_device* device, int dtype, ulong seed, uint source, ulong index, double rate, int same_steps, long first, long steps, long batch, long units, void* x, void* y);
 
     /// <summary>Draws a uniformly random permutation of 0..count-1 (Fisher-Yates).</summary>
     /// <param name="purpose">ortho_stream</param>
@@ -1011,6 +1032,141 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_dense_backward(ortho_device* device, int dtype, ortho_batch_part* part, int accumulate, long steps, long batch, long inputs, long outputs, void* weights, void* x, void* y_gradients, void* weight_gradients, void* bias_gradients, void* x_gradients);
 
+    /// <summary>y = f(x) for every element.</summary>
+    /// <param name="activation">ortho_activation</param>
+    /// <param name="x">[count]</param>
+    /// <param name="y">[count], written; may be x</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_activation_forward(ortho_device* device, int dtype, int activation, long count, void* x, void* y);
+
+    /// <summary>Gradients of ortho_activation_forward: f&apos;(x) times that at y.</summary>
+    /// <param name="x">[count], as given to forward</param>
+    /// <param name="y_gradients">[count]</param>
+    /// <param name="x_gradients">[count], written; may be y_gradients</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_activation_backward(ortho_device* device, int dtype, int activation, long count, void* x, void* y_gradients, void* x_gradients);
+
+    /// <summary>
+    /// The gate of a gated linear unit (Dauphin et al., arXiv 1612.08083): y = a s(b) for rows [a, b] of 2 N elements, s the
+    /// logistic function.
+    /// </summary>
+    /// <param name="rows">at least 1</param>
+    /// <param name="units">N, at least 1</param>
+    /// <param name="x">[rows, 2, N]</param>
+    /// <param name="y">[rows, N], written</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_gate_forward(ortho_device* device, int dtype, long rows, long units, void* x, void* y);
+
+    /// <summary>Gradients of ortho_gate_forward.</summary>
+    /// <param name="x">[rows, 2, N], as given to forward</param>
+    /// <param name="y_gradients">[rows, N]</param>
+    /// <param name="x_gradients">[rows, 2, N], written</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_gate_backward(ortho_device* device, int dtype, long rows, long units, void* x, void* y_gradients, void* x_gradients);
+
+    /// <summary>
+    /// Layer normalization (Ba et al., arXiv 1607.06450) of every row: y = scale (x - m) r + offset, with m the mean of the
+    /// row&apos;s elements and r = 1 / sqrt(v + epsilon), v the mean of (x - m)^2.
+    /// </summary>
+    /// <param name="rows">at least 1</param>
+    /// <param name="units">N, at least 1</param>
+    /// <param name="epsilon">finite in dtype, above 0</param>
+    /// <param name="scale">[N]</param>
+    /// <param name="offset">[N]; null: none</param>
+    /// <param name="x">[rows, N]</param>
+    /// <param name="y">[rows, N], written</param>
+    /// <param name="statistics">[rows, 2], written: m and r, for backward; null: not wanted</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_layer_norm_forward(ortho_device* device, int dtype, long rows, long units, double epsilon, void* scale, void* offset, void* x, void* y, void* statistics);
+
+    /// <summary>Gradients of ortho_layer_norm_forward, whose rows are the steps and samples of a batch.</summary>
+    /// <param name="part">
+    /// the samples of a larger batch that the rows belong to; null: the batch is whole. Given,
+    /// scale_gradients and offset_gradients are partial sums, part-&gt;stride elements apart
+    /// </param>
+    /// <param name="accumulate">1: add to scale_gradients and offset_gradients; 0: overwrite them</param>
+    /// <param name="steps">T, at least 1; rows are T B</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="units">N, at least 1</param>
+    /// <param name="scale">[N]</param>
+    /// <param name="x">[T, B, N], as given to forward</param>
+    /// <param name="statistics">[T, B, 2], as forward wrote them</param>
+    /// <param name="y_gradients">[T, B, N]</param>
+    /// <param name="scale_gradients">[N]</param>
+    /// <param name="offset_gradients">[N]; null: no offset</param>
+    /// <param name="x_gradients">[T, B, N], written; null: not wanted</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_layer_norm_backward(ortho_device* device, int dtype, ortho_batch_part* part, int accumulate, long steps, long batch, long units, void* scale, void* x, void* statistics, void* y_gradients, void* scale_gradients, void* offset_gradients, void* x_gradients);
+
+    /// <summary>z = x + y for every element.</summary>
+    /// <param name="x">[count]</param>
+    /// <param name="y">[count]</param>
+    /// <param name="z">[count], written; may be x or y</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_add(ortho_device* device, int dtype, long count, void* x, void* y, void* z);
+
+    /// <summary>
+    /// Copies some columns of every row: y[r, y_first + i] = x[r, x_first + i] for i below columns. Joins rows of several
+    /// buffers into longer ones, and splits them.
+    /// </summary>
+    /// <param name="rows">at least 1</param>
+    /// <param name="columns">at least 1</param>
+    /// <param name="x">[rows, x_columns]</param>
+    /// <param name="x_columns">elements of a row of x</param>
+    /// <param name="x_first">first column to copy; x_first + columns is at most x_columns</param>
+    /// <param name="y">[rows, y_columns]; its other columns stay as they are</param>
+    /// <param name="y_columns">elements of a row of y</param>
+    /// <param name="y_first">first column to write; y_first + columns is at most y_columns</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_copy_columns(ortho_device* device, int dtype, long rows, long columns, void* x, long x_columns, long x_first, void* y, long y_columns, long y_first);
+
+    /// <summary>Looks up a row of a table for each index: y = A[index], and 0 beyond a sample&apos;s length.</summary>
+    /// <param name="steps">T, at least 1</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T; null: T</param>
+    /// <param name="entries">M, rows of the table, 1 to 2^31 - 1</param>
+    /// <param name="units">N, at least 1</param>
+    /// <param name="table">A: [M, N]</param>
+    /// <param name="indices">[T, B] in the host&apos;s memory, each 0 to M - 1 up to the sample&apos;s length</param>
+    /// <param name="y">[T, B, N], written</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT (an index outside the table is named); ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_embedding_forward(ortho_device* device, int dtype, long steps, long batch, int* lengths, long entries, long units, void* table, int* indices, void* y);
+
+    /// <summary>
+    /// Gradients of ortho_embedding_forward. Its time and memory follow the number of indices and, where accumulate is 0,
+    /// the size of the table.
+    /// </summary>
+    /// <param name="part">
+    /// the samples of a larger batch that the call holds; null: the batch is whole. Given,
+    /// table_gradients are partial sums, part-&gt;stride elements apart
+    /// </param>
+    /// <param name="accumulate">1: add to table_gradients; 0: overwrite them</param>
+    /// <param name="indices">[T, B] in the host&apos;s memory, as given to forward</param>
+    /// <param name="y_gradients">[T, B, N]; not read beyond lengths</param>
+    /// <param name="table_gradients">[M, N]</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_embedding_backward(ortho_device* device, int dtype, ortho_batch_part* part, int accumulate, long steps, long batch, int* lengths, long entries, long units, int* indices, void* y_gradients, void* table_gradients);
+
     /// <summary>Pools the steps of each sample, up to its length; a sample of length 0 gives zeros.</summary>
     /// <param name="pooling">ortho_pooling</param>
     /// <param name="steps">T, at least 1</param>
@@ -1047,6 +1203,47 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_reverse(ortho_device* device, int dtype, long steps, long batch, long units, int* lengths, void* x, void* y);
+
+    /// <summary>Copies the steps of each sample up to its length: y = x there, and 0 beyond.</summary>
+    /// <param name="steps">T, at least 1</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="units">N, at least 1</param>
+    /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T; null: T</param>
+    /// <param name="x">[T, B, N]; not read beyond lengths</param>
+    /// <param name="y">[T, B, N], written; may be x</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_mask(ortho_device* device, int dtype, long steps, long batch, long units, int* lengths, void* x, void* y);
+
+    /// <summary>
+    /// Lays out what a convolution over time multiplies: each window of steps as one row,
+    /// y[t, b, n * window + k] = x[t * stride + k - padding, b, n], and 0 where that step lies outside the sample. The
+    /// product of the rows with weights [outputs, N, window], by ortho_dense_forward, is the convolution. A sample of length
+    /// l has (l + 2 padding - window) / stride + 1 windows, rounded down; none where l is 0 or l + 2 padding is below
+    /// window. Rows beyond them are 0.
+    /// </summary>
+    /// <param name="steps">T, at least 1; T + 2 padding is at least window</param>
+    /// <param name="batch">B, at least 1</param>
+    /// <param name="units">N, at least 1</param>
+    /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T; null: T</param>
+    /// <param name="window">steps of a window, at least 1</param>
+    /// <param name="stride">steps from a window to the next, at least 1</param>
+    /// <param name="padding">steps of zeros before and after a sample, 0 to window - 1</param>
+    /// <param name="x">[T, B, N]; not read beyond lengths</param>
+    /// <param name="y">[(T + 2 padding - window) / stride + 1, B, N window], written</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_windows_forward(ortho_device* device, int dtype, long steps, long batch, long units, int* lengths, long window, long stride, long padding, void* x, void* y);
+
+    /// <summary>Gradients of ortho_windows_forward: those of all windows that a step is in are added, in the order of the windows.</summary>
+    /// <param name="y_gradients">shaped as y; not read beyond a sample&apos;s windows</param>
+    /// <param name="x_gradients">[T, B, N], written, 0 beyond lengths</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_windows_backward(ortho_device* device, int dtype, long steps, long batch, long units, int* lengths, long window, long stride, long padding, void* y_gradients, void* x_gradients);
 
     /// <summary>
     /// Mean of the cross-entropy of softmax(logits) with the target class over the rows that count: the steps of each sample

@@ -4,6 +4,7 @@
 
 #include "cuda/library/launch.hpp"
 #include "cuda/library/products.hpp"
+#include "model/layer_norm.hpp"
 
 namespace ortho::cuda {
 namespace {
@@ -60,25 +61,49 @@ constexpr int64_t rows_of_part = 1024;
 /** Parts of all leaves together; with more, adding them up would take longer than they do. */
 constexpr int64_t most_parts = 1024;
 
+/** Factors that are the same for all columns. */
+template <class T> struct FactorRows {
+    const T* values; // [steps, batch, count]
+    int64_t count;
+
+    __device__ __forceinline__ T at(int64_t row, int64_t, int64_t, int64_t factor) const {
+        return values[row * count + factor];
+    }
+};
+
+/** One factor for each element. */
+template <class T> struct NormalisedFactors {
+    static constexpr int64_t count = 1;
+    NormalisedRows<T> rows;
+
+    __device__ __forceinline__ T at(int64_t row, int64_t column, int64_t columns, int64_t) const {
+        const RowScale<T> scale{rows.statistics[2 * row], 0, rows.statistics[2 * row + 1]};
+        return normalised(scale, rows.x[row * columns + column]);
+    }
+};
+
+} // namespace
+
 /** What the blocks of sum_rows_kernel divide among themselves: columns, parts of a leaf's rows, leaves of matrices. */
-template <class T> struct RowSumsCall {
+template <class T, class Factors> struct RowSumsCall {
     LeafBounds leaves;
     RowSums shape;
     int64_t batch;
     int64_t part_rows;
     const T* rows;
     const int32_t* remaining;
-    const T* factors; // [steps, batch, factor_count]
-    int64_t factor_count;
+    Factors factors;
     bool accumulate;
     T* sums;         // [matrices, leaves, parts, columns]
     T* product_sums; // [matrices, leaves, parts, columns, factors]
 };
 
-/** `factors` says how many there may be, 0 or most_factors. */
-template <class T, int factors> __global__ void sum_rows_kernel(RowSumsCall<T> call) {
+namespace {
+
+/** `factors` says how many there may be. */
+template <class T, int factors, class Factors> __global__ void sum_rows_kernel(RowSumsCall<T, Factors> call) {
     T* const shared = shared_memory<T>();
-    const int count = static_cast<int>(call.factor_count);
+    const int count = static_cast<int>(call.factors.count);
     const int64_t columns = call.shape.columns;
     const int64_t column = static_cast<int64_t>(blockIdx.x) * column_width + threadIdx.x;
     for (int64_t which = blockIdx.z; which < call.shape.matrices * call.leaves.count; which += gridDim.z) {
@@ -99,7 +124,7 @@ template <class T, int factors> __global__ void sum_rows_kernel(RowSumsCall<T> c
 #pragma unroll
                     for (int factor = 0; factor < factors; ++factor)
                         if (factor < count)
-                            sum[1 + factor] += value * call.factors[row * count + factor];
+                            sum[1 + factor] += value * call.factors.at(row, column, columns, factor);
                 }
                 for (sample += column_rows; sample >= samples; sample -= samples)
                     ++step;
@@ -183,23 +208,39 @@ LeafRows<T>::LeafRows(const HeldLeaves& leaves, const RowSums& shape, int64_t fa
       parts_(std::clamp<int64_t>(shape.steps * leaves.most_samples() / rows_of_part, 1, most_parts / leaves.all())) {}
 
 template <class T>
-void LeafRows<T>::add(Device& device, const T* rows, const T* factors, int64_t steps, const int32_t* remaining,
-                      bool accumulate, T* scratch) const {
+template <class Factors>
+void LeafRows<T>::launch_sums(Device& device, void (*kernel)(RowSumsCall<T, Factors>), const T* rows,
+                              const Factors& factors, int64_t steps, const int32_t* remaining, bool accumulate,
+                              T* scratch) const {
     const dim3 grid(static_cast<unsigned>(divide_up(shape_.columns, column_width)), static_cast<unsigned>(parts_),
                     static_cast<unsigned>(std::min(shape_.matrices * leaves_.count(), most_blocks_across)));
-    launch("sum_rows", factors_ > 0 ? sum_rows_kernel<T, most_factors> : sum_rows_kernel<T, 0>,
-           {grid, dim3(column_width, column_rows), column_width * column_rows * sizeof(T), false}, device.stream,
-           RowSumsCall<T>{leaves_.bounds(),
-                          {steps, shape_.columns, shape_.matrices},
-                          leaves_.batch(),
-                          divide_up(steps * leaves_.most_samples(), parts_),
-                          rows,
-                          remaining,
-                          factors,
-                          factors_,
-                          accumulate,
-                          scratch,
-                          scratch + sums()});
+    launch("sum_rows", kernel, {grid, dim3(column_width, column_rows), column_width * column_rows * sizeof(T), false},
+           device.stream,
+           RowSumsCall<T, Factors>{leaves_.bounds(),
+                                   {steps, shape_.columns, shape_.matrices},
+                                   leaves_.batch(),
+                                   divide_up(steps * leaves_.most_samples(), parts_),
+                                   rows,
+                                   remaining,
+                                   factors,
+                                   accumulate,
+                                   scratch,
+                                   scratch + sums()});
+}
+
+template <class T>
+void LeafRows<T>::add(Device& device, const T* rows, const T* factors, int64_t steps, const int32_t* remaining,
+                      bool accumulate, T* scratch) const {
+    using Factors = FactorRows<T>;
+    launch_sums(device, factors_ > 0 ? sum_rows_kernel<T, most_factors, Factors> : sum_rows_kernel<T, 0, Factors>, rows,
+                Factors{factors, factors_}, steps, remaining, accumulate, scratch);
+}
+
+template <class T>
+void LeafRows<T>::add(Device& device, const T* rows, const NormalisedRows<T>& factors, int64_t steps,
+                      T* scratch) const {
+    using Factors = NormalisedFactors<T>;
+    launch_sums(device, sum_rows_kernel<T, 1, Factors>, rows, Factors{factors}, steps, nullptr, false, scratch);
 }
 
 template <class T>

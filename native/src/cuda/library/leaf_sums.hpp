@@ -77,6 +77,14 @@ struct RowSums {
 /** Columns of a matrix by which rows are multiplied in the pass that sums them. */
 constexpr int most_factors = 4;
 
+/** The operand of layer normalization; rows of gradients are multiplied, element by element, by what it makes of it. */
+template <class T> struct NormalisedRows {
+    const T* x;          // [steps, batch, columns]
+    const T* statistics; // [steps, batch, 2]
+};
+
+template <class T, class Factors> struct RowSumsCall;
+
 /** Sums of the rows of matrices, and of their products with the rows of one that has few columns. */
 template <class T> class LeafRows {
 public:
@@ -98,12 +106,18 @@ public:
     void add(Device& device, const T* rows, const T* factors, int64_t steps, const int32_t* remaining, bool accumulate,
              T* scratch) const;
 
+    /** The same for products with the elements of normalised rows, one for each column, in place of one factor. */
+    void add(Device& device, const T* rows, const NormalisedRows<T>& factors, int64_t steps, T* scratch) const;
+
     /** Writes the sums [matrices, columns] of some columns. */
     void finish_sums(Device& device, const T* scratch, Span columns, bool accumulate, T* out) const;
     /** Writes those of the products [matrices, columns, factors]. */
     void finish_products(Device& device, const T* scratch, Span columns, bool accumulate, T* out) const;
 
 private:
+    template <class Factors>
+    void launch_sums(Device& device, void (*kernel)(RowSumsCall<T, Factors>), const T* rows, const Factors& factors,
+                     int64_t steps, const int32_t* remaining, bool accumulate, T* scratch) const;
     int64_t sums() const { return shape_.matrices * leaves_.count() * parts_ * shape_.columns; }
     int64_t products() const { return sums() * factors_; }
 

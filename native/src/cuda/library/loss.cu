@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cuda/library/math.hpp"
 #include "cuda/library/operations.hpp"
 #include "cuda/library/reductions.hpp"
 #include "model/arithmetic.hpp"
@@ -56,19 +57,6 @@ template <class T> struct SoftmaxProblem {
     RowLoss* row_losses;
 };
 
-__device__ __forceinline__ double sum_over_warp(double value) {
-    for (int distance = warp_size / 2; distance > 0; distance /= 2)
-        value += __shfl_xor_sync(whole_warp, value, distance);
-    return value;
-}
-
-__device__ __forceinline__ float exponential(float x) {
-    return expf(x);
-}
-__device__ __forceinline__ double exponential(double x) {
-    return exp(x);
-}
-
 /** One warp for each row. */
 template <class T> __global__ void softmax_kernel(Rows rows, SoftmaxProblem<T> problem, Report* report) {
     const int lane = static_cast<int>(threadIdx.x) % warp_size;
@@ -108,7 +96,7 @@ template <class T> __global__ void softmax_kernel(Rows rows, SoftmaxProblem<T> p
         double exponentials = 0;
         double distances = 0;
         for (int64_t j = lane; j < classes; j += warp_size) {
-            exponentials += static_cast<double>(exponential(logits[j] - largest));
+            exponentials += static_cast<double>(CudaMath::exponential(logits[j] - largest));
             distances += static_cast<double>(logits[j]) - static_cast<double>(largest);
         }
         exponentials = sum_over_warp(exponentials);
@@ -125,7 +113,7 @@ template <class T> __global__ void softmax_kernel(Rows rows, SoftmaxProblem<T> p
             const T factor = static_cast<T>(per_row / exponentials);
             const T offset = static_cast<T>(per_row * smoothing);
             for (int64_t j = lane; j < classes; j += warp_size) {
-                T gradient = exponential(logits[j] - largest) * factor - offset;
+                T gradient = CudaMath::exponential(logits[j] - largest) * factor - offset;
                 if (j == target)
                     gradient -= static_cast<T>(per_row * at_target);
                 gradients[j] = gradient;

@@ -10,11 +10,15 @@
 
 namespace ortho::cuda {
 
-/** @throws Error ORTHO_INVALID_STATE if lengths, which lie in the host's memory, are given during a caller's capture */
-inline void refuse_captured_lengths(const Device& device, const int32_t* lengths) {
-    if (lengths != nullptr && is_captured(device.stream))
-        fail(ORTHO_INVALID_STATE, Argument{"lengths"},
+/** @throws Error ORTHO_INVALID_STATE if an array of the host's memory is given during a caller's capture */
+inline void refuse_captured(const Device& device, const char* name, const void* array) {
+    if (array != nullptr && is_captured(device.stream))
+        fail(ORTHO_INVALID_STATE, Argument{name},
              "is given while the stream is captured; a replay would not read the host's memory again");
+}
+
+inline void refuse_captured_lengths(const Device& device, const int32_t* lengths) {
+    refuse_captured(device, "lengths", lengths);
 }
 
 // What the operations do on a GPU.

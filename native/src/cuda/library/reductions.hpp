@@ -9,6 +9,13 @@ namespace ortho::cuda {
 /** Elements that one block sums up. */
 constexpr int64_t sum_block = 16384;
 
+/** Sum over the lanes of a warp, given to all of them. */
+__device__ __forceinline__ double sum_over_warp(double value) {
+    for (int distance = warp_size / 2; distance > 0; distance /= 2)
+        value += __shfl_xor_sync(whole_warp, value, distance);
+    return value;
+}
+
 /** Sum over the threads of a block, given to all of them; `shared` has an element for each. */
 __device__ __forceinline__ double sum_over_block(double value, double* shared) {
     shared[threadIdx.x] = value;

@@ -1,23 +1,9 @@
+#include "cuda/library/sequences.hpp"
+
 #include "cuda/library/launch.hpp"
-#include "cuda/library/operations.hpp"
 
 namespace ortho::cuda {
 namespace {
-
-/** The same shape with the lengths on the device. */
-SequenceShape on_device(Device& device, SequenceShape shape) {
-    if (shape.lengths == nullptr)
-        return shape;
-    refuse_captured_lengths(device, shape.lengths);
-    int32_t* const lengths = device.scratch<int32_t>(shape.batch);
-    copy_to_device(device, lengths, shape.lengths, shape.batch * static_cast<int64_t>(sizeof *lengths));
-    shape.lengths = lengths;
-    return shape;
-}
-
-__device__ __forceinline__ int64_t length_of(const SequenceShape& shape, int64_t sample) {
-    return shape.lengths == nullptr ? shape.steps : shape.lengths[sample];
-}
 
 /** The first step that has the largest value of a column; NaN is larger than all numbers. */
 template <class T> __device__ int64_t step_of_largest(const T* x, int64_t stride, int64_t length) {
@@ -77,6 +63,12 @@ template <class T> __global__ void reverse_kernel(SequenceShape shape, const T* 
     }
 }
 
+template <class T> __global__ void mask_kernel(SequenceShape shape, const T* x, T* y) {
+    const int64_t stride = shape.batch * shape.units;
+    for (int64_t i = flat_index(); i < shape.steps * stride; i += flat_stride())
+        y[i] = i / stride < length_of(shape, i % stride / shape.units) ? x[i] : T(0);
+}
+
 } // namespace
 
 void run(Device& device, const PoolForward& call) {
@@ -101,6 +93,15 @@ void run(Device& device, const Reverse& call) {
         using T = Pointee<decltype(type)>;
         const int64_t count = call.shape.steps * call.shape.batch * call.shape.units;
         launch("reverse", reverse_kernel<T>, flat_shape(count), device.stream, on_device(device, call.shape),
+               static_cast<const T*>(call.x), static_cast<T*>(call.y));
+    });
+}
+
+void run(Device& device, const Mask& call) {
+    dispatch(call.dtype, [&](auto* type) {
+        using T = Pointee<decltype(type)>;
+        const int64_t count = call.shape.steps * call.shape.batch * call.shape.units;
+        launch("mask", mask_kernel<T>, flat_shape(count), device.stream, on_device(device, call.shape),
                static_cast<const T*>(call.x), static_cast<T*>(call.y));
     });
 }

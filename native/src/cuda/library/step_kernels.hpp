@@ -4,17 +4,9 @@
 
 #include "core/host_device.hpp"
 #include "cuda/library/launch.hpp"
+#include "cuda/library/math.hpp"
 
 namespace ortho::cuda {
-
-/** What a cell's arithmetic takes from the backend. Host-device as the cells are: nvcc warns otherwise. */
-struct CudaMath {
-    ORTHO_HOST_DEVICE static float tanh(float z) { return ::tanhf(z); }
-    ORTHO_HOST_DEVICE static double tanh(double z) { return ::tanh(z); }
-    /** a b + c, rounded once. */
-    ORTHO_HOST_DEVICE static float multiply_add(float a, float b, float c) { return ::fmaf(a, b, c); }
-    ORTHO_HOST_DEVICE static double multiply_add(double a, double b, double c) { return ::fma(a, b, c); }
-};
 
 /**
  * Which samples have a step; the others have ended. How many steps are left of each lies in the GPU's memory, so a
