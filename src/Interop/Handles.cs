@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace OrthoNative.Interop;
@@ -65,9 +66,12 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
     private readonly void* _data;
     private readonly DeviceHandle _device;
     private readonly long _pressure;
+    private MemoryHandle _pinned;
 
-    private BufferHandle(ortho_buffer* created, DeviceHandle device, long bytes, bool ownsMemory) : base(created)
+    private BufferHandle(ortho_buffer* created, DeviceHandle device, long bytes, bool ownsMemory, MemoryHandle pinned = default) : base(created)
     {
+        _pinned = pinned;
+
         // Copies need the device for as long as there is the buffer, even if the device's owner disposes it before.
         bool added = false;
         device.DangerousAddRef(ref added);
@@ -130,9 +134,19 @@ internal sealed unsafe class BufferHandle : NativeHandle<ortho_buffer>
         return new BufferHandle(created, device, bytes, ownsMemory: false);
     }
 
+    /// <summary>A buffer of managed memory, which stays pinned until the handle is released. Where this fails, the pin stays the caller's.</summary>
+    public static BufferHandle Wrap(DeviceHandle device, MemoryHandle pinned, long bytes)
+    {
+        using HandleScope<ortho_device> owner = device.Borrow();
+        ortho_buffer* created;
+        NativeMethods.ortho_buffer_wrap(&created, owner.Pointer, pinned.Pointer, bytes).ThrowOnFailure("memory");
+        return new BufferHandle(created, device, bytes, ownsMemory: false, pinned);
+    }
+
     protected override bool ReleaseHandle()
     {
         NativeMethods.ortho_buffer_free(Owned);
+        _pinned.Dispose();
         _device.DangerousRelease();
         if (_pressure > 0)
         {

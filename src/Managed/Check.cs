@@ -45,9 +45,50 @@ internal static class Check
     {
         if (!Enum.IsDefined(value))
         {
+            OneOf(value, Enum.GetValues<T>(), name);
+        }
+    }
+
+    /// <summary>One of some values of an enumeration.</summary>
+    public static void OneOf<T>(T value, T[] allowed, [CallerArgumentExpression(nameof(value))] string name = "") where T : struct, Enum
+    {
+        if (Array.IndexOf(allowed, value) < 0)
+        {
             long number = Convert.ToInt64(value, CultureInfo.InvariantCulture);
-            throw new ArgumentOutOfRangeException(Parameter(name), number < 0 ? Actual(number) : value, string.Create(CultureInfo.InvariantCulture,
-                $"{name} is {number}; it must be one of {string.Join(", ", Enum.GetNames<T>())}."));
+            string given = Enum.GetName(value) ?? number.ToString(CultureInfo.InvariantCulture);
+            throw new ArgumentOutOfRangeException(
+                Parameter(name), number < 0 ? Actual(number) : value, $"{name} is {given}; it must be one of {string.Join(", ", allowed)}.");
+        }
+    }
+
+    /// <summary>The element type must be one that the library computes with: Float32 or Float64.</summary>
+    public static void FloatingPoint(DType dtype, [CallerArgumentExpression(nameof(dtype))] string name = "")
+    {
+        if (!dtype.IsFloatingPoint())
+        {
+            object actual = Enum.IsDefined(dtype) ? dtype : Actual((int)dtype);
+            throw new ArgumentOutOfRangeException(Parameter(name), actual, string.Create(CultureInfo.InvariantCulture,
+                $"{name} is {actual}; it must be {nameof(DType.Float32)} or {nameof(DType.Float64)}."));
+        }
+    }
+
+    /// <summary>A tensor that is computed with must be Float32 or Float64.</summary>
+    public static void FloatingPoint(Tensor tensor, [CallerArgumentExpression(nameof(tensor))] string name = "")
+    {
+        if (!tensor.DType.IsFloatingPoint())
+        {
+            throw new ArgumentException($"{name} has element type {tensor.DType}; it must be {nameof(DType.Float32)} or {nameof(DType.Float64)}.", Parameter(name));
+        }
+    }
+
+    /// <summary>Integers lie in the host's memory alone: native functions read indices, classes and lengths from there.</summary>
+    public static void Holds(Device device, DType dtype, [CallerArgumentExpression(nameof(dtype))] string name = "")
+    {
+        if (device.Kind != DeviceKind.Cpu && !dtype.IsFloatingPoint())
+        {
+            throw new ArgumentException(
+                $"{name} is {dtype}; it must be {nameof(DType.Float32)} or {nameof(DType.Float64)} on the device '{device}', since integers lie on CPU devices only.",
+                Parameter(name));
         }
     }
 
@@ -83,7 +124,7 @@ internal static class Check
         return end < 0 ? name : name[..end];
     }
 
-    /// <summary>A tensor that works together with others must lie on their device and have their element type.</summary>
+    /// <summary>A tensor that works together with others must have their element type, and lie on their GPU device, or on any CPU device as they do.</summary>
     public static void Compatible(Tensor tensor, Device device, DType dtype, [CallerArgumentExpression(nameof(tensor))] string name = "")
     {
         NotNull(tensor, name);
@@ -94,13 +135,15 @@ internal static class Check
         }
     }
 
-    /// <summary>The message about a tensor of another element type or device; null: it has those.</summary>
+    /// <summary>The message about a tensor of another element type, or on a device with other memory; null: it has those. Indices lie in the host's memory, whatever the device.</summary>
     public static string? Mismatch(Tensor tensor, Device device, DType dtype, string name) =>
         tensor.DType != dtype
             ? $"{name} has element type {tensor.DType}; it must be {dtype}."
-            : tensor.Device != device
-                ? $"{name} lies on the device '{tensor.Device}'; it must lie on the same {nameof(Device)} object as the others, '{device}'."
-                : null;
+            : dtype == DType.Int32 || tensor.Device.SharesMemoryWith(device)
+                ? null
+                : device.Kind == DeviceKind.Cpu
+                    ? $"{name} lies on the device '{tensor.Device}'; it must lie on a CPU device."
+                    : $"{name} lies on the device '{tensor.Device}'; it must lie on the same {nameof(Device)} object as the others, '{device}'.";
 
     public static void Shape(Tensor tensor, ReadOnlySpan<long> expected, [CallerArgumentExpression(nameof(tensor))] string name = "")
     {
@@ -114,16 +157,17 @@ internal static class Check
     public static string? Mismatch(Tensor tensor, ReadOnlySpan<long> expected, string name) =>
         tensor.Shape.SequenceEqual(expected) ? null : $"{name} has shape {FormatShape(tensor.Shape)}; it must be {FormatShape(expected)}.";
 
-    /// <summary>No element of a tensor on a CPU device may be NaN or infinite.</summary>
+    /// <summary>No element of a tensor on a CPU device may be NaN or infinite; whole numbers are neither.</summary>
     public static void AllFinite(Tensor tensor, [CallerArgumentExpression(nameof(tensor))] string name = "")
     {
-        if (tensor.DType == DType.Float32)
+        switch (tensor.DType)
         {
-            AllFinite<float>(tensor, name);
-        }
-        else
-        {
-            AllFinite<double>(tensor, name);
+            case DType.Float32:
+                AllFinite<float>(tensor, name);
+                break;
+            case DType.Float64:
+                AllFinite<double>(tensor, name);
+                break;
         }
     }
 

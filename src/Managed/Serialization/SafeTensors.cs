@@ -30,20 +30,29 @@ public static class SafeTensors
     /// The file that replaces an older one has its permissions and, as far as the system allows it, its owner, group, access control list and
     /// user attributes. Through a symbolic link the file behind it is replaced; other hard links to the older file keep its content. Where the
     /// folder allows no new file, but the older one may be written, and into devices and pipes, the content is written in place: what interrupts
-    /// that leaves it incomplete.
+    /// that, a cancellation, too, leaves it incomplete.
     /// </remarks>
     /// <param name="path">The file.</param>
     /// <param name="tensors">Tensors by name.</param>
     /// <param name="metadata">Texts by name that go with them; null: none.</param>
+    /// <param name="progress">
+    /// Told, by the thread that saves, the part of the tensors' bytes that is written, up to 1, after which the file takes its place. An exception of its own
+    /// ends the call as a cancellation does. Null: nobody is told.
+    /// </param>
+    /// <param name="cancellationToken">Ends the call until the file is put in its place; an older one is then left as it was.</param>
     /// <exception cref="ArgumentException">The path is empty or has a null character, a name is empty, reserved or there twice, a tensor or text is null, or a text has half of a surrogate pair.</exception>
     /// <exception cref="IOException">The file cannot be written; an older one is then left as it was, unless it is written in place.</exception>
     /// <exception cref="UnauthorizedAccessException">The file or its folder may not be written, or the path is a folder.</exception>
     /// <exception cref="NotFiniteNumberException">A tensor lies on a GPU whose earlier work met a value that is NaN or infinite.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled in time.</exception>
     /// <exception cref="ObjectDisposedException">A tensor was disposed.</exception>
-    public static void Save(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    public static void Save(
+        string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null,
+        IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
+        cancellationToken.ThrowIfCancellationRequested();
 
         KeyValuePair<string, Tensor>[] given = [.. tensors];
         foreach (KeyValuePair<string, Tensor> pair in given)
@@ -58,6 +67,7 @@ public static class SafeTensors
         KeyValuePair<string, Tensor>[] ordered = [.. given.OrderByDescending(pair => pair.Value.DType.Bytes())];
         byte[] header = MakeHeader(ordered, metadata);
 
+        var transfer = new TransferProgress(ordered.Sum(pair => pair.Value.Count * pair.Value.DType.Bytes()), progress, cancellationToken);
         using FileReplacement file = FileReplacement.Begin(path);
         file.Stream.Write(header);
         byte[] chunk = new byte[ordered.Aggregate(0L, (most, pair) => long.Clamp(pair.Value.Count * pair.Value.DType.Bytes(), most, ChunkBytes))];
@@ -66,12 +76,15 @@ public static class SafeTensors
             long bytes = pair.Value.Count * pair.Value.DType.Bytes();
             for (long position = 0; position < bytes; position += ChunkBytes)
             {
+                transfer.ThrowIfCancelled();
                 int part = (int)long.Min(ChunkBytes, bytes - position);
                 pair.Value.Download(position, chunk.AsSpan(0, part));
                 file.Stream.Write(chunk, 0, part);
+                transfer.Add(part);
             }
         }
 
+        transfer.Complete();
         file.Commit();
     }
 
@@ -81,39 +94,66 @@ public static class SafeTensors
     /// <returns>
     /// Tensors by name; the caller disposes them. F16 and BF16 become <see cref="DType.Float32"/>, which has all of their values.
     /// </returns>
-    /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
+    /// <exception cref="ArgumentException">The path is empty or has a null character, or the file has a tensor of I32 and the device is a GPU.</exception>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     /// <exception cref="InvalidDataException">
     /// The file is not of the format, is damaged, or has a tensor that no <see cref="Tensor"/> can hold: of another element type than F32, F64,
-    /// F16 and BF16, without elements, or of more than 8 dimensions. The message names the offset and what was expected there.
+    /// F16, BF16 and I32, without elements, or of more than 8 dimensions. The message names the offset and what was expected there.
     /// </exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
-    public static Dictionary<string, Tensor> Load(string path, Device device)
+    public static Dictionary<string, Tensor> Load(string path, Device device) => Load(path, device, null, CancellationToken.None);
+
+    /// <summary>Loads all tensors of a file, tells how far it is, and can be cancelled.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="device">Where the tensors lie.</param>
+    /// <param name="progress">
+    /// Told, by the thread that loads, the part of the tensors' bytes that is read, up to 1. An exception of its own ends the call as a cancellation does. Null:
+    /// nobody is told.
+    /// </param>
+    /// <param name="cancellationToken">Ends the call, which then leaves no tensor.</param>
+    /// <returns>As <see cref="Load(string, Device)"/>.</returns>
+    /// <exception cref="ArgumentException">The path is empty or has a null character, or the file has a tensor of I32 and the device is a GPU.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
+    /// <exception cref="InvalidDataException">As in <see cref="Load(string, Device)"/>.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled in time.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public static Dictionary<string, Tensor> Load(string path, Device device, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(device);
+        cancellationToken.ThrowIfCancellationRequested();
         using SafeTensorsReader reader = SafeTensorsReader.Open(path);
-        return reader.ReadAll(device);
+        return reader.ReadAll(device, progress, cancellationToken);
     }
 
     /// <summary>Loads some tensors of a file. What other tensors it has does not matter.</summary>
     /// <param name="path">The file.</param>
     /// <param name="device">Where the tensors lie.</param>
     /// <param name="names">Their names. Those of all that can be loaded: of the entries of <see cref="List"/> that are <see cref="SafeTensorsEntry.IsLoadable"/>.</param>
+    /// <param name="progress">
+    /// Told, by the thread that loads, the part of the tensors' bytes that is read, up to 1. An exception of its own ends the call as a cancellation does. Null:
+    /// nobody is told.
+    /// </param>
+    /// <param name="cancellationToken">Ends the call, which then leaves no tensor.</param>
     /// <returns>As <see cref="Load(string, Device)"/>.</returns>
-    /// <exception cref="ArgumentException">The path is empty or has a null character, or a name is null.</exception>
+    /// <exception cref="ArgumentException">The path is empty or has a null character, a name is null, or a tensor is of I32 and the device is a GPU.</exception>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     /// <exception cref="InvalidDataException">
     /// The file is not of the format or is damaged, or has no tensor of one of the names, or one that no <see cref="Tensor"/> can hold.
     /// </exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled in time.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
-    public static Dictionary<string, Tensor> Load(string path, Device device, IEnumerable<string> names)
+    public static Dictionary<string, Tensor> Load(
+        string path, Device device, IEnumerable<string> names, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(names);
+        cancellationToken.ThrowIfCancellationRequested();
         string[] asked = [.. names];
         if (asked.Contains(null))
         {
@@ -121,7 +161,7 @@ public static class SafeTensors
         }
 
         using SafeTensorsReader reader = SafeTensorsReader.Open(path);
-        return reader.Read(device, asked);
+        return reader.Read(device, asked, progress, cancellationToken);
     }
 
     /// <summary>Lists the tensors of a file, of any element type and size, in the order of their data.</summary>
@@ -149,7 +189,12 @@ public static class SafeTensors
         return reader.Metadata;
     }
 
-    internal static string NameOf(DType dtype) => dtype == DType.Float32 ? "F32" : "F64";
+    internal static string NameOf(DType dtype) => dtype switch
+    {
+        DType.Float32 => "F32",
+        DType.Float64 => "F64",
+        _ => "I32",
+    };
 
     private static byte[] MakeHeader(ReadOnlySpan<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata)
     {

@@ -51,11 +51,14 @@ internal sealed class SafeTensorsReader : IDisposable
             pair.Key, pair.Value.ElementType.Name, Array.AsReadOnly(pair.Value.Shape), pair.Value.Problem is null)),
     ];
 
-    public Dictionary<string, Tensor> ReadAll(Device device) => Read(device, [.. _entries.Keys]);
+    public Dictionary<string, Tensor> ReadAll(Device device, IProgress<double>? progress, CancellationToken cancellationToken) =>
+        Read(device, [.. _entries.Keys], progress, cancellationToken);
 
-    /// <summary>Reads tensors of given names into new ones.</summary>
-    public Dictionary<string, Tensor> Read(Device device, ReadOnlySpan<string> names)
+    /// <summary>Reads tensors of given names into new ones. Where this ends early, it leaves none.</summary>
+    public Dictionary<string, Tensor> Read(Device device, ReadOnlySpan<string> names, IProgress<double>? progress, CancellationToken cancellationToken)
     {
+        long bytes = 0;
+        var wanted = new HashSet<string>();
         foreach (string name in names)
         {
             Entry entry = Find(name);
@@ -63,24 +66,31 @@ internal sealed class SafeTensorsReader : IDisposable
             {
                 throw Invalid(entry.HeaderOffset, $"{problem.Found} of tensor '{ForeignText.Clean(name)}' is {problem.Value}", problem.Expected);
             }
+
+            if (device.Kind != DeviceKind.Cpu && !entry.ElementType.DType!.Value.IsFloatingPoint())
+            {
+                throw new ArgumentException(
+                    $"{nameof(device)} is '{device}'; it must be a CPU device for tensor '{ForeignText.Clean(name)}', whose element type is {entry.ElementType.Description}.",
+                    nameof(device));
+            }
+
+            bytes += wanted.Add(name) ? entry.End - entry.Begin : 0;
         }
 
+        var transfer = new TransferProgress(bytes, progress, cancellationToken);
         var tensors = new Dictionary<string, Tensor>();
         try
         {
-            foreach (string name in names)
+            foreach (string name in wanted)
             {
-                if (tensors.ContainsKey(name))
-                {
-                    continue;
-                }
-
+                transfer.ThrowIfCancelled();
                 Entry entry = _entries[name];
                 var tensor = new Tensor(device, entry.ElementType.DType!.Value, entry.Shape);
                 tensors.Add(name, tensor);
-                Read(entry, tensor);
+                Read(entry, tensor, ref transfer);
             }
 
+            transfer.Complete();
             return tensors;
         }
         catch
@@ -94,13 +104,46 @@ internal sealed class SafeTensorsReader : IDisposable
         }
     }
 
-    /// <summary>Reads the file's tensors into given ones, which must be the same by name, shape and element type.</summary>
-    public void ReadInto(ReadOnlySpan<(string Name, Tensor Tensor)> targets)
+    /// <summary>
+    /// Reads the file's tensors into given ones, which must be the same by name, shape and element type. All of the file is read before the first of
+    /// them changes, into as much memory again; what goes wrong until then, a cancellation, too, changes none.
+    /// </summary>
+    /// <param name="targets">Tensors by name, all that the file has.</param>
+    /// <param name="progress">Told the part of the bytes that is read, up to 1, after which the targets are written.</param>
+    /// <param name="cancellationToken">Ends the call until then.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled in time.</exception>
+    public void ReadInto(ReadOnlySpan<(string Name, Tensor Tensor)> targets, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         RequireSame(targets);
-        foreach ((string name, Tensor tensor) in targets)
+        long bytes = 0;
+        foreach ((string name, _) in targets)
         {
-            Read(_entries[name], tensor);
+            bytes += _entries[name].End - _entries[name].Begin;
+        }
+
+        var transfer = new TransferProgress(bytes, progress, cancellationToken);
+        var copies = new Tensor?[targets.Length];
+        try
+        {
+            for (int i = 0; i < targets.Length; i++)
+            {
+                transfer.ThrowIfCancelled();
+                copies[i] = new Tensor(Device.Default, targets[i].Tensor.DType, targets[i].Tensor.Shape);
+                Read(_entries[targets[i].Name], copies[i]!, ref transfer);
+            }
+
+            transfer.Complete();
+            for (int i = 0; i < targets.Length; i++)
+            {
+                targets[i].Tensor.Overwrite(copies[i]!);
+            }
+        }
+        finally
+        {
+            foreach (Tensor? copy in copies)
+            {
+                copy?.Dispose();
+            }
         }
     }
 
@@ -133,16 +176,17 @@ internal sealed class SafeTensorsReader : IDisposable
     }
 
     /// <summary>Refuses a tensor with a number that is NaN, infinite or, if <paramref name="minimum"/> is 0, negative.</summary>
-    public void RequireFinite(string name, double minimum)
+    public void RequireFinite(string name, double minimum, CancellationToken cancellationToken = default)
     {
         Entry entry = _entries[name];
-        if (entry.ElementType.DType == DType.Float32)
+        switch (entry.ElementType.DType)
         {
-            RequireFinite<float>(name, entry, (float)minimum);
-        }
-        else
-        {
-            RequireFinite<double>(name, entry, minimum);
+            case DType.Float32:
+                RequireFinite<float>(name, entry, (float)minimum, cancellationToken);
+                break;
+            case DType.Float64:
+                RequireFinite<double>(name, entry, minimum, cancellationToken);
+                break;
         }
     }
 
@@ -153,13 +197,14 @@ internal sealed class SafeTensorsReader : IDisposable
         : throw new InvalidDataException(
             $"'{ForeignText.CleanPath(_path)}' has no tensor '{ForeignText.Clean(name)}'; it has {ForeignText.CleanList(_entries.Keys, _entries.Count)}.");
 
-    private void Read(Entry entry, Tensor tensor)
+    private void Read(Entry entry, Tensor tensor, ref TransferProgress transfer)
     {
         long bytes = entry.End - entry.Begin;
         byte[] chunk = new byte[long.Min(SafeTensors.ChunkBytes, bytes)];
         float[] wide = entry.ElementType.Widen is null ? [] : new float[chunk.Length / sizeof(ushort)];
         for (long position = 0; position < bytes; position += chunk.Length)
         {
+            transfer.ThrowIfCancelled();
             Span<byte> part = chunk.AsSpan(0, (int)long.Min(chunk.Length, bytes - position));
             ReadExactly(part, _dataOffset + entry.Begin + position);
             if (entry.ElementType.Widen is { } widen)
@@ -175,15 +220,18 @@ internal sealed class SafeTensorsReader : IDisposable
             {
                 tensor.Upload<byte>(position, part);
             }
+
+            transfer.Add(part.Length);
         }
     }
 
-    private void RequireFinite<T>(string name, Entry entry, T minimum) where T : unmanaged, IFloatingPointIeee754<T>
+    private void RequireFinite<T>(string name, Entry entry, T minimum, CancellationToken cancellationToken) where T : unmanaged, IFloatingPointIeee754<T>
     {
         long bytes = entry.End - entry.Begin;
         byte[] chunk = new byte[long.Min(SafeTensors.ChunkBytes, bytes)];
         for (long position = 0; position < bytes; position += chunk.Length)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             Span<byte> part = chunk.AsSpan(0, (int)long.Min(chunk.Length, bytes - position));
             ReadExactly(part, _dataOffset + entry.Begin + position);
             ReadOnlySpan<T> values = MemoryMarshal.Cast<byte, T>(part);
@@ -291,7 +339,8 @@ internal sealed class SafeTensorsReader : IDisposable
             new("F16", 16, OrthoNative.DType.Float32, bits => (float)BitConverter.UInt16BitsToHalf(bits)),
             new("BF16", 16, OrthoNative.DType.Float32, bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
             new("F8_E4M3", 8), new("F8_E5M2", 8), new("F8_E8M0", 8), new("F6_E2M3", 6), new("F6_E3M2", 6), new("F4", 4),
-            new("I64", 64), new("I32", 32), new("I16", 16), new("I8", 8), new("U64", 64), new("U32", 32), new("U16", 16), new("U8", 8), new("BOOL", 8),
+            new("I32", 32, OrthoNative.DType.Int32),
+            new("I64", 64), new("I16", 16), new("I8", 8), new("U64", 64), new("U32", 32), new("U16", 16), new("U8", 8), new("BOOL", 8),
             new("C64", 64),
         }.ToDictionary(type => type.Name);
 
@@ -311,7 +360,7 @@ internal sealed class SafeTensorsReader : IDisposable
     {
         /// <summary>Why no tensor can hold it; null: one can.</summary>
         public (string Found, string Value, string Expected)? Problem =>
-            ElementType.DType is null ? ("the element type", $"'{ForeignText.Clean(ElementType.Name)}'", "'F32', 'F64', 'F16' or 'BF16' is expected of a tensor that is loaded") :
+            ElementType.DType is null ? ("the element type", $"'{ForeignText.Clean(ElementType.Name)}'", "'F32', 'F64', 'F16', 'BF16' or 'I32' is expected of a tensor that is loaded") :
             Shape.Length > Tensor.MaximumRank || Shape.Contains(0) ? ("the shape", FormatShape(Shape), $"up to {Tensor.MaximumRank} sizes of at least 1 are expected of a tensor that is loaded") :
             null;
     }

@@ -70,7 +70,8 @@ public static class CudaInterop
     /// <returns>A tensor that reads and writes that memory; its elements are what is there.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1, or <paramref name="dtype"/> is unknown.</exception>
     /// <exception cref="ArgumentException">
-    /// It is a CPU device, <paramref name="address"/> is 0, not aligned or not memory of that GPU, or there are more than 8 sizes.
+    /// It is a CPU device, <paramref name="dtype"/> is <see cref="DType.Int32"/>, <paramref name="address"/> is 0, not aligned or not memory of that
+    /// GPU, or there are more than 8 sizes.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public static Tensor Wrap(Device device, nint address, DType dtype, params ReadOnlySpan<long> shape)
@@ -78,6 +79,7 @@ public static class CudaInterop
         ArgumentNullException.ThrowIfNull(device);
         RequireCuda(device);
         Check.Defined(dtype);
+        Check.Holds(device, dtype);
         if (address == 0 || address % dtype.Bytes() != 0)
         {
             throw new ArgumentException(

@@ -7,15 +7,15 @@ namespace OrthoNative;
 /// <summary>Where tensors lie and work runs: the CPU, with a pool of threads, or an NVIDIA GPU.</summary>
 /// <remarks>
 /// <para>
-/// Tensors, models, losses and optimizers that work together share one device object. Results do not depend on the number
-/// of threads. How many of them take part in a call is decided anew for each: no more than its work is worth, and fewer
+/// Tensors, models, losses and optimizers that work together on a GPU share one device object. Those on CPU devices lie in the host's memory: any
+/// CPU device takes them, and a model's work runs on the model's device. Results do not depend on the number of threads. How many of them take part in a call is decided anew for each: no more than its work is worth, and fewer
 /// while other programs use the processors. Disposing a device ends its use for new work; memory on it stays valid until it is disposed itself.
 /// </para>
 /// <para>
 /// A GPU is given its work and does it in that order; calls return before it is done, unless they return a number or copy to the host.
 /// There values are checked while the work is done. What is found not to be finite stops the optimizer steps that follow, which leave the
 /// parameters as they are, and gives an <see cref="NotFiniteNumberException"/> in the next call that waits: <c>Forward</c> or <c>Evaluate</c>
-/// of a loss, <see cref="Sequential.ClipGradientNorm"/>, a copy of a tensor to the host, or <see cref="Synchronize"/>.
+/// of a loss, <see cref="Model.ClipGradientNorm"/>, a copy of a tensor to the host, or <see cref="Synchronize"/>.
 /// </para>
 /// </remarks>
 public sealed unsafe class Device : IDisposable
@@ -172,6 +172,9 @@ public sealed unsafe class Device : IDisposable
 
     /// <summary>The device in a few words: <c>cpu, 2 threads</c>, or <c>cuda:0, NVIDIA H200</c>.</summary>
     public override string ToString() => _description;
+
+    /// <summary>Tells whether work of this device can use tensors of another one: all CPU devices have the host's memory in common.</summary>
+    internal bool SharesMemoryWith(Device other) => this == other || (Kind == DeviceKind.Cpu && other.Kind == DeviceKind.Cpu);
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 

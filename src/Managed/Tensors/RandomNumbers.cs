@@ -9,19 +9,23 @@ namespace OrthoNative;
 /// </summary>
 internal static unsafe class RandomNumbers
 {
-    /// <summary>Uniform in [low, high); low everywhere where both are the same.</summary>
+    /// <summary>
+    /// Uniform in [low, high); low everywhere where both are the same. <c>filled</c> is called now and then with the number of values so far, and may throw to
+    /// end it.
+    /// </summary>
     /// <exception cref="ArgumentException">The element type cannot hold such numbers.</exception>
-    public static void Uniform(ulong seed, ortho_stream purpose, uint index, double low, double high, Tensor values)
+    public static void Uniform(ulong seed, ortho_stream purpose, uint index, double low, double high, Tensor values, Action<long>? filled = null)
     {
         if (low == high)
         {
             Check.Finite(low, values.DType);
             values.Fill(low);
+            filled?.Invoke(values.Count);
             return;
         }
 
-        Write(values, memory =>
-            NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, values.DType.ToNative(), values.Count, (void*)memory));
+        Write(values, filled, (first, count, memory) =>
+            NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, values.DType.ToNative(), first, count, (void*)memory));
     }
 
     /// <summary>Uniform in [low, high).</summary>
@@ -29,14 +33,14 @@ internal static unsafe class RandomNumbers
     {
         fixed (double* memory = values)
         {
-            NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, DType.Float64.ToNative(), values.Length, memory).ThrowOnFailure();
+            NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, DType.Float64.ToNative(), 0, values.Length, memory).ThrowOnFailure();
         }
     }
 
-    /// <summary>Normal with mean 0.</summary>
-    public static void Normal(ulong seed, ortho_stream purpose, uint index, double standardDeviation, Tensor values) =>
-        Write(values, memory =>
-            NativeMethods.ortho_random_normal(seed, (int)purpose, index, 0, standardDeviation, values.DType.ToNative(), values.Count, (void*)memory));
+    /// <summary>Normal with mean 0. <c>filled</c> is called now and then with the number of values so far, and may throw to end it.</summary>
+    public static void Normal(ulong seed, ortho_stream purpose, uint index, double standardDeviation, Tensor values, Action<long>? filled = null) =>
+        Write(values, filled, (first, count, memory) =>
+            NativeMethods.ortho_random_normal(seed, (int)purpose, index, 0, standardDeviation, values.DType.ToNative(), first, count, (void*)memory));
 
     /// <summary>A uniformly random permutation of 0..length-1.</summary>
     public static void Permutation(ulong seed, ortho_stream purpose, uint index, Span<long> permutation)
@@ -47,26 +51,36 @@ internal static unsafe class RandomNumbers
         }
     }
 
-    /// <summary>Numbers are drawn in the host's memory; a tensor that lies elsewhere is filled from there.</summary>
-    private static void Write(Tensor values, Func<nint, ortho_status> draw)
-    {
-        if (values.Device.Kind == DeviceKind.Cpu)
-        {
-            using BufferScope memory = values.BorrowToWrite();
-            draw((nint)memory.Address).ThrowOnFailure();
-            return;
-        }
+    /// <summary>Values that are drawn at once, between two calls of who is told.</summary>
+    private const long Chunk = 1 << 22;
 
-        long bytes = values.Count * values.DType.Bytes();
-        void* drawn = NativeMemory.Alloc((nuint)bytes);
+    /// <summary>Numbers are drawn in the host's memory; a tensor that lies elsewhere is filled from there.</summary>
+    private static void Write(Tensor values, Action<long>? filled, Func<long, long, nint, ortho_status> draw)
+    {
+        long size = values.DType.Bytes();
+        bool isHere = values.Device.Kind == DeviceKind.Cpu;
+        using BufferScope memory = isHere ? values.BorrowToWrite() : default;
+        void* drawn = isHere ? memory.Address : NativeMemory.Alloc((nuint)(long.Min(values.Count, Chunk) * size));
         try
         {
-            draw((nint)drawn).ThrowOnFailure();
-            values.CopyFromHost(0, drawn, bytes);
+            for (long first = 0; first < values.Count; first += Chunk)
+            {
+                long count = long.Min(Chunk, values.Count - first);
+                draw(first, count, (nint)drawn + (nint)(isHere ? first * size : 0)).ThrowOnFailure();
+                if (!isHere)
+                {
+                    values.CopyFromHost(first * size, drawn, count * size);
+                }
+
+                filled?.Invoke(first + count);
+            }
         }
         finally
         {
-            NativeMemory.Free(drawn);
+            if (!isHere)
+            {
+                NativeMemory.Free(drawn);
+            }
         }
     }
 }

@@ -1,16 +1,19 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
 
 /// <summary>
-/// A dense, row-major array of <see cref="float"/> or <see cref="double"/> in native memory on a <see cref="Device"/>.
+/// A dense, row-major array of <see cref="float"/>, <see cref="double"/> or <see cref="int"/> in native memory on a <see cref="Device"/>.
 /// </summary>
 /// <remarks>
 /// New tensors are zero. Copies from a GPU to the host wait for its work, and throw what that met: see <see cref="Device"/>. A tensor is not
-/// thread-safe: one thread at a time may write it. Tensors that a model, a loss or an optimizer hands out (outputs, gradients,
-/// parameters) belong to it: they are valid until it is disposed, and outputs change with its next call.
+/// thread-safe: one thread at a time may write it. Tensors that a model, a layer, a loss or a data loader hands out (outputs, gradients,
+/// parameters, batches) belong to it: they are valid until it is disposed, outputs and batches change with its next call, and
+/// <see cref="Dispose"/> leaves them as they are. Tensors that are the caller's, as final states are, say so.
 /// </remarks>
 public sealed unsafe class Tensor : IDisposable
 {
@@ -22,6 +25,7 @@ public sealed unsafe class Tensor : IDisposable
     private readonly ContentWatch _watch;
     private long[] _shape;
     private BufferHandle _buffer;
+    private bool _isOwned;
     private bool _disposed;
 
     /// <summary>Creates a tensor of zeros.</summary>
@@ -29,7 +33,9 @@ public sealed unsafe class Tensor : IDisposable
     /// <param name="dtype">Element type.</param>
     /// <param name="shape">Sizes, each at least 1; none for a single number. Copied.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1, or <paramref name="dtype"/> is unknown.</exception>
-    /// <exception cref="ArgumentException">There are more than 8 sizes, or their product is beyond 64 bits.</exception>
+    /// <exception cref="ArgumentException">
+    /// There are more than 8 sizes, or their product is beyond 64 bits, or the element type is <see cref="DType.Int32"/> and the device a GPU.
+    /// </exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory; the message says how much is needed and free.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public Tensor(Device device, DType dtype, params ReadOnlySpan<long> shape)
@@ -37,6 +43,7 @@ public sealed unsafe class Tensor : IDisposable
         ArgumentNullException.ThrowIfNull(device);
         device.ThrowIfDisposed();
         Check.Defined(dtype);
+        Check.Holds(device, dtype);
         Device = device;
         DType = dtype;
         Count = CountOf(shape, dtype);
@@ -106,12 +113,12 @@ public sealed unsafe class Tensor : IDisposable
     internal bool IsDisposed => _disposed || _buffer.IsClosed;
 
     /// <summary>Creates a tensor with the elements given.</summary>
-    /// <typeparam name="T">float or double; decides the element type.</typeparam>
+    /// <typeparam name="T">float, double or int; decides the element type. Tensors of int lie on CPU devices only.</typeparam>
     /// <param name="device">Where the tensor lies.</param>
     /// <param name="values">Elements in row-major order. Copied.</param>
     /// <param name="shape">Sizes, each at least 1, whose product is the number of elements.</param>
     /// <exception cref="ArgumentException">
-    /// <typeparamref name="T"/> is another type, or the number of elements does not match the shape.
+    /// <typeparamref name="T"/> is another type, or int for a GPU, or the number of elements does not match the shape.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
@@ -119,13 +126,7 @@ public sealed unsafe class Tensor : IDisposable
     public static Tensor From<T>(Device device, ReadOnlySpan<T> values, params ReadOnlySpan<long> shape) where T : unmanaged
     {
         DType dtype = DTypes.Of<T>();
-        if (CountOf(shape, dtype) != values.Length)
-        {
-            throw new ArgumentException(
-                $"{nameof(values)} has {values.Length} elements; it must have {CountOf(shape, dtype)} for shape {Check.FormatShape(shape)}.",
-                nameof(values));
-        }
-
+        CheckCount(values.Length, shape, dtype, nameof(values));
         var tensor = new Tensor(device, dtype, shape);
         tensor.CopyFrom(values);
         return tensor;
@@ -136,10 +137,95 @@ public sealed unsafe class Tensor : IDisposable
     public static Tensor From<T>(Device device, ReadOnlySpan<T> values, params long[] shape) where T : unmanaged =>
         From(device, values, Given(shape));
 
+    /// <summary>Creates a tensor with the shape and the elements of a tensor span.</summary>
+    /// <typeparam name="T">float, double or int; decides the element type. Tensors of int lie on CPU devices only.</typeparam>
+    /// <param name="device">Where the tensor lies.</param>
+    /// <param name="values">Up to 8 dimensions with any strides, and at least one element. Copied.</param>
+    /// <exception cref="ArgumentException">
+    /// <typeparamref name="T"/> is another type, or int for a GPU, or there are no elements, or more than 8 dimensions.
+    /// </exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public static Tensor From<T>(Device device, ReadOnlyTensorSpan<T> values) where T : unmanaged
+    {
+        DType dtype = DTypes.Of<T>();
+        if (values.IsEmpty)
+        {
+            throw new ArgumentException($"{nameof(values)} is empty; it must have at least one element.", nameof(values));
+        }
+
+        if (values.Rank > MaximumRank)
+        {
+            throw new ArgumentException($"{nameof(values)} has {values.Rank} dimensions; it must have at most {MaximumRank}.", nameof(values));
+        }
+
+        Span<long> shape = stackalloc long[values.Rank];
+        for (int i = 0; i < shape.Length; i++)
+        {
+            shape[i] = values.Lengths[i];
+        }
+
+        var tensor = new Tensor(device, dtype, shape);
+        tensor.CopyFrom(values);
+        return tensor;
+    }
+
+    /// <summary>Creates a tensor over memory of the caller's, without a copy; on a CPU device alone.</summary>
+    /// <typeparam name="T">float, double or int; decides the element type.</typeparam>
+    /// <param name="device">A CPU device.</param>
+    /// <param name="memory">
+    /// The elements in row-major order. An array, a part of one, or memory of another kind: of a file that is mapped, say. Stays pinned until the
+    /// tensor is disposed; the tensor never frees it.
+    /// </param>
+    /// <param name="shape">Sizes, each at least 1, whose product is the number of elements.</param>
+    /// <returns>A tensor that reads and writes that memory. Dispose it, since memory that is pinned hinders the garbage collector.</returns>
+    /// <remarks>
+    /// What is written to the memory changes the tensor at once, and is not noticed by <see cref="Sequential.Backward"/>, which reads inputs again: leave
+    /// inputs as they are until then. The tensor keeps an array alive. Whoever owns memory of another kind must not free it before the tensor is disposed.
+    /// </remarks>
+    /// <exception cref="ArgumentException">
+    /// <typeparamref name="T"/> is another type, the device is a GPU, the number of elements does not match the shape, or the memory is not aligned to its elements.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public static Tensor Wrap<T>(Device device, Memory<T> memory, params ReadOnlySpan<long> shape) where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        device.ThrowIfDisposed();
+        DType dtype = DTypes.Of<T>();
+        if (device.Kind != DeviceKind.Cpu)
+        {
+            throw new ArgumentException(
+                $"{nameof(device)} is '{device}'; it must be a CPU device. {nameof(CudaInterop)}.{nameof(CudaInterop.Wrap)} takes memory of a GPU.", nameof(device));
+        }
+
+        CheckCount(memory.Length, shape, dtype, nameof(memory));
+        MemoryHandle pinned = memory.Pin();
+        try
+        {
+            if ((nuint)pinned.Pointer % (nuint)sizeof(T) != 0)
+            {
+                throw new ArgumentException(
+                    $"{nameof(memory)} begins at 0x{(nuint)pinned.Pointer:x}; its address must be a multiple of {sizeof(T)}.", nameof(memory));
+            }
+
+            return new Tensor(device, BufferHandle.Wrap(device.Handle, pinned, (long)memory.Length * sizeof(T)), dtype, shape);
+        }
+        catch
+        {
+            pinned.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc cref="Wrap{T}(Device, Memory{T}, ReadOnlySpan{long})"/>
+    /// <remarks>For languages without <c>params</c> spans, as C# 12 is, the default in projects for .NET 8.</remarks>
+    public static Tensor Wrap<T>(Device device, Memory<T> memory, params long[] shape) where T : unmanaged => Wrap(device, memory, Given(shape));
+
     /// <summary>All elements, as a span over the native memory itself; on a CPU device alone.</summary>
     /// <typeparam name="T">The .NET type of the element type.</typeparam>
     /// <returns>A span that is valid while the tensor is alive: keep a reference to the tensor, and do not dispose it, for as long as the span is used.</returns>
-    /// <remarks>Take a new span for each use: what is written through one that was taken before a forward pass is not noticed by <see cref="Sequential.Backward"/>.</remarks>
+    /// <remarks>Take a new span for each use: what is written through one that was taken before a forward pass is not noticed by <see cref="Model.Backward(Tensor, bool)"/>.</remarks>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
     /// <exception cref="InvalidOperationException">
     /// The tensor lies on a GPU; copy it instead. Or there are more elements than a span can hold; use the overload with a range.
@@ -160,7 +246,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <param name="start">First element.</param>
     /// <param name="length">Number of elements.</param>
     /// <returns>A span that is valid while the tensor is alive: keep a reference to the tensor, and do not dispose it, for as long as the span is used.</returns>
-    /// <remarks>Take a new span for each use: what is written through one that was taken before a forward pass is not noticed by <see cref="Sequential.Backward"/>.</remarks>
+    /// <remarks>Take a new span for each use: what is written through one that was taken before a forward pass is not noticed by <see cref="Model.Backward(Tensor, bool)"/>.</remarks>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the element type.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The range lies outside the tensor.</exception>
     /// <exception cref="InvalidOperationException">The tensor lies on a GPU; copy it instead.</exception>
@@ -221,8 +307,8 @@ public sealed unsafe class Tensor : IDisposable
     }
 
     /// <summary>Overwrites all elements with those of another tensor.</summary>
-    /// <param name="source">A tensor of the same shape, element type and device.</param>
-    /// <exception cref="ArgumentException">Shape, element type or device differ.</exception>
+    /// <param name="source">A tensor of the same shape and element type, on the same GPU device, or on any CPU device where this one lies on one.</param>
+    /// <exception cref="ArgumentException">Shape or element type differ, or one of both tensors lies on a GPU device on which the other does not.</exception>
     /// <exception cref="ObjectDisposedException">One of the tensors was disposed.</exception>
     public void CopyFrom(Tensor source)
     {
@@ -235,7 +321,7 @@ public sealed unsafe class Tensor : IDisposable
         NativeMethods.ortho_copy(device.Pointer, to.Address, from.Address, Count * DType.Bytes()).ThrowOnFailure();
     }
 
-    /// <summary>Overwrites a range of the elements with a range of another tensor of the same element type and device.</summary>
+    /// <summary>Overwrites a range of the elements with a range of another tensor of the same element type whose memory the device shares.</summary>
     internal void CopyFrom(long start, Tensor source, long sourceStart, long count)
     {
         long size = DType.Bytes();
@@ -290,36 +376,55 @@ public sealed unsafe class Tensor : IDisposable
     }
 
     /// <summary>Sets all elements to one number, rounded to the element type.</summary>
-    /// <param name="value">The number.</param>
+    /// <param name="value">The number; for <see cref="DType.Int32"/> a whole one that fits.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The elements are whole numbers, and the value is none, or outside -2147483648 to 2147483647.</exception>
     /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
     public void Fill(double value)
     {
+        if (DType == DType.Int32)
+        {
+            FillWhole(value);
+            return;
+        }
+
         using BufferScope memory = BorrowToWrite();
         using HandleScope<ortho_device> device = _buffer.BorrowDevice();
         NativeMethods.ortho_fill(device.Pointer, DType.ToNative(), Count, memory.Address, value).ThrowOnFailure();
     }
 
     /// <summary>
-    /// Frees the memory. A view, as <see cref="Parameter.Value"/> is one, only ends its own use, and so does a tensor of
-    /// <see cref="CudaInterop.Wrap"/>.
+    /// Frees the memory. Does nothing where the tensor belongs to a model, a layer, a loss or a data loader, which frees it. Memory of
+    /// <see cref="Wrap{T}(Device, Memory{T}, ReadOnlySpan{long})"/> and <see cref="CudaInterop.Wrap"/> stays: only the tensor's use of it ends.
     /// </summary>
     public void Dispose()
     {
-        _disposed = true;
-        if (!_isView)
+        if (!_isOwned && !_isView)
         {
-            _buffer.Dispose();
+            Release();
         }
     }
 
     /// <summary>Element type and shape: <c>Float32 [784, 128, 1]</c>.</summary>
     public override string ToString() => $"{DType} {Check.FormatShape(_shape)}";
 
+    /// <summary>
+    /// A tensor of zeros that its maker hands out and keeps: a model's outputs, say. <see cref="Dispose"/> does nothing; the maker frees it by
+    /// <see cref="Release"/>.
+    /// </summary>
+    internal static Tensor CreateOwned(Device device, DType dtype, params ReadOnlySpan<long> shape) => new(device, dtype, shape) { _isOwned = true };
+
+    /// <summary>Frees the memory, whoever the tensor belongs to: for its owner. Views of it end, too.</summary>
+    internal void Release()
+    {
+        _disposed = true;
+        _buffer.Dispose();
+    }
+
     /// <summary>A tensor over memory of the device that stays the caller's and must outlive it.</summary>
     internal static Tensor Wrap(Device device, nint address, DType dtype, ReadOnlySpan<long> shape) =>
         new(device, BufferHandle.Wrap(device.Handle, (void*)address, CountOf(shape, dtype) * dtype.Bytes()), dtype, shape);
 
-    /// <summary>A tensor of another shape over a range of this one's memory.</summary>
+    /// <summary>A tensor of another shape over a range of this one's memory. It ends with this one; disposing it does nothing.</summary>
     internal Tensor View(long offset, ReadOnlySpan<long> shape) => new(this, offset, shape);
 
     /// <summary>
@@ -357,19 +462,23 @@ public sealed unsafe class Tensor : IDisposable
     }
 
     /// <summary>
-    /// The tensor for results that change from call to call: made on first use, where device or element type change, or where
-    /// whom it was handed out to disposed it; otherwise resized.
+    /// The tensor for results that change from call to call, which belongs to whom they are handed out by: made on first use, after a
+    /// release, and where device or element type change; otherwise resized.
     /// </summary>
     /// <param name="tensor">The tensor of the last call.</param>
     /// <param name="device">Where it lies.</param>
     /// <param name="dtype">Element type.</param>
     /// <param name="shape">Sizes.</param>
-    /// <param name="source">The tensor that the results are computed from. It may be the results of the last call, which then stay with their reader.</param>
+    /// <param name="source">
+    /// The tensor that the results are computed from. It may be the results of the last call, which then become their reader's, who may dispose them.
+    /// </param>
     internal static Tensor Ensure([NotNull] ref Tensor? tensor, Device device, DType dtype, ReadOnlySpan<long> shape, Tensor? source = null)
     {
         if (tensor is not null && tensor == source)
         {
-            tensor = new Tensor(device, dtype, shape);
+            Tensor made = CreateOwned(device, dtype, shape);
+            tensor._isOwned = false;
+            tensor = made;
         }
         else if (tensor is { IsDisposed: false } && tensor.Device == device && tensor.DType == dtype)
         {
@@ -377,8 +486,8 @@ public sealed unsafe class Tensor : IDisposable
         }
         else
         {
-            var made = new Tensor(device, dtype, shape);
-            tensor?.Dispose();
+            Tensor made = CreateOwned(device, dtype, shape);
+            tensor?.Release();
             tensor = made;
         }
 
@@ -397,6 +506,13 @@ public sealed unsafe class Tensor : IDisposable
         using BufferScope memory = BorrowToWrite();
         using HandleScope<ortho_device> device = _buffer.BorrowDevice();
         NativeMethods.ortho_copy_from_host(device.Pointer, (byte*)memory.Address + byteOffset, source, bytes).ThrowOnFailure();
+    }
+
+    /// <summary>Overwrites all elements with those of a tensor of the same shape and element type on a CPU device; this one may lie on any.</summary>
+    internal void Overwrite(Tensor source)
+    {
+        using BufferScope from = source.Borrow();
+        CopyFromHost(0, from.Address, Count * DType.Bytes());
     }
 
     /// <summary>Copies bytes of the elements into the host's memory.</summary>
@@ -474,6 +590,15 @@ public sealed unsafe class Tensor : IDisposable
         return count;
     }
 
+    private static void CheckCount(int length, ReadOnlySpan<long> shape, DType dtype, string name)
+    {
+        long count = CountOf(shape, dtype, nameof(shape));
+        if (count != length)
+        {
+            throw new ArgumentException($"{name} has {length} elements; it must have {count} for shape {Check.FormatShape(shape)}.", name);
+        }
+    }
+
     /// <summary>Null would otherwise be the shape of a single number.</summary>
     private static ReadOnlySpan<long> Given(long[] shape)
     {
@@ -481,7 +606,20 @@ public sealed unsafe class Tensor : IDisposable
         return shape;
     }
 
-    private void CheckType<T>() where T : unmanaged
+    /// <summary>Integers lie in the host's memory: they are filled here.</summary>
+    private void FillWhole(double value)
+    {
+        ThrowIfDisposed();
+        Check.That(value is >= int.MinValue and <= int.MaxValue && double.IsInteger(value), value, $"a whole number from {int.MinValue} to {int.MaxValue}", nameof(value));
+        _watch.NoteWrite();
+        for (long start = 0; start < Count; start += int.MaxValue)
+        {
+            Elements<int>(start, (int)long.Min(int.MaxValue, Count - start)).Fill((int)value);
+        }
+    }
+
+    /// <summary>Refuses another type than that of the elements.</summary>
+    internal void CheckType<T>() where T : unmanaged
     {
         ThrowIfDisposed();
         if (DTypes.Of<T>() != DType)

@@ -26,11 +26,12 @@ internal sealed class DocumentedExceptionTests
         Uri[] mirrors = [new("http://127.0.0.1:1/")];
         yield return Case("SafeTensors.Save(", path => SafeTensors.Save(path, []));
         yield return Case("SafeTensors.Load(System.String,OrthoNative.Device)", path => SafeTensors.Load(path, Device.Default));
+        yield return Case("SafeTensors.Load(System.String,OrthoNative.Device,System.IProgress", path => SafeTensors.Load(path, Device.Default, null, CancellationToken.None));
         yield return Case("SafeTensors.Load(System.String,OrthoNative.Device,System.Collections", path => SafeTensors.Load(path, Device.Default, []));
         yield return Case("SafeTensors.List(", path => SafeTensors.List(path));
         yield return Case("SafeTensors.LoadMetadata(", path => SafeTensors.LoadMetadata(path));
-        yield return Case("Sequential.Save(", WithModel((model, path) => model.Save(path)));
-        yield return Case("Sequential.Load(", WithModel((model, path) => model.Load(path)));
+        yield return Case("Model.Save(System.String)", WithModel((model, path) => model.Save(path)));
+        yield return Case("Model.Load(System.String)", WithModel((model, path) => model.Load(path)));
         yield return Case("Optimizer.Save(", WithOptimizer((optimizer, path) => optimizer.Save(path)));
         yield return Case("Optimizer.Load(", WithOptimizer((optimizer, path) => optimizer.Load(path)));
         yield return Case("IdxFile.Read(", path => IdxFile.Read(path, 1));

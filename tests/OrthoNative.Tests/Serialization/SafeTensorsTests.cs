@@ -189,7 +189,7 @@ internal sealed class SafeTensorsTests
     [TestCase("""{"a":""", 0, "at offset 13")]
     [TestCase("""{} x""", 0, "at offset 11")]
     [TestCase("""{"a":1}""", 0, "at offset 13: there is a JSON Number; a JSON StartObject is expected")]
-    [TestCase("""{"a":{"dtype":"I16","shape":[1],"data_offsets":[0,2]}}""", 2, "the element type of tensor 'a' is 'I16'; 'F32', 'F64', 'F16' or 'BF16' is expected")]
+    [TestCase("""{"a":{"dtype":"I16","shape":[1],"data_offsets":[0,2]}}""", 2, "the element type of tensor 'a' is 'I16'; 'F32', 'F64', 'F16', 'BF16' or 'I32' is expected")]
     [TestCase("""{"a":{"dtype":"I16","shape":[1],"data_offsets":[0,3]}}""", 3, "the data of tensor 'a' are said to be bytes 0 to 3; 2 bytes are expected for I16 [1]")]
     [TestCase("""{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}""", 2, "whole bytes, and not 12 bits, are expected for F4 [3]")]
     [TestCase("""{"a":{"dtype":"NEW","shape":[3],"data_offsets":[2,0]}}""", 2, "an end that is not before the beginning is expected")]

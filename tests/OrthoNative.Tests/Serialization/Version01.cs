@@ -98,6 +98,9 @@ internal static class Version01
     /// <summary>The model that the optimizers train.</summary>
     public static Sequential OptimizerModel() => new(Device.Default, 1, new Dense(3, 4), new Dense(4, 2));
 
+    /// <summary>True if what the model computes in training depends on random numbers.</summary>
+    public static bool HasNoise(Sequential model) => model.Layers.Any(layer => layer is GaussianNoise);
+
     public static Optimizer Optimizer(string name, Sequential model) => s_optimizers[name](model);
 
     /// <summary>Gradients for a step: halves and quarters, which every instruction set holds exactly.</summary>

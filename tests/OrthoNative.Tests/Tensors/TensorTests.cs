@@ -120,7 +120,7 @@ internal sealed class TensorTests
     public void An_unknown_element_type_is_refused() =>
         Assert.That(
             () => new Tensor(Device.Default, (DType)7, 1),
-            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("dtype is 7; it must be one of Float32, Float64"));
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("dtype is 7; it must be one of Float32, Float64, Int32"));
 
     [Test]
     public void A_span_of_another_element_type_is_refused()
@@ -128,7 +128,8 @@ internal sealed class TensorTests
         using var tensor = new Tensor(Device.Default, DType.Float32, 2);
 
         Assert.That(() => tensor.ToArray<double>(), Throws.ArgumentException.With.Message.Contains("T is Double; the element type is Float32"));
-        Assert.That(() => tensor.ToArray<int>(), Throws.ArgumentException.With.Message.Contains("T is Int32; it must be float or double"));
+        Assert.That(() => tensor.ToArray<int>(), Throws.ArgumentException.With.Message.Contains("T is Int32; the element type is Float32"));
+        Assert.That(() => tensor.ToArray<long>(), Throws.ArgumentException.With.Message.Contains("T is Int64; it must be float, double or int"));
     }
 
     [TestCase(-1, 1)]
@@ -156,17 +157,14 @@ internal sealed class TensorTests
     }
 
     [Test]
-    public void Copies_between_shapes_types_and_devices_are_refused()
+    public void Copies_between_shapes_and_types_are_refused()
     {
-        using var other = Device.Cpu(1);
         using var tensor = new Tensor(Device.Default, DType.Float32, 2, 3);
         using var shape = new Tensor(Device.Default, DType.Float32, 3, 2);
         using var dtype = new Tensor(Device.Default, DType.Float64, 2, 3);
-        using var device = new Tensor(other, DType.Float32, 2, 3);
 
         Assert.That(() => tensor.CopyFrom(shape), Throws.ArgumentException.With.Message.Contains("source has shape [3, 2]; it must be [2, 3]"));
         Assert.That(() => tensor.CopyFrom(dtype), Throws.ArgumentException.With.Message.Contains("source has element type Float64; it must be Float32"));
-        Assert.That(() => tensor.CopyFrom(device), Throws.ArgumentException.With.Message.Contains("source lies on the device 'cpu, 1 thread'"));
     }
 
     [Test]
