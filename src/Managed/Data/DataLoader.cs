@@ -9,22 +9,36 @@ namespace OrthoNative;
 /// depends on the seed and the epoch's number alone. A loader is used by one thread at a time.
 /// </para>
 /// <para>
-/// An exception of <see cref="Dataset.Read"/> ends the call, not the epoch: the next <see cref="Enumerator.MoveNext"/> reads that batch again.
+/// Where the data set has lengths, a batch is as long as its longest sample; <see cref="DataLoaderOptions.BucketBatches"/> puts samples of similar
+/// length together. The memory is that of the data set's longest sample.
+/// </para>
+/// <para>
+/// An exception of the data set ends the call, not the epoch: the next <see cref="Enumerator.MoveNext"/> reads that batch again.
 /// </para>
 /// <para>
 /// Where the batches lie on a GPU, each one is read while the GPU works on the one before it, and travels there meanwhile. An exception of
-/// <see cref="Dataset.Read"/> is thrown when the batch that it concerns is asked for.
+/// the data set is thrown when the batch that it concerns is asked for.
 /// </para>
 /// </remarks>
 public sealed unsafe class DataLoader : IDisposable
 {
     private readonly Dataset _dataset;
     private readonly ulong _seed;
+    private readonly bool _shuffle;
+    private readonly bool _hasLengths;
+    private readonly long _shortest;
     private readonly long _fullBatches;
     private readonly Batch? _full;
     private readonly Batch? _rest;
     private readonly UploadedBatches? _uploaded;
     private readonly long[]? _order;
+
+    /// <summary>Keys to sort samples by; null: they are not sorted.</summary>
+    private readonly long[]? _keys;
+
+    /// <summary>Order of the full batches; null: as they come.</summary>
+    private readonly long[]? _batchOrder;
+
     private readonly long[] _samples;
     private readonly float[]? _inputs;
     private readonly float[]? _values;
@@ -38,7 +52,7 @@ public sealed unsafe class DataLoader : IDisposable
     /// <param name="seed">Seed of the orders.</param>
     /// <param name="dropLast">True: leave out what does not fill a batch at the end; false: make a smaller batch of it.</param>
     /// <param name="device">Where the batches lie; null: <see cref="Device.Default"/>.</param>
-    /// <param name="dtype">Element type of the batches.</param>
+    /// <param name="dtype">Element type of the batches, Float32 or Float64; indices are Int32 whatever it is.</param>
     /// <exception cref="ArgumentException">
     /// <paramref name="batchSize"/> is out of range, or the data set has fewer samples than it and the rest is dropped; or a size that the
     /// data set gives is out of range.
@@ -52,20 +66,47 @@ public sealed unsafe class DataLoader : IDisposable
         bool dropLast = false,
         Device? device = null,
         DType dtype = DType.Float32)
+        : this(
+            dataset, batchSize, new DataLoaderOptions { Shuffle = shuffle, Seed = seed, DropLast = dropLast, Device = device, DType = dtype },
+            nameof(dropLast), nameof(dtype))
+    {
+    }
+
+    /// <summary>Creates a loader and the memory for its batches.</summary>
+    /// <param name="dataset">Where samples come from; referenced, not copied.</param>
+    /// <param name="batchSize">Number B of samples in a batch, at least 1.</param>
+    /// <param name="options">Order, buckets, device and element type.</param>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="batchSize"/> is out of range, or the data set has fewer samples than it and the rest is dropped; or an option or a size that the
+    /// data set gives is out of range.
+    /// </exception>
+    /// <exception cref="OutOfMemoryException">The batches do not fit into memory.</exception>
+    public DataLoader(Dataset dataset, int batchSize, DataLoaderOptions options)
+        : this(dataset, batchSize, options, $"{nameof(options)}.{nameof(DataLoaderOptions.DropLast)}", $"{nameof(options)}.{nameof(DataLoaderOptions.DType)}")
+    {
+    }
+
+    private DataLoader(Dataset dataset, int batchSize, DataLoaderOptions options, string dropLastName, string dtypeName)
     {
         ArgumentNullException.ThrowIfNull(dataset);
+        ArgumentNullException.ThrowIfNull(options);
         Check.AtLeast(batchSize, 1);
+        Check.FloatingPoint(options.DType, dtypeName);
+        Check.AtLeast(options.BucketBatches, 1);
 
         // Asked for once: a data set that grows or shrinks later does not change the batches that there is memory for.
         long count = dataset.Count;
-        Require(count, 1, shuffle ? Array.MaxLength : long.MaxValue, nameof(dataset.Count));
+        _hasLengths = dataset.HasLengths;
+        bool isSorted = _hasLengths && options.BucketBatches > 1;
+        Require(count, 1, options.Shuffle || isSorted ? Array.MaxLength : long.MaxValue, nameof(dataset.Count));
         CheckSequences(dataset);
+        _shortest = dataset.TargetSteps == dataset.Steps ? 1 : dataset.TargetSteps;
         long fullBatches = count / batchSize;
-        long rest = dropLast ? 0 : count % batchSize;
+        long rest = options.DropLast ? 0 : count % batchSize;
         if (fullBatches == 0 && rest == 0)
         {
             throw new ArgumentException(
-                $"batchSize is {batchSize}; the data set has {count} samples, so with dropLast it must be at most as many.",
+                $"batchSize is {batchSize}; the data set has {count} samples, so with {dropLastName} it must be at most as many.",
                 nameof(batchSize));
         }
 
@@ -80,20 +121,28 @@ public sealed unsafe class DataLoader : IDisposable
         }
 
         _dataset = dataset;
-        _seed = seed;
+        _seed = options.Seed;
+        _shuffle = options.Shuffle;
         _fullBatches = fullBatches;
         BatchSize = batchSize;
         BatchesPerEpoch = fullBatches + (rest > 0 ? 1 : 0);
-        device ??= Device.Default;
+        Device device = options.Device ?? Device.Default;
+        DType dtype = options.DType;
         _samples = new long[largest];
-        if (shuffle)
+        if (_shuffle || isSorted)
         {
             _order = new long[count];
         }
 
+        if (isSorted && fullBatches > 0)
+        {
+            _keys = new long[Math.Min(options.BucketBatches, fullBatches) * batchSize];
+            _batchOrder = _shuffle ? new long[fullBatches] : null;
+        }
+
         if (dtype != DType.Float32)
         {
-            _inputs = new float[dataset.Steps * largest * dataset.Features];
+            _inputs = dataset.InputType == DType.Int32 ? null : new float[dataset.Steps * largest * dataset.Features];
             _values = dataset.IsClassification ? null : new float[dataset.TargetSteps * largest * dataset.Outputs];
         }
 
@@ -106,7 +155,7 @@ public sealed unsafe class DataLoader : IDisposable
             }
             else
             {
-                _uploaded = new UploadedBatches(size => new Batch(dataset, size, device, dtype), batchSize, fullBatches, rest, Read);
+                _uploaded = new UploadedBatches(size => new Batch(dataset, size, device, dtype), batchSize, fullBatches, rest, Prepare, Read);
             }
         }
         catch
@@ -152,11 +201,16 @@ public sealed unsafe class DataLoader : IDisposable
     }
 
     /// <summary>A data set may be anyone's. The limits let a batch of one sample fit into arrays, so that no product of sizes overflows.</summary>
-    private static void CheckSequences(Dataset dataset)
+    internal static void CheckSequences(Dataset dataset)
     {
         Require(dataset.Steps, 1, Array.MaxLength, nameof(dataset.Steps));
         Require(dataset.Features, 1, Array.MaxLength / dataset.Steps, nameof(dataset.Features));
         Require(dataset.TargetSteps, 1, dataset.Steps, nameof(dataset.TargetSteps));
+        if (dataset.InputType is not (DType.Float32 or DType.Int32))
+        {
+            throw new ArgumentException($"dataset.InputType is {dataset.InputType}; it must be {DType.Float32} or {DType.Int32}.", nameof(dataset));
+        }
+
         Require(dataset.Outputs, 1, dataset.IsClassification ? int.MaxValue : Array.MaxLength / dataset.TargetSteps, nameof(dataset.Outputs));
     }
 
@@ -166,13 +220,70 @@ public sealed unsafe class DataLoader : IDisposable
     private long Begin(int epoch)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
+
+        // First: if the data set throws, the order is that of no epoch.
+        _enumeration++;
+        _uploaded?.Reset();
         if (_order is not null)
         {
-            RandomNumbers.Permutation(_seed, ortho_stream.ORTHO_STREAM_SHUFFLE, (uint)epoch, _order);
+            MakeOrder((uint)epoch);
         }
 
-        _uploaded?.Reset();
-        return ++_enumeration;
+        return _enumeration;
+    }
+
+    private void MakeOrder(uint epoch)
+    {
+        Span<long> order = _order;
+        if (_shuffle)
+        {
+            RandomNumbers.Permutation(_seed, ortho_stream.ORTHO_STREAM_SHUFFLE, epoch, order);
+        }
+        else
+        {
+            for (int i = 0; i < order.Length; i++)
+            {
+                order[i] = i;
+            }
+        }
+
+        if (_keys is null)
+        {
+            return;
+        }
+
+        // The smaller batch at the end keeps its samples: sorted with the others, it would always have the longest.
+        order = order[..(int)(_fullBatches * BatchSize)];
+        while (!order.IsEmpty)
+        {
+            Span<long> bucket = order[..Math.Min(order.Length, _keys.Length)];
+            Span<long> keys = _keys.AsSpan(0, bucket.Length);
+            for (int i = 0; i < bucket.Length; i++)
+            {
+                // No two keys are equal, so the order is that of any way to sort.
+                keys[i] = ((long)LengthOf(bucket[i]) << 32) + i;
+            }
+
+            keys.Sort(bucket);
+            order = order[bucket.Length..];
+        }
+
+        if (_batchOrder is not null)
+        {
+            // Numbers of epochs are below 2^31: the upper half of the streams is free.
+            RandomNumbers.Permutation(_seed, ortho_stream.ORTHO_STREAM_SHUFFLE, (1u << 31) + epoch, _batchOrder);
+        }
+    }
+
+    /// <summary>Length of a sample, checked: a data set may be anyone's.</summary>
+    private int LengthOf(long sample)
+    {
+        long length = _dataset.LengthOf(sample);
+        return length >= _shortest && length <= _dataset.Steps
+            ? (int)length
+            : throw new InvalidOperationException(
+                $"The data set has a sample of an invalid length: LengthOf({sample}) is {length}; it must be from {_shortest} " +
+                $"({(_shortest == 1 ? "one step" : nameof(Dataset.TargetSteps))}) to {_dataset.Steps} ({nameof(Dataset.Steps)}).");
     }
 
     private void ThrowUnlessCurrent(long enumeration)
@@ -193,39 +304,95 @@ public sealed unsafe class DataLoader : IDisposable
         }
 
         Batch batch = index < _fullBatches ? _full! : _rest!;
+        Prepare(index, batch);
         using BufferScope inputs = batch.Inputs.BorrowToWrite();
         using BufferScope values = Tensor.BorrowToWrite(batch.Values);
-        Read(index, batch, inputs.Address, values.Address);
+        Read(batch, inputs.Address, values.Address);
         return batch;
     }
 
-    /// <summary>Reads a batch into the host's memory.</summary>
+    /// <summary>Finds the samples of a batch, their lengths and so the shapes of its tensors.</summary>
     /// <param name="index">Number in the epoch.</param>
-    /// <param name="batch">Tells the sizes; its classes are written.</param>
-    /// <param name="inputs">[T, B, D] of the batch's element type, written.</param>
-    /// <param name="values">[K, B, C] of the batch's element type, written; null if the targets are classes.</param>
-    private void Read(long index, Batch batch, void* inputs, void* values)
+    /// <param name="batch">The batch.</param>
+    private void Prepare(long index, Batch batch)
     {
-        long first = index * BatchSize;
+        long first = (_batchOrder is not null && index < _fullBatches ? _batchOrder[index] : index) * BatchSize;
         Span<long> samples = _samples.AsSpan(0, (int)batch.Size);
         for (int i = 0; i < samples.Length; i++)
         {
             samples[i] = _order is null ? first + i : _order[first + i];
         }
 
+        if (_hasLengths)
+        {
+            Span<int> lengths = batch.LengthBuffer;
+            for (int i = 0; i < samples.Length; i++)
+            {
+                lengths[i] = LengthOf(samples[i]);
+            }
+
+            batch.FitToLengths();
+        }
+    }
+
+    /// <summary>Reads the batch that was prepared last into the host's memory.</summary>
+    /// <param name="batch">Has the sizes; its classes are written.</param>
+    /// <param name="inputs">[T, B, D] of the inputs' element type, written.</param>
+    /// <param name="values">[K, B, C] of the batch's element type, written; null if the targets are classes.</param>
+    private void Read(Batch batch, void* inputs, void* values)
+    {
+        ReadOnlySpan<long> samples = _samples.AsSpan(0, (int)batch.Size);
         int inputCount = (int)batch.Inputs.Count;
         int valueCount = checked((int)(batch.Values?.Count ?? 0));
-        if (_inputs is null)
+        Span<float> singleValues = _values is null ? new Span<float>(values, valueCount) : _values.AsSpan(0, valueCount);
+        if (batch.Inputs.DType == DType.Int32)
         {
-            _dataset.Read(samples, new Span<float>(inputs, inputCount), batch.ClassBuffer, new Span<float>(values, valueCount));
+            var indices = new Span<int>(inputs, inputCount);
+            _dataset.Read(samples, indices, batch.ClassBuffer, singleValues);
+            ClearPadding(indices, batch);
         }
         else
         {
-            Span<float> singleInputs = _inputs.AsSpan(0, inputCount);
-            Span<float> singleValues = _values.AsSpan(0, valueCount);
+            Span<float> singleInputs = _inputs is null ? new Span<float>(inputs, inputCount) : _inputs.AsSpan(0, inputCount);
             _dataset.Read(samples, singleInputs, batch.ClassBuffer, singleValues);
-            Widen(singleInputs, (double*)inputs);
+            ClearPadding(singleInputs, batch);
+            if (_inputs is not null)
+            {
+                Widen(singleInputs, (double*)inputs);
+            }
+        }
+
+        if (batch.HasPaddedTargets)
+        {
+            ClearPadding(batch.ClassBuffer, batch);
+            ClearPadding(singleValues, batch);
+        }
+
+        if (_values is not null)
+        {
             Widen(singleValues, (double*)values);
+        }
+    }
+
+    /// <summary>Sets what lies beyond the samples' lengths to zero.</summary>
+    /// <param name="rows">[T, B, ...], or empty.</param>
+    /// <param name="batch">Has the lengths.</param>
+    private static void ClearPadding<T>(Span<T> rows, Batch batch)
+    {
+        ReadOnlySpan<int> lengths = batch.Lengths;
+        int steps = (int)batch.Inputs.Shape[0];
+        if (lengths.IsEmpty || rows.IsEmpty)
+        {
+            return;
+        }
+
+        int width = rows.Length / (steps * lengths.Length);
+        for (int row = 0; row < lengths.Length; row++)
+        {
+            for (int step = lengths[row]; step < steps; step++)
+            {
+                rows.Slice(((step * lengths.Length) + row) * width, width).Clear();
+            }
         }
     }
 
@@ -290,7 +457,7 @@ public sealed unsafe class DataLoader : IDisposable
             _next += batches;
         }
 
-        /// <summary>Reads the next batch. Where <see cref="Dataset.Read"/> throws, the next call reads the same batch again.</summary>
+        /// <summary>Reads the next batch. Where the data set throws, the next call reads the same batch again.</summary>
         /// <returns>False: the epoch is over.</returns>
         /// <exception cref="InvalidOperationException">Another epoch of the loader was begun.</exception>
         /// <exception cref="ObjectDisposedException">The loader was disposed.</exception>

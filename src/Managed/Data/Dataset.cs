@@ -1,22 +1,35 @@
 namespace OrthoNative;
 
-/// <summary>Sequences of equal length and what a model should answer to them.</summary>
+/// <summary>Sequences and the targets that a model should predict for them.</summary>
 /// <remarks>
+/// <para>
 /// A sample has either class targets or value targets, for its last <see cref="TargetSteps"/> steps. Derive from this
 /// class to feed data of your own to a <see cref="DataLoader"/>.
+/// </para>
+/// <para>
+/// Sequences may have different lengths: then <see cref="HasLengths"/> is true, <see cref="LengthOf"/> gives the length of each, and the T of a
+/// batch is that of its longest sample. Steps of a sample beyond its length are padding, which the loader sets to zero.
+/// </para>
+/// <para>
+/// Inputs are numbers, or indices (tokens, categories): then <see cref="InputType"/> is <see cref="DType.Int32"/>, and the other
+/// <c>Read</c> is called.
+/// </para>
 /// </remarks>
 public abstract class Dataset
 {
     /// <summary>Number of samples, at least 1. A <see cref="DataLoader"/> asks for it once, when it is made.</summary>
     public abstract long Count { get; }
 
-    /// <summary>Length T of a sequence, at least 1.</summary>
+    /// <summary>Length T of a sequence, at least 1; the longest one's if they differ.</summary>
     public abstract long Steps { get; }
 
     /// <summary>Number D of inputs at a step, at least 1.</summary>
     public abstract long Features { get; }
 
-    /// <summary>Number K of last steps that have a target, 1 to <see cref="Steps"/>.</summary>
+    /// <summary>
+    /// Number K of last steps that have a target, 1 to <see cref="Steps"/>. If lengths differ, they are the last K steps of each sample, so K must be
+    /// at most the shortest length, or equal to <see cref="Steps"/>: then every step of a sample has a target, and the K of a batch is its T.
+    /// </summary>
     public abstract long TargetSteps { get; }
 
     /// <summary>Number C of classes to choose from, or of values to predict, at a target step; at least 1.</summary>
@@ -25,21 +38,102 @@ public abstract class Dataset
     /// <summary>True: a target is a class, 0 to <see cref="Outputs"/> - 1; false: it is <see cref="Outputs"/> values.</summary>
     public abstract bool IsClassification { get; }
 
-    /// <summary>Writes a batch of B samples; the same samples are written the same way at every call.</summary>
+    /// <summary>True if samples have lengths of their own; false (the default): all have <see cref="Steps"/>.</summary>
+    public virtual bool HasLengths => false;
+
+    /// <summary>Element type of inputs: <see cref="DType.Float32"/> (the default), or <see cref="DType.Int32"/> for indices.</summary>
+    public virtual DType InputType => DType.Float32;
+
+    /// <summary>Length of a sample, 1 to <see cref="Steps"/>. Always the same for a sample, and cheap, as a loader may ask for all of them at the start of an epoch.</summary>
+    /// <param name="sample">0 to <see cref="Count"/> - 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
+    public virtual long LengthOf(long sample)
+    {
+        Check.InRange(sample, 0, Count - 1);
+        return Steps;
+    }
+
+    /// <summary>
+    /// Writes a batch of B samples whose inputs are numbers; the same samples are written the same way at every call. The default refuses: override this one
+    /// or that of indices, as <see cref="InputType"/> says.
+    /// </summary>
     /// <param name="samples">[B], numbers of the samples, each 0 to <see cref="Count"/> - 1.</param>
-    /// <param name="inputs">[T, B, D]; every element must be written.</param>
-    /// <param name="classes">[K, B], to be written if targets are classes; empty otherwise.</param>
-    /// <param name="values">[K, B, C], to be written if targets are values; empty otherwise.</param>
+    /// <param name="inputs">
+    /// [T, B, D], T as of <see cref="StepsOf"/>; every element must be written, but those beyond a sample's length, which hold anything.
+    /// </param>
+    /// <param name="classes">
+    /// [K, B], to be written if targets are classes; empty otherwise. K as of <see cref="TargetStepsOf"/>. If all steps have targets, those
+    /// beyond a sample's length hold anything.
+    /// </param>
+    /// <param name="values">[K, B, C], to be written likewise if targets are values; empty otherwise.</param>
     /// <exception cref="ArgumentException">A buffer has another size.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
-    public abstract void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values);
+    /// <exception cref="NotSupportedException">The inputs are indices.</exception>
+    public virtual void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values) =>
+        throw new NotSupportedException($"{GetType().Name} has no inputs of {DType.Float32}; its {nameof(InputType)} is {InputType}.");
 
-    /// <summary>Refuses buffers of another size than <see cref="Read"/> is described to take.</summary>
-    private protected void CheckBuffers(ReadOnlySpan<long> samples, ReadOnlySpan<float> inputs, ReadOnlySpan<int> classes, ReadOnlySpan<float> values)
+    /// <summary>Writes a batch of B samples whose inputs are indices; the same samples are written the same way at every call. The default refuses.</summary>
+    /// <param name="samples">[B], numbers of the samples, each 0 to <see cref="Count"/> - 1.</param>
+    /// <param name="indices">
+    /// [T, B, D], T as of <see cref="StepsOf"/>; every element must be written, but those beyond a sample's length, which hold anything.
+    /// </param>
+    /// <param name="classes">
+    /// [K, B], to be written if targets are classes; empty otherwise. K as of <see cref="TargetStepsOf"/>. If all steps have targets, those
+    /// beyond a sample's length hold anything.
+    /// </param>
+    /// <param name="values">[K, B, C], to be written likewise if targets are values; empty otherwise.</param>
+    /// <exception cref="ArgumentException">A buffer has another size.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
+    /// <exception cref="NotSupportedException">The inputs are numbers.</exception>
+    public virtual void Read(ReadOnlySpan<long> samples, Span<int> indices, Span<int> classes, Span<float> values) =>
+        throw new NotSupportedException($"{GetType().Name} has no inputs of {DType.Int32}; its {nameof(InputType)} is {InputType}.");
+
+    /// <summary>Length T of a batch of some samples: the longest of their lengths.</summary>
+    /// <param name="samples">Numbers of the samples, each 0 to <see cref="Count"/> - 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
+    public long StepsOf(ReadOnlySpan<long> samples)
     {
-        long targets = TargetSteps * samples.Length;
-        Check.Length(inputs.Length, Steps * samples.Length * Features, nameof(inputs));
+        if (!HasLengths)
+        {
+            return Steps;
+        }
+
+        long longest = 0;
+        foreach (long sample in samples)
+        {
+            Check.InRange(sample, 0, Count - 1, nameof(samples));
+            longest = Math.Max(longest, LengthOf(sample));
+        }
+
+        return longest;
+    }
+
+    /// <summary>Number K of target steps of a batch of some samples: their T where every step has a target, otherwise <see cref="TargetSteps"/>.</summary>
+    /// <param name="samples">Numbers of the samples, each 0 to <see cref="Count"/> - 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
+    public long TargetStepsOf(ReadOnlySpan<long> samples) => TargetSteps == Steps ? StepsOf(samples) : TargetSteps;
+
+    /// <summary>A data set of some of the samples, as for cross-validation. It reads this one.</summary>
+    /// <param name="samples">Numbers of the samples in their new order, each 0 to <see cref="Count"/> - 1; at least one. A sample may come several times. Copied.</param>
+    /// <exception cref="ArgumentException">There are none.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
+    public Dataset Subset(ReadOnlySpan<long> samples) => new SubsetDataset(this, samples);
+
+    /// <summary>Refuses buffers of another size than <c>Read</c> is described to take.</summary>
+    /// <param name="samples">The samples.</param>
+    /// <param name="inputs">Elements of the inputs or indices.</param>
+    /// <param name="classes">The classes.</param>
+    /// <param name="values">The values.</param>
+    /// <param name="name">Name of the inputs.</param>
+    private protected void CheckBuffers(ReadOnlySpan<long> samples, int inputs, ReadOnlySpan<int> classes, ReadOnlySpan<float> values, string name)
+    {
+        long targets = TargetStepsOf(samples) * samples.Length;
+        Check.Length(inputs, StepsOf(samples) * samples.Length * Features, name);
         Check.Length(classes.Length, IsClassification ? targets : 0, nameof(classes));
         Check.Length(values.Length, IsClassification ? 0 : targets * Outputs, nameof(values));
     }
+
+    /// <summary>The same for inputs that are numbers.</summary>
+    private protected void CheckBuffers(ReadOnlySpan<long> samples, ReadOnlySpan<float> inputs, ReadOnlySpan<int> classes, ReadOnlySpan<float> values) =>
+        CheckBuffers(samples, inputs.Length, classes, values, nameof(inputs));
 }

@@ -12,6 +12,7 @@ internal sealed unsafe class UploadedBatches : IDisposable
 {
     private const long None = -1;
 
+    private readonly Action<long, Batch> _prepare;
     private readonly Reader _read;
     private readonly long _fullBatches;
     private readonly long _batches;
@@ -26,9 +27,11 @@ internal sealed unsafe class UploadedBatches : IDisposable
     /// <param name="batchSize">Samples in a full batch.</param>
     /// <param name="fullBatches">Full batches in an epoch.</param>
     /// <param name="rest">Samples in the batch behind them; 0: there is none.</param>
-    /// <param name="read">Reads a batch.</param>
-    public UploadedBatches(Func<long, Batch> make, long batchSize, long fullBatches, long rest, Reader read)
+    /// <param name="prepare">Given a batch's number in the epoch, finds its samples and fits the shapes of its tensors to them.</param>
+    /// <param name="read">Reads the batch that was prepared last.</param>
+    public UploadedBatches(Func<long, Batch> make, long batchSize, long fullBatches, long rest, Action<long, Batch> prepare, Reader read)
     {
+        _prepare = prepare;
         _read = read;
         _fullBatches = fullBatches;
         _batches = fullBatches + (rest > 0 ? 1 : 0);
@@ -51,7 +54,7 @@ internal sealed unsafe class UploadedBatches : IDisposable
     }
 
     /// <summary>Writes a batch's inputs and values into the host's memory, in the batch's element type, and its classes into the batch.</summary>
-    public delegate void Reader(long index, Batch batch, void* inputs, void* values);
+    public delegate void Reader(Batch batch, void* inputs, void* values);
 
     /// <summary>Forgets what was read ahead: another epoch begins.</summary>
     public void Reset()
@@ -102,7 +105,17 @@ internal sealed unsafe class UploadedBatches : IDisposable
         {
             slot.Wait();
             Batch batch = BatchOf(slot, index);
-            _read(index, batch, slot.Inputs!.Data, slot.Values is { } values ? values.Data : null);
+            _prepare(index, batch);
+            if (slot.Inputs is { } staged)
+            {
+                _read(batch, staged.Data, slot.Values is { } values ? values.Data : null);
+            }
+            else
+            {
+                using BufferScope inputs = batch.Inputs.BorrowToWrite();
+                _read(batch, inputs.Address, slot.Values is { } values ? values.Data : null);
+            }
+
             slot.Upload(batch);
         }
         catch (Exception exception)
@@ -118,6 +131,7 @@ internal sealed unsafe class UploadedBatches : IDisposable
     {
         public Batch? Full { get; } = full;
 
+        /// <summary>Null where the inputs are integers, which stay with the host.</summary>
         public StagingHandle? Inputs { get; private set; }
 
         /// <summary>Null where the targets are classes, which stay with the host.</summary>
@@ -125,13 +139,17 @@ internal sealed unsafe class UploadedBatches : IDisposable
 
         public void Allocate(Batch largest)
         {
-            Inputs = MakeStaging(largest.Inputs);
+            Inputs = largest.Inputs.DType == DType.Int32 ? null : MakeStaging(largest.Inputs);
             Values = largest.Values is { } values ? MakeStaging(values) : null;
         }
 
         public void Wait()
         {
-            Wait(Inputs!);
+            if (Inputs is { } inputs)
+            {
+                Wait(inputs);
+            }
+
             if (Values is { } values)
             {
                 Wait(values);
@@ -140,7 +158,11 @@ internal sealed unsafe class UploadedBatches : IDisposable
 
         public void Upload(Batch batch)
         {
-            Upload(Inputs!, batch.Inputs);
+            if (Inputs is { } inputs)
+            {
+                Upload(inputs, batch.Inputs);
+            }
+
             if (Values is { } values)
             {
                 Upload(values, batch.Values!);
@@ -149,7 +171,11 @@ internal sealed unsafe class UploadedBatches : IDisposable
 
         public void Join()
         {
-            Join(Inputs!);
+            if (Inputs is { } inputs)
+            {
+                Join(inputs);
+            }
+
             if (Values is { } values)
             {
                 Join(values);

@@ -5,7 +5,8 @@ namespace OrthoNative;
 /// <summary>A measure of a model's outputs.</summary>
 /// <remarks>
 /// One thread at a time may use a loss. <c>Forward</c> and <c>Evaluate</c> return the loss and so wait for a GPU; <c>Differentiate</c> gives the
-/// gradient alone and lets the GPU work on.
+/// gradient alone and lets the GPU work on. Outputs <c>[T, B, C]</c> of sequences of different lengths may come with these: the loss is then the mean over
+/// the steps within them, and what lies beyond is neither read nor checked.
 /// </remarks>
 public abstract class Loss : IDisposable
 {
@@ -34,7 +35,7 @@ public abstract class Loss : IDisposable
     public void Dispose()
     {
         _disposed = true;
-        _gradient?.Dispose();
+        _gradient?.Release();
         GC.SuppressFinalize(this);
     }
 
@@ -44,6 +45,40 @@ public abstract class Loss : IDisposable
     /// <summary>Memory for a gradient that is about to be computed.</summary>
     private protected BufferScope BeginGradient(Tensor outputs) =>
         Tensor.Ensure(ref _gradient, outputs.Device, outputs.DType, outputs.Shape, source: outputs).BorrowToWrite();
+
+    /// <summary>Refuses lengths that are not those of outputs <c>[T, B, C]</c>; there may be none.</summary>
+    /// <param name="outputs">The outputs.</param>
+    /// <param name="lengths">Empty, or steps of each sample.</param>
+    /// <param name="name">Name of the outputs.</param>
+    private protected static void CheckLengths(Tensor outputs, ReadOnlySpan<int> lengths, string name)
+    {
+        if (lengths.IsEmpty)
+        {
+            return;
+        }
+
+        if (outputs.Rank != 3)
+        {
+            throw new ArgumentException($"{name} has shape {Check.FormatShape(outputs.Shape)}; with {nameof(lengths)} it must be [T, B, C].", name);
+        }
+
+        Check.Length(lengths.Length, outputs.Shape[1], nameof(lengths));
+        bool counts = false;
+        for (int i = 0; i < lengths.Length; i++)
+        {
+            if (lengths[i] < 0 || lengths[i] > outputs.Shape[0])
+            {
+                Check.InRange(lengths[i], 0, outputs.Shape[0], $"{nameof(lengths)}[{i}]");
+            }
+
+            counts |= lengths[i] > 0;
+        }
+
+        if (!counts)
+        {
+            throw new ArgumentException($"{nameof(lengths)} has zeros only; at least one must be above 0.", nameof(lengths));
+        }
+    }
 
     private protected void EndGradient() => _gradientIsValid = true;
 

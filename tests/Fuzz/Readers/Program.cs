@@ -12,7 +12,7 @@ const string Usage = """
     """;
 
 using var folder = new WorkingFolder();
-Target[] targets = [new SafeTensorsTarget(folder), new ModelTarget(folder), new OptimizerTarget(folder), new IdxTarget(folder), new ReportTarget(folder), new LossLogTarget(folder), new EpochLogTarget(folder)];
+Target[] targets = [new SafeTensorsTarget(folder), new ModelTarget(folder), new OptimizerTarget(folder), new IdxTarget(folder), new TimeSeriesTarget(folder), new ReportTarget(folder), new LossLogTarget(folder), new EpochLogTarget(folder)];
 try
 {
     switch (args)

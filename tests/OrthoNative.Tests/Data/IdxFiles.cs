@@ -50,20 +50,13 @@ internal static class IdxFiles
     /// <summary>The folder of the real files, or the end of the test with the reason.</summary>
     public static string RequireMnist()
     {
-        string? shared = Environment.GetEnvironmentVariable("ORTHONATIVE_SHARED");
-        for (DirectoryInfo? at = new(TestContext.CurrentContext.TestDirectory); shared is null && at is not null; at = at.Parent)
+        string folder = SharedData.Require("mnist");
+        if (Mnist.MissingMessage(folder) is { } message)
         {
-            string candidate = Path.Combine(at.FullName, "shared");
-            shared = Directory.Exists(Path.Combine(candidate, "data", "mnist")) ? candidate : null;
+            Assert.Ignore(message);
         }
 
-        string? folder = shared is null ? null : Path.Combine(shared, "data", "mnist");
-        if (folder is null || Mnist.MissingMessage(folder) is not null)
-        {
-            Assert.Ignore("MNIST is neither in a folder shared/data/mnist above the tests nor where ORTHONATIVE_SHARED says.");
-        }
-
-        return folder!;
+        return folder;
     }
 
     private static void WritePart(string folder, string name, int count)
