@@ -152,7 +152,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     {
         // Drawn as the layers of OrthoNative draw theirs, so that the same seed gives the same bits.
         using var values = new OrthoNative.Tensor(Device.Default, dtype == ScalarType.Float32 ? DType.Float32 : DType.Float64, definition.Shape);
-        definition.Initialize(values, seed, stream);
+        definition.Initialize(values, seed, stream, null);
         TorchTensor tensor = empty(definition.Shape, dtype: dtype);
         if (dtype == ScalarType.Float32)
         {

@@ -29,9 +29,9 @@ internal sealed partial class ArgumentTests
     private static readonly string[] s_same =
     [
         "accumulate", "argument", "bias", "buffer", "bytes", "cause", "cores", "correct", "decoupled", "destination", "device", "dtype", "element",
-        "error", "groups", "high", "index", "info", "inputs", "kind", "layer", "layers", "leaf", "lengths", "logits", "loss", "low", "matrix", "mean",
+        "entries", "error", "groups", "high", "index", "info", "inputs", "kind", "layer", "layers", "leaf", "lengths", "logits", "loss", "low", "matrix", "mean",
         "message", "model", "multiprocessors", "name", "norm", "offset", "options", "outputs", "permutation", "predictions", "prepared", "problem",
-        "purpose", "rate", "reserved", "resets", "seed", "source", "staging", "states", "status", "step", "steps", "streams", "targets", "threads", "training", "value",
+        "purpose", "rate", "reserved", "resets", "scale", "seed", "source", "staging", "states", "status", "step", "steps", "streams", "targets", "threads", "training", "value",
         "values", "velocity", "version", "weights",
     ];
 
@@ -277,7 +277,11 @@ internal sealed partial class ArgumentTests
     [TestCase("x", 2, "inputs[2]")]
     [TestCase("options->filter", -1, "Filter")]
     [TestCase("beta1", -1, "Beta1")]
-    [TestCase("initial", 7, "InitialState[7]")]
+    [TestCase("initial", 7, "options.InitialStates[7]")]
+    [TestCase("initial_gradients", -1, "the gradient at the initial states")]
+    [TestCase("final_states", -1, "the final states")]
+    [TestCase("final_gradients", 2, "the gradient at the final states[2]")]
+    [TestCase("indices", 3, "inputs[3]")]
     [TestCase("data", -1, "address")]
     [TestCase("options->index", -1, "index")]
     [TestCase("options->matrix_precision", -1, "options.MatrixPrecision")]
@@ -313,8 +317,7 @@ internal sealed partial class ArgumentTests
     [Test]
     public void Values_that_are_not_finite_are_named_as_the_caller_knows_them()
     {
-        var rnn = new RoaRnn(3, 4);
-        using var model = new Sequential(Device.Default, 1, rnn);
+        using var model = new Sequential(Device.Default, 1, new RoaRnn(3, 4));
         using var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
         using var gradient = new Tensor(Device.Default, DType.Float32, 2, 4);
         using var state = new Tensor(Device.Default, DType.Float32, 2, 4);
@@ -323,8 +326,7 @@ internal sealed partial class ArgumentTests
         model.Forward(inputs);
 
         AssertMessage(() => model.Backward(gradient), "outputGradient[3] is NaN;");
-        rnn.InitialState = state;
-        AssertMessage(() => model.Forward(inputs), "InitialState[7] is NaN;");
+        AssertMessage(() => model.Forward(inputs, States.From(state)), "options.InitialStates['0.state'][7] is NaN;");
         inputs.AsSpan<float>()[17] = float.NegativeInfinity;
         AssertMessage(() => model.Forward(inputs), "inputs[17] is -Infinity;");
         AssertMessage(() => LinearizedChain.Of(Fnn, [1, 2, 3, double.NegativeInfinity]), "input[3] is -Infinity;");

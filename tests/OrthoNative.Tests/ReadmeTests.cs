@@ -18,6 +18,14 @@ internal sealed class ReadmeTests
     public void The_example_in_the_readme_is_the_one_that_is_tested() =>
         ReadmeExample.AssertShown("tests/OrthoNative.Tests/ReadmeTests.cs", "using OrthoNative;\n");
 
+    [Test]
+    public void The_layer_of_the_readme_passes_its_gradient_check()
+    {
+        string output = ReadmeExample.Run(Outside.CustomLayer.Run);
+        Assert.That(output, Does.Match(@"^\d+ gradients agree with central differences, the largest error is "));
+        ReadmeExample.AssertShown("tests/Outside/CustomLayer.cs", "using System.Numerics;\nusing OrthoNative;\nusing OrthoNative.Diagnostics;\n");
+    }
+
     private static void RunExample()
     {
         // begin of the example

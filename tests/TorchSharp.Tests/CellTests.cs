@@ -69,21 +69,28 @@ internal sealed class CellTests
         using var model = new OrthoNative.Sequential(
             Device.Default, new SequentialOptions { DType = DType.Float64, ComputeInputGradient = true }, [.. cells]);
         var kept = new List<OrthoNative.Tensor>();
+        var initial = new Dictionary<string, OrthoNative.Tensor>();
         for (int index = 0; index < layers; index++)
         {
             Parameter[] parameters = [.. cells[index].Parameters];
             parameters[0].Value.CopyFrom<double>(Numbers(Of($"weight_hh_l{index}")));
             parameters[1].Value.CopyFrom<double>([.. Numbers(Of($"bias_ih_l{index}")), .. Numbers(Of($"bias_hh_l{index}"))]);
             parameters[2].Value.CopyFrom<double>(Numbers(Of($"weight_ih_l{index}")));
-            cells[index].InitialState = Given(h0[index]);
-            if (cells[index] is Lstm lstm)
+            initial.Add($"{index}.state", Given(h0[index]));
+            if (c0 is not null)
             {
-                lstm.InitialCellState = Given(c0![index]);
+                initial.Add($"{index}.cell_state", Given(c0[index]));
             }
         }
 
-        OrthoNative.Tensor states = model.Forward(Given(u));
+        OrthoNative.Tensor states = model.Forward(Given(u), new ForwardOptions { InitialStates = initial });
         model.Backward(Given(cotangent));
+        Dictionary<string, OrthoNative.Tensor> final = model.GetFinalStates();
+        Dictionary<string, OrthoNative.Tensor> gradients = model.GetInitialStateGradients();
+        kept.AddRange(final.Values);
+        kept.AddRange(gradients.Values);
+        Assert.That(final.Keys, Is.EquivalentTo(initial.Keys));
+        Assert.That(gradients.Keys, Is.EquivalentTo(initial.Keys));
 
         // Float64: forward, sums of at most D + N + 2 terms and some 10 more operations in each of T steps and of L layers, and backward of 4 N terms; sums over
         // T B rows at the end. All of them roundings of 2⁻⁵³ of numbers up to ten times as large as the largest result.
@@ -92,15 +99,15 @@ internal sealed class CellTests
         Check(model.InputGradient, u.grad!, "inputs");
         for (int index = 0; index < layers; index++)
         {
-            Check(cells[index].FinalState!, last[index], $"last state {index}");
-            Check(cells[index].InitialStateGradient!, h0.grad![index], $"initial state {index}");
+            Check(final[$"{index}.state"], last[index], $"last state {index}");
+            Check(gradients[$"{index}.state"], h0.grad![index], $"initial state {index}");
             Check(cells[index].Parameters[0].Gradient, Of($"weight_hh_l{index}").grad!, $"weight {index}");
             Check(cells[index].Parameters[1].Gradient, Both(Of($"bias_ih_l{index}").grad!, Of($"bias_hh_l{index}").grad!), $"bias {index}");
             Check(cells[index].Parameters[2].Gradient, Of($"weight_ih_l{index}").grad!, $"input weight {index}");
-            if (cells[index] is Lstm lstm)
+            if (c0 is not null)
             {
-                Check(lstm.FinalCellState!, cell![index], $"last cell state {index}");
-                Check(lstm.InitialCellStateGradient!, c0!.grad![index], $"initial cell state {index}");
+                Check(final[$"{index}.cell_state"], cell![index], $"last cell state {index}");
+                Check(gradients[$"{index}.cell_state"], c0.grad![index], $"initial cell state {index}");
             }
         }
 

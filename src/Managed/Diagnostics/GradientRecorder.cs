@@ -11,32 +11,31 @@ public sealed record GradientRecord(long Pass, IReadOnlyList<double> LogNorms);
 /// <remarks>
 /// It records the gradient of the first sample of the batch, recomputed in double precision from the model's parameters: a
 /// record takes about as long as a few single-threaded passes of one sample, the passes between nothing. A pass is counted if the recording
-/// began before its forward half.
+/// began before its forward half. Where the first sample has no step, there is no record.
 /// </remarks>
 public sealed class GradientRecorder : IDisposable
 {
-    private readonly Sequential _model;
+    private readonly Model _model;
     private readonly ChainLayer _layer;
     private readonly long _interval;
     private readonly List<GradientRecord> _records = [];
     private readonly ReadOnlyCollection<GradientRecord> _readOnlyRecords;
     private double[] _firstInputs = [];
-    private double[] _initialState = [];
     private bool _forwardWasSeen;
     private long _passes;
 
     /// <summary>Begins to record.</summary>
     /// <param name="model">The model that is trained.</param>
-    /// <param name="layer">A layer of the model.</param>
+    /// <param name="layer">A layer of the model, in whatever container.</param>
     /// <param name="interval">Backward passes from record to record, at least 1; the first one is recorded.</param>
     /// <exception cref="ArgumentException">The layer is not one of the model's.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="interval"/> is less than 1.</exception>
-    public GradientRecorder(Sequential model, ChainLayer layer, long interval)
+    public GradientRecorder(Model model, ChainLayer layer, long interval)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(layer);
         Check.AtLeast(interval, 1);
-        if (!model.Layers.Contains(layer))
+        if (!model.AllLayers.Contains(layer))
         {
             throw new ArgumentException($"{nameof(layer)} is not part of the model; it must be one of its layers.", nameof(layer));
         }
@@ -59,7 +58,7 @@ public sealed class GradientRecorder : IDisposable
         _model.LayerBackward -= Observe;
     }
 
-    /// <summary>Inputs and initial state are the caller's, who may write or replace them before the backward pass.</summary>
+    /// <summary>Inputs are the caller's, who may write them before the backward pass.</summary>
     private void ObserveForward(Layer layer, Tensor inputs)
     {
         if (layer != _layer)
@@ -69,9 +68,7 @@ public sealed class GradientRecorder : IDisposable
 
         _forwardWasSeen = true;
         bool records = _passes % _interval == 0;
-        _firstInputs = records ? FirstSample(inputs, hasTime: layer is RecurrentLayer) : [];
-
-        _initialState = records && layer is RecurrentLayer recurrent ? InitialState(recurrent) : [];
+        _firstInputs = records ? FirstSample(inputs, layer is RecurrentLayer ? StepsOf(layer, inputs.Shape[0]) : 1) : [];
     }
 
     private void Observe(Layer layer, Tensor outputGradient)
@@ -82,50 +79,34 @@ public sealed class GradientRecorder : IDisposable
         }
 
         _forwardWasSeen = false;
-        if (_passes++ % _interval != 0)
+        if (_passes++ % _interval != 0 || _firstInputs.Length == 0)
         {
             return;
         }
 
         LinearizedChain chain = layer is RoaFnn feedforward
             ? LinearizedChain.Of(feedforward, _firstInputs)
-            : LinearizedChain.Of((RecurrentLayer)layer, _firstInputs, _initialState);
-        bool outputHasTime = layer is RecurrentLayer && outputGradient.Rank == 3;
-        _records.Add(new GradientRecord(_passes, chain.LogGradientNorms(FirstSample(outputGradient, outputHasTime))));
+            : LinearizedChain.Of((RecurrentLayer)layer, _firstInputs, ((RecurrentLayer)layer).InitialStateOfFirstSample());
+
+        // Of some last steps, those of a shorter sample are the last rows.
+        long rows = layer is RecurrentLayer && outputGradient.Rank == 3 ? outputGradient.Shape[0] : 1;
+        long steps = long.Min(rows, StepsOf(layer, rows));
+        bool isAll = layer is RecurrentLayer { Output: var output } && output == SequenceOutput.All;
+        _records.Add(new GradientRecord(_passes, chain.LogGradientNorms(FirstSample(outputGradient, steps, isAll ? 0 : rows - steps))));
     }
 
-    /// <summary>What the first sample starts from: all vectors that are carried; empty: zeros.</summary>
-    private static double[] InitialState(RecurrentLayer layer)
-    {
-        if (layer.Carried.All(carried => carried.Initial is null))
-        {
-            return [];
-        }
+    /// <summary>Steps of the first sample.</summary>
+    private static long StepsOf(Layer layer, long steps) => layer.Memory.Lengths.IsEmpty ? steps : layer.Memory.Lengths.Span[0];
 
-        int units = (int)layer.HiddenSize;
-        var state = new double[layer.Carried.Count * units];
-        for (int i = 0; i < layer.Carried.Count; i++)
-        {
-            // One of another shape is refused by the layer.
-            if (layer.Carried[i].Initial is { Rank: 2 } initial && initial.Shape[1] == units)
-            {
-                DenseMath.Widen(initial, 0, state.AsSpan(i * units, units));
-            }
-        }
-
-        return state;
-    }
-
-    /// <summary>The first row of a batch, or the first one at every time step.</summary>
-    private static double[] FirstSample(Tensor tensor, bool hasTime)
+    /// <summary>The rows of the first sample at some time steps; of a batch without time, its first row.</summary>
+    private static double[] FirstSample(Tensor tensor, long steps, long first = 0)
     {
         int size = checked((int)tensor.Shape[^1]);
-        long steps = hasTime ? tensor.Shape[0] : 1;
-        long stride = hasTime ? tensor.Count / steps : 0;
+        long stride = tensor.Rank == 3 ? tensor.Shape[1] * size : 0;
         var values = new double[steps * size];
         for (int t = 0; t < steps; t++)
         {
-            DenseMath.Widen(tensor, t * stride, values.AsSpan(t * size, size));
+            DenseMath.Widen(tensor, (first + t) * stride, values.AsSpan(t * size, size));
         }
 
         return values;

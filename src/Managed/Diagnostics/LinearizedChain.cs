@@ -368,7 +368,7 @@ public sealed class LinearizedChain
     private static double[] Unscaled(double[] values, long exponent) => Array.ConvertAll(values, value => ScaleB(value, exponent));
 
     /// <summary>Vectors [N] of a state.</summary>
-    private static long StateVectors(ChainLayer layer) => layer is RecurrentLayer recurrent ? recurrent.Carried.Count : 1;
+    private static long StateVectors(ChainLayer layer) => layer is RecurrentLayer recurrent ? recurrent.StateCount : 1;
 
     private double[] ComputeRadii()
     {

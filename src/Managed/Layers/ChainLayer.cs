@@ -47,7 +47,7 @@ public abstract unsafe class ChainLayer : Layer
     {
         get
         {
-            _ = Model;
+            _ = Owner;
             return _chain!;
         }
     }
@@ -70,12 +70,12 @@ public abstract unsafe class ChainLayer : Layer
     }
 
     /// <summary>Bytes that a forward pass keeps, outputs not among them.</summary>
-    private protected long StateBytes(long steps, long batch, bool training) => Memory(steps, batch, training).States;
+    private protected long StateBytes(long steps, long batch, bool training) => ChainMemory(steps, batch, training).States;
 
     /// <summary>Bytes that a backward pass takes for sums of gradients.</summary>
-    private protected long SumBytes(long steps, long batch) => Memory(steps, batch, training: true).Sums;
+    private protected long SumBytes(long steps, long batch) => ChainMemory(steps, batch, training: true).Sums;
 
-    private (long States, long Sums) Memory(long steps, long batch, bool training)
+    private (long States, long Sums) ChainMemory(long steps, long batch, bool training)
     {
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         long states;
@@ -98,7 +98,7 @@ public abstract unsafe class ChainLayer : Layer
 
     private protected virtual string Describe(in NativeError error)
     {
-        bool last = LayerIndex == Model.Layers.Count - 1;
+        bool last = Owner.IsLast(this);
         return error.Argument switch
         {
             "inputs" => $"{Element("inputs", error)}{InputPlace} {error.Problem}",
@@ -114,9 +114,6 @@ public abstract unsafe class ChainLayer : Layer
 
     /// <summary>The kind of native chain that the derived layer is: model, cell and sizes.</summary>
     private protected abstract ortho_chain_options Kind { get; }
-
-    /// <summary>The settings that change the function of the same parameters, by name in a file.</summary>
-    private protected abstract IEnumerable<(string Key, string Value)> Settings { get; }
 
     /// <summary>Creates a native chain of this layer and draws its filter.</summary>
     /// <param name="device">Where it runs.</param>
@@ -147,11 +144,7 @@ public abstract unsafe class ChainLayer : Layer
 
     internal override void SaveState(IDictionary<string, string> metadata, string name)
     {
-        foreach ((string key, string value) in Settings)
-        {
-            metadata[$"{name}.{key}"] = value;
-        }
-
+        base.SaveState(metadata, name);
         if (FilterStreams > 0)
         {
             metadata[$"{name}.{SeedKey}"] = _filterSeed.ToString(CultureInfo.InvariantCulture);
@@ -161,15 +154,7 @@ public abstract unsafe class ChainLayer : Layer
 
     internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name)
     {
-        foreach ((string key, string expected) in Settings)
-        {
-            if (!metadata.TryGetValue($"{name}.{key}", out string? value) || value != expected)
-            {
-                throw new InvalidDataException(
-                    $"__metadata__.{ForeignText.Clean(name)}.{key} is {(value is null ? "missing" : $"'{ForeignText.Clean(value)}'")}; '{expected}', as in the model, is expected.");
-            }
-        }
-
+        base.LoadState(metadata, name);
         if (FilterStreams == 0)
         {
             return null;
@@ -178,16 +163,16 @@ public abstract unsafe class ChainLayer : Layer
         ulong seed = LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue);
         uint index = (uint)LoadedState.Number(metadata, $"{name}.{IndexKey}", uint.MaxValue);
         bool same = (seed, index) == (_filterSeed, _filterIndex) || !Filters!.IsDrawn;
-        return same ? null : new LoadedFilter(this, MakeChain(Model.Device, Model.DType, seed, index, checkFinite: true), seed, index);
+        return same ? null : new LoadedFilter(this, MakeChain(Owner.Device, Owner.DType, seed, index, checkFinite: true), seed, index);
     }
 
     private protected override void OnAttach(ulong seed, uint filterIndex)
     {
-        _chain = MakeChain(Model.Device, Model.DType, seed, filterIndex, checkFinite: true, $"layers[{LayerIndex}]");
+        _chain = MakeChain(Owner.Device, Owner.DType, seed, filterIndex, checkFinite: true, ArgumentPlace);
         (_filterSeed, _filterIndex) = (seed, filterIndex);
     }
 
-    private protected override void OnDispose()
+    private protected override void OnRelease()
     {
         _chain?.Dispose();
         _chain = null;

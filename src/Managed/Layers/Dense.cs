@@ -1,5 +1,3 @@
-using OrthoNative.Interop;
-
 namespace OrthoNative;
 
 /// <summary>A linear layer, y = A x + c, over the last dimension of its inputs.</summary>
@@ -7,12 +5,11 @@ namespace OrthoNative;
 /// Inputs <c>[..., inputs]</c> give outputs <c>[..., outputs]</c>. Parameters: <c>weight</c> A <c>[outputs, inputs]</c> and,
 /// unless turned off, <c>bias</c> c <c>[outputs]</c>.
 /// </remarks>
-public sealed unsafe class Dense : Layer
+public sealed class Dense : Layer
 {
     private const long MaximumSize = 1 << 20;
 
     private readonly DenseOptions _options;
-    private Tensor? _outputs;
 
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="inputs">Number of inputs, 1 to 1048576.</param>
@@ -24,10 +21,7 @@ public sealed unsafe class Dense : Layer
         Check.InRange(inputs, 1, MaximumSize);
         Check.InRange(outputs, 1, MaximumSize);
         options ??= new DenseOptions();
-        Check.NotNegative(options.WeightScale);
-        Check.NotNegative(options.BiasScale);
-        Check.NotNegative(options.WeightLearningRateScale);
-        Check.NotNegative(options.BiasLearningRateScale);
+        DenseOptions.Check(options);
         InputSize = inputs;
         OutputSize = outputs;
         _options = options;
@@ -39,17 +33,8 @@ public sealed unsafe class Dense : Layer
     /// <inheritdoc/>
     public override long OutputSize { get; }
 
-    internal override IReadOnlyList<ParameterDefinition> Definitions
-    {
-        get
-        {
-            double unit = 1 / Math.Sqrt(InputSize);
-            var weight = ParameterDefinition.Uniform("weight", [OutputSize, InputSize], 0, _options.WeightScale * unit, _options.WeightLearningRateScale, nameof(DenseOptions.WeightScale));
-            return _options.Bias
-                ? [weight, ParameterDefinition.Uniform("bias", [OutputSize], 0, _options.BiasScale * unit, _options.BiasLearningRateScale, nameof(DenseOptions.BiasScale)) with { IsBias = true }]
-                : [weight];
-        }
-    }
+    /// <inheritdoc/>
+    protected internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(OutputSize, InputSize);
 
     /// <summary>The layer in a few words: <c>Dense 784 -> 64</c>.</summary>
     public override string ToString() => $"{nameof(Dense)} {InputSize} -> {OutputSize}";
@@ -58,48 +43,19 @@ public sealed unsafe class Dense : Layer
 
     private Parameter? Bias => _options.Bias ? Parameters[1] : null;
 
-    internal override Tensor Forward(Tensor inputs, bool training)
+    /// <inheritdoc/>
+    protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
-        long rows = RowsOf(inputs);
+        RowsOf(inputs);
         Span<long> shape = stackalloc long[inputs.Rank];
         inputs.Shape.CopyTo(shape);
         shape[^1] = OutputSize;
-        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, shape, source: inputs);
-
-        using BufferScope weight = Weight.Value.Borrow();
-        using BufferScope bias = Tensor.Borrow(Bias?.Value);
-        using BufferScope x = inputs.Borrow();
-        using BufferScope y = outputs.BorrowToWrite();
-        using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
-        NativeMethods.ortho_dense_forward(
-            device.Pointer, inputs.DType.ToNative(), rows, InputSize, OutputSize,
-            weight.Address, bias.Address, x.Address, y.Address).ThrowOnFailure(nameof(inputs));
+        Tensor outputs = context.Outputs(shape);
+        DenseProducts.Forward(context.Device, inputs, Weight, Bias, outputs);
         return outputs;
     }
 
-    internal override bool ReadsInputsAgain => true;
-
-    internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
-    {
-        (long steps, long batch) = inputs.StepsAndBatch;
-        using BufferScope weight = Weight.Value.Borrow();
-        using BufferScope x = inputs.Borrow();
-        using BufferScope yGradient = outputGradient.Borrow();
-        using BufferScope weightGradient = Weight.Gradient.BorrowToWrite();
-        using BufferScope biasGradient = Tensor.BorrowToWrite(Bias?.Gradient);
-        using BufferScope xGradient = Tensor.BorrowToWrite(inputGradient);
-        using HandleScope<ortho_device> device = inputs.Device.Handle.Borrow();
-        NativeMethods.ortho_dense_backward(
-            device.Pointer, inputs.DType.ToNative(), null, accumulate ? 1 : 0, steps, batch, InputSize, OutputSize,
-            weight.Address, x.Address, yGradient.Address, weightGradient.Address, biasGradient.Address, xGradient.Address)
-            .ThrowOnFailure(nameof(outputGradient));
-    }
-
-    internal override long ActivationBytes(long steps, long batch) => steps * batch * OutputSize * Model.DType.Bytes();
-
-    private protected override void OnDispose()
-    {
-        _outputs?.Dispose();
-        _outputs = null;
-    }
+    /// <inheritdoc/>
+    protected internal override void Backward(in BackwardContext context, Tensor outputGradient, Tensor? inputGradient) =>
+        DenseProducts.Backward(context, context.Inputs, outputGradient, Weight, Bias, inputGradient);
 }

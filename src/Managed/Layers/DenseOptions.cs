@@ -1,6 +1,6 @@
 namespace OrthoNative;
 
-/// <summary>Options of a <see cref="Dense"/> layer.</summary>
+/// <summary>Options of a <see cref="Dense"/> layer, and of others that multiply with a matrix: <see cref="GatedLinear"/>, <see cref="Conv1D"/>.</summary>
 public sealed record DenseOptions
 {
     /// <summary>Gives the layer a bias. Default true.</summary>
@@ -17,4 +17,35 @@ public sealed record DenseOptions
 
     /// <summary>Factor of the learning rate of c, not negative. Default 1.</summary>
     public double BiasLearningRateScale { get; init; } = 1;
+
+    /// <summary>Refuses values that are out of range.</summary>
+    internal static void Check(DenseOptions options)
+    {
+        OrthoNative.Check.NotNegative(options.WeightScale);
+        OrthoNative.Check.NotNegative(options.BiasScale);
+        OrthoNative.Check.NotNegative(options.WeightLearningRateScale);
+        OrthoNative.Check.NotNegative(options.BiasLearningRateScale);
+    }
+
+    /// <summary>A and c of a layer with these options.</summary>
+    /// <param name="outputs">Rows of A.</param>
+    /// <param name="shape">The other sizes of A; their product is the number of inputs.</param>
+    internal IReadOnlyList<ParameterDefinition> Definitions(long outputs, params ReadOnlySpan<long> shape)
+    {
+        long inputs = 1;
+        foreach (long size in shape)
+        {
+            inputs *= size;
+        }
+
+        double unit = 1 / Math.Sqrt(inputs);
+        ParameterDefinition weight = ParameterDefinition.Uniform("weight", [outputs, .. shape], 0, WeightScale * unit) with
+        {
+            LearningRateScale = WeightLearningRateScale,
+            Options = nameof(WeightScale),
+        };
+        return Bias
+            ? [weight, ParameterDefinition.Uniform("bias", [outputs], 0, BiasScale * unit) with { IsBias = true, LearningRateScale = BiasLearningRateScale, Options = nameof(BiasScale) }]
+            : [weight];
+    }
 }

@@ -6,103 +6,49 @@ namespace OrthoNative;
 /// Sets elements of its inputs to 0 in training, each with probability <see cref="Rate"/>, and divides the others by 1 - <see cref="Rate"/>,
 /// against overfitting (Srivastava et al., JMLR 15, 2014); passes its inputs on unchanged otherwise.
 /// </summary>
-/// <remarks>
-/// Inputs and outputs <c>[..., size]</c>, no parameters. Every training pass drops other elements; the n-th pass of a model of the same seed
-/// drops the same, on a CPU and on a GPU, and a model that was saved and loaded continues counting. Layers of different index in their model, and
-/// models of different seed, drop elements independently. Which were dropped is not stored: the backward pass draws them again.
-/// While <see cref="Sequential.Training"/> is false the outputs are the inputs' own tensor.
-/// </remarks>
-public sealed unsafe class Dropout : Layer
+/// <inheritdoc cref="RandomLayer" path="/remarks"/>
+public sealed unsafe class Dropout : RandomLayer
 {
-    private const long MaximumSize = 1 << 20;
-
-    private Tensor? _outputs;
-    private PassNumbers _numbers;
-
-    /// <summary>The numbers of the last training pass; null: it dropped nothing.</summary>
-    private PassNumbers? _dropped;
-
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="size">Size of the last dimension, 1 to 1048576.</param>
     /// <param name="rate">Probability with which an element is dropped, 0 to 1, 1 excluded.</param>
+    /// <param name="sameForAllSteps">
+    /// True: all time steps of a sample drop the same units (Gal and Ghahramani, arXiv 1512.05287). False, the default: each step draws anew.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
-    public Dropout(long size, double rate)
+    public Dropout(long size, double rate, bool sameForAllSteps = false)
+        : base(size)
     {
-        Check.InRange(size, 1, MaximumSize);
         Check.Fraction(rate);
-        InputSize = size;
         Rate = rate;
+        SameForAllSteps = sameForAllSteps;
     }
 
     /// <summary>Probability with which an element is dropped.</summary>
     public double Rate { get; }
 
-    /// <inheritdoc/>
-    public override long InputSize { get; }
+    /// <summary>True if all time steps of a sample drop the same units.</summary>
+    public bool SameForAllSteps { get; }
 
-    /// <inheritdoc/>
-    public override long OutputSize => InputSize;
-
-    internal override IReadOnlyList<ParameterDefinition> Definitions => [];
+    private protected override bool IsIdle => Rate == 0;
 
     /// <summary>The layer in a few words: <c>Dropout 0.3</c>.</summary>
-    public override string ToString() => FormattableString.Invariant($"{nameof(Dropout)} {Rate}");
+    public override string ToString() => FormattableString.Invariant($"{nameof(Dropout)} {Rate}{(SameForAllSteps ? ", the same for all steps" : "")}");
 
-    internal override Tensor Forward(Tensor inputs, bool training)
+    /// <inheritdoc/>
+    protected internal override void Backward(in BackwardContext context, Tensor outputGradient, Tensor? inputGradient)
     {
-        RowsOf(inputs);
-        _dropped = null;
-        if (!training || Rate == 0)
+        if (IsIdle || inputGradient is null)
         {
-            return inputs;
-        }
-
-        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape, source: inputs);
-        Drop(_numbers, inputs, outputs, nameof(inputs));
-        _dropped = _numbers;
-        _numbers.Advance();
-        return outputs;
-    }
-
-    internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
-    {
-        if (inputGradient is null)
-        {
+            base.Backward(context, outputGradient, inputGradient);
             return;
         }
 
-        if (_dropped is { } numbers)
-        {
-            Drop(numbers, outputGradient, inputGradient, nameof(outputGradient));
-        }
-        else
-        {
-            inputGradient.CopyFrom(outputGradient);
-        }
+        Draw(context.Device, context.Pass, context.FirstSample, outputGradient, inputGradient, nameof(outputGradient));
     }
 
-    internal override long ActivationBytes(long steps, long batch) => Rate == 0 ? 0 : steps * batch * InputSize * Model.DType.Bytes();
-
-    internal override void SaveState(IDictionary<string, string> metadata, string name) => _numbers.Save(metadata, name);
-
-    internal override LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) =>
-        PassNumbers.Load(metadata, name, fromVersion01: false, numbers => _numbers = numbers);
-
-    private protected override void OnAttach(ulong seed, uint filterIndex) => _numbers = new PassNumbers(seed, LayerIndex);
-
-    private protected override void OnDispose()
-    {
-        _outputs?.Dispose();
-        _outputs = null;
-    }
-
-    private void Drop(in PassNumbers numbers, Tensor source, Tensor target, string argument)
-    {
-        using BufferScope x = source.Borrow();
-        using BufferScope y = target.BorrowToWrite();
-        using HandleScope<ortho_device> device = source.Device.Handle.Borrow();
+    private protected override ortho_status Draw(
+        ortho_device* device, int dtype, in PassNumbers numbers, ulong pass, long firstSample, long steps, long batch, void* x, void* y) =>
         NativeMethods.ortho_dropout(
-            device.Pointer, source.DType.ToNative(), numbers.Seed, numbers.Source, numbers.Passes, Rate, source.Count, x.Address, y.Address)
-            .ThrowOnFailure(argument);
-    }
+            device, dtype, numbers.Seed, numbers.Source, pass, Rate, SameForAllSteps ? 1 : 0, firstSample, steps, batch, InputSize, x, y);
 }

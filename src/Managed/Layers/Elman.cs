@@ -32,9 +32,11 @@ public sealed class Elman : RecurrentLayer
     /// <summary>The nonlinearity φ.</summary>
     public Activation Activation => _options.Activation;
 
-    internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(InputSize, HiddenSize, gates: 1);
+    /// <inheritdoc/>
+    protected internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(InputSize, HiddenSize, gates: 1);
 
     private protected override ortho_chain_options Kind => new() { model = (int)ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize };
 
-    private protected override IEnumerable<(string Key, string Value)> Settings => [("cell", nameof(Elman)), ("activation", Activation.ToString())];
+    /// <inheritdoc/>
+    protected internal override IEnumerable<KeyValuePair<string, string>> Settings => [new("cell", nameof(Elman)), new("activation", Activation.ToString())];
 }

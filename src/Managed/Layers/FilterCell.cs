@@ -17,7 +17,7 @@ internal sealed unsafe class FilterCell
         ChainLayer.CheckHiddenSize(hiddenSize);
         CheckUnitValues(options.Alpha, hiddenSize, "options.Alpha");
         CheckUnitValues(options.Beta, hiddenSize, "options.Beta");
-        Check.Defined(options.Activation);
+        Check.OneOf(options.Activation, [Activation.Tanh, Activation.Relu]);
         Check.NotNegative(options.WeightScale);
         Check.NotNegative(options.BiasScale);
         Check.Finite(options.BiasOffset);
@@ -71,10 +71,17 @@ internal sealed unsafe class FilterCell
     /// <summary>W and b, the first two parameters of a chain; [count, ...] for several layers.</summary>
     public ParameterDefinition[] Definitions(ReadOnlySpan<long> weightShape, ReadOnlySpan<long> biasShape) =>
     [
-        ParameterDefinition.Normal("weight", weightShape.ToArray(), _options.WeightScale / Math.Sqrt(HiddenSize), _options.WeightLearningRateScale, nameof(FilterChainOptions.WeightScale)),
-        ParameterDefinition.Uniform(
-            "bias", biasShape.ToArray(), _options.BiasOffset, _options.BiasScale, _options.BiasLearningRateScale,
-            $"{nameof(FilterChainOptions.BiasOffset)} and {nameof(FilterChainOptions.BiasScale)}") with { IsBias = true },
+        ParameterDefinition.Normal("weight", weightShape, _options.WeightScale / Math.Sqrt(HiddenSize)) with
+        {
+            LearningRateScale = _options.WeightLearningRateScale,
+            Options = nameof(FilterChainOptions.WeightScale),
+        },
+        ParameterDefinition.Uniform("bias", biasShape, _options.BiasOffset, _options.BiasScale) with
+        {
+            IsBias = true,
+            LearningRateScale = _options.BiasLearningRateScale,
+            Options = $"{nameof(FilterChainOptions.BiasOffset)} and {nameof(FilterChainOptions.BiasScale)}",
+        },
     ];
 
     /// <summary>Creates a native chain of filter steps.</summary>
@@ -99,13 +106,13 @@ internal sealed unsafe class FilterCell
 
     /// <summary>The settings that change the function of the same parameters, by name in a file.</summary>
     /// <param name="perLayer">Whether each layer has a filter of its own.</param>
-    public IEnumerable<(string Key, string Value)> Settings(bool perLayer) =>
+    public IEnumerable<KeyValuePair<string, string>> Settings(bool perLayer) =>
     [
-        ("filter", Filter.Matrices is { } matrices ? $"{Filter}, {Digest(matrices)}" : Filter.ToString()),
-        ("filters", perLayer ? "one for each layer" : "one"),
-        ("activation", Activation.ToString()),
-        ("alpha", Text(Alpha)),
-        ("beta", Text(Beta)),
+        new("filter", Filter.Matrices is { } matrices ? $"{Filter}, {Digest(matrices)}" : Filter.ToString()),
+        new("filters", perLayer ? "one for each layer" : "one"),
+        new("activation", Activation.ToString()),
+        new("alpha", Text(Alpha)),
+        new("beta", Text(Beta)),
     ];
 
     private static string Text(UnitValues values) =>

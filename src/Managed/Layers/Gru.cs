@@ -33,7 +33,8 @@ public sealed class Gru : RecurrentLayer
         : base(inputSize, hiddenSize, (options ??= new GruOptions()).Output, options.Checkpointing, filters: null) =>
         _options = RecurrentCellOptions.Checked(options);
 
-    internal override IReadOnlyList<ParameterDefinition> Definitions =>
+    /// <inheritdoc/>
+    protected internal override IReadOnlyList<ParameterDefinition> Definitions =>
         _options.Definitions(InputSize, HiddenSize, Gates, _options.RecurrentBias);
 
     private protected override ortho_chain_options Kind => new()
@@ -44,5 +45,6 @@ public sealed class Gru : RecurrentLayer
         input_size = InputSize,
     };
 
-    private protected override IEnumerable<(string Key, string Value)> Settings => [("cell", nameof(Gru))];
+    /// <inheritdoc/>
+    protected internal override IEnumerable<KeyValuePair<string, string>> Settings => [new("cell", nameof(Gru))];
 }

@@ -3,16 +3,23 @@ using OrthoNative.Interop;
 
 namespace OrthoNative;
 
-/// <summary>A layer of a <see cref="Sequential"/> model. Its constructor only describes it; the model gives it its parameters and memory.</summary>
-/// <remarks>A layer belongs to one model. Not thread-safe, as the model is not.</remarks>
+/// <summary>A part of a <see cref="Model"/>. Its constructor only describes it; the model gives it its parameters and memory.</summary>
+/// <remarks>
+/// <para>
+/// Derive from this class for a layer of your own: give <see cref="InputSize"/> and <see cref="OutputSize"/>, the parameters with which it starts
+/// (<see cref="Definitions"/>), <see cref="Forward"/> and <see cref="Backward"/>. Everything that a pass needs comes with its context: a layer keeps
+/// nothing from one pass to the next. <see cref="Diagnostics.GradientCheck"/> checks it.
+/// </para>
+/// <para>A layer belongs to one model. Not thread-safe, as the model is not.</para>
+/// </remarks>
 public abstract class Layer
 {
-    private Sequential? _model;
-    private Tensor? _inputGradient;
+    private Model? _model;
 
-    private protected Layer() { }
+    /// <summary>Describes a layer.</summary>
+    protected Layer() { }
 
-    /// <summary>Name in the model, with which the names of its parameters begin. Default: the layer's index in the model.</summary>
+    /// <summary>Name within the container, with which the names of its parameters begin. Default: the layer's index in the container.</summary>
     /// <exception cref="ArgumentException">The name is empty, or has half of a surrogate pair.</exception>
     public string? Name
     {
@@ -31,11 +38,24 @@ public abstract class Layer
     /// <summary>Size of the last dimension of the outputs.</summary>
     public abstract long OutputSize { get; }
 
-    /// <summary>The layer's parameters; none before it is part of a model.</summary>
-    public IReadOnlyList<Parameter> Parameters { get; private set; } = [];
+    /// <summary>The layer's parameters, those of layers inside it among them; none before it is part of a model.</summary>
+    public IReadOnlyList<Parameter> Parameters { get; private protected set; } = [];
 
-    /// <summary>The definitions of the parameters, in their order.</summary>
-    internal abstract IReadOnlyList<ParameterDefinition> Definitions { get; }
+    /// <summary>The parameters that the layer trains, in their order: names, shapes and how they start. Default: none.</summary>
+    /// <remarks>Once the layer is part of a model, <see cref="Parameters"/> has them in the same order.</remarks>
+    protected internal virtual IReadOnlyList<ParameterDefinition> Definitions => [];
+
+    /// <summary>True if <see cref="Backward"/> reads the inputs of the forward pass; the model then refuses inputs that changed since. Default true.</summary>
+    protected internal virtual bool ReadsInputsAgain => true;
+
+    /// <summary>
+    /// Settings that change what the layer computes with the same parameters, by name. A model's file has them; a file with others is refused.
+    /// Default: none.
+    /// </summary>
+    protected internal virtual IEnumerable<KeyValuePair<string, string>> Settings => [];
+
+    /// <summary>The layers inside this one, with their names; none unless it is a container.</summary>
+    internal virtual IReadOnlyList<KeyValuePair<string, Layer>> Children => [];
 
     /// <summary>Refuses what the layer's element type, which its model decides, cannot hold.</summary>
     /// <param name="dtype">The element type.</param>
@@ -45,62 +65,105 @@ public abstract class Layer
     /// <summary>Number of random filter streams that the layer draws from.</summary>
     internal virtual long FilterStreams => 0;
 
-    /// <summary>True if the native code checks the layer's inputs for NaN and infinity, and calls them inputs.</summary>
+    /// <summary>True if the native code checks the layer's inputs for NaN and infinity up to the samples' lengths, reads none beyond, and calls them inputs.</summary>
     internal virtual bool ChecksInputs => false;
-
-    /// <summary>True if the backward pass reads the inputs of the forward pass once more.</summary>
-    internal virtual bool ReadsInputsAgain => false;
 
     /// <summary>True if the native code checks the gradients at the layer's outputs for NaN and infinity.</summary>
     internal virtual bool ChecksOutputGradients => false;
 
+    /// <summary>True if the layer takes indices, <see cref="DType.Int32"/>, instead of numbers.</summary>
+    internal virtual bool TakesIndices => false;
+
     /// <summary>The model, once there is one.</summary>
-    private protected Sequential Model
+    /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    private protected Model Owner
     {
         get
         {
-            Sequential model = _model ?? throw new InvalidOperationException("The layer is not part of a model yet.");
+            Model model = _model ?? throw new InvalidOperationException("The layer is not part of a model yet.");
             model.ThrowIfDisposed();
             return model;
         }
     }
 
-    /// <summary>True if there is a model, disposed or not.</summary>
-    private protected bool HasModel => _model is not null;
+    /// <summary>The model that the layer is part of, disposed or not; null: none yet.</summary>
+    internal Model? ModelOrNull => _model;
 
-    /// <summary>Place in the model, from 0 on.</summary>
-    private protected int LayerIndex { get; private set; }
+    /// <summary>The container that the layer is in; null: it is a model, or part of none yet.</summary>
+    internal Container? Parent { get; set; }
+
+    /// <summary>The names from the model to the layer, joined by dots: "2.forward". Empty for the model itself.</summary>
+    internal string Path { get; private set; } = "";
+
+    /// <summary>The layer in messages about the arguments of the model's constructor: "layers[2].Layers[0]".</summary>
+    private protected string ArgumentPlace { get; private set; } = "";
+
+    /// <summary>Number of the layer among those of the model that are no containers.</summary>
+    private protected int LeafIndex { get; private set; }
 
     /// <summary>The layer in messages about what is only found out when it runs.</summary>
-    private protected string Place => $"layer {LayerIndex} ({GetType().Name})";
+    private protected string Place => $"layer {Path} ({GetType().Name})";
 
-    /// <summary>The name of the layer's input in messages.</summary>
+    /// <summary>The name of the layer's inputs in messages; the model's own are plain "inputs".</summary>
     private protected string InputName => $"inputs{InputPlace}";
 
-    /// <summary>The end of the input's name, and of those of its elements: empty for the model's own inputs.</summary>
-    private protected string InputPlace { get; private set; } = "";
+    /// <summary>The end of the inputs' name, and of those of its elements: empty for the model's own inputs.</summary>
+    private protected string InputPlace => _model is { } model && model.IsFirst(this) ? "" : $" of {Place}";
+
+    /// <summary>What the layer has in the model: its tensors of the latest pass.</summary>
+    internal LayerMemory Memory => _memory ?? throw new InvalidOperationException("The layer is not part of a model yet.");
+
+    private LayerMemory? _memory;
+
+    /// <summary>The layer in a few words: kind and sizes.</summary>
+    public override string ToString() => $"{GetType().Name} {InputSize} -> {OutputSize}";
+
+    /// <summary>Runs the layer.</summary>
+    /// <param name="context">The pass: lengths, training or not, and memory for the outputs (<see cref="ForwardContext.Outputs(ReadOnlySpan{long})"/>).</param>
+    /// <param name="inputs"><c>[T, B, InputSize]</c> or <c>[B, InputSize]</c>; must not be written.</param>
+    /// <returns>The outputs; they may be the inputs themselves.</returns>
+    protected internal abstract Tensor Forward(in ForwardContext context, Tensor inputs);
+
+    /// <summary>Backpropagates through the latest forward pass, which was one in training: writes the gradients of parameters and of the inputs.</summary>
+    /// <param name="context">The pass: its inputs and outputs, and whether gradients of parameters are added to (<see cref="BackwardContext.Accumulate"/>).</param>
+    /// <param name="outputGradient">Gradient at the outputs, shaped as they were; must not be written. 0 beyond lengths.</param>
+    /// <param name="inputGradient">Shaped as the inputs; every element must be written, 0 beyond lengths. Null: not wanted.</param>
+    protected internal abstract void Backward(in BackwardContext context, Tensor outputGradient, Tensor? inputGradient);
+
+    /// <summary>Bytes that the layer keeps from a forward pass to its backward pass, the outputs among them, for <see cref="Model.Summary"/>.</summary>
+    /// <param name="steps">Time steps T of the inputs.</param>
+    /// <param name="batch">Samples B.</param>
+    /// <returns>Default: the outputs.</returns>
+    protected internal virtual long GetActivationBytes(long steps, long batch) => GetOutputSteps(steps) * batch * OutputSize * Owner.DType.Bytes();
+
+    /// <summary>Time steps of the outputs, where the inputs have so many. Default: as many.</summary>
+    /// <param name="steps">Time steps T of the inputs; 1 where there is no dimension of time.</param>
+    protected internal virtual long GetOutputSteps(long steps) => steps;
+
+    /// <summary>Bytes that the backward pass takes for sums of gradients.</summary>
+    internal virtual long GradientSumBytes(long steps, long batch) => 0;
 
     /// <summary>Adds the layer to a model.</summary>
-    internal void Attach(Sequential model, int index, IReadOnlyList<Parameter> parameters, ulong seed, uint filterIndex)
+    /// <param name="model">The model.</param>
+    /// <param name="path">Names from the model to the layer.</param>
+    /// <param name="place">The layer as an argument of the model's constructor.</param>
+    /// <param name="parameters">Those of the definitions.</param>
+    /// <param name="leafIndex">Number among layers that are no containers.</param>
+    /// <param name="seed">Of the model.</param>
+    /// <param name="filterIndex">The first filter stream of the layer.</param>
+    internal void Attach(Model model, string path, string place, IReadOnlyList<Parameter> parameters, int leafIndex, ulong seed, uint filterIndex)
     {
         _model = model;
-        LayerIndex = index;
+        Path = path;
+        ArgumentPlace = place;
+        LeafIndex = leafIndex;
         Parameters = parameters;
-        InputPlace = index == 0 ? "" : $" of {Place}";
+        _memory = new LayerMemory(this);
         OnAttach(seed, filterIndex);
     }
 
-    /// <summary>Undoes <see cref="Attach"/> when the model cannot be made.</summary>
-    internal void Detach()
-    {
-        Dispose();
-        _model = null;
-        Parameters = [];
-    }
-
-    /// <summary>Reads of what a model left are refused once it is disposed.</summary>
-    private protected void ThrowIfModelDisposed() => _model?.ThrowIfDisposed();
-
+    /// <param name="name">The caller's name of the layer.</param>
     internal void ThrowIfAttached(string name)
     {
         if (_model is not null)
@@ -109,59 +172,59 @@ public abstract class Layer
         }
     }
 
-    /// <summary>Runs the layer; the output is owned by the layer and changes with the next call.</summary>
-    internal abstract Tensor Forward(Tensor inputs, bool training);
-
-    /// <summary>Forgets what only a backward pass gives, before the next one begins.</summary>
-    internal virtual void BeginBackward() { }
-
-    /// <summary>Backpropagates through the last forward pass.</summary>
-    /// <param name="inputs">The inputs of that pass.</param>
-    /// <param name="outputGradient">Gradient at its output.</param>
-    /// <param name="inputGradient">Written; null: not wanted.</param>
-    /// <param name="accumulate">True to add to gradients of parameters instead of overwriting them.</param>
-    internal abstract void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate);
-
-    /// <summary>Bytes that the layer keeps from a forward pass to its backward pass, its outputs among them.</summary>
-    internal abstract long ActivationBytes(long steps, long batch);
-
-    /// <summary>Bytes that the backward pass takes for sums of gradients.</summary>
-    internal virtual long GradientSumBytes(long steps, long batch) => 0;
-
-    /// <summary>Time steps of the outputs, where the inputs have so many.</summary>
-    internal virtual long OutputSteps(long steps) => steps;
-
-    /// <summary>Memory for the gradient at the inputs.</summary>
-    /// <param name="inputs">The inputs, which have its shape.</param>
-    /// <param name="outputGradient">The gradient that it is computed from.</param>
-    internal Tensor InputGradientFor(Tensor inputs, Tensor outputGradient) =>
-        Tensor.Ensure(ref _inputGradient, inputs.Device, inputs.DType, inputs.Shape, source: outputGradient);
+    /// <summary>Undoes <see cref="Attach"/> when the model cannot be made.</summary>
+    internal void Detach()
+    {
+        Release();
+        _model = null;
+        _memory = null;
+        Parent = null;
+        Parameters = [];
+    }
 
     /// <summary>Writes down the state needed to interpret the parameters and to continue training.</summary>
     /// <param name="metadata">Of the file; keys begin with <paramref name="name"/>.</param>
     /// <param name="name">Name of the layer in the model.</param>
-    internal virtual void SaveState(IDictionary<string, string> metadata, string name) { }
+    internal virtual void SaveState(IDictionary<string, string> metadata, string name)
+    {
+        foreach ((string key, string value) in Settings)
+        {
+            metadata[$"{name}.{key}"] = value;
+        }
+    }
 
     /// <summary>Reads what <see cref="SaveState"/> wrote, and changes nothing yet.</summary>
     /// <param name="metadata">Of the file, which has something of the model.</param>
     /// <param name="name">Name of the layer in the model.</param>
     /// <returns>The action that applies it; null: there is nothing to apply.</returns>
     /// <exception cref="InvalidDataException">The file is of a layer that computes something else, or lacks a part of what that one wrote.</exception>
-    internal virtual LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name) => null;
-
-    internal void Dispose()
+    internal virtual LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name)
     {
-        _inputGradient?.Dispose();
-        _inputGradient = null;
-        OnDispose();
+        foreach ((string key, string expected) in Settings)
+        {
+            if (!metadata.TryGetValue($"{name}.{key}", out string? value) || value != expected)
+            {
+                throw new InvalidDataException(
+                    $"__metadata__.{ForeignText.Clean(name)}.{key} is {(value is null ? "missing" : $"'{ForeignText.Clean(value)}'")}; '{expected}', as in the model, is expected.");
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Frees what the layer has in its model.</summary>
+    internal void Release()
+    {
+        _memory?.Release();
+        OnRelease();
     }
 
     private protected virtual void OnAttach(ulong seed, uint filterIndex) { }
 
-    private protected abstract void OnDispose();
+    private protected virtual void OnRelease() { }
 
-    /// <summary>Inputs of two or more dimensions whose last one is <see cref="InputSize"/>; all others count as rows.</summary>
-    /// <returns>Number of rows.</returns>
+    /// <summary>Refuses inputs whose last dimension is not <see cref="InputSize"/>, or that have but one.</summary>
+    /// <returns>Number of rows: all dimensions but the last.</returns>
     private protected long RowsOf(Tensor inputs)
     {
         ReadOnlySpan<long> shape = inputs.Shape;
@@ -171,6 +234,16 @@ public abstract class Layer
         }
 
         return inputs.Count / InputSize;
+    }
+
+    /// <summary>Refuses inputs that are not <c>[T, B, InputSize]</c>.</summary>
+    private protected void RequireTime(Tensor inputs)
+    {
+        ReadOnlySpan<long> shape = inputs.Shape;
+        if (shape.Length != 3 || shape[2] != InputSize)
+        {
+            throw new ArgumentException($"{InputName} has shape {Check.FormatShape(shape)}; it must be [T, B, {InputSize}].", nameof(inputs));
+        }
     }
 }
 

@@ -22,16 +22,12 @@ namespace OrthoNative;
 /// <c>weight_hh_l0</c>, <c>bias_ih_l0</c> with <c>bias_hh_l0</c>, and <c>weight_ih_l0</c>. Without
 /// <see cref="GatedCellOptions.RecurrentBias"/>, <c>bias</c> is <c>[4 N]</c> and b' = 0.
 /// </para>
-/// <para>
-/// <see cref="RecurrentLayer.InitialState"/>, <see cref="RecurrentLayer.FinalState"/> and <see cref="RecurrentLayer.InitialStateGradient"/> are those
-/// of h. To continue where the last pass ended, carry both: h and c.
-/// </para>
+/// <para>Its states in <see cref="Model.GetFinalStates"/> are <c>state</c>, h, and <c>cell_state</c>, c. To continue where the last pass ended, give both.</para>
 /// </remarks>
 public sealed class Lstm : RecurrentLayer
 {
     private const int Gates = 4;
     private const int ForgetGate = 1;
-    private const int Cell = 1;
 
     private readonly LstmOptions _options;
 
@@ -43,36 +39,14 @@ public sealed class Lstm : RecurrentLayer
     public Lstm(long inputSize, long hiddenSize, LstmOptions? options = null)
         : base(
             inputSize, hiddenSize, (options ??= new LstmOptions()).Output, options.Checkpointing, filters: null,
-            new CarriedState(nameof(InitialCellState), nameof(FinalCellState)))
+            StateName, "cell_state")
     {
         Check.Finite(options.ForgetBias);
         _options = RecurrentCellOptions.Checked(options);
     }
 
-    /// <summary>
-    /// The cell state c before the first step, <c>[B, N]</c>, copied at each forward pass; null, the default: zeros. Belongs to the caller, who may
-    /// write or replace it once the forward pass is done. It may be <see cref="FinalCellState"/>.
-    /// </summary>
-    public Tensor? InitialCellState
-    {
-        get => Carried[Cell].Initial;
-        set => Carried[Cell].Initial = value;
-    }
-
-    /// <summary>
-    /// Gradient at the initial cell state of the latest backward pass, <c>[B, N]</c>; null where that started from zeros, was refused or failed,
-    /// and before the first one. Belongs to the layer and changes with the next backward pass, which overwrites it, also where it accumulates.
-    /// </summary>
-    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public Tensor? InitialCellStateGradient => GradientOf(Carried[Cell]);
-
-    /// <summary>The cell state c after the last step of the latest forward pass, <c>[B, N]</c>; null before the first pass.</summary>
-    /// <remarks>The first read after a pass copies it into a new tensor, which is the caller's: no later pass or read changes it, and it outlives the model.</remarks>
-    /// <exception cref="InvalidOperationException">The latest forward pass failed, or another thread is using the model.</exception>
-    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public Tensor? FinalCellState => FinalOf(Cell);
-
-    internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(
+    /// <inheritdoc/>
+    protected internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(
         InputSize, HiddenSize, Gates, _options.RecurrentBias, new BiasOffset(_options.ForgetBias, ForgetGate * HiddenSize, HiddenSize, nameof(LstmOptions.ForgetBias)));
 
     private protected override ortho_chain_options Kind => new()
@@ -83,5 +57,6 @@ public sealed class Lstm : RecurrentLayer
         input_size = InputSize,
     };
 
-    private protected override IEnumerable<(string Key, string Value)> Settings => [("cell", nameof(Lstm))];
+    /// <inheritdoc/>
+    protected internal override IEnumerable<KeyValuePair<string, string>> Settings => [new("cell", nameof(Lstm))];
 }

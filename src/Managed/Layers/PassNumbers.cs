@@ -9,8 +9,8 @@ namespace OrthoNative;
 internal struct PassNumbers
 {
     /// <summary>The largest values that the counter of the random numbers has bits for.</summary>
-    private const ulong MaximumPasses = (1UL << 48) - 1;
-    private const ulong MaximumSource = (1UL << 24) - 1;
+    private const ulong MaximumPasses = (1UL << 32) - 1;
+    private const ulong MaximumSource = (1UL << 20) - 1;
 
     private const string SeedKey = "seed";
     private const string SourceKey = "source";
@@ -27,37 +27,39 @@ internal struct PassNumbers
     /// <summary>Who draws them.</summary>
     public uint Source { get; private set; }
 
-    /// <summary>Number of training passes so far.</summary>
-    public ulong Passes { get; private set; }
+    /// <summary>Training passes before the model's first one, where the layer was loaded from a file; they wrap around.</summary>
+    public ulong Before { get; private set; }
 
-    /// <summary>The pass is over.</summary>
-    public void Advance() => Passes = (Passes + 1) & MaximumPasses;
+    /// <summary>Number of a pass of the model in the stream of the layer.</summary>
+    public readonly ulong Of(long pass) => ((ulong)pass + Before) & MaximumPasses;
 
     /// <summary>Writes down where a loaded layer continues.</summary>
     /// <param name="metadata">Of the file.</param>
     /// <param name="name">Name of the layer in the model.</param>
-    public readonly void Save(IDictionary<string, string> metadata, string name)
+    /// <param name="passes">Training passes of the model so far.</param>
+    public readonly void Save(IDictionary<string, string> metadata, string name, long passes)
     {
         metadata[$"{name}.{SeedKey}"] = Seed.ToString(CultureInfo.InvariantCulture);
         metadata[$"{name}.{SourceKey}"] = Source.ToString(CultureInfo.InvariantCulture);
-        metadata[$"{name}.{PassesKey}"] = Passes.ToString(CultureInfo.InvariantCulture);
+        metadata[$"{name}.{PassesKey}"] = Of(passes).ToString(CultureInfo.InvariantCulture);
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <param name="metadata">Of the file.</param>
     /// <param name="name">Name of the layer in the model.</param>
     /// <param name="fromVersion01">Whether version 0.1 had the layer; it wrote no source, and told layers apart by their seeds alone.</param>
+    /// <param name="passes">Training passes of the model so far.</param>
     /// <param name="apply">Called once the whole file has been read.</param>
     /// <returns>Null: the file has nothing of it, as that of a model that was trained without the layer.</returns>
     /// <exception cref="InvalidDataException">A part is missing, or not a number in range.</exception>
-    public static LoadedState? Load(IReadOnlyDictionary<string, string> metadata, string name, bool fromVersion01, Action<PassNumbers> apply) =>
+    public static LoadedState? Load(IReadOnlyDictionary<string, string> metadata, string name, bool fromVersion01, long passes, Action<PassNumbers> apply) =>
         metadata.ContainsKey($"{name}.{SeedKey}") || metadata.ContainsKey($"{name}.{PassesKey}") || metadata.ContainsKey($"{name}.{SourceKey}")
             ? new Loaded(
                 new PassNumbers
                 {
                     Seed = LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue),
                     Source = fromVersion01 && !metadata.ContainsKey($"{name}.{SourceKey}") ? 0 : (uint)LoadedState.Number(metadata, $"{name}.{SourceKey}", MaximumSource),
-                    Passes = LoadedState.Number(metadata, $"{name}.{PassesKey}", MaximumPasses),
+                    Before = (LoadedState.Number(metadata, $"{name}.{PassesKey}", ulong.MaxValue >> 16) - (ulong)passes) & MaximumPasses,
                 },
                 apply)
             : null;

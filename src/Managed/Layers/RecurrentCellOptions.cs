@@ -58,13 +58,16 @@ public abstract record RecurrentCellOptions
         double unit = 1 / Math.Sqrt(hiddenSize);
         long rows = gates * hiddenSize;
         long[] biasShape = recurrentBias ? [2, rows] : [rows];
-        var bias = ParameterDefinition.Uniform("bias", biasShape, 0, BiasScale * unit, BiasLearningRateScale, nameof(BiasScale)) with { IsBias = true };
+        ParameterDefinition bias = Uniform("bias", biasShape, BiasScale * unit, BiasLearningRateScale, nameof(BiasScale)) with { IsBias = true };
         return
         [
-            ParameterDefinition.Uniform("weight", [rows, hiddenSize], 0, WeightScale * unit, WeightLearningRateScale, nameof(WeightScale)),
+            Uniform("weight", [rows, hiddenSize], WeightScale * unit, WeightLearningRateScale, nameof(WeightScale)),
             offset is null ? bias : bias.WithOffset(offset),
-            ParameterDefinition.Uniform("input_weight", [rows, inputSize], 0, InputScale * unit, InputLearningRateScale, nameof(InputScale)),
+            Uniform("input_weight", [rows, inputSize], InputScale * unit, InputLearningRateScale, nameof(InputScale)),
         ];
+
+        static ParameterDefinition Uniform(string name, long[] shape, double radius, double learningRateScale, string option) =>
+            ParameterDefinition.Uniform(name, shape, 0, radius) with { LearningRateScale = learningRateScale, Options = option };
     }
 }
 

@@ -11,71 +11,61 @@ public abstract unsafe class RecurrentLayer : ChainLayer
 {
     private const long MaximumInputSize = 1 << 20;
 
-    private readonly SequenceOutput _output;
-    private readonly CarriedState[] _carried;
-    private Tensor? _outputs;
+    /// <summary>Name of the state that is the output, h, among those that are carried.</summary>
+    private protected const string StateName = "state";
 
-    // Native calls take several carried vectors as one tensor, [S, B, N]; a single one is taken where it lies.
-    private Tensor? _initialStates;
-    private Tensor? _initialGradients;
-    private Tensor? _finalStates;
+    // Native calls take all carried vectors as one tensor, [S, B, N].
+    private const int InitialStates = 0;
+    private const int InitialGradients = 1;
+    private const int FinalStates = 2;
+
+    // The last states of samples of different lengths are cut from all states, turned so that the last one comes first.
+    private const int AllStates = 3;
+    private const int TurnedStates = 4;
+    private const int TurnedGradients = 5;
+    private const int AllGradients = 6;
+
+    private readonly SequenceOutput _output;
+    private readonly string[] _states;
+
+    // Made once, since a pass allocates nothing: their names in the model, and as arguments in messages.
+    private readonly string[] _stateNames;
+    private readonly string[] _stateArguments;
+
+    /// <summary>The states that the latest pass was given.</summary>
+    private readonly bool[] _given;
 
     /// <param name="inputSize">Number of inputs D at a step.</param>
     /// <param name="hiddenSize">Number of units N.</param>
     /// <param name="output">Which states are the output.</param>
     /// <param name="checkpointing">Which states are kept; null: all.</param>
     /// <param name="filters">The filter of the steps; null: the steps have none.</param>
-    /// <param name="others">Vectors that are carried beside the output.</param>
+    /// <param name="states">Names of the vectors that are carried, that of the output first; none: the output alone.</param>
     private protected RecurrentLayer(
-        long inputSize, long hiddenSize, SequenceOutput output, Checkpointing? checkpointing, FilterCell? filters, params ReadOnlySpan<CarriedState> others)
+        long inputSize, long hiddenSize, SequenceOutput output, Checkpointing? checkpointing, FilterCell? filters, params ReadOnlySpan<string> states)
         : base(hiddenSize, checkpointing, filters)
     {
         Check.InRange(inputSize, 1, MaximumInputSize);
         InputSize = inputSize;
         _output = output;
-        _carried = [new CarriedState(nameof(InitialState), nameof(FinalState)), .. others];
+        _states = states.IsEmpty ? [StateName] : states.ToArray();
+        _stateNames = [.. _states];
+        _stateArguments = [.. _states];
+        _given = new bool[_states.Length];
     }
 
     /// <inheritdoc/>
     public override long InputSize { get; }
 
-    /// <summary>
-    /// The state before the first step, <c>[B, N]</c>, copied at each forward pass; null, the default: zeros. Belongs to the caller, who may
-    /// write or replace it once the forward pass is done. It may be <see cref="FinalState"/>.
-    /// </summary>
-    public Tensor? InitialState
-    {
-        get => _carried[0].Initial;
-        set => _carried[0].Initial = value;
-    }
-
-    /// <summary>
-    /// Gradient at the initial state of the latest backward pass, <c>[B, N]</c>; null where that started from zeros, was refused or failed, and
-    /// before the first one. Belongs to the layer and changes with the next backward pass, which overwrites it, also where it accumulates.
-    /// </summary>
-    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public Tensor? InitialStateGradient => GradientOf(_carried[0]);
-
-    /// <summary>
-    /// The state after the last step of the latest forward pass, <c>[B, N]</c>, whatever the options' output is; null before the first pass.
-    /// </summary>
-    /// <remarks>
-    /// The first read after a pass copies it into a new tensor, which is the caller's: no later pass or read changes it, and it outlives the model.
-    /// With <c>rnn.InitialState = rnn.FinalState</c> after a pass, the next one continues where it ended: for sequences that arrive step by step, or that
-    /// are cut for truncated backpropagation, whose gradients then end at the cut.
-    /// </remarks>
-    /// <exception cref="InvalidOperationException">The latest forward pass failed, or another thread is using the model.</exception>
-    /// <exception cref="ObjectDisposedException">The model was disposed, or the output of the pass was.</exception>
-    public Tensor? FinalState => FinalOf(0);
-
     internal override bool ChecksInputs => true;
-
-    internal override bool ReadsInputsAgain => true;
 
     internal SequenceOutput Output => _output;
 
-    /// <summary>The vectors that are carried from step to step, the output first.</summary>
-    internal IReadOnlyList<CarriedState> Carried => _carried;
+    /// <summary>Number of vectors that are carried from step to step, the output first.</summary>
+    internal int StateCount => _states.Length;
+
+    /// <summary>Their names in the model: the layer's path, a dot, the vector's own.</summary>
+    internal ReadOnlySpan<string> StateNames => _stateNames;
 
     private Parameter Weight => Parameters[0];
 
@@ -101,14 +91,11 @@ public abstract unsafe class RecurrentLayer : ChainLayer
     /// <summary>The layer in a few words: <c>RoaRnn 10 -> 128 units</c>.</summary>
     public override string ToString() => $"{GetType().Name} {InputSize} -> {HiddenSize} units";
 
-    internal override Tensor Forward(Tensor inputs, bool training)
+    /// <inheritdoc/>
+    protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
+        RequireTime(inputs);
         ReadOnlySpan<long> shape = inputs.Shape;
-        if (shape.Length != 3 || shape[2] != InputSize)
-        {
-            throw new ArgumentException($"{InputName} has shape {Check.FormatShape(shape)}; it must be [T, B, {InputSize}].", nameof(inputs));
-        }
-
         long steps = shape[0];
         long batch = shape[1];
         long outputSteps = _output.StepsOf(steps);
@@ -117,214 +104,214 @@ public abstract unsafe class RecurrentLayer : ChainLayer
             throw new ArgumentException($"{InputName} has {steps} time steps; at least {outputSteps} are required for the output {_output}.", nameof(inputs));
         }
 
-        foreach (CarriedState state in _carried)
+        Tensor outputs = _output.HasTime ? context.Outputs(outputSteps, batch, HiddenSize) : context.Outputs(batch, HiddenSize);
+        bool cuts = CutsLengths(context.Lengths);
+        Tensor states = cuts ? context.Buffer(AllStates, steps, batch, HiddenSize) : outputs;
+        Tensor? initialStates = GatherInitial(context, inputs, batch);
+
+        // Of a single vector, the last state of the outputs is the final one, unless these were cut out.
+        Tensor? finalStates = _states.Length == 1 && !cuts ? null : context.Buffer(FinalStates, _states.Length, batch, HiddenSize);
+        using (BufferScope weight = Weight.Value.Borrow())
+        using (BufferScope inputWeight = InputWeight.Value.Borrow())
+        using (BufferScope bias = Bias.Value.Borrow())
+        using (BufferScope u = inputs.Borrow())
+        using (BufferScope initial = Tensor.Borrow(initialStates))
+        using (BufferScope x = states.BorrowToWrite())
+        using (BufferScope last = Tensor.BorrowToWrite(finalStates))
+        using (HandleScope<ortho_chain> chain = Chain.Borrow())
         {
-            state.Begin();
-            state.CheckInitial(inputs, [batch, HiddenSize]);
+            fixed (int* lengths = context.Lengths)
+            {
+                ThrowOnFailure(
+                    NativeMethods.ortho_chain_forward(
+                        chain.Pointer, steps, batch, lengths, null, cuts ? steps : outputSteps, context.Training ? 1 : 0,
+                        weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address, last.Address),
+                    nameof(inputs));
+            }
         }
 
-        Tensor outputs = _output.HasTime
-            ? Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, [outputSteps, batch, HiddenSize], source: inputs)
-            : Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, [batch, HiddenSize], source: inputs);
-        Tensor? initialStates = GatherInitial(inputs, batch);
-        Tensor? finalStates = _carried.Length == 1
-            ? null
-            : Tensor.Ensure(ref _finalStates, inputs.Device, inputs.DType, [_carried.Length, batch, HiddenSize]);
-
-        using BufferScope weight = Weight.Value.Borrow();
-        using BufferScope inputWeight = InputWeight.Value.Borrow();
-        using BufferScope bias = Bias.Value.Borrow();
-        using BufferScope u = inputs.Borrow();
-        using BufferScope initial = Tensor.Borrow(initialStates);
-        using BufferScope x = outputs.BorrowToWrite();
-        using BufferScope last = Tensor.BorrowToWrite(finalStates);
-        using HandleScope<ortho_chain> chain = Chain.Borrow();
-        ThrowOnFailure(
-            NativeMethods.ortho_chain_forward(
-                chain.Pointer, steps, batch, null, null, outputSteps, training ? 1 : 0,
-                weight.Address, inputWeight.Address, bias.Address, u.Address, initial.Address, x.Address, last.Address),
-            nameof(inputs));
-        Chain.AddStatePressure(StateBytes(steps, batch, training));
-        foreach (CarriedState state in _carried)
+        Chain.AddStatePressure(StateBytes(steps, batch, context.Training));
+        if (cuts)
         {
-            state.StartedFromInitial = state.Initial is not null;
+            Tensor turned = context.Buffer(TurnedStates, steps, batch, HiddenSize);
+            Sequences.Reverse(context.Device, states, context.Lengths, turned);
+            Sequences.Reverse(context.Device, turned, [], outputs);
+        }
+
+        if (_output != SequenceOutput.All)
+        {
+            context.SetOutputLengths(default);
         }
 
         return outputs;
     }
 
-    internal override void BeginBackward()
+    /// <inheritdoc/>
+    protected internal override void Backward(in BackwardContext context, Tensor outputGradient, Tensor? inputGradient)
     {
-        foreach (CarriedState state in _carried)
-        {
-            state.HasGradient = false;
-        }
-    }
-
-    internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
-    {
+        Tensor inputs = context.Inputs;
         long batch = inputs.Shape[1];
-        bool wanted = false;
-        foreach (CarriedState state in _carried)
+        Tensor stateGradient = outputGradient;
+        if (CutsLengths(context.Lengths))
         {
-            wanted |= state.StartedFromInitial;
+            Tensor turned = context.Buffer(TurnedGradients, inputs.Shape[0], batch, HiddenSize);
+            turned.Fill(0);
+            Sequences.Reverse(context.Device, outputGradient, [], turned);
+            stateGradient = context.Buffer(AllGradients, inputs.Shape[0], batch, HiddenSize);
+            Sequences.Reverse(context.Device, turned, context.Lengths, stateGradient);
         }
 
-        Tensor? initialGradients = !wanted ? null
-            : _carried.Length == 1 ? _carried[0].EnsureGradient(inputs, [batch, HiddenSize])
-            : Tensor.Ensure(ref _initialGradients, inputs.Device, inputs.DType, [_carried.Length, batch, HiddenSize]);
-
-        using (BufferScope weight = Weight.Value.Borrow())
-        using (BufferScope inputWeight = InputWeight.Value.Borrow())
-        using (BufferScope bias = Bias.Value.Borrow())
-        using (BufferScope u = inputs.Borrow())
-        using (BufferScope xGradient = outputGradient.Borrow())
-        using (BufferScope weightGradient = Weight.Gradient.BorrowToWrite())
-        using (BufferScope inputWeightGradient = InputWeight.Gradient.BorrowToWrite())
-        using (BufferScope biasGradient = Bias.Gradient.BorrowToWrite())
-        using (BufferScope uGradient = Tensor.BorrowToWrite(inputGradient))
-        using (BufferScope initialGradient = Tensor.BorrowToWrite(initialGradients))
-        using (HandleScope<ortho_chain> chain = Chain.Borrow())
-        {
-            ThrowOnFailure(
-                NativeMethods.ortho_chain_backward(
-                    chain.Pointer, accumulate ? 1 : 0,
-                    weight.Address, inputWeight.Address, bias.Address, u.Address, xGradient.Address, null,
-                    weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, uGradient.Address, initialGradient.Address),
-                nameof(outputGradient));
-        }
-
-        if (wanted)
-        {
-            HandOutGradients(inputs, batch);
-        }
+        Tensor? initialGradients = StartedFromStates ? context.Buffer(InitialGradients, _states.Length, batch, HiddenSize) : null;
+        using BufferScope weight = Weight.Value.Borrow();
+        using BufferScope inputWeight = InputWeight.Value.Borrow();
+        using BufferScope bias = Bias.Value.Borrow();
+        using BufferScope u = inputs.Borrow();
+        using BufferScope xGradient = stateGradient.Borrow();
+        using BufferScope weightGradient = Weight.Gradient.BorrowToWrite();
+        using BufferScope inputWeightGradient = InputWeight.Gradient.BorrowToWrite();
+        using BufferScope biasGradient = Bias.Gradient.BorrowToWrite();
+        using BufferScope uGradient = Tensor.BorrowToWrite(inputGradient);
+        using BufferScope initialGradient = Tensor.BorrowToWrite(initialGradients);
+        using HandleScope<ortho_chain> chain = Chain.Borrow();
+        ThrowOnFailure(
+            NativeMethods.ortho_chain_backward(
+                chain.Pointer, context.Accumulate ? 1 : 0,
+                weight.Address, inputWeight.Address, bias.Address, u.Address, xGradient.Address, null,
+                weightGradient.Address, inputWeightGradient.Address, biasGradient.Address, uGradient.Address, initialGradient.Address),
+            nameof(outputGradient));
     }
 
-    internal override long ActivationBytes(long steps, long batch)
+    /// <inheritdoc/>
+    protected internal override long GetActivationBytes(long steps, long batch)
     {
-        long carried = _carried.Length == 1 ? 0 : _carried.Length * batch * HiddenSize;
-        return GetStateBytes(steps, batch) + (((OutputSteps(steps) * batch * OutputSize) + carried) * Model.DType.Bytes());
+        long carried = _states.Length == 1 ? 0 : _states.Length * batch * HiddenSize;
+        return GetStateBytes(steps, batch) + (((GetOutputSteps(steps) * batch * OutputSize) + carried) * Owner.DType.Bytes());
     }
 
     internal override long GradientSumBytes(long steps, long batch) => SumBytes(steps, batch);
 
-    internal override long OutputSteps(long steps) => _output.StepsOf(steps);
+    /// <inheritdoc/>
+    protected internal override long GetOutputSteps(long steps) => _output.StepsOf(steps);
 
-    /// <summary>The gradient at what a carried vector starts from.</summary>
-    private protected Tensor? GradientOf(CarriedState state)
+    /// <summary>Copies the states after the latest pass.</summary>
+    /// <param name="states">Takes new tensors by name.</param>
+    internal void CopyFinalStates(Dictionary<string, Tensor> states)
     {
-        ThrowIfModelDisposed();
-        return state.Gradient;
+        Tensor outputs = Memory.Outputs!;
+        long batch = outputs.Shape[^2];
+        bool isLast = _states.Length == 1 && !CutsLengths(Memory.Lengths.Span);
+        for (int i = 0; i < _states.Length; i++)
+        {
+            Tensor source = isLast ? outputs : Memory.Buffer(FinalStates)!;
+            states.Add(_stateNames[i], Copy(source, batch, isLast ? source.Count - (batch * HiddenSize) : i * batch * HiddenSize));
+        }
     }
 
-    /// <summary>A carried vector after the last step.</summary>
-    /// <param name="index">Which one.</param>
-    private protected Tensor? FinalOf(int index)
+    /// <summary>Copies the gradients at the states that the latest pass was given.</summary>
+    /// <param name="gradients">Takes new tensors by name.</param>
+    internal void CopyInitialGradients(Dictionary<string, Tensor> gradients)
     {
-        if (!HasModel)
+        long batch = Memory.Inputs!.Shape[1];
+        for (int i = 0; i < _states.Length; i++)
         {
-            return null;
+            if (_given[i])
+            {
+                gradients.Add(_stateNames[i], Copy(Memory.Buffer(InitialGradients)!, batch, i * batch * HiddenSize));
+            }
+        }
+    }
+
+    /// <summary>What the first sample of the latest pass started from, all carried vectors; empty: zeros.</summary>
+    internal double[] InitialStateOfFirstSample()
+    {
+        if (!StartedFromStates)
+        {
+            return [];
         }
 
-        using Sequential.Use use = Model.BeginUse();
-        CarriedState state = _carried[index];
-        if (Model.PassFailed)
+        Tensor initial = Memory.Buffer(InitialStates)!;
+        int units = (int)HiddenSize;
+        var state = new double[_states.Length * units];
+        for (int i = 0; i < _states.Length; i++)
         {
-            throw new InvalidOperationException($"The latest forward pass failed, so there is no {state.FinalName}. Run {nameof(Sequential.Forward)} again.");
+            Diagnostics.DenseMath.Widen(initial, i * initial.Shape[1] * units, state.AsSpan(i * units, units));
         }
 
-        if (_outputs is null || (state.FinalIsCurrent && !state.Final!.IsDisposed))
-        {
-            return state.Final;
-        }
+        return state;
+    }
 
-        // The first carried vector is the output.
-        long batch = _outputs.Shape[^2];
-        long count = batch * HiddenSize;
-        return index == 0
-            ? state.ReadFinal(_outputs, _outputs.Count - count, [batch, HiddenSize])
-            : state.ReadFinal(_finalStates!, index * count, [batch, HiddenSize]);
+    private protected override void OnAttach(ulong seed, uint filterIndex)
+    {
+        base.OnAttach(seed, filterIndex);
+        for (int i = 0; i < _states.Length; i++)
+        {
+            _stateNames[i] = $"{Path}.{_states[i]}";
+            _stateArguments[i] = $"options.{nameof(ForwardOptions.InitialStates)}['{_stateNames[i]}']";
+        }
     }
 
     private protected override string Describe(in NativeError error)
     {
-        if (error.Argument == "initial" && error.Element >= 0 && _carried.Length > 1)
+        if (error.Argument == "initial" && error.Element >= 0)
         {
-            long count = _outputs!.Shape[^2] * HiddenSize;
-            long index = error.Element / count;
-            return $"{Element(_carried[index].InitialName, error, start: index * count)} {error.Problem}";
+            long count = Memory.Buffer(InitialStates)!.Count / _states.Length;
+            int index = (int)(error.Element / count);
+            return $"{Element(_stateArguments[index], error, start: index * count)} {error.Problem}";
         }
 
         return base.Describe(error);
     }
 
-    private protected override void OnDispose()
+    private bool StartedFromStates => _given.AsSpan().Contains(true);
+
+    /// <summary>True if the output is some last states of samples of different lengths, which the native code does not cut out.</summary>
+    private bool CutsLengths(ReadOnlySpan<int> lengths) => !lengths.IsEmpty && _output.HasTime && _output != SequenceOutput.All;
+
+    private Tensor Copy(Tensor source, long batch, long start)
     {
-        base.OnDispose();
-        _outputs?.Dispose();
-        _outputs = null;
-        _initialStates?.Dispose();
-        _initialStates = null;
-        _initialGradients?.Dispose();
-        _initialGradients = null;
-        _finalStates?.Dispose();
-        _finalStates = null;
-        foreach (CarriedState state in _carried)
-        {
-            state.Dispose();
-        }
+        var copy = new Tensor(source.Device, source.DType, batch, HiddenSize);
+        copy.CopyFrom(0, source, start, copy.Count);
+        return copy;
     }
 
     /// <summary>What the native chain starts from, <c>[S, B, N]</c>; null: zeros.</summary>
-    private Tensor? GatherInitial(Tensor inputs, long batch)
+    private Tensor? GatherInitial(in ForwardContext context, Tensor inputs, long batch)
     {
-        if (_carried.Length == 1)
+        int count = 0;
+        for (int i = 0; i < _states.Length; i++)
         {
-            return InitialState;
+            _given[i] = context.InitialStates?.ContainsKey(_stateNames[i]) == true;
+            count += _given[i] ? 1 : 0;
         }
 
-        int given = 0;
-        foreach (CarriedState state in _carried)
-        {
-            given += state.Initial is null ? 0 : 1;
-        }
-
-        if (given == 0)
+        if (count == 0)
         {
             return null;
         }
 
-        Tensor all = Tensor.Ensure(ref _initialStates, inputs.Device, inputs.DType, [_carried.Length, batch, HiddenSize]);
-        if (given < _carried.Length)
+        Tensor all = context.Buffer(InitialStates, _states.Length, batch, HiddenSize);
+        if (count < _states.Length)
         {
             all.Fill(0);
         }
 
-        long count = batch * HiddenSize;
-        for (int i = 0; i < _carried.Length; i++)
+        long size = batch * HiddenSize;
+        for (int i = 0; i < _states.Length; i++)
         {
-            if (_carried[i].Initial is Tensor initial)
+            if (_given[i])
             {
-                all.CopyFrom(i * count, initial, 0, count);
+                Tensor state = context.InitialStates![_stateNames[i]];
+                string name = _stateArguments[i];
+                Check.Compatible(state, context.Device, context.DType, name);
+                if (Check.Mismatch(state, [batch, HiddenSize], name) is { } problem)
+                {
+                    throw new ArgumentException(problem, Check.Parameter(name));
+                }
+
+                all.CopyFrom(i * size, state, 0, size);
             }
         }
 
         return all;
-    }
-
-    /// <summary>Gives each carried vector that started from a tensor the gradient there.</summary>
-    private void HandOutGradients(Tensor inputs, long batch)
-    {
-        long count = batch * HiddenSize;
-        for (int i = 0; i < _carried.Length; i++)
-        {
-            CarriedState state = _carried[i];
-            if (_carried.Length > 1 && state.StartedFromInitial)
-            {
-                state.EnsureGradient(inputs, [batch, HiddenSize]).CopyFrom(0, _initialGradients!, i * count, count);
-            }
-
-            state.HasGradient = state.StartedFromInitial;
-        }
     }
 }

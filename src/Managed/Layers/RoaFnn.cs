@@ -16,7 +16,6 @@ public sealed unsafe class RoaFnn : ChainLayer
     public const long DeepLayers = 256;
 
     private readonly RoaFnnOptions _options;
-    private Tensor? _outputs;
 
     /// <summary>Describes a layer; memory comes with the model.</summary>
     /// <param name="hiddenSize">Number of units N, 1 to 65536.</param>
@@ -54,7 +53,8 @@ public sealed unsafe class RoaFnn : ChainLayer
     /// <inheritdoc/>
     public override long InputSize => HiddenSize;
 
-    internal override IReadOnlyList<ParameterDefinition> Definitions =>
+    /// <inheritdoc/>
+    protected internal override IReadOnlyList<ParameterDefinition> Definitions =>
         Filters!.Definitions([Layers, HiddenSize, HiddenSize], [Layers, HiddenSize]);
 
     private Parameter Weight => Parameters[0];
@@ -90,11 +90,14 @@ public sealed unsafe class RoaFnn : ChainLayer
     /// <summary>The layer in a few words: <c>RoaFnn 50000 layers of 64 units</c>.</summary>
     public override string ToString() => $"{nameof(RoaFnn)} {Layers} layers of {HiddenSize} units";
 
-    internal override Tensor Forward(Tensor inputs, bool training)
+    /// <inheritdoc/>
+    protected internal override bool ReadsInputsAgain => false;
+
+    /// <inheritdoc/>
+    protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         long rows = RowsOf(inputs);
-        Tensor outputs = Tensor.Ensure(ref _outputs, inputs.Device, inputs.DType, inputs.Shape, source: inputs);
-
+        Tensor outputs = context.Outputs(inputs.Shape);
         using BufferScope weight = Weight.Value.Borrow();
         using BufferScope bias = Bias.Value.Borrow();
         using BufferScope initial = inputs.Borrow();
@@ -102,14 +105,15 @@ public sealed unsafe class RoaFnn : ChainLayer
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         ThrowOnFailure(
             NativeMethods.ortho_chain_forward(
-                chain.Pointer, 0, rows, null, null, 1, training ? 1 : 0,
+                chain.Pointer, 0, rows, null, null, 1, context.Training ? 1 : 0,
                 weight.Address, null, bias.Address, null, initial.Address, x.Address, null),
             nameof(inputs));
-        Chain.AddStatePressure(StateBytes(0, rows, training));
+        Chain.AddStatePressure(StateBytes(0, rows, context.Training));
         return outputs;
     }
 
-    internal override void Backward(Tensor inputs, Tensor outputGradient, Tensor? inputGradient, bool accumulate)
+    /// <inheritdoc/>
+    protected internal override void Backward(in BackwardContext context, Tensor outputGradient, Tensor? inputGradient)
     {
         using BufferScope weight = Weight.Value.Borrow();
         using BufferScope bias = Bias.Value.Borrow();
@@ -120,14 +124,15 @@ public sealed unsafe class RoaFnn : ChainLayer
         using HandleScope<ortho_chain> chain = Chain.Borrow();
         ThrowOnFailure(
             NativeMethods.ortho_chain_backward(
-                chain.Pointer, accumulate ? 1 : 0,
+                chain.Pointer, context.Accumulate ? 1 : 0,
                 weight.Address, null, bias.Address, null, xGradient.Address, null,
                 weightGradient.Address, null, biasGradient.Address, null, initialGradient.Address),
             nameof(outputGradient));
     }
 
-    internal override long ActivationBytes(long steps, long batch) =>
-        GetStateBytes(steps * batch) + (steps * batch * OutputSize * Model.DType.Bytes());
+    /// <inheritdoc/>
+    protected internal override long GetActivationBytes(long steps, long batch) =>
+        GetStateBytes(steps * batch) + (steps * batch * OutputSize * Owner.DType.Bytes());
 
     internal override long GradientSumBytes(long steps, long batch) => SumBytes(0, steps * batch);
 
@@ -144,15 +149,9 @@ public sealed unsafe class RoaFnn : ChainLayer
         filter_per_layer = _options.FilterPerLayer ? 1 : 0,
     };
 
-    private protected override IEnumerable<(string Key, string Value)> Settings => Filters!.Settings(HasFilterPerLayer);
+    /// <inheritdoc/>
+    protected internal override IEnumerable<KeyValuePair<string, string>> Settings => Filters!.Settings(HasFilterPerLayer);
 
     private protected override string Describe(in NativeError error) =>
         error.Argument == "initial" ? $"{Element("inputs", error)}{InputPlace} {error.Problem}" : base.Describe(error);
-
-    private protected override void OnDispose()
-    {
-        base.OnDispose();
-        _outputs?.Dispose();
-        _outputs = null;
-    }
 }

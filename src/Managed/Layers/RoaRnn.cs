@@ -44,12 +44,15 @@ public sealed class RoaRnn : RecurrentLayer
     /// <summary>The nonlinearity φ.</summary>
     public Activation Activation => _options.Activation;
 
-    internal override IReadOnlyList<ParameterDefinition> Definitions =>
+    /// <inheritdoc/>
+    protected internal override IReadOnlyList<ParameterDefinition> Definitions =>
     [
         .. Filters!.Definitions([HiddenSize, HiddenSize], [HiddenSize]),
-        ParameterDefinition.Uniform(
-            "input_weight", [HiddenSize, InputSize], _options.InputOffset, _options.InputScale, _options.InputLearningRateScale,
-            $"{nameof(RoaRnnOptions.InputOffset)} and {nameof(RoaRnnOptions.InputScale)}"),
+        ParameterDefinition.Uniform("input_weight", [HiddenSize, InputSize], _options.InputOffset, _options.InputScale) with
+        {
+            LearningRateScale = _options.InputLearningRateScale,
+            Options = $"{nameof(RoaRnnOptions.InputOffset)} and {nameof(RoaRnnOptions.InputScale)}",
+        },
     ];
 
     internal override long FilterStreams => 1;
@@ -61,5 +64,6 @@ public sealed class RoaRnn : RecurrentLayer
 
     private protected override ortho_chain_options Kind => new() { model = (int)ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize };
 
-    private protected override IEnumerable<(string Key, string Value)> Settings => Filters!.Settings(perLayer: false);
+    /// <inheritdoc/>
+    protected internal override IEnumerable<KeyValuePair<string, string>> Settings => Filters!.Settings(perLayer: false);
 }

@@ -11,7 +11,7 @@ public sealed class Adam : AdamOptimizer
     /// <param name="options">Null: the defaults.</param>
     /// <exception cref="ArgumentException">A number is out of range, or a group has a parameter that is not the model's.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public Adam(Sequential model, double learningRate = 1e-3, AdamOptions? options = null)
+    public Adam(Model model, double learningRate = 1e-3, AdamOptions? options = null)
         : base(model, learningRate, options ?? new AdamOptions(), decoupled: false)
     {
     }

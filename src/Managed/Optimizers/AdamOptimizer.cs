@@ -9,7 +9,7 @@ public abstract unsafe class AdamOptimizer : Optimizer
     private readonly AdamOptions _options;
     private readonly bool _decoupled;
 
-    private protected AdamOptimizer(Sequential model, double learningRate, AdamOptions options, bool decoupled)
+    private protected AdamOptimizer(Model model, double learningRate, AdamOptions options, bool decoupled)
         : base(model, learningRate, Checked(model, options), "first_moment", "second_moment")
     {
         _options = options;
@@ -22,7 +22,7 @@ public abstract unsafe class AdamOptimizer : Optimizer
         ("beta2", _options.Beta2.ToString("R", CultureInfo.InvariantCulture)),
     ];
 
-    private static AdamOptions Checked(Sequential model, AdamOptions options)
+    private static AdamOptions Checked(Model model, AdamOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
         Check.Fraction(options.Beta1);

@@ -13,7 +13,7 @@ public sealed class AdamW : AdamOptimizer
     /// <param name="options">Null: the defaults.</param>
     /// <exception cref="ArgumentException">A number is out of range, or a group has a parameter that is not the model's.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public AdamW(Sequential model, double learningRate = 1e-3, AdamOptions? options = null)
+    public AdamW(Model model, double learningRate = 1e-3, AdamOptions? options = null)
         : base(model, learningRate, WithDecay(options ?? new AdamOptions()), decoupled: true)
     {
     }

@@ -29,10 +29,13 @@ public abstract unsafe class Optimizer : IDisposable
     private readonly (string Name, Tensor Tensor)[] _state;
     private bool _disposed;
 
-    private protected Optimizer(Sequential model, double learningRate, OptimizerOptions options, params ReadOnlySpan<string> state)
+    private protected Optimizer(Model model, double learningRate, OptimizerOptions options, params ReadOnlySpan<string> state)
     {
         ArgumentNullException.ThrowIfNull(model);
         model.ThrowIfDisposed();
+
+        // A description, a part of another model and a model without gradients have none, and say so.
+        _ = model.GradientData;
         Check.NotNegative(learningRate);
         Check.NotNegative(options.WeightDecay ?? 0, $"{nameof(options)}.{nameof(options.WeightDecay)}");
         Check.NotNull(options.Groups);
@@ -45,12 +48,12 @@ public abstract unsafe class Optimizer : IDisposable
         _state = new (string, Tensor)[state.Length];
         for (int i = 0; i < state.Length; i++)
         {
-            _state[i] = (state[i], new Tensor(model.Device, model.DType, model.ParameterData.Count));
+            _state[i] = (state[i], Tensor.CreateOwned(model.Device, model.DType, model.ParameterData.Count));
         }
     }
 
     /// <summary>The model whose parameters are changed.</summary>
-    public Sequential Model { get; }
+    public Model Model { get; }
 
     /// <summary>Learning rate, not negative. Set by <see cref="Schedule"/> at each step where there is one.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
@@ -70,7 +73,7 @@ public abstract unsafe class Optimizer : IDisposable
     /// <summary>Number of steps done.</summary>
     public long StepCount { get; private set; }
 
-    /// <summary>Changes all parameters once, by the gradients that the last <see cref="Sequential.Backward"/> left.</summary>
+    /// <summary>Changes all parameters once, by the gradients that the last <see cref="Model.Backward(Tensor, bool)"/> left.</summary>
     /// <exception cref="NotFiniteNumberException">
     /// A gradient is NaN or infinite, or the step would overflow; the message names the parameter and the element. Nothing is changed. On a GPU
     /// the next call that waits says so.
@@ -83,7 +86,7 @@ public abstract unsafe class Optimizer : IDisposable
     public void Step()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        using Sequential.Use use = Model.BeginUse();
+        using Model.Use use = Model.BeginUse();
         double learningRate = LearningRate;
         if (Schedule is LearningRateSchedule schedule)
         {
@@ -138,7 +141,7 @@ public abstract unsafe class Optimizer : IDisposable
     public void Save(string path)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        using Sequential.Use use = Model.BeginUse();
+        using Model.Use use = Model.BeginUse();
         var metadata = new Dictionary<string, string> { [StepCountKey] = StepCount.ToString(CultureInfo.InvariantCulture) };
         foreach ((string key, string value) in Meaning)
         {
@@ -166,7 +169,7 @@ public abstract unsafe class Optimizer : IDisposable
     public void Load(string path)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        using Sequential.Use use = Model.BeginUse();
+        using Model.Use use = Model.BeginUse();
         using SafeTensorsReader reader = SafeTensorsReader.Open(path);
         if (!reader.Metadata.TryGetValue(StepCountKey, out string? text) ||
             !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long stepCount) || stepCount == long.MaxValue)
@@ -192,7 +195,7 @@ public abstract unsafe class Optimizer : IDisposable
         _disposed = true;
         foreach ((_, Tensor tensor) in _state)
         {
-            tensor.Dispose();
+            tensor.Release();
         }
 
         GC.SuppressFinalize(this);
@@ -280,7 +283,7 @@ public abstract unsafe class Optimizer : IDisposable
 
     private protected abstract void Update(long step, void* parameters, void* gradients, ortho_parameter_group* groups, long groupCount);
 
-    private static Entry[] MakeEntries(Sequential model, OptimizerOptions options)
+    private static Entry[] MakeEntries(Model model, OptimizerOptions options)
     {
         var groupOf = new Dictionary<Parameter, ParameterGroup>();
         for (int i = 0; i < options.Groups.Count; i++)

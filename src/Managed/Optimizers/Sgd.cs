@@ -19,7 +19,7 @@ public sealed unsafe class Sgd : Optimizer
     /// A number is out of range, Nesterov's momentum is asked for without momentum, or a group has a parameter that is not the model's.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public Sgd(Sequential model, double learningRate, SgdOptions? options = null)
+    public Sgd(Model model, double learningRate, SgdOptions? options = null)
         : base(model, learningRate, options = Checked(options), options.Momentum > 0 ? ["velocity"] : [])
     {
         _options = options;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using OrthoNative.Tests.Data;
 
 namespace OrthoNative.Tests.Cuda;
 
@@ -15,7 +16,7 @@ internal sealed class TensorTests : CudaTests
     }
 
     [Test]
-    public void New_tensors_are_zero_even_where_others_were([Values] DType dtype)
+    public void New_tensors_are_zero_even_where_others_were([FloatingPointTypes] DType dtype)
     {
         using (var before = new Tensor(Device, dtype, 1000))
         {
@@ -25,6 +26,21 @@ internal sealed class TensorTests : CudaTests
         using var tensor = new Tensor(Device, dtype, 10, 100);
 
         Assert.That(TestData.Values(tensor), Is.All.Zero);
+    }
+
+    [Test]
+    public void Integers_lie_on_cpu_devices_only()
+    {
+        string message = $"dtype is Int32; it must be Float32 or Float64 on the device '{Device}', since integers lie on CPU devices only";
+        using var folder = new TemporaryFolder();
+        string path = Path.Join(folder.Path, "integers.safetensors");
+        using Tensor integers = Tensor.From<int>(Device.Default, [1], 1);
+        SafeTensors.Save(path, new Dictionary<string, Tensor> { ["i"] = integers });
+
+        Assert.That(() => new Tensor(Device, DType.Int32, 1), Throws.ArgumentException.With.Message.Contains(message));
+        Assert.That(() => Tensor.From<int>(Device, [1], 1), Throws.ArgumentException.With.Message.Contains(message));
+        Assert.That(() => CudaInterop.Wrap(Device, 256, DType.Int32, 1), Throws.ArgumentException.With.Message.Contains(message));
+        Assert.That(() => SafeTensors.Load(path, Device), Throws.ArgumentException.With.Message.Contains($"device is '{Device}'; it must be a CPU device for tensor 'i', whose element type is Int32."));
     }
 
     [Test]
@@ -90,8 +106,8 @@ internal sealed class TensorTests : CudaTests
         using var here = new Tensor(Device, DType.Float32, 2);
         using var there = new Tensor(Device.Default, DType.Float32, 2);
 
-        Assert.That(() => here.CopyFrom(there), Throws.ArgumentException.With.Message.Contains($"source lies on the device '{Device.Default}'"));
-        Assert.That(() => there.CopyFrom(here), Throws.ArgumentException.With.Message.Contains($"source lies on the device '{Device}'"));
+        Assert.That(() => here.CopyFrom(there), Throws.ArgumentException.With.Message.Contains($"source lies on the device '{Device.Default}'; it must lie on the same Device object as the others, '{Device}'"));
+        Assert.That(() => there.CopyFrom(here), Throws.ArgumentException.With.Message.Contains($"source lies on the device '{Device}'; it must lie on a CPU device"));
     }
 
     [Test]

@@ -62,23 +62,20 @@ internal sealed class CellJacobianTests
         using Tensor h = Repeated(start[..Units]);
         using Tensor c = Repeated(start[^Units..]);
         using Tensor identity = ToTensor(Matrix<double>.Build.DenseIdentity(Units).ToRowMajorArray(), DType.Float64, Units, Units);
-        layer.InitialState = h;
-        if (layer is Lstm lstm)
-        {
-            lstm.InitialCellState = c;
-        }
 
-        model.Forward(inputs);
+        model.Forward(inputs, States.From(h, layer is Lstm ? c : null));
         model.Backward(identity);
+        Dictionary<string, double[]> final = States.Values(model.GetFinalStates());
+        Dictionary<string, double[]> gradients = States.Values(model.GetInitialStateGradients());
 
         Assert.That(chain.StateSize, Is.EqualTo(start.Length));
         Assert.That(chain.HiddenSize, Is.EqualTo(Units));
-        Assert.That(chain.State[..Units].ToArray(), Is.EqualTo(Values(layer.FinalState!)[..Units]).Within(Tolerance));
-        Matrix<double> rows = Matrix<double>.Build.DenseOfRowMajor(Units, Units, Values(layer.InitialStateGradient!));
-        if (layer is Lstm other)
+        Assert.That(chain.State[..Units].ToArray(), Is.EqualTo(final["0.state"][..Units]).Within(Tolerance));
+        Matrix<double> rows = Matrix<double>.Build.DenseOfRowMajor(Units, Units, gradients["0.state"]);
+        if (layer is Lstm)
         {
-            Assert.That(chain.State[Units..].ToArray(), Is.EqualTo(Values(other.FinalCellState!)[..Units]).Within(Tolerance));
-            rows = rows.Append(Matrix<double>.Build.DenseOfRowMajor(Units, Units, Values(other.InitialCellStateGradient!)));
+            Assert.That(chain.State[Units..].ToArray(), Is.EqualTo(final["0.cell_state"][..Units]).Within(Tolerance));
+            rows = rows.Append(Matrix<double>.Build.DenseOfRowMajor(Units, Units, gradients["0.cell_state"]));
         }
 
         for (int i = 0; i < Units; i++)
@@ -114,17 +111,12 @@ internal sealed class CellJacobianTests
         using Tensor cotangent = UniformTensor(new Random(6), 1, 4, 1, Units);
         using Tensor h = UniformTensor(new Random(7), withInitial ? 1 : 0, 1, Units);
         using Tensor c = UniformTensor(new Random(8), withInitial ? 1 : 0, 1, Units);
-        layer.InitialState = h;
-        if (layer is Lstm lstm)
-        {
-            lstm.InitialCellState = c;
-        }
 
         using var recorder = new GradientRecorder(model, layer, interval: 1);
-        model.Forward(inputs);
+        model.Forward(inputs, States.From(h, layer is Lstm ? c : null));
         model.Backward(cotangent);
 
-        double[] gradient = [.. Values(layer.InitialStateGradient!), .. layer is Lstm other ? Values(other.InitialCellStateGradient!) : []];
+        double[] gradient = [.. States.Values(model.GetInitialStateGradients()).Values.SelectMany(values => values)];
         IReadOnlyList<double> norms = recorder.Records.Single().LogNorms;
         Assert.That(norms, Has.Count.EqualTo(Steps + 1));
         Assert.That(norms[0], Is.EqualTo(Math.Log10(Vector<double>.Build.Dense(gradient).L2Norm())).Within(1e-12));

@@ -88,14 +88,16 @@ internal sealed class LeakTests(DeviceKind kind) : DeviceTests(kind)
         var state = new Tensor(device, DType.Float32, 3, 5);
         var targets = new Tensor(device, DType.Float32, 3, 1);
         var model = new Sequential(
-            device, new SequentialOptions { ComputeInputGradient = true }, new RoaRnn(2, 5) { InitialState = state }, new RoaFnn(5, 2), new Dense(5, 1));
+            device, new SequentialOptions { ComputeInputGradient = true }, new RoaRnn(2, 5), new RoaFnn(5, 2), new Dense(5, 1));
         var entropy = new CrossEntropyLoss();
         var error = new MeanSquaredErrorLoss();
         var optimizer = new Adam(model);
         var loader = new DataLoader(new CopyingMemory(3, 10, seed: 1), 4, device: device);
-        error.Forward(model.Forward(inputs), targets);
-        entropy.Forward(model.Forward(inputs), new int[3]);
+        error.Forward(model.Forward(inputs, States.From(state)), targets);
+        entropy.Forward(model.Forward(inputs, States.From(state)), new int[3]);
         model.Backward(error.Gradient);
+        Tensor final = model.GetFinalStates()["0.state"];
+        Tensor gradient = model.GetInitialStateGradients()["0.state"];
         optimizer.Step();
         loader.Epoch(0).GetEnumerator().MoveNext();
         model.Save(folder.File("model"));
@@ -103,7 +105,7 @@ internal sealed class LeakTests(DeviceKind kind) : DeviceTests(kind)
         if (dispose)
         {
             // In an order in which what is used is disposed before its users.
-            foreach (var item in (IDisposable[])[device, inputs, state, targets, model, entropy, error, optimizer, loader])
+            foreach (var item in (IDisposable[])[device, inputs, state, targets, model, entropy, error, optimizer, loader, final, gradient])
             {
                 item.Dispose();
             }

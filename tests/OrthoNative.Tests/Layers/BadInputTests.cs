@@ -104,45 +104,47 @@ internal sealed class BadInputTests
     }
 
     [Test]
-    public void Inputs_of_another_shape_type_or_device_are_refused()
+    public void Inputs_of_another_shape_or_type_are_refused()
     {
-        using var other = Device.Cpu(1);
         using var recurrent = new Sequential(Device.Default, 1, new RoaRnn(3, 4, new RoaRnnOptions { Output = SequenceOutput.LastSteps(5) }));
         using var feedforward = new Sequential(Device.Default, 1, new RoaFnn(3, 2), new Dense(3, 1));
         using var stacked = new Sequential(Device.Default, 1, new RoaRnn(3, 4), new RoaRnn(4, 4));
 
         Assert.That(() => recurrent.Forward(null!), Throws.ArgumentNullException);
-        Refused(recurrent, DType.Float32, Device.Default, [7, 2], "inputs has shape [7, 2]; it must be [T, B, 3]");
-        Refused(recurrent, DType.Float32, Device.Default, [7, 2, 4], "inputs has shape [7, 2, 4]; it must be [T, B, 3]");
-        Refused(recurrent, DType.Float32, Device.Default, [4, 2, 3], "inputs has 4 time steps; at least 5 are required for the output LastSteps(5)");
-        Refused(recurrent, DType.Float64, Device.Default, [7, 2, 3], "inputs has element type Float64; it must be Float32");
-        Refused(recurrent, DType.Float32, other, [7, 2, 3], "inputs lies on the device 'cpu, 1 thread'");
-        Refused(feedforward, DType.Float32, Device.Default, [3], "inputs has shape [3]; it must be [..., 3] with at least 2 dimensions");
-        Refused(feedforward, DType.Float32, Device.Default, [2, 4], "inputs has shape [2, 4]; it must be [..., 3]");
-        Refused(stacked, DType.Float32, Device.Default, [7, 2, 3], "inputs of layer 1 (RoaRnn) has shape [2, 4]; it must be [T, B, 4]");
+        Refused(recurrent, DType.Float32, [7, 2], "inputs has shape [7, 2]; it must be [T, B, 3]");
+        Refused(recurrent, DType.Float32, [7, 2, 4], "inputs has shape [7, 2, 4]; it must be [T, B, 3]");
+        Refused(recurrent, DType.Float32, [4, 2, 3], "inputs has 4 time steps; at least 5 are required for the output LastSteps(5)");
+        Refused(recurrent, DType.Float64, [7, 2, 3], "inputs has element type Float64; it must be Float32");
+        Refused(feedforward, DType.Float32, [3], "inputs has shape [3]; it must be [..., 3] with at least 2 dimensions");
+        Refused(feedforward, DType.Float32, [2, 4], "inputs has shape [2, 4]; it must be [..., 3]");
+        Refused(stacked, DType.Float32, [7, 2, 3], "inputs of layer 1 (RoaRnn) has shape [2, 4]; it must be [T, B, 4]");
 
-        static void Refused(Sequential model, DType dtype, Device device, long[] shape, string message)
+        static void Refused(Sequential model, DType dtype, long[] shape, string message)
         {
-            using var inputs = new Tensor(device, dtype, shape);
+            using var inputs = new Tensor(Device.Default, dtype, shape);
             AssertRefused(() => model.Forward(inputs), message);
         }
     }
 
     [Test]
-    public void An_initial_state_of_another_shape_or_type_is_refused()
+    public void An_initial_state_of_another_name_shape_or_type_is_refused()
     {
-        var rnn = new RoaRnn(3, 4);
-        using var model = new Sequential(Device.Default, 1, rnn);
+        using var model = new Sequential(Device.Default, 1, new RoaRnn(3, 4));
+        using var none = new Sequential(Device.Default, 1, new Dense(3, 4));
         using var inputs = new Tensor(Device.Default, DType.Float32, 7, 2, 3);
         using var shape = new Tensor(Device.Default, DType.Float32, 3, 4);
         using var dtype = new Tensor(Device.Default, DType.Float64, 2, 4);
+        using var right = new Tensor(Device.Default, DType.Float32, 2, 4);
 
-        rnn.InitialState = shape;
-        AssertInvalid("InitialState has shape [3, 4]; it must be [2, 4]");
-        rnn.InitialState = dtype;
-        AssertInvalid("InitialState has element type Float64; it must be Float32");
-
-        void AssertInvalid(string message) => Assert.That(() => model.Forward(inputs), Throws.InvalidOperationException.With.Message.Contains(message));
+        AssertRefused(() => model.Forward(inputs, States.From(shape)), "options.InitialStates['0.state'] has shape [3, 4]; it must be [2, 4]");
+        AssertRefused(() => model.Forward(inputs, States.From(dtype)), "options.InitialStates['0.state'] has element type Float64; it must be Float32");
+        AssertRefused(
+            () => model.Forward(inputs, States.From(new Dictionary<string, Tensor> { ["0.state"] = null! })), "options.InitialStates['0.state'] is null; it must be given");
+        AssertRefused(
+            () => model.Forward(inputs, States.From(new Dictionary<string, Tensor> { ["1.state"] = right })),
+            "options.InitialStates has '1.state'; the model's states are 0.state.");
+        AssertRefused(() => none.Forward(inputs, States.From(right)), "options.InitialStates has '0.state'; the model has no states.");
+        Assert.That(() => model.Forward(inputs, States.From(right)), Throws.Nothing);
     }
 
     [Test]
@@ -165,8 +167,7 @@ internal sealed class BadInputTests
     [Test]
     public void Initial_states_and_output_gradients_that_are_not_finite_are_refused_by_name()
     {
-        var rnn = new RoaRnn(3, 4);
-        using var model = new Sequential(Device.Default, 1, rnn);
+        using var model = new Sequential(Device.Default, 1, new RoaRnn(3, 4));
         using var inputs = new Tensor(Device.Default, DType.Float32, 5, 2, 3);
         using var state = new Tensor(Device.Default, DType.Float32, 2, 4);
         using var gradient = new Tensor(Device.Default, DType.Float32, 2, 4);
@@ -180,8 +181,9 @@ internal sealed class BadInputTests
         Assert.That(() => dense.Backward(gradient), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("outputGradient[3] is NaN"));
 
         state.AsSpan<float>()[7] = float.NaN;
-        rnn.InitialState = state;
-        Assert.That(() => model.Forward(inputs), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("InitialState[7]"));
+        Assert.That(
+            () => model.Forward(inputs, States.From(state)),
+            Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("options.InitialStates['0.state'][7] is NaN;"));
     }
 
     [Test]
@@ -268,6 +270,8 @@ internal sealed class BadInputTests
             () => model.Backward(gradient),
             () => model.ClipGradientNorm(1),
             () => _ = model.InputGradient,
+            () => model.GetFinalStates(),
+            () => model.GetInitialStateGradients(),
             () => model.Save("unused"),
             () => model.Load("unused"),
             () => rnn.GetFilter(),
@@ -318,7 +322,11 @@ internal sealed class BadInputTests
         var other = Task.Run(optimizer.Step);
         held.WaitUntilInUse();
 
-        Action[] uses = [() => model.Forward(inputs), () => model.Backward(gradient), () => model.ClipGradientNorm(1), () => model.Save("unused")];
+        Action[] uses =
+        [
+            () => model.Forward(inputs), () => model.Backward(gradient), () => model.GetFinalStates(), () => model.GetInitialStateGradients(),
+            () => model.ClipGradientNorm(1), () => model.Save("unused"),
+        ];
         foreach (Action use in uses)
         {
             Assert.That(use, Throws.InvalidOperationException.With.Message.Contains("Another thread is using the model"));

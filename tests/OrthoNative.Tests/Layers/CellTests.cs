@@ -12,7 +12,7 @@ internal sealed class CellTests
 
     [Test]
     public void An_Elman_layer_has_the_bits_of_a_RoaRnn_with_an_alpha_of_0(
-        [Values] DType dtype, [Values] Activation activation, [Values] bool haar)
+        [FloatingPointTypes] DType dtype, [Values(Activation.Tanh, Activation.Relu)] Activation activation, [Values] bool haar)
     {
         var elman = new Elman(Inputs, Units, new ElmanOptions { Activation = activation, Output = SequenceOutput.All });
         var roa = new RoaRnn(Inputs, Units, new RoaRnnOptions
@@ -38,38 +38,29 @@ internal sealed class CellTests
     }
 
     [Test]
-    public void Two_halves_of_a_sequence_have_the_bits_of_the_whole([ValueSource(nameof(s_cells))] string cell, [Values] DType dtype)
+    public void Two_halves_of_a_sequence_have_the_bits_of_the_whole([ValueSource(nameof(s_cells))] string cell, [FloatingPointTypes] DType dtype)
     {
         const int Steps = 11;
         const int First = 4;
         const int Batch = 5;
         double[] sequence = Uniform(new Random(1), Steps * Batch * Inputs);
         int cut = First * Batch * (int)Inputs;
-        RecurrentLayer whole = Cells.Create(cell, Inputs, Units, SequenceOutput.All);
-        RecurrentLayer halves = Cells.Create(cell, Inputs, Units, SequenceOutput.All);
         var options = new SequentialOptions { DType = dtype, Seed = 5 };
-        using var wholeModel = new Sequential(Device.Default, options, whole);
-        using var halvesModel = new Sequential(Device.Default, options, halves);
+        using var whole = new Sequential(Device.Default, options, Cells.Create(cell, Inputs, Units, SequenceOutput.All));
+        using var halves = new Sequential(Device.Default, options, Cells.Create(cell, Inputs, Units, SequenceOutput.All));
         using Tensor all = ToTensor(sequence, dtype, Steps, Batch, Inputs);
         using Tensor one = ToTensor(sequence[..cut], dtype, First, Batch, Inputs);
         using Tensor two = ToTensor(sequence[cut..], dtype, Steps - First, Batch, Inputs);
 
-        byte[] expected = Bytes(wholeModel.Forward(all));
-        byte[] begin = Bytes(halvesModel.Forward(one));
-        halves.InitialState = halves.FinalState;
-        if (halves is Lstm lstm)
-        {
-            lstm.InitialCellState = lstm.FinalCellState;
-        }
-
-        byte[] end = Bytes(halvesModel.Forward(two));
+        byte[] expected = Bytes(whole.Forward(all));
+        byte[] begin = Bytes(halves.Forward(one));
+        Dictionary<string, Tensor> states = halves.GetFinalStates();
+        Assert.That(states.Keys, Is.EqualTo(cell.StartsWith(nameof(Lstm), StringComparison.Ordinal) ? (string[])["0.state", "0.cell_state"] : ["0.state"]));
+        byte[] end = Bytes(halves.Forward(two, States.From(states)));
+        States.Dispose(states);
 
         Assert.That((byte[])[.. begin, .. end], Is.EqualTo(expected));
-        Assert.That(Bytes(halves.FinalState!), Is.EqualTo(Bytes(whole.FinalState!)));
-        if (whole is Lstm other)
-        {
-            Assert.That(Bytes(((Lstm)halves).FinalCellState!), Is.EqualTo(Bytes(other.FinalCellState!)));
-        }
+        Assert.That(States.Bytes(halves.GetFinalStates()), Is.EqualTo(States.Bytes(whole.GetFinalStates())));
     }
 
     [TestCase(nameof(Elman), 1, 1, 1, 1)]
@@ -93,47 +84,36 @@ internal sealed class CellTests
             using Tensor inputs = UniformTensor(random, 1, steps, batch, inputSize);
             using Tensor h = UniformTensor(random, 1, batch, units);
             using Tensor c = UniformTensor(random, 1, batch, units);
-            layer.InitialState = h;
-            (string, Tensor, Func<Tensor>)[] others =
-                [("inputs", inputs, () => model.InputGradient), ("initial state", h, () => layer.InitialStateGradient!)];
-            if (layer is Lstm lstm)
-            {
-                lstm.InitialCellState = c;
-                others = [.. others, ("initial cell state", c, () => lstm.InitialCellStateGradient!)];
-            }
 
-            GradientCheck.OfWeightedSum(model, inputs, steps * ((4 * units) + inputSize), others);
+            CentralDifferences.Check(model, inputs, steps * ((4 * units) + inputSize), States.From(h, layer is Lstm ? c : null));
         }
     }
 
     [Test]
     public void Only_states_that_were_given_have_gradients()
     {
-        var lstm = new Lstm(Inputs, Units);
-        using var model = new Sequential(Device.Default, new SequentialOptions { DType = DType.Float64 }, lstm);
+        using var model = new Sequential(Device.Default, new SequentialOptions { DType = DType.Float64 }, new Lstm(Inputs, Units));
         using Tensor inputs = UniformTensor(new Random(1), 1, 4, 2, Inputs);
         using Tensor cotangent = UniformTensor(new Random(2), 1, 2, Units);
         using Tensor zeros = new(Device.Default, DType.Float64, 2, Units);
-        Assert.That(lstm.FinalCellState, Is.Null);
+        Assert.That(model.GetFinalStates, Throws.InvalidOperationException);
+        Assert.That(model.GetInitialStateGradients, Throws.InvalidOperationException);
         byte[] expected = Bytes(model.Forward(inputs));
         model.Backward(cotangent);
-        Assert.That(lstm.InitialStateGradient, Is.Null);
-        Assert.That(lstm.InitialCellStateGradient, Is.Null);
-        Tensor final = lstm.FinalCellState!;
-        Assert.That(lstm.FinalCellState, Is.SameAs(final), "of the same pass");
+        Assert.That(model.GetInitialStateGradients(), Is.Empty);
+        Dictionary<string, byte[]> final = States.Bytes(model.GetFinalStates());
 
-        lstm.InitialCellState = zeros;
-        Assert.That(Bytes(model.Forward(inputs)), Is.EqualTo(expected));
+        Assert.That(Bytes(model.Forward(inputs, States.From(null, zeros))), Is.EqualTo(expected));
         model.Backward(cotangent);
 
-        Assert.That(lstm.InitialStateGradient, Is.Null);
-        Assert.That(Values(lstm.InitialCellStateGradient!), Is.All.Not.Zero);
-        Assert.That(Bytes(lstm.FinalCellState!), Is.EqualTo(Bytes(final)));
-        Assert.That(lstm.FinalCellState, Is.Not.SameAs(final), "of another pass");
+        Dictionary<string, double[]> gradients = States.Values(model.GetInitialStateGradients());
+        Assert.That(gradients.Keys, Is.EqualTo((string[])["0.cell_state"]));
+        Assert.That(gradients["0.cell_state"], Is.All.Not.Zero);
+        Assert.That(States.Bytes(model.GetFinalStates()), Is.EqualTo(final));
     }
 
     [Test]
-    public void Checkpointing_changes_no_bit([ValueSource(nameof(s_cells))] string cell, [Values] DType dtype)
+    public void Checkpointing_changes_no_bit([ValueSource(nameof(s_cells))] string cell, [FloatingPointTypes] DType dtype)
     {
         byte[] expected = Run(Checkpointing.None);
         foreach (Checkpointing checkpointing in (Checkpointing[])
@@ -155,7 +135,7 @@ internal sealed class CellTests
     }
 
     [Test]
-    public void A_saved_layer_computes_the_same_once_loaded_and_other_cells_refuse_it([ValueSource(nameof(s_cells))] string cell, [Values] DType dtype)
+    public void A_saved_layer_computes_the_same_once_loaded_and_other_cells_refuse_it([ValueSource(nameof(s_cells))] string cell, [FloatingPointTypes] DType dtype)
     {
         using var folder = new Data.TemporaryFolder();
         string path = folder.File("model.safetensors");
@@ -219,7 +199,7 @@ internal sealed class CellTests
     }
 
     [Test]
-    public void Initial_values_are_uniform_and_the_forget_gate_has_its_bias([Values] DType dtype, [Values(0, 1, -2.5)] double forgetBias)
+    public void Initial_values_are_uniform_and_the_forget_gate_has_its_bias([FloatingPointTypes] DType dtype, [Values(0, 1, -2.5)] double forgetBias)
     {
         const int N = 16;
         using var model = new Sequential(
@@ -253,6 +233,9 @@ internal sealed class CellTests
             () => new Elman(Inputs, Units, new ElmanOptions { Activation = (Activation)7 }),
             Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("options.Activation is 7; it must be one of Tanh, Relu."));
         Assert.That(
+            () => new Elman(Inputs, Units, new ElmanOptions { Activation = Activation.Gelu }),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("options.Activation is Gelu; it must be one of Tanh, Relu."));
+        Assert.That(
             () => new Sequential(Device.Default, 1, new Lstm(Inputs, Units, new LstmOptions { ForgetBias = 1e39 })),
             Throws.ArgumentException.With.Message.Contains("layers[0] has BiasScale and ForgetBias that Float32 cannot hold"));
     }
@@ -270,30 +253,39 @@ internal sealed class CellTests
         using Tensor wrongType = new(Device.Default, DType.Float64, 2, Units);
         Assert.That(() => model.Forward(wide), Throws.ArgumentException.With.Message.Contains("inputs has shape [4, 2, 4]; it must be [T, B, 3]."));
         Assert.That(() => model.Forward(brief), Throws.ArgumentException.With.Message.Contains("inputs has 2 time steps; at least 3 are required for the output LastSteps(3)."));
-        layer.InitialState = wrongState;
-        Assert.That(() => model.Forward(inputs), Throws.InvalidOperationException.With.Message.EqualTo("InitialState has shape [3, 7]; it must be [2, 7]."));
-        Assert.That(() => layer.FinalState, Throws.InvalidOperationException.With.Message.Contains("there is no FinalState"));
-        layer.InitialState = state;
+        AssertRefused(wrongState, null, "options.InitialStates['0.state'] has shape [3, 7]; it must be [2, 7].");
+        Assert.That(model.GetFinalStates, Throws.InvalidOperationException.With.Message.Contains("there are no final states"));
         state.AsSpan<float>()[8] = float.NaN;
-        Assert.That(() => model.Forward(inputs), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("InitialState[8] is NaN; all values must be finite"));
+        AssertNotFinite(state, null, "options.InitialStates['0.state'][8] is NaN; all values must be finite");
         state.AsSpan<float>()[8] = 0;
-        if (layer is Lstm lstm)
+        using Tensor cells = new(Device.Default, DType.Float32, 2, Units);
+        if (layer is Lstm)
         {
-            lstm.InitialCellState = wrongType;
-            Assert.That(() => model.Forward(inputs), Throws.InvalidOperationException.With.Message.EqualTo("InitialCellState has element type Float64; it must be Float32."));
-            Assert.That(() => lstm.FinalCellState, Throws.InvalidOperationException.With.Message.Contains("there is no FinalCellState"));
-            using Tensor cells = new(Device.Default, DType.Float32, 2, Units);
+            AssertRefused(state, wrongType, "options.InitialStates['0.cell_state'] has element type Float64; it must be Float32.");
+            Assert.That(model.GetFinalStates, Throws.InvalidOperationException.With.Message.Contains("there are no final states"));
             cells.AsSpan<float>()[5] = float.PositiveInfinity;
-            lstm.InitialCellState = cells;
-            Assert.That(() => model.Forward(inputs), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("InitialCellState[5] is Infinity; all values must be finite"));
+            AssertNotFinite(state, cells, "options.InitialStates['0.cell_state'][5] is Infinity; all values must be finite");
             cells.Dispose();
-            Assert.That(() => model.Forward(inputs), Throws.TypeOf<ObjectDisposedException>());
-            lstm.InitialCellState = null;
+            Assert.That(() => model.Forward(inputs, States.From(state, cells)), Throws.TypeOf<ObjectDisposedException>());
+        }
+        else
+        {
+            AssertRefused(state, cells, "options.InitialStates has '0.cell_state'; the model's states are 0.state.");
         }
 
         model.Forward(inputs);
         using Tensor cotangent = new(Device.Default, DType.Float32, 3, 2, Units);
         cotangent.AsSpan<float>()[1] = float.NaN;
         Assert.That(() => model.Backward(cotangent), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("outputGradient[1] is NaN"));
+
+        void AssertRefused(Tensor? h, Tensor? c, string message)
+        {
+            ArgumentException exception = Assert.Throws<ArgumentException>(() => model.Forward(inputs, States.From(h, c)))!;
+            Assert.That(exception.Message, Does.StartWith(message));
+            Assert.That(exception.ParamName, Is.EqualTo("options"));
+        }
+
+        void AssertNotFinite(Tensor? h, Tensor? c, string message) => Assert.That(
+            () => model.Forward(inputs, States.From(h, c)), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains(message));
     }
 }

@@ -103,18 +103,22 @@ internal sealed class ChangedStateTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void A_pass_that_writes_its_own_inputs_is_refused()
+    public void A_model_may_be_given_its_own_outputs()
     {
-        // The outputs of a model are its inputs again, as where a model generates: they are overwritten before the layer that reads them goes back.
-        using var model = new Sequential(
-            Device, 1, new RoaRnn(Inputs, Units, new RoaRnnOptions { Output = SequenceOutput.All }), new Dense(Units, Inputs));
+        // As where a model generates. The outputs stay as they are until the layer that reads them has gone back.
+        using Sequential model = Create(), same = Create();
         using Tensor start = Random(5, 4, Inputs);
         Tensor outputs = model.Forward(start);
         using Tensor gradient = GradientFor(outputs);
+        using Tensor copy = Copy(same.Forward(start));
 
-        model.Forward(outputs);
+        Assert.That(Bytes(model.Forward(outputs)), Is.EqualTo(Bytes(same.Forward(copy))));
+        model.Backward(gradient);
+        same.Backward(gradient);
+        Assert.That(Bytes(model.GradientData), Is.EqualTo(Bytes(same.GradientData)));
+        Assert.That(Bytes(outputs), Is.EqualTo(Bytes(copy)));
 
-        Assert.That(() => model.Backward(gradient), Throws.InvalidOperationException.With.Message.Contains("inputs"));
+        Sequential Create() => new(Device, 1, new RoaRnn(Inputs, Units, new RoaRnnOptions { Output = SequenceOutput.All }), new Dense(Units, Inputs));
     }
 
     [Test]
@@ -206,37 +210,39 @@ internal sealed class ChangedStateTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void The_initial_state_of_a_pass_is_that_of_its_forward_half_whatever_happens_to_the_tensor()
     {
-        (string, Action<RoaRnn, Tensor>)[] changes =
+        (string, Action<Sequential, Dictionary<string, Tensor>>)[] changes =
         [
             ("nothing", (_, _) => { }),
-            ("written", (_, state) => state.Fill(9)),
-            ("replaced", (rnn, state) => rnn.InitialState = new Tensor(state.Device, state.DType, 4, Units)),
-            ("removed", (rnn, _) => rnn.InitialState = null),
-            ("disposed", (_, state) => state.Dispose()),
-            ("carried on", (rnn, _) => rnn.InitialState = rnn.FinalState),
+            ("written", (_, states) => states["0.state"].Fill(9)),
+            ("replaced", (_, states) => states["0.state"] = new Tensor(Device, DType.Float32, 4, Units)),
+            ("removed", (_, states) => states.Clear()),
+            ("disposed", (_, states) => states["0.state"].Dispose()),
+            ("carried on", (model, states) => states["0.state"] = model.GetFinalStates()["0.state"]),
         ];
         byte[]? gradients = null;
         byte[]? stateGradients = null;
         IReadOnlyList<double>? norms = null;
-        foreach ((string name, Action<RoaRnn, Tensor> change) in changes)
+        foreach ((string name, Action<Sequential, Dictionary<string, Tensor>> change) in changes)
         {
             var rnn = new RoaRnn(Inputs, Units, new RoaRnnOptions { Beta = 0.5, WeightScale = 1 });
             using var model = new Sequential(Device, 1, rnn, new Dense(Units, 2));
             using var recorder = new GradientRecorder(model, rnn, 1);
             using Tensor inputs = Random(5, 4, Inputs);
             using Tensor state = Random(4, Units);
-            rnn.InitialState = state;
-            using Tensor gradient = GradientFor(model.Forward(inputs));
-            Assert.That(rnn.InitialStateGradient, Is.Null, "before the backward pass");
+            var states = new Dictionary<string, Tensor> { ["0.state"] = state };
+            using Tensor gradient = GradientFor(model.Forward(inputs, States.From(states)));
+            Assert.That(model.GetInitialStateGradients, Throws.InvalidOperationException, "before the backward pass");
 
-            change(rnn, state);
+            change(model, states);
             model.Backward(gradient);
+            States.Dispose(states);
 
+            byte[] stateGradient = States.Bytes(model.GetInitialStateGradients())["0.state"];
             gradients ??= Bytes(model.GradientData);
-            stateGradients ??= Bytes(rnn.InitialStateGradient!);
+            stateGradients ??= stateGradient;
             norms ??= recorder.Records[0].LogNorms;
             Assert.That(Bytes(model.GradientData), Is.EqualTo(gradients), name);
-            Assert.That(Bytes(rnn.InitialStateGradient!), Is.EqualTo(stateGradients), name);
+            Assert.That(stateGradient, Is.EqualTo(stateGradients), name);
             Assert.That(recorder.Records[0].LogNorms, Is.EqualTo(norms), name);
         }
     }
@@ -284,9 +290,10 @@ internal sealed class ChangedStateTests(DeviceKind kind) : DeviceTests(kind)
         using var recorder = new GradientRecorder(model, rnn, 1);
         using Tensor inputs = Random(5, 4, Inputs);
         using var scalar = new Tensor(Device, DType.Float32);
-        rnn.InitialState = scalar;
 
-        Assert.That(() => model.Forward(inputs), Throws.InvalidOperationException.With.Message.Contains("InitialState"));
+        Assert.That(
+            () => model.Forward(inputs, States.From(scalar)),
+            Throws.ArgumentException.With.Message.StartsWith("options.InitialStates['0.state'] has shape []; it must be [4, 8]."));
     }
 
     [Test]
@@ -325,43 +332,44 @@ internal sealed class ChangedStateTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void A_final_state_that_was_read_is_the_readers_and_no_later_read_or_disposal_changes_it()
     {
-        var rnn = new RoaRnn(Inputs, Units);
-        var model = new Sequential(Device, 1, rnn);
+        var model = new Sequential(Device, 1, new RoaRnn(Inputs, Units));
         using Tensor inputs = Random(5, 4, Inputs), others = Random(6, 2, Inputs);
         byte[] expected = Bytes(model.Forward(inputs));
-        using Tensor first = rnn.FinalState!;
-        Assert.That(rnn.FinalState, Is.SameAs(first), "of the same pass");
+        using Tensor first = model.GetFinalStates()["0.state"];
+        using (Tensor same = model.GetFinalStates()["0.state"])
+        {
+            Assert.That(same, Is.Not.SameAs(first), "each call gives tensors of its own");
+            same.Fill(7);
+        }
 
+        Assert.That(States.Bytes(model.GetFinalStates())["0.state"], Is.EqualTo(expected));
         byte[] next = Bytes(model.Forward(others));
-        using Tensor second = rnn.FinalState!;
+        using Tensor second = model.GetFinalStates()["0.state"];
         Assert.That(Bytes(first), Is.EqualTo(expected));
         Assert.That(Bytes(second), Is.EqualTo(next));
 
         model.Dispose();
         Assert.That(Bytes(first), Is.EqualTo(expected));
-        Assert.That(() => rnn.FinalState, Throws.TypeOf<ObjectDisposedException>());
-        Assert.That(() => rnn.InitialStateGradient, Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(model.GetFinalStates, Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(model.GetInitialStateGradients, Throws.TypeOf<ObjectDisposedException>());
     }
 
     [Test]
     public void After_a_forward_pass_that_failed_there_is_no_final_state_and_no_backward_pass()
     {
-        var rnn = new RoaRnn(Inputs, Units);
-        using var model = new Sequential(Device, 1, rnn, new Dense(Units, 2));
+        using var model = new Sequential(Device, 1, new RoaRnn(Inputs, Units), new Dense(Units, 2));
         using var stacked = new Sequential(Device, 1, new RoaRnn(Inputs, Units), new RoaRnn(Units, Units));
         using Tensor inputs = Random(5, 4, Inputs), wide = Random(5, 2, Inputs + 1);
         using Tensor gradient = GradientFor(model.Forward(inputs));
-        using Tensor before = rnn.FinalState!;
+        using Tensor before = model.GetFinalStates()["0.state"];
         byte[] expected = Bytes(before);
         Assert.That(() => model.Forward(wide), Throws.ArgumentException);
         AssertNoPass();
 
         model.Forward(inputs);
-        rnn.InitialState = wide;
-        Assert.That(() => model.Forward(inputs), Throws.InvalidOperationException);
+        Assert.That(() => model.Forward(inputs, States.From(wide)), Throws.ArgumentException);
         AssertNoPass();
 
-        rnn.InitialState = null;
         if (Device.Kind == DeviceKind.Cpu)
         {
             model.Forward(inputs);
@@ -369,21 +377,59 @@ internal sealed class ChangedStateTests(DeviceKind kind) : DeviceTests(kind)
             bad.AsSpan<float>()[3] = float.NaN;
             Assert.That(() => model.Forward(bad), Throws.Exception);
             AssertNoPass();
+
+            // Here the model looks, before its first layer runs.
+            using var dense = new Sequential(Device, 1, new Dense(Inputs, Units), new RoaRnn(Units, Units));
+            using Tensor outputGradient = GradientFor(dense.Forward(inputs));
+            Assert.That(() => dense.Forward(bad), Throws.TypeOf<NotFiniteNumberException>());
+            Assert.That(dense.GetFinalStates, Throws.InvalidOperationException.With.Message.Contains("failed"));
+            Assert.That(() => dense.Backward(outputGradient), Throws.InvalidOperationException.With.Message.Contains("Backward needs a Forward call"));
         }
 
         Assert.That(Bytes(before), Is.EqualTo(expected));
         model.Forward(inputs);
-        Assert.That(Bytes(rnn.FinalState!), Is.EqualTo(expected));
+        Assert.That(States.Bytes(model.GetFinalStates())["0.state"], Is.EqualTo(expected));
 
         // The first layer has run, the second one refuses.
         Assert.That(() => stacked.Forward(inputs), Throws.ArgumentException);
-        Assert.That(() => ((RoaRnn)stacked.Layers[0]).FinalState, Throws.InvalidOperationException);
+        Assert.That(stacked.GetFinalStates, Throws.InvalidOperationException);
 
         void AssertNoPass()
         {
-            Assert.That(() => rnn.FinalState, Throws.InvalidOperationException.With.Message.Contains("failed"));
+            Assert.That(model.GetFinalStates, Throws.InvalidOperationException.With.Message.Contains("failed"));
             Assert.That(() => model.Backward(gradient), Throws.InvalidOperationException.With.Message.Contains("Backward needs a Forward call"));
         }
+    }
+
+    [Test]
+    public void A_forward_pass_that_is_refused_before_it_begins_changes_nothing()
+    {
+        int[] lengths = [5, 3, 0, 2], others = [1, 1, 5, 1];
+        using Sequential model = Create(), same = Create();
+        using Tensor inputs = Random(5, 4, Inputs);
+        using var wide = new Tensor(Device, DType.Float64, 5, 4, Inputs);
+        using Tensor gradient = GradientFor(model.Forward(inputs, lengths));
+        same.Forward(inputs, lengths);
+
+        Func<Tensor>[] refused =
+        [
+            () => model.Forward(inputs, new ForwardOptions { Lengths = others, InitialStates = new Dictionary<string, Tensor> { ["1.state"] = inputs } }),
+            () => model.Forward(inputs, new ForwardOptions { Lengths = others, FirstSample = -1 }),
+            () => model.Forward(wide, others),
+            () => model.Forward(inputs, [1, 1, 6, 1]),
+            () => model.Forward(inputs, [1, 1]),
+        ];
+        foreach (Func<Tensor> call in refused)
+        {
+            Assert.That(call, Throws.InstanceOf<ArgumentException>());
+        }
+
+        model.Backward(gradient);
+        same.Backward(gradient);
+        Assert.That(Bytes(model.GradientData), Is.EqualTo(Bytes(same.GradientData)));
+        Assert.That(States.Bytes(model.GetFinalStates()), Is.EqualTo(States.Bytes(same.GetFinalStates())));
+
+        Sequential Create() => new(Device, 1, new RoaRnn(Inputs, Units, new RoaRnnOptions { Output = SequenceOutput.All }), new Dense(Units, 2));
     }
 
     [Test]

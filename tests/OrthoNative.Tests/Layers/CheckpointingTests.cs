@@ -14,7 +14,7 @@ internal sealed class CheckpointingTests
     public void Dispose() => _device.Dispose();
 
     [Test]
-    public void Recurrent_checkpointing_changes_no_bit([Values] DType dtype, [Values] Activation activation)
+    public void Recurrent_checkpointing_changes_no_bit([FloatingPointTypes] DType dtype, [Values(Activation.Tanh, Activation.Relu)] Activation activation)
     {
         (byte[] states, byte[] gradients) = Run(Checkpointing.None);
         foreach (var checkpointing in (Checkpointing[])

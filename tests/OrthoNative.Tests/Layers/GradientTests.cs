@@ -63,7 +63,6 @@ internal sealed class GradientTests
             Device.Default, new SequentialOptions { Seed = (ulong)c.Seed, DType = DType.Float64, ComputeInputGradient = true }, rnn);
         using Tensor inputs = UniformTensor(random, 1, c.T, c.B, c.D);
         using Tensor initial = UniformTensor(random, 1, c.B, c.N);
-        rnn.InitialState = c.InitialState ? initial : null;
         if (c.Activation == Activation.Relu)
         {
             double smallest = Reference(model, rnn, c.Options).Run(
@@ -76,10 +75,7 @@ internal sealed class GradientTests
             Assert.That(smallest, Is.GreaterThan(DistanceFromKink), "another seed is needed");
         }
 
-        (string, Tensor, Func<Tensor>)[] others = [("inputs", inputs, () => model.InputGradient)];
-        GradientCheck.OfWeightedSum(
-            model, inputs, c.T * (c.N + c.D),
-            c.InitialState ? [.. others, ("initial", initial, () => rnn.InitialStateGradient!)] : others);
+        CentralDifferences.Check(model, inputs, c.T * (c.N + c.D), States.From(c.InitialState ? initial : null));
     }
 
     [TestCase(1, 1, 1, nameof(Filter.Haar), false, Activation.Tanh)]
@@ -108,7 +104,7 @@ internal sealed class GradientTests
             }));
         using Tensor inputs = UniformTensor(random, 1, batch, units);
 
-        GradientCheck.OfWeightedSum(model, inputs, layers * units, ("inputs", inputs, () => model.InputGradient));
+        CentralDifferences.Check(model, inputs, layers * units);
     }
 
     [TestCase(1, 1, 1, true)]
@@ -123,7 +119,7 @@ internal sealed class GradientTests
             new Dense(inputSize, outputSize, new DenseOptions { Bias = bias }));
         using Tensor inputs = UniformTensor(new Random(4), 1, rows, inputSize);
 
-        GradientCheck.OfWeightedSum(model, inputs, inputSize, ("inputs", inputs, () => model.InputGradient));
+        CentralDifferences.Check(model, inputs, inputSize);
     }
 
     [Test]
@@ -137,7 +133,7 @@ internal sealed class GradientTests
         loss.Forward(model.Forward(inputs), targets);
         model.Backward(loss.Gradient);
 
-        GradientCheck.Of(model, () => loss.Evaluate(model.Forward(inputs), targets), 10, 200, ("inputs", inputs, () => model.InputGradient));
+        CentralDifferences.CheckLoss(model, inputs, () => loss.Evaluate(model.Forward(inputs), targets), 10, 200);
     }
 
     [Test]
@@ -151,7 +147,7 @@ internal sealed class GradientTests
         loss.Forward(model.Forward(inputs), targets);
         model.Backward(loss.Gradient);
 
-        GradientCheck.Of(model, () => loss.Evaluate(model.Forward(inputs), targets), 10, 200, ("inputs", inputs, () => model.InputGradient));
+        CentralDifferences.CheckLoss(model, inputs, () => loss.Evaluate(model.Forward(inputs), targets), 10, 200);
     }
 
     [Test]

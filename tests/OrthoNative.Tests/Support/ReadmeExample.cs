@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace OrthoNative.Tests;
 
-/// <summary>An example of the README that a test runs: its lines stand in the test's source between two marks.</summary>
+/// <summary>An example of the README that a test runs: its lines stand in the test's source between two marks, in one part or several.</summary>
 internal static class ReadmeExample
 {
     /// <summary>Runs the example.</summary>
@@ -33,16 +33,17 @@ internal static class ReadmeExample
     /// <param name="usings">The lines with which the example in the README begins.</param>
     public static void AssertShown(string source, string usings)
     {
-        string tested = LinesOf(source, "// begin of the example\n(.*?)// end of the example");
-        string shown = LinesOf("README.md", $"```csharp\n{Regex.Escape(usings)}(.*?)```");
+        string tested = LinesOf(source, "// begin of the example\n(.*?)// end of the example", int.MaxValue);
+        string shown = LinesOf("README.md", $"```csharp\n{Regex.Escape(usings)}(.*?)```", 1);
 
         Assert.That(shown, Is.Not.Empty.And.EqualTo(tested));
     }
 
-    /// <summary>The lines of a part of a file that are not empty, without their indentation.</summary>
-    private static string LinesOf(string path, string pattern)
+    /// <summary>The lines of the first parts of a file that are not empty, without their indentation.</summary>
+    private static string LinesOf(string path, string pattern, int limit)
     {
-        string text = Regex.Match(File.ReadAllText(Path.Combine(Repository.Root, path)), pattern, RegexOptions.Singleline).Groups[1].Value;
+        IEnumerable<string> parts = Regex.Matches(File.ReadAllText(Path.Combine(Repository.Root, path)), pattern, RegexOptions.Singleline).Select(match => match.Groups[1].Value);
+        string text = string.Concat(parts.Take(limit));
         return string.Join('\n', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
     }
 }

@@ -42,24 +42,34 @@ internal static class TestData
 
     public static void SetValues(Tensor tensor, double[] values)
     {
-        if (tensor.DType == DType.Float64)
+        switch (tensor.DType)
         {
-            tensor.CopyFrom<double>(values);
-        }
-        else
-        {
-            tensor.CopyFrom<float>(Array.ConvertAll(values, value => (float)value));
+            case DType.Float64:
+                tensor.CopyFrom<double>(values);
+                break;
+            case DType.Float32:
+                tensor.CopyFrom<float>(Array.ConvertAll(values, value => (float)value));
+                break;
+            default:
+                tensor.CopyFrom<int>(Array.ConvertAll(values, value => (int)value));
+                break;
         }
     }
 
-    public static double[] Values(Tensor tensor) => tensor.DType == DType.Float64
-        ? tensor.ToArray<double>()
-        : Array.ConvertAll(tensor.ToArray<float>(), value => (double)value);
+    public static double[] Values(Tensor tensor) => tensor.DType switch
+    {
+        DType.Float64 => tensor.ToArray<double>(),
+        DType.Float32 => Array.ConvertAll(tensor.ToArray<float>(), value => (double)value),
+        _ => Array.ConvertAll(tensor.ToArray<int>(), value => (double)value),
+    };
 
     /// <summary>The bits of all elements.</summary>
-    public static byte[] Bytes(Tensor tensor) => tensor.DType == DType.Float64
-        ? MemoryMarshal.AsBytes<double>(tensor.ToArray<double>()).ToArray()
-        : MemoryMarshal.AsBytes<float>(tensor.ToArray<float>()).ToArray();
+    public static byte[] Bytes(Tensor tensor) => tensor.DType switch
+    {
+        DType.Float64 => MemoryMarshal.AsBytes<double>(tensor.ToArray<double>()).ToArray(),
+        DType.Float32 => MemoryMarshal.AsBytes<float>(tensor.ToArray<float>()).ToArray(),
+        _ => MemoryMarshal.AsBytes<int>(tensor.ToArray<int>()).ToArray(),
+    };
 
     /// <summary>A model of layers without parameters: it needs one, so a dense layer follows that multiplies by the identity.</summary>
     public static Sequential WithIdentity(Device device, SequentialOptions options, params ReadOnlySpan<Layer> layers)

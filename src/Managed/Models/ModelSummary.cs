@@ -4,7 +4,7 @@ using System.Text;
 namespace OrthoNative;
 
 /// <summary>The parameters and memory of a layer.</summary>
-/// <param name="Name">Name in the model.</param>
+/// <param name="Name">Path in the model: <c>2.forward</c>.</param>
 /// <param name="Description">Kind and sizes.</param>
 /// <param name="Parameters">Number of parameters.</param>
 /// <param name="ActivationBytes">Bytes for states, outputs and the gradient at the inputs.</param>
@@ -18,13 +18,14 @@ public sealed record LayerSummary(string Name, string Description, long Paramete
 /// </remarks>
 public sealed class ModelSummary
 {
-    internal ModelSummary(IReadOnlyList<LayerSummary> layers, long batch, DType dtype, int optimizerValues)
+    internal ModelSummary(IReadOnlyList<LayerSummary> layers, long batch, DType dtype, int gradientValues, int optimizerValues)
     {
         Layers = layers;
         Batch = batch;
         DType = dtype;
         Parameters = layers.Sum(layer => layer.Parameters);
         WeightBytes = Parameters * dtype.Bytes();
+        GradientBytes = gradientValues * WeightBytes;
         OptimizerBytes = optimizerValues * WeightBytes;
         ActivationBytes = layers.Sum(layer => layer.ActivationBytes);
         SumBytes = layers.Sum(layer => layer.SumBytes);
@@ -45,8 +46,8 @@ public sealed class ModelSummary
     /// <summary>Bytes of the parameters.</summary>
     public long WeightBytes { get; }
 
-    /// <summary>Bytes of their gradients.</summary>
-    public long GradientBytes => WeightBytes;
+    /// <summary>Bytes of their gradients; 0 in a model without them.</summary>
+    public long GradientBytes { get; }
 
     /// <summary>Bytes of what the optimizer keeps.</summary>
     public long OptimizerBytes { get; }

@@ -3,19 +3,20 @@ namespace OrthoNative;
 /// <summary>A trained tensor of a model: a named, shaped view onto the model's flat buffers.</summary>
 public sealed class Parameter
 {
+    private readonly Tensor? _gradient;
     private double _learningRateScale;
 
-    internal Parameter(string name, Tensor value, Tensor gradient, long offset, bool isBias, double learningRateScale)
+    internal Parameter(string name, Tensor value, Tensor? gradient, long offset, bool isBias, double learningRateScale)
     {
         Name = name;
         Value = value;
-        Gradient = gradient;
+        _gradient = gradient;
         Offset = offset;
         IsBias = isBias;
         _learningRateScale = learningRateScale;
     }
 
-    /// <summary>Name in the model: the layer's name, a dot, the parameter's own: <c>0.input_weight</c>.</summary>
+    /// <summary>Name in the model: the layer's path, a dot, the parameter's own: <c>0.input_weight</c>, <c>2.forward.bias</c>.</summary>
     public string Name { get; }
 
     /// <summary>Sizes; weights are [out, in].</summary>
@@ -24,8 +25,9 @@ public sealed class Parameter
     /// <summary>The numbers; writing to them changes the model.</summary>
     public Tensor Value { get; }
 
-    /// <summary>The gradient of the last <see cref="Sequential.Backward"/>.</summary>
-    public Tensor Gradient { get; }
+    /// <summary>The gradient of the last <see cref="Model.Backward(Tensor, bool)"/>.</summary>
+    /// <exception cref="InvalidOperationException">The model was made without gradients.</exception>
+    public Tensor Gradient => _gradient ?? throw Model.WithoutGradients();
 
     /// <summary>True for biases, to which optimizers apply no weight decay unless asked.</summary>
     public bool IsBias { get; }
