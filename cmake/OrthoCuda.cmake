@@ -5,12 +5,16 @@ set(ORTHO_CUDA_SOURCES
     src/core/limits.cpp
     src/core/memory.cpp
     src/core/system.cpp
+    src/cuda/library/activation.cu
     src/cuda/library/chain.cu
     src/cuda/library/copy.cu
     src/cuda/library/dense.cu
     src/cuda/library/device.cu
     src/cuda/library/dropout.cu
+    src/cuda/library/elements.cu
+    src/cuda/library/embedding.cu
     src/cuda/library/fill.cu
+    src/cuda/library/layer_norm.cu
     src/cuda/library/layers.cu
     src/cuda/library/leaf_sums.cu
     src/cuda/library/library.cu
@@ -23,7 +27,8 @@ set(ORTHO_CUDA_SOURCES
     src/cuda/library/products.cu
     src/cuda/library/sequences.cu
     src/cuda/library/status.cu
-    src/cuda/library/streams.cu)
+    src/cuda/library/streams.cu
+    src/cuda/library/windows.cu)
 list(TRANSFORM ORTHO_CUDA_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/../native/)
 
 # What both builds of the library have in common. C++17 is what CUDA 11.8 knows.
