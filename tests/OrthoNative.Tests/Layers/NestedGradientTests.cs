@@ -44,6 +44,22 @@ internal sealed class NestedGradientTests
     }
 
     [Test]
+    public void An_embedding_has_gradients_in_every_container([Values] bool lengths, [Values(0, 1, 2)] int kind)
+    {
+        const int N = LayerCatalog.Size;
+        Layer[] firsts =
+        [
+            new Embedding(6, N), new Sequential(new Sequential(new Embedding(6, N)), new RoaBlock(N)),
+            new Sequential(new Branches(new Embedding(6, 3), new Embedding(6, 2)), new Dense(5, N)),
+        ];
+        using var model = new Sequential(Device.Default, new SequentialOptions { DType = DType.Float64 }, firsts[kind], new Gru(N, 3), new Dense(3, 2));
+        int[] indices = [.. Enumerable.Range(0, Steps * s_lengths.Length).Select(i => i * 7 % 6)];
+        using Tensor inputs = Tensor.From<int>(Device.Default, indices, Steps, s_lengths.Length, 1);
+        GradientCheckResult result = GradientCheck.Run(model, inputs, new ForwardOptions { Lengths = lengths ? s_lengths : default });
+        Assert.That(result.Passed, Is.True, result.ToString());
+    }
+
+    [Test]
     public void Wrong_gradients_are_found_and_named()
     {
         using var model = new Sequential(Device.Default, new SequentialOptions { DType = DType.Float64 }, new Dense(2, 2) { Name = "first" }, new WrongScale(2) { Name = "wrong" });
