@@ -49,6 +49,7 @@ using var batches = new DataLoader(training, batchSize, shuffle: true, seed: 1);
 long steps = epochs * batches.BatchesPerEpoch;
 adam.Schedule = new WarmupSchedule(long.Max(1, steps / 20), new CosineSchedule(2e-3, steps));
 var clock = Stopwatch.StartNew();
+TimeSpan processorTime = Process.GetCurrentProcess().TotalProcessorTime;
 for (int epoch = 0; epoch < epochs; epoch++)
 {
     double sum = 0;
@@ -68,7 +69,7 @@ for (int epoch = 0; epoch < epochs; epoch++)
     }
 
     Console.WriteLine(string.Create(
-        CultureInfo.InvariantCulture, $"epoch {epoch + 1}: loss {sum / seen:F3}, accuracy {(double)correct / seen:P2}, {clock.Elapsed.TotalSeconds:F0} s, {seen * (epoch + 1) / clock.Elapsed.TotalSeconds:F0} images/s"));
+        CultureInfo.InvariantCulture, $"epoch {epoch + 1}: loss {sum / seen:F3}, accuracy {(double)correct / seen:P2}, {clock.Elapsed.TotalSeconds:F0} s, {(Process.GetCurrentProcess().TotalProcessorTime - processorTime).TotalMilliseconds / (seen * (epoch + 1)):F1} ms of processor time an image"));
 }
 
 model.Training = false;
