@@ -9,12 +9,12 @@ public sealed record GradientCheckOptions
     /// <summary>Step of the central differences, above 0. Default 1e-6.</summary>
     public double Step { get; init; } = 1e-6;
 
-    /// <summary>Error, relative to the larger of gradient and difference, that is allowed; not negative. Default 1e-5.</summary>
+    /// <summary>Tolerance relative to the larger of gradient and central difference, not negative. Default 1e-5.</summary>
     public double RelativeTolerance { get; init; } = 1e-5;
 
     /// <summary>
-    /// Number of rounded operations between a parameter and the outputs, at least 1: its root times the rounding error of the outputs' sum, over the step, is allowed
-    /// beside the relative error. Default 10000.
+    /// Number n of rounded operations between a parameter and the outputs, at least 1. √n times the rounding error of the sum of the outputs, divided by the step, is added to
+    /// the relative tolerance. Default 10000.
     /// </summary>
     public double Operations { get; init; } = 10_000;
 
@@ -30,7 +30,7 @@ public sealed record GradientCheckOptions
 /// <param name="Element">Number of the element, in row-major order.</param>
 /// <param name="Gradient">What the backward pass gives.</param>
 /// <param name="Difference">The central difference.</param>
-/// <param name="Tolerance">The distance that is allowed.</param>
+/// <param name="Tolerance">The largest difference that passes.</param>
 public sealed record GradientMismatch(string Name, long Element, double Gradient, double Difference, double Tolerance);
 
 /// <summary>What a check of gradients found.</summary>
@@ -49,7 +49,7 @@ public sealed class GradientCheckResult
     /// <summary>Number of elements that were checked.</summary>
     public long Elements { get; }
 
-    /// <summary>Elements that differ by more than is allowed.</summary>
+    /// <summary>Elements that differ by more than the tolerance.</summary>
     public IReadOnlyList<GradientMismatch> Mismatches { get; }
 
     /// <summary>The largest distance of a gradient from the central difference, relative to the largest gradient of its tensor.</summary>
@@ -68,7 +68,7 @@ public sealed class GradientCheckResult
         text.Append(CultureInfo.InvariantCulture, $"{Mismatches.Count} of {Elements} gradients differ from central differences:");
         foreach (GradientMismatch mismatch in Mismatches.Take(Listed))
         {
-            text.Append(CultureInfo.InvariantCulture, $"\n  {mismatch.Name}[{mismatch.Element}] is {mismatch.Gradient:R}, the difference {mismatch.Difference:R}, allowed {mismatch.Tolerance:E1}");
+            text.Append(CultureInfo.InvariantCulture, $"\n  {mismatch.Name}[{mismatch.Element}] is {mismatch.Gradient:R}, the difference {mismatch.Difference:R}, the tolerance {mismatch.Tolerance:E1}");
         }
 
         return text.ToString();

@@ -163,6 +163,7 @@ public abstract class Layer
         OnAttach(seed, filterIndex);
     }
 
+    /// <summary>Refuses a layer that is part of a model.</summary>
     /// <param name="name">The caller's name of the layer.</param>
     internal void ThrowIfAttached(string name)
     {

@@ -100,9 +100,6 @@ public abstract unsafe class Model : Container, IDisposable
         }
     }
 
-    /// <summary>True if the last forward pass began and failed, so that layers hold parts of it.</summary>
-    internal bool PassFailed => _passFailed;
-
     /// <summary>Before each layer's forward pass in training: the layer and its inputs.</summary>
     internal event Action<Layer, Tensor>? LayerForward;
 
@@ -144,10 +141,7 @@ public abstract unsafe class Model : Container, IDisposable
     /// <exception cref="ArgumentException">A state is of no layer, or its shape, element type or device do not match; or as in the other overloads.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A length or <see cref="ForwardOptions.FirstSample"/> is out of range.</exception>
     /// <inheritdoc cref="Forward(Tensor)" path="/exception"/>
-    public Tensor Forward(Tensor inputs, ForwardOptions options)
-    {
-        return Forward([inputs], options);
-    }
+    public Tensor Forward(Tensor inputs, ForwardOptions options) => Forward([inputs], options);
 
     /// <summary>Runs a model whose first layer, a <see cref="Branches"/>, takes several inputs.</summary>
     /// <param name="inputs">One tensor for each branch of the first layer, of the same time steps and samples; otherwise as in <see cref="Forward(Tensor)"/>.</param>
@@ -166,7 +160,7 @@ public abstract unsafe class Model : Container, IDisposable
     private Tensor Run(
         ReadOnlySpan<Tensor> inputs, ReadOnlySpan<int> lengths, IReadOnlyDictionary<string, Tensor>? states, long firstSample, bool samePass, string lengthsName = "lengths")
     {
-        Model whole = Whole;
+        _ = Whole;
         using Use use = BeginUse();
         Layer first = FirstLayer;
         ReadOnlySpan<Layer> readers = inputs.Length == 1 ? new ReadOnlySpan<Layer>(ref first) : ReadersOf(inputs, first);
@@ -193,7 +187,7 @@ public abstract unsafe class Model : Container, IDisposable
 
         // Refused until here, a call changes nothing: the backward pass of the one before may still come.
         CheckStates(states);
-        ReadOnlyMemory<int> taken = whole.TakeLengths(inputs[0], lengths, lengthsName);
+        ReadOnlyMemory<int> taken = TakeLengths(inputs[0], lengths, lengthsName);
         EndPass();
         Remember(inputs);
         _hasStateGradients = false;
@@ -823,7 +817,6 @@ public abstract unsafe class Model : Container, IDisposable
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(options);
         device.ThrowIfDisposed();
-        Check.Defined(options.DType);
         Check.FloatingPoint(options.DType);
         var layers = new List<(Layer Layer, string Path, string Place, IReadOnlyList<ParameterDefinition> Definitions)>();
         CheckTree(this, "", "layers", options.DType, layers, [], []);

@@ -15,7 +15,7 @@ internal sealed class NestedGradientTests
         using Sequential model = LayerCatalog.Model(Device.Default, DType.Float64, make);
         using Tensor inputs = UniformTensor(new Random(1), 1, Steps, s_lengths.Length, LayerCatalog.Size);
 
-        // 7 steps of up to six layers, each of sums of some 10 products, are fewer than the 10,000 rounded operations that are allowed for.
+        // Seven steps of at most six layers, each with sums of about 10 products, are fewer than the 10,000 rounded operations of the default.
         var options = new GradientCheckOptions { MaximumElements = 25 };
         GradientCheckResult whole = GradientCheck.Run(model, inputs, options: options);
         Assert.That(whole.Passed, Is.True, whole.ToString());
