@@ -207,8 +207,9 @@ void run(ortho_device* device, const Options& o, const char* plan) {
     int64_t step = 0;
     const auto train = [&](const int32_t* lengths) {
         forward(1, lengths);
-        require(ortho_softmax_cross_entropy(device, ORTHO_FLOAT32, 1, o.batch, nullptr, nullptr, classes, 0,
-                                            logits.data(), targets.data(), nullptr, nullptr, logit_gradients.data()));
+        require(ortho_softmax_cross_entropy(device, ORTHO_FLOAT32, 1, o.batch, nullptr, nullptr, nullptr, classes,
+                                            nullptr, 0, logits.data(), targets.data(), nullptr, nullptr,
+                                            logit_gradients.data()));
         require(ortho_dense_backward(device, ORTHO_FLOAT32, nullptr, 0, 1, o.batch, n, classes, part(p, 3),
                                      state.data(), logit_gradients.data(), part(g, 3), part(g, 4),
                                      state_gradients.data()));
@@ -216,8 +217,8 @@ void run(ortho_device* device, const Options& o, const char* plan) {
                                      recurrent ? data.data() : nullptr, state_gradients.data(), nullptr, part(g, 0),
                                      recurrent ? part(g, 1) : nullptr, part(g, 2), nullptr, nullptr));
         require(ortho_clip_gradient_norm(device, ORTHO_FLOAT32, count, g, 1, nullptr));
-        require(ortho_adam_step(device, ORTHO_FLOAT32, count, p, g, first.data(), second.data(), ++step, 0.9, 0.999,
-                                1e-8, 0, &group, 1));
+        require(ortho_adam_step(device, ORTHO_FLOAT32, count, p, g, first.data(), second.data(), nullptr, ++step, 0.9,
+                                0.999, 1e-8, 0, &group, 1));
     };
     const auto print = [&](const char* mode, double ms) {
         std::printf(

@@ -472,21 +472,22 @@ std::vector<Operation> operations() {
             static const std::vector<int32_t> zeros(static_cast<size_t>(rows), 3);
             return &zeros;
         }();
-        return ortho_softmax_cross_entropy(device(w), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, classes, 0.1,
-                                           w.x.data(), targets.data(), &w.number, &w.count, w.dx.data());
+        return ortho_softmax_cross_entropy(device(w), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, nullptr, classes,
+                                           nullptr, 0.1, w.x.data(), targets.data(), &w.number, &w.count, w.dx.data());
     });
-    add("ortho_mean_squared_error", true, [=](World& w) {
-        return ortho_mean_squared_error(device(w), ORTHO_FLOAT32, 1, rows * inputs, nullptr, nullptr, 1, w.x.data(),
-                                        w.other.data(), &w.number, w.dx.data());
+    add("ortho_elementwise_loss", true, [=](World& w) {
+        return ortho_elementwise_loss(device(w), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 1, rows * inputs, nullptr,
+                                      nullptr, nullptr, 1, nullptr, 0, w.x.data(), w.other.data(), &w.number,
+                                      w.dx.data());
     });
     // Of a part, with lengths.
-    add("ortho_mean_squared_error", true, [=](World& w) {
+    add("ortho_elementwise_loss", true, [=](World& w) {
         ortho_batch_part part = ORTHO_BATCH_PART_INIT;
         part.batch = 7;
-        part.rows = 99;
+        part.weight = 99;
         static constexpr int32_t seven[] = {10, 0, 3, 5, 1, 2, 10};
-        return ortho_mean_squared_error(device(w), ORTHO_FLOAT32, 10, 7, seven, &part, 40, w.x.data(), w.other.data(),
-                                        &w.number, w.dx.data());
+        return ortho_elementwise_loss(device(w), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 10, 7, seven, nullptr, &part,
+                                      40, nullptr, 0, w.x.data(), w.other.data(), &w.number, w.dx.data());
     });
     add("ortho_clip_gradient_norm", true, [=](World& w) {
         return ortho_clip_gradient_norm(device(w), ORTHO_FLOAT32, rows * inputs, w.x.data(), 0.5, &w.number);
@@ -501,7 +502,7 @@ std::vector<Operation> operations() {
         "ortho_adam_step", true,
         [=](World& w) {
             return ortho_adam_step(device(w), ORTHO_FLOAT32, 1000, w.dx.data(), w.x.data(), w.other.data(), w.y.data(),
-                                   3, 0.9, 0.999, 1e-8, 1, groups, 2);
+                                   nullptr, 3, 0.9, 0.999, 1e-8, 1, groups, 2);
         },
         [](World& w) {
             for (float& value : w.y)

@@ -20,7 +20,7 @@ inline ortho_batch_part make_part(int64_t batch, Samples samples, int64_t stride
     part.batch = batch;
     part.first = samples.first;
     part.stride = stride;
-    part.rows = rows;
+    part.weight = static_cast<double>(rows);
     return part;
 }
 

@@ -310,7 +310,7 @@ TEST(Parts, Of_a_dense_layer_are_refused_by_name) {
                            "where a leaf of the batch of 128 ends: before 64 or 80"));
     EXPECT_TRUE(is_refused(call(make_part(128, {112, 1}), 17), "batch is 17; it must be from 1 to 16"));
     EXPECT_TRUE(is_refused(call(make_part(128, {16, 1}, 11), 48), "part->stride is 11; it must be from 12 to "));
-    EXPECT_TRUE(is_refused(call(make_part(128, {16, 1}, 12, 1), 48), "part->rows is 1; it must be 0"));
+    EXPECT_TRUE(is_refused(call(make_part(128, {16, 1}, 12, 1), 48), "part->weight is 1; it must be 0"));
     EXPECT_EQ(gradients, std::vector<float>(4096, 5));
 }
 
@@ -350,11 +350,13 @@ template <class T> struct LossBatch {
         const int32_t* const given = own_lengths.empty() ? nullptr : own_lengths.data();
         const auto values = part_of(predictions, steps, batch, columns, samples);
         EXPECT_TRUE(succeeds(
-            squares ? ortho_mean_squared_error(device, dtype_of<T>, steps, samples.count, given, part, columns,
-                                               values.data(), part_of(wanted, steps, batch, columns, samples).data(),
-                                               outcome.losses.data(), outcome.gradients.data())
-                    : ortho_softmax_cross_entropy(device, dtype_of<T>, steps, samples.count, given, part, columns, 0.1,
-                                                  values.data(), part_of(classes, steps, batch, 1, samples).data(),
+            squares ? ortho_elementwise_loss(device, dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, steps, samples.count, given,
+                                             nullptr, part, columns, nullptr, 0, values.data(),
+                                             part_of(wanted, steps, batch, columns, samples).data(),
+                                             outcome.losses.data(), outcome.gradients.data())
+                    : ortho_softmax_cross_entropy(device, dtype_of<T>, steps, samples.count, given, nullptr, part,
+                                                  columns, nullptr, 0.1, values.data(),
+                                                  part_of(classes, steps, batch, 1, samples).data(),
                                                   outcome.losses.data(), &outcome.correct, outcome.gradients.data())));
         return outcome;
     }
@@ -497,10 +499,12 @@ TEST(Lengths, That_a_loss_cannot_have_are_refused_by_name) {
     std::vector<int32_t> targets(12, 0), lengths{3, 0, 1, 2};
     double loss = 42;
     const auto call = [&](bool squares, const ortho_batch_part* part) {
-        return squares ? ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 3, 4, lengths.data(), part, 5,
-                                                  values.data(), values.data(), &loss, gradients.data())
-                       : ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, 3, 4, lengths.data(), part, 5, 0,
-                                                     values.data(), targets.data(), &loss, nullptr, gradients.data());
+        return squares ? ortho_elementwise_loss(device.get(), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 3, 4,
+                                                lengths.data(), nullptr, part, 5, nullptr, 0, values.data(),
+                                                values.data(), &loss, gradients.data())
+                       : ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, 3, 4, lengths.data(), nullptr, part,
+                                                     5, nullptr, 0, values.data(), targets.data(), &loss, nullptr,
+                                                     gradients.data());
     };
     for (const bool squares : {false, true}) {
         lengths[2] = 4;
@@ -512,10 +516,10 @@ TEST(Lengths, That_a_loss_cannot_have_are_refused_by_name) {
                                "lengths are all 0; at least one must be above 0, for the mean to have rows"));
         lengths = {3, 0, 1, 2};
         ortho_batch_part part = make_part(4, {0, 4}, 0, 5);
-        EXPECT_TRUE(is_refused(call(squares, &part), "part->rows is 5; it must be from 6 to "));
-        part.rows = 0;
+        EXPECT_TRUE(is_refused(call(squares, &part), "part->weight is 5; it must be finite, above 0 and at least 6"));
+        part.weight = 0;
         lengths = {0, 0, 0, 0};
-        EXPECT_TRUE(is_refused(call(squares, &part), "part->rows is 0; it must be from 1 to "));
+        EXPECT_TRUE(is_refused(call(squares, &part), "part->weight is 0; it must be finite, above 0 and at least 0"));
         lengths = {3, 0, 1, 2};
         // The element in the whole array: step 2 of sample 0 counts, step 2 of sample 3 does not.
         values[(2 * 4 + 3) * 5] = static_cast<float>(nan);

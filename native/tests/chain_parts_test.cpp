@@ -304,7 +304,7 @@ TEST(ChainSums, Of_parts_that_are_none_are_refused) {
     };
     refused("part->batch is 0; it must be at least 1", [](auto& part) { part.batch = 0; });
     refused("part->reserved is 1; it must be 0", [](auto& part) { part.reserved = 1; });
-    refused("part->rows is 5; it must be 0", [](auto& part) { part.rows = 5; });
+    refused("part->weight is 5; it must be 0", [](auto& part) { part.weight = 5; });
     refused("part->first is 18; it must be the first sample of a leaf of the batch of 140: 17 or 35",
             [](auto& part) { part.first = 18; });
     refused("part->first is 140; it must be from 0 to 139", [](auto& part) { part.first = 140; });

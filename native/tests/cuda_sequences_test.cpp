@@ -368,8 +368,9 @@ TEST(CudaSequences, Lengths_are_refused_while_the_stream_is_captured) {
                                            arrays.inputs.data(), arrays.outputs.data())));
     EXPECT_TRUE(refused(
         ortho_reverse(owner.get(), ORTHO_FLOAT32, 6, 3, 2, lengths.data(), arrays.inputs.data(), arrays.du.data())));
-    EXPECT_TRUE(refused(ortho_mean_squared_error(owner.get(), ORTHO_FLOAT32, 6, 3, lengths.data(), nullptr, 2,
-                                                 arrays.inputs.data(), arrays.du.data(), nullptr, nullptr)));
+    EXPECT_TRUE(refused(ortho_elementwise_loss(owner.get(), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 6, 3,
+                                               lengths.data(), nullptr, nullptr, 2, nullptr, 0, arrays.inputs.data(),
+                                               arrays.du.data(), nullptr, nullptr)));
     void* const captured = emulator().end_capture(info.cuda_stream);
     ASSERT_NE(captured, nullptr);
     emulator().discard(captured);

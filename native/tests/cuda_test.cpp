@@ -921,8 +921,8 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU) {
                 double loss = 0;
                 int64_t right = 0;
                 EXPECT_TRUE(succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, 1, rows, nullptr, nullptr,
-                                                                 classes, smoothing, values.data(), targets.data(),
-                                                                 &loss, &right, gradients.data())));
+                                                                 nullptr, classes, nullptr, smoothing, values.data(),
+                                                                 targets.data(), &loss, &right, gradients.data())));
                 losses.push_back(loss);
                 correct.push_back(right);
                 return gradients.values();
@@ -934,8 +934,9 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU) {
             Both<T>().expect_close_values("prediction gradients", 8, [&](ortho_device* device) {
                 const DeviceArray<T> a(device, predictions), b(device, logits), gradients(device, logits.size(), 0);
                 double loss = 0;
-                EXPECT_TRUE(succeeds(ortho_mean_squared_error(device, dtype_of<T>, 1, rows * classes, nullptr, nullptr,
-                                                              1, a.data(), b.data(), &loss, gradients.data())));
+                EXPECT_TRUE(succeeds(ortho_elementwise_loss(device, dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, 1,
+                                                            rows * classes, nullptr, nullptr, nullptr, 1, nullptr, 0,
+                                                            a.data(), b.data(), &loss, gradients.data())));
                 losses.push_back(loss);
                 return gradients.values();
             });
@@ -1007,11 +1008,12 @@ TYPED_TEST(CudaOperations, Losses_of_sequences_and_parts_agree_with_the_CPU) {
                     const int32_t* const given = with_lengths ? lengths.data() : nullptr;
                     const ortho_batch_part* const of = c.is_part ? &part : nullptr;
                     EXPECT_TRUE(succeeds(
-                        squares ? ortho_mean_squared_error(device, dtype_of<T>, c.steps, samples, given, of, columns,
-                                                           a.data(), b.data(), losses.data(), gradients.data())
-                                : ortho_softmax_cross_entropy(device, dtype_of<T>, c.steps, samples, given, of, columns,
-                                                              0.1, a.data(), targets.data(), losses.data(), &correct,
-                                                              gradients.data())));
+                        squares ? ortho_elementwise_loss(device, dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, c.steps,
+                                                         samples, given, nullptr, of, columns, nullptr, 0, a.data(),
+                                                         b.data(), losses.data(), gradients.data())
+                                : ortho_softmax_cross_entropy(device, dtype_of<T>, c.steps, samples, given, nullptr, of,
+                                                              columns, nullptr, 0.1, a.data(), targets.data(),
+                                                              losses.data(), &correct, gradients.data())));
                     return gradients.values();
                 };
                 std::vector<std::vector<double>> losses;
@@ -1111,8 +1113,9 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU_at_the_ends_of_the_range) {
     Both<T>().expect_close_values("prediction gradients", 8, [&](ortho_device* device) {
         const DeviceArray<T> predictions(device, one), targets(device, other), gradients(device, one.size(), 0);
         double loss = 0;
-        EXPECT_TRUE(succeeds(ortho_mean_squared_error(device, dtype_of<T>, 1, 6, nullptr, nullptr, 1,
-                                                      predictions.data(), targets.data(), &loss, gradients.data())));
+        EXPECT_TRUE(succeeds(ortho_elementwise_loss(device, dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, 1, 6, nullptr,
+                                                    nullptr, nullptr, 1, nullptr, 0, predictions.data(), targets.data(),
+                                                    &loss, gradients.data())));
         losses.push_back(loss);
         const auto found = gradients.values();
         EXPECT_TRUE(std::all_of(found.begin(), found.end(), [](T gradient) { return std::isfinite(gradient); }));
@@ -1123,8 +1126,8 @@ TYPED_TEST(CudaOperations, Losses_agree_with_the_CPU_at_the_ends_of_the_range) {
         const DeviceArray<T> logits(device, one), gradients(device, one.size(), 0);
         double loss = 0;
         EXPECT_TRUE(
-            succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, 1, 2, nullptr, nullptr, 3, 0.1, logits.data(),
-                                                 targets.data(), &loss, nullptr, gradients.data())));
+            succeeds(ortho_softmax_cross_entropy(device, dtype_of<T>, 1, 2, nullptr, nullptr, nullptr, 3, nullptr, 0.1,
+                                                 logits.data(), targets.data(), &loss, nullptr, gradients.data())));
         losses.push_back(loss);
         return gradients.values();
     });
@@ -1143,8 +1146,9 @@ TYPED_TEST(CudaOperations, Logits_that_are_equal_count_as_the_first_of_them) {
     std::vector<int32_t> targets(3, 0);
     targets[1] = 39;
     int64_t correct = 0;
-    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 1, 3, nullptr, nullptr, 40, 0,
-                                                     logits.data(), targets.data(), nullptr, &correct, nullptr)));
+    ASSERT_TRUE(
+        succeeds(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 1, 3, nullptr, nullptr, nullptr, 40, nullptr, 0,
+                                             logits.data(), targets.data(), nullptr, &correct, nullptr)));
     EXPECT_EQ(correct, 2);
 }
 
@@ -1156,19 +1160,21 @@ TYPED_TEST(CudaOperations, Losses_report_what_is_not_finite_and_targets_that_are
     const DeviceArray<T> infinite(cuda().get(), values);
     const std::vector<int32_t> targets{0, 1, 3};
     double loss = 7;
-    EXPECT_TRUE(fails(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 1, 3, nullptr, nullptr, 4, 0,
-                                                  infinite.data(), targets.data(), &loss, nullptr, nullptr),
+    EXPECT_TRUE(fails(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 1, 3, nullptr, nullptr, nullptr, 4,
+                                                  nullptr, 0, infinite.data(), targets.data(), &loss, nullptr, nullptr),
                       ORTHO_NOT_FINITE, "logits[5] is NaN or infinite"));
+    EXPECT_TRUE(is_refused(
+        ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 1, 4, nullptr, nullptr, nullptr, 3, nullptr, 0,
+                                    finite.data(), std::vector<int32_t>{0, 1, 3, 0}.data(), &loss, nullptr, nullptr),
+        "targets[2] is 3; it must be from 0 to 2"));
     EXPECT_TRUE(
-        is_refused(ortho_softmax_cross_entropy(cuda().get(), dtype_of<T>, 1, 4, nullptr, nullptr, 3, 0, finite.data(),
-                                               std::vector<int32_t>{0, 1, 3, 0}.data(), &loss, nullptr, nullptr),
-                   "targets[2] is 3; it must be from 0 to 2"));
-    EXPECT_TRUE(fails(ortho_mean_squared_error(cuda().get(), dtype_of<T>, 1, 12, nullptr, nullptr, 1, finite.data(),
-                                               infinite.data(), &loss, nullptr),
-                      ORTHO_NOT_FINITE, "targets[5] is NaN or infinite"));
+        fails(ortho_elementwise_loss(cuda().get(), dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, 1, 12, nullptr, nullptr,
+                                     nullptr, 1, nullptr, 0, finite.data(), infinite.data(), &loss, nullptr),
+              ORTHO_NOT_FINITE, "targets[5] is NaN or infinite"));
     EXPECT_EQ(loss, 7);
-    EXPECT_TRUE(succeeds(ortho_mean_squared_error(cuda().get(), dtype_of<T>, 1, 12, nullptr, nullptr, 1, finite.data(),
-                                                  finite.data(), &loss, nullptr)));
+    EXPECT_TRUE(
+        succeeds(ortho_elementwise_loss(cuda().get(), dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, 1, 12, nullptr, nullptr,
+                                        nullptr, 1, nullptr, 0, finite.data(), finite.data(), &loss, nullptr)));
     EXPECT_EQ(loss, 0);
 }
 
@@ -1190,8 +1196,8 @@ TYPED_TEST(CudaOperations, Optimizers_agree_with_the_CPU) {
                                                         kind == nesterov, groups, 4)));
                 } else {
                     EXPECT_TRUE(succeeds(ortho_adam_step(device, dtype_of<T>, count, parameters.data(),
-                                                         gradients.data(), first.data(), second.data(), step, 0.9, 0.99,
-                                                         1e-6, kind == adamw, groups, 4)));
+                                                         gradients.data(), first.data(), second.data(), nullptr, step,
+                                                         0.9, 0.99, 1e-6, kind == adamw, groups, 4)));
                 }
             return parameters.values();
         });
@@ -1232,8 +1238,8 @@ TYPED_TEST(CudaOperations, Steps_that_do_not_stay_finite_are_reported_and_change
                                                         kind == sgd ? 0 : 0.9, 0, groups, 2)));
                 } else {
                     EXPECT_TRUE(succeeds(ortho_adam_step(cuda().get(), dtype_of<T>, count, parameters.data(),
-                                                         gradients.data(), first.data(), second.data(), ++number, 0.9,
-                                                         0.999, 1e-8, kind == adamw, groups, 2)));
+                                                         gradients.data(), first.data(), second.data(), nullptr,
+                                                         ++number, 0.9, 0.999, 1e-8, kind == adamw, groups, 2)));
                 }
             };
             step(bad);
@@ -1552,11 +1558,13 @@ TEST(CudaLoss, Targets_in_page_locked_memory_may_be_overwritten_at_once) {
         kept[static_cast<size_t>(i)] = targets[i] = static_cast<int32_t>(i % classes);
     const DeviceArray<float> logits(cuda().get(), normal_values<float>(rows * classes, 3));
     const DeviceArray<float> gradients(cuda().get(), rows * classes, 0), expected(cuda().get(), rows * classes, 0);
-    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, classes, 0,
-                                                     logits.data(), targets, nullptr, nullptr, gradients.data())));
+    ASSERT_TRUE(
+        succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, nullptr, classes,
+                                             nullptr, 0, logits.data(), targets, nullptr, nullptr, gradients.data())));
     std::fill_n(targets, rows, 0);
-    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, classes, 0,
-                                                     logits.data(), kept.data(), nullptr, nullptr, expected.data())));
+    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(cuda().get(), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, nullptr,
+                                                     classes, nullptr, 0, logits.data(), kept.data(), nullptr, nullptr,
+                                                     expected.data())));
     EXPECT_EQ(gradients.values(), expected.values());
     ortho_staging_free(staging);
 }
@@ -1892,8 +1900,8 @@ TEST(CudaFaults, A_call_that_fails_is_named_and_leaves_nothing_behind) {
             });
         }
         then([&] {
-            return ortho_mean_squared_error(device, ORTHO_FLOAT32, 1, 8, nullptr, nullptr, 1, data, data, &loss,
-                                            nullptr);
+            return ortho_elementwise_loss(device, ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 1, 8, nullptr, nullptr,
+                                          nullptr, 1, nullptr, 0, data, data, &loss, nullptr);
         });
         then([&] { return ortho_copy_to_host(device, host.data(), data, bytes); });
         ortho_staging_free(staging);
@@ -2151,14 +2159,14 @@ TEST(CudaFaults, Calls_that_run_out_of_memory_have_changed_nothing_and_can_be_re
         {"ortho_softmax_cross_entropy",
          {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
-             return ortho_softmax_cross_entropy(w.device.get(), ORTHO_FLOAT32, 1, 400, nullptr, nullptr, 3, 0, w.values,
-                                                targets.data(), &w.number, nullptr, w.others);
+             return ortho_softmax_cross_entropy(w.device.get(), ORTHO_FLOAT32, 1, 400, nullptr, nullptr, nullptr, 3,
+                                                nullptr, 0, w.values, targets.data(), &w.number, nullptr, w.others);
          }},
-        {"ortho_mean_squared_error",
+        {"ortho_elementwise_loss",
          {"cudaMallocFromPoolAsync"},
          [](FaultWorld& w) {
-             return ortho_mean_squared_error(w.device.get(), ORTHO_FLOAT32, 1, 40000, nullptr, nullptr, 1, w.values,
-                                             w.others, &w.number, nullptr);
+             return ortho_elementwise_loss(w.device.get(), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 1, 40000, nullptr,
+                                           nullptr, nullptr, 1, nullptr, 0, w.values, w.others, &w.number, nullptr);
          }},
         {"ortho_clip_gradient_norm",
          {"cudaMallocFromPoolAsync"},

@@ -276,7 +276,7 @@ TEST(Embeddings, Bad_arguments_are_refused_by_name_and_write_nothing) {
     EXPECT_TRUE(is_refused(sum(&part, 0, indices.data(), values.data(), y.data()),
                            "batch makes the part end before sample 3; it must end where a leaf"));
     part = make_part(3, {0, 3}, 20, 6);
-    EXPECT_TRUE(is_refused(sum(&part, 0, indices.data(), values.data(), y.data()), "part->rows is 6; it must be 0"));
+    EXPECT_TRUE(is_refused(sum(&part, 0, indices.data(), values.data(), y.data()), "part->weight is 6; it must be 0"));
     EXPECT_EQ(y, std::vector<float>(24, 5));
 }
 

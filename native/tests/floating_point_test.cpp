@@ -215,13 +215,13 @@ template <class T> void run_dense_and_losses(Caller& caller, ortho_device* devic
         targets[i] = static_cast<int32_t>(i % out);
     std::vector<double> losses(2);
     caller.expect_success("softmax_cross_entropy", [&] {
-        return ortho_softmax_cross_entropy(device, dtype_of<T>, 1, rows, nullptr, nullptr, out, 0.1, y.data(),
-                                           targets.data(), &losses[0], nullptr, dy.data());
+        return ortho_softmax_cross_entropy(device, dtype_of<T>, 1, rows, nullptr, nullptr, nullptr, out, nullptr, 0.1,
+                                           y.data(), targets.data(), &losses[0], nullptr, dy.data());
     });
     const std::vector<T> wanted = normal_values<T>(rows * out, 4);
     caller.expect_success("mean_squared_error", [&] {
-        return ortho_mean_squared_error(device, dtype_of<T>, 1, rows * out, nullptr, nullptr, 1, y.data(),
-                                        wanted.data(), &losses[1], de.data());
+        return ortho_elementwise_loss(device, dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, 1, rows * out, nullptr, nullptr,
+                                      nullptr, 1, nullptr, 0, y.data(), wanted.data(), &losses[1], de.data());
     });
     caller.expect_success("dense_backward", [&] {
         return ortho_dense_backward(device, dtype_of<T>, nullptr, 0, 1, rows, in, out, a.data(), x.data(), dy.data(),
@@ -289,15 +289,15 @@ template <class T> void run_optimizers(Caller& caller, ortho_device* device) {
             return ortho_sgd_step(device, dtype_of<T>, count, p.data(), g.data(), u.data(), 0.9, 1, &group, 1);
         });
         caller.expect_success("adam_step", [&] {
-            return ortho_adam_step(device, dtype_of<T>, count, p.data(), g.data(), m.data(), v.data(), step, 0.9, 0.999,
-                                   1e-8, static_cast<int32_t>(step % 2), &group, 1);
+            return ortho_adam_step(device, dtype_of<T>, count, p.data(), g.data(), m.data(), v.data(), nullptr, step,
+                                   0.9, 0.999, 1e-8, static_cast<int32_t>(step % 2), &group, 1);
         });
     }
     g[30'000] = std::numeric_limits<T>::quiet_NaN();
     EXPECT_EQ(caller("a step that is refused",
                      [&] {
-                         return ortho_adam_step(device, dtype_of<T>, count, p.data(), g.data(), m.data(), v.data(), 5,
-                                                0.9, 0.999, 1e-8, 0, &group, 1);
+                         return ortho_adam_step(device, dtype_of<T>, count, p.data(), g.data(), m.data(), v.data(),
+                                                nullptr, 5, 0.9, 0.999, 1e-8, 0, &group, 1);
                      }),
               ORTHO_NOT_FINITE);
     caller.keep(std::vector<double>{norm});

@@ -38,8 +38,8 @@ TEST(Library, Last_error_has_parts) {
     float values[4] = {1, 2, 3, std::numeric_limits<float>::quiet_NaN()}, targets[4] = {};
     double loss = 0;
 
-    EXPECT_TRUE(is_refused(ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 1, 0, nullptr, nullptr, 1, values,
-                                                    targets, &loss, nullptr),
+    EXPECT_TRUE(is_refused(ortho_elementwise_loss(device.get(), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 1, 0, nullptr,
+                                                  nullptr, nullptr, 1, nullptr, 0, values, targets, &loss, nullptr),
                            "batch is 0; it must be at least 1"));
     ortho_error error = error_in_parts();
     EXPECT_EQ(error.status, ORTHO_INVALID_ARGUMENT);
@@ -49,15 +49,15 @@ TEST(Library, Last_error_has_parts) {
     EXPECT_STREQ(error.problem, "is 0; it must be at least 1");
     EXPECT_STREQ(error.message, ortho_last_error());
 
-    EXPECT_TRUE(is_refused(ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 1, 4, nullptr, nullptr, 1, nullptr,
-                                                    targets, &loss, nullptr),
+    EXPECT_TRUE(is_refused(ortho_elementwise_loss(device.get(), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 1, 4, nullptr,
+                                                  nullptr, nullptr, 1, nullptr, 0, nullptr, targets, &loss, nullptr),
                            "predictions is null"));
     error = error_in_parts();
     EXPECT_EQ(error.cause, ORTHO_CAUSE_NULL);
     EXPECT_STREQ(error.argument, "predictions");
 
-    EXPECT_TRUE(fails(ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 1, 4, nullptr, nullptr, 1, values, targets,
-                                               &loss, nullptr),
+    EXPECT_TRUE(fails(ortho_elementwise_loss(device.get(), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 1, 4, nullptr,
+                                             nullptr, nullptr, 1, nullptr, 0, values, targets, &loss, nullptr),
                       ORTHO_NOT_FINITE, "predictions[3] is NaN; it must be finite"));
     error = error_in_parts();
     EXPECT_EQ(error.status, ORTHO_NOT_FINITE);

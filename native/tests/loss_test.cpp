@@ -69,8 +69,8 @@ protected:
                 int64_t correct = -1;
                 std::vector<T> gradients(logits.size());
                 ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), dtype_of<T>, 1, rows, nullptr, nullptr,
-                                                                 classes, smoothing, logits.data(), targets.data(),
-                                                                 &loss, &correct, gradients.data())));
+                                                                 nullptr, classes, nullptr, smoothing, logits.data(),
+                                                                 targets.data(), &loss, &correct, gradients.data())));
                 EXPECT_EQ(correct, expected.correct);
                 // Distances from the largest logit are below 64 here, so rounded they are off by 64 units at most, and
                 // so are, relatively, the exponentials; sums are in double precision.
@@ -118,13 +118,13 @@ template <class T> void expect_softmax_rows_alone() {
         const auto logits = normal_values<T>(rows * classes, 1);
         const auto targets = some_targets(rows, classes);
         std::vector<T> all(logits.size()), one(static_cast<size_t>(classes));
-        ASSERT_TRUE(
-            succeeds(ortho_softmax_cross_entropy(device.get(), dtype_of<T>, 1, rows, nullptr, nullptr, classes, 0.25,
-                                                 logits.data(), targets.data(), nullptr, nullptr, all.data())));
+        ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), dtype_of<T>, 1, rows, nullptr, nullptr, nullptr,
+                                                         classes, nullptr, 0.25, logits.data(), targets.data(), nullptr,
+                                                         nullptr, all.data())));
         for (int64_t row = 0; row < rows; row += 13) {
-            ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), dtype_of<T>, 1, 1, nullptr, nullptr, classes,
-                                                             0.25, logits.data() + row * classes, targets.data() + row,
-                                                             nullptr, nullptr, one.data())));
+            ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), dtype_of<T>, 1, 1, nullptr, nullptr, nullptr,
+                                                             classes, nullptr, 0.25, logits.data() + row * classes,
+                                                             targets.data() + row, nullptr, nullptr, one.data())));
             for (int64_t j = 0; j < classes; ++j)
                 ASSERT_EQ(all[static_cast<size_t>(row * classes + j)] * T{rows}, one[static_cast<size_t>(j)])
                     << "row " << row << " of " << classes << " classes, class " << j;
@@ -146,9 +146,9 @@ TEST(Softmax, Gradient_matches_central_differences) {
     std::vector<double> gradients(logits.size());
     const auto loss_at = [&](double* out) {
         double loss = 0;
-        EXPECT_TRUE(
-            succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT64, 1, rows, nullptr, nullptr, classes, 0.2,
-                                                 logits.data(), targets.data(), &loss, nullptr, out)));
+        EXPECT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT64, 1, rows, nullptr, nullptr,
+                                                         nullptr, classes, nullptr, 0.2, logits.data(), targets.data(),
+                                                         &loss, nullptr, out)));
         return loss;
     };
     loss_at(gradients.data());
@@ -172,8 +172,8 @@ TEST(Softmax, Logits_far_apart_neither_overflow_nor_vanish) {
     double loss = 0;
     int64_t correct = 0;
     ASSERT_TRUE(
-        succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, 1, 2, nullptr, nullptr, 3, 0, logits.data(),
-                                             targets.data(), &loss, &correct, gradients.data())));
+        succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, 1, 2, nullptr, nullptr, nullptr, 3, nullptr,
+                                             0, logits.data(), targets.data(), &loss, &correct, gradients.data())));
     EXPECT_EQ(correct, 1);
     EXPECT_NEAR(loss, (0 + std::log1p(std::exp(1.0))) / 2, 1e-6);
     EXPECT_TRUE(std::all_of(gradients.begin(), gradients.end(), [](float g) { return std::isfinite(g); }));
@@ -189,9 +189,9 @@ TEST(Softmax, Float32_logits_at_the_ends_of_the_range_have_their_loss) {
         const Reference expected = softmax_reference(2, 3, smoothing, logits, targets);
         std::vector<float> gradients(logits.size());
         double loss = 0;
-        ASSERT_TRUE(
-            succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, 1, 2, nullptr, nullptr, 3, smoothing,
-                                                 logits.data(), targets.data(), &loss, nullptr, gradients.data())));
+        ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, 1, 2, nullptr, nullptr, nullptr,
+                                                         3, nullptr, smoothing, logits.data(), targets.data(), &loss,
+                                                         nullptr, gradients.data())));
         // Sums of six terms in double precision.
         EXPECT_NEAR(loss, expected.loss, 16 * rounding<double> * expected.loss);
         for (size_t i = 0; i < gradients.size(); ++i)
@@ -204,8 +204,9 @@ TEST(Softmax, The_first_of_equal_logits_is_the_prediction) {
     const std::vector<double> logits{1, 2, 2, 1, 2, 2};
     std::vector<int32_t> targets{1, 2};
     int64_t correct = -1;
-    ASSERT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT64, 1, 2, nullptr, nullptr, 3, 0,
-                                                     logits.data(), targets.data(), nullptr, &correct, nullptr)));
+    ASSERT_TRUE(
+        succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT64, 1, 2, nullptr, nullptr, nullptr, 3, nullptr,
+                                             0, logits.data(), targets.data(), nullptr, &correct, nullptr)));
     EXPECT_EQ(correct, 1);
 }
 
@@ -219,11 +220,11 @@ TEST(Softmax, Bad_arguments_are_refused_by_name_and_write_nothing) {
     double loss = 42;
     int64_t correct = 42;
     const auto call = [&](int32_t dtype, int64_t r, int64_t c, double smoothing) {
-        return ortho_softmax_cross_entropy(device.get(), dtype, 1, r, nullptr, nullptr, c, smoothing, logits.data(),
-                                           targets.data(), &loss, &correct, gradients.data());
+        return ortho_softmax_cross_entropy(device.get(), dtype, 1, r, nullptr, nullptr, nullptr, c, nullptr, smoothing,
+                                           logits.data(), targets.data(), &loss, &correct, gradients.data());
     };
-    EXPECT_TRUE(is_refused(ortho_softmax_cross_entropy(nullptr, 0, 1, 1, nullptr, nullptr, 1, 0, logits.data(),
-                                                       targets.data(), nullptr, nullptr, nullptr),
+    EXPECT_TRUE(is_refused(ortho_softmax_cross_entropy(nullptr, 0, 1, 1, nullptr, nullptr, nullptr, 1, nullptr, 0,
+                                                       logits.data(), targets.data(), nullptr, nullptr, nullptr),
                            "device is null"));
     EXPECT_TRUE(is_refused(call(3, rows, classes, 0), "dtype is 3"));
     EXPECT_TRUE(is_refused(call(0, 0, classes, 0), "batch is 0; it must be at least 1"));
@@ -235,11 +236,11 @@ TEST(Softmax, Bad_arguments_are_refused_by_name_and_write_nothing) {
     EXPECT_TRUE(is_refused(call(0, rows, classes, 1), "label_smoothing is 1; it must be at least 0 and below 1"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, -0.1), "label_smoothing is -0.1"));
     EXPECT_TRUE(is_refused(call(0, rows, classes, nan), "label_smoothing is NaN"));
-    EXPECT_TRUE(is_refused(ortho_softmax_cross_entropy(device.get(), 0, 1, 1, nullptr, nullptr, 1, 0, nullptr,
-                                                       targets.data(), nullptr, nullptr, nullptr),
+    EXPECT_TRUE(is_refused(ortho_softmax_cross_entropy(device.get(), 0, 1, 1, nullptr, nullptr, nullptr, 1, nullptr, 0,
+                                                       nullptr, targets.data(), nullptr, nullptr, nullptr),
                            "logits is null"));
-    EXPECT_TRUE(is_refused(ortho_softmax_cross_entropy(device.get(), 0, 1, 1, nullptr, nullptr, 1, 0, logits.data(),
-                                                       nullptr, nullptr, nullptr, nullptr),
+    EXPECT_TRUE(is_refused(ortho_softmax_cross_entropy(device.get(), 0, 1, 1, nullptr, nullptr, nullptr, 1, nullptr, 0,
+                                                       logits.data(), nullptr, nullptr, nullptr, nullptr),
                            "targets is null"));
     for (const int32_t wrong : {-1, 10, std::numeric_limits<int32_t>::min()}) {
         targets[3999] = wrong;
@@ -269,9 +270,9 @@ template <class T> void check_mean_squared_error() {
             const Device device = make_device(threads);
             std::vector<T> gradients(predictions.size());
             double loss = 0;
-            ASSERT_TRUE(
-                succeeds(ortho_mean_squared_error(device.get(), dtype_of<T>, 1, count, nullptr, nullptr, 1,
-                                                  predictions.data(), targets.data(), &loss, gradients.data())));
+            ASSERT_TRUE(succeeds(ortho_elementwise_loss(device.get(), dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, 1, count,
+                                                        nullptr, nullptr, nullptr, 1, nullptr, 0, predictions.data(),
+                                                        targets.data(), &loss, gradients.data())));
             // The sum is in double precision for either type.
             EXPECT_NEAR(loss, expected, static_cast<double>(count + 2) * rounding<double> * expected);
             for (size_t i = 0; i < gradients.size(); ++i) {
@@ -305,8 +306,9 @@ template <class T> void check_mean_squared_error_at_the_end_of_the_range() {
         const Device device = make_device(2);
         std::vector<T> gradients(predictions.size());
         double loss = 0;
-        ASSERT_TRUE(succeeds(ortho_mean_squared_error(device.get(), dtype_of<T>, 1, count, nullptr, nullptr, 1,
-                                                      predictions.data(), targets.data(), &loss, gradients.data())));
+        ASSERT_TRUE(succeeds(ortho_elementwise_loss(device.get(), dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, 1, count,
+                                                    nullptr, nullptr, nullptr, 1, nullptr, 0, predictions.data(),
+                                                    targets.data(), &loss, gradients.data())));
         long double squares = 0; // whose exponents reach far beyond those of double
         for (size_t i = 0; i < gradients.size(); ++i) {
             const long double error = static_cast<long double>(predictions[i]) - static_cast<long double>(targets[i]);
@@ -344,12 +346,13 @@ template <class T> void expect_squared_error_rows_alone() {
     const auto predictions = normal_values<T>(rows * size, 1);
     const auto targets = normal_values<T>(rows * size, 2);
     std::vector<T> all(predictions.size()), one(size);
-    ASSERT_TRUE(succeeds(ortho_mean_squared_error(device.get(), dtype_of<T>, 1, rows * size, nullptr, nullptr, 1,
-                                                  predictions.data(), targets.data(), nullptr, all.data())));
+    ASSERT_TRUE(succeeds(ortho_elementwise_loss(device.get(), dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, 1, rows * size,
+                                                nullptr, nullptr, nullptr, 1, nullptr, 0, predictions.data(),
+                                                targets.data(), nullptr, all.data())));
     for (int64_t row = 0; row < rows; row += 13) {
-        ASSERT_TRUE(succeeds(ortho_mean_squared_error(device.get(), dtype_of<T>, 1, size, nullptr, nullptr, 1,
-                                                      predictions.data() + row * size, targets.data() + row * size,
-                                                      nullptr, one.data())));
+        ASSERT_TRUE(succeeds(ortho_elementwise_loss(
+            device.get(), dtype_of<T>, ORTHO_LOSS_SQUARED_ERROR, 1, size, nullptr, nullptr, nullptr, 1, nullptr, 0,
+            predictions.data() + row * size, targets.data() + row * size, nullptr, one.data())));
         for (int64_t j = 0; j < size; ++j)
             ASSERT_EQ(all[static_cast<size_t>(row * size + j)] * T{rows}, one[static_cast<size_t>(j)]) << row;
     }
@@ -368,23 +371,24 @@ TEST(MeanSquaredError, Bad_arguments_are_refused_by_name_and_write_nothing) {
     std::vector<double> gradients(count, 42);
     double loss = 42;
     const auto call = [&](int32_t dtype, int64_t n) {
-        return ortho_mean_squared_error(device.get(), dtype, 1, n, nullptr, nullptr, 1, predictions.data(),
-                                        targets.data(), &loss, gradients.data());
+        return ortho_elementwise_loss(device.get(), dtype, ORTHO_LOSS_SQUARED_ERROR, 1, n, nullptr, nullptr, nullptr, 1,
+                                      nullptr, 0, predictions.data(), targets.data(), &loss, gradients.data());
     };
-    EXPECT_TRUE(is_refused(ortho_mean_squared_error(nullptr, 1, 1, 1, nullptr, nullptr, 1, predictions.data(),
-                                                    targets.data(), nullptr, nullptr),
+    EXPECT_TRUE(is_refused(ortho_elementwise_loss(nullptr, 1, ORTHO_LOSS_SQUARED_ERROR, 1, 1, nullptr, nullptr, nullptr,
+                                                  1, nullptr, 0, predictions.data(), targets.data(), nullptr, nullptr),
                            "device is null"));
     EXPECT_TRUE(is_refused(call(-4, count), "dtype is -4"));
     EXPECT_TRUE(is_refused(call(1, 0), "batch is 0"));
     EXPECT_TRUE(is_refused(
         call(1, std::numeric_limits<int64_t>::max()),
         "batch is 9223372036854775807, with 1 steps and 1 units; the product must be at most 9007199254740992"));
-    EXPECT_TRUE(is_refused(
-        ortho_mean_squared_error(device.get(), 1, 1, 1, nullptr, nullptr, 1, nullptr, targets.data(), nullptr, nullptr),
-        "predictions is null"));
-    EXPECT_TRUE(is_refused(ortho_mean_squared_error(device.get(), 1, 1, 1, nullptr, nullptr, 1, predictions.data(),
-                                                    nullptr, nullptr, nullptr),
-                           "targets is null"));
+    EXPECT_TRUE(is_refused(ortho_elementwise_loss(device.get(), 1, ORTHO_LOSS_SQUARED_ERROR, 1, 1, nullptr, nullptr,
+                                                  nullptr, 1, nullptr, 0, nullptr, targets.data(), nullptr, nullptr),
+                           "predictions is null"));
+    EXPECT_TRUE(
+        is_refused(ortho_elementwise_loss(device.get(), 1, ORTHO_LOSS_SQUARED_ERROR, 1, 1, nullptr, nullptr, nullptr, 1,
+                                          nullptr, 0, predictions.data(), nullptr, nullptr, nullptr),
+                   "targets is null"));
     predictions[39999] = nan;
     EXPECT_TRUE(fails(call(1, count), ORTHO_NOT_FINITE, "predictions[39999] is "));
     predictions[39999] = 0;

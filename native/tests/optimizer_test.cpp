@@ -103,10 +103,10 @@ template <class T> void check_adam(int32_t decoupled) {
         constexpr int steps = 4;
         for (int step = 1; step <= steps; ++step) {
             state.adam_exactly(step, 0.9, 0.999, 1e-8, decoupled == 1);
-            ASSERT_TRUE(
-                succeeds(ortho_adam_step(device.get(), dtype_of<T>, count, state.parameters.data(),
-                                         state.gradients.data(), state.first.data(), state.second.data(), step, 0.9,
-                                         0.999, 1e-8, decoupled, groups.data(), static_cast<int64_t>(groups.size()))));
+            ASSERT_TRUE(succeeds(ortho_adam_step(device.get(), dtype_of<T>, count, state.parameters.data(),
+                                                 state.gradients.data(), state.first.data(), state.second.data(),
+                                                 nullptr, step, 0.9, 0.999, 1e-8, decoupled, groups.data(),
+                                                 static_cast<int64_t>(groups.size()))));
         }
         state.expect_exact(steps);
         if (threads == 1)
@@ -153,8 +153,8 @@ TEST(Adam, Zero_gradients_leave_parameters_alone) {
     std::vector<float> m(3);
     std::vector<float> v(3);
     const ortho_parameter_group group{0, 3, 0.1, 0};
-    ASSERT_TRUE(succeeds(ortho_adam_step(device.get(), ORTHO_FLOAT32, 3, p.data(), zero.data(), m.data(), v.data(), 1,
-                                         0.9, 0.999, 1e-8, 0, &group, 1)));
+    ASSERT_TRUE(succeeds(ortho_adam_step(device.get(), ORTHO_FLOAT32, 3, p.data(), zero.data(), m.data(), v.data(),
+                                         nullptr, 1, 0.9, 0.999, 1e-8, 0, &group, 1)));
     EXPECT_EQ(p, (std::vector<float>{1, 2, 3}));
 }
 
@@ -325,7 +325,7 @@ template <class T> struct Buffers {
                                   o.kind == Options::sgd ? 0 : o.momentum_factor, o.kind == Options::nesterov,
                                   groups.data(), group_count);
         return ortho_adam_step(device, dtype_of<T>, size, parameters.data(), gradients.data(), first.data(),
-                               second.data(), number, o.beta1, o.beta2, o.epsilon, o.kind == Options::adamw,
+                               second.data(), nullptr, number, o.beta1, o.beta2, o.epsilon, o.kind == Options::adamw,
                                groups.data(), group_count);
     }
 
@@ -624,7 +624,7 @@ protected:
     }
     ortho_status adam(int64_t step, double beta1, double beta2, double epsilon, int32_t decoupled) {
         return ortho_adam_step(device.get(), 1, 4, parameters.data(), gradients.data(), moments.data(), moments.data(),
-                               step, beta1, beta2, epsilon, decoupled, &whole, 1);
+                               nullptr, step, beta1, beta2, epsilon, decoupled, &whole, 1);
     }
 
     Device device = make_device(1);
@@ -677,7 +677,7 @@ TEST_F(BadStep, Adam_refuses_by_name) {
     double* g = gradients.data();
     double* m = moments.data();
     const auto buffers = [&](ortho_device* d, double* a, double* b, double* c, double* e) {
-        return ortho_adam_step(d, 1, 4, a, b, c, e, 1, 0.9, 0.999, 1e-8, 0, &whole, 1);
+        return ortho_adam_step(d, 1, 4, a, b, c, e, nullptr, 1, 0.9, 0.999, 1e-8, 0, &whole, 1);
     };
     EXPECT_TRUE(is_refused(buffers(nullptr, p, g, m, m), "device is null"));
     EXPECT_TRUE(is_refused(buffers(device.get(), nullptr, g, m, m), "parameters is null"));
@@ -694,14 +694,14 @@ TEST_F(BadStep, Adam_refuses_by_name) {
         "by 0.99"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, infinity, 0), "epsilon is Infinity"));
     EXPECT_TRUE(is_refused(adam(1, 0.9, 0.999, 1e-8, -1), "decoupled is -1"));
-    EXPECT_TRUE(is_refused(ortho_adam_step(device.get(), 1, 4, p, g, m, m, 1, 0.9, 0.999, 1e-8, 0, nullptr, 1),
+    EXPECT_TRUE(is_refused(ortho_adam_step(device.get(), 1, 4, p, g, m, m, nullptr, 1, 0.9, 0.999, 1e-8, 0, nullptr, 1),
                            "groups is null"));
     // Above 0 and finite in double precision, 0 or infinite in float32.
     float value = 1;
     for (const auto& [epsilon, text] : {std::pair{1e-60, "epsilon is 1e-60"}, {1e39, "epsilon is 1e+39"}})
-        EXPECT_TRUE(is_refused(
-            ortho_adam_step(device.get(), 0, 1, &value, &value, &value, &value, 1, 0.9, 0.999, epsilon, 0, &whole, 1),
-            text));
+        EXPECT_TRUE(is_refused(ortho_adam_step(device.get(), 0, 1, &value, &value, &value, &value, nullptr, 1, 0.9,
+                                               0.999, epsilon, 0, &whole, 1),
+                               text));
 }
 
 } // namespace

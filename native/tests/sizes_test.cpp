@@ -97,8 +97,8 @@ struct World {
         return ortho_sgd_step(device.get(), 0, count, b.data(), a.data(), nullptr, 0, 0, &range, group_count);
     }
     ortho_status adam(int64_t count, int64_t step, const ortho_parameter_group& range, int64_t group_count) {
-        return ortho_adam_step(device.get(), 0, count, b.data(), a.data(), c.data(), d.data(), step, 0.9, 0.999, 1e-8,
-                               0, &range, group_count);
+        return ortho_adam_step(device.get(), 0, count, b.data(), a.data(), c.data(), d.data(), nullptr, step, 0.9,
+                               0.999, 1e-8, 0, &range, group_count);
     }
 };
 
@@ -482,40 +482,41 @@ std::vector<Sized> calls(World& w) {
         {"ortho_softmax_cross_entropy",
          {"batch", "logits"},
          [=, &w](int64_t n) {
-             return ortho_softmax_cross_entropy(device, 0, 1, n, nullptr, nullptr, 4, 0, w.a.data(), w.targets.data(),
-                                                w.doubles.data(), nullptr, w.b.data());
+             return ortho_softmax_cross_entropy(device, 0, 1, n, nullptr, nullptr, nullptr, 4, nullptr, 0, w.a.data(),
+                                                w.targets.data(), w.doubles.data(), nullptr, w.b.data());
          }},
         {"ortho_softmax_cross_entropy",
          {"classes", "logits"},
          [=, &w](int64_t n) {
-             return ortho_softmax_cross_entropy(device, 0, 1, 4, nullptr, nullptr, n, 0, w.a.data(), w.targets.data(),
-                                                w.doubles.data(), nullptr, w.b.data());
+             return ortho_softmax_cross_entropy(device, 0, 1, 4, nullptr, nullptr, nullptr, n, nullptr, 0, w.a.data(),
+                                                w.targets.data(), w.doubles.data(), nullptr, w.b.data());
          },
          {int64_t{1} << 31}},
         {"ortho_softmax_cross_entropy",
          {"steps", "lengths", "logits"},
          [=, &w](int64_t n) {
-             return ortho_softmax_cross_entropy(device, 0, n, 2, w.targets.data(), nullptr, 4, 0, w.a.data(),
-                                                w.targets.data(), w.doubles.data(), nullptr, w.b.data());
+             return ortho_softmax_cross_entropy(device, 0, n, 2, w.targets.data(), nullptr, nullptr, 4, nullptr, 0,
+                                                w.a.data(), w.targets.data(), w.doubles.data(), nullptr, w.b.data());
          }},
-        {"ortho_mean_squared_error",
+        {"ortho_elementwise_loss",
          {"batch", "lengths"},
          [=, &w](int64_t n) {
-             return ortho_mean_squared_error(device, 0, 1, n, w.targets.data(), nullptr, 1, w.a.data(), w.b.data(),
-                                             w.doubles.data(), w.c.data());
+             return ortho_elementwise_loss(device, 0, ORTHO_LOSS_SQUARED_ERROR, 1, n, w.targets.data(), nullptr,
+                                           nullptr, 1, nullptr, 0, w.a.data(), w.b.data(), w.doubles.data(),
+                                           w.c.data());
          }},
-        {"ortho_mean_squared_error",
-         {"part->rows"},
+        {"ortho_elementwise_loss",
+         {"part->weight"},
          [=, &w](int64_t n) {
-             const ortho_batch_part part = {sizeof part, 0, 4, 0, 0, std::min(n, int64_t{3})};
-             return ortho_mean_squared_error(device, 0, 1, 4, nullptr, &part, 1, w.a.data(), w.b.data(),
-                                             w.doubles.data(), w.c.data());
+             const ortho_batch_part part = {sizeof part, 0, 4, 0, 0, static_cast<double>(std::min(n, int64_t{3}))};
+             return ortho_elementwise_loss(device, 0, ORTHO_LOSS_SQUARED_ERROR, 1, 4, nullptr, nullptr, &part, 1,
+                                           nullptr, 0, w.a.data(), w.b.data(), w.doubles.data(), w.c.data());
          }},
-        {"ortho_mean_squared_error",
+        {"ortho_elementwise_loss",
          {"units", "batch", "predictions"},
          [=, &w](int64_t n) {
-             return ortho_mean_squared_error(device, 0, 2, 2, nullptr, nullptr, n, w.a.data(), w.b.data(),
-                                             w.doubles.data(), w.c.data());
+             return ortho_elementwise_loss(device, 0, ORTHO_LOSS_SQUARED_ERROR, 2, 2, nullptr, nullptr, nullptr, n,
+                                           nullptr, 0, w.a.data(), w.b.data(), w.doubles.data(), w.c.data());
          }},
         {"ortho_partial_sum_count",
          {"batch", "first", "samples"},
@@ -611,11 +612,11 @@ std::vector<Sized> calls(World& w) {
         {"ortho_reverse",
          {"units", "batch", "x"},
          [=, &w](int64_t n) { return ortho_reverse(device, 1, 3, 2, n, nullptr, w.a.data(), w.b.data()); }},
-        {"ortho_mean_squared_error",
+        {"ortho_elementwise_loss",
          {"batch", "predictions"},
          [=, &w](int64_t n) {
-             return ortho_mean_squared_error(device, 0, 1, n, nullptr, nullptr, 1, w.a.data(), w.b.data(),
-                                             w.doubles.data(), w.c.data());
+             return ortho_elementwise_loss(device, 0, ORTHO_LOSS_SQUARED_ERROR, 1, n, nullptr, nullptr, nullptr, 1,
+                                           nullptr, 0, w.a.data(), w.b.data(), w.doubles.data(), w.c.data());
          }},
         {"ortho_clip_gradient_norm", count,
          [=, &w](int64_t n) { return ortho_clip_gradient_norm(device, 0, n, w.b.data(), 1e-3, w.doubles.data()); }},

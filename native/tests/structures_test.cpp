@@ -110,7 +110,8 @@ TEST(Structures, Parts_of_a_batch_are_read_from_structures_of_a_known_size_only)
     expect_refusals<ortho_batch_part>("part", sizeof(ortho_batch_part), [&](const ortho_batch_part* part) {
         const float x[2] = {1, 2};
         double loss = 0;
-        return ortho_mean_squared_error(device.get(), ORTHO_FLOAT32, 1, 2, nullptr, part, 1, x, x, &loss, nullptr);
+        return ortho_elementwise_loss(device.get(), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 1, 2, nullptr, nullptr,
+                                      part, 1, nullptr, 0, x, x, &loss, nullptr);
     });
 }
 

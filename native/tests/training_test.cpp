@@ -92,8 +92,8 @@ Trained train(ortho_chain_model model, int threads) {
                                                  p.readout_bias, states.data(), logits.data())));
         double loss = 0;
         EXPECT_TRUE(succeeds(ortho_softmax_cross_entropy(device.get(), ORTHO_FLOAT32, 1, batch, nullptr, nullptr,
-                                                         classes, 0, logits.data(), targets.data(), &loss, nullptr,
-                                                         logit_gradients.data())));
+                                                         nullptr, classes, nullptr, 0, logits.data(), targets.data(),
+                                                         &loss, nullptr, logit_gradients.data())));
         result.losses.push_back(loss);
         EXPECT_TRUE(succeeds(ortho_dense_backward(device.get(), ORTHO_FLOAT32, nullptr, 0, 1, batch, units, classes,
                                                   p.readout, states.data(), logit_gradients.data(), g.readout,
@@ -112,9 +112,9 @@ Trained train(ortho_chain_model model, int threads) {
         }
         EXPECT_TRUE(
             succeeds(ortho_clip_gradient_norm(device.get(), ORTHO_FLOAT32, count, gradients.data(), 1, nullptr)));
-        EXPECT_TRUE(
-            succeeds(ortho_adam_step(device.get(), ORTHO_FLOAT32, count, result.parameters.data(), gradients.data(),
-                                     first_moment.data(), second_moment.data(), step, 0.9, 0.999, 1e-8, 0, &all, 1)));
+        EXPECT_TRUE(succeeds(ortho_adam_step(device.get(), ORTHO_FLOAT32, count, result.parameters.data(),
+                                             gradients.data(), first_moment.data(), second_moment.data(), nullptr, step,
+                                             0.9, 0.999, 1e-8, 0, &all, 1)));
     }
     return result;
 }

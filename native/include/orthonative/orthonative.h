@@ -80,7 +80,7 @@ extern "C" {
 #endif
 
 /** Version of this interface; a library that reports another one must not be used with this header. */
-#define ORTHO_ABI_VERSION 5u
+#define ORTHO_ABI_VERSION 6u
 
 /** The result of a function. */
 typedef enum ortho_status {
@@ -152,7 +152,10 @@ typedef enum ortho_filter_kind {
     /** The identity: with alpha = beta = 1 the chain is a residual network. */
     ORTHO_FILTER_IDENTITY = 3,
     /** A matrix given by the caller. */
-    ORTHO_FILTER_CUSTOM = 4
+    ORTHO_FILTER_CUSTOM = 4,
+    /** Blocks on the diagonal, each of a kind of its own: units exchange their states through the filter only within a
+        block. */
+    ORTHO_FILTER_BLOCKS = 5
 } ortho_filter_kind;
 
 /**
@@ -187,6 +190,23 @@ typedef enum ortho_matrix_precision {
     /** Rounded to 7 bits of mantissa (tensor cores, compute capability 8.0 on). */
     ORTHO_MATRIX_BFLOAT16 = 2
 } ortho_matrix_precision;
+
+/** Losses of single elements, of a prediction p and a target t. */
+typedef enum ortho_loss_kind {
+    /** (p - t)^2. */
+    ORTHO_LOSS_SQUARED_ERROR = 0,
+    /** |p - t|; its gradient at p = t is 0. */
+    ORTHO_LOSS_ABSOLUTE_ERROR = 1,
+    /** e^2 / 2 where |e| is at most d, otherwise d (|e| - d / 2), with e = p - t. One parameter: d, above 0. */
+    ORTHO_LOSS_HUBER = 2,
+    /** max(q e, (q - 1) e), with e = t - p; its gradient at p = t is 0. Q parameters: the quantiles q, each above 0 and
+        below 1. There are Q predictions for each target: prediction u is that of target u / Q, rounded down, for
+        quantile u mod Q. */
+    ORTHO_LOSS_QUANTILE = 3,
+    /** -w t log s(p) - (1 - t) log(1 - s(p)), with s the logistic function and t from 0 to 1. No parameters: w is 1;
+        or one for each unit: w, not negative. */
+    ORTHO_LOSS_BINARY_CROSS_ENTROPY = 4
+} ortho_loss_kind;
 
 /** Purpose of a random stream; streams of different purpose, index or seed are independent. */
 typedef enum ortho_stream {
@@ -639,8 +659,9 @@ typedef struct ortho_batch_part {
     /** Elements from a partial sum to the next one in each buffer of gradients. Where there are several, at least as
         many as the largest of these buffers has of one sum. Losses do not read it. */
     int64_t stride;
-    /** Losses: how many rows of the whole batch count, over which the mean is taken; otherwise 0. */
-    int64_t rows;
+    /** Losses: the sum of the weights of all rows of the whole batch that count, over which the mean is taken; without
+        weights the number of these rows. Otherwise 0. */
+    double weight;
 } ortho_batch_part;
 
 /** Initialises an ortho_batch_part. */
@@ -683,6 +704,19 @@ ORTHO_API ortho_status ortho_add_partial_sums(ortho_device* device, int32_t dtyp
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Chain                                                                                                              */
+
+/** A block of a filter of ORTHO_FILTER_BLOCKS. */
+typedef struct ortho_filter_block {
+    /** Number of its units, at least 1. */
+    int64_t size;
+    /** ortho_filter_kind but ORTHO_FILTER_BLOCKS. */
+    int32_t filter;
+    /** 0. */
+    int32_t reserved;
+    /** ORTHO_FILTER_CUSTOM: [size, size], or [L, size, size] with filter_per_layer; orthogonal to 1e-6; copied.
+        Otherwise null. */
+    const double* matrix;
+} ortho_filter_block;
 
 /** Options of a chain. */
 typedef struct ortho_chain_options {
@@ -737,6 +771,12 @@ typedef struct ortho_chain_options {
     /** 1: the cell has a second bias for each gate, added to the products with the state: b is [2, G, N]. Filter cells:
         must be 0. */
     int32_t recurrent_bias;
+    /** ORTHO_FILTER_BLOCKS: [block_count], whose sizes add up to hidden_size; copied. Block b draws from filter stream
+        filter_index + b, and with filter_per_layer that of layer l from filter_index + l block_count + b. Otherwise
+        null. */
+    const ortho_filter_block* blocks;
+    /** 1 to 1024 with blocks, otherwise 0. */
+    int64_t block_count;
 } ortho_chain_options;
 
 /** Initialises ortho_chain_options: float32, recurrent, filter cells, tanh, a Haar filter of seed 0. hidden_size,
@@ -744,7 +784,7 @@ typedef struct ortho_chain_options {
 #define ORTHO_CHAIN_OPTIONS_INIT                                                                                       \
     {                                                                                                                  \
         sizeof(ortho_chain_options), ORTHO_FLOAT32, ORTHO_RECURRENT, ORTHO_TANH, ORTHO_FILTER_HAAR, 0, 0, 0, 0, 0, 0,  \
-            0, 0, 0, 0, 0, 0, 0, 0, ORTHO_CELL_FILTER, 0                                                               \
+            0, 0, 0, 0, 0, 0, 0, 0, ORTHO_CELL_FILTER, 0, 0, 0                                                         \
     }
 
 /**
@@ -1219,19 +1259,30 @@ ORTHO_API ortho_status ortho_windows_backward(ortho_device* device, int32_t dtyp
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Losses                                                                                                             */
 
+/*
+ * Weights. The rows of a loss may have weights: row_weights [T, B] in the host's memory, each finite and not negative,
+ * not all 0 unless part is given; null: all are 1. The loss is then the weighted mean, sum w l / sum w. A row of weight
+ * 0 does not count: as in padding, nothing of it is read or checked, and its gradient is 0.
+ */
+
 /**
  * Mean of the cross-entropy of softmax(logits) with the target class over the rows that count: the steps of each sample
- * up to its length.
+ * up to its length, of weights above 0.
  * @param steps             T, at least 1; rows are T B
  * @param batch             B, at least 1
  * @param lengths           [B] in the host's memory, each 0 to T, not all 0 unless part is given; null: T
+ * @param row_weights       [T, B] in the host's memory; null: 1. Read within lengths only
  * @param part              the samples of a larger batch that the rows belong to; null: the batch is whole
+ * @param class_weights     [classes] in the host's memory, each finite and not negative; null: 1. The loss of a row is
+ *                          the sum over the classes c of w_c q_c (-log p_c), where q is the target distribution, and
+ * the row's weight is multiplied by that of its target. Where all these products are 0 the call is refused unless part
+ * is given
  * @param label_smoothing   s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere
  * @param logits            [T, B, classes], finite in rows that count
  * @param targets           [T, B] in the host's memory, each 0 to classes-1 in rows that count
  * @param loss              written, infinite if double is too small for the sum over the rows; may be null (CUDA:
  *                          without it and correct, nothing is waited for). With part: all partial sums of the losses of
- *                          the rows, one after another; the mean is the sum divided by part->rows
+ *                          the rows, one after another; the mean is the sum divided by part->weight
  * @param correct           written: rows that count, of this call, whose largest logit (the first one of equals) is the
  *                          target; may be null
  * @param logit_gradients   [T, B, classes], written: gradient of the mean loss, 0 in rows that do not count; null: not
@@ -1240,32 +1291,40 @@ ORTHO_API ortho_status ortho_windows_backward(ortho_device* device, int32_t dtyp
  *         ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
-                                                   const int32_t* lengths, const ortho_batch_part* part,
-                                                   int64_t classes, double label_smoothing, const void* logits,
-                                                   const int32_t* targets, double* loss, int64_t* correct,
-                                                   void* logit_gradients);
+                                                   const int32_t* lengths, const float* row_weights,
+                                                   const ortho_batch_part* part, int64_t classes,
+                                                   const float* class_weights, double label_smoothing,
+                                                   const void* logits, const int32_t* targets, double* loss,
+                                                   int64_t* correct, void* logit_gradients);
 
 /**
- * Mean of (predictions - targets)^2 over the elements of the rows that count: the steps of each sample up to its
- * length.
+ * Mean of a loss of single elements over the elements of the rows that count: the steps of each sample up to its
+ * length, of weights above 0.
+ * @param kind                  ortho_loss_kind
  * @param steps                 T, at least 1; rows are T B
  * @param batch                 B, at least 1
  * @param lengths               [B] in the host's memory, each 0 to T, not all 0 unless part is given; null: T
+ * @param row_weights           [T, B] in the host's memory; null: 1. Read within lengths only
  * @param part                  the samples of a larger batch that the rows belong to; null: the batch is whole
- * @param units                 elements of a row, at least 1
+ * @param units                 predictions of a row, at least 1; a multiple of Q with ORTHO_LOSS_QUANTILE
+ * @param parameters            [parameter_count] in the host's memory, finite in dtype; see ortho_loss_kind. Null where
+ *                              there are none
+ * @param parameter_count       as the kind says
  * @param predictions           [T, B, units], finite in rows that count
- * @param targets               [T, B, units], finite in rows that count
- * @param loss                  written, infinite if double is too small for the sum of squares; may be null (CUDA: then
- *                              nothing is waited for). With part: all partial sums of the squares, one after another;
- *                              the mean is the sum divided by part->rows and units
+ * @param targets               [T, B, units], or [T, B, units / Q]; finite in rows that count
+ * @param loss                  written, infinite if double is too small for the sum; may be null (CUDA: then nothing is
+ *                              waited for). With part: all partial sums of the losses of the elements, one after
+ *                              another; the mean is the sum divided by part->weight and units
  * @param prediction_gradients  [T, B, units], written: gradient of the mean loss, infinite where dtype cannot hold it,
  *                              0 in rows that do not count; may be null
- * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT (on a CPU also for a target of ORTHO_LOSS_BINARY_CROSS_ENTROPY outside 0 to
+ *         1); ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
  */
-ORTHO_API ortho_status ortho_mean_squared_error(ortho_device* device, int32_t dtype, int64_t steps, int64_t batch,
-                                                const int32_t* lengths, const ortho_batch_part* part, int64_t units,
-                                                const void* predictions, const void* targets, double* loss,
-                                                void* prediction_gradients);
+ORTHO_API ortho_status ortho_elementwise_loss(ortho_device* device, int32_t dtype, int32_t kind, int64_t steps,
+                                              int64_t batch, const int32_t* lengths, const float* row_weights,
+                                              const ortho_batch_part* part, int64_t units, const double* parameters,
+                                              int64_t parameter_count, const void* predictions, const void* targets,
+                                              double* loss, void* prediction_gradients);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Optimizers, over a flat buffer of all parameters                                                                   */
@@ -1306,6 +1365,26 @@ ORTHO_API ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dt
                                                 double max_norm, double* norm);
 
 /**
+ * Multiplies by a factor: gradients that were added up over several batches become their mean.
+ * @param count   elements, at least 1
+ * @param factor  finite in dtype
+ * @param values  [count], changed in place
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_scale(ortho_device* device, int32_t dtype, int64_t count, double factor, void* values);
+
+/**
+ * Exponential moving average: averages = decay averages + (1 - decay) values.
+ * @param count     elements, at least 1
+ * @param decay     0 to 1
+ * @param values    [count], read only
+ * @param averages  [count], changed in place; must not overlap values
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT
+ */
+ORTHO_API ortho_status ortho_average(ortho_device* device, int32_t dtype, int64_t count, double decay,
+                                     const void* values, void* averages);
+
+/**
  * Stochastic gradient descent: g += weight_decay * p; v = momentum * v + g; p -= learning_rate * v, or with nesterov
  * p -= learning_rate * (g + momentum * v).
  * @param count        elements of the whole buffers, at least 1
@@ -1324,12 +1403,15 @@ ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64
 
 /**
  * Adam (Kingma and Ba, arXiv 1412.6980) with bias correction; AdamW (Loshchilov and Hutter, arXiv 1711.05101) with
- * decoupled = 1: p -= learning_rate * weight_decay * p before the update instead of g += weight_decay * p.
+ * decoupled = 1: p -= learning_rate * weight_decay * p before the update instead of g += weight_decay * p; AMSGrad
+ * (Reddi, Kale and Kumar, arXiv 1904.09237) with largest_second_moment, which the update divides by the root of.
  * @param count          elements of the whole buffers, at least 1
  * @param parameters     [count], changed in place
  * @param gradients      [count], read only
  * @param first_moment   [count], changed in place
  * @param second_moment  [count], changed in place
+ * @param largest_second_moment  [count], changed in place: the largest second moment of each element so far, not
+ * negative before the step; null: not AMSGrad
  * @param step           number of this step, from 1
  * @param beta1          0 to 1, 1 excluded
  * @param beta2          0 to 1, 1 excluded
@@ -1342,8 +1424,49 @@ ORTHO_API ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64
  * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
  */
 ORTHO_API ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
-                                       const void* gradients, void* first_moment, void* second_moment, int64_t step,
-                                       double beta1, double beta2, double epsilon, int32_t decoupled,
+                                       const void* gradients, void* first_moment, void* second_moment,
+                                       void* largest_second_moment, int64_t step, double beta1, double beta2,
+                                       double epsilon, int32_t decoupled, const ortho_parameter_group* groups,
+                                       int64_t group_count);
+
+/**
+ * RMSprop (Tieleman and Hinton, 2012), as PyTorch has it: g += weight_decay * p; s = decay * s + (1 - decay) * g^2;
+ * with gradient_mean m = decay * m + (1 - decay) * g and d = sqrt(s - m^2) + epsilon, otherwise d = sqrt(s) + epsilon;
+ * with velocity v = momentum * v + g / d and p -= learning_rate * v, otherwise p -= learning_rate * g / d.
+ * @param count          elements of the whole buffers, at least 1
+ * @param parameters     [count], changed in place
+ * @param gradients      [count], read only
+ * @param square_mean    [count], changed in place: s, not negative before the step
+ * @param gradient_mean  [count], changed in place: m; null: not centered
+ * @param velocity       [count], changed in place: v; null where momentum is 0
+ * @param decay          0 to 1, 1 excluded
+ * @param momentum       0 to 1, 1 excluded
+ * @param epsilon        finite in dtype, at least 2 sqrt(m / (1 - decay)), m the smallest normal number of dtype, as in
+ *                       ortho_adam_step
+ * @param groups         [group_count] in the host's memory; they lie inside the buffers and do not overlap
+ * @param group_count    at least 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_rmsprop_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
+                                          const void* gradients, void* square_mean, void* gradient_mean, void* velocity,
+                                          double decay, double momentum, double epsilon,
+                                          const ortho_parameter_group* groups, int64_t group_count);
+
+/**
+ * Lion (Chen et al., arXiv 2302.06675): p -= learning_rate * weight_decay * p;
+ * p -= learning_rate * sign(beta1 * m + (1 - beta1) * g); m = beta2 * m + (1 - beta2) * g.
+ * @param count         elements of the whole buffers, at least 1
+ * @param parameters    [count], changed in place
+ * @param gradients     [count], read only
+ * @param first_moment  [count], changed in place: m
+ * @param beta1         0 to 1, 1 excluded
+ * @param beta2         0 to 1, 1 excluded
+ * @param groups        [group_count] in the host's memory; they lie inside the buffers and do not overlap
+ * @param group_count   at least 1
+ * @return ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
+ */
+ORTHO_API ortho_status ortho_lion_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
+                                       const void* gradients, void* first_moment, double beta1, double beta2,
                                        const ortho_parameter_group* groups, int64_t group_count);
 
 #ifdef __cplusplus

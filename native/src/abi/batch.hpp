@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "abi/structures.hpp"
@@ -85,7 +86,7 @@ inline BatchPart part(const ortho_batch_part* given, int64_t samples, const char
     range("part->reserved", part.reserved, 0, 0);
     at_least("part->batch", part.batch, 1);
     leaves_of(part.batch, "part->first", part.first, name, samples);
-    return {part.batch, part.first, samples, part.stride, false, part.rows};
+    return {part.batch, part.first, samples, part.stride, false, part.weight};
 }
 
 /** The same for gradients. @param elements  those that a partial sum takes at least */
@@ -93,19 +94,24 @@ inline BatchPart gradient_part(const ortho_batch_part* given, int64_t samples, c
     const BatchPart checked = part(given, samples, name);
     if (checked.whole)
         return checked;
-    range("part->rows", checked.rows, 0, 0);
+    if (checked.weight != 0)
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("part->weight"), "is %s; it must be 0",
+             NumberText(checked.weight).c_str());
     const int64_t sums = checked.sums().count();
     range("part->stride", checked.stride, sums > 1 ? elements : 0, largest_address_space / 8 / sums);
     return checked;
 }
 
-/** The same for a loss. @param counted  rows of the call that count */
-inline BatchPart loss_part(const ortho_batch_part* given, int64_t samples, const char* name, int64_t counted) {
+/** The same for a loss. @param weight  of the call's rows that count */
+inline BatchPart loss_part(const ortho_batch_part* given, int64_t samples, const char* name, double weight) {
+    constexpr double rounding = 1e-6; // the caller may add weights in another order
     BatchPart checked = part(given, samples, name);
     if (checked.whole)
-        checked.rows = counted;
-    else
-        range("part->rows", checked.rows, std::max<int64_t>(1, counted), largest_address_space);
+        checked.weight = weight;
+    else if (!(std::isfinite(checked.weight) && checked.weight > 0 && checked.weight >= (1 - rounding) * weight))
+        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("part->weight"),
+             "is %s; it must be finite, above 0 and at least %s, the weight of the part",
+             NumberText(checked.weight).c_str(), NumberText(weight).c_str());
     return checked;
 }
 

@@ -94,15 +94,16 @@ ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, 
 }
 
 ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
-                             const void* gradients, void* first_moment, void* second_moment, int64_t step, double beta1,
-                             double beta2, double epsilon, int32_t decoupled, const ortho_parameter_group* groups,
-                             int64_t group_count) {
+                             const void* gradients, void* first_moment, void* second_moment,
+                             void* largest_second_moment, int64_t step, double beta1, double beta2, double epsilon,
+                             int32_t decoupled, const ortho_parameter_group* groups, int64_t group_count) {
     return guard([&] {
         check_gradients(device, dtype, count, gradients);
         const check::Arrays arrays(*device, dtype);
         arrays.needed("parameters", parameters, count);
         arrays.needed("first_moment", first_moment, count);
         arrays.needed("second_moment", second_moment, count);
+        check::null("largest_second_moment", largest_second_moment, "yet");
         check::at_least("step", step, 1);
         check::half_open("beta1", beta1, 0, 1);
         check::half_open("beta2", beta2, 0, 1);
@@ -119,4 +120,22 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
                              {count, parameters, gradients, groups, group_count},
                              {first_moment, second_moment, step, beta1, beta2, epsilon, decoupled == 1}});
     });
+}
+
+ortho_status ortho_scale(ortho_device*, int32_t, int64_t, double, void*) {
+    return guard([] { fail(ORTHO_NOT_SUPPORTED, "ortho_scale is not written yet"); });
+}
+
+ortho_status ortho_average(ortho_device*, int32_t, int64_t, double, const void*, void*) {
+    return guard([] { fail(ORTHO_NOT_SUPPORTED, "ortho_average is not written yet"); });
+}
+
+ortho_status ortho_rmsprop_step(ortho_device*, int32_t, int64_t, void*, const void*, void*, void*, void*, double,
+                                double, double, const ortho_parameter_group*, int64_t) {
+    return guard([] { fail(ORTHO_NOT_SUPPORTED, "ortho_rmsprop_step is not written yet"); });
+}
+
+ortho_status ortho_lion_step(ortho_device*, int32_t, int64_t, void*, const void*, void*, double, double,
+                             const ortho_parameter_group*, int64_t) {
+    return guard([] { fail(ORTHO_NOT_SUPPORTED, "ortho_lion_step is not written yet"); });
 }

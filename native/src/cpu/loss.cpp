@@ -144,7 +144,7 @@ template <class T> void softmax_cross_entropy(CpuDevice& device, const SoftmaxCr
         fail(ORTHO_NOT_FINITE, Argument{"logits", index},
              "(row %" PRId64 ", class %" PRId64 ") is %s; it must be finite", index / classes, index % classes,
              NumberText(logits[index]).c_str());
-    const auto mean_of = static_cast<double>(call.rows.part.rows);
+    const auto mean_of = call.rows.part.weight;
     const SoftmaxProblem<T> problem{1 / mean_of, classes, call.label_smoothing, logits, call.targets, gradients};
     const auto kernel = device.kernels.of<T>().vector.softmax_cross_entropy;
     LeafLosses leaves = sum_rows<LossSum>(
@@ -163,7 +163,7 @@ template <class T> void mean_squared_error(CpuDevice& device, const MeanSquaredE
     auto* gradients = static_cast<T*>(call.gradients);
     require_finite(device, "predictions", call.rows, units, predictions);
     require_finite(device, "targets", call.rows, units, targets);
-    const double mean_of = static_cast<double>(call.rows.part.rows) * static_cast<double>(units);
+    const double mean_of = call.rows.part.weight * static_cast<double>(units);
     const T factor = static_cast<T>(2 / mean_of);
     const auto kernel = device.kernels.of<T>().vector.squared_error;
     LeafLosses leaves = sum_rows<RunningSums>(

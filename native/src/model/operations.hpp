@@ -297,7 +297,7 @@ struct LossRows {
     int64_t steps;
     int64_t batch;
     const int32_t* lengths; // host, [batch]; null: all are steps
-    BatchPart part;         // part.rows: of how many rows the mean is taken
+    BatchPart part;         // part.weight: of what weight of rows the mean is taken
 };
 
 struct SoftmaxCrossEntropy {

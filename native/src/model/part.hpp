@@ -16,7 +16,7 @@ struct BatchPart {
     int64_t samples; // of the call
     int64_t stride;  // elements from a partial sum to the next
     bool whole;      // sums are wanted, and not partial sums
-    int64_t rows;    // losses: of how many rows the mean is taken
+    double weight;   // losses: of what weight of rows the mean is taken
 
     Leaves leaves() const { return Leaves(batch); }
     /** The leaves of the call, in the whole batch's numbers. */

@@ -279,7 +279,7 @@ private:
         if (own > most || ortho_partial_sum_count(batch, part_.first, own, &sums) != ORTHO_OK)
             return {size(1, most), nullptr};
         if (is_loss) {
-            part_.rows = is_wrong() ? random_.from(-1, 0) : 1000 * batch;
+            part_.weight = static_cast<double>(is_wrong() ? random_.from(-1, 0) : 1000 * batch);
         } else {
             part_.stride = count > 0 ? count + random_.from(0, 3) : count;
             if (count < 1 || (sums - 1) * part_.stride + count > static_cast<int64_t>(slot_elements))
@@ -1057,9 +1057,9 @@ private:
         say("ortho_softmax_cross_entropy(%s, %d, %" PRId64 " x %" PRId64 "%s%s x %" PRId64 ", %g)",
             on != nullptr ? "device" : "null", dtype, steps, held.count, lengths != nullptr ? " with lengths" : "",
             held.part != nullptr ? ", a part" : "", classes, smoothing);
-        returned(ortho_softmax_cross_entropy(on, dtype, steps, held.count, lengths, held.part, classes, smoothing,
-                                             logits, targets, number_or_null(), random_.one_in(2) ? nullptr : &count_,
-                                             gradients),
+        returned(ortho_softmax_cross_entropy(on, dtype, steps, held.count, lengths, nullptr, held.part, classes,
+                                             nullptr, smoothing, logits, targets, number_or_null(),
+                                             random_.one_in(2) ? nullptr : &count_, gradients),
                  ok | argument | memory | not_finite);
     }
 
@@ -1075,11 +1075,12 @@ private:
         const void* const predictions = padded(slot(dtype), dtype, steps, held.count, units, lengths);
         const void* const targets = padded(slot(dtype), dtype, steps, held.count, units, lengths);
         void* const gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
-        say("ortho_mean_squared_error(%s, %d, %" PRId64 " x %" PRId64 "%s%s x %" PRId64 ")",
+        say("ortho_elementwise_loss(%s, %d, %" PRId64 " x %" PRId64 "%s%s x %" PRId64 ")",
             on != nullptr ? "device" : "null", dtype, steps, held.count, lengths != nullptr ? " with lengths" : "",
             held.part != nullptr ? ", a part" : "", units);
-        returned(ortho_mean_squared_error(on, dtype, steps, held.count, lengths, held.part, units, predictions, targets,
-                                          number_or_null(), gradients),
+        returned(ortho_elementwise_loss(on, dtype, ORTHO_LOSS_SQUARED_ERROR, steps, held.count, lengths, nullptr,
+                                        held.part, units, nullptr, 0, predictions, targets, number_or_null(),
+                                        gradients),
                  ok | argument | memory | not_finite);
     }
 
@@ -1379,8 +1380,8 @@ private:
             return; // which is allowed
         say("ortho_adam_step(%s, %d, %" PRId64 ", step %" PRId64 ", %g)", on != nullptr ? "device" : "null", dtype,
             count, number_of_step, decay);
-        returned(ortho_adam_step(on, dtype, count, parameters, gradients, first, second, number_of_step, decay, 0.99,
-                                 1e-8, option, groups.data(), group_count),
+        returned(ortho_adam_step(on, dtype, count, parameters, gradients, first, second, nullptr, number_of_step, decay,
+                                 0.99, 1e-8, option, groups.data(), group_count),
                  ok | argument | memory | not_finite);
     }
 

@@ -98,6 +98,11 @@ internal enum ortho_filter_kind : uint
     ORTHO_FILTER_IDENTITY = 3,
     /// <summary>A matrix given by the caller.</summary>
     ORTHO_FILTER_CUSTOM = 4,
+    /// <summary>
+    /// Blocks on the diagonal, each of a kind of its own: units exchange their states through the filter only within a
+    /// block.
+    /// </summary>
+    ORTHO_FILTER_BLOCKS = 5,
 }
 
 /// <summary>
@@ -143,6 +148,28 @@ internal enum ortho_matrix_precision : uint
     ORTHO_MATRIX_TF32 = 1,
     /// <summary>Rounded to 7 bits of mantissa (tensor cores, compute capability 8.0 on).</summary>
     ORTHO_MATRIX_BFLOAT16 = 2,
+}
+
+/// <summary>Losses of single elements, of a prediction p and a target t.</summary>
+internal enum ortho_loss_kind : uint
+{
+    /// <summary>(p - t)^2.</summary>
+    ORTHO_LOSS_SQUARED_ERROR = 0,
+    /// <summary>|p - t|; its gradient at p = t is 0.</summary>
+    ORTHO_LOSS_ABSOLUTE_ERROR = 1,
+    /// <summary>e^2 / 2 where |e| is at most d, otherwise d (|e| - d / 2), with e = p - t. One parameter: d, above 0.</summary>
+    ORTHO_LOSS_HUBER = 2,
+    /// <summary>
+    /// max(q e, (q - 1) e), with e = t - p; its gradient at p = t is 0. Q parameters: the quantiles q, each above 0 and
+    /// below 1. There are Q predictions for each target: prediction u is that of target u / Q, rounded down, for
+    /// quantile u mod Q.
+    /// </summary>
+    ORTHO_LOSS_QUANTILE = 3,
+    /// <summary>
+    /// -w t log s(p) - (1 - t) log(1 - s(p)), with s the logistic function and t from 0 to 1. No parameters: w is 1;
+    /// or one for each unit: w, not negative.
+    /// </summary>
+    ORTHO_LOSS_BINARY_CROSS_ENTROPY = 4,
 }
 
 /// <summary>Purpose of a random stream; streams of different purpose, index or seed are independent.</summary>
@@ -330,8 +357,28 @@ internal unsafe struct ortho_batch_part
     /// many as the largest of these buffers has of one sum. Losses do not read it.
     /// </summary>
     public long stride;
-    /// <summary>Losses: how many rows of the whole batch count, over which the mean is taken; otherwise 0.</summary>
-    public long rows;
+    /// <summary>
+    /// Losses: the sum of the weights of all rows of the whole batch that count, over which the mean is taken; without
+    /// weights the number of these rows. Otherwise 0.
+    /// </summary>
+    public double weight;
+}
+
+/// <summary>A block of a filter of ORTHO_FILTER_BLOCKS.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct ortho_filter_block
+{
+    /// <summary>Number of its units, at least 1.</summary>
+    public long size;
+    /// <summary>ortho_filter_kind but ORTHO_FILTER_BLOCKS.</summary>
+    public int filter;
+    /// <summary>0.</summary>
+    public int reserved;
+    /// <summary>
+    /// ORTHO_FILTER_CUSTOM: [size, size], or [L, size, size] with filter_per_layer; orthogonal to 1e-6; copied.
+    /// Otherwise null.
+    /// </summary>
+    public double* matrix;
 }
 
 /// <summary>Options of a chain.</summary>
@@ -403,6 +450,14 @@ internal unsafe struct ortho_chain_options
     /// must be 0.
     /// </summary>
     public int recurrent_bias;
+    /// <summary>
+    /// ORTHO_FILTER_BLOCKS: [block_count], whose sizes add up to hidden_size; copied. Block b draws from filter stream
+    /// filter_index + b, and with filter_per_layer that of layer l from filter_index + l block_count + b. Otherwise
+    /// null.
+    /// </summary>
+    public ortho_filter_block* blocks;
+    /// <summary>1 to 1024 with blocks, otherwise 0.</summary>
+    public long block_count;
 }
 
 /// <summary>A range of the parameter buffer with a learning rate of its own.</summary>
@@ -421,10 +476,10 @@ internal unsafe struct ortho_parameter_group
 
 internal static unsafe partial class NativeMethods
 {
-    public const uint ORTHO_ABI_VERSION = 5;
+    public const uint ORTHO_ABI_VERSION = 6;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "9bb12204ac42b55de459690d95e9be0b9e7964cd297137a9d8fdd523b870f063";
+    public const string HeaderHash = "298b46531ddaf5f7618e0bf1af224c0565a37be3a4ba456a5b846acfe209b1da";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -1247,19 +1302,26 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>
     /// Mean of the cross-entropy of softmax(logits) with the target class over the rows that count: the steps of each sample
-    /// up to its length.
+    /// up to its length, of weights above 0.
     /// </summary>
     /// <param name="steps">T, at least 1; rows are T B</param>
     /// <param name="batch">B, at least 1</param>
     /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T, not all 0 unless part is given; null: T</param>
+    /// <param name="row_weights">[T, B] in the host&apos;s memory; null: 1. Read within lengths only</param>
     /// <param name="part">the samples of a larger batch that the rows belong to; null: the batch is whole</param>
+    /// <param name="class_weights">
+    /// [classes] in the host&apos;s memory, each finite and not negative; null: 1. The loss of a row is
+    /// the sum over the classes c of w_c q_c (-log p_c), where q is the target distribution, and
+    /// the row&apos;s weight is multiplied by that of its target. Where all these products are 0 the call is refused unless part
+    /// is given
+    /// </param>
     /// <param name="label_smoothing">s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere</param>
     /// <param name="logits">[T, B, classes], finite in rows that count</param>
     /// <param name="targets">[T, B] in the host&apos;s memory, each 0 to classes-1 in rows that count</param>
     /// <param name="loss">
     /// written, infinite if double is too small for the sum over the rows; may be null (CUDA:
     /// without it and correct, nothing is waited for). With part: all partial sums of the losses of
-    /// the rows, one after another; the mean is the sum divided by part-&gt;rows
+    /// the rows, one after another; the mean is the sum divided by part-&gt;weight
     /// </param>
     /// <param name="correct">
     /// written: rows that count, of this call, whose largest logit (the first one of equals) is the
@@ -1275,32 +1337,42 @@ internal static unsafe partial class NativeMethods
     /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_softmax_cross_entropy(ortho_device* device, int dtype, long steps, long batch, int* lengths, ortho_batch_part* part, long classes, double label_smoothing, void* logits, int* targets, double* loss, long* correct, void* logit_gradients);
+    public static partial ortho_status ortho_softmax_cross_entropy(ortho_device* device, int dtype, long steps, long batch, int* lengths, float* row_weights, ortho_batch_part* part, long classes, float* class_weights, double label_smoothing, void* logits, int* targets, double* loss, long* correct, void* logit_gradients);
 
     /// <summary>
-    /// Mean of (predictions - targets)^2 over the elements of the rows that count: the steps of each sample up to its
-    /// length.
+    /// Mean of a loss of single elements over the elements of the rows that count: the steps of each sample up to its
+    /// length, of weights above 0.
     /// </summary>
+    /// <param name="kind">ortho_loss_kind</param>
     /// <param name="steps">T, at least 1; rows are T B</param>
     /// <param name="batch">B, at least 1</param>
     /// <param name="lengths">[B] in the host&apos;s memory, each 0 to T, not all 0 unless part is given; null: T</param>
+    /// <param name="row_weights">[T, B] in the host&apos;s memory; null: 1. Read within lengths only</param>
     /// <param name="part">the samples of a larger batch that the rows belong to; null: the batch is whole</param>
-    /// <param name="units">elements of a row, at least 1</param>
+    /// <param name="units">predictions of a row, at least 1; a multiple of Q with ORTHO_LOSS_QUANTILE</param>
+    /// <param name="parameters">
+    /// [parameter_count] in the host&apos;s memory, finite in dtype; see ortho_loss_kind. Null where
+    /// there are none
+    /// </param>
+    /// <param name="parameter_count">as the kind says</param>
     /// <param name="predictions">[T, B, units], finite in rows that count</param>
-    /// <param name="targets">[T, B, units], finite in rows that count</param>
+    /// <param name="targets">[T, B, units], or [T, B, units / Q]; finite in rows that count</param>
     /// <param name="loss">
-    /// written, infinite if double is too small for the sum of squares; may be null (CUDA: then
-    /// nothing is waited for). With part: all partial sums of the squares, one after another;
-    /// the mean is the sum divided by part-&gt;rows and units
+    /// written, infinite if double is too small for the sum; may be null (CUDA: then nothing is
+    /// waited for). With part: all partial sums of the losses of the elements, one after
+    /// another; the mean is the sum divided by part-&gt;weight and units
     /// </param>
     /// <param name="prediction_gradients">
     /// [T, B, units], written: gradient of the mean loss, infinite where dtype cannot hold it,
     /// 0 in rows that do not count; may be null
     /// </param>
-    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY</returns>
+    /// <returns>
+    /// ORTHO_OK; ORTHO_INVALID_ARGUMENT (on a CPU also for a target of ORTHO_LOSS_BINARY_CROSS_ENTROPY outside 0 to
+    /// 1); ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY
+    /// </returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_mean_squared_error(ortho_device* device, int dtype, long steps, long batch, int* lengths, ortho_batch_part* part, long units, void* predictions, void* targets, double* loss, void* prediction_gradients);
+    public static partial ortho_status ortho_elementwise_loss(ortho_device* device, int dtype, int kind, long steps, long batch, int* lengths, float* row_weights, ortho_batch_part* part, long units, double* parameters, long parameter_count, void* predictions, void* targets, double* loss, void* prediction_gradients);
 
     /// <summary>Multiplies all gradients by max_norm / norm where their Euclidean norm is larger than max_norm.</summary>
     /// <param name="gradients">[count], changed in place</param>
@@ -1313,6 +1385,25 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial ortho_status ortho_clip_gradient_norm(ortho_device* device, int dtype, long count, void* gradients, double max_norm, double* norm);
+
+    /// <summary>Multiplies by a factor: gradients that were added up over several batches become their mean.</summary>
+    /// <param name="count">elements, at least 1</param>
+    /// <param name="factor">finite in dtype</param>
+    /// <param name="values">[count], changed in place</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_scale(ortho_device* device, int dtype, long count, double factor, void* values);
+
+    /// <summary>Exponential moving average: averages = decay averages + (1 - decay) values.</summary>
+    /// <param name="count">elements, at least 1</param>
+    /// <param name="decay">0 to 1</param>
+    /// <param name="values">[count], read only</param>
+    /// <param name="averages">[count], changed in place; must not overlap values</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_average(ortho_device* device, int dtype, long count, double decay, void* values, void* averages);
 
     /// <summary>
     /// Stochastic gradient descent: g += weight_decay * p; v = momentum * v + g; p -= learning_rate * v, or with nesterov
@@ -1333,13 +1424,18 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>
     /// Adam (Kingma and Ba, arXiv 1412.6980) with bias correction; AdamW (Loshchilov and Hutter, arXiv 1711.05101) with
-    /// decoupled = 1: p -= learning_rate * weight_decay * p before the update instead of g += weight_decay * p.
+    /// decoupled = 1: p -= learning_rate * weight_decay * p before the update instead of g += weight_decay * p; AMSGrad
+    /// (Reddi, Kale and Kumar, arXiv 1904.09237) with largest_second_moment, which the update divides by the root of.
     /// </summary>
     /// <param name="count">elements of the whole buffers, at least 1</param>
     /// <param name="parameters">[count], changed in place</param>
     /// <param name="gradients">[count], read only</param>
     /// <param name="first_moment">[count], changed in place</param>
     /// <param name="second_moment">[count], changed in place</param>
+    /// <param name="largest_second_moment">
+    /// [count], changed in place: the largest second moment of each element so far, not
+    /// negative before the step; null: not AMSGrad
+    /// </param>
     /// <param name="step">number of this step, from 1</param>
     /// <param name="beta1">0 to 1, 1 excluded</param>
     /// <param name="beta2">0 to 1, 1 excluded</param>
@@ -1354,5 +1450,46 @@ internal static unsafe partial class NativeMethods
     /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY</returns>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ortho_status ortho_adam_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* first_moment, void* second_moment, long step, double beta1, double beta2, double epsilon, int decoupled, ortho_parameter_group* groups, long group_count);
+    public static partial ortho_status ortho_adam_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* first_moment, void* second_moment, void* largest_second_moment, long step, double beta1, double beta2, double epsilon, int decoupled, ortho_parameter_group* groups, long group_count);
+
+    /// <summary>
+    /// RMSprop (Tieleman and Hinton, 2012), as PyTorch has it: g += weight_decay * p; s = decay * s + (1 - decay) * g^2;
+    /// with gradient_mean m = decay * m + (1 - decay) * g and d = sqrt(s - m^2) + epsilon, otherwise d = sqrt(s) + epsilon;
+    /// with velocity v = momentum * v + g / d and p -= learning_rate * v, otherwise p -= learning_rate * g / d.
+    /// </summary>
+    /// <param name="count">elements of the whole buffers, at least 1</param>
+    /// <param name="parameters">[count], changed in place</param>
+    /// <param name="gradients">[count], read only</param>
+    /// <param name="square_mean">[count], changed in place: s, not negative before the step</param>
+    /// <param name="gradient_mean">[count], changed in place: m; null: not centered</param>
+    /// <param name="velocity">[count], changed in place: v; null where momentum is 0</param>
+    /// <param name="decay">0 to 1, 1 excluded</param>
+    /// <param name="momentum">0 to 1, 1 excluded</param>
+    /// <param name="epsilon">
+    /// finite in dtype, at least 2 sqrt(m / (1 - decay)), m the smallest normal number of dtype, as in
+    /// ortho_adam_step
+    /// </param>
+    /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
+    /// <param name="group_count">at least 1</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_rmsprop_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* square_mean, void* gradient_mean, void* velocity, double decay, double momentum, double epsilon, ortho_parameter_group* groups, long group_count);
+
+    /// <summary>
+    /// Lion (Chen et al., arXiv 2302.06675): p -= learning_rate * weight_decay * p;
+    /// p -= learning_rate * sign(beta1 * m + (1 - beta1) * g); m = beta2 * m + (1 - beta2) * g.
+    /// </summary>
+    /// <param name="count">elements of the whole buffers, at least 1</param>
+    /// <param name="parameters">[count], changed in place</param>
+    /// <param name="gradients">[count], read only</param>
+    /// <param name="first_moment">[count], changed in place: m</param>
+    /// <param name="beta1">0 to 1, 1 excluded</param>
+    /// <param name="beta2">0 to 1, 1 excluded</param>
+    /// <param name="groups">[group_count] in the host&apos;s memory; they lie inside the buffers and do not overlap</param>
+    /// <param name="group_count">at least 1</param>
+    /// <returns>ORTHO_OK; ORTHO_INVALID_ARGUMENT; ORTHO_NOT_FINITE; ORTHO_OUT_OF_MEMORY</returns>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial ortho_status ortho_lion_step(ortho_device* device, int dtype, long count, void* parameters, void* gradients, void* first_moment, double beta1, double beta2, ortho_parameter_group* groups, long group_count);
 }

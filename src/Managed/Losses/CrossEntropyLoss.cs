@@ -153,7 +153,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
         fixed (int* classOfRow = targets, stepsOfSample = lengths)
         {
             NativeMethods.ortho_softmax_cross_entropy(
-                device.Pointer, logits.DType.ToNative(), steps, batch, stepsOfSample, null, logits.Shape[^1], LabelSmoothing,
+                device.Pointer, logits.DType.ToNative(), steps, batch, stepsOfSample, null, null, logits.Shape[^1], null, LabelSmoothing,
                 logitValues.Address, classOfRow, loss, correct, gradient).ThrowOnFailure(nameof(targets));
         }
     }

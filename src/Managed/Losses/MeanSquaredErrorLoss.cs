@@ -120,8 +120,8 @@ public sealed unsafe class MeanSquaredErrorLoss : Loss
         using HandleScope<ortho_device> device = predictions.Device.Handle.Borrow();
         fixed (int* stepsOfSample = lengths)
         {
-            NativeMethods.ortho_mean_squared_error(
-                device.Pointer, predictions.DType.ToNative(), steps, batch, stepsOfSample, null, predictions.Count / (steps * batch),
+            NativeMethods.ortho_elementwise_loss(
+                device.Pointer, predictions.DType.ToNative(), (int)ortho_loss_kind.ORTHO_LOSS_SQUARED_ERROR, steps, batch, stepsOfSample, null, null, predictions.Count / (steps * batch), null, 0,
                 predictionValues.Address, targetValues.Address, loss, gradient).ThrowOnFailure(nameof(predictions));
         }
     }

@@ -41,7 +41,7 @@ public abstract unsafe class AdamOptimizer : Optimizer
         using HandleScope<ortho_device> device = Model.Device.Handle.Borrow();
         ThrowOnFailure(NativeMethods.ortho_adam_step(
             device.Pointer, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients,
-            firstMoment.Address, secondMoment.Address, step,
+            firstMoment.Address, secondMoment.Address, null, step,
             _options.Beta1, _options.Beta2, _options.Epsilon, _decoupled ? 1 : 0, groups, groupCount));
     }
 }

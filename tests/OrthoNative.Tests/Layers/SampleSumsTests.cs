@@ -59,11 +59,11 @@ internal sealed unsafe class SampleSumsTests(DeviceKind kind) : DeviceTests(kind
             fixed (int* classOfRow = classes)
             {
                 NativeMethods.ortho_softmax_cross_entropy(
-                    device.Pointer, dtype.ToNative(), T, B, null, null, N, 0, x.Address, classOfRow, &expectedEntropy, null, null).ThrowOnFailure();
+                    device.Pointer, dtype.ToNative(), T, B, null, null, null, N, null, 0, x.Address, classOfRow, &expectedEntropy, null, null).ThrowOnFailure();
             }
 
-            NativeMethods.ortho_mean_squared_error(
-                device.Pointer, dtype.ToNative(), T, B, null, null, N, x.Address, y.Address, &expectedError, null).ThrowOnFailure();
+            NativeMethods.ortho_elementwise_loss(
+                device.Pointer, dtype.ToNative(), (int)ortho_loss_kind.ORTHO_LOSS_SQUARED_ERROR, T, B, null, null, null, N, null, 0, x.Address, y.Address, &expectedError, null).ThrowOnFailure();
         }
 
         Assert.That(entropy.Evaluate(outputs, classes), Is.EqualTo(expectedEntropy));

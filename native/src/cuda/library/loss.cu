@@ -221,7 +221,7 @@ template <class T> void softmax_cross_entropy(Device& device, const SoftmaxCross
     auto* const targets = reinterpret_cast<int32_t*>(scratch + loss_bytes);
     copy_to_device(device, targets, call.targets, target_bytes);
     const Rows rows = rows_on_device(device, call.rows, targets + count);
-    const auto mean_of = static_cast<double>(call.rows.part.rows);
+    const auto mean_of = call.rows.part.weight;
     const SoftmaxProblem<T> problem{1 / mean_of,
                                     call.classes,
                                     call.label_smoothing,
@@ -258,7 +258,7 @@ template <class T> void mean_squared_error(Device& device, const MeanSquaredErro
     char* const scratch = device.scratch<char>(partial_bytes + length_bytes(call.rows));
     auto* const partial = reinterpret_cast<double*>(scratch);
     const Rows rows = rows_on_device(device, call.rows, reinterpret_cast<int32_t*>(scratch + partial_bytes));
-    const double mean_of = static_cast<double>(call.rows.part.rows) * static_cast<double>(call.units);
+    const double mean_of = call.rows.part.weight * static_cast<double>(call.units);
     launch("squared_error", squared_error_kernel<T>, shape, device.stream, rows, call.units,
            static_cast<const T*>(call.predictions), static_cast<const T*>(call.targets), static_cast<T>(2 / mean_of),
            static_cast<T*>(call.gradients), partial, device.report());
