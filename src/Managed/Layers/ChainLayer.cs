@@ -162,7 +162,7 @@ public abstract unsafe class ChainLayer : Layer
 
         ulong seed = LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue);
         uint index = (uint)LoadedState.Number(metadata, $"{name}.{IndexKey}", uint.MaxValue);
-        bool same = (seed, index) == (_filterSeed, _filterIndex) || !Filters!.IsDrawn;
+        bool same = (seed, index) == (_filterSeed, _filterIndex) || !Filters!.Filter.IsDrawn;
         return same ? null : new LoadedFilter(this, MakeChain(Owner.Device, Owner.DType, seed, index, checkFinite: true), seed, index);
     }
 

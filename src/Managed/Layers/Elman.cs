@@ -26,7 +26,7 @@ public sealed class Elman : RecurrentLayer
     public Elman(long inputSize, long hiddenSize, ElmanOptions? options = null)
         : base(
             inputSize, hiddenSize, (options ??= new ElmanOptions()).Output, options.Checkpointing,
-            new FilterCell(hiddenSize, RoaRnnOptions.Plain with { Activation = options.Activation })) =>
+            new FilterCell(hiddenSize, RoaRnnOptions.Plain with { Activation = options.Activation }, matrices: 1)) =>
         _options = RecurrentCellOptions.Checked(options);
 
     /// <summary>The nonlinearity φ.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using OrthoNative.Interop;
@@ -13,6 +14,13 @@ public sealed class Filter
         Matrices = matrices;
         Count = count;
         Size = size;
+    }
+
+    private Filter(FilterBlock[] parts)
+    {
+        Kind = ortho_filter_kind.ORTHO_FILTER_BLOCKS;
+        Parts = parts;
+        Size = parts.Sum(part => part.Size);
     }
 
     /// <summary>
@@ -34,9 +42,20 @@ public sealed class Filter
     /// <summary>[Count, Size, Size] for given matrices.</summary>
     internal double[]? Matrices { get; }
 
+    /// <summary>Number of given matrices; 0: none is given.</summary>
     internal long Count { get; }
 
+    /// <summary>Number of units that given matrices or blocks are for; 0: any.</summary>
     internal long Size { get; }
+
+    /// <summary>The blocks, in the order of the units; empty unless there are blocks.</summary>
+    internal IReadOnlyList<FilterBlock> Parts { get; } = [];
+
+    /// <summary>True if the matrix depends on the seed.</summary>
+    internal bool IsDrawn => this == Haar || this == Permutation || Parts.Any(part => part.Filter.IsDrawn);
+
+    /// <summary>Random streams that a matrix is drawn from: one, or one for each block.</summary>
+    internal long Streams => long.Max(1, Parts.Count);
 
     /// <summary>One matrix given by the caller.</summary>
     /// <param name="matrix">[N, N], orthogonal to 1e-6, which is checked when the layer joins a model. Copied.</param>
@@ -56,15 +75,102 @@ public sealed class Filter
         return FromArray(matrices, matrices.GetLength(0), matrices.GetLength(1), matrices.GetLength(2), nameof(matrices));
     }
 
-    /// <summary>The kind of filter in a word.</summary>
+    /// <summary>A matrix of blocks on the diagonal, each with a kind, α and β of its own: several regimes in one layer, and products that skip the zeros between blocks.</summary>
+    /// <param name="blocks">1 to 1024 blocks, in the order of the units, whose sizes add up to the layer's number of units. Copied.</param>
+    /// <exception cref="ArgumentException">There is no block or there are more than 1024, one is null, or one has blocks itself.</exception>
+    public static Filter Blocks(params IReadOnlyList<FilterBlock> blocks)
+    {
+        const int Most = 1024;
+        ArgumentNullException.ThrowIfNull(blocks);
+        FilterBlock[] parts = [.. blocks];
+        if (parts.Length is 0 or > Most)
+        {
+            throw new ArgumentException($"{nameof(blocks)} has {parts.Length} elements; it must have 1 to {Most}.", nameof(blocks));
+        }
+
+        for (int i = 0; i < parts.Length; i++)
+        {
+            string name = string.Create(CultureInfo.InvariantCulture, $"{nameof(blocks)}[{i}]");
+            Check.NotNull(parts[i], name);
+            Check.NotNull(parts[i].Filter, $"{name}.{nameof(FilterBlock.Filter)}");
+            Check.Finite(parts[i].Alpha ?? 0, $"{name}.{nameof(FilterBlock.Alpha)}");
+            Check.Finite(parts[i].Beta ?? 0, $"{name}.{nameof(FilterBlock.Beta)}");
+            Check.NotNegative(parts[i].WeightScale ?? 0, $"{name}.{nameof(FilterBlock.WeightScale)}");
+            Filter filter = parts[i].Filter;
+            if (filter.Parts.Count > 0)
+            {
+                throw new ArgumentException($"{name}.{nameof(FilterBlock.Filter)} has blocks; the filter of a block must have none.", nameof(blocks));
+            }
+
+            if (filter.Matrices is not null && filter.Size != parts[i].Size)
+            {
+                throw new ArgumentException(
+                    $"{name}.{nameof(FilterBlock.Filter)} has matrices of size {filter.Size}; their size must be {parts[i].Size}, as that of the block is.", nameof(blocks));
+            }
+        }
+
+        return new Filter(parts);
+    }
+
+    /// <summary>The kind of filter in a word; of blocks their sizes and kinds.</summary>
     public override string ToString() => Kind switch
     {
+        ortho_filter_kind.ORTHO_FILTER_BLOCKS => $"Blocks of {string.Join(", ", Parts.Select(part => string.Create(CultureInfo.InvariantCulture, $"{part.Size} {part.Filter}")))}",
         ortho_filter_kind.ORTHO_FILTER_HAAR => nameof(Haar),
         ortho_filter_kind.ORTHO_FILTER_CYCLE => nameof(Cycle),
         ortho_filter_kind.ORTHO_FILTER_PERMUTATION => nameof(Permutation),
         ortho_filter_kind.ORTHO_FILTER_IDENTITY => nameof(Identity),
         _ => "Custom",
     };
+
+    /// <summary>Refuses given matrices or blocks that are not for a layer.</summary>
+    /// <param name="hiddenSize">Number of units N of the layer.</param>
+    /// <param name="matrices">Number of matrices that the layer has.</param>
+    internal void CheckFor(long hiddenSize, long matrices)
+    {
+        const string Options = "options";
+        if (Size != 0 && Size != hiddenSize)
+        {
+            throw new ArgumentException(
+                Parts.Count > 0
+                    ? $"options.Filter has blocks of {Size} units in all; their sizes must add up to {hiddenSize}, as {nameof(hiddenSize)} is."
+                    : $"options.Filter has matrices of size {Size}; their size must be {hiddenSize}, as {nameof(hiddenSize)} is.",
+                Check.Parameter(Options));
+        }
+
+        for (int i = -1; i < Parts.Count; i++)
+        {
+            Filter filter = i < 0 ? this : Parts[i].Filter;
+            if (filter.Matrices is not null && filter.Count != matrices)
+            {
+                string name = i < 0 ? "options.Filter" : string.Create(CultureInfo.InvariantCulture, $"The filter of block {i} of options.Filter");
+                throw new ArgumentException($"{name} has {filter.Count} matrices; it must have {matrices}, as many as the layer has filters.", Check.Parameter(Options));
+            }
+        }
+    }
+
+    /// <summary>One number for each unit where blocks have their own.</summary>
+    /// <param name="common">Of the layer.</param>
+    /// <param name="own">That of a block; null: the layer's.</param>
+    internal UnitValues WithBlocks(UnitValues common, Func<FilterBlock, double?> own)
+    {
+        if (!Parts.Any(part => own(part) is not null))
+        {
+            return common;
+        }
+
+        var values = new double[Size];
+        int unit = 0;
+        foreach (FilterBlock part in Parts)
+        {
+            for (long i = 0; i < part.Size; i++, unit++)
+            {
+                values[unit] = own(part) ?? common[common.Count == 1 ? 0 : unit];
+            }
+        }
+
+        return UnitValues.Create(values);
+    }
 
     private static Filter FromArray(Array array, long count, long rows, long columns, string name)
     {

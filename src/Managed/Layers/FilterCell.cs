@@ -12,7 +12,8 @@ internal sealed unsafe class FilterCell
 
     /// <param name="hiddenSize">Number of units N.</param>
     /// <param name="options">Of the layer.</param>
-    public FilterCell(long hiddenSize, FilterChainOptions options)
+    /// <param name="matrices">Number of orthogonal matrices that the layer has.</param>
+    public FilterCell(long hiddenSize, FilterChainOptions options, long matrices)
     {
         ChainLayer.CheckHiddenSize(hiddenSize);
         CheckUnitValues(options.Alpha, hiddenSize, "options.Alpha");
@@ -24,12 +25,10 @@ internal sealed unsafe class FilterCell
         Check.NotNegative(options.WeightLearningRateScale);
         Check.NotNegative(options.BiasLearningRateScale);
         Check.NotNull(options.Filter);
-        if (options.Filter.Matrices is not null && options.Filter.Size != hiddenSize)
-        {
-            throw new ArgumentException($"options.Filter has matrices of size {options.Filter.Size}; their size must be {hiddenSize}, as {nameof(hiddenSize)} is.", nameof(options));
-        }
-
+        options.Filter.CheckFor(hiddenSize, matrices);
         HiddenSize = hiddenSize;
+        Alpha = options.Filter.WithBlocks(options.Alpha, block => block.Alpha);
+        Beta = options.Filter.WithBlocks(options.Beta, block => block.Beta);
         _options = options;
     }
 
@@ -37,19 +36,16 @@ internal sealed unsafe class FilterCell
     public long HiddenSize { get; }
 
     /// <summary>α: one number, or one for each unit.</summary>
-    public UnitValues Alpha => _options.Alpha;
+    public UnitValues Alpha { get; }
 
     /// <summary>β: one number, or one for each unit.</summary>
-    public UnitValues Beta => _options.Beta;
+    public UnitValues Beta { get; }
 
     /// <summary>The nonlinearity φ.</summary>
     public Activation Activation => _options.Activation;
 
     /// <summary>The kind of the orthogonal matrix O.</summary>
     public Filter Filter => _options.Filter;
-
-    /// <summary>True if O depends on the seed.</summary>
-    public bool IsDrawn => Filter == Filter.Haar || Filter == Filter.Permutation;
 
     /// <summary>Refuses α and β that an element type cannot hold.</summary>
     /// <param name="dtype">The element type.</param>
@@ -71,7 +67,7 @@ internal sealed unsafe class FilterCell
     /// <summary>W and b, the first two parameters of a chain; [count, ...] for several layers.</summary>
     public ParameterDefinition[] Definitions(ReadOnlySpan<long> weightShape, ReadOnlySpan<long> biasShape) =>
     [
-        ParameterDefinition.Normal("weight", weightShape, _options.WeightScale / Math.Sqrt(HiddenSize)) with
+        WeightDefinition(weightShape) with
         {
             LearningRateScale = _options.WeightLearningRateScale,
             Options = nameof(FilterChainOptions.WeightScale),
@@ -84,6 +80,20 @@ internal sealed unsafe class FilterCell
         },
     ];
 
+    /// <summary>W, whose rows start with the scale of their block.</summary>
+    private ParameterDefinition WeightDefinition(ReadOnlySpan<long> shape)
+    {
+        double unit = 1 / Math.Sqrt(HiddenSize);
+        UnitValues scales = Filter.WithBlocks(_options.WeightScale, block => block.WeightScale);
+        if (scales.Count == 1)
+        {
+            return ParameterDefinition.Normal("weight", shape, scales[0] * unit);
+        }
+
+        double[] deviations = [.. scales.Select(scale => scale * unit)];
+        return ParameterDefinition.NormalRows("weight", shape, deviations);
+    }
+
     /// <summary>Creates a native chain of filter steps.</summary>
     /// <param name="device">Where it runs.</param>
     /// <param name="options">All but what the cell has.</param>
@@ -91,15 +101,29 @@ internal sealed unsafe class FilterCell
     /// <param name="drawn">The filter, [N, N]; null: that of the options.</param>
     public ChainHandle MakeChain(Device device, ortho_chain_options options, string name, double[]? drawn)
     {
-        fixed (double* alpha = Alpha.Span, beta = Beta.Span, matrices = drawn ?? Filter.Matrices)
+        double[]? given = drawn ?? (Filter.Parts.Count == 0 ? Filter.Matrices : [.. Filter.Parts.SelectMany(part => part.Filter.Matrices ?? [])]);
+        var blocks = new ortho_filter_block[drawn is null ? Filter.Parts.Count : 0];
+        fixed (double* alpha = Alpha.Span, beta = Beta.Span, matrices = given)
+        fixed (ortho_filter_block* parts = blocks)
         {
+            double* matrix = matrices;
+            for (int i = 0; i < blocks.Length; i++)
+            {
+                FilterBlock part = Filter.Parts[i];
+                bool isGiven = part.Filter.Matrices is not null;
+                blocks[i] = new ortho_filter_block { size = part.Size, filter = (int)part.Filter.Kind, matrix = isGiven ? matrix : null };
+                matrix += part.Filter.Matrices?.Length ?? 0;
+            }
+
             options.activation = (int)Activation;
             options.filter = (int)(drawn is null ? Filter.Kind : ortho_filter_kind.ORTHO_FILTER_CUSTOM);
+            options.blocks = parts;
+            options.block_count = blocks.Length;
             options.alpha = alpha;
             options.alpha_count = Alpha.Count;
             options.beta = beta;
             options.beta_count = Beta.Count;
-            options.filter_matrix = matrices;
+            options.filter_matrix = blocks.Length == 0 ? matrices : null;
             return ChainHandle.Create(device.Handle, options, Check.Parameter(name), $"{name}.");
         }
     }
@@ -108,12 +132,18 @@ internal sealed unsafe class FilterCell
     /// <param name="perLayer">Whether each layer has a filter of its own.</param>
     public IEnumerable<KeyValuePair<string, string>> Settings(bool perLayer) =>
     [
-        new("filter", Filter.Matrices is { } matrices ? $"{Filter}, {Digest(matrices)}" : Filter.ToString()),
+        new("filter", Describe(Filter)),
         new("filters", perLayer ? "one for each layer" : "one"),
         new("activation", Activation.ToString()),
         new("alpha", Text(Alpha)),
         new("beta", Text(Beta)),
     ];
+
+    private static string Describe(Filter filter)
+    {
+        double[] matrices = filter.Matrices ?? [.. filter.Parts.SelectMany(part => part.Filter.Matrices ?? [])];
+        return matrices.Length > 0 ? $"{filter}, {Digest(matrices)}" : filter.ToString();
+    }
 
     private static string Text(UnitValues values) =>
         values.Count == 1 ? values[0].ToString("R", CultureInfo.InvariantCulture) : $"{values.Count} values, {Digest(values.Span)}";

@@ -24,16 +24,8 @@ public sealed unsafe class RoaFnn : ChainLayer
     /// <exception cref="ArgumentOutOfRangeException">A size or an option is out of range.</exception>
     /// <exception cref="ArgumentException">α, β or a given filter do not match the sizes.</exception>
     public RoaFnn(long hiddenSize, long layers, RoaFnnOptions? options = null)
-        : base(hiddenSize, (options = Resolve(options, layers)).Checkpointing, new FilterCell(hiddenSize, options))
+        : base(hiddenSize, (options = Resolve(options, layers)).Checkpointing, new FilterCell(hiddenSize, options, options.FilterPerLayer ? layers : 1))
     {
-        long matrices = options.FilterPerLayer ? layers : 1;
-        if (options.Filter.Matrices is not null && options.Filter.Count != matrices)
-        {
-            throw new ArgumentException(
-                $"options.Filter has {options.Filter.Count} matrices; it must have {matrices} for {layers} layers with FilterPerLayer = {options.FilterPerLayer}.",
-                nameof(options));
-        }
-
         Layers = layers;
         _options = options;
     }
@@ -42,10 +34,10 @@ public sealed unsafe class RoaFnn : ChainLayer
     public long Layers { get; }
 
     /// <summary>α, the factor of the filtered state: one number, or one for each unit.</summary>
-    public UnitValues Alpha => _options.Alpha;
+    public UnitValues Alpha => Filters!.Alpha;
 
     /// <summary>β, the factor of the nonlinearity: one number, or one for each unit.</summary>
-    public UnitValues Beta => _options.Beta;
+    public UnitValues Beta => Filters!.Beta;
 
     /// <summary>The nonlinearity φ.</summary>
     public Activation Activation => _options.Activation;
@@ -61,7 +53,7 @@ public sealed unsafe class RoaFnn : ChainLayer
 
     private Parameter Bias => Parameters[1];
 
-    internal override long FilterStreams => _options.FilterPerLayer ? Layers : 1;
+    internal override long FilterStreams => Filters!.Filter.Streams * (_options.FilterPerLayer ? Layers : 1);
 
     /// <summary>A copy of an orthogonal matrix O, <c>[N, N]</c>, in double precision as it was drawn.</summary>
     /// <param name="layer">Which layer's, from 0, with <see cref="RoaFnnOptions.FilterPerLayer"/>; otherwise 0.</param>

@@ -22,24 +22,19 @@ public sealed class RoaRnn : RecurrentLayer
     /// <exception cref="ArgumentException">α, β or a given filter do not match <paramref name="hiddenSize"/>.</exception>
     public RoaRnn(long inputSize, long hiddenSize, RoaRnnOptions? options = null)
         : base(
-            inputSize, hiddenSize, (options ??= new RoaRnnOptions()).Output, options.Checkpointing, new FilterCell(hiddenSize, options))
+            inputSize, hiddenSize, (options ??= new RoaRnnOptions()).Output, options.Checkpointing, new FilterCell(hiddenSize, options, matrices: 1))
     {
         Check.NotNegative(options.InputScale);
         Check.Finite(options.InputOffset);
         Check.NotNegative(options.InputLearningRateScale);
-        if (options.Filter.Count > 1)
-        {
-            throw new ArgumentException($"options.Filter has {options.Filter.Count} matrices; a recurrent layer has 1.", nameof(options));
-        }
-
         _options = options;
     }
 
     /// <summary>α, the factor of the filtered state: one number, or one for each unit.</summary>
-    public UnitValues Alpha => _options.Alpha;
+    public UnitValues Alpha => Filters!.Alpha;
 
     /// <summary>β, the factor of the nonlinearity: one number, or one for each unit.</summary>
-    public UnitValues Beta => _options.Beta;
+    public UnitValues Beta => Filters!.Beta;
 
     /// <summary>The nonlinearity φ.</summary>
     public Activation Activation => _options.Activation;
@@ -55,7 +50,7 @@ public sealed class RoaRnn : RecurrentLayer
         },
     ];
 
-    internal override long FilterStreams => 1;
+    internal override long FilterStreams => Filters!.Filter.Streams;
 
     /// <summary>A copy of the orthogonal matrix O, <c>[N, N]</c>, in double precision as it was drawn.</summary>
     /// <exception cref="InvalidOperationException">The layer is not part of a model yet.</exception>

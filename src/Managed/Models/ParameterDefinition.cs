@@ -95,6 +95,14 @@ public sealed record ParameterDefinition
         });
     }
 
+    /// <summary>A parameter [..., rows, columns] that starts normal with mean 0 and a standard deviation for each row, the same in all matrices.</summary>
+    internal static ParameterDefinition NormalRows(string name, ReadOnlySpan<long> shape, double[] deviations)
+    {
+        long columns = shape[^1];
+        return new(name, shape, (values, seed, index, filled) =>
+            RandomNumbers.Normal(seed, ortho_stream.ORTHO_STREAM_WEIGHTS, index, deviations, columns, values, filled));
+    }
+
     /// <summary>Starts with a number added to some of the elements.</summary>
     internal ParameterDefinition WithOffset(BiasOffset offset)
     {

@@ -42,6 +42,37 @@ internal static unsafe class RandomNumbers
         Write(values, filled, (first, count, memory) =>
             NativeMethods.ortho_random_normal(seed, (int)purpose, index, 0, standardDeviation, values.DType.ToNative(), first, count, (void*)memory));
 
+    /// <summary>
+    /// Normal with mean 0 and a standard deviation for each row, which begin again after the last one. Rows of the same deviation have the bits that they have where all have it.
+    /// </summary>
+    public static void Normal(ulong seed, ortho_stream purpose, uint index, double[] rowDeviations, long columns, Tensor values, Action<long>? filled = null) =>
+        Write(values, filled, (first, count, memory) =>
+        {
+            long end = first + count;
+            for (long begin = first; begin < end;)
+            {
+                long row = begin / columns;
+                double deviation = rowDeviations[row % rowDeviations.Length];
+                long next = row + 1;
+                while (next * columns < end && rowDeviations[next % rowDeviations.Length] == deviation)
+                {
+                    next++;
+                }
+
+                long part = long.Min(next * columns, end) - begin;
+                ortho_status status = NativeMethods.ortho_random_normal(
+                    seed, (int)purpose, index, 0, deviation, values.DType.ToNative(), begin, part, (byte*)memory + ((begin - first) * values.DType.Bytes()));
+                if (status != ortho_status.ORTHO_OK)
+                {
+                    return status;
+                }
+
+                begin += part;
+            }
+
+            return ortho_status.ORTHO_OK;
+        });
+
     /// <summary>A uniformly random permutation of 0..length-1.</summary>
     public static void Permutation(ulong seed, ortho_stream purpose, uint index, Span<long> permutation)
     {
