@@ -12,7 +12,7 @@ namespace OrthoNative.TorchSharp;
 /// time that happens the limit grows by one, up to <see cref="MaximumChains"/>: programs that hold several passes recompute in their first
 /// step alone, and programs that never call backward keep one chain.
 /// </remarks>
-internal sealed unsafe class ChainPool(ChainLayer layer, Device device, ulong seed, DType dtype, double[]? matrix = null) : IDisposable
+internal sealed unsafe class ChainPool(ChainLayer layer, Device device, FilterState filter, DType dtype, double[]? matrix = null) : IDisposable
 {
     /// <summary>The most chains that passes hold at once.</summary>
     public const int MaximumChains = 16;
@@ -23,8 +23,8 @@ internal sealed unsafe class ChainPool(ChainLayer layer, Device device, ulong se
     private int _limit = 1;
     private bool _disposed;
 
-    /// <summary>Seed that filters are drawn from.</summary>
-    public ulong Seed { get; } = seed;
+    /// <summary>What filters are drawn from.</summary>
+    public FilterState Filter { get; } = filter;
 
     /// <summary>Element type of the chains.</summary>
     public DType DType { get; } = dtype;
@@ -39,7 +39,7 @@ internal sealed unsafe class ChainPool(ChainLayer layer, Device device, ulong se
     public int Recomputations { get; private set; }
 
     /// <summary>True if all layers share one dense matrix, which takes N³ operations to draw.</summary>
-    private bool HasOneDrawnMatrix => layer.Filters!.Filter == Filter.Haar && !layer.HasFilterPerLayer;
+    private bool HasOneDrawnMatrix => layer.Filters!.Filter == OrthoNative.Filter.Haar && !layer.HasFilterPerLayer;
 
     /// <summary>A chain for a pass: an idle one, a new one, or that of the oldest pass that waits.</summary>
     public ChainHandle Rent()
@@ -158,7 +158,7 @@ internal sealed unsafe class ChainPool(ChainLayer layer, Device device, ulong se
         FilterDraws += HasOneDrawnMatrix && Matrix is null ? 1 : 0;
 
         // As torch has it, NaN and infinity pass through.
-        return layer.MakeChain(device, DType, Seed, filterIndex: 0, checkFinite: false, drawn: Matrix);
+        return layer.MakeChain(device, DType, Filter.Seed, Filter.Index, checkFinite: false, drawn: Matrix);
     }
 
     private double[] Copy(ChainHandle handle, long index)

@@ -66,7 +66,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
         if (layer.Filters!.Filter.Matrices is not null)
         {
             // Only the native library tells whether they are orthogonal. The first pass uses the chain.
-            _chains = new ChainPool(layer, _device, seed, elementType);
+            _chains = new ChainPool(layer, _device, new FilterState(layer.Filters.Filter.Kind, seed, 0), elementType);
             _chains.Return(_chains.Rent());
         }
 
@@ -74,7 +74,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
         weight = parameters[0];
         bias = parameters[1];
         input_weight = parameters.Length > 2 ? parameters[2] : null;
-        filter = tensor([(long)layer.Filters!.Filter.Kind, unchecked((long)seed)]).DetachFromDisposeScope();
+        filter = new FilterState(layer.Filters!.Filter.Kind, seed, 0).ToTensor().DetachFromDisposeScope();
         RegisterComponents();
     }
 
@@ -92,6 +92,65 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
 
     /// <summary>The chains that the latest pass ran in; before the first one null, or for given matrices those of the constructor.</summary>
     internal ChainPool? Chains => _chains;
+
+    /// <summary>Copies the weights and the filter of a layer of a model into the module, converted to its element type.</summary>
+    /// <param name="layer">Of the same kind.</param>
+    private protected void CopyWeightsFrom(ChainLayer layer)
+    {
+        RequireSameFunction(layer);
+        (ulong seed, uint index) = layer.FilterSource;
+        using IDisposable inference = no_grad();
+        foreach (Parameter parameter in layer.Parameters)
+        {
+            using TorchTensor values = TensorMemory.Copy(parameter.Value);
+            Weight(parameter, layer).copy_(values);
+        }
+
+        using TorchTensor source = new FilterState(layer.Filters!.Filter.Kind, seed, index).ToTensor();
+        get_buffer(nameof(filter))!.copy_(source);
+    }
+
+    /// <summary>Copies the module's weights and filter into a layer of a model, converted to the model's element type.</summary>
+    /// <param name="layer">Of the same kind.</param>
+    private protected void CopyWeightsTo(ChainLayer layer)
+    {
+        RequireSameFunction(layer);
+        FilterState state = FilterState.Of(get_buffer(nameof(filter))!);
+        using LoadedState? drawn = layer.PrepareFilter(state.Seed, state.Index);
+        foreach (Parameter parameter in layer.Parameters)
+        {
+            TensorMemory.CopyTo(Weight(parameter, layer), parameter.Value);
+        }
+
+        drawn?.Apply();
+    }
+
+    /// <summary>The module's tensor for a parameter of a layer.</summary>
+    private TorchParameter Weight(Parameter parameter, ChainLayer layer) => get_parameter(parameter.Name[(layer.Path.Length + 1)..])!;
+
+    /// <summary>Refuses a layer that computes something else with the same weights.</summary>
+    private void RequireSameFunction(ChainLayer layer)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(layer);
+        if (layer.Parameters.Count == 0)
+        {
+            throw new ArgumentException($"{nameof(layer)} is not part of a model yet; it must be, for it to have weights.", nameof(layer));
+        }
+
+        if (layer.ToString() != Layer.ToString())
+        {
+            throw new ArgumentException($"{nameof(layer)} is {layer}; it must be {Layer}, as the module is.", nameof(layer));
+        }
+
+        foreach (((string key, string theirs), (_, string ours)) in layer.Settings.Zip(Layer.Settings))
+        {
+            if (theirs != ours)
+            {
+                throw new ArgumentException($"{nameof(layer)} has {key} '{theirs}'; it must be '{ours}', as that of the module is.", nameof(layer));
+            }
+        }
+    }
 
     /// <summary>Runs the chain.</summary>
     /// <param name="input">Inputs of a recurrent layer, or what enters a feedforward one.</param>
@@ -153,27 +212,7 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
         // Drawn as the layers of OrthoNative draw theirs, so that the same seed gives the same bits.
         using var values = new OrthoNative.Tensor(Device.Default, dtype == ScalarType.Float32 ? DType.Float32 : DType.Float64, definition.Shape);
         definition.Initialize(values, seed, stream, null);
-        TorchTensor tensor = empty(definition.Shape, dtype: dtype);
-        if (dtype == ScalarType.Float32)
-        {
-            CopyTo<float>(values, tensor);
-        }
-        else
-        {
-            CopyTo<double>(values, tensor);
-        }
-
-        return new TorchParameter(tensor.DetachFromDisposeScope());
-    }
-
-    private static unsafe void CopyTo<T>(OrthoNative.Tensor values, TorchTensor tensor) where T : unmanaged
-    {
-        // In pieces: a span is shorter than a tensor may be.
-        const int Piece = 1 << 20;
-        for (long start = 0; start < values.Count; start += Piece)
-        {
-            values.CopyTo(start, new Span<T>((T*)TensorMemory.Address(tensor) + start, (int)Math.Min(Piece, values.Count - start)));
-        }
+        return new TorchParameter(TensorMemory.Copy(values).DetachFromDisposeScope());
     }
 
     private static void CheckPlace(TorchTensor tensor, string name, ScalarType dtype)
@@ -199,20 +238,18 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     /// <summary>The chains of the filter that the state dictionary names.</summary>
     private ChainPool ChainsOf(DType dtype)
     {
-        using TorchTensor values = get_buffer(nameof(filter))!.to(ScalarType.Int64);
-        long[] state = values.data<long>().ToArray();
-        if (state[0] != (long)Layer.Filters!.Filter.Kind)
+        FilterState state = FilterState.Of(get_buffer(nameof(filter))!);
+        if (state.Kind != Layer.Filters!.Filter.Kind)
         {
             throw new InvalidOperationException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"filter, loaded with the state dictionary, is of kind {state[0]}; the module was made with kind {(long)Layer.Filters!.Filter.Kind} ({Layer.Filters.Filter})."));
+                $"filter, loaded with the state dictionary, is of kind {(long)state.Kind}; the module was made with kind {(long)Layer.Filters!.Filter.Kind} ({Layer.Filters.Filter})."));
         }
 
-        ulong seed = unchecked((ulong)state[1]);
-        if (_chains is null || seed != _chains.Seed || dtype != _chains.DType)
+        if (_chains is null || state != _chains.Filter || dtype != _chains.DType)
         {
             _chains?.Dispose();
-            _chains = new ChainPool(Layer, _device, seed, dtype, seed == _chains?.Seed ? _chains.Matrix : null);
+            _chains = new ChainPool(Layer, _device, state, dtype, state == _chains?.Filter ? _chains.Matrix : null);
         }
 
         return _chains;

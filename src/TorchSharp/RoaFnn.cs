@@ -38,6 +38,31 @@ public sealed class RoaFnn : FilterChainModule
     private RoaFnn(OrthoNative.RoaFnn layer, ulong seed, ScalarType dtype, Device? device)
         : base(nameof(RoaFnn), layer, seed, dtype, device) => _layer = layer;
 
+    /// <summary>Creates a module with the weights and the filter of a layer.</summary>
+    /// <param name="layer">A layer of a model, on any device.</param>
+    /// <returns>A module of the model's element type that computes what the layer does. Later changes of one do not reach the other.</returns>
+    /// <exception cref="ArgumentException">The layer is not part of a model yet.</exception>
+    /// <exception cref="ObjectDisposedException">The layer's model was disposed.</exception>
+    public static RoaFnn FromLayer(OrthoNative.RoaFnn layer)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        var module = new RoaFnn(layer.HiddenSize, layer.Layers, layer.Options, 0, TensorMemory.DTypeOf(layer));
+        module.CopyFrom(layer);
+        return module;
+    }
+
+    /// <summary>Copies the weights and the filter of a layer into the module, converted to its element type.</summary>
+    /// <param name="layer">A layer of a model, of the same sizes, filter, α, β and φ.</param>
+    /// <exception cref="ArgumentException">The layer is not part of a model yet, or computes something else with the same weights.</exception>
+    /// <exception cref="ObjectDisposedException">The module or the layer's model was disposed.</exception>
+    public void CopyFrom(OrthoNative.RoaFnn layer) => CopyWeightsFrom(layer);
+
+    /// <summary>Copies the module's weights and filter into a layer, converted to its model's element type.</summary>
+    /// <param name="layer">A layer of a model, of the same sizes, filter, α, β and φ.</param>
+    /// <exception cref="ArgumentException">The layer is not part of a model yet, or computes something else with the same weights.</exception>
+    /// <exception cref="ObjectDisposedException">The module or the layer's model was disposed.</exception>
+    public void CopyTo(OrthoNative.RoaFnn layer) => CopyWeightsTo(layer);
+
     /// <summary>Number of layers L.</summary>
     public long Layers => _layer.Layers;
 

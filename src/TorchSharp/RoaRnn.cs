@@ -46,6 +46,32 @@ public sealed class RoaRnn : FilterChainModule
         _batchFirst = batchFirst;
     }
 
+    /// <summary>Creates a module with the weights and the filter of a layer.</summary>
+    /// <param name="layer">A layer of a model, on any device.</param>
+    /// <param name="batchFirst">True if the batch is the first dimension. Default false: time is.</param>
+    /// <returns>A module of the model's element type that computes what the layer does. Later changes of one do not reach the other.</returns>
+    /// <exception cref="ArgumentException">The layer is not part of a model yet.</exception>
+    /// <exception cref="ObjectDisposedException">The layer's model was disposed.</exception>
+    public static RoaRnn FromLayer(OrthoNative.RoaRnn layer, bool batchFirst = false)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        var module = new RoaRnn(layer.InputSize, layer.HiddenSize, layer.Options, 0, batchFirst, TensorMemory.DTypeOf(layer));
+        module.CopyFrom(layer);
+        return module;
+    }
+
+    /// <summary>Copies the weights and the filter of a layer into the module, converted to its element type.</summary>
+    /// <param name="layer">A layer of a model, of the same sizes, filter, α, β and φ.</param>
+    /// <exception cref="ArgumentException">The layer is not part of a model yet, or computes something else with the same weights.</exception>
+    /// <exception cref="ObjectDisposedException">The module or the layer's model was disposed.</exception>
+    public void CopyFrom(OrthoNative.RoaRnn layer) => CopyWeightsFrom(layer);
+
+    /// <summary>Copies the module's weights and filter into a layer, converted to its model's element type.</summary>
+    /// <param name="layer">A layer of a model, of the same sizes, filter, α, β and φ.</param>
+    /// <exception cref="ArgumentException">The layer is not part of a model yet, or computes something else with the same weights.</exception>
+    /// <exception cref="ObjectDisposedException">The module or the layer's model was disposed.</exception>
+    public void CopyTo(OrthoNative.RoaRnn layer) => CopyWeightsTo(layer);
+
     /// <summary>Number of inputs D at a step.</summary>
     public long InputSize => _layer.InputSize;
 

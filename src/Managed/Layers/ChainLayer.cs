@@ -39,6 +39,16 @@ public abstract unsafe class ChainLayer : Layer
     /// <summary>The filters of the steps; null: the steps have none.</summary>
     internal FilterCell? Filters { get; }
 
+    /// <summary>Seed and random stream that the filter was drawn from.</summary>
+    internal (ulong Seed, uint Index) FilterSource
+    {
+        get
+        {
+            _ = Owner;
+            return (_filterSeed, _filterIndex);
+        }
+    }
+
     /// <summary>Tells whether each layer has a filter of its own.</summary>
     internal bool HasFilterPerLayer => Kind.filter_per_layer != 0;
 
@@ -160,8 +170,14 @@ public abstract unsafe class ChainLayer : Layer
             return null;
         }
 
-        ulong seed = LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue);
-        uint index = (uint)LoadedState.Number(metadata, $"{name}.{IndexKey}", uint.MaxValue);
+        return PrepareFilter(
+            LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue), (uint)LoadedState.Number(metadata, $"{name}.{IndexKey}", uint.MaxValue));
+    }
+
+    /// <summary>Draws the filter of another seed or stream, and changes nothing yet.</summary>
+    /// <returns>The action that applies it; null: it is the filter that the layer has.</returns>
+    internal LoadedState? PrepareFilter(ulong seed, uint index)
+    {
         bool same = (seed, index) == (_filterSeed, _filterIndex) || !Filters!.Filter.IsDrawn;
         return same ? null : new LoadedFilter(this, MakeChain(Owner.Device, Owner.DType, seed, index, checkFinite: true), seed, index);
     }

@@ -53,6 +53,9 @@ public sealed unsafe class RoaFnn : ChainLayer
 
     private Parameter Bias => Parameters[1];
 
+    /// <summary>The options that the layer was made with, with everything filled in that follows from the depth.</summary>
+    internal RoaFnnOptions Options => _options;
+
     internal override long FilterStreams => Filters!.Filter.Streams * (_options.FilterPerLayer ? Layers : 1);
 
     /// <summary>A copy of an orthogonal matrix O, <c>[N, N]</c>, in double precision as it was drawn.</summary>

@@ -50,6 +50,9 @@ public sealed class RoaRnn : RecurrentLayer
         },
     ];
 
+    /// <summary>The options that the layer was made with.</summary>
+    internal RoaRnnOptions Options => _options;
+
     internal override long FilterStreams => Filters!.Filter.Streams;
 
     /// <summary>A copy of the orthogonal matrix O, <c>[N, N]</c>, in double precision as it was drawn.</summary>
