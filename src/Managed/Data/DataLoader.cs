@@ -174,7 +174,7 @@ public sealed unsafe class DataLoader : IDisposable
     /// <summary>The most samples of a data set that fit into a batch, whatever memory there is.</summary>
     /// <param name="dataset">The data set.</param>
     /// <exception cref="ArgumentException">A size that the data set gives is out of range.</exception>
-    public static long GetLargestBatchSize(Dataset dataset)
+    internal static long GetLargestBatchSize(Dataset dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         CheckSequences(dataset);

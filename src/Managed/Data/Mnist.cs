@@ -7,7 +7,7 @@ namespace OrthoNative;
 public sealed class Mnist
 {
     /// <summary>Number of classes of MNIST itself. Other data sets may have more: <see cref="ClassCount"/>.</summary>
-    public const int Classes = 10;
+    private const int Classes = 10;
 
     /// <summary>Length of the header of a label file: magic number and count.</summary>
     private const int LabelOffset = 8;
@@ -169,7 +169,7 @@ public sealed class Mnist
 
     /// <summary>The remedy for absent files, in one line; null if all four are in the directory.</summary>
     /// <param name="directory">Where they are looked for.</param>
-    public static string? MissingMessage(string directory)
+    internal static string? MissingMessage(string directory)
     {
         List<string> missing = [.. Files.Where(file => Locate(directory, file) is null).Select(file => file.Name)];
         string state = missing.Count == Files.Count ? "is not" : $"lacks {string.Join(", ", missing)}";

@@ -10,8 +10,7 @@ namespace OrthoNative;
 /// </para>
 /// <para>
 /// PyTorch's <c>nn.RNN</c> has two biases, which count as their sum: b is <c>bias_ih + bias_hh</c>. The layer computes what a <see cref="RoaRnn"/>
-/// with α = 0 and β = 1 does, bit for bit. <see cref="RoaRnnOptions.Plain"/> is such a one with other initial values: W ~ N(0, 1/N), V uniform in ± 1
-/// and b = 0, where all parameters start uniform in ± 1 / √N here.
+/// with α = 0 and β = 1 does, bit for bit. All parameters start uniform in ± 1 / √N.
 /// </para>
 /// </remarks>
 public sealed class Elman : RecurrentLayer

@@ -22,10 +22,9 @@ public sealed record RoaRnnOptions : FilterChainOptions
     public static RoaRnnOptions Convex(UnitValues beta) => new() { Alpha = ConvexAlpha(beta), Beta = beta };
 
     /// <summary>
-    /// The plain recurrent network of J. Elman, to compare with: α = 0 and β = 1, x_t = φ(W x_{t-1} + V u_t + b), with
-    /// W ~ N(0, 1/N), V uniform in ± 1 and b = 0. An <see cref="Elman"/> layer computes the same, but all of its parameters start uniform in ± 1 / √N.
+    /// What <see cref="Elman"/> computes: α = 0 and β = 1, x_t = φ(W x_{t-1} + V u_t + b), with W ~ N(0, 1/N), V uniform in ± 1 and b = 0.
     /// </summary>
-    public static RoaRnnOptions Plain { get; } = new() { Alpha = 0, Beta = 1, Filter = Filter.Identity, WeightScale = 1, BiasScale = 0 };
+    internal static RoaRnnOptions Plain { get; } = new() { Alpha = 0, Beta = 1, Filter = Filter.Identity, WeightScale = 1, BiasScale = 0 };
 
     /// <summary>
     /// The residual network, to compare with: O = I and α = β = 1, x_t = x_{t-1} + φ(W x_{t-1} + V u_t + b), with W ~ N(0, 1/N).

@@ -62,7 +62,7 @@ public sealed class ModelSummary
     public long TotalBytes => WeightBytes + GradientBytes + OptimizerBytes + ActivationBytes + SumBytes;
 
     /// <summary>The sum in words: what each part takes, and the whole.</summary>
-    public string Arithmetic =>
+    internal string Arithmetic =>
         $"weights {Bytes(WeightBytes)} + gradients {Bytes(GradientBytes)} + optimizer {Bytes(OptimizerBytes)} + " +
         $"activations {Bytes(ActivationBytes)} + sums {Bytes(SumBytes)} = {Bytes(TotalBytes)}";
 
