@@ -203,7 +203,4 @@ internal sealed class GradientTests
         int columns = (int)parameter.Shape[1];
         return Matrix<double>.Build.Dense((int)parameter.Shape[0], columns, (i, j) => values[(i * columns) + j]);
     }
-
-    private static double[,] Orthogonal(int size) =>
-        Matrix<double>.Build.Random(size, size, 12).QR().Q.ToArray();
 }

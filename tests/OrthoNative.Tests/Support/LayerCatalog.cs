@@ -23,6 +23,12 @@ internal static class LayerCatalog
         ["GaussianNoise"] = () => new GaussianNoise(Size, 0.3),
         ["Conv1D"] = () => new Conv1D(Size, Size, 3, new Conv1DOptions { Padding = 1 }),
         ["RoaRnn"] = () => Rnn(s_all),
+        ["RoaRnn of blocks"] = () => new RoaRnn(Size, Size, new RoaRnnOptions
+        {
+            Output = s_all,
+            WeightScale = 1,
+            Filter = Filter.Blocks(new FilterBlock(1) { Alpha = 0.5, Beta = 0.5 }, new FilterBlock(3) { Beta = 0.3 }),
+        }),
         ["Elman"] = () => new Elman(Size, Size, new ElmanOptions { Output = s_all }),
         ["Gru"] = () => new Gru(Size, Size, new GruOptions { Output = s_all }),
         ["Lstm"] = () => new Lstm(Size, Size, new LstmOptions { Output = s_all }),

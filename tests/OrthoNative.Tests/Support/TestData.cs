@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using MathNet.Numerics.LinearAlgebra;
 
 namespace OrthoNative.Tests;
 
@@ -95,4 +96,8 @@ internal static class TestData
         Buffer.BlockCopy(values, 0, matrix, 0, values.Length * sizeof(double));
         return matrix;
     }
+
+    /// <summary>An orthogonal matrix.</summary>
+    public static double[,] Orthogonal(int size) =>
+        Matrix<double>.Build.Random(size, size, 12).QR().Q.ToArray();
 }
