@@ -475,6 +475,20 @@ std::vector<Operation> operations() {
         return ortho_softmax_cross_entropy(device(w), ORTHO_FLOAT32, 1, rows, nullptr, nullptr, nullptr, classes,
                                            nullptr, 0.1, w.x.data(), targets.data(), &w.number, &w.count, w.dx.data());
     });
+    add("ortho_softmax_cross_entropy", true, [=](World& w) {
+        static const std::vector<int32_t> zeros(static_cast<size_t>(rows), 3);
+        static const std::vector<float> ones(static_cast<size_t>(std::max<int64_t>(rows, classes)), 1);
+        return ortho_softmax_cross_entropy(device(w), ORTHO_FLOAT32, 1, rows, nullptr, ones.data(), nullptr, classes,
+                                           ones.data(), 0.1, w.x.data(), zeros.data(), &w.number, &w.count,
+                                           w.dx.data());
+    });
+    add("ortho_elementwise_loss", true, [=](World& w) {
+        static const std::vector<float> ones(static_cast<size_t>(rows), 1);
+        static constexpr double quantile = 0.5;
+        return ortho_elementwise_loss(device(w), ORTHO_FLOAT32, ORTHO_LOSS_QUANTILE, 1, rows, nullptr, ones.data(),
+                                      nullptr, inputs, &quantile, 1, w.x.data(), w.other.data(), &w.number,
+                                      w.dx.data());
+    });
     add("ortho_elementwise_loss", true, [=](World& w) {
         return ortho_elementwise_loss(device(w), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 1, rows * inputs, nullptr,
                                       nullptr, nullptr, 1, nullptr, 0, w.x.data(), w.other.data(), &w.number,

@@ -379,6 +379,30 @@ TEST(CudaSequences, Lengths_are_refused_while_the_stream_is_captured) {
     EXPECT_EQ(expected.weights, doubles(arrays.dw));
 }
 
+TEST(CudaSequences, Weights_of_losses_are_refused_while_the_stream_is_captured) {
+    NEEDS_EMULATOR();
+    ortho_device_info info = ORTHO_DEVICE_INFO_INIT;
+    const Device owner = make_cuda_device();
+    ASSERT_TRUE(succeeds(ortho_device_get_info(owner.get(), &info)));
+    const DeviceArray<float> values(owner.get(), 12, 1.0f);
+    const std::vector<int32_t> targets(3, 0);
+    const std::vector<float> weights(4, 1);
+    const double quantile = 0.5;
+    const auto entropy = [&](const float* row_weights, const float* class_weights) {
+        return ortho_softmax_cross_entropy(owner.get(), ORTHO_FLOAT32, 1, 3, nullptr, row_weights, nullptr, 4,
+                                           class_weights, 0, values.data(), targets.data(), nullptr, nullptr,
+                                           values.data());
+    };
+    emulator().begin_capture(info.cuda_stream);
+    const std::string captured_name = " is given while the stream is captured";
+    EXPECT_TRUE(fails(entropy(weights.data(), nullptr), ORTHO_INVALID_STATE, "row_weights" + captured_name));
+    EXPECT_TRUE(fails(entropy(nullptr, weights.data()), ORTHO_INVALID_STATE, "class_weights" + captured_name));
+    EXPECT_TRUE(fails(ortho_elementwise_loss(owner.get(), ORTHO_FLOAT32, ORTHO_LOSS_QUANTILE, 1, 3, nullptr, nullptr,
+                                             nullptr, 4, &quantile, 1, values.data(), values.data(), nullptr, nullptr),
+                      ORTHO_INVALID_STATE, "parameters" + captured_name));
+    emulator().discard(emulator().end_capture(info.cuda_stream));
+}
+
 /** Some of a batch's samples, from those of the whole problem. */
 Problem samples_of(const Problem& p, Span samples) {
     Problem part = p;

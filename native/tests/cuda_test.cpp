@@ -14,6 +14,7 @@
 #include "batch.hpp"
 #include "cuda_support.hpp"
 #include "fork.hpp"
+#include "loss_problem.hpp"
 #include "prepared_weights.hpp"
 
 namespace ortho::test {
@@ -1043,6 +1044,39 @@ TYPED_TEST(CudaOperations, Losses_of_sequences_and_parts_agree_with_the_CPU) {
                 EXPECT_TRUE(same_bits(same_losses, losses[1]));
                 EXPECT_TRUE(succeeds(ortho_device_synchronize(cuda().get())));
             }
+}
+
+TYPED_TEST(CudaOperations, Losses_of_every_kind_agree_with_the_CPU) {
+    using T = TypeParam;
+    for (const LossCase& loss : loss_cases())
+        for (const BatchCase& c : batch_cases)
+            for (const bool with_lengths : {false, true})
+                for (const bool with_weights : {false, true}) {
+                    SCOPED_TRACE(testing::PrintToString(loss) + ", " + testing::PrintToString(c) +
+                                 (with_lengths ? " with lengths" : "") + (with_weights ? " with weights" : ""));
+                    // Rows that do not count hold what must not be read.
+                    const LossProblem<T> whole(loss, c.steps, c.batch, with_lengths, with_weights);
+                    const LossProblem<T> problem = c.is_part ? whole.samples(c.samples) : whole;
+                    ortho_batch_part part = make_part(c.batch, c.samples);
+                    part.weight = whole.weight_sum();
+                    std::vector<std::vector<double>> sums;
+                    std::vector<int64_t> corrects;
+                    Both<T>().expect_close_values("gradients", 64, [&](ortho_device* device) {
+                        const DeviceArray<T> predictions(device, problem.predictions), targets(device, problem.targets),
+                            gradients(device, problem.predictions.size(), 3);
+                        sums.emplace_back(c.is_part ? partial_sums(c.batch, c.samples) : 1, 77);
+                        corrects.push_back(0);
+                        EXPECT_TRUE(succeeds(problem.call(device, c.is_part ? &part : nullptr, predictions.data(),
+                                                          targets.data(), sums.back().data(), &corrects.back(),
+                                                          gradients.data())));
+                        return gradients.values();
+                    });
+                    EXPECT_EQ(corrects[0], corrects[1]);
+                    // Distances from the largest logit and so exponentials are off by 64 units; sums are in double
+                    // precision, of terms without a sign but for logarithms, which are small beside the sum.
+                    for (size_t i = 0; i < sums[0].size(); ++i)
+                        EXPECT_NEAR(sums[0][i], sums[1][i], 2 * 64 * rounding<T> * (1 + sums[0][i])) << i;
+                }
 }
 
 TYPED_TEST(CudaOperations, Sequences_are_pooled_and_reversed_as_on_the_CPU) {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "support.hpp"
+#include "loss_problem.hpp"
 
 namespace ortho::test {
 namespace {
@@ -396,6 +396,310 @@ TEST(MeanSquaredError, Bad_arguments_are_refused_by_name_and_write_nothing) {
     EXPECT_TRUE(fails(call(1, count), ORTHO_NOT_FINITE, "targets[1] is -Infinity"));
     EXPECT_EQ(loss, 42);
     EXPECT_TRUE(std::all_of(gradients.begin(), gradients.end(), [](double g) { return g == 42; }));
+}
+
+class Losses : public ::testing::TestWithParam<LossCase> {
+protected:
+    template <class T> void check_values() {
+        for (const auto& [steps, batch] : {std::pair<int64_t, int64_t>{1, 1}, {3, 5}, {20, 40}, {1500, 3}})
+            for (const bool with_lengths : {false, true})
+                for (const bool with_weights : {false, true}) {
+                    SCOPED_TRACE(std::to_string(steps) + " x " + std::to_string(batch) +
+                                 (with_lengths ? " with lengths" : "") + (with_weights ? " with weights" : ""));
+                    check_values<T>({GetParam(), steps, batch, with_lengths, with_weights});
+                }
+    }
+
+private:
+    template <class T> void check_values(const LossProblem<T>& problem) {
+        const auto exact = problem.reference();
+        // Softmax: distances from the largest logit are below 64 here, so rounded they are off by 64 units at most, and
+        // so are, relatively, the exponentials. The others compute in double precision, a term with fewer than 16
+        // roundings. Their gradients are rounded once more, or are products of a factor and a difference in T.
+        const bool softmax = GetParam().has_classes();
+        const double of_terms = softmax ? 2 * 64 * rounding<T> : 16 * rounding<double>;
+        const double of_sum = static_cast<double>(problem.predictions.size()) * rounding<double>;
+        const double of_gradients = softmax ? of_terms : of_terms + 4 * rounding<T>;
+        typename LossProblem<T>::Outcome first;
+        for (const int threads : {1, 2, 3}) {
+            const Device device = make_device(threads);
+            const auto found = problem.run(device.get());
+            if (threads > 1) {
+                EXPECT_EQ(found.sums, first.sums) << threads;
+                EXPECT_TRUE(same_bits(found.gradients, first.gradients)) << threads;
+                continue;
+            }
+            first = found;
+            EXPECT_NEAR(found.sums[0], static_cast<double>(exact.mean.value),
+                        (of_terms + of_sum) * static_cast<double>(exact.mean.magnitude));
+            if (softmax) {
+                EXPECT_EQ(found.correct, exact.correct);
+            }
+            for (size_t i = 0; i < found.gradients.size(); ++i)
+                ASSERT_NEAR(static_cast<double>(found.gradients[i]), static_cast<double>(exact.gradients[i].value),
+                            of_gradients * static_cast<double>(exact.gradients[i].magnitude))
+                    << i;
+        }
+    }
+};
+
+TEST_P(Losses, Float32_matches_the_definition_on_any_number_of_threads) {
+    check_values<float>();
+}
+TEST_P(Losses, Float64_matches_the_definition_on_any_number_of_threads) {
+    check_values<double>();
+}
+
+TEST_P(Losses, Gradients_match_central_differences) {
+    const Device device = make_device(1);
+    LossProblem<double> problem(GetParam(), 4, 6, true, true);
+    const auto at_start = problem.run(device.get());
+    constexpr double step = 1e-6;
+    for (size_t i = 0; i < problem.predictions.size(); ++i) {
+        const double value = problem.predictions[i];
+        problem.predictions[i] = value + step;
+        const double above = problem.run(device.get()).sums[0];
+        problem.predictions[i] = value - step;
+        const double below = problem.run(device.get()).sums[0];
+        problem.predictions[i] = value;
+        // The differences' own error: step^2 times a third derivative below 10, and roundings of a mean below 100 by
+        // 2 step. No prediction is within a step of its target, where some losses have a kink.
+        ASSERT_NEAR(at_start.gradients[i], (above - below) / (2 * step), 1e-11 + 32 * 100 * rounding<double> / step)
+            << i;
+    }
+}
+
+TEST_P(Losses, Parts_have_the_bits_of_the_whole) {
+    const Device device = make_device(2);
+    for (const int64_t batch : {7, 40, 130})
+        for (const bool with_weights : {false, true}) {
+            const LossProblem<float> problem(GetParam(), 9, batch, true, with_weights);
+            const auto whole = problem.run(device.get());
+            for (const auto& parts : cuts(batch)) {
+                std::vector<std::vector<double>> sums;
+                auto gradients = whole.gradients;
+                int64_t correct = 0;
+                for (const Samples& samples : parts) {
+                    ortho_batch_part part = make_part(batch, samples);
+                    part.weight = problem.weight_sum();
+                    const auto own = problem.samples(samples).run(device.get(), &part);
+                    sums.push_back(own.sums);
+                    correct += own.correct;
+                    put_part(own.gradients, problem.steps, batch, GetParam().units, samples, gradients);
+                }
+                const double sum = put_together(device.get(), batch, parts, 1, 1, sums)[0];
+                EXPECT_EQ(sum / problem.mean_of(), whole.sums[0]) << parts.size() << " parts";
+                EXPECT_TRUE(same_bits(gradients, whole.gradients)) << parts.size() << " parts";
+                EXPECT_EQ(correct, whole.correct);
+            }
+        }
+}
+
+/** Scaled by a power of two, weights are rounded as they were. */
+TEST_P(Losses, Weights_count_relative_to_each_other) {
+    const Device device = make_device(2);
+    LossProblem<float> problem(GetParam(), 9, 40, true, true);
+    const auto expected = problem.run(device.get());
+    for (float& weight : problem.row_weights)
+        weight *= 0x1p-40f;
+    const auto scaled = problem.run(device.get());
+    EXPECT_EQ(scaled.sums, expected.sums);
+    EXPECT_TRUE(same_bits(scaled.gradients, expected.gradients));
+}
+
+TEST_P(Losses, Subnormal_weights_are_0) {
+    const Device device = make_device(2);
+    LossProblem<double> problem(GetParam(), 9, 40, false, true);
+    const auto expected = problem.run(device.get());
+    for (float& weight : problem.row_weights)
+        if (weight == 0)
+            weight = 0x1p-140f;
+    const auto found = problem.run(device.get());
+    EXPECT_EQ(found.sums, expected.sums);
+    EXPECT_EQ(found.correct, expected.correct);
+    EXPECT_TRUE(same_bits(found.gradients, expected.gradients));
+}
+
+TEST_P(Losses, Weights_that_are_none_are_refused_by_name_and_write_nothing) {
+    const Device device = make_device(2);
+    LossProblem<float> problem(GetParam(), 3, 4, true, true);
+    std::vector<float> gradients(problem.predictions.size(), 42);
+    double loss = 42;
+    int64_t correct = 42;
+    const auto call = [&](const ortho_batch_part* part = nullptr) {
+        return problem.call(device.get(), part, problem.predictions.data(), problem.targets.data(), &loss, &correct,
+                            gradients.data());
+    };
+    // The first row is within a length; sample 2 has none.
+    ASSERT_EQ(problem.lengths[2], 0);
+    problem.row_weights[2] = -1;
+    EXPECT_TRUE(succeeds(call()));
+    for (const double wrong : {-1.0, nan, infinity}) {
+        problem.row_weights[0] = static_cast<float>(wrong);
+        loss = 42;
+        correct = 42;
+        gradients.assign(gradients.size(), 42);
+        EXPECT_TRUE(is_refused(call(), std::string("row_weights[0] is ") +
+                                           (wrong < 0           ? "-1"
+                                            : std::isnan(wrong) ? "NaN"
+                                                                : "Infinity") +
+                                           "; it must be finite and not negative"));
+    }
+    problem.row_weights.assign(12, 0);
+    EXPECT_TRUE(is_refused(call(), "row_weights are all 0; at least one must be above 0, for the mean to have rows"));
+    EXPECT_EQ(loss, 42);
+    EXPECT_EQ(correct, 42);
+    EXPECT_EQ(gradients, std::vector<float>(gradients.size(), 42));
+    ortho_batch_part part = make_part(4, {0, 4});
+    EXPECT_TRUE(is_refused(call(&part), "part->weight is 0; it must be finite, above 0 and at least 0"));
+    part.weight = 0.5;
+    EXPECT_TRUE(succeeds(call(&part)));
+    EXPECT_EQ(loss, 0);
+    EXPECT_EQ(gradients, std::vector<float>(gradients.size(), 0));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Losses, ::testing::ValuesIn(loss_cases()));
+
+TEST(Softmax, Class_weights_are_checked_and_must_leave_a_weight) {
+    const Device device = make_device(1);
+    LossProblem<float> problem({cross_entropy, 3, {}, {1, 0, 2}, 0.5}, 2, 2, false, false);
+    std::vector<float> gradients(12, 42);
+    double loss = 42;
+    const auto call = [&](const ortho_batch_part* part = nullptr) {
+        return problem.call(device.get(), part, problem.predictions.data(), nullptr, &loss, nullptr, gradients.data());
+    };
+    problem.loss.class_weights[1] = -0.5f;
+    EXPECT_TRUE(is_refused(call(), "class_weights[1] is -0.5; it must be finite and not negative"));
+    problem.loss.class_weights[1] = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_TRUE(is_refused(call(), "class_weights[1] is NaN; it must be finite and not negative"));
+    problem.loss.class_weights[1] = 0;
+    problem.classes = {1, 1, 1, 1};
+    EXPECT_TRUE(is_refused(call(), "class_weights are 0 for the targets of all rows; at least one must be above 0"));
+    problem.classes = {1, 2, 1, 1};
+    ortho_batch_part part = make_part(2, {0, 2});
+    part.weight = 1;
+    EXPECT_TRUE(is_refused(call(&part), "part->weight is 1; it must be finite, above 0 and at least 2"));
+    EXPECT_EQ(loss, 42);
+    EXPECT_EQ(gradients, std::vector<float>(12, 42));
+    part.weight = 2;
+    EXPECT_TRUE(succeeds(call(&part)));
+}
+
+/** Distances that are infinite, and weights of classes that differ by more than the range of float32. */
+TEST(Softmax, Weights_at_the_ends_of_the_range_give_no_NaN) {
+    const Device device = make_device(1);
+    constexpr double largest = std::numeric_limits<double>::max();
+    constexpr float most = std::numeric_limits<float>::max(), least = std::numeric_limits<float>::min();
+    for (const double smoothing : {0.0, 0.5})
+        for (const std::vector<float>& weights :
+             {std::vector<float>{0, 1, 1}, {most, least, 0}, {least, most, least}}) {
+            LossProblem<double> problem({cross_entropy, 3, {}, weights, smoothing}, 1, 2, false, false);
+            problem.predictions = {-largest, largest, 0, 1e30, -1e30, largest};
+            problem.classes = {1, 1};
+            const auto found = problem.run(device.get());
+            EXPECT_FALSE(std::isnan(found.sums[0]));
+            EXPECT_TRUE(std::all_of(found.gradients.begin(), found.gradients.end(),
+                                    [](double gradient) { return std::isfinite(gradient); }));
+            LossProblem<float> single(problem.loss, 1, 2, false, false);
+            single.predictions = {-3e38f, 3e38f, 0, 1e30f, -1e30f, 3e38f};
+            single.classes = {1, 1};
+            const auto rounded = single.run(device.get());
+            EXPECT_TRUE(std::isfinite(rounded.sums[0]));
+            EXPECT_TRUE(std::none_of(rounded.gradients.begin(), rounded.gradients.end(),
+                                     [](float gradient) { return std::isnan(gradient); }));
+        }
+}
+
+TEST(BinaryCrossEntropy, Logits_far_from_0_neither_overflow_nor_vanish) {
+    const Device device = make_device(1);
+    LossProblem<float> problem({ORTHO_LOSS_BINARY_CROSS_ENTROPY, 6, {}, {}, 0}, 1, 1, false, false);
+    problem.predictions = {1e30f, -1e30f, 1e30f, -1e30f, 100, -100};
+    problem.targets = {1, 0, 0, 1, 1, 0.5f};
+    const auto found = problem.run(device.get());
+    // -log s(100) is e^-100, up to its square; 0.5 softplus(100) + 0.5 softplus(-100) is 50.
+    EXPECT_NEAR(found.sums[0], (2 * static_cast<double>(1e30f) + 50) / 6, 1e30 * 16 * rounding<double>);
+    const std::vector<double> expected{0, 0, 1.0 / 6, -1.0 / 6, -std::exp(-100.0) / 6, -0.5 / 6};
+    for (size_t i = 0; i < expected.size(); ++i)
+        EXPECT_NEAR(static_cast<double>(found.gradients[i]), expected[i], 4 * rounding<float> * std::abs(expected[i]))
+            << i;
+}
+
+TEST(BinaryCrossEntropy, Targets_that_are_no_probabilities_are_refused_where_rows_count) {
+    const Device device = make_device(2);
+    for (const float wrong : {-0.25f, 1.5f}) {
+        LossProblem<float> problem({ORTHO_LOSS_BINARY_CROSS_ENTROPY, 4, {}, {}, 0}, 3, 5, false, true);
+        problem.targets[4 * 4 + 1] = wrong;
+        double loss = 42;
+        EXPECT_TRUE(
+            is_refused(problem.call(device.get(), nullptr, problem.predictions.data(), problem.targets.data(), &loss,
+                                    nullptr, nullptr),
+                       std::string("targets[17] is ") + (wrong < 0 ? "-0.25" : "1.5") + "; it must be from 0 to 1"));
+        EXPECT_EQ(loss, 42);
+        problem.row_weights[4] = 0;
+        problem.run(device.get());
+    }
+}
+
+/** Differences beyond the range of T, and of double. */
+template <class T> void expect_finite_gradients_at_the_ends_of_the_range() {
+    const Device device = make_device(1);
+    constexpr T largest = std::numeric_limits<T>::max();
+    for (const int kind :
+         {ORTHO_LOSS_SQUARED_ERROR, ORTHO_LOSS_ABSOLUTE_ERROR, ORTHO_LOSS_HUBER, ORTHO_LOSS_QUANTILE}) {
+        const std::vector<double> parameters = kind == ORTHO_LOSS_HUBER      ? std::vector<double>{2}
+                                               : kind == ORTHO_LOSS_QUANTILE ? std::vector<double>{0.25}
+                                                                             : std::vector<double>{};
+        LossProblem<T> problem({kind, 4, parameters, {}, 0}, 1, 2, false, false);
+        problem.row_weights = {1, 3};
+        problem.predictions = {largest, -largest, 0, largest, -largest, largest, 1, -1};
+        problem.targets = {-largest, largest, largest, largest, -largest, -largest, 1, 1};
+        const auto found = problem.run(device.get());
+        EXPECT_GT(found.sums[0], 0) << kind;
+        EXPECT_TRUE(std::all_of(found.gradients.begin(), found.gradients.end(), [](T g) { return std::isfinite(g); }))
+            << kind;
+        EXPECT_EQ(found.gradients[3], 0) << kind;
+        EXPECT_EQ(found.gradients[6], 0) << kind;
+    }
+}
+
+TEST(ElementwiseLosses, Differences_beyond_the_range_have_gradients_within_it) {
+    expect_finite_gradients_at_the_ends_of_the_range<float>();
+    expect_finite_gradients_at_the_ends_of_the_range<double>();
+}
+
+TEST(ElementwiseLosses, Parameters_are_checked_by_name) {
+    const Device device = make_device(1);
+    const std::vector<float> values(12, 0);
+    double loss = 42;
+    const auto call = [&](int32_t kind, int64_t units, const std::vector<double>& parameters) {
+        return ortho_elementwise_loss(device.get(), ORTHO_FLOAT32, kind, 1, 2, nullptr, nullptr, nullptr, units,
+                                      parameters.empty() ? nullptr : parameters.data(),
+                                      static_cast<int64_t>(parameters.size()), values.data(), values.data(), &loss,
+                                      nullptr);
+    };
+    EXPECT_TRUE(is_refused(call(-1, 6, {}), "kind is -1; it must be from 0 to 4"));
+    EXPECT_TRUE(is_refused(call(5, 6, {}), "kind is 5; it must be from 0 to 4"));
+    EXPECT_TRUE(is_refused(call(ORTHO_LOSS_SQUARED_ERROR, 6, {1}), "parameter_count is 1; it must be 0"));
+    EXPECT_TRUE(is_refused(call(ORTHO_LOSS_ABSOLUTE_ERROR, 6, {1}), "parameter_count is 1; it must be 0"));
+    EXPECT_TRUE(is_refused(call(ORTHO_LOSS_HUBER, 6, {}), "parameter_count is 0; it must be 1"));
+    EXPECT_TRUE(is_refused(call(ORTHO_LOSS_HUBER, 6, {0}), "parameters[0] is 0; it must be above 0"));
+    EXPECT_TRUE(is_refused(call(ORTHO_LOSS_HUBER, 6, {infinity}), "parameters[0] is Infinity; it must be finite"));
+    EXPECT_TRUE(is_refused(call(ORTHO_LOSS_QUANTILE, 6, {}), "parameter_count is 0; it must be from 1 to 6"));
+    EXPECT_TRUE(is_refused(call(ORTHO_LOSS_QUANTILE, 6, {0.5, 0.5, 0.5, 0.5}),
+                           "units is 6; it must be a multiple of 4, the number of quantiles"));
+    for (const double wrong : {0.0, 1.0, nan})
+        EXPECT_TRUE(is_refused(call(ORTHO_LOSS_QUANTILE, 6, {0.5, wrong}), "; it must be above 0 and below 1"));
+    EXPECT_TRUE(is_refused(call(ORTHO_LOSS_BINARY_CROSS_ENTROPY, 6, {1, 1}), "parameter_count is 2; it must be 6"));
+    EXPECT_TRUE(
+        is_refused(call(ORTHO_LOSS_BINARY_CROSS_ENTROPY, 2, {1, -1}), "parameters[1] is -1; it must be not negative"));
+    EXPECT_TRUE(
+        is_refused(ortho_elementwise_loss(device.get(), ORTHO_FLOAT32, ORTHO_LOSS_SQUARED_ERROR, 1, 2, nullptr, nullptr,
+                                          nullptr, 6, &loss, 0, values.data(), values.data(), &loss, nullptr),
+                   "parameters is given; it must be null where there are none"));
+    EXPECT_TRUE(is_refused(ortho_elementwise_loss(device.get(), ORTHO_FLOAT32, ORTHO_LOSS_HUBER, 1, 2, nullptr, nullptr,
+                                                  nullptr, 6, nullptr, 1, values.data(), values.data(), &loss, nullptr),
+                           "parameters is null"));
+    EXPECT_EQ(loss, 42);
 }
 
 } // namespace

@@ -493,6 +493,13 @@ std::vector<Sized> calls(World& w) {
          },
          {int64_t{1} << 31}},
         {"ortho_softmax_cross_entropy",
+         {"classes", "logits", "class_weights"},
+         [=, &w](int64_t n) {
+             return ortho_softmax_cross_entropy(device, 0, 1, 4, nullptr, w.c.data(), nullptr, n, w.c.data(), 0,
+                                                w.a.data(), w.targets.data(), w.doubles.data(), nullptr, w.b.data());
+         },
+         {int64_t{1} << 31}},
+        {"ortho_softmax_cross_entropy",
          {"steps", "lengths", "logits"},
          [=, &w](int64_t n) {
              return ortho_softmax_cross_entropy(device, 0, n, 2, w.targets.data(), nullptr, nullptr, 4, nullptr, 0,
@@ -512,6 +519,20 @@ std::vector<Sized> calls(World& w) {
              return ortho_elementwise_loss(device, 0, ORTHO_LOSS_SQUARED_ERROR, 1, 4, nullptr, nullptr, &part, 1,
                                            nullptr, 0, w.a.data(), w.b.data(), w.doubles.data(), w.c.data());
          }},
+        {"ortho_elementwise_loss",
+         {"steps", "row_weights", "predictions"},
+         [=, &w](int64_t n) {
+             return ortho_elementwise_loss(device, 0, ORTHO_LOSS_HUBER, n, 2, nullptr, w.c.data(), nullptr, 1,
+                                           w.doubles.data(), 1, w.a.data(), w.b.data(), w.doubles.data(), w.c.data());
+         }},
+        {"ortho_elementwise_loss",
+         {"parameter_count"},
+         [=, &w](int64_t n) {
+             return ortho_elementwise_loss(device, 0, ORTHO_LOSS_BINARY_CROSS_ENTROPY, 2, 2, nullptr, nullptr, nullptr,
+                                           3, w.doubles.data(), n, w.a.data(), w.b.data(), w.doubles.data(),
+                                           w.c.data());
+         },
+         {3}},
         {"ortho_elementwise_loss",
          {"units", "batch", "predictions"},
          [=, &w](int64_t n) {

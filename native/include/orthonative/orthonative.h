@@ -57,8 +57,8 @@
  *    unless it returns a number that was computed or copies to the host.
  *  - Values are checked on the GPU. What is found not to be finite stops the optimizer steps that follow, which leave
  *    the parameters as they are, and is reported as ORTHO_NOT_FINITE by the next call that waits for the device:
- *    ortho_softmax_cross_entropy or ortho_mean_squared_error asked for the loss, ortho_clip_gradient_norm asked for
- *    the norm, ortho_copy_to_host, ortho_device_synchronize. Reporting it also clears it.
+ *    ortho_softmax_cross_entropy or ortho_elementwise_loss asked for the loss, ortho_clip_gradient_norm asked for the
+ *    norm, ortho_copy_to_host, ortho_device_synchronize. Reporting it also clears it.
  */
 #ifndef ORTHONATIVE_H
 #define ORTHONATIVE_H
@@ -1262,7 +1262,7 @@ ORTHO_API ortho_status ortho_windows_backward(ortho_device* device, int32_t dtyp
 /*
  * Weights. The rows of a loss may have weights: row_weights [T, B] in the host's memory, each finite and not negative,
  * not all 0 unless part is given; null: all are 1. The loss is then the weighted mean, sum w l / sum w. A row of weight
- * 0 does not count: as in padding, nothing of it is read or checked, and its gradient is 0.
+ * 0 does not count: as in padding, nothing of it is read or checked, and its gradient is 0. Subnormal weights are 0.
  */
 
 /**
@@ -1274,9 +1274,9 @@ ORTHO_API ortho_status ortho_windows_backward(ortho_device* device, int32_t dtyp
  * @param row_weights       [T, B] in the host's memory; null: 1. Read within lengths only
  * @param part              the samples of a larger batch that the rows belong to; null: the batch is whole
  * @param class_weights     [classes] in the host's memory, each finite and not negative; null: 1. The loss of a row is
- *                          the sum over the classes c of w_c q_c (-log p_c), where q is the target distribution, and
- * the row's weight is multiplied by that of its target. Where all these products are 0 the call is refused unless part
- * is given
+ *                          the sum over the classes c of w_c q_c (-log p_c), where q is the target distribution. The
+ *                          mean is taken over the products of a row's weight and that of its target; all 0 are refused
+ *                          unless part is given
  * @param label_smoothing   s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere
  * @param logits            [T, B, classes], finite in rows that count
  * @param targets           [T, B] in the host's memory, each 0 to classes-1 in rows that count
@@ -1307,9 +1307,9 @@ ORTHO_API ortho_status ortho_softmax_cross_entropy(ortho_device* device, int32_t
  * @param row_weights           [T, B] in the host's memory; null: 1. Read within lengths only
  * @param part                  the samples of a larger batch that the rows belong to; null: the batch is whole
  * @param units                 predictions of a row, at least 1; a multiple of Q with ORTHO_LOSS_QUANTILE
- * @param parameters            [parameter_count] in the host's memory, finite in dtype; see ortho_loss_kind. Null where
- *                              there are none
- * @param parameter_count       as the kind says
+ * @param parameters            [parameter_count] in the host's memory, finite, as the kind says; null where there are
+ *                              none
+ * @param parameter_count       the kind's number of parameters
  * @param predictions           [T, B, units], finite in rows that count
  * @param targets               [T, B, units], or [T, B, units / Q]; finite in rows that count
  * @param loss                  written, infinite if double is too small for the sum; may be null (CUDA: then nothing is

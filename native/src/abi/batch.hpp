@@ -7,6 +7,7 @@
 
 #include "abi/structures.hpp"
 #include "core/check.hpp"
+#include "model/losses.hpp"
 #include "model/part.hpp"
 
 namespace ortho::check {
@@ -34,13 +35,17 @@ inline int64_t lengths(const int32_t* lengths, int64_t steps, int64_t batch) {
     return sum;
 }
 
-/** Numbers [steps, batch] of classes or entries, below `limit` up to the lengths; null: all of them. */
+/**
+ * Numbers [steps, batch] of classes or entries, below `limit` up to the lengths; null: all of them.
+ * @param weights  [steps, batch]: numbers that have none are not checked; null: all have one
+ */
 inline void numbers(const char* name, const int32_t* numbers, int64_t limit, int64_t steps, int64_t batch,
-                    const int32_t* lengths) {
+                    const int32_t* lengths, const float* weights = nullptr) {
     const int32_t* number = numbers;
     for (int64_t step = 0; step < steps; ++step)
         for (int64_t sample = 0; sample < batch; ++sample, ++number)
-            if ((*number < 0 || *number >= limit) && (lengths == nullptr || step < lengths[sample]))
+            if ((*number < 0 || *number >= limit) && (lengths == nullptr || step < lengths[sample]) &&
+                (weights == nullptr || loss_weight(weights[number - numbers]) > 0))
                 fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name, number - numbers),
                      "is %" PRId32 "; it must be from 0 to %" PRId64, *number, limit - 1);
 }

@@ -9,6 +9,7 @@
 
 #include "cpu/simd.hpp"
 #include "cpu/vector_types.hpp"
+#include "model/losses.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
@@ -157,8 +158,64 @@ template <class T> struct VectorPass {
         }
     }
 
+    static void elementwise_loss(const ElementwiseProblem<T>& problem, int64_t row_begin, int64_t row_end,
+                                 RunningSums& sums) {
+        with_loss(problem.kind, problem.parameters, problem.parameter_count, problem.parameters,
+                  [&](auto loss) { elementwise_loss(loss, problem, row_begin, row_end, sums); });
+    }
+
+    template <class Loss>
+    static void elementwise_loss(const Loss& loss, const ElementwiseProblem<T>& problem, int64_t row_begin,
+                                 int64_t row_end, RunningSums& running) {
+        RunningSums sums = running;
+        if (problem.row_weights == nullptr && !Loss::by_unit) {
+            const int64_t first = row_begin * problem.units;
+            add_elements(loss, problem, first, first, (row_end - row_begin) * problem.units, 1, sums);
+        } else {
+            for (int64_t row = row_begin; row < row_end; ++row)
+                add_elements(loss, problem, row * problem.units, row * problem.row_targets, problem.units,
+                             problem.row_weights == nullptr ? 1 : loss_weight(problem.row_weights[row]), sums);
+        }
+        running = sums;
+    }
+
+    /** Adds elements of one weight; units are counted from the first of them. */
+    template <class Loss>
+    [[gnu::always_inline]] static void add_elements(const Loss& loss, const ElementwiseProblem<T>& problem,
+                                                    int64_t first, int64_t first_target, int64_t count, double weight,
+                                                    RunningSums& sums) {
+        constexpr int lanes = sizeof(RunningSums) / sizeof(double);
+        const T* const predictions = problem.predictions + first;
+        const T* const targets = problem.targets + first_target;
+        const auto prediction = [&](int64_t i) { return static_cast<double>(predictions[i]); };
+        const auto target = [&](int64_t i) { return static_cast<double>(targets[loss.target_of(i)]); };
+        if (problem.gradients != nullptr) {
+            T* __restrict const gradients = problem.gradients + first;
+            const double factor = problem.per_element * weight;
+            for (int64_t i = 0; i < count; ++i)
+                gradients[i] = static_cast<T>(loss.gradient(factor, prediction(i), target(i), i));
+        }
+        int64_t i = 0;
+        for (; i + lanes <= count; i += lanes)
+            for (int l = 0; l < lanes; ++l)
+                sums.values[l] += weight * loss.value(prediction(i + l), target(i + l), i + l);
+        for (int l = 0; i < count; ++i, ++l)
+            sums.values[l] += weight * loss.value(prediction(i), target(i), i);
+    }
+
     static void softmax_cross_entropy(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end,
                                       LossSum& total) {
+        add_softmax_rows<false>(problem, row_begin, row_end, total);
+    }
+
+    static void weighted_softmax_cross_entropy(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end,
+                                               LossSum& total) {
+        add_softmax_rows<true>(problem, row_begin, row_end, total);
+    }
+
+    template <bool weighted>
+    [[gnu::always_inline]] static void add_softmax_rows(const SoftmaxProblem<T>& problem, int64_t row_begin,
+                                                        int64_t row_end, LossSum& total) {
         const int64_t classes = problem.classes;
         const double smoothing = problem.label_smoothing / static_cast<double>(classes);
         const double at_target = 1 - problem.label_smoothing;
@@ -183,9 +240,14 @@ template <class T> struct VectorPass {
                 if (gradients != nullptr)
                     S::store_partial(gradients + j, power, count);
                 add_lanes(is_class ? power : vec{}, 0, power_sums);
-                add_lanes(values, static_cast<double>(largest), distance_sums);
+                if constexpr (!weighted)
+                    add_lanes(values, static_cast<double>(largest), distance_sums);
             }
             const double exponentials = sum_of_lanes(power_sums);
+            if constexpr (weighted) {
+                add_weighted_row(problem, i, largest, exponentials, result);
+                continue;
+            }
             // An infinite sum (of values at the end of float64's range) counts only where it is wanted.
             const double distances = smoothing > 0 ? sum_of_lanes(distance_sums) : 0;
             const double target_distance = static_cast<double>(logits[target]) - static_cast<double>(largest);
@@ -200,6 +262,50 @@ template <class T> struct VectorPass {
             }
         }
         total = result;
+    }
+
+    /**
+     * Adds a row with weights. The loss of a row is the sum over the classes c of w_c q_c (-log p_c), and its gradient
+     * p_j (sum of all w_c q_c) - w_j q_j, with q the target distribution.
+     * @param exponentials  the sum of all e^(logit - largest), which the gradients are yet
+     */
+    [[gnu::always_inline]] static void add_weighted_row(const SoftmaxProblem<T>& problem, int64_t row, T largest,
+                                                        double exponentials, LossSum& result) {
+        const int64_t classes = problem.classes;
+        const int64_t target = problem.targets[row];
+        const T* const logits = problem.logits + row * classes;
+        const float* const class_weights = problem.class_weights;
+        const double smoothing = problem.label_smoothing / static_cast<double>(classes);
+        const double at_target =
+            (1 - problem.label_smoothing) * (class_weights == nullptr ? 1 : loss_weight(class_weights[target]));
+        const double weight = problem.row_weights == nullptr ? 1 : loss_weight(problem.row_weights[row]);
+        const double all = at_target + smoothing * problem.class_weight_sum;
+        const auto distance = [&](int64_t j) { return static_cast<double>(logits[j]) - static_cast<double>(largest); };
+        double loss = all * __builtin_log(exponentials);
+        // An infinite distance (of values at the end of float64's range) counts only where it has a weight.
+        if (at_target > 0)
+            loss -= at_target * distance(target);
+        if (smoothing > 0) {
+            double distances = 0;
+            for (int64_t j = 0; j < classes; ++j) {
+                const double of_class = class_weights == nullptr ? 1 : loss_weight(class_weights[j]);
+                distances += of_class > 0 ? of_class * distance(j) : 0;
+            }
+            loss -= smoothing * distances;
+        }
+        result.loss += weight * loss;
+        result.correct += logits[target] == largest && is_first(logits, target);
+        if (problem.gradients == nullptr)
+            return;
+        T* __restrict const gradients = problem.gradients + row * classes;
+        const double per_row = problem.per_row * weight;
+        const double factor = per_row * all / exponentials;
+        const double offset = per_row * smoothing;
+        for (int64_t j = 0; j < classes; ++j) {
+            const double of_class = class_weights == nullptr ? 1 : loss_weight(class_weights[j]);
+            gradients[j] = static_cast<T>(static_cast<double>(gradients[j]) * factor - offset * of_class);
+        }
+        gradients[target] -= static_cast<T>(per_row * at_target);
     }
 
     static void mean_of_steps(const SampleSteps<T>& x, T* mean) {
@@ -351,6 +457,8 @@ template <class T> struct VectorPass {
         .add = add,
         .squared_error = squared_error,
         .softmax_cross_entropy = softmax_cross_entropy,
+        .weighted_softmax_cross_entropy = weighted_softmax_cross_entropy,
+        .elementwise_loss = elementwise_loss,
         .mean_of_steps = mean_of_steps,
         .largest_of_steps = largest_of_steps,
         .sgd = sgd,

@@ -9,12 +9,30 @@ namespace ortho::cpu {
 
 /** Mean cross-entropy of softmax(logits) with smoothed targets. */
 template <class T> struct SoftmaxProblem {
-    double per_row; // 1 over the rows of which the mean is taken
+    double per_row; // 1 over the weight of the rows of which the mean is taken
     int64_t classes;
     double label_smoothing;
     const T* logits;        // [rows, classes]
     const int32_t* targets; // [rows]
     T* gradients;           // [rows, classes], gradient of the mean; null: not wanted
+    // The weighted kernel alone reads these.
+    const float* row_weights;   // [rows]; null: 1
+    const float* class_weights; // [classes]; null: 1
+    double class_weight_sum;    // of all classes
+};
+
+/** Mean of a loss of single elements. */
+template <class T> struct ElementwiseProblem {
+    ortho_loss_kind kind;
+    const double* parameters;
+    int64_t parameter_count;
+    double per_element; // 1 over the weight of the elements of which the mean is taken
+    int64_t units;
+    int64_t row_targets;      // targets of a row
+    const T* predictions;     // [rows, units]
+    const T* targets;         // [rows, row_targets]
+    const float* row_weights; // [rows]; null: 1
+    T* gradients;             // [rows, units], gradient of the mean; null: not wanted
 };
 
 /** What rows add to the loss. */
@@ -74,6 +92,12 @@ template <class T> struct VectorKernels {
                           RunningSums& sums);
     /** Adds what the rows add, row by row. */
     void (*softmax_cross_entropy)(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end, LossSum& sum);
+    /** The same with weights of rows, classes or both. */
+    void (*weighted_softmax_cross_entropy)(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end,
+                                           LossSum& sum);
+    /** Adds what the elements of the rows add. Squared errors without weights have their own kernel. */
+    void (*elementwise_loss)(const ElementwiseProblem<T>& problem, int64_t row_begin, int64_t row_end,
+                             RunningSums& sums);
     /** The mean over the steps, summed in double precision from the first to the last. */
     void (*mean_of_steps)(const SampleSteps<T>& x, T* mean);
     /** The largest values and the first steps that have them, each null if not wanted; NaN is larger than numbers. */

@@ -292,11 +292,12 @@ struct CopyColumns {
     int64_t y_first;
 };
 
-/** The rows of a loss: time steps of samples, of which those count that lie within the sample's length. */
+/** The rows of a loss: time steps of samples. Those count that lie within the sample's length and have a weight. */
 struct LossRows {
     int64_t steps;
     int64_t batch;
     const int32_t* lengths; // host, [batch]; null: all are steps
+    const float* weights;   // host, [steps, batch], which loss_weight() reads; null: all are 1
     BatchPart part;         // part.weight: of what weight of rows the mean is taken
 };
 
@@ -304,6 +305,8 @@ struct SoftmaxCrossEntropy {
     ortho_dtype dtype;
     LossRows rows;
     int64_t classes;
+    const float* class_weights; // host, [classes], which loss_weight() reads; null: all are 1
+    double class_weight_sum;    // of all classes
     double label_smoothing;
     const void* logits;
     const int32_t* targets; // host; each is a class
@@ -312,10 +315,13 @@ struct SoftmaxCrossEntropy {
     int64_t* correct;       // host; may be null
 };
 
-struct MeanSquaredError {
+struct ElementwiseLoss {
     ortho_dtype dtype;
+    ortho_loss_kind kind;
     LossRows rows;
-    int64_t units;
+    int64_t units;            // predictions of a row
+    const double* parameters; // host; null where there are none
+    int64_t parameter_count;
     const void* predictions;
     const void* targets;
     void* gradients; // may be null
@@ -397,7 +403,7 @@ struct AdamStep {
     X(AddElements)                                                                                                     \
     X(CopyColumns)                                                                                                     \
     X(SoftmaxCrossEntropy)                                                                                             \
-    X(MeanSquaredError)                                                                                                \
+    X(ElementwiseLoss)                                                                                                 \
     X(ClipGradientNorm)                                                                                                \
     X(SgdStep)                                                                                                         \
     X(AdamStep)

@@ -308,17 +308,22 @@ private:
                 random_.one_in(2) ? -1 : static_cast<int32_t>(steps + 1);
         return lengths_.data();
     }
-    /** Values [steps, batch, columns], or a copy of them with NaN beyond the lengths. */
-    const void* padded(const void* values, int32_t dtype, int64_t steps, int64_t batch, int64_t columns,
-                       const int32_t* lengths) {
+    /** Whether arrays of so many elements fit into a slot; false also for sizes that are wrong. */
+    static bool fits(int64_t steps, int64_t batch, int64_t columns) {
         constexpr auto most = static_cast<int64_t>(slot_elements);
-        if (values == nullptr || lengths == nullptr || random_.one_in(3) || steps < 1 || batch < 1 || columns < 1 ||
-            steps > most || batch > most || columns > most || steps * batch * columns > most)
+        return steps >= 1 && batch >= 1 && columns >= 1 && steps <= most && batch <= most && columns <= most &&
+               steps * batch * columns <= most;
+    }
+    /** Values [steps, batch, columns], or a copy of them with NaN beyond the lengths and where there is no weight. */
+    const void* padded(const void* values, int32_t dtype, int64_t steps, int64_t batch, int64_t columns,
+                       const int32_t* lengths, const float* weights = nullptr) {
+        if (values == nullptr || (lengths == nullptr && weights == nullptr) || random_.one_in(3) ||
+            !fits(steps, batch, columns))
             return values;
         double* const copy = padded_[next_padded_++ % padded_.size()].data();
         const auto fill = [&](auto* to, const auto* from) {
             for (int64_t i = 0; i < steps * batch * columns; ++i)
-                to[i] = i / columns / batch < lengths[i / columns % batch]
+                to[i] = counts(i / columns, batch, lengths, weights)
                             ? from[i]
                             : std::numeric_limits<std::remove_reference_t<decltype(*to)>>::quiet_NaN();
         };
@@ -453,7 +458,7 @@ private:
         case 20:
             return cross_entropy();
         case 21:
-            return squared_error();
+            return elementwise_loss();
         case 22:
             return clip();
         case 23:
@@ -1028,11 +1033,37 @@ private:
                  ok | argument | memory);
     }
 
-    /** Whether a loss of all rows, without a part, has no rows. */
-    bool has_no_rows(const Samples& held, const int32_t* lengths) const {
-        return held.part == nullptr && lengths != nullptr && held.count > 0 &&
-               held.count <= static_cast<int64_t>(lengths_.size()) &&
-               std::all_of(lengths, lengths + held.count, [](int32_t length) { return length == 0; });
+    /** Whether a row of a loss counts. */
+    static bool counts(int64_t row, int64_t batch, const int32_t* lengths, const float* weights) {
+        return (lengths == nullptr || row / batch < lengths[row % batch]) && (weights == nullptr || weights[row] > 0);
+    }
+    /** Weights of rows; null where they are not given. Beyond lengths they may be anything. */
+    const float* weights_or_null(int64_t steps, int64_t batch, const int32_t* lengths) {
+        if (random_.one_in(2))
+            return nullptr;
+        row_weights_.fill(1);
+        if (!fits(steps, batch, 1))
+            return row_weights_.data();
+        for (int64_t row = 0; row < steps * batch; ++row) {
+            float& weight = row_weights_[static_cast<size_t>(row)];
+            weight = static_cast<float>(random_.from(0, 4)) / 2;
+            if (lengths != nullptr && row / batch >= lengths[row % batch])
+                weight = -1;
+            else if (is_wrong())
+                weight = random_.one_in(2) ? -1 : std::numeric_limits<float>::quiet_NaN();
+        }
+        return row_weights_.data();
+    }
+    /** Whether no row of a loss without a part has a weight. @param weight_of  the weight of a row that counts */
+    template <class WeightOf>
+    bool has_no_weight(const Samples& held, int64_t steps, const int32_t* lengths, const float* weights,
+                       WeightOf&& weight_of) const {
+        if (held.part != nullptr || !fits(steps, held.count, 1))
+            return false;
+        for (int64_t row = 0; row < steps * held.count; ++row)
+            if (counts(row, held.count, lengths, weights) && weight_of(row) > 0)
+                return false;
+        return true;
     }
 
     void cross_entropy() {
@@ -1041,47 +1072,89 @@ private:
         const int64_t steps = random_.one_in(2) ? 1 : size(1, 5);
         const Samples held = samples(static_cast<int64_t>(targets_.size()) / std::clamp<int64_t>(steps, 1, 5), 0, true);
         const int32_t* const lengths = lengths_or_null(steps, held.count);
-        has_wrong_ = has_wrong_ || has_no_rows(held, lengths);
+        const float* const weights = weights_or_null(steps, held.count, lengths);
         const int64_t classes = size(1, 50);
+        const float* class_weights = nullptr;
+        if (random_.one_in(2)) {
+            for (float& weight : class_weights_)
+                weight = static_cast<float>(random_.from(0, 3));
+            if (is_wrong())
+                class_weights_[0] = random_.one_in(2) ? -1 : std::numeric_limits<float>::infinity();
+            class_weights = class_weights_.data();
+        }
         const double smoothing = number(1);
-        const void* const logits = padded(slot(dtype), dtype, steps, held.count, classes, lengths);
+        const void* const logits = padded(slot(dtype), dtype, steps, held.count, classes, lengths, weights);
         const int32_t* const targets = needed(targets_.data());
         void* const gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
         // Targets are classes 0 to 3.
-        const int64_t most = static_cast<int64_t>(targets_.size());
-        if (classes > 0 && classes < 4 && steps > 0 && steps <= most && held.count > 0 && held.count <= most &&
-            steps * held.count <= most)
-            for (int64_t row = 0; row < steps * held.count; ++row)
-                has_wrong_ = has_wrong_ || (targets_[static_cast<size_t>(row)] >= classes &&
-                                            (lengths == nullptr || row / held.count < lengths[row % held.count]));
-        say("ortho_softmax_cross_entropy(%s, %d, %" PRId64 " x %" PRId64 "%s%s x %" PRId64 ", %g)",
+        const bool has_targets =
+            fits(steps, held.count, 1) && steps * held.count <= static_cast<int64_t>(targets_.size());
+        for (int64_t row = 0; has_targets && row < steps * held.count; ++row)
+            has_wrong_ = has_wrong_ ||
+                         (targets_[static_cast<size_t>(row)] >= classes && counts(row, held.count, lengths, weights));
+        has_wrong_ =
+            has_wrong_ || has_no_weight(held, steps, lengths, weights, [&](int64_t row) {
+                return class_weights == nullptr || !has_targets ? 1 : class_weights[targets_[static_cast<size_t>(row)]];
+            });
+        say("ortho_softmax_cross_entropy(%s, %d, %" PRId64 " x %" PRId64 "%s%s%s%s x %" PRId64 ", %g)",
             on != nullptr ? "device" : "null", dtype, steps, held.count, lengths != nullptr ? " with lengths" : "",
+            weights != nullptr ? " with weights" : "", class_weights != nullptr ? " of rows and classes" : "",
             held.part != nullptr ? ", a part" : "", classes, smoothing);
-        returned(ortho_softmax_cross_entropy(on, dtype, steps, held.count, lengths, nullptr, held.part, classes,
-                                             nullptr, smoothing, logits, targets, number_or_null(),
+        returned(ortho_softmax_cross_entropy(on, dtype, steps, held.count, lengths, weights, held.part, classes,
+                                             class_weights, smoothing, logits, targets, number_or_null(),
                                              random_.one_in(2) ? nullptr : &count_, gradients),
                  ok | argument | memory | not_finite);
     }
 
-    void squared_error() {
+    void elementwise_loss() {
         ortho_device* const on = device();
-        const int32_t dtype = choice(0, 1);
-        const int64_t units = random_.one_in(2) ? 1 : size(1, 8), steps = random_.one_in(2) ? 1 : size(1, 8);
+        const int32_t dtype = choice(0, 1), kind = choice(ORTHO_LOSS_SQUARED_ERROR, ORTHO_LOSS_BINARY_CROSS_ENTROPY);
+        const int64_t steps = random_.one_in(2) ? 1 : size(1, 8);
+        const int64_t units = random_.one_in(2) ? 1 : size(1, 8);
+        int64_t count = 0;
+        if (kind == ORTHO_LOSS_HUBER)
+            count = 1;
+        else if (kind == ORTHO_LOSS_QUANTILE)
+            count = units == 6 ? 3 : units == 8 ? 2 : 1;
+        else if (kind == ORTHO_LOSS_BINARY_CROSS_ENTROPY && random_.one_in(2) && units >= 1 && units <= 8)
+            count = units;
+        for (double& parameter : parameters_)
+            parameter = static_cast<double>(random_.from(1, 9)) / 10;
+        if (count > 0 && is_wrong())
+            parameters_[0] = random_.one_in(2) ? -1 : std::numeric_limits<double>::quiet_NaN();
+        if (is_wrong())
+            count = units >= 1 && units <= 8 ? 9 : -1;
         const Samples held = samples(static_cast<int64_t>(slot_elements) / std::clamp<int64_t>(units, 1, 8) /
                                          std::clamp<int64_t>(steps, 1, 8),
                                      0, true);
         const int32_t* const lengths = lengths_or_null(steps, held.count);
-        has_wrong_ = has_wrong_ || has_no_rows(held, lengths);
-        const void* const predictions = padded(slot(dtype), dtype, steps, held.count, units, lengths);
-        const void* const targets = padded(slot(dtype), dtype, steps, held.count, units, lengths);
+        const float* const weights = weights_or_null(steps, held.count, lengths);
+        has_wrong_ = has_wrong_ || has_no_weight(held, steps, lengths, weights, [](int64_t) { return 1; });
+        const void* const predictions = padded(slot(dtype), dtype, steps, held.count, units, lengths, weights);
+        const int64_t row_targets = kind == ORTHO_LOSS_QUANTILE && count > 0 ? units / count : units;
+        const void* targets = padded(slot(dtype), dtype, steps, held.count, row_targets, lengths, weights);
+        if (kind == ORTHO_LOSS_BINARY_CROSS_ENTROPY && targets != nullptr && fits(steps, held.count, units))
+            targets = dtype == ORTHO_FLOAT64
+                          ? probabilities(static_cast<const double*>(targets), steps * held.count * units)
+                          : probabilities(static_cast<const float*>(targets), steps * held.count * units);
         void* const gradients = random_.one_in(2) ? any_slot(dtype) : nullptr;
-        say("ortho_elementwise_loss(%s, %d, %" PRId64 " x %" PRId64 "%s%s x %" PRId64 ")",
-            on != nullptr ? "device" : "null", dtype, steps, held.count, lengths != nullptr ? " with lengths" : "",
-            held.part != nullptr ? ", a part" : "", units);
-        returned(ortho_elementwise_loss(on, dtype, ORTHO_LOSS_SQUARED_ERROR, steps, held.count, lengths, nullptr,
-                                        held.part, units, nullptr, 0, predictions, targets, number_or_null(),
-                                        gradients),
+        say("ortho_elementwise_loss(%s, %d, kind %d, %" PRId64 " x %" PRId64 "%s%s%s x %" PRId64 ", %" PRId64
+            " parameters)",
+            on != nullptr ? "device" : "null", dtype, kind, steps, held.count,
+            lengths != nullptr ? " with lengths" : "", weights != nullptr ? " with weights" : "",
+            held.part != nullptr ? ", a part" : "", units, count);
+        returned(ortho_elementwise_loss(on, dtype, kind, steps, held.count, lengths, weights, held.part, units,
+                                        count != 0 ? parameters_.data() : nullptr, count, predictions, targets,
+                                        number_or_null(), gradients),
                  ok | argument | memory | not_finite);
+    }
+
+    /** A copy of numbers that brings those that are finite into the range of probabilities. */
+    template <class T> const void* probabilities(const T* values, int64_t count) {
+        T* const copy = reinterpret_cast<T*>(probabilities_.data());
+        for (int64_t i = 0; i < count; ++i)
+            copy[i] = std::isfinite(values[i]) ? std::min(std::abs(values[i]), T{1}) : values[i];
+        return copy;
     }
 
     void pool() {
@@ -1396,6 +1469,10 @@ private:
     std::array<double, 6> numbers_{}; // a loss, or as many partial sums as there can be
     int64_t count_ = 5;
     std::array<int32_t, slot_elements> lengths_{};
+    std::array<float, slot_elements> row_weights_{};
+    std::array<float, 50> class_weights_{};
+    std::array<double, 9> parameters_{};
+    std::array<double, slot_elements> probabilities_{};
     ortho_batch_part part_{};
     std::array<std::array<double, slot_elements>, 2> padded_{};
     size_t next_padded_ = 0;

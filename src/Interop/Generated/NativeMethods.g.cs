@@ -479,7 +479,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 6;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "298b46531ddaf5f7618e0bf1af224c0565a37be3a4ba456a5b846acfe209b1da";
+    public const string HeaderHash = "4d2c3473262a286d90e036d7ad89f9e90ab3b3aeca02d8092b6d14c4cd134613";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -1311,9 +1311,9 @@ internal static unsafe partial class NativeMethods
     /// <param name="part">the samples of a larger batch that the rows belong to; null: the batch is whole</param>
     /// <param name="class_weights">
     /// [classes] in the host&apos;s memory, each finite and not negative; null: 1. The loss of a row is
-    /// the sum over the classes c of w_c q_c (-log p_c), where q is the target distribution, and
-    /// the row&apos;s weight is multiplied by that of its target. Where all these products are 0 the call is refused unless part
-    /// is given
+    /// the sum over the classes c of w_c q_c (-log p_c), where q is the target distribution. The
+    /// mean is taken over the products of a row&apos;s weight and that of its target; all 0 are refused
+    /// unless part is given
     /// </param>
     /// <param name="label_smoothing">s in [0, 1): the target distribution is (1-s) at the class plus s/classes everywhere</param>
     /// <param name="logits">[T, B, classes], finite in rows that count</param>
@@ -1351,10 +1351,10 @@ internal static unsafe partial class NativeMethods
     /// <param name="part">the samples of a larger batch that the rows belong to; null: the batch is whole</param>
     /// <param name="units">predictions of a row, at least 1; a multiple of Q with ORTHO_LOSS_QUANTILE</param>
     /// <param name="parameters">
-    /// [parameter_count] in the host&apos;s memory, finite in dtype; see ortho_loss_kind. Null where
-    /// there are none
+    /// [parameter_count] in the host&apos;s memory, finite, as the kind says; null where there are
+    /// none
     /// </param>
-    /// <param name="parameter_count">as the kind says</param>
+    /// <param name="parameter_count">the kind&apos;s number of parameters</param>
     /// <param name="predictions">[T, B, units], finite in rows that count</param>
     /// <param name="targets">[T, B, units], or [T, B, units / Q]; finite in rows that count</param>
     /// <param name="loss">
