@@ -56,7 +56,7 @@ for (int epoch = 0; epoch < epochs; epoch++)
     long correct = 0, seen = 0;
     foreach (Batch batch in batches.Epoch(epoch))
     {
-        sum += loss.Forward(model.Forward(batch.Inputs), batch.Classes) * batch.Size;
+        sum += loss.Forward(model.Forward(batch.Inputs), batch) * batch.Size;
         correct += loss.Correct;
         seen += batch.Size;
         model.Backward(loss.Gradient);
@@ -77,7 +77,7 @@ long right = 0;
 using var heldBatches = new DataLoader(held, batchSize);
 foreach (Batch batch in heldBatches.Epoch(0))
 {
-    loss.Evaluate(model.Forward(batch.Inputs), batch.Classes);
+    loss.Evaluate(model.Forward(batch.Inputs), batch);
     right += loss.Correct;
 }
 

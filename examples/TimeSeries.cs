@@ -70,7 +70,7 @@ static double TrainAndTest(Dataset training, Dataset test, Settings settings, ul
     training = scaling.Apply(training);
     test = scaling.Apply(test);
     using Sequential model = Build(training.Features, training.Outputs, settings, seed);
-    using var loss = new CrossEntropyLoss(settings.Smoothing);
+    using var loss = new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = settings.Smoothing });
     using var adam = new AdamW(model, settings.Rate, new AdamOptions { WeightDecay = settings.Decay });
     using var batches = new DataLoader(training, (int)long.Min(settings.Batch, training.Count), new DataLoaderOptions { Shuffle = true, Seed = seed });
     long steps = settings.Epochs * batches.BatchesPerEpoch;
@@ -79,7 +79,7 @@ static double TrainAndTest(Dataset training, Dataset test, Settings settings, ul
     {
         foreach (Batch batch in batches.Epoch(epoch))
         {
-            loss.Forward(model.Forward(batch.Inputs, batch.Lengths), batch.Classes);
+            loss.Forward(model.Forward(batch.Inputs, batch.Lengths), batch);
             model.Backward(loss.Gradient);
             model.ClipGradients(1);
             adam.Step();
@@ -91,7 +91,7 @@ static double TrainAndTest(Dataset training, Dataset test, Settings settings, ul
     using var testBatches = new DataLoader(test, (int)long.Min(settings.Batch, test.Count));
     foreach (Batch batch in testBatches.Epoch(0))
     {
-        loss.Evaluate(model.Forward(batch.Inputs, batch.Lengths), batch.Classes);
+        loss.Evaluate(model.Forward(batch.Inputs, batch.Lengths), batch);
         correct += loss.Correct;
     }
 

@@ -522,17 +522,16 @@ std::vector<Sized> calls(World& w) {
         {"ortho_elementwise_loss",
          {"steps", "row_weights", "predictions"},
          [=, &w](int64_t n) {
-             return ortho_elementwise_loss(device, 0, ORTHO_LOSS_HUBER, n, 2, nullptr, w.c.data(), nullptr, 1,
-                                           w.doubles.data(), 1, w.a.data(), w.b.data(), w.doubles.data(), w.c.data());
+             return ortho_elementwise_loss(device, 0, ORTHO_LOSS_SQUARED_ERROR, n, 2, nullptr, w.c.data(), nullptr, 1,
+                                           nullptr, 0, w.a.data(), w.b.data(), w.doubles.data(), w.c.data());
          }},
         {"ortho_elementwise_loss",
-         {"parameter_count"},
+         {"parameter_count", "parameters"},
          [=, &w](int64_t n) {
              return ortho_elementwise_loss(device, 0, ORTHO_LOSS_BINARY_CROSS_ENTROPY, 2, 2, nullptr, nullptr, nullptr,
                                            3, w.doubles.data(), n, w.a.data(), w.b.data(), w.doubles.data(),
                                            w.c.data());
-         },
-         {3}},
+         }},
         {"ortho_elementwise_loss",
          {"units", "batch", "predictions"},
          [=, &w](int64_t n) {

@@ -29,8 +29,8 @@ internal sealed partial class ArgumentTests
     private static readonly string[] s_same =
     [
         "accumulate", "argument", "bias", "buffer", "bytes", "cause", "cores", "correct", "decoupled", "destination", "device", "dtype", "element",
-        "entries", "error", "groups", "high", "index", "info", "inputs", "kind", "layer", "layers", "leaf", "lengths", "logits", "loss", "low", "matrix", "mean",
-        "message", "model", "multiprocessors", "name", "norm", "offset", "options", "outputs", "permutation", "predictions", "prepared", "problem",
+        "entries", "error", "groups", "high", "index", "info", "inputs", "kind", "layer", "layers", "leaf", "lengths", "loss", "low", "matrix", "mean",
+        "message", "model", "multiprocessors", "name", "norm", "offset", "options", "outputs", "permutation", "prepared", "problem",
         "purpose", "rate", "reserved", "resets", "scale", "seed", "source", "staging", "states", "status", "step", "steps", "streams", "targets", "threads", "training", "value",
         "values", "velocity", "version", "weights",
     ];
@@ -125,12 +125,12 @@ internal sealed partial class ArgumentTests
         yield return Action(typeof(Sequential), nameof(Sequential.Backward), () => Backward(s_wide), "outputGradient has element type Float64;");
 
         // Losses.
-        yield return Call(() => new CrossEntropyLoss(-0.5), "labelSmoothing is -0.5;");
+        yield return Call(() => new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = -0.5 }), "options.LabelSmoothing is -0.5;");
         yield return Call(() => s_entropy.Forward(s_tensor, new[] { 0, -1 }), "targets[1] is -1;");
         yield return Call(() => s_entropy.Evaluate(s_tensor, new[] { 3, 0 }), "targets[0] is 3;");
         yield return Call(() => s_entropy.Differentiate(s_tensor, new[] { 0 }), "targets has 1 elements;");
-        yield return Call(() => s_entropy.Forward(null!, new[] { 0 }), "", "logits");
-        yield return Call(() => s_error.Forward(null!, s_tensor), "", "predictions");
+        yield return Call(() => s_entropy.Forward(null!, new[] { 0 }), "", "outputs");
+        yield return Call(() => s_error.Forward(null!, s_tensor), "", "outputs");
         yield return Call(() => s_error.Evaluate(s_tensor, null!), "", "targets");
         yield return Call(() => s_error.Differentiate(s_tensor, s_wide), "targets has element type Float64;");
 
@@ -246,7 +246,7 @@ internal sealed partial class ArgumentTests
     public void A_number_out_of_range_is_the_actual_value()
     {
         Assert.That(Assert.Throws<ArgumentOutOfRangeException>(() => Device.Cpu(-1))!.ActualValue, Is.EqualTo(-1));
-        Assert.That(Assert.Throws<ArgumentOutOfRangeException>(() => _ = new CrossEntropyLoss(1.5))!.ActualValue, Is.EqualTo(1.5));
+        Assert.That(Assert.Throws<ArgumentOutOfRangeException>(() => _ = new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = 1.5 }))!.ActualValue, Is.EqualTo(1.5));
         Assert.That(Assert.Throws<ArgumentOutOfRangeException>(() => _ = new DataLoader(new AddingProblem(2, 5, 1), 0))!.ActualValue, Is.EqualTo(0));
         Assert.That(Assert.Throws<ArgumentOutOfRangeException>(() => s_model.ClipGradients(-2))!.ActualValue, Is.EqualTo(-2));
     }

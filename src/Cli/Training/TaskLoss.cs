@@ -1,25 +1,14 @@
 namespace OrthoNative.Cli.Training;
 
 /// <summary>The loss that fits a data set's targets, and the metric that goes with it.</summary>
-internal sealed class TaskLoss : IDisposable
+internal sealed class TaskLoss(Dataset data, double labelSmoothing) : IDisposable
 {
-    private readonly CrossEntropyLoss? _crossEntropy;
-    private readonly MeanSquaredErrorLoss? _squaredError;
-
-    public TaskLoss(Dataset data, double labelSmoothing)
-    {
-        if (data.IsClassification)
-        {
-            _crossEntropy = new CrossEntropyLoss(labelSmoothing);
-        }
-        else
-        {
-            _squaredError = new MeanSquaredErrorLoss();
-        }
-    }
+    private readonly Loss _loss = data.IsClassification
+        ? new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = labelSmoothing })
+        : new MeanSquaredErrorLoss();
 
     /// <summary>Gradient of the last loss at the outputs.</summary>
-    public Tensor Gradient => _crossEntropy?.Gradient ?? _squaredError!.Gradient;
+    public Tensor Gradient => _loss.Gradient;
 
     /// <summary>Fraction of right answers, or mean squared error, of the last outputs.</summary>
     public double Metric { get; private set; }
@@ -27,31 +16,15 @@ internal sealed class TaskLoss : IDisposable
     /// <summary>Mean loss of a batch, and its gradient.</summary>
     public double Forward(Tensor outputs, Batch batch)
     {
-        if (_crossEntropy is null)
-        {
-            return Metric = _squaredError!.Forward(outputs, batch.Values!);
-        }
-
-        double loss = _crossEntropy.Forward(outputs, batch.Classes);
-        Metric = (double)_crossEntropy.Correct / batch.Classes.Length;
+        double loss = _loss.Forward(outputs, batch);
+        Metric = MetricOf(loss);
         return loss;
     }
 
     /// <summary>Metric of a batch, without a gradient.</summary>
-    public double Evaluate(Tensor outputs, Batch batch)
-    {
-        if (_crossEntropy is null)
-        {
-            return Metric = _squaredError!.Evaluate(outputs, batch.Values!);
-        }
+    public double Evaluate(Tensor outputs, Batch batch) => Metric = MetricOf(_loss.Evaluate(outputs, batch));
 
-        _crossEntropy.Evaluate(outputs, batch.Classes);
-        return Metric = (double)_crossEntropy.Correct / batch.Classes.Length;
-    }
+    public void Dispose() => _loss.Dispose();
 
-    public void Dispose()
-    {
-        _crossEntropy?.Dispose();
-        _squaredError?.Dispose();
-    }
+    private double MetricOf(double loss) => _loss is CrossEntropyLoss entropy ? entropy.Correct / entropy.WeightSum : loss;
 }

@@ -20,6 +20,12 @@ public sealed class ArrayDataset : Dataset
 
     private readonly ReadOnlyMemory<int>? _lengths;
 
+    /// <summary>Weights of the samples, or of all targets; null: there are none, or an array for each sample.</summary>
+    private readonly ReadOnlyMemory<float>? _weights;
+
+    /// <summary>Weights of all steps of each sample.</summary>
+    private readonly float[][]? _weightRows;
+
     private ArrayDataset(Sequences<float>? numbers, Sequences<int>? indices, long outputs, bool isClassification)
     {
         _numbers = numbers;
@@ -49,9 +55,35 @@ public sealed class ArrayDataset : Dataset
         TargetSteps = Steps;
     }
 
-    private ArrayDataset(ArrayDataset other, ReadOnlyMemory<int> lengths)
-        : this(other._numbers, other._indices, other._classes, other._values, other.Outputs, other.IsClassification)
+    /// <summary>Another data set with weights in one array, or in one for each sample.</summary>
+    private ArrayDataset(ArrayDataset other, ReadOnlyMemory<float>? weights, IReadOnlyList<float[]>? weightRows)
+        : this(other)
     {
+        _lengths = other._lengths;
+        _weights = weights;
+        _weightRows = CheckRows(weightRows, 1, "weights");
+        HasLengths = other.HasLengths;
+        for (int i = 0; i < (_weightRows?.Length ?? 1); i++)
+        {
+            CheckWeightValues(_weightRows is null ? weights!.Value.Span : _weightRows[i], _weightRows is null ? "weights" : $"weights[{i}]");
+        }
+    }
+
+    private ArrayDataset(ArrayDataset other)
+        : this(other._numbers, other._indices, other.Outputs, other.IsClassification)
+    {
+        _classes = other._classes;
+        _values = other._values;
+        _classRows = other._classRows;
+        _valueRows = other._valueRows;
+        TargetSteps = other.TargetSteps;
+    }
+
+    private ArrayDataset(ArrayDataset other, ReadOnlyMemory<int> lengths)
+        : this(other)
+    {
+        _weights = other._weights;
+        _weightRows = other._weightRows;
         Check.Length(lengths.Length, Count, nameof(lengths));
         long shortest = TargetSteps == Steps ? 1 : TargetSteps;
         for (int i = 0; i < lengths.Length; i++)
@@ -83,6 +115,9 @@ public sealed class ArrayDataset : Dataset
 
     /// <summary>True if there are lengths, or arrays of different lengths.</summary>
     public override bool HasLengths { get; }
+
+    /// <summary>True if there are weights: <see cref="WithWeights(ReadOnlyMemory{float})"/>.</summary>
+    public override bool HasWeights => _weights is not null || _weightRows is not null;
 
     /// <inheritdoc/>
     public override DType InputType => _numbers is null ? DType.Int32 : DType.Float32;
@@ -193,6 +228,37 @@ public sealed class ArrayDataset : Dataset
         ? throw new InvalidOperationException("The data set is of one array for each sample, which has its length; lengths are for [count, T, D].")
         : new ArrayDataset(this, lengths);
 
+    /// <summary>The same samples, whose targets count by weights.</summary>
+    /// <param name="weights">[count], a weight for each sample, or [count, K], one for each target; finite and not negative. Referenced, not copied.</param>
+    /// <exception cref="ArgumentException">The number of weights is neither, or targets are in an array for each sample and it is not that of the samples.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A weight is out of range.</exception>
+    public ArrayDataset WithWeights(ReadOnlyMemory<float> weights)
+    {
+        bool hasRows = _classRows is not null || _valueRows is not null;
+        if (weights.Length != Count && (hasRows || weights.Length != Count * TargetSteps))
+        {
+            throw new ArgumentException(
+                $"{nameof(weights)} has {weights.Length} elements; it must have {Count}, one for each sample" +
+                (hasRows || TargetSteps == 1 ? "." : $", or {Count * TargetSteps}, one for each target."),
+                nameof(weights));
+        }
+
+        return new ArrayDataset(this, weights, null);
+    }
+
+    /// <summary>The same samples, whose targets count by weights. Every step of a sample must have a target.</summary>
+    /// <param name="weights">[T] of each sample, finite and not negative; referenced.</param>
+    /// <exception cref="ArgumentException">The number of elements of an array is not that of the steps.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A weight is out of range.</exception>
+    /// <exception cref="InvalidOperationException">The last steps alone have targets.</exception>
+    public ArrayDataset WithWeights(IReadOnlyList<float[]> weights)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        return TargetSteps == Steps
+            ? new ArrayDataset(this, null, weights)
+            : throw new InvalidOperationException($"The last {TargetSteps} of {Steps} steps have targets; weights in an array for each sample are for targets at all steps.");
+    }
+
     /// <inheritdoc/>
     public override long LengthOf(long sample)
     {
@@ -226,6 +292,35 @@ public sealed class ArrayDataset : Dataset
         CheckBuffers(samples, indices.Length, classes, values, nameof(indices));
         ReadInputs(_indices, samples, indices);
         ReadTargets(samples, classes, values);
+    }
+
+    /// <inheritdoc/>
+    public override void ReadWeights(ReadOnlySpan<long> samples, Span<float> weights)
+    {
+        if (!HasWeights)
+        {
+            base.ReadWeights(samples, weights);
+            return;
+        }
+
+        CheckWeights(samples, weights);
+        int steps = (int)TargetStepsOf(samples);
+        for (int row = 0; row < samples.Length; row++)
+        {
+            Check.InRange(samples[row], 0, Count - 1, nameof(samples));
+            int sample = (int)samples[row];
+            if (_weights is { } each && each.Length == Count)
+            {
+                for (int step = 0; step < steps; step++)
+                {
+                    weights[(step * samples.Length) + row] = each.Span[sample];
+                }
+            }
+            else
+            {
+                ReadTargets(_weightRows, _weights.GetValueOrDefault().Span, sample, 1, steps, weights, row, samples.Length);
+            }
+        }
     }
 
     private static ArrayDataset Classification(Sequences<float>? numbers, Sequences<int>? indices, ReadOnlyMemory<int> classes, int classCount)
@@ -267,6 +362,17 @@ public sealed class ArrayDataset : Dataset
         if (wrong >= 0)
         {
             Check.InRange(classes[wrong], 0, classCount - 1, $"{name}[{wrong}]");
+        }
+    }
+
+    private static void CheckWeightValues(ReadOnlySpan<float> weights, string name)
+    {
+        for (int i = 0; i < weights.Length; i++)
+        {
+            if (!(float.IsFinite(weights[i]) && weights[i] >= 0))
+            {
+                Check.NotNegative(weights[i], $"{name}[{i}]");
+            }
         }
     }
 

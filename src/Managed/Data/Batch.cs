@@ -7,6 +7,7 @@ public sealed class Batch
 {
     private readonly int[] _classes;
     private readonly int[] _lengths;
+    private readonly float[] _weights;
     private readonly bool _everyStepHasTarget;
     private bool _isPadded;
 
@@ -22,6 +23,7 @@ public sealed class Batch
         _everyStepHasTarget = dataset.TargetSteps == dataset.Steps;
         _lengths = dataset.HasLengths ? new int[size] : [];
         _classes = dataset.IsClassification ? new int[targets] : [];
+        _weights = dataset.HasWeights ? new float[targets] : [];
         TargetSteps = dataset.TargetSteps;
         if (!dataset.IsClassification)
         {
@@ -62,6 +64,24 @@ public sealed class Batch
     /// if the targets are classes. If all steps have targets, K is T, and values beyond a sample's length are 0.
     /// </summary>
     public Tensor? Values { get; }
+
+    /// <summary>
+    /// Weights of the targets, <c>[K, B]</c>, in the host's memory; empty if the data set has none. If all steps have targets, those beyond a sample's
+    /// length are 0.
+    /// </summary>
+    public ReadOnlySpan<float> Weights => WeightBuffer;
+
+    /// <summary>
+    /// The targets with their lengths and weights, as a <see cref="Loss"/> or a <see cref="Metric"/> takes them. Lengths are those of the sequences where all
+    /// steps have targets; otherwise there are none, since each sample has K targets.
+    /// </summary>
+    public Targets Targets => (Values is null ? OrthoNative.Targets.Of(Classes) : OrthoNative.Targets.Of(Values)) with
+    {
+        Lengths = HasPaddedTargets ? Lengths : [],
+        Weights = Weights,
+    };
+
+    internal Span<float> WeightBuffer => _weights.AsSpan(0, _weights.Length == 0 ? 0 : (int)(TargetSteps * Size));
 
     internal Span<int> ClassBuffer => _classes.AsSpan(0, _classes.Length == 0 ? 0 : (int)(TargetSteps * Size));
 

@@ -336,7 +336,7 @@ public sealed unsafe class DataLoader : IDisposable
     }
 
     /// <summary>Reads the batch that was prepared last into the host's memory.</summary>
-    /// <param name="batch">Has the sizes; its classes are written.</param>
+    /// <param name="batch">Has the sizes; its classes and weights are written.</param>
     /// <param name="inputs">[T, B, D] of the inputs' element type, written.</param>
     /// <param name="values">[K, B, C] of the batch's element type, written; null if the targets are classes.</param>
     private void Read(Batch batch, void* inputs, void* values)
@@ -362,10 +362,16 @@ public sealed unsafe class DataLoader : IDisposable
             }
         }
 
+        if (!batch.WeightBuffer.IsEmpty)
+        {
+            _dataset.ReadWeights(samples, batch.WeightBuffer);
+        }
+
         if (batch.HasPaddedTargets)
         {
             ClearPadding(batch.ClassBuffer, batch);
             ClearPadding(singleValues, batch);
+            ClearPadding(batch.WeightBuffer, batch);
         }
 
         if (_values is not null)

@@ -41,6 +41,9 @@ public abstract class Dataset
     /// <summary>True if samples have lengths of their own; false (the default): all have <see cref="Steps"/>.</summary>
     public virtual bool HasLengths => false;
 
+    /// <summary>True if targets have weights, as <see cref="ReadWeights"/> gives them; false (the default): all count alike.</summary>
+    public virtual bool HasWeights => false;
+
     /// <summary>Element type of inputs: <see cref="DType.Float32"/> (the default), or <see cref="DType.Int32"/> for indices.</summary>
     public virtual DType InputType => DType.Float32;
 
@@ -87,6 +90,20 @@ public abstract class Dataset
     /// <exception cref="NotSupportedException">The inputs are numbers.</exception>
     public virtual void Read(ReadOnlySpan<long> samples, Span<int> indices, Span<int> classes, Span<float> values) =>
         throw new NotSupportedException($"{GetType().Name} has no inputs of {DType.Int32}; its {nameof(InputType)} is {InputType}.");
+
+    /// <summary>Writes the weights of the targets of a batch of B samples. The default writes 1; override it together with <see cref="HasWeights"/>.</summary>
+    /// <param name="samples">[B], numbers of the samples, each 0 to <see cref="Count"/> - 1.</param>
+    /// <param name="weights">
+    /// [K, B], to be written with numbers that are finite and not negative; 0: the target does not count. K as of <see cref="TargetStepsOf"/>. If all steps have
+    /// targets, those beyond a sample's length hold anything.
+    /// </param>
+    /// <exception cref="ArgumentException">The buffer has another size.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
+    public virtual void ReadWeights(ReadOnlySpan<long> samples, Span<float> weights)
+    {
+        CheckWeights(samples, weights);
+        weights.Fill(1);
+    }
 
     /// <summary>Length T of a batch of some samples: the longest of their lengths.</summary>
     /// <param name="samples">Numbers of the samples, each 0 to <see cref="Count"/> - 1.</param>
@@ -136,4 +153,8 @@ public abstract class Dataset
     /// <summary>The same for inputs that are numbers.</summary>
     private protected void CheckBuffers(ReadOnlySpan<long> samples, ReadOnlySpan<float> inputs, ReadOnlySpan<int> classes, ReadOnlySpan<float> values) =>
         CheckBuffers(samples, inputs.Length, classes, values, nameof(inputs));
+
+    /// <summary>Refuses a buffer of another size than <see cref="ReadWeights"/> is described to take.</summary>
+    private protected void CheckWeights(ReadOnlySpan<long> samples, ReadOnlySpan<float> weights) =>
+        Check.Length(weights.Length, TargetStepsOf(samples) * samples.Length, nameof(weights));
 }

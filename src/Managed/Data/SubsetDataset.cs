@@ -46,6 +46,13 @@ internal sealed class SubsetDataset : WrappedDataset
         ArrayPool<long>.Shared.Return(rented);
     }
 
+    public override void ReadWeights(ReadOnlySpan<long> samples, Span<float> weights)
+    {
+        long[] rented = Rent(samples);
+        Inner.ReadWeights(rented.AsSpan(0, samples.Length), weights);
+        ArrayPool<long>.Shared.Return(rented);
+    }
+
     /// <summary>The numbers that the samples have in the other data set.</summary>
     private long[] Rent(ReadOnlySpan<long> samples)
     {

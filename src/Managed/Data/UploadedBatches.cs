@@ -53,7 +53,7 @@ internal sealed unsafe class UploadedBatches : IDisposable
         }
     }
 
-    /// <summary>Writes a batch's inputs and values into the host's memory, in the batch's element type, and its classes into the batch.</summary>
+    /// <summary>Writes a batch's inputs and values into the host's memory, in the batch's element type, and its classes and weights into the batch.</summary>
     public delegate void Reader(Batch batch, void* inputs, void* values);
 
     /// <summary>Forgets what was read ahead: another epoch begins.</summary>

@@ -17,6 +17,8 @@ internal abstract class WrappedDataset(Dataset inner) : Dataset
 
     public override bool HasLengths => Inner.HasLengths;
 
+    public override bool HasWeights => Inner.HasWeights;
+
     public override DType InputType => Inner.InputType;
 
     protected Dataset Inner { get; } = inner;
@@ -28,4 +30,6 @@ internal abstract class WrappedDataset(Dataset inner) : Dataset
 
     public override void Read(ReadOnlySpan<long> samples, Span<int> indices, Span<int> classes, Span<float> values) =>
         Inner.Read(samples, indices, classes, values);
+
+    public override void ReadWeights(ReadOnlySpan<long> samples, Span<float> weights) => Inner.ReadWeights(samples, weights);
 }

@@ -1,12 +1,18 @@
-using OrthoNative.Interop;
-
 namespace OrthoNative;
 
-/// <summary>A measure of a model's outputs.</summary>
+/// <summary>A measure of a model's outputs, of which training makes the mean small.</summary>
 /// <remarks>
-/// One thread at a time may use a loss. <c>Forward</c> and <c>Evaluate</c> return the loss and so wait for a GPU; <c>Differentiate</c> gives the
-/// gradient alone and lets the GPU work on. Outputs <c>[T, B, C]</c> of sequences of different lengths may come with these: the loss is then the mean over
-/// the steps within them, and what lies beyond is neither read nor checked.
+/// <para>
+/// The loss of a batch is the mean over its rows: samples, or the steps of samples. Rows beyond a sample's length and rows of weight 0 do not count: they are
+/// neither read nor checked, and their gradients are 0. With weights, the mean is Σ w·l / Σ w.
+/// </para>
+/// <para>
+/// <c>Forward</c> and <c>Evaluate</c> return the loss and so wait for a GPU; <c>Differentiate</c> gives the gradient alone and lets the GPU work on. One thread at a
+/// time may use a loss.
+/// </para>
+/// <para>
+/// Derive from this class for a loss of your own: <see cref="Compute"/> is all that it needs.
+/// </para>
 /// </remarks>
 public abstract class Loss : IDisposable
 {
@@ -14,7 +20,8 @@ public abstract class Loss : IDisposable
     private bool _gradientIsValid;
     private bool _disposed;
 
-    private protected Loss() { }
+    /// <summary>Creates a loss.</summary>
+    protected Loss() { }
 
     /// <summary>
     /// Gradient of the loss at the outputs of the last <c>Forward</c> or <c>Differentiate</c>, shaped as they were. Belongs to the loss and changes
@@ -26,61 +33,118 @@ public abstract class Loss : IDisposable
     {
         get
         {
-            ThrowIfDisposed();
+            ObjectDisposedException.ThrowIf(_disposed, this);
             return _gradientIsValid ? _gradient! : throw new InvalidOperationException("There was no forward pass yet, or the last one failed.");
         }
     }
 
+    /// <summary>
+    /// Sum of the weights of the rows that counted in the last call, over which the mean was taken; without weights their number. The mean over several
+    /// batches is the sum of their losses, each multiplied by it, divided by the sum of it. A loss that weights its classes counts their weights, too.
+    /// </summary>
+    public double WeightSum { get; protected set; }
+
+    /// <summary>Computes the loss of a batch and <see cref="Gradient"/>.</summary>
+    /// <param name="outputs">What a model makes of the batch's inputs: <c>[K, B, C]</c>, or <c>[B, C]</c> where the last step alone has targets.</param>
+    /// <param name="batch">Has the targets, lengths and weights.</param>
+    /// <returns>The mean over the rows that count; infinite where a double is too small for their sum.</returns>
+    /// <exception cref="ArgumentException">The targets do not fit the outputs, or no row counts.</exception>
+    /// <exception cref="NotFiniteNumberException">An output or a target of a row that counts is NaN or infinite.</exception>
+    /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
+    public double Forward(Tensor outputs, Batch batch) => Run(outputs, TargetsOf(batch), wantsGradient: true, wantsValue: true);
+
+    /// <summary>Computes the loss and <see cref="Gradient"/>.</summary>
+    /// <param name="outputs"><c>[..., C]</c>; all dimensions but the last are rows. With lengths <c>[T, B, C]</c>.</param>
+    /// <param name="targets">Targets, lengths and weights.</param>
+    /// <returns>The mean over the rows that count; infinite where a double is too small for their sum.</returns>
+    /// <exception cref="ArgumentException">The targets do not fit the outputs, or no row counts.</exception>
+    /// <exception cref="NotFiniteNumberException">An output or a target of a row that counts is NaN or infinite.</exception>
+    /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
+    public double Forward(Tensor outputs, Targets targets) => Run(outputs, targets.As(nameof(targets)), wantsGradient: true, wantsValue: true);
+
+    /// <summary>Computes the loss of a batch alone, and leaves <see cref="Gradient"/> as it is.</summary>
+    /// <inheritdoc cref="Forward(Tensor, Batch)"/>
+    public double Evaluate(Tensor outputs, Batch batch) => Run(outputs, TargetsOf(batch), wantsGradient: false, wantsValue: true);
+
+    /// <summary>Computes the loss alone, and leaves <see cref="Gradient"/> as it is.</summary>
+    /// <inheritdoc cref="Forward(Tensor, Targets)"/>
+    public double Evaluate(Tensor outputs, Targets targets) => Run(outputs, targets.As(nameof(targets)), wantsGradient: false, wantsValue: true);
+
+    /// <summary>Computes <see cref="Gradient"/> of a batch alone, for which nothing waits for a GPU.</summary>
+    /// <param name="outputs">What a model makes of the batch's inputs: <c>[K, B, C]</c>, or <c>[B, C]</c> where the last step alone has targets.</param>
+    /// <param name="batch">Has the targets, lengths and weights.</param>
+    /// <exception cref="ArgumentException">The targets do not fit the outputs, or no row counts.</exception>
+    /// <exception cref="NotFiniteNumberException">
+    /// An output or a target of a row that counts is NaN or infinite. On a GPU the next call that waits says so: see <see cref="Device"/>.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
+    public void Differentiate(Tensor outputs, Batch batch) => Run(outputs, TargetsOf(batch), wantsGradient: true, wantsValue: false);
+
+    /// <summary>Computes <see cref="Gradient"/> alone, for which nothing waits for a GPU.</summary>
+    /// <param name="outputs"><c>[..., C]</c>; all dimensions but the last are rows. With lengths <c>[T, B, C]</c>.</param>
+    /// <param name="targets">Targets, lengths and weights.</param>
+    /// <exception cref="ArgumentException">The targets do not fit the outputs, or no row counts.</exception>
+    /// <exception cref="NotFiniteNumberException">
+    /// An output or a target of a row that counts is NaN or infinite. On a GPU the next call that waits says so: see <see cref="Device"/>.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
+    public void Differentiate(Tensor outputs, Targets targets) => Run(outputs, targets.As(nameof(targets)), wantsGradient: true, wantsValue: false);
+
     /// <summary>Frees the memory of the gradient.</summary>
     public void Dispose()
     {
-        _disposed = true;
-        _gradient?.Release();
+        Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>A call that computes the gradient begins: where it fails, no older gradient stands for its own.</summary>
-    private protected void ForgetGradient() => _gradientIsValid = false;
+    /// <summary>Computes the mean loss of the rows that count, its gradient, or both.</summary>
+    /// <param name="outputs">
+    /// <c>[..., C]</c> of <see cref="DType.Float32"/> or <see cref="DType.Float64"/>. They may hold anything in rows that do not count, where
+    /// <see cref="Targets.WeightOf"/> is 0.
+    /// </param>
+    /// <param name="targets">
+    /// Lengths and weights, if any, are those of the rows. Whether there are the classes or the values that the loss needs, and whether they fit, is
+    /// the loss's to check.
+    /// </param>
+    /// <param name="gradient">
+    /// Shaped as the outputs: every element must be written, 0 in rows that do not count. It holds anything before. Null: the gradient is not wanted.
+    /// </param>
+    /// <param name="wantsValue">False: the returned number is not used.</param>
+    /// <returns>Σ w·l / <see cref="WeightSum"/>, which is above 0: the sum of the weights of the rows that count.</returns>
+    protected abstract double Compute(Tensor outputs, in Targets targets, Tensor? gradient, bool wantsValue);
 
-    /// <summary>Memory for a gradient that is about to be computed.</summary>
-    private protected BufferScope BeginGradient(Tensor outputs) =>
-        Tensor.Ensure(ref _gradient, outputs.Device, outputs.DType, outputs.Shape, source: outputs).BorrowToWrite();
-
-    /// <summary>Refuses lengths that are not those of outputs <c>[T, B, C]</c>; there may be none.</summary>
-    /// <param name="outputs">The outputs.</param>
-    /// <param name="lengths">Empty, or steps of each sample.</param>
-    /// <param name="name">Name of the outputs.</param>
-    private protected static void CheckLengths(Tensor outputs, ReadOnlySpan<int> lengths, string name)
+    /// <summary>Frees what the loss holds; <see cref="Dispose()"/> calls it.</summary>
+    /// <param name="disposing">True.</param>
+    protected virtual void Dispose(bool disposing)
     {
-        if (lengths.IsEmpty)
-        {
-            return;
-        }
-
-        if (outputs.Rank != 3)
-        {
-            throw new ArgumentException($"{name} has shape {Check.FormatShape(outputs.Shape)}; with {nameof(lengths)} it must be [T, B, C].", name);
-        }
-
-        Check.Length(lengths.Length, outputs.Shape[1], nameof(lengths));
-        bool counts = false;
-        for (int i = 0; i < lengths.Length; i++)
-        {
-            if (lengths[i] < 0 || lengths[i] > outputs.Shape[0])
-            {
-                Check.InRange(lengths[i], 0, outputs.Shape[0], $"{nameof(lengths)}[{i}]");
-            }
-
-            counts |= lengths[i] > 0;
-        }
-
-        if (!counts)
-        {
-            throw new ArgumentException($"{nameof(lengths)} has zeros only; at least one must be above 0.", nameof(lengths));
-        }
+        _disposed = true;
+        _gradient?.Release();
     }
 
-    private protected void EndGradient() => _gradientIsValid = true;
+    /// <summary>Refuses targets that do not fit the outputs, before anything is written.</summary>
+    private protected virtual void CheckTargets(Tensor outputs, in Targets targets) { }
 
-    private protected void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+    internal double Run(Tensor outputs, in Targets targets, bool wantsGradient, bool wantsValue)
+    {
+        // Where a call fails that computes the gradient, no older gradient stands for its own.
+        _gradientIsValid &= !wantsGradient;
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(outputs);
+        Check.FloatingPoint(outputs);
+        outputs.ThrowIfDisposed();
+        double weights = targets.CheckRows(outputs, nameof(outputs));
+        targets.ThrowIfNoRow(weights);
+        CheckTargets(outputs, targets);
+        WeightSum = weights;
+        Tensor? gradient = wantsGradient ? Tensor.Ensure(ref _gradient, outputs.Device, outputs.DType, outputs.Shape, source: outputs) : null;
+        double value = Compute(outputs, targets, gradient, wantsValue);
+        _gradientIsValid |= wantsGradient;
+        return value;
+    }
+
+    private static Targets TargetsOf(Batch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return batch.Targets.As(nameof(batch));
+    }
 }

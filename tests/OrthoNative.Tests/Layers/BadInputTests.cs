@@ -36,7 +36,7 @@ internal sealed class BadInputTests
         Case(() => Checkpointing.Auto(-1), "maximumBytes is -1; it must be at least 1"),
         Case(() => new Dense(1, 1, new DenseOptions { WeightScale = -2 }), "options.WeightScale is -2"),
         Case(() => new Dense(1, 1) { Name = "" }, "Name"),
-        Case(() => new CrossEntropyLoss(1), "labelSmoothing is 1; it must be at least 0 and below 1"),
+        Case(() => new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = 1 }), "options.LabelSmoothing is 1; it must be at least 0 and below 1"),
     ];
 
     [TestCaseSource(nameof(BadLayers))]

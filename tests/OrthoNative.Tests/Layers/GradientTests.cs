@@ -127,7 +127,7 @@ internal sealed class GradientTests
     {
         using Sequential model = StackedModel(outputs: 4);
         using Tensor inputs = UniformTensor(new Random(5), 1, 5, 3, 2);
-        using var loss = new CrossEntropyLoss(labelSmoothing: 0.1);
+        using var loss = new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = 0.1 });
         int[] targets = [3, 0, 2];
 
         loss.Forward(model.Forward(inputs), targets);

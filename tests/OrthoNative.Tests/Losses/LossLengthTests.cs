@@ -25,9 +25,9 @@ internal sealed class LossLengthTests(DeviceKind kind) : DeviceTests(kind)
         int[] targets = [.. Enumerable.Range(0, Steps * Batch).Select(_ => random.Next(Units))];
         using Tensor rows = RowsThatCount(logits);
         int[] rowTargets = [.. targets.Where((_, row) => s_counts[row])];
-        using var expected = new CrossEntropyLoss(smoothing);
+        using var expected = new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = smoothing });
         double value = expected.Forward(rows, rowTargets);
-        using var loss = new CrossEntropyLoss(smoothing);
+        using var loss = new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = smoothing });
 
         // What does not count is neither read nor checked.
         double[] values = Values(logits);
@@ -104,8 +104,8 @@ internal sealed class LossLengthTests(DeviceKind kind) : DeviceTests(kind)
         using var error = new MeanSquaredErrorLoss();
         int[] classes = new int[Steps * Batch];
 
-        Assert.That(() => entropy.Forward(last, new int[Batch], s_lengths), Throws.ArgumentException.With.Message.StartsWith("logits has shape [3, 4]; with lengths it must be [T, B, C]."));
-        Assert.That(() => error.Forward(last, last, s_lengths), Throws.ArgumentException.With.Message.StartsWith("predictions has shape [3, 4]; with lengths"));
+        Assert.That(() => entropy.Forward(last, new int[Batch], s_lengths), Throws.ArgumentException.With.Message.StartsWith("outputs has shape [3, 4]; with lengths it must be [T, B, C]."));
+        Assert.That(() => error.Forward(last, last, s_lengths), Throws.ArgumentException.With.Message.StartsWith("outputs has shape [3, 4]; with lengths"));
         Assert.That(() => entropy.Evaluate(outputs, classes, [1, 2]), Throws.ArgumentException.With.Message.StartsWith("lengths has 2 elements; it must have 3"));
         foreach ((int[] lengths, string problem) in (ReadOnlySpan<(int[], string)>)
             [([1, 6, 2], "lengths[1] is 6; it must be from 0 to 5."), ([1, 0, -1], "lengths[2] is -1; it must be from 0 to 5."), ([0, 0, 0], "lengths has zeros only;")])

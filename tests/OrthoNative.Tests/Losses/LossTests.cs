@@ -16,7 +16,7 @@ internal sealed class LossTests(DeviceKind kind) : DeviceTests(kind)
         var random = new Random(1);
         using Tensor logits = UniformTensor(Device, random, 5, rows, classes);
         int[] targets = [.. Enumerable.Range(0, rows).Select(_ => random.Next(classes))];
-        using var loss = new CrossEntropyLoss(smoothing);
+        using var loss = new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = smoothing });
 
         double value = loss.Forward(logits, targets);
         double[][] probabilities = [.. Values(logits).Chunk(classes).Select(Softmax)];
@@ -94,7 +94,7 @@ internal sealed class LossTests(DeviceKind kind) : DeviceTests(kind)
     {
         using Tensor outputs = UniformTensor(Device, new Random(5), 1, 4, 3);
         using Tensor targets = UniformTensor(Device, new Random(6), 1, 4, 3);
-        using var entropy = new CrossEntropyLoss(0.1);
+        using var entropy = new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = 0.1 });
         using var error = new MeanSquaredErrorLoss();
         int[] classes = [0, 1, 2, 0];
         entropy.Forward(outputs, classes);
@@ -138,7 +138,7 @@ internal sealed class LossTests(DeviceKind kind) : DeviceTests(kind)
         using var entropy = new CrossEntropyLoss();
         using var error = new MeanSquaredErrorLoss();
 
-        Assert.That(() => entropy.Forward(flat, new int[4]), Throws.ArgumentException.With.Message.Contains("logits has shape [4]; it must be [..., classes]"));
+        Assert.That(() => entropy.Forward(flat, new int[4]), Throws.ArgumentException.With.Message.Contains("outputs has shape [4]; it must be [..., classes]"));
         Assert.That(() => entropy.Forward(logits, new int[3]), Throws.ArgumentException.With.Message.Contains("targets has 3 elements; it must have 4, one for each row"));
         Assert.That(() => entropy.Forward(logits, [0, 3, 0, 0]), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("targets[1] is 3"));
         Assert.That(() => entropy.Forward(logits, [0, 0, 0, -1]), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("targets[3] is -1"));
@@ -157,9 +157,9 @@ internal sealed class LossTests(DeviceKind kind) : DeviceTests(kind)
         using var entropy = new CrossEntropyLoss();
         using var error = new MeanSquaredErrorLoss();
 
-        Assert.That(() => entropy.Forward(bad, new int[2]), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("logits"));
-        Assert.That(() => error.Forward(bad, good), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("predictions"));
-        Assert.That(() => error.Forward(good, bad), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("targets"));
+        Assert.That(() => entropy.Forward(bad, new int[2]), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("outputs["));
+        Assert.That(() => error.Forward(bad, good), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("outputs["));
+        Assert.That(() => error.Forward(good, bad), Throws.TypeOf<NotFiniteNumberException>().With.Message.Contains("targets["));
     }
 
     [Test]

@@ -45,7 +45,7 @@ internal sealed class CpuDevicesTests
         Assert.That(loss.Forward(predictions, targets), Is.EqualTo(6.5));
         Assert.That(loss.Gradient.Device, Is.SameAs(one));
         Assert.That(Values(loss.Gradient), Is.EqualTo((double[])[-2, -3]));
-        loss.Forward(targets: predictions, predictions: predictions);
+        loss.Forward(targets: predictions, outputs: predictions);
         Assert.That(() => loss.Forward(targets, predictions), Throws.TypeOf<ObjectDisposedException>());
     }
 
@@ -104,8 +104,8 @@ internal sealed class CpuDevicesTests
         using var entropy = new CrossEntropyLoss();
         using var error = new MeanSquaredErrorLoss();
 
-        Assert.That(() => entropy.Forward(integers, [0, 1]), Throws.ArgumentException.With.Message.Contains("logits has element type Int32; it must be Float32 or Float64"));
-        Assert.That(() => error.Forward(integers, integers), Throws.ArgumentException.With.Message.Contains("predictions has element type Int32; it must be Float32 or Float64"));
+        Assert.That(() => entropy.Forward(integers, [0, 1]), Throws.ArgumentException.With.Message.Contains("outputs has element type Int32; it must be Float32 or Float64"));
+        Assert.That(() => error.Forward(integers, integers), Throws.ArgumentException.With.Message.Contains("outputs has element type Int32; it must be Float32 or Float64"));
         Assert.That(() => error.Forward(numbers, integers), Throws.ArgumentException.With.Message.Contains("targets has element type Int32; it must be Float32"));
     }
 

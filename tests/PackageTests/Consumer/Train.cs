@@ -12,7 +12,7 @@ try
     using var data = new DataLoader(new CopyingMemory(delay: 20, count: 500, seed: 1), batchSize: 50, device: device);
     foreach (Batch batch in data.Epoch(0))
     {
-        double value = loss.Forward(model.Forward(batch.Inputs), batch.Classes);
+        double value = loss.Forward(model.Forward(batch.Inputs), batch);
         model.Backward(loss.Gradient);
         adam.Step();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {adam.StepCount}  loss {value:R}"));
