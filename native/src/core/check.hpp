@@ -27,21 +27,21 @@ inline void device(const ortho_device* device) {
         fail(ORTHO_INVALID_ARGUMENT, Argument::missing("device"), "is null; it must be a device");
 }
 
-inline void range(const char* name, int64_t value, int64_t lowest, int64_t highest) {
+/** @param element  of an array, see Argument; -1: the argument is a number */
+inline void range(const char* name, int64_t value, int64_t lowest, int64_t highest, int64_t element = -1) {
     if (value >= lowest && value <= highest)
         return;
+    const Argument argument = Argument::out_of_range(name, element);
     if (lowest == highest)
-        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), "is %" PRId64 "; it must be %" PRId64, value,
-             lowest);
+        fail(ORTHO_INVALID_ARGUMENT, argument, "is %" PRId64 "; it must be %" PRId64, value, lowest);
     if (highest == std::numeric_limits<int64_t>::max())
-        fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name), "is %" PRId64 "; it must be at least %" PRId64,
-             value, lowest);
-    fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range(name),
-         "is %" PRId64 "; it must be from %" PRId64 " to %" PRId64, value, lowest, highest);
+        fail(ORTHO_INVALID_ARGUMENT, argument, "is %" PRId64 "; it must be at least %" PRId64, value, lowest);
+    fail(ORTHO_INVALID_ARGUMENT, argument, "is %" PRId64 "; it must be from %" PRId64 " to %" PRId64, value, lowest,
+         highest);
 }
 
-inline void at_least(const char* name, int64_t value, int64_t lowest) {
-    range(name, value, lowest, std::numeric_limits<int64_t>::max());
+inline void at_least(const char* name, int64_t value, int64_t lowest, int64_t element = -1) {
+    range(name, value, lowest, std::numeric_limits<int64_t>::max(), element);
 }
 
 inline void flag(const char* name, int32_t value) {
@@ -113,8 +113,8 @@ inline void count(const char* name, int64_t value) {
     range(name, value, 1, largest_address_space / 8);
 }
 
-inline void too_small(const char* name, int64_t bytes) {
-    fail(ORTHO_INVALID_ARGUMENT, Argument{name}, "is smaller than the sizes say; it must hold %s",
+inline void too_small(const char* name, int64_t bytes, int64_t element = -1) {
+    fail(ORTHO_INVALID_ARGUMENT, Argument{name, element}, "is smaller than the sizes say; it must hold %s",
          ByteText(bytes).c_str());
 }
 

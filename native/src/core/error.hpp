@@ -23,7 +23,9 @@ struct Argument {
     ortho_cause cause = ORTHO_CAUSE_OTHER;
 
     /** One that is null and must not be. */
-    static Argument missing(const char* name) noexcept { return {name, -1, ORTHO_CAUSE_NULL}; }
+    static Argument missing(const char* name, int64_t element = -1) noexcept {
+        return {name, element, ORTHO_CAUSE_NULL};
+    }
     /** A number out of its range. */
     static Argument out_of_range(const char* name, int64_t element = -1) noexcept {
         return {name, element, ORTHO_CAUSE_RANGE};

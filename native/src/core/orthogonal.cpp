@@ -152,23 +152,23 @@ std::vector<double> haar_matrix(const FilterSpec& spec) {
     return matrix;
 }
 
-void structured_filter(const FilterSpec& spec, SignedPermutation& filter) noexcept {
-    std::iota(filter.source.begin(), filter.source.end(), 0);
-    std::fill(filter.sign.begin(), filter.sign.end(), 1.0);
+void structured_filter(const FilterSpec& spec, int32_t* source, double* sign) noexcept {
+    std::iota(source, source + spec.size, 0);
+    std::fill_n(sign, spec.size, 1.0);
     if (spec.kind == ORTHO_FILTER_CYCLE) {
-        std::rotate(filter.source.begin(), filter.source.end() - 1, filter.source.end());
+        std::rotate(source, source + spec.size - 1, source + spec.size);
     } else if (spec.kind == ORTHO_FILTER_PERMUTATION) {
         RandomReader reader(RandomStream(spec.seed, ORTHO_STREAM_FILTER, spec.index));
-        reader.permutation(spec.size, filter.source.data());
-        for (double& sign : filter.sign)
-            sign = reader.next() >> 63 != 0 ? -1 : 1;
+        reader.permutation(spec.size, source);
+        for (int64_t i = 0; i < spec.size; ++i)
+            sign[i] = reader.next() >> 63 != 0 ? -1 : 1;
     }
 }
 
 SignedPermutation structured_filter(const FilterSpec& spec) {
     const size_t size = static_cast<size_t>(spec.size);
     SignedPermutation filter{std::vector<int32_t>(size), std::vector<double>(size)};
-    structured_filter(spec, filter);
+    structured_filter(spec, filter.source.data(), filter.sign.data());
     return filter;
 }
 

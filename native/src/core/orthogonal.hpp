@@ -42,9 +42,9 @@ std::vector<double> haar_matrix(const FilterSpec& spec);
 /**
  * Draws a signed permutation.
  * @param spec    kind must be ORTHO_FILTER_CYCLE, _PERMUTATION or _IDENTITY
- * @param filter  of the spec's size, written
+ * @param source  [N], written; so is sign
  */
-void structured_filter(const FilterSpec& spec, SignedPermutation& filter) noexcept;
+void structured_filter(const FilterSpec& spec, int32_t* source, double* sign) noexcept;
 SignedPermutation structured_filter(const FilterSpec& spec);
 
 } // namespace ortho

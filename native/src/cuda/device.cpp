@@ -137,12 +137,8 @@ plugin::ChainParameters parameters_of(const ChainSpec& spec) {
     };
     parameters.read_permutation = [](void* context, int64_t layer, int32_t* source, double* sign,
                                      plugin::Failure* failure) {
-        return plugin::guard(failure, [&] {
-            const auto* const chain_spec = static_cast<const ChainSpec*>(context);
-            const SignedPermutation permutation = structured_filter(chain_spec->filter_of(layer));
-            std::copy(permutation.source.begin(), permutation.source.end(), source);
-            std::copy(permutation.sign.begin(), permutation.sign.end(), sign);
-        });
+        return plugin::guard(failure,
+                             [&] { static_cast<const ChainSpec*>(context)->write_permutation(layer, source, sign); });
     };
     return parameters;
 }

@@ -70,6 +70,42 @@ void check_no_filter(const ortho_chain_options& options) {
     check::null("alpha", options.alpha, when);
     check::null("beta", options.beta, when);
     check::null("filter_matrix", options.filter_matrix, when);
+    check::null("blocks", options.blocks, when);
+    zero("block_count", options.block_count);
+}
+
+/**
+ * Checks and copies the matrices of a custom filter or block.
+ * @param name     of the argument
+ * @param element  of which block; -1: of the filter
+ * @param given    [matrices, size, size], or null where the filter is of another kind
+ */
+std::vector<double> read_matrices(const char* name, int64_t element, ortho_filter_kind kind, const double* given,
+                                  int64_t matrices, int64_t size) {
+    if (kind != ORTHO_FILTER_CUSTOM) {
+        if (given != nullptr)
+            fail(ORTHO_INVALID_ARGUMENT, Argument{name, element},
+                 "is given with filter %d; only filter %d (custom) takes one", static_cast<int>(kind),
+                 static_cast<int>(ORTHO_FILTER_CUSTOM));
+        return {};
+    }
+    if (given == nullptr)
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing(name, element),
+             "is null; filter %d (custom) needs an orthogonal matrix", static_cast<int>(ORTHO_FILTER_CUSTOM));
+    const int64_t elements = matrices * size * size;
+    const int64_t bytes = elements * static_cast<int64_t>(sizeof(double));
+    if (!may_be_memory(given, bytes))
+        check::too_small(name, bytes, element);
+    require_available(bytes, "the filter");
+    for (int64_t m = 0; m < matrices; ++m) {
+        const double distance = distance_from_orthogonal(given + m * size * size, size);
+        if (!(distance <= 1e-6))
+            fail(ORTHO_INVALID_ARGUMENT, Argument{name, element},
+                 "(number %" PRId64 ") is %s away from orthogonal (largest entry of |O^T O - I|); "
+                 "the distance must be at most 1e-6",
+                 m, NumberText(distance).c_str());
+    }
+    return std::vector<double>(given, given + elements);
 }
 
 } // namespace
@@ -80,7 +116,7 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     if (options.activation != ORTHO_TANH && options.activation != ORTHO_RELU)
         fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("activation"),
              "is %" PRId32 "; it must be %d (tanh) or %d (ReLU)", options.activation, ORTHO_TANH, ORTHO_RELU);
-    check::range("filter", options.filter, ORTHO_FILTER_HAAR, ORTHO_FILTER_CUSTOM);
+    check::range("filter", options.filter, ORTHO_FILTER_HAAR, ORTHO_FILTER_BLOCKS);
     check::range("check_finite", options.check_finite, 0, 1);
     check::range("hidden_size", options.hidden_size, 1, 65536);
     const bool is_recurrent = options.model == ORTHO_RECURRENT;
@@ -101,7 +137,6 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     dtype = static_cast<ortho_dtype>(options.dtype);
     model = static_cast<ortho_chain_model>(options.model);
     activation = static_cast<ortho_activation>(options.activation);
-    filter = static_cast<ortho_filter_kind>(options.filter);
     filter_per_layer = options.filter_per_layer == 1;
     check_finite = options.check_finite == 1;
     hidden_size = options.hidden_size;
@@ -120,47 +155,94 @@ ChainSpec::ChainSpec(const ortho_chain_options& options) {
     alpha = one_for_each_unit(dtype, "alpha", options.alpha, "alpha_count", options.alpha_count, hidden_size);
     beta = one_for_each_unit(dtype, "beta", options.beta, "beta_count", options.beta_count, hidden_size);
 
-    if (filter != ORTHO_FILTER_CUSTOM) {
-        if (options.filter_matrix != nullptr)
-            fail(ORTHO_INVALID_ARGUMENT, Argument{"filter_matrix"},
-                 "is given with filter %d; only filter %d (custom) takes one", static_cast<int>(filter),
-                 static_cast<int>(ORTHO_FILTER_CUSTOM));
+    read_blocks(options);
+    structured_ =
+        std::all_of(blocks.begin(), blocks.end(), [](const FilterBlock& block) { return block.structured(); });
+    for (const FilterBlock& block : blocks)
+        filter_elements_ += structured_ ? 0 : block.size * block.size;
+}
+
+void ChainSpec::read_blocks(const ortho_chain_options& options) {
+    const int64_t matrices = filter_per_layer ? layers : 1;
+    const auto filter = static_cast<ortho_filter_kind>(options.filter);
+    std::vector<double> matrix =
+        read_matrices("filter_matrix", -1, filter, options.filter_matrix, matrices, hidden_size);
+    if (filter != ORTHO_FILTER_BLOCKS) {
+        check::null("blocks", options.blocks, "where the filter is not of blocks");
+        check::range("block_count", options.block_count, 0, 0);
+        blocks.push_back({filter, 0, hidden_size, std::move(matrix)});
         return;
     }
-    if (options.filter_matrix == nullptr)
-        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("filter_matrix"),
-             "is null; filter %d (custom) needs an orthogonal matrix", static_cast<int>(ORTHO_FILTER_CUSTOM));
-    const int64_t matrices = filter_per_layer ? layers : 1;
-    const int64_t size = hidden_size * hidden_size;
-    const int64_t elements = matrices * size;
-    const int64_t bytes = elements * static_cast<int64_t>(sizeof(double));
-    check::memory("filter_matrix", options.filter_matrix, bytes);
-    require_available(bytes, "the filter");
-    for (int64_t m = 0; m < matrices; ++m) {
-        const double distance = distance_from_orthogonal(options.filter_matrix + m * size, hidden_size);
-        if (!(distance <= 1e-6))
-            fail(ORTHO_INVALID_ARGUMENT, Argument{"filter_matrix"},
-                 "(number %" PRId64 ") is %s away from orthogonal (largest entry of |O^T O - I|); "
-                 "the distance must be at most 1e-6",
-                 m, NumberText(distance).c_str());
+    check::range("block_count", options.block_count, 1, 1024);
+    check::memory("blocks", options.blocks, options.block_count * static_cast<int64_t>(sizeof *options.blocks));
+    int64_t units = 0;
+    for (int64_t b = 0; b < options.block_count; ++b) {
+        const ortho_filter_block& block = options.blocks[b];
+        check::at_least("blocks[].size", block.size, 1, b);
+        if (block.size > hidden_size - units)
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("blocks[].size", b),
+                 "is %" PRId64 "; it must be at most %" PRId64 ", what the blocks before it leave of %" PRId64 " units",
+                 block.size, hidden_size - units, hidden_size);
+        check::range("blocks[].filter", block.filter, ORTHO_FILTER_HAAR, ORTHO_FILTER_CUSTOM, b);
+        check::range("blocks[].reserved", block.reserved, 0, 0, b);
+        blocks.push_back({static_cast<ortho_filter_kind>(block.filter), units, block.size});
+        units += block.size;
     }
-    filter_matrix.assign(options.filter_matrix, options.filter_matrix + elements);
+    if (units != hidden_size)
+        fail(ORTHO_INVALID_ARGUMENT, Argument{"blocks"},
+             "has sizes that add up to %" PRId64 "; they must add up to the number of units, %" PRId64, units,
+             hidden_size);
+    for (size_t b = 0; b < blocks.size(); ++b)
+        blocks[b].matrix = read_matrices("blocks[].matrix", static_cast<int64_t>(b), blocks[b].kind,
+                                         options.blocks[b].matrix, matrices, blocks[b].size);
+}
+
+FilterSpec ChainSpec::draws(int64_t layer, const FilterBlock& block) const noexcept {
+    const auto stream = layer * static_cast<int64_t>(blocks.size()) + (&block - blocks.data());
+    return {block.kind, block.size, seed, filter_index + static_cast<uint32_t>(stream)};
+}
+
+void ChainSpec::write_block(int64_t layer, const FilterBlock& block, BlockScratch& scratch,
+                            double* matrix) const noexcept {
+    if (block.custom()) {
+        std::copy_n(custom_block(layer, block), block.size * block.size, matrix);
+    } else if (block.structured()) {
+        structured_filter(draws(layer, block), scratch.source.data(), scratch.sign.data());
+        std::fill_n(matrix, block.size * block.size, 0.0);
+        for (int64_t i = 0; i < block.size; ++i)
+            matrix[i * block.size + scratch.source[static_cast<size_t>(i)]] = scratch.sign[static_cast<size_t>(i)];
+    } else {
+        haar_matrix(draws(layer, block), scratch.haar, matrix);
+    }
 }
 
 void ChainSpec::write_matrix(int64_t layer, double* matrix) const {
-    const int64_t size = hidden_size * hidden_size;
-    if (filter == ORTHO_FILTER_CUSTOM) {
-        std::copy_n(custom_matrix(layer), size, matrix);
-    } else if (filter == ORTHO_FILTER_HAAR) {
-        HaarScratch scratch(hidden_size);
-        haar_matrix(filter_of(layer), scratch, matrix);
-    } else {
-        const SignedPermutation permutation = structured_filter(filter_of(layer));
-        std::fill_n(matrix, size, 0.0);
-        for (int64_t i = 0; i < hidden_size; ++i)
-            matrix[i * hidden_size + permutation.source[static_cast<size_t>(i)]] =
-                permutation.sign[static_cast<size_t>(i)];
+    BlockScratch scratch(*this);
+    if (blocks.size() == 1) {
+        write_block(layer, blocks[0], scratch, matrix);
+        return;
+    }
+    const int64_t largest = largest_block([](const FilterBlock&) { return true; });
+    std::vector<double> drawn(static_cast<size_t>(largest * largest));
+    std::fill_n(matrix, hidden_size * hidden_size, 0.0);
+    for (const FilterBlock& block : blocks) {
+        write_block(layer, block, scratch, drawn.data());
+        for (int64_t i = 0; i < block.size; ++i)
+            std::copy_n(drawn.data() + i * block.size, block.size,
+                        matrix + (block.first + i) * hidden_size + block.first);
     }
 }
+
+void ChainSpec::write_permutation(int64_t layer, int32_t* source, double* sign) const noexcept {
+    for (const FilterBlock& block : blocks) {
+        structured_filter(draws(layer, block), source + block.first, sign + block.first);
+        for (int64_t i = block.first; i < block.first + block.size; ++i)
+            source[i] += static_cast<int32_t>(block.first);
+    }
+}
+
+BlockScratch::BlockScratch(const ChainSpec& spec)
+    : haar(spec.largest_block(&FilterBlock::haar)),
+      source(static_cast<size_t>(spec.largest_block(&FilterBlock::structured))), sign(source.size()) {}
 
 } // namespace ortho

@@ -142,7 +142,7 @@ private:
 
     /** @param samples  that take a step */
     int64_t multiply_adds_of(int64_t samples) const {
-        return (Cell::stacked_products - (spec.structured() ? 1 : 0)) * samples * spec.hidden_size * spec.hidden_size;
+        return samples * (Cell::gates * spec.hidden_size * spec.hidden_size + spec.filter_elements());
     }
     double multiply_adds(const BatchRows& rows) const {
         return static_cast<double>(rows.all_steps()) * static_cast<double>(multiply_adds_of(1));

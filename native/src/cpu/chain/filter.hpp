@@ -13,20 +13,75 @@
 
 namespace ortho::cpu {
 
+/**
+ * Where the packed elements of a filter of several blocks lie, if it is no signed permutation: of each column tile
+ * those of its blocks alone. Such a filter takes about as much memory as its blocks.
+ */
+class BlockTiles {
+public:
+    template <class Num>
+    BlockTiles(const ChainSpec& spec, const ChainKernels<Num>& kernels) : tile_units_(kernels.single_tile) {
+        if (spec.structured() || spec.blocks.size() <= 1)
+            return;
+        padded_ = StateLayout(spec.hidden_size, 1, sizeof(StateOf<Num>)).padded;
+        const auto* block = spec.blocks.data();
+        const auto end_of = [](const FilterBlock* of) { return of->first + of->size; };
+        for (int64_t unit = 0; unit < padded_; unit += tile_units_) {
+            BlockColumns tile{spec.hidden_size, spec.hidden_size, elements_};
+            if (unit < spec.hidden_size) {
+                const int64_t last = std::min(unit + tile_units_, spec.hidden_size) - 1;
+                while (end_of(block) <= unit)
+                    ++block;
+                tile.begin = block->first;
+                while (end_of(block) <= last)
+                    ++block;
+                tile.end = end_of(block);
+            }
+            elements_ += (tile.end - tile.begin) * width(unit);
+            columns_.push_back(tile);
+        }
+    }
+
+    /** By tile; null where the filter is packed in another way. */
+    const BlockColumns* columns() const { return columns_.empty() ? nullptr : columns_.data(); }
+    /** Of all tiles. */
+    int64_t elements() const { return elements_; }
+
+    /** Calls body(units of the block that are in a tile, their first element in it, tile units) for its tiles. */
+    template <class Body> void for_tiles_of(const FilterBlock& block, Body&& body) const {
+        const int64_t end = block.first + block.size;
+        for (int64_t tile = block.first / tile_units_; tile * tile_units_ < end; ++tile) {
+            const int64_t first = tile * tile_units_;
+            const Span units{std::max(first, block.first), std::min(first + tile_units_, end)};
+            const BlockColumns& columns = columns_[static_cast<size_t>(tile)];
+            body(units, columns.at + (block.first - columns.begin) * width(first) + units.begin - first, width(first));
+        }
+    }
+
+private:
+    /** Units of the tile that begins with one. */
+    int64_t width(int64_t unit) const { return std::min(tile_units_, padded_ - unit); }
+
+    const int64_t tile_units_;
+    int64_t padded_ = 0;
+    int64_t elements_ = 0;
+    std::vector<BlockColumns> columns_;
+};
+
 /** What drawing a dense filter takes beside the packed one; of a structured filter nothing. */
 template <class T> struct FilterScratch {
     explicit FilterScratch(const ChainSpec& spec)
-        : matrix(spec.filter == ORTHO_FILTER_HAAR ? elements(spec) * static_cast<int64_t>(sizeof(double)) : 0,
-                 "the filter"),
-          scaled(spec.structured() ? 0 : elements(spec) * static_cast<int64_t>(sizeof(T)), "the filter"),
-          haar(spec.filter == ORTHO_FILTER_HAAR ? spec.hidden_size : 0) {}
+        : matrix(spec.structured() ? 0 : square(spec.largest_block(drawn), sizeof(double)), "the filter"),
+          scaled(spec.structured() || spec.blocks.size() > 1 ? 0 : square(spec.hidden_size, sizeof(T)), "the filter"),
+          blocks(spec) {}
 
-    Memory matrix;
-    Memory scaled;
-    HaarScratch haar;
+    Memory matrix; // of a block
+    Memory scaled; // of a filter of one block
+    BlockScratch blocks;
 
 private:
-    static int64_t elements(const ChainSpec& spec) { return spec.hidden_size * spec.hidden_size; }
+    static bool drawn(const FilterBlock& block) { return !block.custom(); }
+    static int64_t square(int64_t size, size_t element) { return size * size * static_cast<int64_t>(element); }
 };
 
 /** A filter as weights hold it: packed for both directions, or as a signed permutation. */
@@ -36,32 +91,46 @@ public:
     using Storage = StorageOf<Num>;
 
     /** Takes all the memory that the filter needs: what follows cannot fail. */
-    DrawnFilter(const ChainSpec& spec) {
+    DrawnFilter(const ChainSpec& spec, const BlockTiles& tiles) {
         const int64_t n = spec.hidden_size;
         if (spec.structured()) {
             permutation_.source.resize(static_cast<size_t>(n));
             permutation_.sign.resize(static_cast<size_t>(n));
             return;
         }
-        const int64_t bytes = StateLayout(n, 1, sizeof(T)).padded * n * static_cast<int64_t>(sizeof(Storage));
-        forward_ = Memory(bytes, "the packed filter");
-        backward_ = Memory(bytes, "the packed filter");
+        const int64_t elements = tiles.columns() ? tiles.elements() : StateLayout(n, 1, sizeof(T)).padded * n;
+        forward_ = Memory(elements * static_cast<int64_t>(sizeof(Storage)), "the packed filter");
+        backward_ = Memory(elements * static_cast<int64_t>(sizeof(Storage)), "the packed filter");
     }
 
     /** Draws or reads the filter of a layer. */
-    void draw(const ChainSpec& spec, const ChainKernels<Num>& kernels, int64_t layer,
+    void draw(const ChainSpec& spec, const ChainKernels<Num>& kernels, const BlockTiles& tiles, int64_t layer,
               FilterScratch<T>& scratch) noexcept {
-        const int64_t n = spec.hidden_size;
         if (spec.structured()) {
-            structured_filter(spec.filter_of(layer), permutation_);
+            spec.write_permutation(layer, permutation_.source.data(), permutation_.sign.data());
             return;
         }
-        const double* matrix = scratch.matrix.template as<double>();
-        if (spec.filter == ORTHO_FILTER_CUSTOM)
-            matrix = spec.custom_matrix(layer);
-        else
-            haar_matrix(spec.filter_of(layer), scratch.haar, scratch.matrix.template as<double>());
-        T* const scaled = scratch.scaled.template as<T>();
+        for (const FilterBlock& block : spec.blocks) {
+            const double* matrix = scratch.matrix.template as<double>();
+            if (block.custom())
+                matrix = spec.custom_block(layer, block);
+            else
+                spec.write_block(layer, block, scratch.blocks, scratch.matrix.template as<double>());
+            if (tiles.columns())
+                pack_block(spec, tiles, block, matrix);
+            else
+                pack_whole(spec, kernels, matrix, scratch.scaled.template as<T>());
+        }
+    }
+
+    /** Null where the filter is structured. */
+    const Storage* forward() const { return forward_.template as<Storage>(); }
+    const Storage* backward() const { return backward_.template as<Storage>(); }
+    const SignedPermutation& permutation() const { return permutation_; }
+
+private:
+    void pack_whole(const ChainSpec& spec, const ChainKernels<Num>& kernels, const double* matrix, T* scaled) noexcept {
+        const int64_t n = spec.hidden_size;
         for (int64_t i = 0; i < n; ++i)
             for (int64_t j = 0; j < n; ++j)
                 scaled[i * n + j] = static_cast<T>(spec.alpha[i] * matrix[i * n + j]);
@@ -72,12 +141,23 @@ public:
                              backward_.template as<Storage>());
     }
 
-    /** Null where the filter is structured. */
-    const Storage* forward() const { return forward_.template as<Storage>(); }
-    const Storage* backward() const { return backward_.template as<Storage>(); }
-    const SignedPermutation& permutation() const { return permutation_; }
+    /** One of several. What is beside blocks in their tiles stays zero, as it was allocated. */
+    void pack_block(const ChainSpec& spec, const BlockTiles& tiles, const FilterBlock& block,
+                    const double* matrix) noexcept {
+        const double* const alpha = spec.alpha.data() + block.first;
+        tiles.for_tiles_of(block, [&](Span units, int64_t at, int64_t tile_units) {
+            Storage* forward = forward_.template as<Storage>() + at;
+            Storage* backward = backward_.template as<Storage>() + at;
+            const int64_t first = units.begin - block.first;
+            for (int64_t k = 0; k < block.size; ++k, forward += tile_units, backward += tile_units)
+                for (int64_t u = 0; u < units.size(); ++u) {
+                    const int64_t i = first + u;
+                    forward[u] = static_cast<T>(alpha[i] * matrix[i * block.size + k]);
+                    backward[u] = static_cast<T>(alpha[k] * matrix[k * block.size + i]);
+                }
+        });
+    }
 
-private:
     Memory forward_;
     Memory backward_;
     SignedPermutation permutation_;

@@ -57,8 +57,8 @@ public:
 
     CellWeights(const ChainSpec& spec, const ChainKernels<Num>& kernels, Packed packed)
         : spec_(spec), kernels_(kernels), packed_(packed), n_(spec.hidden_size), d_(spec.input_size),
-          padded_(StateLayout(n_, 1, sizeof(T)).padded),
-          forward_tile_(spec.structured() ? kernels.single_tile : kernels.dual_tile),
+          padded_(StateLayout(n_, 1, sizeof(T)).padded), block_tiles_(spec, kernels),
+          forward_tile_(spec.structured() || block_tiles_.columns() ? kernels.single_tile : kernels.dual_tile),
           slots_(spec.recurrent()               ? 1
                  : packed == Packed::two_layers ? 2
                                                 : spec.layers),
@@ -113,7 +113,7 @@ public:
     /** Draws a layer's own filter, where none is kept; after reserve_scratch(). */
     void draw_filter(int64_t layer) noexcept {
         if (draws_by_layer())
-            filter(layer).draw(spec_, kernels_, layer, *scratch_);
+            filter(layer).draw(spec_, kernels_, block_tiles_, layer, *scratch_);
     }
 
     /**
@@ -148,6 +148,7 @@ public:
     /** @param group  that reads them */
     ForwardOperands<Num, FilterCell> forward(int64_t layer, const Binding& binding, int64_t group) const {
         return {.filter = filter(layer).forward(),
+                .columns = block_tiles_.columns(),
                 .structured = binding.at(layer).forward(),
                 .weights = slot<Storage>(forward_, layer, matrix_, group),
                 .input_weights = at<Storage>(input_weights_),
@@ -156,6 +157,7 @@ public:
     }
     BackwardOperands<Num, FilterCell> backward(int64_t layer, const Binding& binding, int64_t group) const {
         return {.filter = filter(layer).backward(),
+                .columns = block_tiles_.columns(),
                 .structured = binding.at(layer).backward(),
                 .weights = slot<Storage>(backward_, layer, matrix_, group),
                 .beta = at<T>(beta_)};
@@ -169,12 +171,12 @@ private:
         const int64_t kept = spec_.filter_per_layer ? std::min(slots_, spec_.layers) : 1;
         filters_.reserve(static_cast<size_t>(kept));
         for (int64_t i = 0; i < kept; ++i)
-            filters_.emplace_back(spec_);
+            filters_.emplace_back(spec_, block_tiles_);
         if (draws_by_layer())
             return;
         FilterScratch<T> scratch(spec_);
         for (int64_t layer = 0; layer < kept; ++layer)
-            filters_[static_cast<size_t>(layer)].draw(spec_, kernels_, layer, scratch);
+            filters_[static_cast<size_t>(layer)].draw(spec_, kernels_, block_tiles_, layer, scratch);
     }
 
     /** What a layer's number is cut with to find its slot: one slot, two that take turns, or one for each layer. */
@@ -199,6 +201,7 @@ private:
     const int64_t n_;
     const int64_t d_;
     const int64_t padded_;
+    const BlockTiles block_tiles_;
     const int64_t forward_tile_;
     const int64_t slots_; // layers that are packed at the same time
     const int64_t slot_mask_;

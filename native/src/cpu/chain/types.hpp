@@ -89,6 +89,16 @@ using SampleOrder = const int32_t*;
     return order ? order[row] : row;
 }
 
+/**
+ * What a column tile of single_tile units has of a filter of several blocks: the elements in the columns of the blocks
+ * that its units are in. Forward and backward these are the same columns, since blocks lie on the diagonal.
+ */
+struct BlockColumns {
+    int64_t begin;
+    int64_t end;
+    int64_t at; // where they are packed, in elements: [column][tile units]
+};
+
 /** What a cell's step reads of the weights; each cell has its own, forward and backward. */
 template <class Num, class Cell> struct ForwardOperands;
 template <class Num, class Cell> struct BackwardOperands;
@@ -96,8 +106,9 @@ template <class Num, class Cell> struct BackwardOperands;
 /** [αO; W], stacked over the same state, and what the drive takes. */
 template <class Num> struct ForwardOperands<Num, FilterCell> {
     const StorageOf<Num>* filter;              // packed [tile][k][tile units], α folded in; null: structured
+    const BlockColumns* columns;               // of each tile of the filter; null: all, in dual tiles
     StructuredFilter<StateOf<Num>> structured; // used where filter is null
-    const StorageOf<Num>* weights;             // packed as filter
+    const StorageOf<Num>* weights;             // packed [tile][k][tile units], in dual tiles where the filter is
     const StorageOf<Num>* input_weights;       // packed [tile][d][tile units]
     const StateOf<Num>* bias;                  // [padded]
     const StateOf<Num>* beta;                  // [padded]
@@ -106,8 +117,9 @@ template <class Num> struct ForwardOperands<Num, FilterCell> {
 /** [αOᵀ, Wᵀ], side by side over [g; δ]. */
 template <class Num> struct BackwardOperands<Num, FilterCell> {
     const StorageOf<Num>* filter;              // packed [tile][i][tile units], α folded in; null: structured
+    const BlockColumns* columns;               // of each tile of the filter; null: all
     StructuredFilter<StateOf<Num>> structured; // of αOᵀ
-    const StorageOf<Num>* weights;             // Wᵀ packed as filter
+    const StorageOf<Num>* weights;             // Wᵀ packed [tile][i][tile units]
     const StateOf<Num>* beta;                  // [padded]
 };
 
@@ -238,7 +250,7 @@ template <class Num, class Cell> struct CellKernels {
 template <class Num> struct ChainKernels {
     /** Elements of a vector. */
     int64_t lanes;
-    /** Units in a column tile of packed weights, forward with a dense filter / in every other product. */
+    /** Units in a column tile of packed weights, forward with a dense filter of one block / in every other product. */
     int64_t dual_tile;
     int64_t single_tile;
     /** Units in a column tile of sums, or the width of a panel where that is less. */

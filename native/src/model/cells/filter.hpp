@@ -16,8 +16,6 @@ namespace ortho {
 enum class Nonlinearity : int32_t { tanh = ORTHO_TANH, relu = ORTHO_RELU };
 
 struct FilterCell {
-    /** Matrices [N, N] that are stacked over the same state: [alpha O; W]. A structured O is none of them. */
-    static constexpr int stacked_products = 2;
     /** Matrices [N, N] of W, and sums of products before the nonlinearity: z. */
     static constexpr int gates = 1;
     static constexpr int sums = 1;

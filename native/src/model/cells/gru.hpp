@@ -16,7 +16,6 @@ struct GruCell {
     static constexpr int sums = 4;
     static constexpr int weight_sums[gates] = {0, 1, 2};
     static constexpr int input_sums[gates] = {0, 1, 3};
-    static constexpr int stacked_products = gates;
     /** h. */
     static constexpr int carried_vectors = 1;
     /** r, z, n and the sum of n over the state, in whose places the deltas of the sums are written. */

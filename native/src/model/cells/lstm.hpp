@@ -15,7 +15,6 @@ struct LstmCell {
     static constexpr int sums = 4;
     static constexpr int weight_sums[gates] = {0, 1, 2, 3};
     static constexpr int input_sums[gates] = {0, 1, 2, 3};
-    static constexpr int stacked_products = gates;
     /** h and c. */
     static constexpr int carried_vectors = 2;
     /** i, f, g and o, in whose places the deltas of the sums are written. */

@@ -6,15 +6,19 @@
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
-/** [αOᵀ, Wᵀ] · [g; δ]; the first product only with a dense filter. */
+/** [αOᵀ, Wᵀ] · [g; δ]; the first product only with a dense filter, over the columns of the tile's blocks. */
 template <class Num, int width, int C, int R>
 void transposed_product(const BackwardStep<Num, FilterCell>& step, const StateOf<Num>* gradient,
                         const StateOf<Num>* delta, int64_t unit, TileProducts<SumOf<Num>>& result) {
     Accumulators<SumOf<Num>, R, C> tile;
     tile.clear();
     const int64_t units = step.layout.units, stride = step.layout.panel_stride();
-    if (step.operands.filter)
-        multiply_state<width>(tile, gradient, stride, step.operands.filter + unit * units, units);
+    if (step.operands.filter) {
+        const BlockColumns columns = step.operands.columns
+                                         ? step.operands.columns[unit / (single_vectors * Simd<SumOf<Num>>::width)]
+                                         : BlockColumns{0, units, unit * units};
+        multiply_columns<width>(tile, gradient, stride, step.operands.filter + columns.at, columns.begin, columns.end);
+    }
     multiply_state<width>(tile, delta, stride, step.operands.weights + unit * units, units);
     tile.store(result.filtered);
 }

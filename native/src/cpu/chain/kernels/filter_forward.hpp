@@ -52,7 +52,7 @@ void dual_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* 
     driven.store(result.driven);
 }
 
-/** W's product and the drive, where the filter is a signed permutation. */
+/** W's product and the drive. */
 template <class Num, int width, int C, int R>
 void driven_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* state, const StateOf<Num>* input,
                     int64_t unit, TileProducts<SumOf<Num>>& result) {
@@ -62,6 +62,19 @@ void driven_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>
     multiply_state<width>(driven, state, step.layout.panel_stride(), step.operands.weights + unit * step.layout.units,
                           step.layout.units);
     driven.store(result.driven);
+}
+
+/** The same, and αO's product over the columns of the tile's blocks, where αO has several. */
+template <class Num, int width, int C, int R>
+void separate_products(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* state, const StateOf<Num>* input,
+                       int64_t unit, TileProducts<SumOf<Num>>& result) {
+    driven_product<Num, width, C, R>(step, state, input, unit, result);
+    const BlockColumns& columns = step.operands.columns[unit / (single_vectors * Simd<SumOf<Num>>::width)];
+    Accumulators<SumOf<Num>, R, C> filtered;
+    filtered.clear();
+    multiply_columns<width>(filtered, state, step.layout.panel_stride(), step.operands.filter + columns.at,
+                            columns.begin, columns.end);
+    filtered.store(result.filtered);
 }
 
 template <class Num>
@@ -77,6 +90,11 @@ constexpr ByRows<ForwardProduct<Num>, sizeof...(r)> driven_products(std::integer
     return {&driven_product<Num, width, C, r + 1>...};
 }
 
+template <class Num, int width, int C, int... r>
+constexpr ByRows<ForwardProduct<Num>, sizeof...(r)> separate_products_by_rows(std::integer_sequence<int, r...>) {
+    return {&separate_products<Num, width, C, r + 1>...};
+}
+
 template <class Num, int width, int... c>
 constexpr ByTile<ForwardProduct<Num>, dual_rows, sizeof...(c)> dual_tiles(std::integer_sequence<int, c...>) {
     return {dual_products<Num, width, c + 1>(DualRows{})...};
@@ -84,6 +102,10 @@ constexpr ByTile<ForwardProduct<Num>, dual_rows, sizeof...(c)> dual_tiles(std::i
 template <class Num, int width, int... c>
 constexpr ByTile<ForwardProduct<Num>, single_rows, sizeof...(c)> driven_tiles(std::integer_sequence<int, c...>) {
     return {driven_products<Num, width, c + 1>(SingleRows{})...};
+}
+template <class Num, int width, int... c>
+constexpr ByTile<ForwardProduct<Num>, single_rows, sizeof...(c)> separate_tiles(std::integer_sequence<int, c...>) {
+    return {separate_products_by_rows<Num, width, c + 1>(SingleRows{})...};
 }
 
 /** A product that is rounded once, together with the sum that it is used in. */
@@ -199,7 +221,10 @@ void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_b
         });
     };
     const int64_t padded = step.layout.padded;
-    if (step.operands.filter) {
+    if (step.operands.columns) {
+        static constexpr auto kernels = separate_tiles<Num, width>(SingleVectors{});
+        for_tiles<SumOf<Num>>(padded, tile_begin, tile_end, step.descending, kernels, run);
+    } else if (step.operands.filter) {
         static constexpr auto kernels = dual_tiles<Num, width>(DualVectors{});
         for_tiles<SumOf<Num>>(padded, tile_begin, tile_end, step.descending, kernels, run);
     } else {

@@ -119,16 +119,28 @@ template <class T, int R, int C> struct Accumulators {
     }
 };
 
-/** tile += state · weights over all units; `width` is the layout's, known when compiling so that rows are offsets. */
+/**
+ * tile += state · weights over the units of [begin, end), of which the weights are; `width` is the layout's, known when
+ * compiling so that rows are offsets.
+ */
+template <int width, class T, int R, int C, class State, class Storage>
+[[gnu::always_inline]] inline void multiply_columns(Accumulators<T, R, C>& tile, const State* state,
+                                                    int64_t panel_stride, const Storage* weights, int64_t begin,
+                                                    int64_t end) {
+    state += begin / width * panel_stride;
+    for (int64_t first = begin - begin % width; first < end; first += width, state += panel_stride) {
+        const int64_t count = end - first < width ? end - first : width;
+#pragma GCC unroll 2
+        for (int64_t k = begin > first ? begin - first : 0; k < count; ++k, weights += C * Simd<T>::width)
+            tile.multiply_add(weights, state + k, width);
+    }
+}
+
+/** The same over all units. */
 template <int width, class T, int R, int C, class State, class Storage>
 [[gnu::always_inline]] inline void multiply_state(Accumulators<T, R, C>& tile, const State* state, int64_t panel_stride,
                                                   const Storage* weights, int64_t units) {
-    for (int64_t first = 0; first < units; first += width, state += panel_stride) {
-        const int64_t count = units - first < width ? units - first : width;
-#pragma GCC unroll 2
-        for (int64_t k = 0; k < count; ++k, weights += C * Simd<T>::width)
-            tile.multiply_add(weights, state + k, width);
-    }
+    multiply_columns<width>(tile, state, panel_stride, weights, 0, units);
 }
 
 /** Where the products of a tile go before its last operations: [rows][tile units] for each of the two. */
