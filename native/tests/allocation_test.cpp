@@ -284,6 +284,7 @@ std::vector<std::pair<std::string, Problem>> problems() {
     add("recurrent cycle", {5, 3, 0, 24}, [](Problem& p) { p.filter = ORTHO_FILTER_CYCLE; });
     add("recurrent checkpoints", {9, 33, 2, 20}, [](Problem& p) { p.checkpoint_every = 2; });
     add("recurrent large", {400, 32, 1, 48}, [](Problem&) {});
+    add("recurrent blocks", {5, 3, 0, 24}, [](Problem& p) { set_mixed_blocks(p); });
     add("GRU", {5, 40, 3, 24}, [](Problem& p) { p.cell = ORTHO_CELL_GRU; });
     add("LSTM checkpoints", {9, 33, 2, 20}, [](Problem& p) {
         p.cell = ORTHO_CELL_LSTM;
@@ -301,6 +302,11 @@ std::vector<std::pair<std::string, Problem>> problems() {
         layers(p);
         p.filter_per_layer = true;
         p.filter = ORTHO_FILTER_PERMUTATION;
+    });
+    add("layers with blocks", {5, 9, 0, 20}, [&](Problem& p) {
+        layers(p);
+        p.filter_per_layer = true;
+        set_mixed_blocks(p);
     });
     return all;
 }

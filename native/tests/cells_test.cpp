@@ -218,6 +218,15 @@ TEST(Cells, What_they_do_not_have_is_refused_by_name) {
         {[](ortho_chain_options& o, const double*) { o.filter_index = 2; },
          "filter_index is 2; it must be 0 where the cell has no filter"},
         {[](ortho_chain_options& o, const double* value) { o.alpha = value; }, "alpha is given; it must be null"},
+        {[](ortho_chain_options& o, const double*) { o.filter = ORTHO_FILTER_BLOCKS; },
+         "filter is 5; it must be 0 where the cell has no filter"},
+        {[](ortho_chain_options& o, const double*) {
+             static const ortho_filter_block block{3, ORTHO_FILTER_HAAR, 0, nullptr};
+             o.blocks = &block;
+         },
+         "blocks is given; it must be null where the cell has no filter"},
+        {[](ortho_chain_options& o, const double*) { o.block_count = 1; },
+         "block_count is 1; it must be 0 where the cell has no filter"},
         {[](ortho_chain_options& o, const double*) { o.beta_count = 1; },
          "beta_count is 1; it must be 0 where the cell has no filter"},
         {[](ortho_chain_options& o, const double*) {

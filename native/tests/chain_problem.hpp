@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support.hpp"
@@ -35,8 +38,11 @@ struct Problem {
     int32_t threads = 1;
     bool initial = true;
     std::vector<double> alpha, beta, weights, input_weights, bias, inputs, x0, arriving;
-    std::vector<double> final_gradients; // empty: none are given, and no final states asked for
-    std::vector<int32_t> lengths;        // empty: all are shape.steps
+    std::vector<double> final_gradients;    // empty: none are given, and no final states asked for
+    std::vector<int32_t> lengths;           // empty: all are shape.steps
+    std::vector<double> filter_matrix;      // of ORTHO_FILTER_CUSTOM
+    std::vector<ortho_filter_block> blocks; // of ORTHO_FILTER_BLOCKS, see set_blocks()
+    std::vector<std::shared_ptr<const std::vector<double>>> block_matrices; // which blocks point to
 
     int64_t length(int64_t sample) const {
         return lengths.empty() ? shape.steps : lengths[static_cast<size_t>(sample)];
@@ -63,6 +69,56 @@ inline Problem make_problem(Shape shape) {
     Problem p;
     p.shape = shape;
     return p;
+}
+
+/** An orthogonal matrix, not symmetric: the rows of a reflection in another order. */
+inline std::vector<double> orthogonal_matrix(int64_t size, uint32_t index) {
+    const std::vector<double> v = normal(100 + index, 1, size);
+    double squares = 0;
+    for (const double value : v)
+        squares += value * value;
+    std::vector<double> matrix;
+    for (int64_t row = 0; row < size; ++row)
+        for (int64_t j = 0; j < size; ++j) {
+            const int64_t i = (row + 1) % size;
+            matrix.push_back((i == j ? 1 : 0) - 2 * v[static_cast<size_t>(i)] * v[static_cast<size_t>(j)] / squares);
+        }
+    return matrix;
+}
+
+/** Makes the filter one of blocks, whose sizes and kinds are given. What is custom gets a matrix for each layer. */
+inline void set_blocks(Problem& p, const std::vector<std::pair<int64_t, ortho_filter_kind>>& blocks) {
+    p.filter = ORTHO_FILTER_BLOCKS;
+    p.blocks.clear();
+    p.block_matrices.clear();
+    for (const auto& [size, kind] : blocks) {
+        ortho_filter_block block{size, kind, 0, nullptr};
+        if (kind == ORTHO_FILTER_CUSTOM) {
+            std::vector<double> matrices;
+            for (int64_t layer = 0; layer < (p.filter_per_layer ? p.shape.steps : 1); ++layer) {
+                const auto matrix = orthogonal_matrix(size, static_cast<uint32_t>(layer));
+                matrices.insert(matrices.end(), matrix.begin(), matrix.end());
+            }
+            p.block_matrices.push_back(std::make_shared<const std::vector<double>>(std::move(matrices)));
+            block.matrix = p.block_matrices.back()->data();
+        }
+        p.blocks.push_back(block);
+    }
+}
+
+/** The same with blocks of all kinds, whose sizes fit no tile and no panel. */
+inline void set_mixed_blocks(Problem& p) {
+    constexpr ortho_filter_kind kinds[] = {ORTHO_FILTER_HAAR,  ORTHO_FILTER_PERMUTATION, ORTHO_FILTER_CUSTOM,
+                                           ORTHO_FILTER_CYCLE, ORTHO_FILTER_IDENTITY,    ORTHO_FILTER_HAAR};
+    std::vector<std::pair<int64_t, ortho_filter_kind>> blocks;
+    int64_t left = p.shape.units;
+    for (const ortho_filter_kind kind : kinds) {
+        const int64_t size = blocks.size() + 1 == std::size(kinds) ? left : std::min(left, 1 + left / 3);
+        if (size > 0)
+            blocks.emplace_back(size, kind);
+        left -= size;
+    }
+    set_blocks(p, blocks);
 }
 
 inline void fill(Problem& p) {
@@ -358,6 +414,9 @@ inline ortho_chain_options options_of(const Problem& p, ortho_dtype dtype) {
         options.alpha_count = static_cast<int64_t>(p.alpha.size());
         options.beta_count = static_cast<int64_t>(p.beta.size());
     }
+    options.filter_matrix = p.filter_matrix.empty() ? nullptr : p.filter_matrix.data();
+    options.blocks = p.blocks.empty() ? nullptr : p.blocks.data();
+    options.block_count = static_cast<int64_t>(p.blocks.size());
     options.checkpoint_every = p.checkpoint_every;
     options.max_state_bytes = p.max_state_bytes;
     return options;
@@ -372,6 +431,16 @@ inline std::vector<std::vector<double>> filters_of(const Problem& p, ortho_chain
         EXPECT_EQ(ORTHO_OK, ortho_chain_filter(chain, layer, filters.back().data())) << ortho_last_error();
     }
     return filters;
+}
+
+/** The same problem, with the filter of a chain given as matrices. */
+inline Problem with_matrices_of(Problem p, ortho_chain* chain) {
+    p.filter_matrix.clear();
+    for (const std::vector<double>& matrix : filters_of(p, chain))
+        p.filter_matrix.insert(p.filter_matrix.end(), matrix.begin(), matrix.end());
+    p.filter = ORTHO_FILTER_CUSTOM;
+    p.blocks.clear();
+    return p;
 }
 
 template <class T> std::vector<T> convert(const std::vector<double>& values) {

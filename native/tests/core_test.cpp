@@ -521,6 +521,49 @@ TEST(Weights, Are_prepared_while_another_call_has_the_threads_of_their_device) {
     EXPECT_EQ(step(weights), step(others));
 }
 
+// What is packed is what products run over: of each tile of units the columns of the blocks that these are in.
+TEST(Blocks, Are_packed_without_what_is_zero_beside_them) {
+    struct Columns {
+        int64_t begin, end;
+    };
+    cpu::ChainKernels<Float32> kernels{};
+    kernels.single_tile = 16;
+    const auto expect = [&](const std::vector<std::pair<int64_t, ortho_filter_kind>>& blocks,
+                            const std::vector<Columns>& expected, int64_t elements) {
+        int64_t units = 0;
+        for (const auto& block : blocks)
+            units += block.first;
+        Problem p = make_problem({1, 1, 0, units});
+        set_blocks(p, blocks);
+        p.alpha = p.beta = {1};
+        const cpu::BlockTiles tiles(ChainSpec(options_of(p, ORTHO_FLOAT32)), kernels);
+        EXPECT_EQ(tiles.elements(), elements);
+        if (expected.empty()) {
+            EXPECT_EQ(tiles.columns(), nullptr);
+            return;
+        }
+        int64_t at = 0;
+        for (size_t tile = 0; tile < expected.size(); ++tile) {
+            EXPECT_EQ(tiles.columns()[tile].begin, expected[tile].begin) << tile;
+            EXPECT_EQ(tiles.columns()[tile].end, expected[tile].end) << tile;
+            EXPECT_EQ(tiles.columns()[tile].at, at) << tile;
+            at += 16 * (expected[tile].end - expected[tile].begin);
+        }
+        EXPECT_EQ(at, elements);
+    };
+    constexpr ortho_filter_kind haar = ORTHO_FILTER_HAAR, cycle = ORTHO_FILTER_CYCLE;
+    // 4 blocks take a quarter of the matrix; blocks within a tile take that tile.
+    expect({{32, haar}, {32, cycle}, {32, haar}, {32, haar}},
+           {{0, 32}, {0, 32}, {32, 64}, {32, 64}, {64, 96}, {64, 96}, {96, 128}, {96, 128}}, 128 * 32);
+    expect({{8, haar}, {8, haar}, {4, haar}, {12, haar}}, {{0, 16}, {16, 32}}, 32 * 16);
+    // A tile of two blocks takes the columns of both, and one that is not full is padded.
+    expect({{20, haar}, {17, haar}}, {{0, 20}, {0, 37}, {20, 37}}, 16 * (20 + 37 + 17));
+    expect({{1, haar}, {40, haar}, {1, cycle}}, {{0, 41}, {1, 41}, {1, 42}}, 16 * (41 + 40 + 41));
+    // Nothing else is packed this way.
+    expect({{37, haar}}, {}, 0);
+    expect({{20, cycle}, {17, cycle}}, {}, 0);
+}
+
 TEST(Weights, The_largest_batch_of_a_structured_filter_is_named) {
     const auto check = [](const char* name, ortho_filter_kind filter, int64_t units, int64_t batch) {
         Problem p = make_problem({1, 1, 0, units});

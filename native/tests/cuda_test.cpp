@@ -108,6 +108,29 @@ TEST_P(CudaChain, Every_filter_agrees_with_the_formulas) {
             }
 }
 
+// A GPU multiplies the whole matrix, or permutes where all blocks do.
+TEST_P(CudaChain, Filters_of_blocks_agree_with_the_formulas) {
+    const Plan plan(GetParam());
+    for (const ortho_chain_model model : {ORTHO_RECURRENT, ORTHO_FEEDFORWARD})
+        for (const bool structured : {false, true})
+            for (const bool per_layer : {false, true}) {
+                if (per_layer && model == ORTHO_RECURRENT)
+                    continue;
+                Problem p = make_problem({9, 6, 2, 20});
+                p.model = model;
+                p.filter_per_layer = per_layer;
+                p.per_unit = true;
+                p.output_steps = 3;
+                if (structured)
+                    set_blocks(p,
+                               {{9, ORTHO_FILTER_PERMUTATION}, {1, ORTHO_FILTER_IDENTITY}, {10, ORTHO_FILTER_CYCLE}});
+                else
+                    set_mixed_blocks(p);
+                fill(p);
+                expect_formulas(p);
+            }
+}
+
 TEST_P(CudaChain, Repeated_calls_give_the_same_bits_and_checkpoints_change_only_roundings) {
     const Plan plan(GetParam());
     for (const ortho_filter_kind filter : {ORTHO_FILTER_HAAR, ORTHO_FILTER_PERMUTATION})

@@ -38,7 +38,7 @@ struct World {
     ortho_weights* weights = nullptr;
     ortho_weights* prepared = nullptr;
     ortho_streams* streams = nullptr;
-    Problem driven = make_problem({3, 2, 2, 5}), layered = make_problem({3, 2, 0, 5});
+    Problem driven = make_problem({3, 2, 2, 5}), layered = make_problem({3, 2, 0, 5}), blocks = driven;
     std::vector<float> a = std::vector<float>(4096, 0.25f), b = std::vector<float>(4096, 0.5f),
                        c = std::vector<float>(4096, 0.75f), d = std::vector<float>(4096, 1.0f);
     std::vector<int32_t> targets = std::vector<int32_t>(64, 0);
@@ -49,6 +49,8 @@ struct World {
     World() {
         EXPECT_TRUE(succeeds(ortho_staging_create(&staging, device.get(), 256)));
         fill(driven);
+        set_blocks(blocks, {{3, ORTHO_FILTER_HAAR}, {2, ORTHO_FILTER_CYCLE}});
+        fill(blocks);
         layered.model = ORTHO_FEEDFORWARD;
         fill(layered);
         const ortho_chain_options first = options_of(driven, ORTHO_FLOAT32),
@@ -726,6 +728,35 @@ std::vector<Sized> calls(World& w) {
          [&w](int64_t n) { return w.create(w.driven, [=](auto& o) { o.max_state_bytes = std::min(n, int64_t{-1}); }); },
          {},
          -1},
+        {"ortho_chain_create",
+         {"block_count"},
+         [&w](int64_t n) { return w.create(w.driven, [=](auto& o) { o.block_count = n; }); },
+         {1},
+         -1},
+        {"ortho_chain_create",
+         {"block_count"},
+         [&w](int64_t n) { return w.create(w.blocks, [=](auto& o) { o.block_count = n; }); },
+         {1025}},
+        {"ortho_chain_create",
+         {"blocks[0].size"},
+         [&w](int64_t n) {
+             w.blocks.blocks[0].size = n;
+             return w.create(w.blocks, [](auto&) {});
+         },
+         {6}},
+        {"ortho_chain_create",
+         {"layers", "blocks[0].matrix", "the filter"},
+         [&w](int64_t n) {
+             const ortho_filter_block block{5, ORTHO_FILTER_CUSTOM, 0, w.doubles.data()};
+             return w.create(w.layered, [&](auto& o) {
+                 o.filter = ORTHO_FILTER_BLOCKS;
+                 o.filter_per_layer = 1;
+                 o.layers = n;
+                 o.blocks = &block;
+                 o.block_count = 1;
+             });
+         },
+         {INT32_MAX, int64_t{1} << 24}},
         // A matrix for each of so many layers would be larger than any memory: it is not looked for behind the one.
         {"ortho_chain_create",
          {"layers", "filter_matrix", "the filter"},

@@ -103,6 +103,14 @@ TEST(Structures, Shorter_chain_options_have_the_defaults) {
         EXPECT_TRUE(same_bits(filter, expected)) << size;
     }
     expect_refusals<ortho_chain_options>("options", first_size, create);
+    // Blocks came last: a caller that does not know them has none.
+    set_blocks(p, {{2, ORTHO_FILTER_HAAR}, {3, ORTHO_FILTER_CYCLE}});
+    const ortho_chain_options of_blocks = options_of(p, ORTHO_FLOAT64);
+    EXPECT_TRUE(succeeds(create(&of_blocks)));
+    constexpr size_t before_blocks = 128;
+    static_assert(before_blocks == offsetof(ortho_chain_options, blocks));
+    EXPECT_TRUE(is_refused(create(shortened(of_blocks, before_blocks, before_blocks).get()),
+                           "block_count is 0; it must be from 1 to 1024"));
 }
 
 TEST(Structures, Parts_of_a_batch_are_read_from_structures_of_a_known_size_only) {

@@ -736,7 +736,10 @@ private:
 
     bool choose_filter(ortho_chain_options& o) {
         o.activation = choice(0, 1);
-        o.filter = choice(0, 3);
+        if (random_.one_in(3))
+            choose_blocks(o);
+        else
+            o.filter = choice(0, 3);
         o.seed = random_.next();
         o.filter_index = static_cast<uint32_t>(random_.next());
         alpha_ = number(1);
@@ -752,6 +755,28 @@ private:
         return true;
     }
 
+    void choose_blocks(ortho_chain_options& o) {
+        o.filter = ORTHO_FILTER_BLOCKS;
+        o.block_count = 0;
+        for (int64_t left = o.hidden_size; left > 0 && o.block_count < static_cast<int64_t>(blocks_.size());) {
+            ortho_filter_block& block = blocks_[static_cast<size_t>(o.block_count++)];
+            block.size = std::min(left, random_.from(1, 9));
+            block.filter = choice(0, 3);
+            block.reserved = is_wrong() ? 1 : 0;
+            block.matrix = is_wrong() ? ones_.data() : nullptr;
+            if (block.size == 1 && !has_wrong_ && random_.one_in(2)) { // an orthogonal matrix of each layer
+                block.filter = ORTHO_FILTER_CUSTOM;
+                block.matrix = ones_.data();
+            }
+            left -= block.size;
+        }
+        if (is_wrong())
+            blocks_[0].size = random_.one_in(2) ? 0 : INT64_MAX;
+        if (is_wrong())
+            o.block_count = random_.one_in(2) ? 0 : INT64_MAX;
+        o.blocks = needed(blocks_.data());
+    }
+
     void choose_gates(ortho_chain_options& o) {
         o.cell = static_cast<int32_t>(is_wrong() ? random_.from(3, 99) : random_.from(1, 2));
         o.recurrent_bias = flag();
@@ -759,6 +784,8 @@ private:
         o.filter = is_wrong() ? ORTHO_FILTER_CYCLE : 0;
         o.filter_index = is_wrong() ? 1 : 0;
         o.seed = is_wrong() ? 1 : 0;
+        o.blocks = is_wrong() ? blocks_.data() : nullptr;
+        o.block_count = is_wrong() ? 1 : 0;
         o.alpha = is_wrong() ? &alpha_ : nullptr;
         o.alpha_count = is_wrong() ? 1 : 0;
         o.beta_count = is_wrong() ? 1 : 0;
@@ -766,10 +793,10 @@ private:
 
     void say_options(const char* function, const ortho_device* on, const ortho_chain_options& o) {
         say("%s(%s, {size %u, dtype %d, model %d, activation %d, filter %d, per layer %d, N %" PRId64 ", L %" PRId64
-            ", D %" PRId64 ", finite %d, every %" PRId64 ", cell %d, biases %d})",
+            ", D %" PRId64 ", finite %d, every %" PRId64 ", cell %d, biases %d, blocks %" PRId64 "})",
             function, on != nullptr ? "device" : "null", o.struct_size, o.dtype, o.model, o.activation, o.filter,
             o.filter_per_layer, o.hidden_size, o.layers, o.input_size, o.check_finite, o.checkpoint_every, o.cell,
-            1 + o.recurrent_bias);
+            1 + o.recurrent_bias, o.block_count);
     }
 
     void create_chain() {
@@ -1482,7 +1509,9 @@ private:
     std::array<Chain, 4> chains_{};
     std::array<Weights, 2> weights_{};
     std::array<Streams, 2> streams_{};
-    double alpha_ = 1, beta_ = 1; // of options
+    double alpha_ = 1, beta_ = 1;                                  // of options
+    std::array<ortho_filter_block, 22> blocks_{};                  // likewise, as many as a chain has units
+    const std::vector<double> ones_ = std::vector<double>(4, 1.0); // and layers
 
     std::array<size_t, slots> order_ = [] {
         std::array<size_t, slots> order{};
