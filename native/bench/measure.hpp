@@ -84,13 +84,16 @@ struct Shape {
 /** A recurrent chain of one input, its parameters, and data for a training step. */
 class TimedChain {
 public:
-    /** @param filter  of filter cells */
-    TimedChain(ortho_device* device, ortho_cell cell, ortho_filter_kind filter, const Shape& shape)
+    /**
+     * @param filter  of filter cells
+     * @param blocks  of ORTHO_FILTER_BLOCKS: so many Haar blocks of equal size
+     */
+    TimedChain(ortho_device* device, ortho_cell cell, ortho_filter_kind filter, const Shape& shape, int64_t blocks = 0)
         : TimedChain(device, cell, filter,
                      cell == ORTHO_CELL_GRU    ? 3
                      : cell == ORTHO_CELL_LSTM ? 4
                                                : 1,
-                     shape) {}
+                     shape, blocks) {}
     ~TimedChain() { ortho_chain_free(chain_); }
     TimedChain(const TimedChain&) = delete;
     TimedChain& operator=(const TimedChain&) = delete;
@@ -107,12 +110,16 @@ public:
     }
 
 private:
-    TimedChain(ortho_device* device, ortho_cell cell, ortho_filter_kind filter, int64_t gates, const Shape& shape)
+    TimedChain(ortho_device* device, ortho_cell cell, ortho_filter_kind filter, int64_t gates, const Shape& shape,
+               int64_t blocks)
         : shape_(shape), w_(normal(1, 0.05, gates * shape.units * shape.units)), v_(normal(2, 1, gates * shape.units)),
           b_(normal(3, 0.1, gates * shape.units)), u_(normal(4, 1, shape.steps * shape.batch)),
           arriving_(normal(5, 1, shape.batch * shape.units)), dw_(w_.size()), dv_(v_.size()), db_(b_.size()),
           last_(arriving_.size()) {
         const double alpha = 1, beta = 0.05;
+        std::vector<ortho_filter_block> equal;
+        for (int64_t block = 0; block < blocks; ++block)
+            equal.push_back({shape.units / blocks, ORTHO_FILTER_HAAR, 0, nullptr});
         ortho_chain_options options = ORTHO_CHAIN_OPTIONS_INIT;
         options.hidden_size = shape.units;
         options.input_size = 1;
@@ -122,6 +129,8 @@ private:
             options.alpha = &alpha;
             options.beta = &beta;
             options.alpha_count = options.beta_count = 1;
+            options.blocks = equal.empty() ? nullptr : equal.data();
+            options.block_count = blocks;
         }
         require(ortho_chain_create(&chain_, device, &options));
     }
