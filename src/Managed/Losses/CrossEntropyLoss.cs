@@ -53,10 +53,13 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <summary>Rows that counted in the last <c>Forward</c> or <c>Evaluate</c> and whose largest output, the first one of equals, was the target.</summary>
     public long Correct { get; private set; }
 
+    /// <inheritdoc cref="Forward(Tensor, ReadOnlySpan{int}, ReadOnlySpan{int})"/>
+    public double Forward(Tensor outputs, ReadOnlySpan<int> targets) => Forward(outputs, targets, []);
+
     /// <summary>Computes the loss, <see cref="Correct"/> and <see cref="Loss.Gradient"/>.</summary>
     /// <param name="outputs">Logits, <c>[T, B, classes]</c>; <c>[..., classes]</c> without lengths.</param>
     /// <param name="targets">One class, 0 to classes - 1, for each row that counts, <c>[T, B]</c>.</param>
-    /// <param name="lengths">[B]: steps of each sample that count, 0 to T, not all 0. Empty, the default: all rows count.</param>
+    /// <param name="lengths">[B]: steps of each sample that count, 0 to T, not all 0; empty: all rows count.</param>
     /// <returns>The mean over the rows that count; infinite where a double is too small for their sum.</returns>
     /// <exception cref="ArgumentException">
     /// The number of targets is not that of the rows, or that of lengths is not B; or there are lengths, and the outputs are not [T, B, classes].
@@ -64,20 +67,26 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <exception cref="ArgumentOutOfRangeException">A target of a row that counts is not a class, or a length is out of range.</exception>
     /// <exception cref="NotFiniteNumberException">An output of a row that counts is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or the outputs were disposed.</exception>
-    public double Forward(Tensor outputs, ReadOnlySpan<int> targets, ReadOnlySpan<int> lengths = default) =>
+    public double Forward(Tensor outputs, ReadOnlySpan<int> targets, ReadOnlySpan<int> lengths) =>
         Run(outputs, OneByOne(targets, lengths), wantsGradient: true, wantsValue: true);
+
+    /// <inheritdoc cref="Evaluate(Tensor, ReadOnlySpan{int}, ReadOnlySpan{int})"/>
+    public double Evaluate(Tensor outputs, ReadOnlySpan<int> targets) => Evaluate(outputs, targets, []);
 
     /// <summary>Computes the loss and <see cref="Correct"/> alone, and leaves <see cref="Loss.Gradient"/> as it is.</summary>
     /// <inheritdoc cref="Forward(Tensor, ReadOnlySpan{int}, ReadOnlySpan{int})"/>
-    public double Evaluate(Tensor outputs, ReadOnlySpan<int> targets, ReadOnlySpan<int> lengths = default) =>
+    public double Evaluate(Tensor outputs, ReadOnlySpan<int> targets, ReadOnlySpan<int> lengths) =>
         Run(outputs, OneByOne(targets, lengths), wantsGradient: false, wantsValue: true);
+
+    /// <inheritdoc cref="Differentiate(Tensor, ReadOnlySpan{int}, ReadOnlySpan{int})"/>
+    public void Differentiate(Tensor outputs, ReadOnlySpan<int> targets) => Differentiate(outputs, targets, []);
 
     /// <summary>
     /// Computes <see cref="Loss.Gradient"/> alone, for which nothing waits for a GPU, and leaves <see cref="Correct"/> as it is.
     /// </summary>
     /// <param name="outputs">Logits, <c>[T, B, classes]</c>; <c>[..., classes]</c> without lengths.</param>
     /// <param name="targets">One class, 0 to classes - 1, for each row that counts, <c>[T, B]</c>.</param>
-    /// <param name="lengths">[B]: steps of each sample that count, 0 to T, not all 0. Empty, the default: all rows count.</param>
+    /// <param name="lengths">[B]: steps of each sample that count, 0 to T, not all 0; empty: all rows count.</param>
     /// <exception cref="ArgumentException">
     /// The number of targets is not that of the rows, or that of lengths is not B; or there are lengths, and the outputs are not [T, B, classes].
     /// </exception>
@@ -86,7 +95,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// An output of a row that counts is NaN or infinite. On a GPU the next call that waits says so: see <see cref="Device"/>.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The loss or the outputs were disposed.</exception>
-    public void Differentiate(Tensor outputs, ReadOnlySpan<int> targets, ReadOnlySpan<int> lengths = default) =>
+    public void Differentiate(Tensor outputs, ReadOnlySpan<int> targets, ReadOnlySpan<int> lengths) =>
         Run(outputs, OneByOne(targets, lengths), wantsGradient: true, wantsValue: false);
 
     /// <inheritdoc/>

@@ -15,10 +15,13 @@ public abstract unsafe class ValueLoss : Loss
         _parameters = parameters;
     }
 
+    /// <inheritdoc cref="Forward(Tensor, Tensor, ReadOnlySpan{int})"/>
+    public double Forward(Tensor outputs, Tensor targets) => Forward(outputs, targets, []);
+
     /// <summary>Computes the loss and <see cref="Loss.Gradient"/>.</summary>
     /// <param name="outputs">A model's outputs, <c>[T, B, C]</c>; any shape without lengths.</param>
     /// <param name="targets">The same shape, element type and device.</param>
-    /// <param name="lengths">[B]: steps of each sample that count, 0 to T, not all 0. Empty, the default: all rows count.</param>
+    /// <param name="lengths">[B]: steps of each sample that count, 0 to T, not all 0; empty: all rows count.</param>
     /// <returns>The mean over the elements of the rows that count; infinite where a double is too small for their sum.</returns>
     /// <exception cref="ArgumentException">
     /// Shape, element type or device differ, or the number of lengths is not B; or there are lengths, and the outputs are not [T, B, C].
@@ -26,18 +29,24 @@ public abstract unsafe class ValueLoss : Loss
     /// <exception cref="ArgumentOutOfRangeException">A length, or a target that is a probability, is out of range.</exception>
     /// <exception cref="NotFiniteNumberException">An output or a target of a row that counts is NaN or infinite.</exception>
     /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
-    public double Forward(Tensor outputs, Tensor targets, ReadOnlySpan<int> lengths = default) =>
+    public double Forward(Tensor outputs, Tensor targets, ReadOnlySpan<int> lengths) =>
         Run(outputs, OneByOne(targets, lengths), wantsGradient: true, wantsValue: true);
+
+    /// <inheritdoc cref="Evaluate(Tensor, Tensor, ReadOnlySpan{int})"/>
+    public double Evaluate(Tensor outputs, Tensor targets) => Evaluate(outputs, targets, []);
 
     /// <summary>Computes the loss alone, and leaves <see cref="Loss.Gradient"/> as it is.</summary>
     /// <inheritdoc cref="Forward(Tensor, Tensor, ReadOnlySpan{int})"/>
-    public double Evaluate(Tensor outputs, Tensor targets, ReadOnlySpan<int> lengths = default) =>
+    public double Evaluate(Tensor outputs, Tensor targets, ReadOnlySpan<int> lengths) =>
         Run(outputs, OneByOne(targets, lengths), wantsGradient: false, wantsValue: true);
+
+    /// <inheritdoc cref="Differentiate(Tensor, Tensor, ReadOnlySpan{int})"/>
+    public void Differentiate(Tensor outputs, Tensor targets) => Differentiate(outputs, targets, []);
 
     /// <summary>Computes <see cref="Loss.Gradient"/> alone, for which nothing waits for a GPU.</summary>
     /// <param name="outputs">A model's outputs, <c>[T, B, C]</c>; any shape without lengths.</param>
     /// <param name="targets">The same shape, element type and device.</param>
-    /// <param name="lengths">[B]: steps of each sample that count, 0 to T, not all 0. Empty, the default: all rows count.</param>
+    /// <param name="lengths">[B]: steps of each sample that count, 0 to T, not all 0; empty: all rows count.</param>
     /// <exception cref="ArgumentException">
     /// Shape, element type or device differ, or the number of lengths is not B; or there are lengths, and the outputs are not [T, B, C].
     /// </exception>
@@ -46,7 +55,7 @@ public abstract unsafe class ValueLoss : Loss
     /// An output or a target of a row that counts is NaN or infinite. On a GPU the next call that waits says so: see <see cref="Device"/>.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The loss or a tensor was disposed.</exception>
-    public void Differentiate(Tensor outputs, Tensor targets, ReadOnlySpan<int> lengths = default) =>
+    public void Differentiate(Tensor outputs, Tensor targets, ReadOnlySpan<int> lengths) =>
         Run(outputs, OneByOne(targets, lengths), wantsGradient: true, wantsValue: false);
 
     /// <inheritdoc/>

@@ -11,16 +11,16 @@ internal sealed class WeightTests(DeviceKind kind) : DeviceTests(kind)
     public void Weights_are_those_of_samples_or_of_targets()
     {
         // [3, T = 4, 1] with classes at the last K = 2 steps.
-        ArrayDataset data = ArrayDataset.Classification(s_inputs, 4, 1, new int[] { 0, 1, 1, 0, 1, 1 }, 2);
+        ArrayDataset data = ArrayDataset.Classification(s_inputs, 4, 1, Ints(0, 1, 1, 0, 1, 1), 2);
         float[] weights = new float[4];
         data.ReadWeights([2, 0], weights);
         Assert.That((data.HasWeights, weights), Is.EqualTo((false, (float[])[1, 1, 1, 1])));
 
-        ArrayDataset samples = data.WithWeights(new float[] { 1, 2, 3 });
+        ArrayDataset samples = data.WithWeights(Floats(1, 2, 3));
         samples.ReadWeights([2, 0], weights);
         Assert.That((samples.HasWeights, weights), Is.EqualTo((true, (float[])[3, 1, 3, 1])));
 
-        ArrayDataset targets = data.WithWeights(new float[] { 1, 2, 3, 4, 5, 6 });
+        ArrayDataset targets = data.WithWeights(Floats(1, 2, 3, 4, 5, 6));
         targets.ReadWeights([2, 0], weights);
         Assert.That(weights, Is.EqualTo((float[])[5, 1, 6, 2]));
         Dataset subset = targets.Subset([1, 2]);
@@ -34,7 +34,7 @@ internal sealed class WeightTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(() => targets.ReadWeights([3], new float[2]), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("samples is 3;"));
         Assert.That(() => subset.ReadWeights([2], new float[2]), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => data.WithWeights(new float[4]), Throws.ArgumentException.With.Message.StartsWith("weights has 4 elements; it must have 3, one for each sample, or 6, one for each target."));
-        Assert.That(() => data.WithWeights(new float[] { 1, -1, 1 }), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("weights[1] is -1; it must be finite and not negative."));
+        Assert.That(() => data.WithWeights(Floats(1, -1, 1)), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("weights[1] is -1; it must be finite and not negative."));
         Assert.That(() => data.WithWeights((float[][])[[1], [1], [1]]), Throws.InvalidOperationException.With.Message.StartsWith("The last 2 of 4 steps have targets;"));
     }
 
@@ -71,8 +71,8 @@ internal sealed class WeightTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void One_loop_serves_classes_and_values_of_the_last_steps()
     {
-        Dataset classes = ArrayDataset.Classification(s_inputs, 4, 1, new int[] { 0, 1, 1 }, 2).WithLengths(new int[] { 4, 2, 3 });
-        Dataset values = ArrayDataset.Regression(s_inputs, 4, 1, new float[] { 0, 1, 1 }, 1).WithLengths(new int[] { 4, 2, 3 }).WithWeights(new float[] { 1, 0, 3 });
+        Dataset classes = ArrayDataset.Classification(s_inputs, 4, 1, Ints(0, 1, 1), 2).WithLengths(Ints(4, 2, 3));
+        Dataset values = ArrayDataset.Regression(s_inputs, 4, 1, Floats(0, 1, 1), 1).WithLengths(Ints(4, 2, 3)).WithWeights(Floats(1, 0, 3));
         using var entropy = new CrossEntropyLoss();
         using var error = new MeanAbsoluteErrorLoss();
         var losses = new List<double>();
@@ -113,7 +113,7 @@ internal sealed class WeightTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Messages_name_the_batch()
     {
-        ArrayDataset data = ArrayDataset.Classification(s_inputs, 4, 1, new int[] { 0, 1, 1 }, 2).WithWeights(new float[3]);
+        ArrayDataset data = ArrayDataset.Classification(s_inputs, 4, 1, Ints(0, 1, 1), 2).WithWeights(new float[3]);
         using var loader = new DataLoader(data, 3, new DataLoaderOptions { Device = Device });
         using Tensor outputs = new(Device, DType.Float32, 3, 2);
         using Tensor single = new(Device, DType.Float32, 1, 2);
@@ -122,7 +122,7 @@ internal sealed class WeightTests(DeviceKind kind) : DeviceTests(kind)
         DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();
         batches.MoveNext();
         Batch batch = batches.Current;
-        foreach ((TestDelegate call, string message) in (ReadOnlySpan<(TestDelegate, string)>)
+        foreach ((Action call, string message) in (ReadOnlySpan<(Action, string)>)
             [
                 (() => loss.Forward(outputs, batch), "batch.Weights has zeros only; at least one must be above 0."),
                 (() => loss.Forward(single, batch), "batch.Weights has 3 elements; it must have 1, one for each row of outputs."),
@@ -134,4 +134,8 @@ internal sealed class WeightTests(DeviceKind kind) : DeviceTests(kind)
             Assert.That(exception.ParamName, Is.EqualTo("batch"));
         }
     }
+
+    private static ReadOnlyMemory<int> Ints(params int[] values) => values;
+
+    private static ReadOnlyMemory<float> Floats(params float[] values) => values;
 }

@@ -11,10 +11,12 @@ internal sealed class WeightedLossTests(DeviceKind kind) : DeviceTests(kind)
 
     private static readonly int[] s_lengths = [4, 0, 5, 2];
 
+    private static readonly bool[] s_both = [false, true];
+
     private static IEnumerable<TestCaseData> Cases =>
         from loss in LossCase.All
-        from lengths in new[] { false, true }
-        from weights in new[] { false, true }
+        from lengths in s_both
+        from weights in s_both
         select new TestCaseData(loss, lengths, weights);
 
     [TestCaseSource(nameof(Cases))]
@@ -257,19 +259,19 @@ internal sealed class WeightedLossTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Options_out_of_range_are_refused_in_plain_words()
     {
-        AssertRefused(() => new CrossEntropyLoss(new CrossEntropyOptions { ClassWeights = [1, -0.5] }), "options.ClassWeights[1] is -0.5; it must be finite in Float32 and not negative.", "options");
-        AssertRefused(() => new CrossEntropyLoss(new CrossEntropyOptions { ClassWeights = [1e39] }), "options.ClassWeights[0] is 1E+39;", "options");
-        AssertRefused(() => new CrossEntropyLoss(new CrossEntropyOptions { ClassWeights = [0, 0] }), "options.ClassWeights has zeros only; at least one must be above 0.", "options");
-        AssertRefused(() => new CrossEntropyLoss(new CrossEntropyOptions { ClassWeights = [] }), "options.ClassWeights has no elements;", "options");
-        AssertRefused(() => new CrossEntropyLoss(null!), "", "options");
-        AssertRefused(() => new HuberLoss(0), "delta is 0; it must be finite and above 0.", "delta");
-        AssertRefused(() => new HuberLoss(double.PositiveInfinity), "delta is Infinity;", "delta");
-        AssertRefused(() => new QuantileLoss(), "quantiles is empty; at least one is required.", "quantiles");
-        AssertRefused(() => new QuantileLoss(0.5, 1), "quantiles[1] is 1; it must be above 0 and below 1.", "quantiles");
-        AssertRefused(() => new QuantileLoss(0), "quantiles[0] is 0; it must be above 0 and below 1.", "quantiles");
-        AssertRefused(() => new QuantileLoss(double.NaN), "quantiles[0] is NaN;", "quantiles");
-        AssertRefused(() => new BinaryCrossEntropyLoss(new BinaryCrossEntropyOptions { PositiveWeights = [1, -1] }), "options.PositiveWeights[1] is -1; it must be finite and not negative.", "options");
-        AssertRefused(() => new BinaryCrossEntropyLoss(new BinaryCrossEntropyOptions { PositiveWeights = [] }), "options.PositiveWeights has no elements;", "options");
+        AssertRefused(() => _ = new CrossEntropyLoss(new CrossEntropyOptions { ClassWeights = [1, -0.5] }), "options.ClassWeights[1] is -0.5; it must be finite in Float32 and not negative.", "options");
+        AssertRefused(() => _ = new CrossEntropyLoss(new CrossEntropyOptions { ClassWeights = [1e39] }), "options.ClassWeights[0] is 1E+39;", "options");
+        AssertRefused(() => _ = new CrossEntropyLoss(new CrossEntropyOptions { ClassWeights = [0, 0] }), "options.ClassWeights has zeros only; at least one must be above 0.", "options");
+        AssertRefused(() => _ = new CrossEntropyLoss(new CrossEntropyOptions { ClassWeights = [] }), "options.ClassWeights has no elements;", "options");
+        AssertRefused(() => _ = new CrossEntropyLoss(null!), "", "options");
+        AssertRefused(() => _ = new HuberLoss(0), "delta is 0; it must be finite and above 0.", "delta");
+        AssertRefused(() => _ = new HuberLoss(double.PositiveInfinity), "delta is Infinity;", "delta");
+        AssertRefused(() => _ = new QuantileLoss(), "quantiles is empty; at least one is required.", "quantiles");
+        AssertRefused(() => _ = new QuantileLoss(0.5, 1), "quantiles[1] is 1; it must be above 0 and below 1.", "quantiles");
+        AssertRefused(() => _ = new QuantileLoss(0), "quantiles[0] is 0; it must be above 0 and below 1.", "quantiles");
+        AssertRefused(() => _ = new QuantileLoss(double.NaN), "quantiles[0] is NaN;", "quantiles");
+        AssertRefused(() => _ = new BinaryCrossEntropyLoss(new BinaryCrossEntropyOptions { PositiveWeights = [1, -1] }), "options.PositiveWeights[1] is -1; it must be finite and not negative.", "options");
+        AssertRefused(() => _ = new BinaryCrossEntropyLoss(new BinaryCrossEntropyOptions { PositiveWeights = [] }), "options.PositiveWeights has no elements;", "options");
     }
 
     [Test]
@@ -291,7 +293,7 @@ internal sealed class WeightedLossTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(() => loss.Evaluate(outputs, Targets.Of(targets)), Throws.TypeOf<ObjectDisposedException>());
     }
 
-    private static void AssertRefused(TestDelegate call, string message, string argument = "targets")
+    private static void AssertRefused(Action call, string message, string argument = "targets")
     {
         ArgumentException exception = Assert.Catch<ArgumentException>(call)!;
         Assert.That(exception.Message, Does.StartWith(message));

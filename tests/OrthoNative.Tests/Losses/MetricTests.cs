@@ -1,6 +1,6 @@
 using static OrthoNative.Tests.TestData;
 
-namespace OrthoNative.Tests.Metrics;
+namespace OrthoNative.Tests.Losses;
 
 internal sealed class MetricTests(DeviceKind kind) : DeviceTests(kind)
 {
