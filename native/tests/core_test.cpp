@@ -527,7 +527,7 @@ TEST(Blocks, Are_packed_without_what_is_zero_beside_them) {
         int64_t begin, end;
     };
     cpu::ChainKernels<Float32> kernels{};
-    kernels.single_tile = 16;
+    kernels.block_tile = 16;
     const auto expect = [&](const std::vector<std::pair<int64_t, ortho_filter_kind>>& blocks,
                             const std::vector<Columns>& expected, int64_t elements) {
         int64_t units = 0;

@@ -20,7 +20,7 @@ namespace ortho::cpu {
 class BlockTiles {
 public:
     template <class Num>
-    BlockTiles(const ChainSpec& spec, const ChainKernels<Num>& kernels) : tile_units_(kernels.single_tile) {
+    BlockTiles(const ChainSpec& spec, const ChainKernels<Num>& kernels) : tile_units_(kernels.block_tile) {
         if (spec.structured() || spec.blocks.size() <= 1)
             return;
         padded_ = StateLayout(spec.hidden_size, 1, sizeof(StateOf<Num>)).padded;

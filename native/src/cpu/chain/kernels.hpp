@@ -16,6 +16,7 @@ inline constexpr ChainKernels<Num> chain_kernels{
     .lanes = Simd<SumOf<Num>>::width,
     .dual_tile = dual_vectors* Simd<SumOf<Num>>::width,
     .single_tile = single_vectors* Simd<SumOf<Num>>::width,
+    .block_tile = block_vectors* Simd<SumOf<Num>>::width,
     .outer_tile = outer_vectors* Simd<SumOf<Num>>::width,
     .most_looked_up = most_looked_up<StateOf<Num>>,
     .pack_rows = &pack_rows<Num>,

@@ -90,8 +90,8 @@ using SampleOrder = const int32_t*;
 }
 
 /**
- * What a column tile of single_tile units has of a filter of several blocks: the elements in the columns of the blocks
- * that its units are in. Forward and backward these are the same columns, since blocks lie on the diagonal.
+ * What block_tile units have of a filter of several blocks: the elements in the columns of the blocks that they are in.
+ * Forward and backward these are the same columns, since blocks lie on the diagonal.
  */
 struct BlockColumns {
     int64_t begin;
@@ -105,10 +105,10 @@ template <class Num, class Cell> struct BackwardOperands;
 
 /** [αO; W], stacked over the same state, and what the drive takes. */
 template <class Num> struct ForwardOperands<Num, FilterCell> {
-    const StorageOf<Num>* filter;              // packed [tile][k][tile units], α folded in; null: structured
-    const BlockColumns* columns;               // of each tile of the filter; null: all, in dual tiles
+    const StorageOf<Num>* filter; // packed [tile][k][tile units], α folded in; null: structured
+    const BlockColumns* columns;  // of the tiles of a filter of several blocks, of block_tile units; otherwise null
     StructuredFilter<StateOf<Num>> structured; // used where filter is null
-    const StorageOf<Num>* weights;             // packed [tile][k][tile units], in dual tiles where the filter is
+    const StorageOf<Num>* weights;             // packed [tile][k][tile units]
     const StorageOf<Num>* input_weights;       // packed [tile][d][tile units]
     const StateOf<Num>* bias;                  // [padded]
     const StateOf<Num>* beta;                  // [padded]
@@ -117,7 +117,7 @@ template <class Num> struct ForwardOperands<Num, FilterCell> {
 /** [αOᵀ, Wᵀ], side by side over [g; δ]. */
 template <class Num> struct BackwardOperands<Num, FilterCell> {
     const StorageOf<Num>* filter;              // packed [tile][i][tile units], α folded in; null: structured
-    const BlockColumns* columns;               // of each tile of the filter; null: all
+    const BlockColumns* columns;               // as in ForwardOperands
     StructuredFilter<StateOf<Num>> structured; // of αOᵀ
     const StorageOf<Num>* weights;             // Wᵀ packed [tile][i][tile units]
     const StateOf<Num>* beta;                  // [padded]
@@ -253,6 +253,8 @@ template <class Num> struct ChainKernels {
     /** Units in a column tile of packed weights, forward with a dense filter of one block / in every other product. */
     int64_t dual_tile;
     int64_t single_tile;
+    /** Units in a column tile of a filter of several blocks; a divisor of single_tile. */
+    int64_t block_tile;
     /** Units in a column tile of sums, or the width of a panel where that is less. */
     int64_t outer_tile;
     /** The most units of which the sources of a structured filter are looked up in pairs of vectors. */

@@ -1,24 +1,24 @@
 // The filter cell's step backward.
 #pragma once
 
+#include "cpu/chain/kernels/blocks.hpp"
 #include "cpu/chain/kernels/permutation.hpp"
 #include "cpu/chain/kernels/tiles.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
-/** [αOᵀ, Wᵀ] · [g; δ]; the first product only with a dense filter, over the columns of the tile's blocks. */
+/** [αOᵀ, Wᵀ] · [g; δ]; the first product only with a dense filter of one block, that of several is in `result`. */
 template <class Num, int width, int C, int R>
 void transposed_product(const BackwardStep<Num, FilterCell>& step, const StateOf<Num>* gradient,
                         const StateOf<Num>* delta, int64_t unit, TileProducts<SumOf<Num>>& result) {
     Accumulators<SumOf<Num>, R, C> tile;
-    tile.clear();
     const int64_t units = step.layout.units, stride = step.layout.panel_stride();
-    if (step.operands.filter) {
-        const BlockColumns columns = step.operands.columns
-                                         ? step.operands.columns[unit / (single_vectors * Simd<SumOf<Num>>::width)]
-                                         : BlockColumns{0, units, unit * units};
-        multiply_columns<width>(tile, gradient, stride, step.operands.filter + columns.at, columns.begin, columns.end);
-    }
+    if (step.operands.columns)
+        tile.load(result.filtered);
+    else
+        tile.clear();
+    if (step.operands.filter && !step.operands.columns)
+        multiply_state<width>(tile, gradient, stride, step.operands.filter + unit * units, units);
     multiply_state<width>(tile, delta, stride, step.operands.weights + unit * units, units);
     tile.store(result.filtered);
 }
@@ -122,6 +122,10 @@ void backward_width(const BackwardStep<Num, FilterCell>& step, RowRanges rows_of
                 bool looked_up = false;
                 if (step.gradient) {
                     const StateOf<Num>* const gradient = step.gradient + row * width;
+                    if (step.operands.columns)
+                        block_products<Num, width>[tile][static_cast<size_t>(rows - 1)](
+                            step.operands.columns, step.operands.filter, gradient, step.layout.panel_stride(), unit,
+                            result.filtered);
                     products[static_cast<size_t>(rows - 1)](step, gradient, step.delta + row * width, unit, result);
                     if (!step.operands.filter)
                         looked_up = look_up_tiles<StateOf<Num>, width>[tile](

@@ -1,6 +1,7 @@
 // The filter cell's step forward.
 #pragma once
 
+#include "cpu/chain/kernels/blocks.hpp"
 #include "cpu/chain/kernels/permutation.hpp"
 #include "cpu/chain/kernels/tiles.hpp"
 
@@ -64,19 +65,6 @@ void driven_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>
     driven.store(result.driven);
 }
 
-/** The same, and αO's product over the columns of the tile's blocks, where αO has several. */
-template <class Num, int width, int C, int R>
-void separate_products(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* state, const StateOf<Num>* input,
-                       int64_t unit, TileProducts<SumOf<Num>>& result) {
-    driven_product<Num, width, C, R>(step, state, input, unit, result);
-    const BlockColumns& columns = step.operands.columns[unit / (single_vectors * Simd<SumOf<Num>>::width)];
-    Accumulators<SumOf<Num>, R, C> filtered;
-    filtered.clear();
-    multiply_columns<width>(filtered, state, step.layout.panel_stride(), step.operands.filter + columns.at,
-                            columns.begin, columns.end);
-    filtered.store(result.filtered);
-}
-
 template <class Num>
 using ForwardProduct = void (*)(const ForwardStep<Num, FilterCell>&, const StateOf<Num>*, const StateOf<Num>*, int64_t,
                                 TileProducts<SumOf<Num>>&);
@@ -90,11 +78,6 @@ constexpr ByRows<ForwardProduct<Num>, sizeof...(r)> driven_products(std::integer
     return {&driven_product<Num, width, C, r + 1>...};
 }
 
-template <class Num, int width, int C, int... r>
-constexpr ByRows<ForwardProduct<Num>, sizeof...(r)> separate_products_by_rows(std::integer_sequence<int, r...>) {
-    return {&separate_products<Num, width, C, r + 1>...};
-}
-
 template <class Num, int width, int... c>
 constexpr ByTile<ForwardProduct<Num>, dual_rows, sizeof...(c)> dual_tiles(std::integer_sequence<int, c...>) {
     return {dual_products<Num, width, c + 1>(DualRows{})...};
@@ -102,10 +85,6 @@ constexpr ByTile<ForwardProduct<Num>, dual_rows, sizeof...(c)> dual_tiles(std::i
 template <class Num, int width, int... c>
 constexpr ByTile<ForwardProduct<Num>, single_rows, sizeof...(c)> driven_tiles(std::integer_sequence<int, c...>) {
     return {driven_products<Num, width, c + 1>(SingleRows{})...};
-}
-template <class Num, int width, int... c>
-constexpr ByTile<ForwardProduct<Num>, single_rows, sizeof...(c)> separate_tiles(std::integer_sequence<int, c...>) {
-    return {separate_products_by_rows<Num, width, c + 1>(SingleRows{})...};
 }
 
 /** A product that is rounded once, together with the sum that it is used in. */
@@ -213,7 +192,11 @@ void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_b
             }
             const StateOf<Num>* const previous = step.previous + row * width;
             products[static_cast<size_t>(rows - 1)](step, previous, step.input + row * step.inputs, unit, result);
-            if (!step.operands.filter)
+            if (step.operands.columns)
+                block_products<Num, width>[static_cast<size_t>(vectors - 1)][static_cast<size_t>(rows - 1)](
+                    step.operands.columns, step.operands.filter, previous, step.layout.panel_stride(), unit,
+                    result.filtered);
+            else if (!step.operands.filter)
                 permute_tile<StateOf<Num>, width>(step.operands.structured, previous, step.layout.panel_stride(), rows,
                                                   unit, vectors, result.filtered);
             prefetch_piece(upcoming);
@@ -221,10 +204,7 @@ void forward_width(const ForwardStep<Num, FilterCell>& step, RowRanges rows_of_b
         });
     };
     const int64_t padded = step.layout.padded;
-    if (step.operands.columns) {
-        static constexpr auto kernels = separate_tiles<Num, width>(SingleVectors{});
-        for_tiles<SumOf<Num>>(padded, tile_begin, tile_end, step.descending, kernels, run);
-    } else if (step.operands.filter) {
+    if (step.operands.filter && !step.operands.columns) {
         static constexpr auto kernels = dual_tiles<Num, width>(DualVectors{});
         for_tiles<SumOf<Num>>(padded, tile_begin, tile_end, step.descending, kernels, run);
     } else {

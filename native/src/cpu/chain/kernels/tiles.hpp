@@ -77,6 +77,15 @@ template <class T, int R, int C> struct Accumulators {
                 value[r][c] = typename S::vec{};
     }
 
+    /** As store() left it. */
+    [[gnu::always_inline]] void load(const T* stored) {
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+            for (int c = 0; c < C; ++c)
+                value[r][c] = S::load(stored + (r * C + c) * S::width);
+    }
+
     template <class State> [[gnu::always_inline]] void start_rows_with(const State* row) {
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r)
