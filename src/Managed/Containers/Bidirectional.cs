@@ -59,6 +59,13 @@ public sealed class Bidirectional : Container
     private bool HasTime => _forward.Output.HasTime;
 
     /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => new LayerDescription(nameof(Bidirectional)).AddLayers(_forward, _backward);
+
+    internal static Bidirectional Read(LayerReader reader) => reader.Layers is [RecurrentLayer forward, RecurrentLayer backward]
+        ? new(forward, backward)
+        : throw reader.Invalid($"it has {reader.Layers.Count} layers, or others; 2 recurrent layers are expected");
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         RequireTime(inputs);

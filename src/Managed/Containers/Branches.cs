@@ -43,6 +43,11 @@ public sealed class Branches : Container
     private bool TakesSameSizes { get; }
 
     /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => new LayerDescription(nameof(Branches)).AddLayers(LayerSpan);
+
+    internal static Branches Read(LayerReader reader) => new((ReadOnlySpan<Layer>)[.. reader.Layers]);
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         bool several = context.ModelInputs.Length > 1 && Owner.IsFirst(this);

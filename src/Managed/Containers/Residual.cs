@@ -42,6 +42,11 @@ public sealed class Residual : Container
     private ReadOnlySpan<Layer> Body => LayerSpan[.._count];
 
     /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => new LayerDescription(nameof(Residual)).AddLayers(Body);
+
+    internal static Residual Read(LayerReader reader) => new((ReadOnlySpan<Layer>)[.. reader.Layers]);
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs) =>
         ForwardSkip(context, Body, Projection, inputs);
 

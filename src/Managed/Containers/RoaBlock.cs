@@ -25,6 +25,9 @@ public sealed record RoaBlockOptions
 /// </remarks>
 public sealed class RoaBlock : Container
 {
+    // Places among its layers.
+    private const int RecurrenceIndex = 1, DropoutIndex = 3;
+
     /// <summary>Describes a block with a <see cref="RoaRnn"/> of as many units, and no dropout.</summary>
     /// <param name="size">Size of inputs and outputs, 1 to 65536.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="size"/> is out of range.</exception>
@@ -57,6 +60,14 @@ public sealed class RoaBlock : Container
 
     /// <inheritdoc/>
     public override long OutputSize => InputSize;
+
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() =>
+        new LayerDescription(nameof(RoaBlock)).Add("size", InputSize).Add("dropout", ((Dropout)Layers[DropoutIndex]).Rate).AddLayers(Layers[RecurrenceIndex]);
+
+    internal static RoaBlock Read(LayerReader reader) => reader.Layers is [Layer recurrence]
+        ? new(reader.GetInt64("size"), recurrence, reader.GetDouble("dropout"))
+        : throw reader.Invalid($"it has {reader.Layers.Count} layers; 1, the recurrence, is expected");
 
     /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs) => ForwardSkip(context, LayerSpan, null, inputs);

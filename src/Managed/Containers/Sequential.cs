@@ -71,7 +71,7 @@ public sealed class Sequential : Model
     /// <exception cref="OutOfMemoryException">There is not enough memory for parameters or filters.</exception>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public Sequential(Device device, SequentialOptions options, params ReadOnlySpan<Layer> layers)
-        : this(layers) => Create(device, options, null, default);
+        : this(layers) => Create(device, options, null, null, default);
 
     /// <inheritdoc cref="Sequential(Device, SequentialOptions, ReadOnlySpan{Layer})"/>
     /// <remarks>For languages without <c>params</c> spans, as C# 12 is, the default in projects for .NET 8.</remarks>
@@ -90,7 +90,7 @@ public sealed class Sequential : Model
     /// <inheritdoc cref="Sequential(Device, SequentialOptions, ReadOnlySpan{Layer})" path="/exception"/>
     public Sequential(
         Device device, SequentialOptions options, IReadOnlyList<Layer> layers, IProgress<double>? progress, CancellationToken cancellationToken = default)
-        : this(Given(layers)) => Create(device, options, progress, cancellationToken);
+        : this(Given(layers)) => Create(device, options, null, progress, cancellationToken);
 
     /// <inheritdoc/>
     public override long InputSize => Layers[0].InputSize;
@@ -99,6 +99,11 @@ public sealed class Sequential : Model
     public override long OutputSize => Layers[^1].OutputSize;
 
     internal override bool IsChain => true;
+
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => new LayerDescription(nameof(Sequential)).AddLayers(LayerSpan);
+
+    internal static Sequential Read(LayerReader reader) => new((ReadOnlySpan<Layer>)[.. reader.Layers]);
 
     /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs) => ForwardChain(context, LayerSpan, inputs);

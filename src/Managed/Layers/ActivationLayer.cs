@@ -32,6 +32,11 @@ public sealed unsafe class ActivationLayer : Layer
     /// <inheritdoc/>
     protected internal override IEnumerable<KeyValuePair<string, string>> Settings => [new("function", Function.ToString())];
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => new LayerDescription(nameof(ActivationLayer)).Add("size", InputSize).Add("function", Function.ToString());
+
+    internal static ActivationLayer Read(LayerReader reader) => new(reader.GetInt64("size"), reader.GetEnum<Activation>("function"));
+
     /// <summary>The layer in a few words: <c>Gelu</c>.</summary>
     public override string ToString() => Function.ToString();
 

@@ -64,7 +64,7 @@ public abstract unsafe class ChainLayer : Layer
 
     internal override void CheckFor(DType dtype, string name) => Filters?.CheckFor(dtype, name);
 
-    internal static void CheckHiddenSize(long hiddenSize) => Check.InRange(hiddenSize, 1, MaximumHiddenSize);
+    internal static void CheckHiddenSize(long hiddenSize, string name = "hiddenSize") => Check.InRange(hiddenSize, 1, MaximumHiddenSize, name);
 
     /// <summary>A copy of O, [N, N], in double precision as it was drawn.</summary>
     internal double[,] CopyFilter(long layer)
@@ -170,8 +170,8 @@ public abstract unsafe class ChainLayer : Layer
             return null;
         }
 
-        return PrepareFilter(
-            LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue), (uint)LoadedState.Number(metadata, $"{name}.{IndexKey}", uint.MaxValue));
+        (ulong seed, uint index) = FilterSourceOf(metadata, name);
+        return PrepareFilter(seed, index);
     }
 
     /// <summary>Draws the filter of another seed or stream, and changes nothing yet.</summary>
@@ -181,6 +181,13 @@ public abstract unsafe class ChainLayer : Layer
         bool same = (seed, index) == (_filterSeed, _filterIndex) || !Filters!.Filter.IsDrawn;
         return same ? null : new LoadedFilter(this, MakeChain(Owner.Device, Owner.DType, seed, index, checkFinite: true), seed, index);
     }
+
+    /// <summary>Seed and stream that a layer's filter was drawn from.</summary>
+    /// <param name="metadata">Of the file.</param>
+    /// <param name="name">Name of the layer in the model.</param>
+    /// <exception cref="InvalidDataException">One is missing, or no number in range.</exception>
+    internal static (ulong Seed, uint Index) FilterSourceOf(IReadOnlyDictionary<string, string> metadata, string name) =>
+        (LoadedState.Number(metadata, $"{name}.{SeedKey}", ulong.MaxValue), (uint)LoadedState.Number(metadata, $"{name}.{IndexKey}", uint.MaxValue));
 
     private protected override void OnAttach(ulong seed, uint filterIndex)
     {

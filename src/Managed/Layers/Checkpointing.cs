@@ -38,6 +38,19 @@ public readonly record struct Checkpointing
         return new Checkpointing(0, maximumBytes);
     }
 
+    /// <summary>Adds the choice to a layer's description.</summary>
+    internal void Describe(LayerDescription description) => description.Add("checkpoint_every", Interval).Add("checkpoint_bytes", MaximumBytes);
+
+    /// <summary>The choice that a file has.</summary>
+    internal static Checkpointing Read(LayerReader reader)
+    {
+        long interval = reader.GetInt64("checkpoint_every");
+        long bytes = reader.GetInt64("checkpoint_bytes");
+        return interval == 0 ? bytes == 0 ? None : Auto(bytes) :
+            bytes == 0 ? Every(interval) :
+            throw reader.Invalid("checkpoint_every and checkpoint_bytes are both given; one of them must be 0");
+    }
+
     /// <summary>The choice in a word.</summary>
     public override string ToString() =>
         Interval > 0 ? $"{nameof(Every)}({Interval})" : MaximumBytes > 0 ? $"{nameof(Auto)}({MaximumBytes})" : nameof(None);

@@ -86,6 +86,14 @@ public sealed unsafe class Conv1D : Layer
 
     private Parameter? Bias => _options.Weights.Bias ? Parameters[1] : null;
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => _options.Weights.Describe(new LayerDescription(nameof(Conv1D))
+        .Add("inputs", InputSize).Add("outputs", OutputSize).Add("kernel", Kernel).Add("stride", Stride).Add("padding", Padding));
+
+    internal static Conv1D Read(LayerReader reader) => new(
+        reader.GetInt64("inputs"), reader.GetInt64("outputs"), reader.GetInt64("kernel"),
+        new Conv1DOptions { Stride = reader.GetInt64("stride"), Padding = reader.GetInt64("padding"), Weights = DenseOptions.Read(reader) });
+
     /// <summary>The layer in a few words: <c>Conv1D 1 -> 64, kernel 16, stride 4</c>.</summary>
     public override string ToString() => $"{nameof(Conv1D)} {InputSize} -> {OutputSize}, kernel {Kernel}, stride {Stride}";
 

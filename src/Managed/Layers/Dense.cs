@@ -36,6 +36,11 @@ public sealed class Dense : Layer
     /// <inheritdoc/>
     protected internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(OutputSize, InputSize);
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => _options.Describe(new LayerDescription(nameof(Dense)).Add("inputs", InputSize).Add("outputs", OutputSize));
+
+    internal static Dense Read(LayerReader reader) => new(reader.GetInt64("inputs"), reader.GetInt64("outputs"), DenseOptions.Read(reader));
+
     /// <summary>The layer in a few words: <c>Dense 784 -> 64</c>.</summary>
     public override string ToString() => $"{nameof(Dense)} {InputSize} -> {OutputSize}";
 

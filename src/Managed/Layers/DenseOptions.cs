@@ -27,6 +27,21 @@ public sealed record DenseOptions
         OrthoNative.Check.NotNegative(options.BiasLearningRateScale);
     }
 
+    /// <summary>Adds the options to a layer's description.</summary>
+    internal LayerDescription Describe(LayerDescription description) => description
+        .Add("bias", Bias).Add("weight_scale", WeightScale).Add("bias_scale", BiasScale)
+        .Add("weight_learning_rate_scale", WeightLearningRateScale).Add("bias_learning_rate_scale", BiasLearningRateScale);
+
+    /// <summary>The options that a file has.</summary>
+    internal static DenseOptions Read(LayerReader reader) => new()
+    {
+        Bias = reader.GetBoolean("bias"),
+        WeightScale = reader.GetDouble("weight_scale"),
+        BiasScale = reader.GetDouble("bias_scale"),
+        WeightLearningRateScale = reader.GetDouble("weight_learning_rate_scale"),
+        BiasLearningRateScale = reader.GetDouble("bias_learning_rate_scale"),
+    };
+
     /// <summary>A and c of a layer with these options.</summary>
     /// <param name="outputs">Rows of A.</param>
     /// <param name="shape">The other sizes of A; their product is the number of inputs.</param>

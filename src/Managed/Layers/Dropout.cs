@@ -32,6 +32,13 @@ public sealed unsafe class Dropout : RandomLayer
 
     private protected override bool IsIdle => Rate == 0;
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() =>
+        new LayerDescription(nameof(Dropout)).Add("size", InputSize).Add("rate", Rate).Add("same_for_all_steps", SameForAllSteps);
+
+    internal static Dropout Read(LayerReader reader) =>
+        new(reader.GetInt64("size"), reader.GetDouble("rate"), reader.GetBoolean("same_for_all_steps"));
+
     /// <summary>The layer in a few words: <c>Dropout 0.3</c>.</summary>
     public override string ToString() => FormattableString.Invariant($"{nameof(Dropout)} {Rate}{(SameForAllSteps ? ", the same for all steps" : "")}");
 

@@ -34,6 +34,14 @@ public sealed class Elman : RecurrentLayer
     /// <inheritdoc/>
     protected internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(InputSize, HiddenSize, gates: 1);
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => _options.Describe(new LayerDescription(nameof(Elman)).Add("input_size", InputSize).Add("hidden_size", HiddenSize)).Add("activation", Activation.ToString());
+
+    internal static Elman Read(LayerReader reader) => new(
+        reader.GetInt64("input_size"),
+        reader.GetInt64("hidden_size"),
+        RecurrentCellOptions.Read(new ElmanOptions(), reader) with { Activation = reader.GetEnum<Activation>("activation") });
+
     private protected override ortho_chain_options Kind => new() { model = (int)ortho_chain_model.ORTHO_RECURRENT, input_size = InputSize };
 
     /// <inheritdoc/>

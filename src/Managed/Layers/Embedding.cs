@@ -40,6 +40,11 @@ public sealed unsafe class Embedding : Layer
 
     private Parameter Weight => Parameters[0];
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => new LayerDescription(nameof(Embedding)).Add("entries", Entries).Add("size", OutputSize);
+
+    internal static Embedding Read(LayerReader reader) => new(reader.GetInt64("entries"), reader.GetInt64("size"));
+
     /// <summary>The layer in a few words: <c>Embedding 1000 -> 64</c>.</summary>
     public override string ToString() => $"{nameof(Embedding)} {Entries} -> {OutputSize}";
 

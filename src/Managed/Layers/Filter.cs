@@ -8,6 +8,9 @@ namespace OrthoNative;
 /// <summary>The choice of the orthogonal matrix O of a layer. It is fixed: training never changes it.</summary>
 public sealed class Filter
 {
+    private const string CustomName = "Custom";
+    private const int MaximumBlocks = 1024;
+
     private Filter(ortho_filter_kind kind, double[]? matrices = null, long count = 0, long size = 0)
     {
         Kind = kind;
@@ -80,12 +83,11 @@ public sealed class Filter
     /// <exception cref="ArgumentException">There is no block or there are more than 1024, one is null, or one has blocks itself.</exception>
     public static Filter Blocks(params IReadOnlyList<FilterBlock> blocks)
     {
-        const int Most = 1024;
         ArgumentNullException.ThrowIfNull(blocks);
         FilterBlock[] parts = [.. blocks];
-        if (parts.Length is 0 or > Most)
+        if (parts.Length is 0 or > MaximumBlocks)
         {
-            throw new ArgumentException($"{nameof(blocks)} has {parts.Length} elements; it must have 1 to {Most}.", nameof(blocks));
+            throw new ArgumentException($"{nameof(blocks)} has {parts.Length} elements; it must have 1 to {MaximumBlocks}.", nameof(blocks));
         }
 
         for (int i = 0; i < parts.Length; i++)
@@ -120,7 +122,7 @@ public sealed class Filter
         ortho_filter_kind.ORTHO_FILTER_CYCLE => nameof(Cycle),
         ortho_filter_kind.ORTHO_FILTER_PERMUTATION => nameof(Permutation),
         ortho_filter_kind.ORTHO_FILTER_IDENTITY => nameof(Identity),
-        _ => "Custom",
+        _ => CustomName,
     };
 
     /// <summary>Refuses given matrices or blocks that are not for a layer.</summary>
@@ -171,6 +173,92 @@ public sealed class Filter
 
         return UnitValues.Create(values);
     }
+
+    /// <summary>Describes the filter for a model's file, which has given matrices as tensors.</summary>
+    internal LayerDescription Describe()
+    {
+        if (Parts.Count == 0)
+        {
+            return new LayerDescription(ToString());
+        }
+
+        LayerDescription description = new LayerDescription(nameof(Blocks)).Add("count", Parts.Count);
+        for (int i = 0; i < Parts.Count; i++)
+        {
+            FilterBlock part = Parts[i];
+            LayerDescription block = part.Filter.Describe().Add("size", part.Size);
+            foreach ((string option, double? value) in ((string, double?)[])[("alpha", part.Alpha), ("beta", part.Beta), ("weight_scale", part.WeightScale)])
+            {
+                if (value is { } own)
+                {
+                    block.Add(option, own);
+                }
+            }
+
+            description.Add(NameOfBlock(i), block);
+        }
+
+        return description;
+    }
+
+    /// <summary>The tensors that a file has of the filter: given matrices.</summary>
+    /// <param name="path">Path of the layer.</param>
+    internal IEnumerable<(string Name, double[] Numbers, long[] Shape)> TensorsOf(string path) => TensorsNamed(TensorName(path));
+
+    /// <summary>The filter that a file describes.</summary>
+    /// <param name="reader">Its description.</param>
+    internal static Filter Read(LayerReader reader) => Read(reader, TensorName(reader.Path));
+
+    private static Filter Read(LayerReader reader, string tensor)
+    {
+        switch (reader.Kind)
+        {
+            case nameof(Haar):
+                return Haar;
+            case nameof(Cycle):
+                return Cycle;
+            case nameof(Permutation):
+                return Permutation;
+            case nameof(Identity):
+                return Identity;
+            case CustomName:
+                double[] matrices = reader.GetMatrices(tensor, out long count, out long size);
+                return new Filter(ortho_filter_kind.ORTHO_FILTER_CUSTOM, matrices, count, size);
+            case nameof(Blocks):
+                long blocks = reader.GetInt64("count");
+                if (blocks is < 1 or > MaximumBlocks)
+                {
+                    throw reader.Invalid(string.Create(CultureInfo.InvariantCulture, $"option 'count' is {blocks}; it must be 1 to {MaximumBlocks}"));
+                }
+
+                return Blocks([.. Enumerable.Range(0, (int)blocks).Select(i => ReadBlock(reader.GetPart(NameOfBlock(i)), TensorOfBlock(tensor, i)))]);
+            default:
+                throw reader.Invalid($"kind '{ForeignText.Clean(reader.Kind)}' is not known; one of {nameof(Haar)}, {nameof(Cycle)}, {nameof(Permutation)}, {nameof(Identity)}, {nameof(Blocks)}, {CustomName} is expected");
+        }
+    }
+
+    private static FilterBlock ReadBlock(LayerReader reader, string tensor)
+    {
+        return new FilterBlock(reader.GetInt64("size"))
+        {
+            Filter = Read(reader, tensor),
+            Alpha = Optional("alpha"),
+            Beta = Optional("beta"),
+            WeightScale = Optional("weight_scale"),
+        };
+
+        double? Optional(string option) => reader.Has(option) ? reader.GetDouble(option) : null;
+    }
+
+    private IEnumerable<(string Name, double[] Numbers, long[] Shape)> TensorsNamed(string name) => Matrices is not null
+        ? [(name, Matrices, Count == 1 ? [Size, Size] : [Count, Size, Size])]
+        : Parts.SelectMany((part, i) => part.Filter.TensorsNamed(TensorOfBlock(name, i)));
+
+    private static string TensorName(string path) => $"{path}.filter";
+
+    private static string TensorOfBlock(string tensor, int block) => string.Create(CultureInfo.InvariantCulture, $"{tensor}.{block}");
+
+    private static string NameOfBlock(int block) => string.Create(CultureInfo.InvariantCulture, $"block_{block}");
 
     private static Filter FromArray(Array array, long count, long rows, long columns, string name)
     {

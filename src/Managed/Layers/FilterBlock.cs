@@ -8,11 +8,11 @@ namespace OrthoNative;
 public sealed record FilterBlock
 {
     /// <summary>Describes a block.</summary>
-    /// <param name="size">Number of its units, at least 1.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="size"/> is less than 1.</exception>
+    /// <param name="size">Number of its units, 1 to 65536.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="size"/> is out of range.</exception>
     public FilterBlock(long size)
     {
-        Check.AtLeast(size, 1);
+        ChainLayer.CheckHiddenSize(size, nameof(size));
         Size = size;
     }
 

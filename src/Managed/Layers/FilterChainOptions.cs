@@ -41,6 +41,31 @@ public abstract record FilterChainOptions
     /// </summary>
     public Checkpointing? Checkpointing { get; init; }
 
+    /// <summary>Adds the options to a layer's description.</summary>
+    internal LayerDescription Describe(LayerDescription description)
+    {
+        (Checkpointing ?? OrthoNative.Checkpointing.None).Describe(description);
+        return description
+            .Add("alpha", Alpha.Span).Add("beta", Beta.Span).Add("filter", Filter.Describe()).Add("activation", Activation.ToString())
+            .Add("weight_scale", WeightScale).Add("bias_scale", BiasScale).Add("bias_offset", BiasOffset)
+            .Add("weight_learning_rate_scale", WeightLearningRateScale).Add("bias_learning_rate_scale", BiasLearningRateScale);
+    }
+
+    /// <summary>Options with those that a file has.</summary>
+    internal static T Read<T>(T options, LayerReader reader) where T : FilterChainOptions => options with
+    {
+        Checkpointing = OrthoNative.Checkpointing.Read(reader),
+        Alpha = reader.GetDoubles("alpha"),
+        Beta = reader.GetDoubles("beta"),
+        Filter = Filter.Read(reader.GetPart("filter")),
+        Activation = reader.GetEnum<Activation>("activation"),
+        WeightScale = reader.GetDouble("weight_scale"),
+        BiasScale = reader.GetDouble("bias_scale"),
+        BiasOffset = reader.GetDouble("bias_offset"),
+        WeightLearningRateScale = reader.GetDouble("weight_learning_rate_scale"),
+        BiasLearningRateScale = reader.GetDouble("bias_learning_rate_scale"),
+    };
+
     private protected static UnitValues ConvexAlpha(UnitValues beta)
     {
         foreach (double value in beta.Span)

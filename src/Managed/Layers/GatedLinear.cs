@@ -45,6 +45,12 @@ public sealed unsafe class GatedLinear : Layer
     private Parameter? Bias => _options.Bias ? Parameters[1] : null;
 
     /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => _options.Describe(new LayerDescription(nameof(GatedLinear)).Add("inputs", InputSize).Add("outputs", OutputSize));
+
+    internal static GatedLinear Read(LayerReader reader) =>
+        new(reader.GetInt64("inputs"), reader.GetInt64("outputs"), DenseOptions.Read(reader));
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         long rows = RowsOf(inputs);

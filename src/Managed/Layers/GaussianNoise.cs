@@ -32,6 +32,11 @@ public sealed unsafe class GaussianNoise : RandomLayer
             Check.IsFinite(Farthest * StandardDeviation, dtype), StandardDeviation, $"so small that noise is finite in {dtype}", $"{name}.{nameof(StandardDeviation)}");
     }
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => new LayerDescription(nameof(GaussianNoise)).Add("size", InputSize).Add("standard_deviation", StandardDeviation);
+
+    internal static GaussianNoise Read(LayerReader reader) => new(reader.GetInt64("size"), reader.GetDouble("standard_deviation"));
+
     /// <summary>The layer in a few words: <c>GaussianNoise 0.3</c>.</summary>
     public override string ToString() => FormattableString.Invariant($"{nameof(GaussianNoise)} {StandardDeviation}");
 

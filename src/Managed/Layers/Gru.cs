@@ -37,6 +37,14 @@ public sealed class Gru : RecurrentLayer
     protected internal override IReadOnlyList<ParameterDefinition> Definitions =>
         _options.Definitions(InputSize, HiddenSize, Gates, _options.RecurrentBias);
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => _options.Describe(new LayerDescription(nameof(Gru)).Add("input_size", InputSize).Add("hidden_size", HiddenSize));
+
+    internal static Gru Read(LayerReader reader) => new(
+        reader.GetInt64("input_size"),
+        reader.GetInt64("hidden_size"),
+        RecurrentCellOptions.Read(new GruOptions(), reader) with { RecurrentBias = reader.GetBoolean("recurrent_bias") });
+
     private protected override ortho_chain_options Kind => new()
     {
         model = (int)ortho_chain_model.ORTHO_RECURRENT,

@@ -15,6 +15,7 @@ namespace OrthoNative;
 public abstract class Layer
 {
     private Model? _model;
+    private string? _name;
 
     /// <summary>Describes a layer.</summary>
     protected Layer() { }
@@ -23,13 +24,8 @@ public abstract class Layer
     /// <exception cref="ArgumentException">The name is empty, or has half of a surrogate pair.</exception>
     public string? Name
     {
-        get;
-        init
-        {
-            ArgumentException.ThrowIfNullOrEmpty(value, nameof(Name));
-            Check.Utf8(value, $"{nameof(Name)} has", nameof(Name));
-            field = value;
-        }
+        get => _name;
+        init => SetName(value!);
     }
 
     /// <summary>Size of the last dimension of the inputs.</summary>
@@ -53,6 +49,12 @@ public abstract class Layer
     /// Default: none.
     /// </summary>
     protected internal virtual IEnumerable<KeyValuePair<string, string>> Settings => [];
+
+    /// <summary>
+    /// Describes the layer for a model's file: its kind, and all that its constructor is given. A factory that is registered for the kind
+    /// (<see cref="LayerFactories.Register"/>) makes it again. Default: null, the file has no description; it can then be loaded only into a model that was created.
+    /// </summary>
+    protected internal virtual LayerDescription? Describe() => null;
 
     /// <summary>The layers inside this one, with their names; none unless it is a container.</summary>
     internal virtual IReadOnlyList<KeyValuePair<string, Layer>> Children => [];
@@ -201,6 +203,16 @@ public abstract class Layer
     /// <exception cref="InvalidDataException">The file is of a layer that computes something else, or lacks a part of what that one wrote.</exception>
     internal virtual LoadedState? LoadState(IReadOnlyDictionary<string, string> metadata, string name)
     {
+        RequireSettings(metadata, name);
+        return null;
+    }
+
+    /// <summary>Refuses a file of a layer that computes something else with the same parameters.</summary>
+    /// <param name="metadata">Of the file.</param>
+    /// <param name="name">Name of the layer in the model.</param>
+    /// <exception cref="InvalidDataException">Its settings are others.</exception>
+    internal void RequireSettings(IReadOnlyDictionary<string, string> metadata, string name)
+    {
         foreach ((string key, string expected) in Settings)
         {
             if (!metadata.TryGetValue($"{name}.{key}", out string? value) || value != expected)
@@ -209,8 +221,14 @@ public abstract class Layer
                     $"__metadata__.{ForeignText.Clean(name)}.{key} is {(value is null ? "missing" : $"'{ForeignText.Clean(value)}'")}; '{expected}', as in the model, is expected.");
             }
         }
+    }
 
-        return null;
+    /// <summary>Names a layer that was made of a file.</summary>
+    internal void SetName(string name)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name, nameof(Name));
+        Check.Utf8(name, $"{nameof(Name)} has", nameof(Name));
+        _name = name;
     }
 
     /// <summary>Frees what the layer has in its model.</summary>

@@ -52,6 +52,11 @@ public sealed unsafe class LayerNorm : Layer
     internal override void CheckFor(DType dtype, string name) =>
         Check.That((dtype == DType.Float32 ? (float)Epsilon : Epsilon) > 0 && Check.IsFinite(Epsilon, dtype), Epsilon, $"above 0 and finite in {dtype}", $"{name}.{nameof(Epsilon)}");
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => new LayerDescription(nameof(LayerNorm)).Add("size", InputSize).Add("epsilon", Epsilon);
+
+    internal static LayerNorm Read(LayerReader reader) => new(reader.GetInt64("size"), reader.GetDouble("epsilon"));
+
     /// <summary>The layer in a few words: <c>LayerNorm 128</c>.</summary>
     public override string ToString() => $"{nameof(LayerNorm)} {InputSize}";
 

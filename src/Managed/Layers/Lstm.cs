@@ -49,6 +49,14 @@ public sealed class Lstm : RecurrentLayer
     protected internal override IReadOnlyList<ParameterDefinition> Definitions => _options.Definitions(
         InputSize, HiddenSize, Gates, _options.RecurrentBias, new BiasOffset(_options.ForgetBias, ForgetGate * HiddenSize, HiddenSize, nameof(LstmOptions.ForgetBias)));
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => _options.Describe(new LayerDescription(nameof(Lstm)).Add("input_size", InputSize).Add("hidden_size", HiddenSize)).Add("forget_bias", _options.ForgetBias);
+
+    internal static Lstm Read(LayerReader reader) => new(
+        reader.GetInt64("input_size"),
+        reader.GetInt64("hidden_size"),
+        RecurrentCellOptions.Read(new LstmOptions(), reader) with { RecurrentBias = reader.GetBoolean("recurrent_bias"), ForgetBias = reader.GetDouble("forget_bias") });
+
     private protected override ortho_chain_options Kind => new()
     {
         model = (int)ortho_chain_model.ORTHO_RECURRENT,

@@ -48,6 +48,11 @@ public sealed unsafe class Pooling : Layer
     /// <inheritdoc/>
     protected internal override IEnumerable<KeyValuePair<string, string>> Settings => [new("pooling", Kind.ToString())];
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => new LayerDescription(nameof(Pooling)).Add("size", InputSize).Add("pooling", Kind.ToString());
+
+    internal static Pooling Read(LayerReader reader) => new(reader.GetInt64("size"), reader.GetEnum<PoolingKind>("pooling"));
+
     /// <summary>The layer in a few words: <c>Pooling Mean</c>.</summary>
     public override string ToString() => $"{nameof(Pooling)} {Kind}";
 

@@ -32,6 +32,31 @@ public abstract record RecurrentCellOptions
     /// <summary>Which states are kept for the backward pass. Null, the default: all.</summary>
     public Checkpointing? Checkpointing { get; init; }
 
+    /// <summary>Adds the options to a layer's description.</summary>
+    internal LayerDescription Describe(LayerDescription description)
+    {
+        Output.Describe(description);
+        (Checkpointing ?? OrthoNative.Checkpointing.None).Describe(description);
+        description
+            .Add("weight_scale", WeightScale).Add("input_scale", InputScale).Add("bias_scale", BiasScale)
+            .Add("weight_learning_rate_scale", WeightLearningRateScale).Add("input_learning_rate_scale", InputLearningRateScale)
+            .Add("bias_learning_rate_scale", BiasLearningRateScale);
+        return this is GatedCellOptions gated ? description.Add("recurrent_bias", gated.RecurrentBias) : description;
+    }
+
+    /// <summary>Options with those that a file has.</summary>
+    internal static T Read<T>(T options, LayerReader reader) where T : RecurrentCellOptions => options with
+    {
+        Output = SequenceOutput.Read(reader),
+        Checkpointing = OrthoNative.Checkpointing.Read(reader),
+        WeightScale = reader.GetDouble("weight_scale"),
+        InputScale = reader.GetDouble("input_scale"),
+        BiasScale = reader.GetDouble("bias_scale"),
+        WeightLearningRateScale = reader.GetDouble("weight_learning_rate_scale"),
+        InputLearningRateScale = reader.GetDouble("input_learning_rate_scale"),
+        BiasLearningRateScale = reader.GetDouble("bias_learning_rate_scale"),
+    };
+
     /// <summary>Refuses values that are out of range.</summary>
     /// <param name="options">Those of a layer.</param>
     /// <returns>The options.</returns>

@@ -82,6 +82,15 @@ public sealed unsafe class RoaFnn : ChainLayer
         return StateBytes(0, batch, training);
     }
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe() => _options.Describe(new LayerDescription(nameof(RoaFnn))
+        .Add("hidden_size", HiddenSize).Add("layers", Layers).Add("filter_per_layer", _options.FilterPerLayer));
+
+    internal static RoaFnn Read(LayerReader reader) => new(
+        reader.GetInt64("hidden_size"),
+        reader.GetInt64("layers"),
+        FilterChainOptions.Read(new RoaFnnOptions(), reader) with { FilterPerLayer = reader.GetBoolean("filter_per_layer") });
+
     /// <summary>The layer in a few words: <c>RoaFnn 50000 layers of 64 units</c>.</summary>
     public override string ToString() => $"{nameof(RoaFnn)} {Layers} layers of {HiddenSize} units";
 

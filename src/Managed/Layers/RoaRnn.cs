@@ -50,6 +50,26 @@ public sealed class RoaRnn : RecurrentLayer
         },
     ];
 
+    /// <inheritdoc/>
+    protected internal override LayerDescription Describe()
+    {
+        LayerDescription description = new LayerDescription(nameof(RoaRnn)).Add("input_size", InputSize).Add("hidden_size", HiddenSize);
+        _options.Output.Describe(description);
+        return _options.Describe(description)
+            .Add("input_scale", _options.InputScale).Add("input_offset", _options.InputOffset).Add("input_learning_rate_scale", _options.InputLearningRateScale);
+    }
+
+    internal static RoaRnn Read(LayerReader reader) => new(
+        reader.GetInt64("input_size"),
+        reader.GetInt64("hidden_size"),
+        FilterChainOptions.Read(new RoaRnnOptions(), reader) with
+        {
+            Output = SequenceOutput.Read(reader),
+            InputScale = reader.GetDouble("input_scale"),
+            InputOffset = reader.GetDouble("input_offset"),
+            InputLearningRateScale = reader.GetDouble("input_learning_rate_scale"),
+        });
+
     /// <summary>The options that the layer was made with.</summary>
     internal RoaRnnOptions Options => _options;
 

@@ -1,3 +1,5 @@
+using OrthoNative.Interop;
+
 namespace OrthoNative;
 
 /// <summary>Which states of a recurrent layer are its output.</summary>
@@ -34,6 +36,25 @@ public readonly record struct SequenceOutput
     };
 
     internal bool HasTime => _steps != 0;
+
+    /// <summary>Adds the choice to a layer's description.</summary>
+    internal void Describe(LayerDescription description)
+    {
+        description.Add("output", _steps > 0 ? nameof(LastSteps) : ToString());
+        if (_steps > 0)
+        {
+            description.Add("output_steps", _steps);
+        }
+    }
+
+    /// <summary>The choice that a file has.</summary>
+    internal static SequenceOutput Read(LayerReader reader) => reader.GetString("output") switch
+    {
+        nameof(Last) => Last,
+        nameof(All) => All,
+        nameof(LastSteps) => LastSteps(reader.GetInt64("output_steps")),
+        string other => throw reader.Invalid($"option 'output' is '{ForeignText.Clean(other)}'; one of {nameof(Last)}, {nameof(All)}, {nameof(LastSteps)} is expected"),
+    };
 
     /// <summary>Number of states written for a sequence.</summary>
     internal long StepsOf(long sequence) => _steps switch

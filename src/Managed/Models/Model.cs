@@ -41,6 +41,7 @@ public abstract unsafe class Model : Container, IDisposable
     private bool _passFailed;
     private bool _hasStateGradients;
     private long _parameterMark;
+    private ModelInfo _info = new();
     private bool _disposed;
     private int _inUse;
 
@@ -433,40 +434,133 @@ public abstract unsafe class Model : Container, IDisposable
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public void ClipGradients(double maximumNorm) => ClipGradients(maximumNorm, null);
 
+    /// <summary>What the model's user has to know beside its layers: class names, scaling of inputs, notes. Saved and loaded with the model.</summary>
+    /// <exception cref="ArgumentNullException">The value is null.</exception>
+    /// <exception cref="ArgumentException">Names of classes or scaling do not match the model's outputs or inputs.</exception>
+    /// <exception cref="InvalidOperationException">The model has no device of its own.</exception>
+    public ModelInfo Info
+    {
+        get => Whole._info;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(Info));
+            value.CheckFor(Whole, nameof(Info));
+            _info = value;
+        }
+    }
+
+#pragma warning disable RS0026 // Overloads with optional parameters: they differ in those that are required, so no call fits two of them.
     /// <summary>
-    /// Saves all parameters by name, and in the file's metadata the state needed to interpret them: kind of cell, kind and seed of filters, α, β and φ,
-    /// and with which random numbers a <see cref="GaussianNoise"/> or a <see cref="Dropout"/> continues. The file appears, or replaces an older
-    /// one, once it is written whole.
+    /// Saves the model whole: all parameters by name, and in the file's metadata its layers with their options, kind and seed of filters, <see cref="Info"/>, and with which random numbers a
+    /// <see cref="GaussianNoise"/> or a <see cref="Dropout"/> continues. The file appears, or replaces an older one, once it is written whole.
     /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
-    /// <remarks>An older file's permissions, and a link to it, are kept: see <see cref="SafeTensors"/>.</remarks>
+    /// <remarks>
+    /// <para>An older file's permissions, and a link to it, are kept: see <see cref="SafeTensors"/>.</para>
+    /// <para>A model with a layer that does not describe itself (<see cref="Layer.Describe"/>) can be saved, but only be loaded into a model that was created.</para>
+    /// </remarks>
     /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
     /// <exception cref="IOException">The file cannot be written; an older one is then left as it was.</exception>
     /// <exception cref="UnauthorizedAccessException">The file or its folder may not be written, or the path is a folder.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model, or it has no device of its own.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public void Save(string path) => Save(path, null, CancellationToken.None);
+    public void Save(string path) => Save(path, null, null, CancellationToken.None);
 
     /// <inheritdoc cref="Save(string)"/>
     /// <param name="path">A file of the safetensors format.</param>
+    /// <param name="options">Element type of the parameters; null: that of the model.</param>
     /// <param name="progress">Told the part that is done, 0 to 1; null: nobody.</param>
     /// <param name="cancellationToken">Ends the call; an older file is then left as it was.</param>
+    /// <exception cref="ArgumentException">The path is empty or has a null character, or the element type cannot hold a parameter, which the message names.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public void Save(string path, IProgress<double>? progress, CancellationToken cancellationToken = default)
+    public void Save(string path, ModelSaveOptions? options, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         _ = Whole;
         using Use use = BeginUse();
-        var metadata = new Dictionary<string, string>();
-        foreach (Layer layer in _all)
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ModelFile.Save(this, options, (tensors, metadata) => SafeTensors.Store(path, tensors, metadata, progress, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Saves the model whole into a stream, as <see cref="Save(string)"/> does into a file.</summary>
+    /// <param name="stream">Written from its position on; need not seek. What was written before a failure stays there.</param>
+    /// <param name="options">Element type of the parameters; null: that of the model.</param>
+    /// <param name="progress">Told the part that is done, 0 to 1; null: nobody.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="ArgumentException">The stream cannot be written, or the element type cannot hold a parameter, which the message names; nothing was written then.</exception>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model, or it has no device of its own.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Save(Stream stream, ModelSaveOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    {
+        _ = Whole;
+        using Use use = BeginUse();
+        ArgumentNullException.ThrowIfNull(stream);
+        if (!stream.CanWrite)
         {
-            layer.SaveState(metadata, layer.Path);
+            throw new ArgumentException($"{nameof(stream)} cannot be written, or was closed; it must be writable.", nameof(stream));
         }
 
-        SafeTensors.Save(path, Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)), metadata, progress, cancellationToken);
+        ModelFile.Save(this, options, (tensors, metadata) => SafeTensors.Store(stream, tensors, metadata, progress, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Makes the model that a file describes, with its parameters, filters and <see cref="Info"/>.</summary>
+    /// <param name="path">A file that <see cref="Save(string)"/> wrote.</param>
+    /// <param name="device">Where the model lies and runs.</param>
+    /// <param name="options">Kinds of layers, element type and what is computed; null: the defaults.</param>
+    /// <param name="progress">Told the part that is read, 0 to 1; null: nobody.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <returns>The model, the caller's. It computes what the saved one did, bit for bit on the same instruction set, and can be trained on.</returns>
+    /// <exception cref="ArgumentException">The path is empty or has a null character, or an option is out of range.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is damaged, does not describe its layers, as those of version 0.1, or has one of a kind that is not registered, which the message names; or a number is too large for the element type.
+    /// </exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory for parameters or filters.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <remarks>
+    /// Layers are made by <see cref="ModelLoadOptions.Factories"/> alone: no type is looked for by a name in the file. Names and shapes of all parameters are compared with the file's tensors before memory is
+    /// taken for any, so a small file does not make a large model. Parameters are read into the model itself, without a second copy.
+    /// </remarks>
+    public static Sequential Load(
+        string path, Device device, ModelLoadOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    {
+        options = Checked(device, options);
+        cancellationToken.ThrowIfCancellationRequested();
+        using SafeTensorsReader file = SafeTensorsReader.Open(path);
+        return ModelFile.Load(file, device, options, progress, cancellationToken);
+    }
+
+    /// <summary>Makes the model that a stream describes, as <see cref="Load(string, Device, ModelLoadOptions?, IProgress{double}?, CancellationToken)"/> does of a file.</summary>
+    /// <param name="stream">
+    /// Read from its position to the end of the model; what follows stays in it. One that cannot seek is read into memory first, as much as the model takes in the file.
+    /// </param>
+    /// <param name="device">Where the model lies and runs.</param>
+    /// <param name="options">Kinds of layers, element type and what is computed; null: the defaults.</param>
+    /// <param name="progress">Told the part that is read, 0 to 1; null: nobody.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <returns>The model, the caller's.</returns>
+    /// <exception cref="ArgumentException">The stream cannot be read, or an option is out of range.</exception>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    /// <exception cref="InvalidDataException">As for a file; or the stream ends within the model.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory for parameters or filters.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static Sequential Load(
+        Stream stream, Device device, ModelLoadOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    {
+        options = Checked(device, options);
+        cancellationToken.ThrowIfCancellationRequested();
+        using SafeTensorsReader file = SafeTensorsReader.Open(stream, cancellationToken);
+        Sequential model = ModelFile.Load(file, device, options, progress, cancellationToken);
+        file.Leave();
+        return model;
     }
 
     /// <summary>
-    /// Loads all parameters by name from a file that <see cref="Save(string)"/> wrote. Nothing changes if the file is not as expected.
+    /// Loads all parameters by name from a file that <see cref="Save(string)"/> wrote, and its <see cref="Info"/>. Nothing changes if the file is not as expected.
     /// </summary>
     /// <param name="path">A file of the safetensors format.</param>
     /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
@@ -474,83 +568,76 @@ public abstract unsafe class Model : Container, IDisposable
     /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     /// <exception cref="InvalidDataException">
     /// The file is damaged, its tensors are not those of this model by name, shape and element type, they were saved by a model
-    /// with another kind of cell or filter, α, β or φ, or it tells this of some layers only, or of layers that are not in the model.
+    /// with another kind of layer, cell or filter, α, β or φ, or it tells this of some layers only, or of layers that are not in the model.
     /// </exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory for a copy of the parameters, or for filters of another seed.</exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <remarks>
-    /// Filters are not saved: they follow from their seed. A model of another seed gets the filters of the seed in the file, and
+    /// Drawn filters are not saved: they follow from their seed. A model of another seed gets the filters of the seed in the file, and
     /// computes what the saved one did; noise and dropout continue where it was. <see cref="Backward(Tensor, bool)"/> needs a new forward pass. A file without
     /// metadata, as other programs write it, must be of a model of the same seed.
     /// </remarks>
-    public void Load(string path) => Load(path, null, CancellationToken.None);
+    public void Load(string path) => Load(path, null, false, null, CancellationToken.None);
 
     /// <inheritdoc cref="Load(string)"/>
+    /// <summary>Loads some layers of a file, or all, with their filters. Nothing changes if the file is not as expected.</summary>
     /// <param name="path">A file of the safetensors format.</param>
+    /// <param name="layers">
+    /// Paths of layers, which the file must have under the same paths, of the same kind, shapes and settings; a container stands for all layers inside it. Other layers, and <see cref="Info"/>,
+    /// stay as they are, and what else the file has does not matter. Null: all layers, as <see cref="Load(string)"/> does.
+    /// </param>
+    /// <param name="convert">True: numbers of another element type, Float32, Float64, F16 or BF16, are rounded to that of the model. False: they are refused.</param>
     /// <param name="progress">Told the part that is done, 0 to 1; null: nobody.</param>
     /// <param name="cancellationToken">Ends the call; nothing is then changed.</param>
+    /// <exception cref="ArgumentException">The path is empty or has a null character, or <paramref name="layers"/> is empty or has a path that is no layer of the model.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public void Load(string path, IProgress<double>? progress, CancellationToken cancellationToken = default)
+    public void Load(
+        string path, IReadOnlyList<string>? layers, bool convert = false, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         _ = Whole;
         using Use use = BeginUse();
-        using SafeTensorsReader reader = SafeTensorsReader.Open(path);
-        (string Name, Tensor Value)[] parameters = [.. Parameters.Select(parameter => (parameter.Name, parameter.Value))];
-        reader.RequireSame(parameters);
-        var states = new List<LoadedState>();
-        try
-        {
-            try
-            {
-                LoadStates(reader.Metadata, states);
-            }
-            catch (InvalidDataException exception)
-            {
-                throw new InvalidDataException($"'{ForeignText.CleanPath(path)}': {exception.Message}", exception);
-            }
-
-            reader.ReadInto(parameters, progress, cancellationToken);
-            states.ForEach(state => state.Apply());
-            EndPass();
-        }
-        finally
-        {
-            states.ForEach(state => state.Dispose());
-        }
+        using SafeTensorsReader file = SafeTensorsReader.Open(path);
+        ModelFile.LoadInto(this, file, layers, convert, progress, cancellationToken);
+        EndPass();
     }
 
-    /// <summary>Reads the layers' states, unless the file has none at all.</summary>
-    /// <param name="metadata">Of the file.</param>
-    /// <param name="states">Filled, also if this fails.</param>
-    /// <exception cref="InvalidDataException">They are of other layers, or those of some filter chains are missing.</exception>
-    private void LoadStates(IReadOnlyDictionary<string, string> metadata, List<LoadedState> states)
+    /// <summary>Loads some layers of a stream, or all, as <see cref="Load(string, IReadOnlyList{string}?, bool, IProgress{double}?, CancellationToken)"/> does of a file.</summary>
+    /// <param name="stream">
+    /// Read from its position to the end of the model; what follows stays in it. One that cannot seek is read into memory first, as much as the model takes in the file.
+    /// </param>
+    /// <param name="layers">Paths of layers; null: all.</param>
+    /// <param name="convert">True: numbers of another element type are rounded to that of the model. False: they are refused.</param>
+    /// <param name="progress">Told the part that is done, 0 to 1; null: nobody.</param>
+    /// <param name="cancellationToken">Ends the call; nothing is then changed.</param>
+    /// <exception cref="ArgumentException">The stream cannot be read, or <paramref name="layers"/> is empty or has a path that is no layer of the model.</exception>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    /// <exception cref="InvalidDataException">As for a file; or the stream ends within the model.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory for a copy of the parameters, or for filters of another seed.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Load(
+        Stream stream, IReadOnlyList<string>? layers = null, bool convert = false, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
-        var keys = new Dictionary<string, string>();
-        foreach (Layer layer in _all)
-        {
-            layer.SaveState(keys, layer.Path);
-        }
+        _ = Whole;
+        using Use use = BeginUse();
+        using SafeTensorsReader file = SafeTensorsReader.Open(stream, cancellationToken);
+        ModelFile.LoadInto(this, file, layers, convert, progress, cancellationToken);
+        EndPass();
+        file.Leave();
+    }
 
-        // Weights of a filter chain in a layer of another kind or name would compute something else.
-        if (metadata.Keys.FirstOrDefault(key => key.EndsWith($".{ChainLayer.SeedKey}", StringComparison.Ordinal) && !keys.ContainsKey(key)) is { } other)
-        {
-            throw new InvalidDataException($"__metadata__.{ForeignText.Clean(other)} is of a filter chain that the model does not have; those of the model are expected.");
-        }
+#pragma warning restore RS0026
 
-        if (!metadata.Keys.Any(keys.ContainsKey))
-        {
-            // As another program writes it.
-            return;
-        }
-
-        foreach (Layer layer in _all)
-        {
-            if (layer.LoadState(metadata, layer.Path) is { } state)
-            {
-                states.Add(state);
-            }
-        }
+    private static ModelLoadOptions Checked(Device device, ModelLoadOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        device.ThrowIfDisposed();
+        options ??= new ModelLoadOptions();
+        Check.NotNull(options.Factories);
+        Check.FloatingPoint(options.DType ?? DType.Float32, $"{nameof(options)}.{nameof(options.DType)}");
+        return options;
     }
 
     /// <summary>Frees the memory of the model: parameters, outputs and gradients. A part of another model stays as it is.</summary>
@@ -810,16 +897,17 @@ public abstract unsafe class Model : Container, IDisposable
     /// <summary>Gives the model its parameters and memory.</summary>
     /// <param name="device">Where it lies and runs.</param>
     /// <param name="options">Seed, element type and what is computed.</param>
+    /// <param name="source">Has parameters and the seeds of filters; null: they are drawn.</param>
     /// <param name="progress">Told the part of the parameters that is initialized, 0 to 1; null: nobody.</param>
     /// <param name="cancellationToken">Ends the call.</param>
-    private protected void Create(Device device, SequentialOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
+    internal void Create(Device device, SequentialOptions options, ModelFile.ModelSource? source, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(options);
         device.ThrowIfDisposed();
         Check.FloatingPoint(options.DType);
         var layers = new List<(Layer Layer, string Path, string Place, IReadOnlyList<ParameterDefinition> Definitions)>();
-        CheckTree(this, "", "layers", options.DType, layers, [], []);
+        CheckTree(this, "", "layers", options.DType, layers, new HashSet<Layer>(ReferenceEqualityComparer.Instance), [], []);
         if (options.ComputeInputGradient && TakesIndices)
         {
             throw new ArgumentException($"options.{nameof(options.ComputeInputGradient)} is true, but the first layer takes indices, which have no gradient.", nameof(options));
@@ -831,6 +919,7 @@ public abstract unsafe class Model : Container, IDisposable
             throw new ArgumentException($"{nameof(layers)} have no parameters; at least one parameter is required.", Check.Parameter(nameof(layers)));
         }
 
+        source?.Check(layers);
         long count = CountWithinMemory(definitions, device, options);
         _device = device;
         _dtype = options.DType;
@@ -847,7 +936,7 @@ public abstract unsafe class Model : Container, IDisposable
                 child.Parent = this;
             }
 
-            AttachLayers(layers, options.Seed, progress, cancellationToken);
+            AttachLayers(layers, options.Seed, source, progress, cancellationToken);
         }
         catch
         {
@@ -865,7 +954,7 @@ public abstract unsafe class Model : Container, IDisposable
 
     /// <summary>Refuses a tree of layers that a model cannot hold, and lists it, containers before what is in them.</summary>
     private static void CheckTree(
-        Container container, string path, string argument, DType dtype, List<(Layer Layer, string Path, string Place, IReadOnlyList<ParameterDefinition> Definitions)> all, HashSet<string> paths, HashSet<string> parameters)
+        Container container, string path, string argument, DType dtype, List<(Layer Layer, string Path, string Place, IReadOnlyList<ParameterDefinition> Definitions)> all, HashSet<Layer> seen, HashSet<string> paths, HashSet<string> parameters)
     {
         for (int i = 0; i < container.Children.Count; i++)
         {
@@ -873,7 +962,7 @@ public abstract unsafe class Model : Container, IDisposable
             string place = string.Create(CultureInfo.InvariantCulture, $"{argument}[{i}]");
             layer.ThrowIfAttached(place);
             layer.CheckFor(dtype, place);
-            if (all.Any(item => item.Layer == layer))
+            if (!seen.Add(layer))
             {
                 throw new ArgumentException($"{place} occurs in the model a second time; a layer occurs once.", Check.Parameter(argument));
             }
@@ -898,12 +987,14 @@ public abstract unsafe class Model : Container, IDisposable
             all.Add((layer, whole, place, definitions));
             if (layer is Container inner)
             {
-                CheckTree(inner, whole, $"{place}.{nameof(Layers)}", dtype, all, paths, parameters);
+                CheckTree(inner, whole, $"{place}.{nameof(Layers)}", dtype, all, seen, paths, parameters);
             }
         }
     }
 
-    private void AttachLayers(List<(Layer Layer, string Path, string Place, IReadOnlyList<ParameterDefinition> Definitions)> layers, ulong seed, IProgress<double>? progress, CancellationToken cancellationToken)
+    private void AttachLayers(
+        List<(Layer Layer, string Path, string Place, IReadOnlyList<ParameterDefinition> Definitions)> layers, ulong seed, ModelFile.ModelSource? source, IProgress<double>? progress,
+        CancellationToken cancellationToken)
     {
         var all = new List<Parameter>();
         long offset = 0;
@@ -918,13 +1009,17 @@ public abstract unsafe class Model : Container, IDisposable
                 cancellationToken.ThrowIfCancellationRequested();
                 Tensor value = _parameterData!.View(offset, definition.Shape);
                 Tensor? gradient = _gradientData?.View(offset, definition.Shape);
+                source?.Fill($"{path}.{definition.Name}", value);
                 try
                 {
-                    definition.Initialize(value, seed, (uint)all.Count, filled =>
+                    if (source is null)
                     {
-                        cancellationToken.ThrowIfCancellationRequested();
-                        progress?.Report((double)(offset + filled) / _parameterData!.Count);
-                    });
+                        definition.Initialize(value, seed, (uint)all.Count, filled =>
+                        {
+                            cancellationToken.ThrowIfCancellationRequested();
+                            progress?.Report((double)(offset + filled) / _parameterData!.Count);
+                        });
+                    }
                 }
                 catch (ArgumentException exception)
                 {
@@ -946,7 +1041,8 @@ public abstract unsafe class Model : Container, IDisposable
                 }
             }
 
-            layer.Attach(this, path, place, [.. all[first..]], leaves, seed, filterIndex);
+            (ulong filterSeed, uint stream) = source?.FilterOf(path) ?? (seed, filterIndex);
+            layer.Attach(this, path, place, [.. all[first..]], leaves, filterSeed, stream);
             filterIndex = checked(filterIndex + (uint)layer.FilterStreams);
             leaves += layer is Container ? 0 : 1;
         }
@@ -1050,6 +1146,9 @@ public abstract unsafe class Model : Container, IDisposable
 
     /// <summary>Number of training passes so far.</summary>
     internal long TrainingPasses { get; set; }
+
+    /// <summary>Sets <see cref="Info"/> to what was checked.</summary>
+    internal void SetInfo(ModelInfo info) => _info = info;
 
     internal void OnLayerForward(Layer layer, Tensor inputs)
     {

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using OrthoNative.Interop;
 
@@ -63,29 +64,52 @@ public static class SafeTensors
             }
         }
 
-        // Wider elements first, so that every tensor is aligned to its own.
-        KeyValuePair<string, Tensor>[] ordered = [.. given.OrderByDescending(pair => pair.Value.DType.Bytes())];
-        byte[] header = MakeHeader(ordered, metadata);
+        Store(path, [.. given.Select(pair => new StoredTensor(pair.Key, pair.Value, StoredNumbers.StorageOf(pair.Value.DType)))], metadata, progress, cancellationToken);
+    }
 
-        var transfer = new TransferProgress(ordered.Sum(pair => pair.Value.Count * pair.Value.DType.Bytes()), progress, cancellationToken);
+    /// <summary>Saves tensors, some of another element type than theirs.</summary>
+    internal static void Store(
+        string path, IEnumerable<StoredTensor> tensors, IReadOnlyDictionary<string, string>? metadata, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
+        StoredTensor[] ordered = Order(tensors);
+        byte[] header = MakeHeader(ordered, metadata);
         using FileReplacement file = FileReplacement.Begin(path);
-        file.Stream.Write(header);
-        byte[] chunk = new byte[ordered.Aggregate(0L, (most, pair) => long.Clamp(pair.Value.Count * pair.Value.DType.Bytes(), most, ChunkBytes))];
-        foreach (KeyValuePair<string, Tensor> pair in ordered)
+        Write(file.Stream, header, ordered, progress, cancellationToken);
+        file.Commit();
+    }
+
+    /// <summary>Writes to a stream, from its position on, what the other overload writes to a file.</summary>
+    internal static void Store(
+        Stream stream, IEnumerable<StoredTensor> tensors, IReadOnlyDictionary<string, string>? metadata, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
+        StoredTensor[] ordered = Order(tensors);
+        byte[] header = MakeHeader(ordered, metadata);
+        Write(stream, header, ordered, progress, cancellationToken);
+        stream.Flush();
+    }
+
+    // Wider elements first, so that every tensor is aligned to its own.
+    private static StoredTensor[] Order(IEnumerable<StoredTensor> tensors) => [.. tensors.OrderByDescending(tensor => tensor.ElementBytes)];
+
+    private static void Write(Stream stream, byte[] header, StoredTensor[] tensors, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
+        var transfer = new TransferProgress(tensors.Sum(tensor => tensor.Bytes), progress, cancellationToken);
+        stream.Write(header);
+        byte[] chunk = new byte[tensors.Aggregate(0L, (most, tensor) => long.Clamp(tensor.Bytes, most, ChunkBytes))];
+        foreach (StoredTensor tensor in tensors)
         {
-            long bytes = pair.Value.Count * pair.Value.DType.Bytes();
+            long bytes = tensor.Bytes;
             for (long position = 0; position < bytes; position += ChunkBytes)
             {
                 transfer.ThrowIfCancelled();
                 int part = (int)long.Min(ChunkBytes, bytes - position);
-                pair.Value.Download(position, chunk.AsSpan(0, part));
-                file.Stream.Write(chunk, 0, part);
+                tensor.Read(position, chunk.AsSpan(0, part));
+                stream.Write(chunk, 0, part);
                 transfer.Add(part);
             }
         }
 
         transfer.Complete();
-        file.Commit();
     }
 
     /// <summary>Loads all tensors of a file.</summary>
@@ -196,13 +220,13 @@ public static class SafeTensors
         _ => "I32",
     };
 
-    private static byte[] MakeHeader(ReadOnlySpan<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata)
+    private static byte[] MakeHeader(ReadOnlySpan<StoredTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         using var stream = new MemoryStream();
         stream.SetLength(PrefixBytes);
         stream.Position = PrefixBytes;
         var names = new HashSet<string>();
-        using (var writer = new Utf8JsonWriter(stream))
+        using (var writer = new Utf8JsonWriter(stream, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             writer.WriteStartObject();
             if (metadata is not null)
@@ -224,7 +248,7 @@ public static class SafeTensors
             }
 
             long offset = 0;
-            foreach ((string name, Tensor tensor) in tensors)
+            foreach ((string name, Tensor tensor, StorageType? type) in tensors)
             {
                 if (string.IsNullOrEmpty(name) || name == MetadataKey || !names.Add(name))
                 {
@@ -234,7 +258,7 @@ public static class SafeTensors
                 Check.Utf8(name, $"{nameof(tensors)} has a name with", nameof(tensors));
                 tensor.ThrowIfDisposed();
                 writer.WriteStartObject(name);
-                writer.WriteString(DTypeKey, NameOf(tensor.DType));
+                writer.WriteString(DTypeKey, type?.FormatName() ?? NameOf(tensor.DType));
                 writer.WriteStartArray(ShapeKey);
                 foreach (long size in tensor.Shape)
                 {
@@ -244,7 +268,7 @@ public static class SafeTensors
                 writer.WriteEndArray();
                 writer.WriteStartArray(OffsetsKey);
                 writer.WriteNumberValue(offset);
-                offset += tensor.Count * tensor.DType.Bytes();
+                offset += tensor.Count * (type?.Bytes() ?? tensor.DType.Bytes());
                 writer.WriteNumberValue(offset);
                 writer.WriteEndArray();
                 writer.WriteEndObject();

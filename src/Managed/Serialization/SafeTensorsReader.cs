@@ -4,7 +4,6 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Microsoft.Win32.SafeHandles;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -15,24 +14,27 @@ internal sealed class SafeTensorsReader : IDisposable
     /// <summary>The most characters of what the reader of JSON says.</summary>
     private const int MaximumReason = 200;
 
-    private readonly string _path;
-    private readonly SafeFileHandle _file;
+    private readonly FileContent _content;
     private readonly Dictionary<string, Entry> _entries = [];
     private readonly Dictionary<string, string> _metadata = [];
     private long _dataOffset;
+    private long _dataBytes;
 
-    private SafeTensorsReader(string path, SafeFileHandle file)
-    {
-        _path = path;
-        _file = file;
-    }
+    private SafeTensorsReader(FileContent content) => _content = content;
 
     public IReadOnlyDictionary<string, string> Metadata => _metadata;
 
-    public static SafeTensorsReader Open(string path)
+    /// <summary>The file in messages.</summary>
+    public string Place => _content.Place;
+
+    public static SafeTensorsReader Open(string path) => Open(FileContent.Of(path));
+
+    /// <summary>Opens what a stream has from its position on; the stream stays the caller's.</summary>
+    public static SafeTensorsReader Open(Stream stream, CancellationToken cancellationToken) => Open(FileContent.Of(stream, cancellationToken));
+
+    private static SafeTensorsReader Open(FileContent content)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        var reader = new SafeTensorsReader(path, File.OpenHandle(path));
+        var reader = new SafeTensorsReader(content);
         try
         {
             reader.ReadHeader();
@@ -105,16 +107,23 @@ internal sealed class SafeTensorsReader : IDisposable
     }
 
     /// <summary>
-    /// Reads the file's tensors into given ones, which must be the same by name, shape and element type. All of the file is read before the first of
-    /// them changes, into as much memory again; what goes wrong until then, a cancellation, too, changes none.
+    /// Reads the file's tensors into given ones, which must be the same by name, shape and element type. All of them are read before the first
+    /// one changes, into as much memory again; what goes wrong until then, a cancellation, too, changes none.
     /// </summary>
-    /// <param name="targets">Tensors by name, all that the file has.</param>
+    /// <param name="targets">Tensors by name.</param>
     /// <param name="progress">Told the part of the bytes that is read, up to 1, after which the targets are written.</param>
     /// <param name="cancellationToken">Ends the call until then.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled in time.</exception>
-    public void ReadInto(ReadOnlySpan<(string Name, Tensor Tensor)> targets, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    public void ReadInto(ReadOnlySpan<(string Name, Tensor Tensor)> targets, IProgress<double>? progress = null, CancellationToken cancellationToken = default) =>
+        ReadInto(targets, converts: false, progress, cancellationToken);
+
+    /// <param name="targets">Tensors by name.</param>
+    /// <param name="converts">True: numbers of another element type are converted.</param>
+    /// <param name="progress">As in the other overload.</param>
+    /// <param name="cancellationToken">As in the other overload.</param>
+    public void ReadInto(ReadOnlySpan<(string Name, Tensor Tensor)> targets, bool converts, IProgress<double>? progress, CancellationToken cancellationToken)
     {
-        RequireSame(targets);
+        RequireAll(targets, converts);
         long bytes = 0;
         foreach ((string name, _) in targets)
         {
@@ -150,30 +159,93 @@ internal sealed class SafeTensorsReader : IDisposable
     /// <summary>Refuses a file whose tensors are not the same as given ones by name, shape and element type.</summary>
     public void RequireSame(ReadOnlySpan<(string Name, Tensor Tensor)> targets)
     {
+        RequireAll(targets, converts: false);
+        var expected = new HashSet<string>();
+        foreach ((string name, _) in targets)
+        {
+            expected.Add(name);
+        }
+
+        RequireNoOther(expected);
+    }
+
+    /// <summary>Refuses a file that lacks one of given tensors by name, shape and element type.</summary>
+    /// <param name="targets">Tensors by name.</param>
+    /// <param name="converts">True: any element type of real numbers will do.</param>
+    public void RequireAll(ReadOnlySpan<(string Name, Tensor Tensor)> targets, bool converts)
+    {
         foreach ((string name, Tensor tensor) in targets)
         {
-            Entry entry = Find(name);
-            if (entry.ElementType.Name != SafeTensors.NameOf(tensor.DType) || !tensor.Shape.SequenceEqual(entry.Shape))
-            {
-                throw Invalid(
-                    entry.HeaderOffset,
-                    $"tensor '{ForeignText.Clean(name)}' is {entry.ElementType.Description} {FormatShape(entry.Shape)}",
-                    $"{tensor} is expected");
-            }
-        }
-
-        if (_entries.Count != targets.Length)
-        {
-            var expected = new HashSet<string>();
-            foreach ((string name, _) in targets)
-            {
-                expected.Add(name);
-            }
-
-            (string extra, Entry entry) = _entries.First(pair => !expected.Contains(pair.Key));
-            throw Invalid(entry.HeaderOffset, $"there is a tensor '{ForeignText.Clean(extra)}'", "none of this name is expected");
+            Require(name, tensor.DType, tensor.Shape, converts);
         }
     }
+
+    /// <summary>Refuses a file that lacks a tensor of a name, shape and element type.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="dtype">Its element type, one of real numbers.</param>
+    /// <param name="shape">Its sizes.</param>
+    /// <param name="converts">True: any element type of real numbers will do.</param>
+    public void Require(string name, DType dtype, ReadOnlySpan<long> shape, bool converts)
+    {
+        Entry entry = Find(name);
+        ElementType type = entry.ElementType;
+        if (!(converts ? type.Storage is not null : type.Name == SafeTensors.NameOf(dtype)) || !shape.SequenceEqual(entry.Shape))
+        {
+            throw Invalid(
+                entry.HeaderOffset,
+                $"tensor '{ForeignText.Clean(name)}' is {type.Description} {FormatShape(entry.Shape)}",
+                $"{(converts ? "Float32, Float64, F16 or BF16" : dtype.ToString())} {Check.FormatShape(shape)} is expected");
+        }
+    }
+
+    /// <summary>Refuses a file that has a tensor of another name.</summary>
+    public void RequireNoOther(IReadOnlySet<string> expected)
+    {
+        foreach ((string name, Entry entry) in _entries)
+        {
+            if (!expected.Contains(name))
+            {
+                throw Invalid(entry.HeaderOffset, $"there is a tensor '{ForeignText.Clean(name)}'", "none of this name is expected");
+            }
+        }
+    }
+
+    /// <summary>The bytes of given tensors.</summary>
+    public long BytesOf(IEnumerable<string> names) => names.Sum(name => _entries[name].End - _entries[name].Begin);
+
+    /// <summary>Reads a tensor into a given one of the same shape; numbers of another type are converted.</summary>
+    public void ReadInto(string name, Tensor tensor, ref TransferProgress transfer) => Read(_entries[name], tensor, ref transfer);
+
+    /// <summary>Reads one or several square matrices of float64.</summary>
+    /// <param name="name">Name of the tensor, [N, N] or [count, N, N].</param>
+    /// <param name="count">Number of matrices.</param>
+    /// <param name="size">N.</param>
+    /// <returns>Their numbers, as many as the file has.</returns>
+    public double[] ReadMatrices(string name, out long count, out long size)
+    {
+        Entry entry = Find(name);
+        long[] shape = entry.Shape;
+        if (entry.ElementType.Storage != StorageType.Float64 || shape.Length is not (2 or 3) || shape[^1] != shape[^2] || shape.Contains(0) ||
+            (entry.End - entry.Begin) / sizeof(double) > Array.MaxLength)
+        {
+            throw Invalid(
+                entry.HeaderOffset, $"tensor '{ForeignText.Clean(name)}' is {entry.ElementType.Description} {FormatShape(shape)}",
+                "Float64 [N, N] or [L, N, N] of one or several square matrices is expected");
+        }
+
+        (count, size) = (shape.Length == 2 ? 1 : shape[0], shape[^1]);
+        var numbers = new double[(entry.End - entry.Begin) / sizeof(double)];
+        for (long start = 0; start < numbers.Length; start += SafeTensors.ChunkBytes)
+        {
+            Span<double> part = numbers.AsSpan((int)start, (int)long.Min(SafeTensors.ChunkBytes, numbers.Length - start));
+            ReadExactly(MemoryMarshal.AsBytes(part), _dataOffset + entry.Begin + (start * sizeof(double)));
+        }
+
+        return numbers;
+    }
+
+    /// <summary>All that was wanted was read: a stream continues behind the file.</summary>
+    public void Leave() => _content.Leave(_dataOffset + _dataBytes);
 
     /// <summary>Refuses a tensor with a number that is NaN, infinite or, if <paramref name="minimum"/> is 0, negative.</summary>
     public void RequireFinite(string name, double minimum, CancellationToken cancellationToken = default)
@@ -190,40 +262,72 @@ internal sealed class SafeTensorsReader : IDisposable
         }
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _content.Dispose();
 
     private Entry Find(string name) => _entries.TryGetValue(name, out Entry entry)
         ? entry
         : throw new InvalidDataException(
-            $"'{ForeignText.CleanPath(_path)}' has no tensor '{ForeignText.Clean(name)}'; it has {ForeignText.CleanList(_entries.Keys, _entries.Count)}.");
+            $"{Place} has no tensor '{ForeignText.Clean(name)}'; it has {ForeignText.CleanList(_entries.Keys, _entries.Count)}.");
 
     private void Read(Entry entry, Tensor tensor, ref TransferProgress transfer)
     {
+        StorageType? type = entry.ElementType.Storage;
+        if (type == StoredNumbers.StorageOf(tensor.DType))
+        {
+            ReadBytes(entry, tensor, ref transfer);
+        }
+        else if (tensor.DType == DType.Float32)
+        {
+            ReadNumbers<float>(entry, tensor, type!.Value, ref transfer);
+        }
+        else
+        {
+            ReadNumbers<double>(entry, tensor, type!.Value, ref transfer);
+        }
+    }
+
+    private void ReadBytes(Entry entry, Tensor tensor, ref TransferProgress transfer)
+    {
         long bytes = entry.End - entry.Begin;
         byte[] chunk = new byte[long.Min(SafeTensors.ChunkBytes, bytes)];
-        float[] wide = entry.ElementType.Widen is null ? [] : new float[chunk.Length / sizeof(ushort)];
         for (long position = 0; position < bytes; position += chunk.Length)
         {
             transfer.ThrowIfCancelled();
             Span<byte> part = chunk.AsSpan(0, (int)long.Min(chunk.Length, bytes - position));
             ReadExactly(part, _dataOffset + entry.Begin + position);
-            if (entry.ElementType.Widen is { } widen)
-            {
-                for (int i = 0; i < part.Length / sizeof(ushort); i++)
-                {
-                    wide[i] = widen(BinaryPrimitives.ReadUInt16LittleEndian(part[(i * sizeof(ushort))..]));
-                }
-
-                tensor.Upload<float>(position / sizeof(ushort), wide.AsSpan(0, part.Length / sizeof(ushort)));
-            }
-            else
-            {
-                tensor.Upload<byte>(position, part);
-            }
-
+            tensor.Upload<byte>(position, part);
             transfer.Add(part.Length);
         }
     }
+
+    private void ReadNumbers<T>(Entry entry, Tensor tensor, StorageType type, ref TransferProgress transfer) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        int size = type.Bytes();
+        byte[] chunk = new byte[long.Min(SafeTensors.ChunkBytes, entry.End - entry.Begin)];
+        var numbers = new T[chunk.Length / size];
+        for (long start = 0; start < tensor.Count; start += numbers.Length)
+        {
+            transfer.ThrowIfCancelled();
+            int count = (int)long.Min(numbers.Length, tensor.Count - start);
+            Span<byte> part = chunk.AsSpan(0, count * size);
+            long offset = _dataOffset + entry.Begin + (start * size);
+            ReadExactly(part, offset);
+            int beyond = StoredNumbers.Decode(part, type, numbers.AsSpan(0, count));
+            if (beyond >= 0)
+            {
+                // Only Float64 has numbers that do not fit.
+                throw Invalid(
+                    offset + (beyond * size),
+                    string.Create(CultureInfo.InvariantCulture, $"element {start + beyond} of tensor '{ForeignText.Clean(NameOf(entry))}' is {MemoryMarshal.Cast<byte, double>(part)[beyond]}"),
+                    string.Create(CultureInfo.InvariantCulture, $"a magnitude of at most {float.MaxValue} is expected for {tensor.DType}"));
+            }
+
+            tensor.Upload<T>(start, numbers.AsSpan(0, count));
+            transfer.Add(part.Length);
+        }
+    }
+
+    private string NameOf(Entry entry) => _entries.First(pair => pair.Value.Equals(entry)).Key;
 
     private void RequireFinite<T>(string name, Entry entry, T minimum, CancellationToken cancellationToken) where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -253,7 +357,7 @@ internal sealed class SafeTensorsReader : IDisposable
     {
         while (!destination.IsEmpty)
         {
-            int read = RandomAccess.Read(_file, destination, offset);
+            int read = _content.Read(destination, offset);
             if (read == 0)
             {
                 throw Invalid(offset, "the file ends", $"{destination.Length} more bytes are expected");
@@ -266,19 +370,11 @@ internal sealed class SafeTensorsReader : IDisposable
 
     private void ReadHeader()
     {
-        long length;
-        try
-        {
-            length = RandomAccess.GetLength(_file);
-        }
-        catch (NotSupportedException exception)
-        {
-            throw new IOException($"'{ForeignText.CleanPath(_path)}' is a pipe or a device; a file is expected.", exception);
-        }
-
         Span<byte> prefix = stackalloc byte[SafeTensors.PrefixBytes];
+        _content.Fetch(prefix.Length);
         ReadExactly(prefix, 0);
         ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        long length = _content.Fetch(SafeTensors.PrefixBytes + (long)ulong.Min(headerBytes, SafeTensors.MaximumHeaderBytes));
         long mostBytes = long.Min(SafeTensors.MaximumHeaderBytes, length - SafeTensors.PrefixBytes);
         if (headerBytes < 2 || headerBytes > (ulong)mostBytes)
         {
@@ -295,7 +391,7 @@ internal sealed class SafeTensorsReader : IDisposable
         catch (JsonException exception)
         {
             throw new InvalidDataException(
-                string.Create(CultureInfo.InvariantCulture, $"'{ForeignText.CleanPath(_path)}' at offset {SafeTensors.PrefixBytes + (exception.BytePositionInLine ?? 0)} ") +
+                string.Create(CultureInfo.InvariantCulture, $"{Place} at offset {SafeTensors.PrefixBytes + (exception.BytePositionInLine ?? 0)} ") +
                 string.Create(CultureInfo.InvariantCulture, $"(line {exception.LineNumber ?? 0} of the header): a JSON object is expected: {ForeignText.Clean(exception.Message, MaximumReason)}"),
                 exception);
         }
@@ -311,14 +407,17 @@ internal sealed class SafeTensorsReader : IDisposable
             position = entry.End;
         }
 
-        if (_dataOffset + position != length)
+        long data = _content.Fetch(_dataOffset + long.Min(position, long.MaxValue - _dataOffset)) - _dataOffset;
+        if (_content.MayContinue ? data < position : data != position)
         {
-            throw Invalid(_dataOffset, $"there are {length - _dataOffset} bytes of data", $"{position} are expected");
+            throw Invalid(_dataOffset, $"there are {data} bytes of data", $"{position} are expected");
         }
+
+        _dataBytes = position;
     }
 
     private InvalidDataException Invalid(long offset, string found, string expected) =>
-        new(string.Create(CultureInfo.InvariantCulture, $"'{ForeignText.CleanPath(_path)}' at offset {offset}: {found}; {expected}."));
+        new(string.Create(CultureInfo.InvariantCulture, $"{Place} at offset {offset}: {found}; {expected}."));
 
     /// <summary>A shape of a file, which may have any number of sizes.</summary>
     private static string FormatShape(ReadOnlySpan<long> shape) => shape.Length <= 2 * Tensor.MaximumRank
@@ -329,15 +428,15 @@ internal sealed class SafeTensorsReader : IDisposable
     /// <param name="Name">Its name in the file, or what stands in its place.</param>
     /// <param name="Bits">Bits of an element; 0: not known.</param>
     /// <param name="DType">That of a tensor which holds all of its values; null: there is none.</param>
-    /// <param name="Widen">Converts the bits to such a value; null: the bits are that value.</param>
-    private sealed record ElementType(string Name, int Bits, DType? DType = null, Func<ushort, float>? Widen = null)
+    /// <param name="Storage">The type of real numbers that it is; null: it is none.</param>
+    private sealed record ElementType(string Name, int Bits, DType? DType = null, StorageType? Storage = null)
     {
         private static readonly Dictionary<string, ElementType> s_known = new ElementType[]
         {
-            new("F64", 64, OrthoNative.DType.Float64),
-            new("F32", 32, OrthoNative.DType.Float32),
-            new("F16", 16, OrthoNative.DType.Float32, bits => (float)BitConverter.UInt16BitsToHalf(bits)),
-            new("BF16", 16, OrthoNative.DType.Float32, bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
+            new("F64", 64, OrthoNative.DType.Float64, StorageType.Float64),
+            new("F32", 32, OrthoNative.DType.Float32, StorageType.Float32),
+            new("F16", 16, OrthoNative.DType.Float32, StorageType.Float16),
+            new("BF16", 16, OrthoNative.DType.Float32, StorageType.BFloat16),
             new("F8_E4M3", 8), new("F8_E5M2", 8), new("F8_E8M0", 8), new("F6_E2M3", 6), new("F6_E3M2", 6), new("F4", 4),
             new("I32", 32, OrthoNative.DType.Int32),
             new("I64", 64), new("I16", 16), new("I8", 8), new("U64", 64), new("U32", 32), new("U16", 16), new("U8", 8), new("BOOL", 8),
@@ -345,7 +444,7 @@ internal sealed class SafeTensorsReader : IDisposable
         }.ToDictionary(type => type.Name);
 
         /// <summary>As messages call it: as the library does, where it has it.</summary>
-        public string Description => DType is { } dtype && Widen is null ? dtype.ToString() : ForeignText.Clean(Name);
+        public string Description => DType is { } dtype && Storage is not (StorageType.Float16 or StorageType.BFloat16) ? dtype.ToString() : ForeignText.Clean(Name);
 
         /// <summary>Types that later versions of the format may add have a size that is not known here.</summary>
         public static ElementType Of(string name) => s_known.GetValueOrDefault(name) ?? new ElementType(name, 0);

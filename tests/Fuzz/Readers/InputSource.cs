@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
+using System.Text.Json.Nodes;
 
 namespace OrthoNative.Fuzz.Readers;
 
@@ -16,7 +17,7 @@ internal sealed class InputSource(ulong seed, IReadOnlyList<byte[]> seeds)
             "\"__metadata__\":null,", "\"__metadata__\":{},", "__metadata__", "dtype", "shape", "data_offsets", "BF16", "F16", "F32", "F64", "I64", "F4", "C64", "[0]", "[1,0]",
             "\\u001b[31m", "\\u202e", "\\ud800", "\\u0000", "\u001b[2J", "\u009b2J", "\u202e", "\u2028", "\r", "\n", "\n\n", "\"a\":", ",", ":", "{", "}", "[", "]", "/**/", "\uFEFF",
             "@data\n", "@dimensions 2\n", "@equalLength true\n", "@timeStamps true\n", "@classLabel true a b\n", "@targetLabel true\n", ":", "?", "(0,1)", "#",
-            "step_count", "optimizer", "Adam", "beta1", "filter_seed", "filter", "status", "interrupted", "running", "epochs", "settings",
+            "kind", "options", "layers", "path", "hidden_size", "RoaRnn", "Residual", "Haar", "Custom", "2147483647", "step_count", "optimizer", "Adam", "beta1", "filter_seed", "filter", "status", "interrupted", "running", "epochs", "settings",
         ]).Select(Encoding.UTF8.GetBytes),
         [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3], [3, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0, 0, 8, 3], [0x7F, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0, 0, 0, 0, 0],
     ];
@@ -29,6 +30,8 @@ internal sealed class InputSource(ulong seed, IReadOnlyList<byte[]> seeds)
         byte[] input = seeds[_random.Next(seeds.Count)];
         return _random.Next(4) switch
         {
+            0 or 1 when _random.Next(2) == 0 && HeaderOf(input) is { } header && WithArchitecture(header) is { } changed =>
+                WithHeader(changed, input.AsSpan(sizeof(ulong) + header.Length)),
             0 when IsGzip(input) => Compress(Mutate(Decompress(input))),
             0 when HeaderOf(input) is { } header => WithHeader(Mutate(header), input.AsSpan(sizeof(ulong) + header.Length)),
             1 when HeaderOf(input) is { } header => WithHeader(Mutate(header), Mutate(input[(sizeof(ulong) + header.Length)..])),
@@ -86,6 +89,76 @@ internal sealed class InputSource(ulong seed, IReadOnlyList<byte[]> seeds)
         }
 
         return [.. bytes.Take(MaximumBytes)];
+    }
+
+    /// <summary>A header whose description of the layers is changed: its bytes, or values of it, which are then of a kind that a reader expects.</summary>
+    private byte[]? WithArchitecture(byte[] header)
+    {
+        const string Metadata = "__metadata__", Key = "architecture";
+        if (JsonNode.Parse(header) is not JsonObject file || file[Metadata] is not JsonObject metadata || (string?)metadata[Key] is not { } text)
+        {
+            return null;
+        }
+
+        if (_random.Next(2) == 0)
+        {
+            metadata[Key] = Encoding.UTF8.GetString(Mutate(Encoding.UTF8.GetBytes(text)));
+        }
+        else
+        {
+            JsonNode root = JsonNode.Parse(text)!;
+            for (int times = 1 + _random.Next(3); times > 0; times--)
+            {
+                ChangeValue(root);
+            }
+
+            metadata[Key] = root.ToJsonString();
+        }
+
+        return Encoding.UTF8.GetBytes(file.ToJsonString());
+    }
+
+    private void ChangeValue(JsonNode root)
+    {
+        List<JsonNode> all = [];
+        Collect(root);
+        JsonNode at = all[_random.Next(all.Count)], other = all[_random.Next(all.Count)];
+        JsonNode? value = _random.Next(4) switch
+        {
+            0 => other.DeepClone(),
+            1 => JsonValue.Create(_random.NextInt64(-2, 5) * (_random.Next(2) == 0 ? 1 : 1L << _random.Next(62))),
+            2 => JsonValue.Create(_random.NextDouble() * Math.Pow(10, _random.Next(-320, 309))),
+            _ => null,
+        };
+        switch (at.Parent)
+        {
+            case JsonObject members when value is null && _random.Next(2) == 0:
+                members.Remove(at.GetPropertyName());
+                break;
+            case JsonObject members:
+                members[at.GetPropertyName()] = value;
+                break;
+            case JsonArray items when _random.Next(2) == 0:
+                items.Insert(_random.Next(items.Count + 1), value);
+                break;
+            case JsonArray items:
+                items[at.GetElementIndex()] = value;
+                break;
+        }
+
+        void Collect(JsonNode? node)
+        {
+            if (node is null)
+            {
+                return;
+            }
+
+            all.Add(node);
+            foreach (JsonNode? child in node is JsonObject members ? members.Select(member => member.Value) : node as JsonArray ?? Enumerable.Empty<JsonNode?>())
+            {
+                Collect(child);
+            }
+        }
     }
 
     private static bool IsGzip(byte[] input) => input is [0x1F, 0x8B, ..];

@@ -6,16 +6,24 @@ using SharpFuzz;
 const string Usage = """
     Reads damaged files and checks what comes of it.
       --seconds N --seed S [--findings FOLDER]   all targets in turn for N seconds in all, each from seed S on
+      --only TARGET --seconds N --seed S [--findings FOLDER]   one target
       --replay TARGET FILE                       one input again
       --libfuzzer TARGET                         under libfuzzer-dotnet, with instrumented assemblies
       --afl TARGET                               under afl-fuzz, with instrumented assemblies
     """;
 
 using var folder = new WorkingFolder();
-Target[] targets = [new SafeTensorsTarget(folder), new ModelTarget(folder), new OptimizerTarget(folder), new IdxTarget(folder), new TimeSeriesTarget(folder), new ReportTarget(folder), new LossLogTarget(folder), new EpochLogTarget(folder)];
+Target[] targets = [new SafeTensorsTarget(folder), new ModelTarget(folder), new WholeModelTarget(folder), new OptimizerTarget(folder), new IdxTarget(folder), new TimeSeriesTarget(folder), new ReportTarget(folder), new LossLogTarget(folder), new EpochLogTarget(folder)];
+Target[] chosen = targets;
+string[] given = args;
+if (args is ["--only", string only, ..] && Find(only) is { } one)
+{
+    (chosen, given) = ([one], args[2..]);
+}
+
 try
 {
-    switch (args)
+    switch (given)
     {
         case ["--replay", string name, string file] when Find(name) is { } target:
             target.Check(File.ReadAllBytes(file));
@@ -35,8 +43,8 @@ try
         case ["--seconds", string secondsText, "--seed", string seedText, ..] when
             double.TryParse(secondsText, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds) &&
             ulong.TryParse(seedText, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed) &&
-            args.Length is 4 or 6 && (args.Length == 4 || args[4] == "--findings"):
-            return Run(seconds, seed, args.Length == 6 ? args[5] : Path.Combine("artifacts", "fuzz"));
+            given.Length is 4 or 6 && (given.Length == 4 || given[4] == "--findings"):
+            return Run(seconds, seed, given.Length == 6 ? given[5] : Path.Combine("artifacts", "fuzz"));
         default:
             Console.Error.WriteLine($"{Usage}\nTargets: {string.Join(", ", targets.Select(target => target.Name))}");
             return 2;
@@ -52,7 +60,7 @@ Target? Find(string name) => targets.FirstOrDefault(target => target.Name == nam
 int Run(double seconds, ulong seed, string findings)
 {
     int failed = 0;
-    foreach (Target target in targets)
+    foreach (Target target in chosen)
     {
         long inputs = 0;
         var watch = Stopwatch.StartNew();
@@ -75,7 +83,7 @@ int Run(double seconds, ulong seed, string findings)
                 }
             }
 
-            for (; watch.Elapsed.TotalSeconds < seconds / targets.Length; inputs++)
+            for (; watch.Elapsed.TotalSeconds < seconds / chosen.Length; inputs++)
             {
                 input = random.Next();
                 hang.Change(TimeSpan.FromMinutes(1), Timeout.InfiniteTimeSpan);
@@ -91,7 +99,7 @@ int Run(double seconds, ulong seed, string findings)
         }
     }
 
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{targets.Length - failed} passed, {failed} failed"));
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{chosen.Length - failed} passed, {failed} failed"));
     return failed == 0 ? 0 : 1;
 }
 

@@ -176,16 +176,16 @@ internal sealed class DerivedContainerTests
         string path = folder.File("model.safetensors");
         using var ended = new CancellationTokenSource();
         ended.Cancel();
-        Assert.That(() => model.Save(path, null, ended.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => model.Save(path, null, null, ended.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(File.Exists(path), Is.False);
         seen.Clear();
-        model.Save(path, progress);
+        model.Save(path, null, progress);
         Assert.That(seen[^1], Is.EqualTo(1));
         again.ParameterData.Fill(0.5);
         byte[] before = Bytes(again.ParameterData);
-        Assert.That(() => again.Load(path, null, ended.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => again.Load(path, layers: null, cancellationToken: ended.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(Bytes(again.ParameterData), Is.EqualTo(before));
-        again.Load(path, progress);
+        again.Load(path, layers: null, progress: progress);
         Assert.That(Bytes(again.ParameterData), Is.EqualTo(Bytes(model.ParameterData)));
     }
 

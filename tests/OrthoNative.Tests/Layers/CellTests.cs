@@ -165,6 +165,15 @@ internal sealed class CellTests
         elman.Save(elmanPath);
         roa.Save(roaPath);
 
+        Assert.That(() => roa.Load(elmanPath), Throws.TypeOf<InvalidDataException>().With.Message.Contains("layer 0 is of the kind 'Elman'; 'RoaRnn', as in the model, is expected"));
+        Assert.That(() => elman.Load(roaPath), Throws.TypeOf<InvalidDataException>().With.Message.Contains("layer 0 is of the kind 'RoaRnn'; 'Elman', as in the model, is expected"));
+
+        // As files were written before they described layers.
+        foreach (string path in (string[])[elmanPath, roaPath])
+        {
+            SafeTensors.Save(path, SafeTensors.Load(path, Device.Default), SafeTensors.LoadMetadata(path).Where(pair => pair.Key != "architecture").ToDictionary());
+        }
+
         Assert.That(() => roa.Load(elmanPath), Throws.TypeOf<InvalidDataException>().With.Message.Contains("filter is missing"));
         Assert.That(() => elman.Load(roaPath), Throws.TypeOf<InvalidDataException>().With.Message.Contains("is of a filter chain that the model does not have"));
         Assert.That(() => relu.Load(elmanPath), Throws.TypeOf<InvalidDataException>().With.Message.Contains("activation is 'Tanh'; 'Relu', as in the model, is expected"));

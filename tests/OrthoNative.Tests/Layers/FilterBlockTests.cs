@@ -143,7 +143,7 @@ internal sealed class FilterBlockTests
         Refused(() => Filter.Blocks(), "blocks has 0 elements; it must have 1 to 1024.");
         Refused(() => Filter.Blocks([.. Enumerable.Repeat(new FilterBlock(1), 1025)]), "blocks has 1025 elements; it must have 1 to 1024.");
         Refused(() => Filter.Blocks(new FilterBlock(2), null!), "blocks[1]");
-        Refused(() => _ = new FilterBlock(0), "size is 0; it must be at least 1.");
+        Refused(() => _ = new FilterBlock(0), "size is 0; it must be from 1 to 65536.");
         Refused(() => Filter.Blocks(new FilterBlock(2) { Filter = Mixed }), "blocks[0].Filter has blocks; the filter of a block must have none.");
         Refused(
             () => Filter.Blocks(new FilterBlock(2) { Filter = Filter.FromMatrix(Orthogonal(3)) }),

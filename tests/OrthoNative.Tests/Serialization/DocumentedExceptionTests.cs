@@ -32,6 +32,7 @@ internal sealed class DocumentedExceptionTests
         yield return Case("SafeTensors.LoadMetadata(", path => SafeTensors.LoadMetadata(path));
         yield return Case("Model.Save(System.String)", WithModel((model, path) => model.Save(path)));
         yield return Case("Model.Load(System.String)", WithModel((model, path) => model.Load(path)));
+        yield return Case("Model.Load(System.String,OrthoNative.Device", path => Model.Load(path, Device.Default).Dispose());
         yield return Case("Optimizer.Save(", WithOptimizer((optimizer, path) => optimizer.Save(path)));
         yield return Case("Optimizer.Load(", WithOptimizer((optimizer, path) => optimizer.Load(path)));
         yield return Case("IdxFile.Read(", path => IdxFile.Read(path, 1));

@@ -40,7 +40,7 @@ internal sealed class Version01Tests
 
         Dictionary<string, Tensor> expected = SafeTensors.Load(Version01.File(name), Device.Default);
         Dictionary<string, Tensor> actual = SafeTensors.Load(folder.File(Model), Device.Default);
-        Assert.That(actual.Keys, Is.EquivalentTo(expected.Keys));
+        Assert.That(actual.Keys.Where(key => key != "0.filter"), Is.EquivalentTo(expected.Keys), "version 0.1 wrote no matrices");
         foreach ((string key, Tensor tensor) in expected)
         {
             Assert.That(Bytes(actual[key]), Is.EqualTo(Bytes(tensor)), key);

@@ -1,0 +1,158 @@
+using System.Globalization;
+using System.Text.Json;
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>What a model's user has to know of it and its layers do not tell; a model's file has it. Two are equal if they say the same.</summary>
+public sealed record ModelInfo
+{
+    internal const string ClassNamesKey = "class_names";
+    internal const string InputScalingKey = "input_scaling";
+    internal const string NotesKey = "notes";
+
+    private const string MeanName = "mean";
+    private const string DeviationName = "deviation";
+
+    /// <summary>
+    /// Names of the classes in the order of the outputs: one for each output of the model, or two for a model of one output, class 0 first. Default: empty, none.
+    /// </summary>
+    /// <exception cref="ArgumentException">A name is null, empty or there twice, or has half of a surrogate pair.</exception>
+    public IReadOnlyList<string> ClassNames
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(ClassNames));
+            string[] names = [.. value];
+            var taken = new HashSet<string>();
+            for (int i = 0; i < names.Length; i++)
+            {
+                string name = string.Create(CultureInfo.InvariantCulture, $"{nameof(ClassNames)}[{i}]");
+                if (string.IsNullOrEmpty(names[i]) || !taken.Add(names[i]))
+                {
+                    throw new ArgumentException($"{name} is '{ForeignText.Clean(names[i])}'; names must be unique and not empty.", nameof(ClassNames));
+                }
+
+                Check.Utf8(names[i], $"{name} has", nameof(ClassNames));
+            }
+
+            field = Array.AsReadOnly(names);
+        }
+    } = [];
+
+    /// <summary>How inputs were standardized in training, one mean and deviation for each input of the model; the model does not apply it itself. Default: null, not at all.</summary>
+    public ChannelScaling? InputScaling { get; init; }
+
+    /// <summary>Any text. Default: empty.</summary>
+    /// <exception cref="ArgumentException">The text is null or has half of a surrogate pair.</exception>
+    public string Notes
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(Notes));
+            Check.Utf8(value, $"{nameof(Notes)} has", nameof(Notes));
+            field = value;
+        }
+    } = "";
+
+    /// <summary>Tells whether another one says the same.</summary>
+    /// <param name="other">The other one.</param>
+    public bool Equals(ModelInfo? other) =>
+        other is not null && ClassNames.SequenceEqual(other.ClassNames) && InputScaling == other.InputScaling && Notes == other.Notes;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(ClassNames.Count, InputScaling, Notes);
+
+    /// <summary>Refuses what does not match a model's sizes.</summary>
+    /// <exception cref="ArgumentException">It does not.</exception>
+    internal void CheckFor(Layer model, string name)
+    {
+        if (ClassNames.Count > 0 && ClassNames.Count != model.OutputSize && (model.OutputSize != 1 || ClassNames.Count != 2))
+        {
+            throw new ArgumentException(
+                $"{name}.{nameof(ClassNames)} has {ClassNames.Count} names; it must have {(model.OutputSize == 1 ? "1 or 2" : model.OutputSize)} for a model of {model.OutputSize} outputs.", name);
+        }
+
+        if (InputScaling is { } scaling && (model.TakesIndices || scaling.Mean.Count != model.InputSize))
+        {
+            throw new ArgumentException(
+                $"{name}.{nameof(InputScaling)} is of {scaling.Mean.Count} inputs; it must be {(model.TakesIndices ? "null for a model of indices" : $"of {model.InputSize}, as the model has")}.", name);
+        }
+    }
+
+    internal void Write(IDictionary<string, string> metadata)
+    {
+        if (ClassNames.Count > 0)
+        {
+            metadata[ClassNamesKey] = ModelArchitecture.WriteJson(writer =>
+            {
+                writer.WriteStartArray();
+                foreach (string name in ClassNames)
+                {
+                    writer.WriteStringValue(name);
+                }
+
+                writer.WriteEndArray();
+            });
+        }
+
+        if (InputScaling is { } scaling)
+        {
+            metadata[InputScalingKey] = ModelArchitecture.WriteJson(writer =>
+            {
+                writer.WriteStartObject();
+                ModelArchitecture.WriteNumbers(writer, MeanName, scaling.Mean);
+                ModelArchitecture.WriteNumbers(writer, DeviationName, scaling.Deviation);
+                writer.WriteEndObject();
+            });
+        }
+
+        if (Notes.Length > 0)
+        {
+            metadata[NotesKey] = Notes;
+        }
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    /// <exception cref="InvalidDataException">It is damaged.</exception>
+    internal static ModelInfo Read(SafeTensorsReader file)
+    {
+        var info = new ModelInfo { Notes = file.Metadata.GetValueOrDefault(NotesKey, "") };
+        if (file.Metadata.TryGetValue(ClassNamesKey, out string? names))
+        {
+            string place = $"{file.Place}: __metadata__.{ClassNamesKey}";
+            using JsonDocument json = ModelArchitecture.Parse(names, place);
+            string?[]? texts = json.RootElement.ValueKind == JsonValueKind.Array ? [.. json.RootElement.EnumerateArray().Select(ModelArchitecture.TextOf)] : null;
+            info = texts is null || texts.Contains(null)
+                ? throw new InvalidDataException($"{place} is {ForeignText.Clean(names)}; an array of texts is expected.")
+                : Make(place, () => info with { ClassNames = texts! });
+        }
+
+        if (file.Metadata.TryGetValue(InputScalingKey, out string? numbers))
+        {
+            string place = $"{file.Place}: __metadata__.{InputScalingKey}";
+            using JsonDocument json = ModelArchitecture.Parse(numbers, place);
+            Dictionary<string, JsonElement> members = ModelArchitecture.MembersOf(json.RootElement, place);
+            var reader = new LayerReader(file, place, "", "", members, [], []);
+            double[] mean = reader.GetDoubles(MeanName), deviation = reader.GetDoubles(DeviationName);
+            reader.RequireAllRead();
+            info = Make(place, () => info with { InputScaling = new ChannelScaling(mean, deviation) });
+        }
+
+        return info;
+    }
+
+    private static ModelInfo Make(string place, Func<ModelInfo> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (ArgumentException exception)
+        {
+            throw new InvalidDataException($"{place}: {ModelFile.ProblemOf(exception)}", exception);
+        }
+    }
+}
