@@ -276,8 +276,9 @@ public:
     std::function<void()> prepare(const Library& library) override {
         return [this, &library] {
             double loss = 0;
-            library.call(library.cross_entropy(library.device, ORTHO_FLOAT32, 1, rows_, nullptr, nullptr, classes_, 0,
-                                               logits_.data(), targets_.data(), &loss, nullptr, gradients_.data()));
+            library.call(library.cross_entropy(library.device, ORTHO_FLOAT32, 1, rows_, nullptr, nullptr, nullptr,
+                                               classes_, nullptr, 0, logits_.data(), targets_.data(), &loss, nullptr,
+                                               gradients_.data()));
             loss_[0] = static_cast<float>(loss);
         };
     }
@@ -304,7 +305,8 @@ public:
             library.call(
                 library.clip_gradient_norm(library.device, ORTHO_FLOAT32, count_, gradients_.data(), 1e6, nullptr));
             library.call(library.adam_step(library.device, ORTHO_FLOAT32, count_, parameters_.data(), gradients_.data(),
-                                           first_.data(), second_.data(), 1000, 0.9, 0.999, 1e-8, 0, &group, 1));
+                                           first_.data(), second_.data(), nullptr, 1000, 0.9, 0.999, 1e-8, 0, &group,
+                                           1));
         };
     }
     std::vector<Floats*> results() override { return {&parameters_, &first_, &second_}; }
