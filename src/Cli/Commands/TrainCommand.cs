@@ -49,6 +49,12 @@ internal static class TrainCommand
                 OptionValue.Whole(task.ShortestLength, LongestSequence), (s, v) => s with { Length = v }, s => s.Length);
         }
 
+        if (task.Defaults.Modulus is not null)
+        {
+            options.Add("--modulus", "number", "Modulus m: number of digits, and of sums",
+                OptionValue.Whole(2, ModularSum.LargestModulus), (s, v) => s with { Modulus = v }, s => s.Modulus);
+        }
+
         if (feedforward)
         {
             options.Add("--layers", "count", "Layers L",
@@ -308,6 +314,12 @@ internal static class TrainCommand
         {
             options.Add("--test-samples", "count", "Test samples",
                 OptionValue.Whole(1, 1_000_000), (s, v) => s with { TestSamples = v }, s => s.TestSamples);
+        }
+
+        if (task.Defaults.TestLength is not null)
+        {
+            options.Add("--test-length", "steps", "Length of a test sequence",
+                OptionValue.Whole(1, LongestSequence), (s, v) => s with { TestLength = v }, s => s.TestLength);
         }
 
         if (task.Defaults.PermutationSeed is not null)

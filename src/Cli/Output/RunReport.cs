@@ -196,7 +196,14 @@ internal sealed record RunReport(
 /// <param name="Baseline">The metric of a model that has learnt nothing.</param>
 /// <param name="Seconds">Wall time of training and test.</param>
 /// <param name="PeakBytes">Most memory that the process used at once.</param>
-internal sealed record RunResult(string Metric, double Value, double Baseline, double Seconds, long PeakBytes);
+/// <param name="Answers">The answers where every step has a target; otherwise left out.</param>
+internal sealed record RunResult(
+    string Metric,
+    double Value,
+    double Baseline,
+    double Seconds,
+    long PeakBytes,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] TestAnswers? Answers = null);
 
 [JsonSourceGenerationOptions(
     WriteIndented = true,

@@ -13,6 +13,9 @@ internal sealed class TaskLoss(Dataset data, double labelSmoothing) : IDisposabl
     /// <summary>Fraction of right answers, or mean squared error, of the last outputs.</summary>
     public double Metric { get; private set; }
 
+    /// <summary>Rows with the right answer in the last batch; 0 where targets are values.</summary>
+    public long Correct => _loss is CrossEntropyLoss entropy ? entropy.Correct : 0;
+
     /// <summary>Mean loss of a batch, and its gradient.</summary>
     public double Forward(Tensor outputs, Batch batch)
     {

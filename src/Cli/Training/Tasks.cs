@@ -5,7 +5,7 @@ namespace OrthoNative.Cli.Training;
 /// <summary>The tasks that can be trained.</summary>
 internal static class Tasks
 {
-    public static IReadOnlyList<TrainingTask> All { get; } = [new AddingTask(), new CopyTask(), new PixelTask(permuted: false), new PixelTask(permuted: true), new ImageTask()];
+    public static IReadOnlyList<TrainingTask> All { get; } = [new AddingTask(), new CopyTask(), new SumTask(parity: true), new SumTask(parity: false), new PixelTask(permuted: false), new PixelTask(permuted: true), new ImageTask()];
 }
 
 /// <summary>The adding problem.</summary>
@@ -70,6 +70,45 @@ internal sealed class CopyTask : TrainingTask
 
     public override (Dataset Samples, double Baseline) OpenTest(TrainSettings settings) =>
         (new CopyingMemory(settings.Length!.Value, settings.TestSamples!.Value, settings.Seed, DataSplit.Test), CopyingMemory.Baseline);
+}
+
+/// <summary>Running sums modulo m: learnt on short sequences, tested on long ones.</summary>
+/// <param name="parity">True: m is 2; false: the settings have it.</param>
+internal sealed class SumTask(bool parity) : TrainingTask
+{
+    public override string Name => parity ? "parity" : "modular";
+
+    public override string Summary => parity
+        ? "Parity: tell at every step whether the ones so far are even or odd in number; learnt on short sequences, tested on long ones"
+        : "Modular sums: tell at every step the sum of all digits so far modulo m; learnt on short sequences, tested on long ones";
+
+    public override string LengthHelp => "Longest length of a training sequence; lengths are uniform from 1 to this";
+
+    public override TrainSettings Defaults => parity ? TaskDefaults.Parity : TaskDefaults.Modular;
+
+    public override int StepsOf(TrainSettings settings) => settings.Length!.Value;
+
+    public override string Metric => Metrics.Accuracy;
+
+    public override double ChanceLoss(long outputs) => Math.Log(outputs);
+
+    public override bool Generated => true;
+
+    public override bool TargetsEveryStep => true;
+
+    public override string Describe(TrainSettings settings) => string.Create(
+        CultureInfo.InvariantCulture, $"{(parity ? "parity" : $"sums modulo {ModulusOf(settings)}")}, lengths from 1 to {settings.Length}");
+
+    public override Dataset OpenTraining(TrainSettings settings, long count) =>
+        new ModularSum(ModulusOf(settings), settings.Length!.Value, count, settings.Seed, shortestLength: 1);
+
+    public override (Dataset Samples, double Baseline) OpenTest(TrainSettings settings)
+    {
+        var samples = new ModularSum(ModulusOf(settings), settings.TestLength!.Value, settings.TestSamples!.Value, settings.Seed, DataSplit.Test);
+        return (samples, samples.Baseline);
+    }
+
+    private int ModulusOf(TrainSettings settings) => parity ? 2 : settings.Modulus!.Value;
 }
 
 /// <summary>Images of digits in MNIST's files.</summary>

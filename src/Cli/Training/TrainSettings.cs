@@ -5,8 +5,14 @@ namespace OrthoNative.Cli.Training;
 /// <summary>Everything that a training run depends on; written to run.json as it is used.</summary>
 internal sealed record TrainSettings
 {
-    /// <summary>adding: length of a sequence; copy: delay; pixel tasks: null, the images tell.</summary>
+    /// <summary>adding: length of a sequence; copy: delay; parity and modular: longest length in training; pixel tasks: null, the images tell.</summary>
     public int? Length { get; init; }
+
+    /// <summary>Length of a test sequence; null where it is that of training.</summary>
+    public int? TestLength { get; init; }
+
+    /// <summary>m of sums modulo m; null where the task has none of its own choice.</summary>
+    public int? Modulus { get; init; }
 
     /// <summary>The recurrent model; null where the model is feedforward.</summary>
     public ModelChoice? Model { get; init; } = ModelChoice.Roa;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics.Tensors;
 using System.Runtime.ExceptionServices;
 using OrthoNative.Cli.Output;
 using OrthoNative.Interop;
@@ -35,7 +36,11 @@ internal sealed class Trainer : IDisposable
         bool endless = task.Generated && settings.Limit is null;
         Dataset training = task.OpenTraining(settings, endless ? FreshSamples(settings) : settings.Limit ?? 0);
         (_test, _baseline) = task.OpenTest(settings);
-        RequireSameShape(settings, training, _test);
+        if (!task.Generated)
+        {
+            RequireSameShape(settings, training, _test);
+        }
+
         long most = DataLoader.GetLargestBatchSize(training);
         int batch = (int)Math.Min(settings.Batch, training.Count);
         if (batch > most)
@@ -113,8 +118,8 @@ internal sealed class Trainer : IDisposable
         long step = first;
         // An earlier run may have been interrupted in its last test.
         RunStatus status = IsGoalReached() ? RunStatus.GoalReached : RunStatus.Completed;
-        TrainingOutcome Outcome(RunStatus at, double? metric) =>
-            new(at, StepsDone, _epochs, metric, _baseline, _earlierSeconds + Stopwatch.GetElapsedTime(start).TotalSeconds);
+        TrainingOutcome Outcome(RunStatus at, TestResult? test) =>
+            new(at, StepsDone, _epochs, test, _baseline, _earlierSeconds + Stopwatch.GetElapsedTime(start).TotalSeconds);
         void SaveIfDue()
         {
             if (_settings.SaveEvery > 0 && Stopwatch.GetElapsedTime(lastSave).TotalMinutes >= _settings.SaveEvery)
@@ -124,12 +129,12 @@ internal sealed class Trainer : IDisposable
             }
         }
 
-        double? Train()
+        TestResult? Train()
         {
             // Or in, or just before, that of the epoch that it had done.
             if (_settings.TestEveryEpoch && _epochs is [.., { TestMetric: null } untested] && untested.Step == step)
             {
-                EpochReport tested = untested with { TestMetric = Test(step, cancellationToken) };
+                EpochReport tested = untested with { TestMetric = Test(step, cancellationToken)?.Metric };
                 if (tested.TestMetric is null)
                 {
                     status = RunStatus.Interrupted;
@@ -170,7 +175,7 @@ internal sealed class Trainer : IDisposable
                 EpochReport report = epoch.Report(step, _optimizer.LearningRate);
                 if (_settings.TestEveryEpoch && status != RunStatus.Interrupted)
                 {
-                    report = report with { TestMetric = Test(step, cancellationToken) };
+                    report = report with { TestMetric = Test(step, cancellationToken)?.Metric };
                     if (report.TestMetric is null)
                     {
                         status = RunStatus.Interrupted;
@@ -185,19 +190,18 @@ internal sealed class Trainer : IDisposable
                 }
             }
 
-            double? metric = null;
-            if (status != RunStatus.Interrupted)
+            if (status == RunStatus.Interrupted)
             {
-                view.Note(Texts.Format($"testing on {_test.Count:#,0} samples"));
-                metric = Test(step, cancellationToken);
+                return null;
             }
 
-            return metric;
+            view.Note(Texts.Format($"testing on {_test.Count:#,0} samples") + (_settings.TestLength is { } length ? Texts.Format($" of {length:#,0} steps") : ""));
+            return Test(step, cancellationToken);
         }
 
         try
         {
-            double? result = Train();
+            TestResult? result = Train();
             return Outcome(result is null ? RunStatus.Interrupted : status, result);
         }
         // What was learnt until then is whole as long as the step that failed has changed nothing: it is saved before the failure is told.
@@ -390,7 +394,7 @@ internal sealed class Trainer : IDisposable
 
     private RecurrentLayer CreateRecurrent(Dataset data)
     {
-        SequenceOutput output = data.TargetSteps == 1 ? SequenceOutput.Last : SequenceOutput.LastSteps(data.TargetSteps);
+        SequenceOutput output = _task.TargetsEveryStep ? SequenceOutput.All : data.TargetSteps == 1 ? SequenceOutput.Last : SequenceOutput.LastSteps(data.TargetSteps);
         return _settings.Model switch
         {
             ModelChoice.Elman => new Elman(data.Features, _settings.Hidden, WithShared(
@@ -489,7 +493,7 @@ internal sealed class Trainer : IDisposable
     {
         try
         {
-            double loss = _loss.Forward(Model.Forward(batch.Inputs), batch);
+            double loss = _loss.Forward(Model.Forward(batch.Inputs, batch.Lengths), batch);
             Model.Backward(_loss.Gradient);
             double norm = Model.ClipGradientNorm(_settings.Clip > 0 ? _settings.Clip : double.PositiveInfinity);
             _optimizer.Step();
@@ -516,16 +520,19 @@ internal sealed class Trainer : IDisposable
         return CliException.Failure($"training diverged {when} ({exception.Message.TrimEnd('.')}); {saved}; {remedy}");
     }
 
-    /// <summary>Metric on all test samples; null if it was cancelled.</summary>
+    /// <summary>Measures all test samples; null if it was cancelled.</summary>
     /// <exception cref="CliException">Outputs are not finite.</exception>
-    private double? Test(long step, CancellationToken cancellationToken)
+    private TestResult? Test(long step, CancellationToken cancellationToken)
     {
-        long fitting = TaskDefaults.TestBatchBytes / (_test.Steps * _test.Features * sizeof(float));
+        // Where every step has a target, there are states and outputs of all steps.
+        long width = _test.Features + (_task.TargetsEveryStep ? _settings.Hidden + _test.Outputs : 0);
+        long fitting = TaskDefaults.TestBatchBytes / (_test.Steps * width * sizeof(float));
         using var loader = new DataLoader(_test, (int)Math.Clamp(fitting, 1, TaskDefaults.TestBatch), device: _device);
         Model.Training = false;
         try
         {
             double total = 0;
+            long correct = 0, correctLast = 0;
             foreach (Batch batch in loader.Epoch(0))
             {
                 if (cancellationToken.IsCancellationRequested)
@@ -533,10 +540,18 @@ internal sealed class Trainer : IDisposable
                     return null;
                 }
 
-                total += _loss.Evaluate(Model.Forward(batch.Inputs), batch) * batch.Size;
+                Tensor outputs = Model.Forward(batch.Inputs, batch.Lengths);
+                total += _loss.Evaluate(outputs, batch) * batch.Size;
+                if (_task.TargetsEveryStep)
+                {
+                    correct += _loss.Correct;
+                    correctLast += CountCorrectLast(outputs, batch);
+                }
             }
 
-            return total / _test.Count;
+            return new TestResult(
+                total / _test.Count,
+                _task.TargetsEveryStep ? new TestAnswers(_test.Count * _test.Steps, correct, _test.Count, correctLast) : null);
         }
         catch (NotFiniteNumberException exception)
         {
@@ -546,5 +561,23 @@ internal sealed class Trainer : IDisposable
         {
             Model.Training = true;
         }
+    }
+
+    /// <summary>Samples with the right answer at the last step; all have one length.</summary>
+    /// <param name="outputs">[T, B, classes].</param>
+    /// <param name="batch">Has the classes.</param>
+    private static int CountCorrectLast(Tensor outputs, Batch batch)
+    {
+        int rows = (int)batch.Size, classes = (int)outputs.Shape[2];
+        float[] last = new float[rows * classes];
+        outputs.CopyTo<float>(outputs.Count - last.Length, last);
+        int correct = 0;
+        for (int row = 0; row < rows; row++)
+        {
+            ReadOnlySpan<float> logits = last.AsSpan(row * classes, classes);
+            correct += TensorPrimitives.IndexOfMax(logits) == batch.Classes[^rows..][row] ? 1 : 0;
+        }
+
+        return correct;
     }
 }

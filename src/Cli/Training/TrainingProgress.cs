@@ -58,19 +58,31 @@ internal enum RunStatus
     Running,
 }
 
+/// <summary>Answers to a test where every step has a target; part of run.json.</summary>
+/// <param name="Steps">Steps of all samples.</param>
+/// <param name="CorrectSteps">Steps with the right answer.</param>
+/// <param name="Samples">Samples.</param>
+/// <param name="CorrectLastSteps">Samples with the right answer at the last step.</param>
+internal sealed record TestAnswers(long Steps, long CorrectSteps, long Samples, long CorrectLastSteps);
+
+/// <summary>A test.</summary>
+/// <param name="Metric">Metric on the test samples.</param>
+/// <param name="Answers">The answers where every step has a target; otherwise null.</param>
+internal sealed record TestResult(double Metric, TestAnswers? Answers);
+
 /// <summary>The results of a run.</summary>
 /// <param name="Status">The outcome of the run, or that it is still running.</param>
 /// <param name="Steps">Training steps done.</param>
 /// <param name="Epochs">One report for each epoch that was begun; on the way, that was done.</param>
-/// <param name="TestMetric">Metric on the test samples after the last step; null if the run was interrupted or is still running.</param>
-/// <param name="Baseline">The same of a model that has learnt nothing.</param>
+/// <param name="Test">The test after the last step; null if the run was interrupted or is still running.</param>
+/// <param name="Baseline">The metric of a model that has learnt nothing.</param>
 /// <param name="Seconds">Wall time of training and test.</param>
 /// <param name="Failure">The failure that ended the run; null: none did.</param>
 internal sealed record TrainingOutcome(
     RunStatus Status,
     long Steps,
     IReadOnlyList<EpochReport> Epochs,
-    double? TestMetric,
+    TestResult? Test,
     double Baseline,
     double Seconds,
     ExceptionDispatchInfo? Failure = null);

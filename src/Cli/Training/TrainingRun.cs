@@ -197,8 +197,8 @@ internal static class TrainingRun
             machine,
             outcome.Epochs,
             outcome.Seconds,
-            outcome.TestMetric is { } value
-                ? new RunResult(task.Metric, value, outcome.Baseline, outcome.Seconds, Machine.PeakBytes())
+            outcome.Test is { } test
+                ? new RunResult(task.Metric, test.Metric, outcome.Baseline, outcome.Seconds, Machine.PeakBytes(), test.Answers)
                 : null);
     }
 
@@ -290,12 +290,17 @@ internal static class TrainingRun
 
     private static string Conclude(TrainingTask task, TrainingOutcome outcome)
     {
-        string result = outcome.TestMetric is { } value
-            ? $"test {task.Metric} {Texts.Metric(task.Metric, value)}, baseline {Texts.Metric(task.Metric, outcome.Baseline)}"
+        string result = outcome.Test is { } test
+            ? $"test {task.Metric} {Texts.Metric(task.Metric, test.Metric)}, baseline {Texts.Metric(task.Metric, outcome.Baseline)}{Describe(test.Answers)}"
             : "interrupted; what was trained was not tested";
         string reason = outcome.Status == RunStatus.GoalReached ? " (ended early, the goal was reached)" : "";
         return $"{result}; {Texts.Format($"{outcome.Steps:#,0}")} steps in {Texts.Duration(outcome.Seconds)}{reason}";
     }
+
+    /// <summary>Counts, since a percentage is rounded; empty: there are none.</summary>
+    private static string Describe(TestAnswers? answers) => answers is null
+        ? ""
+        : Texts.Format($"; {answers.CorrectSteps:#,0} of {answers.Steps:#,0} steps are right, the last step of {answers.CorrectLastSteps:#,0} of {answers.Samples:#,0} samples");
 
     /// <summary>Says what is being fetched, at once and in order.</summary>
     private sealed class DownloadLines : IProgress<Uri>

@@ -42,6 +42,12 @@ internal abstract class TrainingTask
         ? Output.Texts.Format($"Epochs of {Defaults.StepsPerEpoch} steps each, or with --limit passes over the training samples")
         : "Passes over the training samples";
 
+    /// <summary>
+    /// True if every step has a target. Samples may then have lengths of their own in training, and the length in the test may be another one. False: the
+    /// last steps have targets, and all samples have one length.
+    /// </summary>
+    public virtual bool TargetsEveryStep => false;
+
     /// <summary>Training samples.</summary>
     /// <param name="settings">The settings that they depend on.</param>
     /// <param name="count">Their number, where they are generated.</param>

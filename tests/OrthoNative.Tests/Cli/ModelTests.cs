@@ -50,11 +50,16 @@ internal sealed class ModelTests
     }
 
     [Test]
-    public void Every_recurrent_task_trains_every_model([Values("adding", "smnist", "psmnist")] string task, [Values("elman", "gru", "lstm")] string model)
+    public void Every_recurrent_task_trains_every_model([Values("adding", "parity", "modular", "smnist", "psmnist")] string task, [Values("elman", "gru", "lstm")] string model)
     {
         using var folder = new TemporaryFolder();
         IdxFiles.WriteSmallMnist(folder.Path);
-        string[] samples = task == "adding" ? ["--length", "20", "--test-samples", "50"] : ["--data", "."];
+        string[] samples = task switch
+        {
+            "adding" => ["--length", "20", "--test-samples", "50"],
+            "parity" or "modular" => ["--length", "20", "--test-samples", "50", "--test-length", "30"],
+            _ => ["--data", "."],
+        };
 
         CliResult result = CliProcess.Run(
             folder.Path, ["train", task, "--model", model, .. samples, "--hidden", "8", "--batch", "10", "--steps", "3", "--out", "run"]);

@@ -85,6 +85,55 @@ internal sealed class TrainTests
         Assert.That(outcome.GetProperty("value").GetDouble(), Is.Positive);
     }
 
+    [TestCase("parity", 2, 0.5, 0.5, "parity, lengths from 1 to 10: roa, 32 units, ")]
+    [TestCase("modular --modulus 3", 3, 0.1, 0.9, "sums modulo 3, lengths from 1 to 10: roa, 32 units, ")]
+    public void Sums_are_learnt_on_short_sequences_and_tested_at_every_step_of_long_ones(string task, int modulus, double alpha, double beta, string description)
+    {
+        using var folder = new TemporaryFolder();
+
+        CliResult result = CliProcess.Run(
+            folder.Path,
+            ["train", .. task.Split(' '), "--length", "10", "--test-length", "40", "--test-samples", "30", "--hidden", "32", "--steps", "800", "--seed", "4", "--out", "run"]);
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Output, Does.StartWith(description).And.Contains("testing on 30 samples of 40 steps"));
+        using JsonDocument run = Read(folder.File("run"));
+        JsonElement outcome = run.RootElement.GetProperty("result");
+        JsonElement answers = outcome.GetProperty("answers");
+        long correct = answers.GetProperty("correctSteps").GetInt64(), last = answers.GetProperty("correctLastSteps").GetInt64();
+        Assert.That((answers.GetProperty("steps").GetInt64(), answers.GetProperty("samples").GetInt64()), Is.EqualTo((1200, 30)));
+        Assert.That(outcome.GetProperty("baseline").GetDouble(), Is.EqualTo(1.0 / modulus));
+        Assert.That(outcome.GetProperty("value").GetDouble(), Is.EqualTo(correct / 1200.0).Within(1e-12));
+        Assert.That(result.Output, Does.Contain(FormattableString.Invariant($"{correct:#,0} of 1,200 steps are right, the last step of {last} of 30 samples")));
+
+        // Who knows the first ten steps alone is right there, and by chance beyond: in 750 steps of parity, in 600 of sums modulo 3.
+        Assert.That(correct, Is.GreaterThan(1080));
+        AssertAnswersOf(folder.File("run/model.safetensors"), new ModularSum(modulus, 40, 30, 4, DataSplit.Test), alpha, beta, correct, last);
+    }
+
+    /// <summary>Counts the right answers anew, of the saved model in one batch.</summary>
+    private static void AssertAnswersOf(string path, ModularSum data, double alpha, double beta, long correct, long last)
+    {
+        using var model = new Sequential(
+            Device.Default, 4,
+            new RoaRnn(data.Features, 32, new RoaRnnOptions { Alpha = alpha, Beta = beta, Output = SequenceOutput.All }) { Name = "rnn" },
+            new Dense(32, data.Outputs) { Name = "readout" });
+        model.Load(path);
+        model.Training = false;
+        using var loader = new DataLoader(data, 30);
+        foreach (Batch batch in loader.Epoch(0))
+        {
+            Tensor logits = model.Forward(batch.Inputs);
+            using var loss = new CrossEntropyLoss();
+            loss.Evaluate(logits, batch.Classes);
+            Assert.That(loss.Correct, Is.EqualTo(correct));
+            using var end = new Tensor(Device.Default, DType.Float32, 30, data.Outputs);
+            end.CopyFrom(0, logits, logits.Count - end.Count, end.Count);
+            loss.Evaluate(end, batch.Classes[^30..]);
+            Assert.That(loss.Correct, Is.EqualTo(last));
+        }
+    }
+
     [Test]
     public void One_and_three_threads_train_the_same_weights()
     {

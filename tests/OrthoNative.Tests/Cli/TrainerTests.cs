@@ -126,7 +126,7 @@ internal sealed class TrainerTests
         Assert.That(part.Status, Is.EqualTo(RunStatus.Interrupted));
         Assert.That(resumed.Status, Is.EqualTo(straight.Status));
         Assert.That(Tests(resumed), Is.EqualTo(Tests(straight)));
-        Assert.That(resumed.TestMetric, Is.EqualTo(straight.TestMetric));
+        Assert.That(resumed.Test, Is.EqualTo(straight.Test));
         Assert.That(resumedLosses, Is.EqualTo(losses));
         Assert.That(weights, Is.EqualTo(expected));
     }
