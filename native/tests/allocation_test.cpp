@@ -528,6 +528,24 @@ std::vector<Operation> operations() {
             for (float& value : w.y)
                 value = std::abs(value);
         });
+    add(
+        "ortho_rmsprop_step", true,
+        [=](World& w) {
+            return ortho_rmsprop_step(device(w), ORTHO_FLOAT32, 1000, w.dx.data(), w.x.data(), w.y.data(), nullptr,
+                                      w.other.data(), 0.99, 0.9, 1e-8, groups, 2);
+        },
+        [](World& w) {
+            for (float& value : w.y)
+                value = std::abs(value);
+        });
+    add("ortho_lion_step", true, [=](World& w) {
+        return ortho_lion_step(device(w), ORTHO_FLOAT32, 1000, w.dx.data(), w.x.data(), w.other.data(), 0.9, 0.99,
+                               groups, 2);
+    });
+    add("ortho_scale", false,
+        [=](World& w) { return ortho_scale(device(w), ORTHO_FLOAT32, rows * inputs, 0.5, w.x.data()); });
+    add("ortho_average", false,
+        [=](World& w) { return ortho_average(device(w), ORTHO_FLOAT32, rows * inputs, 0.9, w.x.data(), w.dx.data()); });
     for (const auto& [name, p] : problems()) {
         const auto prepare = [p = p](World& w) { w.prepare_chain(p, 2); };
         const auto create = [=](World& w) {

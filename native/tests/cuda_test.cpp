@@ -1241,20 +1241,29 @@ TYPED_TEST(CudaOperations, Optimizers_agree_with_the_CPU) {
     const auto start = normal_values<T>(count, 1), gradient = normal_values<T>(count, 2);
     const ortho_parameter_group groups[] = {
         {0, 100, 0.1, 0}, {100, 0, 0.1, 0}, {200, 40'000, 0.01, 0.1}, {49'999, 1, 0.5, 0}};
-    enum { sgd, momentum, nesterov, adam, adamw, kinds };
+    enum { sgd, momentum, nesterov, adam, adamw, amsgrad, rmsprop, centered, rmsprop_momentum, lion, kinds };
     for (int kind = 0; kind < kinds; ++kind)
-        Both<T>().expect_close_values("parameters", 3 * 16, [&](ortho_device* device) {
+        // The first steps of RMSprop divide by 0.1 of a gradient.
+        Both<T>().expect_close_values("parameters", kind < rmsprop ? 3 * 16 : 10 * 3 * 16, [&](ortho_device* device) {
             const DeviceArray<T> parameters(device, start), gradients(device, gradient), first(device, count, 0),
-                second(device, count, 0);
+                second(device, count, 0), third(device, count, 0);
             for (int step = 1; step <= 3; ++step)
                 if (kind < adam) {
                     EXPECT_TRUE(succeeds(ortho_sgd_step(device, dtype_of<T>, count, parameters.data(), gradients.data(),
                                                         kind == sgd ? nullptr : first.data(), kind == sgd ? 0 : 0.9,
                                                         kind == nesterov, groups, 4)));
+                } else if (kind < rmsprop) {
+                    EXPECT_TRUE(succeeds(ortho_adam_step(
+                        device, dtype_of<T>, count, parameters.data(), gradients.data(), first.data(), second.data(),
+                        kind == amsgrad ? third.data() : nullptr, step, 0.9, 0.99, 1e-6, kind == adamw, groups, 4)));
+                } else if (kind < lion) {
+                    EXPECT_TRUE(succeeds(ortho_rmsprop_step(
+                        device, dtype_of<T>, count, parameters.data(), gradients.data(), first.data(),
+                        kind == rmsprop ? nullptr : second.data(), kind == rmsprop_momentum ? third.data() : nullptr,
+                        0.99, kind == rmsprop_momentum ? 0.9 : 0, 1e-6, groups, 4)));
                 } else {
-                    EXPECT_TRUE(succeeds(ortho_adam_step(device, dtype_of<T>, count, parameters.data(),
-                                                         gradients.data(), first.data(), second.data(), nullptr, step,
-                                                         0.9, 0.99, 1e-6, kind == adamw, groups, 4)));
+                    EXPECT_TRUE(succeeds(ortho_lion_step(device, dtype_of<T>, count, parameters.data(),
+                                                         gradients.data(), first.data(), 0.9, 0.99, groups, 4)));
                 }
             return parameters.values();
         });
@@ -1266,11 +1275,11 @@ TYPED_TEST(CudaOperations, Steps_that_do_not_stay_finite_are_reported_and_change
     constexpr double largest = std::numeric_limits<T>::max();
     const bool is_float = sizeof(T) == sizeof(float);
     const ortho_parameter_group groups[] = {{4'000, 5'000, 0.1, 0}, {0, 3'000, 0.2, 0.1}};
-    enum { sgd, momentum, adam, adamw, kinds };
+    enum { sgd, momentum, lion, adam, adamw, amsgrad, rmsprop, kinds };
     struct Case {
         double gradient, parameter;
         const char* message;
-        bool adam_alone;
+        bool squares_alone; // of optimizers that square gradients
     };
     const Case cases[] = {
         {std::nan(""), 1, "gradients[7000] is NaN or infinite", false},
@@ -1280,23 +1289,34 @@ TYPED_TEST(CudaOperations, Steps_that_do_not_stay_finite_are_reported_and_change
         {largest, -largest, "parameters[7000] would not stay finite in an optimizer step", false},
     };
     for (const Case& c : cases)
-        for (int kind = c.adam_alone ? adam : sgd; kind < kinds; ++kind) {
+        for (int kind = c.squares_alone ? adam : sgd; kind < kinds; ++kind) {
             SCOPED_TRACE(std::string(c.message) + ", kind " + std::to_string(kind));
+            if (kind == lion && c.gradient == largest)
+                continue; // of which only the sign counts
             std::vector<T> start(count, T(1)), gradient(count, T(1));
             start[7'000] = static_cast<T>(c.parameter);
             gradient[7'000] = static_cast<T>(c.gradient);
             const DeviceArray<T> parameters(cuda().get(), start), bad(cuda().get(), gradient),
-                good(cuda().get(), count, 1), first(cuda().get(), count, 0), second(cuda().get(), count, 0);
+                good(cuda().get(), count, 1), first(cuda().get(), count, 0), second(cuda().get(), count, 0),
+                third(cuda().get(), count, 0);
             int64_t number = 0;
             const auto step = [&](const DeviceArray<T>& gradients) {
-                if (kind < adam) {
+                if (kind == lion) {
+                    EXPECT_TRUE(succeeds(ortho_lion_step(cuda().get(), dtype_of<T>, count, parameters.data(),
+                                                         gradients.data(), first.data(), 0.9, 0.99, groups, 2)));
+                } else if (kind == rmsprop) {
+                    EXPECT_TRUE(succeeds(ortho_rmsprop_step(cuda().get(), dtype_of<T>, count, parameters.data(),
+                                                            gradients.data(), second.data(), third.data(), first.data(),
+                                                            0.99, 0.9, 1e-8, groups, 2)));
+                } else if (kind < adam) {
                     EXPECT_TRUE(succeeds(ortho_sgd_step(cuda().get(), dtype_of<T>, count, parameters.data(),
                                                         gradients.data(), kind == sgd ? nullptr : first.data(),
                                                         kind == sgd ? 0 : 0.9, 0, groups, 2)));
                 } else {
-                    EXPECT_TRUE(succeeds(ortho_adam_step(cuda().get(), dtype_of<T>, count, parameters.data(),
-                                                         gradients.data(), first.data(), second.data(), nullptr,
-                                                         ++number, 0.9, 0.999, 1e-8, kind == adamw, groups, 2)));
+                    EXPECT_TRUE(
+                        succeeds(ortho_adam_step(cuda().get(), dtype_of<T>, count, parameters.data(), gradients.data(),
+                                                 first.data(), second.data(), kind == amsgrad ? third.data() : nullptr,
+                                                 ++number, 0.9, 0.999, 1e-8, kind == adamw, groups, 2)));
                 }
             };
             step(bad);
@@ -1305,6 +1325,7 @@ TYPED_TEST(CudaOperations, Steps_that_do_not_stay_finite_are_reported_and_change
             EXPECT_TRUE(same_bits(parameters.values(), start));
             EXPECT_EQ(first.values(), std::vector<T>(count, T(0)));
             EXPECT_EQ(second.values(), std::vector<T>(count, T(0)));
+            EXPECT_EQ(third.values(), std::vector<T>(count, T(0)));
             if (std::isnan(c.parameter))
                 continue;
             number = 0;
@@ -1312,6 +1333,23 @@ TYPED_TEST(CudaOperations, Steps_that_do_not_stay_finite_are_reported_and_change
             ASSERT_TRUE(succeeds(ortho_device_synchronize(cuda().get())));
             EXPECT_LT(parameters.values()[0], T(1));
         }
+}
+
+TYPED_TEST(CudaOperations, Scaling_and_averages_agree_with_the_CPU) {
+    using T = TypeParam;
+    constexpr int64_t count = 40'000;
+    const auto start = normal_values<T>(count, 1), other = normal_values<T>(count, 2);
+    Both<T>().expect_close_values("values", 1, [&](ortho_device* device) {
+        const DeviceArray<T> values(device, start);
+        EXPECT_TRUE(succeeds(ortho_scale(device, dtype_of<T>, count, 1.0 / 3, values.data())));
+        return values.values();
+    });
+    Both<T>().expect_close_values("averages", 3 * 4, [&](ortho_device* device) {
+        const DeviceArray<T> averages(device, start), values(device, other);
+        for (int step = 0; step < 3; ++step)
+            EXPECT_TRUE(succeeds(ortho_average(device, dtype_of<T>, count, 0.9, values.data(), averages.data())));
+        return averages.values();
+    });
 }
 
 TYPED_TEST(CudaOperations, Clipping_agrees_with_the_CPU) {

@@ -276,7 +276,8 @@ template <class T> void run_rows(Caller& caller, ortho_device* device) {
 
 template <class T> void run_optimizers(Caller& caller, ortho_device* device) {
     constexpr int64_t count = 40'000;
-    std::vector<T> p = normal_values<T>(count, 1), g = normal_values<T>(count, 2), m(count), v(count), u(count);
+    std::vector<T> p = normal_values<T>(count, 1), g = normal_values<T>(count, 2), m(count), v(count), u(count),
+                   s(count), l(count), a(count);
     const ortho_parameter_group group{0, count, 1e-2, 1e-2};
     // Some fade from the first step on.
     for (size_t i = 0; i < g.size(); i += 3)
@@ -292,6 +293,16 @@ template <class T> void run_optimizers(Caller& caller, ortho_device* device) {
             return ortho_adam_step(device, dtype_of<T>, count, p.data(), g.data(), m.data(), v.data(), nullptr, step,
                                    0.9, 0.999, 1e-8, static_cast<int32_t>(step % 2), &group, 1);
         });
+        caller.expect_success("rmsprop_step", [&] {
+            return ortho_rmsprop_step(device, dtype_of<T>, count, p.data(), g.data(), s.data(), nullptr, nullptr, 0.99,
+                                      0, 1e-8, &group, 1);
+        });
+        caller.expect_success("lion_step", [&] {
+            return ortho_lion_step(device, dtype_of<T>, count, p.data(), g.data(), l.data(), 0.9, 0.99, &group, 1);
+        });
+        caller.expect_success("scale", [&] { return ortho_scale(device, dtype_of<T>, count, 0.7, u.data()); });
+        caller.expect_success("average",
+                              [&] { return ortho_average(device, dtype_of<T>, count, 0.9, p.data(), a.data()); });
     }
     g[30'000] = std::numeric_limits<T>::quiet_NaN();
     EXPECT_EQ(caller("a step that is refused",
@@ -301,7 +312,7 @@ template <class T> void run_optimizers(Caller& caller, ortho_device* device) {
                      }),
               ORTHO_NOT_FINITE);
     caller.keep(std::vector<double>{norm});
-    for (const auto* values : {&p, &m, &v, &u})
+    for (const auto* values : {&p, &m, &v, &u, &s, &l, &a})
         caller.keep(*values);
 }
 

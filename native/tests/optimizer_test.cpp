@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "support.hpp"
@@ -19,131 +20,6 @@ const ortho_parameter_group* group_of(int64_t index) {
         if (index >= group.offset && index < group.offset + group.count)
             return &group;
     return nullptr;
-}
-
-template <class T> class State {
-public:
-    State()
-        : parameters(normal_values<T>(count, 1)), gradients(normal_values<T>(count, 2)), first(count), second(count),
-          exact_parameters(parameters.begin(), parameters.end()), exact_first(count), exact_second(count) {}
-
-    /** One step by the formulas, in double precision from the exact state. */
-    void sgd_exactly(double momentum, bool nesterov) {
-        for_each_stepped([&](size_t i, const ortho_parameter_group& group) {
-            double& p = exact_parameters[i];
-            double& v = exact_first[i];
-            const double g = static_cast<double>(gradients[i]) + group.weight_decay * p;
-            v = momentum * v + g;
-            p -= group.learning_rate * (nesterov ? g + momentum * v : v);
-        });
-    }
-
-    void adam_exactly(int64_t step, double beta1, double beta2, double epsilon, bool decoupled) {
-        for_each_stepped([&](size_t i, const ortho_parameter_group& group) {
-            double& p = exact_parameters[i];
-            double g = static_cast<double>(gradients[i]);
-            if (decoupled)
-                p -= group.learning_rate * group.weight_decay * p;
-            else
-                g += group.weight_decay * p;
-            exact_first[i] = beta1 * exact_first[i] + (1 - beta1) * g;
-            exact_second[i] = beta2 * exact_second[i] + (1 - beta2) * g * g;
-            const double m = exact_first[i] / (1 - std::pow(beta1, static_cast<double>(step)));
-            const double v = exact_second[i] / (1 - std::pow(beta2, static_cast<double>(step)));
-            p -= group.learning_rate * m / (std::sqrt(v) + epsilon);
-        });
-    }
-
-    /** Each step rounds a value of magnitude below 8 some ten times. */
-    void expect_exact(int steps) const {
-        const double bound = 8 * 10 * steps * rounding<T>;
-        for (size_t i = 0; i < parameters.size(); ++i)
-            ASSERT_NEAR(static_cast<double>(parameters[i]), exact_parameters[i], bound) << i;
-        for (size_t i = 100; i < 150; ++i)
-            ASSERT_EQ(static_cast<double>(parameters[i]), exact_parameters[i]) << i;
-    }
-
-    std::vector<T> parameters, gradients, first, second;
-
-private:
-    template <class Step> void for_each_stepped(Step&& step) {
-        for (int64_t i = 0; i < count; ++i)
-            if (const ortho_parameter_group* group = group_of(i))
-                step(static_cast<size_t>(i), *group);
-    }
-
-    std::vector<double> exact_parameters, exact_first, exact_second;
-};
-
-template <class T> void check_sgd(double momentum, int32_t nesterov) {
-    std::vector<T> first_result;
-    for (const int threads : {1, 2, 3}) {
-        const Device device = make_device(threads);
-        State<T> state;
-        constexpr int steps = 4;
-        for (int step = 0; step < steps; ++step) {
-            state.sgd_exactly(momentum, nesterov == 1);
-            ASSERT_TRUE(
-                succeeds(ortho_sgd_step(device.get(), dtype_of<T>, count, state.parameters.data(),
-                                        state.gradients.data(), momentum > 0 ? state.first.data() : nullptr, momentum,
-                                        nesterov, groups.data(), static_cast<int64_t>(groups.size()))));
-        }
-        state.expect_exact(steps);
-        if (threads == 1)
-            first_result = state.parameters;
-        EXPECT_TRUE(same_bits(state.parameters, first_result)) << threads;
-    }
-}
-
-template <class T> void check_adam(int32_t decoupled) {
-    std::vector<T> first_result;
-    for (const int threads : {1, 2, 3}) {
-        const Device device = make_device(threads);
-        State<T> state;
-        constexpr int steps = 4;
-        for (int step = 1; step <= steps; ++step) {
-            state.adam_exactly(step, 0.9, 0.999, 1e-8, decoupled == 1);
-            ASSERT_TRUE(succeeds(ortho_adam_step(device.get(), dtype_of<T>, count, state.parameters.data(),
-                                                 state.gradients.data(), state.first.data(), state.second.data(),
-                                                 nullptr, step, 0.9, 0.999, 1e-8, decoupled, groups.data(),
-                                                 static_cast<int64_t>(groups.size()))));
-        }
-        state.expect_exact(steps);
-        if (threads == 1)
-            first_result = state.parameters;
-        EXPECT_TRUE(same_bits(state.parameters, first_result)) << threads;
-    }
-}
-
-TEST(Sgd, Float32_follows_the_formula_on_any_number_of_threads) {
-    check_sgd<float>(0, 0);
-}
-TEST(Sgd, Float64_follows_the_formula_on_any_number_of_threads) {
-    check_sgd<double>(0, 1);
-}
-TEST(Sgd, Float32_with_momentum_follows_the_formula) {
-    check_sgd<float>(0.9, 0);
-}
-TEST(Sgd, Float64_with_momentum_follows_the_formula) {
-    check_sgd<double>(0.9, 0);
-}
-TEST(Sgd, Float32_with_nesterov_momentum_follows_the_formula) {
-    check_sgd<float>(0.9, 1);
-}
-TEST(Sgd, Float64_with_nesterov_momentum_follows_the_formula) {
-    check_sgd<double>(0.9, 1);
-}
-TEST(Adam, Float32_follows_the_formula_on_any_number_of_threads) {
-    check_adam<float>(0);
-}
-TEST(Adam, Float64_follows_the_formula_on_any_number_of_threads) {
-    check_adam<double>(0);
-}
-TEST(AdamW, Float32_follows_the_formula_on_any_number_of_threads) {
-    check_adam<float>(1);
-}
-TEST(AdamW, Float64_follows_the_formula_on_any_number_of_threads) {
-    check_adam<double>(1);
 }
 
 TEST(Adam, Zero_gradients_leave_parameters_alone) {
@@ -298,20 +174,42 @@ TEST(ClipGradientNorm, Bad_arguments_are_refused_by_name_and_write_nothing) {
 
 /** What an optimizer is asked for. */
 struct Options {
-    enum Kind { sgd, momentum, nesterov, adam, adamw } kind;
+    enum Kind {
+        sgd,
+        momentum,
+        nesterov,
+        adam,
+        adamw,
+        amsgrad,
+        rmsprop,
+        rmsprop_momentum,
+        centered,
+        centered_momentum,
+        lion
+    } kind;
     double learning_rate = 0.1;
     double weight_decay = 0;
     double momentum_factor = 0.9;
     double beta1 = 0.9;
-    double beta2 = 0.999;
+    double beta2 = 0.999; // RMSprop: decay
     double epsilon = 1e-8;
+
+    bool is_sgd() const { return kind < adam; }
+    bool is_adam() const { return kind >= adam && kind < rmsprop; }
+    bool is_rmsprop() const { return kind >= rmsprop && kind < lion; }
+    bool is_centered() const { return kind == centered || kind == centered_momentum; }
+    bool is_decoupled() const { return kind == adamw || kind == lion; }
+    /** SGD and RMSprop; 0 without momentum. */
+    double factor() const { return kind == sgd || kind == rmsprop || kind == centered ? 0 : momentum_factor; }
 };
-constexpr Options::Kind all_kinds[] = {Options::sgd, Options::momentum, Options::nesterov, Options::adam,
-                                       Options::adamw};
+constexpr Options::Kind all_kinds[] = {
+    Options::sgd,      Options::momentum,          Options::nesterov, Options::adam,
+    Options::adamw,    Options::amsgrad,           Options::rmsprop,  Options::rmsprop_momentum,
+    Options::centered, Options::centered_momentum, Options::lion};
 
 /** Parameters, their gradients, and an optimizer's state. */
 template <class T> struct Buffers {
-    explicit Buffers(size_t size) : parameters(size), gradients(size), first(size), second(size) {}
+    explicit Buffers(size_t size) : parameters(size), gradients(size), first(size), second(size), third(size) {}
 
     ortho_status step(ortho_device* device, const Options& o, int64_t number,
                       std::vector<ortho_parameter_group> groups = {}) {
@@ -319,18 +217,25 @@ template <class T> struct Buffers {
         if (groups.empty())
             groups = {{0, size, o.learning_rate, o.weight_decay}};
         const auto group_count = static_cast<int64_t>(groups.size());
-        if (o.kind < Options::adam)
-            return ortho_sgd_step(device, dtype_of<T>, size, parameters.data(), gradients.data(),
-                                  o.kind == Options::sgd ? nullptr : first.data(),
-                                  o.kind == Options::sgd ? 0 : o.momentum_factor, o.kind == Options::nesterov,
-                                  groups.data(), group_count);
-        return ortho_adam_step(device, dtype_of<T>, size, parameters.data(), gradients.data(), first.data(),
-                               second.data(), nullptr, number, o.beta1, o.beta2, o.epsilon, o.kind == Options::adamw,
-                               groups.data(), group_count);
+        T* const p = parameters.data();
+        const T* const g = gradients.data();
+        if (o.is_sgd())
+            return ortho_sgd_step(device, dtype_of<T>, size, p, g, o.kind == Options::sgd ? nullptr : first.data(),
+                                  o.factor(), o.kind == Options::nesterov, groups.data(), group_count);
+        if (o.is_adam())
+            return ortho_adam_step(device, dtype_of<T>, size, p, g, first.data(), second.data(),
+                                   o.kind == Options::amsgrad ? third.data() : nullptr, number, o.beta1, o.beta2,
+                                   o.epsilon, o.is_decoupled(), groups.data(), group_count);
+        if (o.is_rmsprop())
+            return ortho_rmsprop_step(device, dtype_of<T>, size, p, g, second.data(),
+                                      o.is_centered() ? third.data() : nullptr, o.factor() > 0 ? first.data() : nullptr,
+                                      o.beta2, o.factor(), o.epsilon, groups.data(), group_count);
+        return ortho_lion_step(device, dtype_of<T>, size, p, g, first.data(), o.beta1, o.beta2, groups.data(),
+                               group_count);
     }
 
     bool are_finite() const {
-        for (const auto* values : {&parameters, &first, &second})
+        for (const auto* values : {&parameters, &first, &second, &third})
             if (!std::all_of(values->begin(), values->end(), [](T value) { return std::isfinite(value); }))
                 return false;
         return true;
@@ -338,15 +243,118 @@ template <class T> struct Buffers {
 
     bool have_same_bits_as(const Buffers& other) const {
         return same_bits(parameters, other.parameters) && same_bits(first, other.first) &&
-               same_bits(second, other.second);
+               same_bits(second, other.second) && same_bits(third, other.third);
     }
 
-    std::vector<T> parameters, gradients, first, second;
+    /** SGD and RMSprop: first is the velocity. Centered RMSprop: third is the mean of gradients. */
+    std::vector<T> parameters, gradients, first, second, third;
+};
+
+/** One parameter and its state in long double, whose precision and range are beyond those of all types. */
+struct Exact {
+    long double parameter, first = 0, second = 0, third = 0;
+    long double largest = 0; // magnitude of what the last step computed on the way
+
+    /** @return the number whose sign decides a step of Lion; 1 for others */
+    long double step(const Options& o, int64_t number, long double gradient) {
+        const long double rate = o.learning_rate, decay = o.weight_decay, beta1 = o.beta1, beta2 = o.beta2;
+        const long double factor = o.factor(), added = o.is_decoupled() ? 0 : decay * parameter;
+        const long double scale = o.is_decoupled() ? 1 - rate * decay : 1, g = gradient + added;
+        largest = 0;
+        const auto noted = [&](long double value) {
+            largest = std::max(largest, std::abs(value));
+            return value;
+        };
+        noted(added);
+        noted(g);
+        noted(noted(scale) * parameter);
+        long double length = 0, decisive = 1;
+        if (o.is_sgd()) {
+            first = noted(factor * first + g);
+            length = noted(rate * noted(o.kind == Options::nesterov ? g + factor * first : first));
+        } else if (o.is_adam()) {
+            const long double size = noted(rate / (1 - std::pow(beta1, static_cast<long double>(number))));
+            first = noted(beta1 * first + (1 - beta1) * g);
+            second = noted(beta2 * second + (1 - beta2) * g * g);
+            third = std::max(third, second);
+            const long double mean =
+                (o.kind == Options::amsgrad ? third : second) / (1 - std::pow(beta2, static_cast<long double>(number)));
+            length = noted(noted(size * first) / (std::sqrt(mean) + o.epsilon));
+        } else if (o.is_rmsprop()) {
+            second = noted(beta2 * second + (1 - beta2) * g * g);
+            third = o.is_centered() ? noted(beta2 * third + (1 - beta2) * g) : 0;
+            const long double divisor = std::sqrt(std::max(second - third * third, 0.0L)) + o.epsilon;
+            if (factor > 0) {
+                first = noted(factor * first + g / divisor);
+                length = noted(rate * first);
+            } else {
+                length = noted(noted(rate * g) / divisor);
+            }
+        } else {
+            decisive = beta1 * first + (1 - beta1) * g;
+            first = noted(beta2 * first + (1 - beta2) * g);
+            length = noted(rate * static_cast<long double>((decisive > 0) - (decisive < 0)));
+        }
+        parameter = noted(scale * parameter - length);
+        return decisive;
+    }
 };
 
 template <class T> class OptimizerSteps : public ::testing::Test {};
 using Types = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(OptimizerSteps, Types);
+
+TYPED_TEST(OptimizerSteps, Every_kind_follows_its_formula_on_any_number_of_threads) {
+    using T = TypeParam;
+    constexpr int steps = 4;
+    for (const Options::Kind kind : all_kinds) {
+        Options o{kind};
+        o.beta2 = o.is_rmsprop() ? 0.9 : 0.99;
+        Buffers<T> first_result(0);
+        for (const int threads : {1, 2, 3}) {
+            const Device device = make_device(threads);
+            Buffers<T> b(count);
+            b.parameters = normal_values<T>(count, 1);
+            std::vector<Exact> exact;
+            std::set<size_t> undecided;
+            for (const T p : b.parameters)
+                exact.push_back({static_cast<long double>(p)});
+            for (int step = 1; step <= steps; ++step) {
+                b.gradients = normal_values<T>(count, static_cast<uint64_t>(step) + 1);
+                ASSERT_TRUE(succeeds(b.step(device.get(), o, step, groups)));
+                for (int64_t i = 0; i < count && threads == 1; ++i)
+                    if (const ortho_parameter_group* group = group_of(i)) {
+                        const auto at = static_cast<size_t>(i);
+                        o.learning_rate = group->learning_rate;
+                        o.weight_decay = group->weight_decay;
+                        const long double decisive = exact[at].step(o, step, static_cast<long double>(b.gradients[at]));
+                        // Its two terms and those of the moment are below 0.8, and there are ten roundings of them:
+                        // closer to 0 the sign may be either.
+                        if (std::abs(decisive) < 8 * rounding<T>)
+                            undecided.insert(at);
+                    }
+            }
+            if (threads == 1) {
+                // Numbers of a step are below 64, and each of the steps rounds them some sixteen times. A variance is
+                // at least 0.6 of the mean of squares that it is the rest of, as the weights of 4 steps add up to 0.35,
+                // so its error is twice as large at most.
+                const double bound = 64 * 16 * 2 * steps * rounding<T>;
+                EXPECT_LT(undecided.size(), 10);
+                for (size_t i = 0; i < b.parameters.size(); ++i) {
+                    if (undecided.count(i) > 0)
+                        continue;
+                    ASSERT_LT(exact[i].largest, 64) << i;
+                    ASSERT_NEAR(static_cast<double>(b.parameters[i]), static_cast<double>(exact[i].parameter), bound)
+                        << kind << ", element " << i;
+                }
+                for (size_t i = 100; i < 150; ++i)
+                    ASSERT_EQ(static_cast<long double>(b.parameters[i]), exact[i].parameter) << i;
+                first_result = b;
+            }
+            EXPECT_TRUE(b.have_same_bits_as(first_result)) << kind << ", " << threads << " threads";
+        }
+    }
+}
 
 TYPED_TEST(OptimizerSteps, Gradients_that_are_not_finite_are_named_and_change_nothing) {
     using T = TypeParam;
@@ -401,13 +409,20 @@ TYPED_TEST(OptimizerSteps, A_gradient_whose_square_overflows_changes_nothing) {
     using T = TypeParam;
     // (1 - beta2) g^2 at 1e21 or 1e160 is beyond the largest number, at 1e20 or 1e155 it is not.
     const bool is_float = sizeof(T) == sizeof(float);
-    for (const Options::Kind kind : {Options::adam, Options::adamw})
+    for (const Options::Kind kind : all_kinds)
         for (const double huge : {is_float ? 1e21 : 1e160, is_float ? -3e38 : -1e308}) {
+            const Options o{kind};
+            if (!o.is_adam() && !o.is_rmsprop())
+                continue;
             Buffers<T> b(20'000);
             b.gradients[17'777] = static_cast<T>(huge);
-            EXPECT_EQ(steps_until_refused(b, {kind}, 3, "with it the second moment would not stay finite"), 0);
+            EXPECT_EQ(steps_until_refused(b, o, 3,
+                                          std::string("with it the ") +
+                                              (o.is_adam() ? "second moment" : "square mean") +
+                                              " would not stay finite"),
+                      0);
             b.gradients[17'777] = is_float ? T(1e20) : T(1e155);
-            EXPECT_EQ(steps_until_refused(b, {kind}, 3, ""), 3);
+            EXPECT_EQ(steps_until_refused(b, o, 3, ""), 3);
             EXPECT_LT(b.parameters[17'777], 0);
         }
 }
@@ -439,6 +454,14 @@ TYPED_TEST(OptimizerSteps, A_step_that_overflows_anything_changes_nothing) {
         {{Options::adamw, largest / 64, 32}, 3, 0, "parameter", 0},
         // Without memory of past squares the mean of a large gradient is divided by epsilon alone at the next step.
         {{Options::adam, largest * tiny, 0, 0, 0.9, 0, tiny}, 0, 100, "parameter", 1},
+        {{Options::amsgrad, largest / 16}, 1, 32, "parameter", 0},
+        {{Options::rmsprop, largest / 16}, 1, 32, "parameter", 0},
+        {{Options::rmsprop, 0.1, largest}, 2, 0, "square mean", 0},
+        {{Options::rmsprop_momentum, largest / 64}, 1, 1, "parameter", 1},
+        {{Options::centered, 0.1, largest}, 2, 0, "square mean", 0},
+        {{Options::centered_momentum, largest / 16}, 1, 32, "parameter", 0},
+        {{Options::lion, largest}, -largest, 1, "parameter", 0},
+        {{Options::lion, 3, 1}, -largest, 0, "parameter", 0},
     };
     int number = 0;
     for (const Case& c : cases) {
@@ -460,30 +483,12 @@ TYPED_TEST(OptimizerSteps, A_step_that_overflows_anything_changes_nothing) {
     }
 }
 
-/** Exact to the precision and far beyond the range of double. @return whether all numbers stay below `limit` */
+/** Whether all numbers of a step stay below `limit`. */
 template <class T> bool stays_below(const Buffers<T>& b, const Options& o, int64_t step, long double limit) {
-    using std::abs;
     for (size_t i = 0; i < b.parameters.size(); ++i) {
-        const long double p = b.parameters[i], g = b.gradients[i], rate = o.learning_rate, decay = o.weight_decay;
-        const long double added = o.kind == Options::adamw ? 0 : decay * p, decayed = g + added;
-        long double largest = std::max(abs(added), abs(decayed)), next = 0;
-        if (o.kind < Options::adam) {
-            const long double factor = o.kind == Options::sgd ? 0 : o.momentum_factor;
-            const long double v = factor * b.first[i] + decayed;
-            const long double direction = o.kind == Options::nesterov ? decayed + factor * v : v;
-            next = p - rate * direction;
-            largest = std::max({largest, abs(v), abs(direction), abs(rate * direction)});
-        } else {
-            const long double beta1 = o.beta1, beta2 = o.beta2, size = rate / (1 - std::pow(beta1, (long double)step));
-            const long double m = beta1 * b.first[i] + (1 - beta1) * decayed;
-            const long double v = beta2 * b.second[i] + (1 - beta2) * decayed * decayed;
-            const long double root = std::sqrt(v / (1 - std::pow(beta2, (long double)step)));
-            const long double scale = o.kind == Options::adamw ? 1 - rate * decay : 1;
-            const long double length = size * m / (root + o.epsilon);
-            next = scale * p - length;
-            largest = std::max({largest, v, abs(m), size, abs(size * m), abs(length), abs(scale), abs(scale * p)});
-        }
-        if (!(std::max(largest, abs(next)) < limit))
+        Exact exact{b.parameters[i], b.first[i], b.second[i], b.third[i]};
+        exact.step(o, step, b.gradients[i]);
+        if (!(exact.largest < limit))
             return false;
     }
     return true;
@@ -507,11 +512,14 @@ TYPED_TEST(OptimizerSteps, A_step_is_made_where_it_stays_finite_and_refused_wher
     const Device device = make_device(1);
     int made = 0, refused = 0;
     for (int trial = 0; trial < 20'000; ++trial) {
-        Options o{all_kinds[draw(5)]};
+        Options o{all_kinds[draw(static_cast<int>(std::size(all_kinds)))]};
         o.learning_rate = draw(4) == 0 ? magnitude(-range, range) : 0.01;
         o.weight_decay = draw(3) == 0 ? magnitude(-range, range) : 0;
         o.beta1 = draw(3) == 0 ? 1 - magnitude(-15, -1) : draw(3) == 0 ? 0 : 0.9;
         o.beta2 = draw(3) == 0 ? 1 - magnitude(-15, -1) : draw(3) == 0 ? 0 : 0.999;
+        // Without memory the variance is the rounding of a square.
+        if (o.is_centered() && o.beta2 == 0)
+            o.beta2 = 0.5;
         o.momentum_factor = draw(2) == 0 ? 1 - magnitude(-15, -1) : 0.9;
         o.epsilon = 2.0001 * std::sqrt(static_cast<double>(std::numeric_limits<T>::min()) / (1 - o.beta2));
         if (draw(2) == 0)
@@ -522,6 +530,8 @@ TYPED_TEST(OptimizerSteps, A_step_is_made_where_it_stays_finite_and_refused_wher
             b.gradients[i] = static_cast<T>(number());
             b.first[i] = static_cast<T>(number());
             b.second[i] = static_cast<T>(std::abs(number()));
+            // As large as the second moment at least, and of a variance that is not about 0.
+            b.third[i] = o.is_rmsprop() ? std::sqrt(b.second[i]) / 2 : b.second[i];
         }
         const int64_t step = 1 + draw(3) * draw(1000);
         const Buffers<T> before = b;
@@ -579,8 +589,10 @@ TYPED_TEST(OptimizerSteps, What_fades_becomes_zero_and_never_subnormal) {
     using T = TypeParam;
     const Device device = make_device(1);
     for (const Options::Kind kind : all_kinds) {
-        // Parameters of AdamW and SGD fade by 3/4 at a step, moments by 0.9 at most.
-        Options o{kind, 0.5, kind == Options::adam ? 0 : 0.5};
+        // Parameters of SGD, AdamW and Lion fade by 3/4 at a step, moments by 0.9 at most.
+        Options o{kind, 0.5};
+        const bool fades = o.is_sgd() || o.is_decoupled();
+        o.weight_decay = fades ? 0.5 : 0;
         o.beta2 = 0.8;
         Buffers<T> b(5);
         b.parameters = b.gradients = std::vector<T>(5, T(1));
@@ -588,11 +600,11 @@ TYPED_TEST(OptimizerSteps, What_fades_becomes_zero_and_never_subnormal) {
         std::fill(b.gradients.begin(), b.gradients.end(), T(0));
         for (int step = 2; step < 15'000; ++step) {
             ASSERT_TRUE(succeeds(b.step(device.get(), o, step)));
-            for (const auto* values : {&b.parameters, &b.first, &b.second})
+            for (const auto* values : {&b.parameters, &b.first, &b.second, &b.third})
                 ASSERT_NE(std::fpclassify((*values)[3]), FP_SUBNORMAL) << kind << ", step " << step;
         }
         EXPECT_EQ(b.second[3], 0);
-        if (kind == Options::adam) {
+        if (!fades) {
             EXPECT_EQ(b.first[3], 0);
         } else {
             // What is left moves no further: products with it are below the smallest normal number.
@@ -702,6 +714,171 @@ TEST_F(BadStep, Adam_refuses_by_name) {
         EXPECT_TRUE(is_refused(ortho_adam_step(device.get(), 0, 1, &value, &value, &value, &value, nullptr, 1, 0.9,
                                                0.999, epsilon, 0, &whole, 1),
                                text));
+}
+
+TEST_F(BadStep, Rmsprop_refuses_by_name) {
+    double* p = parameters.data();
+    double* g = gradients.data();
+    double* m = moments.data();
+    const auto buffers = [&](ortho_device* d, double* a, double* b, double* c) {
+        return ortho_rmsprop_step(d, 1, 4, a, b, c, nullptr, nullptr, 0.99, 0, 1e-8, &whole, 1);
+    };
+    const auto options = [&](double decay, double momentum, double epsilon, double* velocity) {
+        return ortho_rmsprop_step(device.get(), 1, 4, p, g, m, nullptr, velocity, decay, momentum, epsilon, &whole, 1);
+    };
+    EXPECT_TRUE(is_refused(buffers(nullptr, p, g, m), "device is null"));
+    EXPECT_TRUE(is_refused(buffers(device.get(), nullptr, g, m), "parameters is null"));
+    EXPECT_TRUE(is_refused(buffers(device.get(), p, nullptr, m), "gradients is null"));
+    EXPECT_TRUE(is_refused(buffers(device.get(), p, g, nullptr), "square_mean is null"));
+    EXPECT_TRUE(is_refused(options(1, 0, 1e-8, nullptr), "decay is 1; it must be at least 0 and below 1"));
+    EXPECT_TRUE(is_refused(options(0.9, -0.5, 1e-8, m), "momentum is -0.5"));
+    EXPECT_TRUE(is_refused(options(0.9, 0.5, 1e-8, nullptr), "velocity is null; it is needed with a momentum of 0.5"));
+    EXPECT_TRUE(is_refused(options(0.99, 0, 2.9e-153, nullptr),
+                           "epsilon is 2.9e-153; it must be finite and at least 2.98334e-153 in this dtype where means "
+                           "of squares decay by 0.99"));
+    EXPECT_TRUE(is_refused(options(0.99, 0, nan, nullptr), "epsilon is NaN"));
+    whole.weight_decay = -1;
+    EXPECT_TRUE(is_refused(options(0.99, 0, 1e-8, nullptr), "groups[0].weight_decay is -1"));
+}
+
+TEST_F(BadStep, Lion_refuses_by_name) {
+    double* p = parameters.data();
+    double* g = gradients.data();
+    double* m = moments.data();
+    const auto lion = [&](ortho_device* d, double* a, double* b, double* c, double beta1, double beta2) {
+        return ortho_lion_step(d, 1, 4, a, b, c, beta1, beta2, &whole, 1);
+    };
+    EXPECT_TRUE(is_refused(lion(nullptr, p, g, m, 0.9, 0.99), "device is null"));
+    EXPECT_TRUE(is_refused(lion(device.get(), nullptr, g, m, 0.9, 0.99), "parameters is null"));
+    EXPECT_TRUE(is_refused(lion(device.get(), p, nullptr, m, 0.9, 0.99), "gradients is null"));
+    EXPECT_TRUE(is_refused(lion(device.get(), p, g, nullptr, 0.9, 0.99), "first_moment is null"));
+    EXPECT_TRUE(is_refused(lion(device.get(), p, g, m, 1, 0.99), "beta1 is 1"));
+    EXPECT_TRUE(is_refused(lion(device.get(), p, g, m, 0.9, nan), "beta2 is NaN"));
+    whole.count = 5;
+    EXPECT_TRUE(is_refused(lion(device.get(), p, g, m, 0.9, 0.99), "groups[0] has offset 0 and count 5"));
+}
+
+TYPED_TEST(OptimizerSteps, Gradients_that_do_not_change_have_no_variance_and_give_no_NaN) {
+    using T = TypeParam;
+    const Device device = make_device(1);
+    Options o{Options::centered, 1e-4};
+    o.beta2 = 0.5;
+    Buffers<T> b(1000);
+    for (size_t i = 0; i < b.gradients.size(); ++i)
+        b.gradients[i] = static_cast<T>(1 + 1e-3 * static_cast<double>(i));
+    // After 60 steps the means are the gradients and their squares, but for roundings of either sign.
+    for (int step = 1; step <= 80; ++step)
+        ASSERT_TRUE(succeeds(b.step(device.get(), o, step)));
+    EXPECT_TRUE(b.are_finite());
+    EXPECT_TRUE(std::all_of(b.parameters.begin(), b.parameters.end(), [](T value) { return value < 0; }));
+}
+
+TYPED_TEST(OptimizerSteps, The_largest_second_moment_never_falls_and_second_moments_do) {
+    using T = TypeParam;
+    const Device device = make_device(1);
+    const Options o{Options::amsgrad};
+    Buffers<T> b(1);
+    b.gradients[0] = 1;
+    ASSERT_TRUE(succeeds(b.step(device.get(), o, 1)));
+    const T largest = b.third[0];
+    EXPECT_EQ(largest, b.second[0]);
+    b.gradients[0] = T(0.01);
+    ASSERT_TRUE(succeeds(b.step(device.get(), o, 2)));
+    EXPECT_EQ(b.third[0], largest);
+    EXPECT_LT(b.second[0], largest);
+}
+
+TEST(Lion, A_direction_of_0_leaves_parameters_alone) {
+    const Device device = make_device(1);
+    Buffers<float> b(2);
+    b.parameters = {1, -2};
+    ASSERT_TRUE(succeeds(b.step(device.get(), {Options::lion}, 1)));
+    EXPECT_EQ(b.parameters, (std::vector<float>{1, -2}));
+}
+
+template <class T> class FlatOperations : public ::testing::Test {};
+TYPED_TEST_SUITE(FlatOperations, Types);
+
+TYPED_TEST(FlatOperations, Scaling_multiplies_by_the_factor_rounded_to_the_type) {
+    using T = TypeParam;
+    const auto values = normal_values<T>(count, 5);
+    for (const int threads : {1, 3})
+        for (const double factor : {1.0 / 3, 0.0, -2.0, 1e-30}) {
+            const Device device = make_device(threads);
+            auto scaled = values;
+            ASSERT_TRUE(succeeds(ortho_scale(device.get(), dtype_of<T>, count, factor, scaled.data())));
+            for (size_t i = 0; i < values.size(); ++i)
+                ASSERT_EQ(scaled[i], values[i] * static_cast<T>(factor)) << i;
+        }
+}
+
+TYPED_TEST(FlatOperations, Averages_follow_the_formula_and_keep_what_does_not_change) {
+    using T = TypeParam;
+    const auto values = normal_values<T>(count, 5), start = normal_values<T>(count, 6);
+    std::vector<T> first_result;
+    for (const int threads : {1, 3}) {
+        const Device device = make_device(threads);
+        auto averages = start;
+        const auto average = [&](double decay) {
+            ASSERT_TRUE(
+                succeeds(ortho_average(device.get(), dtype_of<T>, count, decay, values.data(), averages.data())));
+        };
+        average(1);
+        EXPECT_TRUE(same_bits(averages, start));
+        for (int step = 0; step < 3; ++step)
+            average(0.9);
+        for (size_t i = 0; i < values.size(); ++i) {
+            // 1 - 0.729, and three roundings of two products and a sum at each of three steps, of numbers below 8.
+            const long double exact = 0.729L * start[i] + 0.271L * values[i];
+            ASSERT_NEAR(static_cast<double>(averages[i]), static_cast<double>(exact), 3 * 3 * 8 * rounding<T>) << i;
+        }
+        if (threads == 1)
+            first_result = averages;
+        EXPECT_TRUE(same_bits(averages, first_result));
+        average(0);
+        EXPECT_EQ(averages, values);
+        // A float32 that is multiplied by 0.9999 and by 1e-4 in float32 would drift by 1.7e-4 of itself.
+        for (int step = 0; step < 1000; ++step)
+            average(0.9999);
+        for (size_t i = 0; i < values.size(); ++i)
+            ASSERT_NEAR(static_cast<double>(averages[i]), static_cast<double>(values[i]),
+                        sizeof(T) == 4 ? 0 : 1000 * 2 * 8 * rounding<T>);
+    }
+}
+
+TYPED_TEST(FlatOperations, Averages_of_zeros_become_zero_and_never_subnormal) {
+    using T = TypeParam;
+    const Device device = make_device(1);
+    std::vector<T> averages(40, T(1)), zeros(40);
+    for (int step = 0; step < 8'000; ++step) {
+        ASSERT_TRUE(succeeds(ortho_average(device.get(), dtype_of<T>, 40, 0.9, zeros.data(), averages.data())));
+        ASSERT_NE(std::fpclassify(averages[39]), FP_SUBNORMAL) << step;
+    }
+    EXPECT_EQ(averages, zeros);
+}
+
+TEST(FlatOperations, Bad_arguments_are_refused_by_name_and_write_nothing) {
+    const Device device = make_device(1);
+    std::vector<float> values{3, 4, 5}, averages{1, 2, 3};
+    float* v = values.data();
+    float* a = averages.data();
+    ortho_device* const d = device.get();
+    EXPECT_TRUE(is_refused(ortho_scale(nullptr, 0, 3, 1, v), "device is null"));
+    EXPECT_TRUE(is_refused(ortho_scale(d, 2, 3, 1, v), "dtype is 2"));
+    EXPECT_TRUE(is_refused(ortho_scale(d, 0, 0, 1, v), "count is 0"));
+    EXPECT_TRUE(is_refused(ortho_scale(d, 0, 3, 1, nullptr), "values is null"));
+    EXPECT_TRUE(is_refused(ortho_scale(d, 0, 3, nan, v), "factor is NaN; it must be finite in this dtype"));
+    EXPECT_TRUE(is_refused(ortho_scale(d, 0, 3, 1e39, v), "factor is 1e+39; it must be finite in this dtype"));
+    EXPECT_TRUE(is_refused(ortho_average(nullptr, 0, 3, 0.5, v, a), "device is null"));
+    EXPECT_TRUE(is_refused(ortho_average(d, 2, 3, 0.5, v, a), "dtype is 2"));
+    EXPECT_TRUE(is_refused(ortho_average(d, 0, -1, 0.5, v, a), "count is -1"));
+    EXPECT_TRUE(is_refused(ortho_average(d, 0, 3, 0.5, nullptr, a), "values is null"));
+    EXPECT_TRUE(is_refused(ortho_average(d, 0, 3, 0.5, v, nullptr), "averages is null"));
+    EXPECT_TRUE(is_refused(ortho_average(d, 0, 2, 0.5, v, v + 1), "averages overlaps values; it must be other memory"));
+    EXPECT_TRUE(is_refused(ortho_average(d, 0, 3, -0.1, v, a), "decay is -0.1; it must be from 0 to 1"));
+    EXPECT_TRUE(is_refused(ortho_average(d, 0, 3, nan, v, a), "decay is NaN"));
+    EXPECT_EQ(values, (std::vector<float>{3, 4, 5}));
+    EXPECT_EQ(averages, (std::vector<float>{1, 2, 3}));
 }
 
 } // namespace

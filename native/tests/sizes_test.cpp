@@ -102,6 +102,13 @@ struct World {
         return ortho_adam_step(device.get(), 0, count, b.data(), a.data(), c.data(), d.data(), nullptr, step, 0.9,
                                0.999, 1e-8, 0, &range, group_count);
     }
+    ortho_status rmsprop(int64_t count, const ortho_parameter_group& range, int64_t group_count) {
+        return ortho_rmsprop_step(device.get(), 0, count, b.data(), a.data(), c.data(), d.data(), nullptr, 0.99, 0,
+                                  1e-8, &range, group_count);
+    }
+    ortho_status lion(int64_t count, const ortho_parameter_group& range, int64_t group_count) {
+        return ortho_lion_step(device.get(), 0, count, b.data(), a.data(), c.data(), 0.9, 0.99, &range, group_count);
+    }
 };
 
 std::vector<Sized> calls(World& w) {
@@ -682,6 +689,50 @@ std::vector<Sized> calls(World& w) {
          },
          {16},
          -1},
+        {"ortho_rmsprop_step",
+         {"count", "gradients"},
+         [&w](int64_t n) {
+             return w.rmsprop(n, {0, 0, 0.1, 0}, 1);
+         }},
+        {"ortho_rmsprop_step", {"group_count", "groups"}, [&w](int64_t n) { return w.rmsprop(16, w.group, n); }},
+        {"ortho_rmsprop_step",
+         {"groups[0]"},
+         [&w](int64_t n) {
+             return w.rmsprop(16, {n, 1, 0.1, 0}, 1);
+         },
+         {16},
+         -1},
+        {"ortho_rmsprop_step",
+         {"groups[0]"},
+         [&w](int64_t n) {
+             return w.rmsprop(16, {1, n, 0.1, 0}, 1);
+         },
+         {16},
+         -1},
+        {"ortho_lion_step",
+         {"count", "gradients"},
+         [&w](int64_t n) {
+             return w.lion(n, {0, 0, 0.1, 0}, 1);
+         }},
+        {"ortho_lion_step", {"group_count", "groups"}, [&w](int64_t n) { return w.lion(16, w.group, n); }},
+        {"ortho_lion_step",
+         {"groups[0]"},
+         [&w](int64_t n) {
+             return w.lion(16, {n, 1, 0.1, 0}, 1);
+         },
+         {16},
+         -1},
+        {"ortho_lion_step",
+         {"groups[0]"},
+         [&w](int64_t n) {
+             return w.lion(16, {1, n, 0.1, 0}, 1);
+         },
+         {16},
+         -1},
+        {"ortho_scale", count, [=, &w](int64_t n) { return ortho_scale(device, 0, n, 0.5, w.b.data()); }},
+        {"ortho_average",
+         {"count", "values", "averages"},
+         [=, &w](int64_t n) { return ortho_average(device, 0, n, 0.5, w.a.data(), w.b.data()); }},
         {"ortho_chain_create",
          {"options->struct_size"},
          [&w](int64_t n) { return w.create(w.driven, [=](auto& o) { o.struct_size = static_cast<uint32_t>(n); }); }},

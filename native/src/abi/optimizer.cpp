@@ -5,7 +5,7 @@
 #include "abi/guard.hpp"
 #include "core/check.hpp"
 #include "core/dtype.hpp"
-#include "model/arithmetic.hpp"
+#include "model/update_rules.hpp"
 
 using namespace ortho;
 
@@ -60,6 +60,25 @@ void check_groups(int32_t dtype, const ortho_parameter_group* groups, int64_t gr
     }
 }
 
+void check_velocity(const check::Arrays& arrays, double momentum, const void* velocity, int64_t count) {
+    check::half_open("momentum", momentum, 0, 1);
+    if (momentum > 0 && velocity == nullptr)
+        fail(ORTHO_INVALID_ARGUMENT, Argument::missing("velocity"), "is null; it is needed with a momentum of %s",
+             NumberText(momentum).c_str());
+    arrays.optional("velocity", momentum > 0 ? velocity : nullptr, count);
+}
+
+/** @param means  what epsilon is added to the root of, in words */
+void check_epsilon(int32_t dtype, double epsilon, const char* means, double decay) {
+    dispatch(dtype, [&]<class T>(T*) {
+        const double smallest = smallest_epsilon<T>(decay);
+        if (!(check::finite_in(dtype, epsilon) && epsilon >= smallest))
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("epsilon"),
+                 "is %s; it must be finite and at least %s in this dtype where %s decay by %s",
+                 NumberText(epsilon).c_str(), NumberText(smallest).c_str(), means, NumberText(decay).c_str());
+    });
+}
+
 } // namespace
 
 ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64_t count, void* gradients,
@@ -73,6 +92,36 @@ ortho_status ortho_clip_gradient_norm(ortho_device* device, int32_t dtype, int64
     });
 }
 
+ortho_status ortho_scale(ortho_device* device, int32_t dtype, int64_t count, double factor, void* values) {
+    return guard([&] {
+        check::device(device);
+        check::dtype(dtype);
+        check::count("count", count);
+        check::Arrays(*device, dtype).needed("values", values, count);
+        if (!check::finite_in(dtype, factor))
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("factor"), "is %s; it must be finite in this dtype",
+                 NumberText(factor).c_str());
+        device->run(Scale{static_cast<ortho_dtype>(dtype), count, factor, values});
+    });
+}
+
+ortho_status ortho_average(ortho_device* device, int32_t dtype, int64_t count, double decay, const void* values,
+                           void* averages) {
+    return guard([&] {
+        check::device(device);
+        check::dtype(dtype);
+        check::count("count", count);
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("values", values, count);
+        arrays.needed("averages", averages, count);
+        check::apart("averages", averages, "values", values, count * check::element_bytes(dtype));
+        if (!(decay >= 0 && decay <= 1))
+            fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("decay"), "is %s; it must be from 0 to 1",
+                 NumberText(decay).c_str());
+        device->run(Average{static_cast<ortho_dtype>(dtype), count, decay, values, averages});
+    });
+}
+
 ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters, const void* gradients,
                             void* velocity, double momentum, int32_t nesterov, const ortho_parameter_group* groups,
                             int64_t group_count) {
@@ -80,12 +129,8 @@ ortho_status ortho_sgd_step(ortho_device* device, int32_t dtype, int64_t count, 
         check_gradients(device, dtype, count, gradients);
         const check::Arrays arrays(*device, dtype);
         arrays.needed("parameters", parameters, count);
-        check::half_open("momentum", momentum, 0, 1);
+        check_velocity(arrays, momentum, velocity, count);
         check::flag("nesterov", nesterov);
-        if (momentum > 0 && velocity == nullptr)
-            fail(ORTHO_INVALID_ARGUMENT, Argument::missing("velocity"), "is null; it is needed with a momentum of %s",
-                 NumberText(momentum).c_str());
-        arrays.optional("velocity", momentum > 0 ? velocity : nullptr, count);
         check_groups(dtype, groups, group_count, count);
         device->run(SgdStep{static_cast<ortho_dtype>(dtype),
                             {count, parameters, gradients, groups, group_count},
@@ -103,39 +148,53 @@ ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int64_t count,
         arrays.needed("parameters", parameters, count);
         arrays.needed("first_moment", first_moment, count);
         arrays.needed("second_moment", second_moment, count);
-        check::null("largest_second_moment", largest_second_moment, "yet");
+        arrays.optional("largest_second_moment", largest_second_moment, count);
         check::at_least("step", step, 1);
         check::half_open("beta1", beta1, 0, 1);
         check::half_open("beta2", beta2, 0, 1);
-        dispatch(dtype, [&]<class T>(T*) {
-            const double smallest = smallest_epsilon<T>(beta2);
-            if (!(check::finite_in(dtype, epsilon) && epsilon >= smallest))
-                fail(ORTHO_INVALID_ARGUMENT, Argument::out_of_range("epsilon"),
-                     "is %s; it must be finite and at least %s in this dtype where second moments decay by %s",
-                     NumberText(epsilon).c_str(), NumberText(smallest).c_str(), NumberText(beta2).c_str());
-        });
+        check_epsilon(dtype, epsilon, "second moments", beta2);
         check::flag("decoupled", decoupled);
         check_groups(dtype, groups, group_count, count);
-        device->run(AdamStep{static_cast<ortho_dtype>(dtype),
-                             {count, parameters, gradients, groups, group_count},
-                             {first_moment, second_moment, step, beta1, beta2, epsilon, decoupled == 1}});
+        device->run(AdamStep{
+            static_cast<ortho_dtype>(dtype),
+            {count, parameters, gradients, groups, group_count},
+            {first_moment, second_moment, largest_second_moment, step, beta1, beta2, epsilon, decoupled == 1}});
     });
 }
 
-ortho_status ortho_scale(ortho_device*, int32_t, int64_t, double, void*) {
-    return guard([] { fail(ORTHO_NOT_SUPPORTED, "ortho_scale is not written yet"); });
+ortho_status ortho_rmsprop_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
+                                const void* gradients, void* square_mean, void* gradient_mean, void* velocity,
+                                double decay, double momentum, double epsilon, const ortho_parameter_group* groups,
+                                int64_t group_count) {
+    return guard([&] {
+        check_gradients(device, dtype, count, gradients);
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("parameters", parameters, count);
+        arrays.needed("square_mean", square_mean, count);
+        arrays.optional("gradient_mean", gradient_mean, count);
+        check::half_open("decay", decay, 0, 1);
+        check_velocity(arrays, momentum, velocity, count);
+        check_epsilon(dtype, epsilon, "means of squares", decay);
+        check_groups(dtype, groups, group_count, count);
+        device->run(RmspropStep{static_cast<ortho_dtype>(dtype),
+                                {count, parameters, gradients, groups, group_count},
+                                {square_mean, gradient_mean, velocity, decay, momentum, epsilon}});
+    });
 }
 
-ortho_status ortho_average(ortho_device*, int32_t, int64_t, double, const void*, void*) {
-    return guard([] { fail(ORTHO_NOT_SUPPORTED, "ortho_average is not written yet"); });
-}
-
-ortho_status ortho_rmsprop_step(ortho_device*, int32_t, int64_t, void*, const void*, void*, void*, void*, double,
-                                double, double, const ortho_parameter_group*, int64_t) {
-    return guard([] { fail(ORTHO_NOT_SUPPORTED, "ortho_rmsprop_step is not written yet"); });
-}
-
-ortho_status ortho_lion_step(ortho_device*, int32_t, int64_t, void*, const void*, void*, double, double,
-                             const ortho_parameter_group*, int64_t) {
-    return guard([] { fail(ORTHO_NOT_SUPPORTED, "ortho_lion_step is not written yet"); });
+ortho_status ortho_lion_step(ortho_device* device, int32_t dtype, int64_t count, void* parameters,
+                             const void* gradients, void* first_moment, double beta1, double beta2,
+                             const ortho_parameter_group* groups, int64_t group_count) {
+    return guard([&] {
+        check_gradients(device, dtype, count, gradients);
+        const check::Arrays arrays(*device, dtype);
+        arrays.needed("parameters", parameters, count);
+        arrays.needed("first_moment", first_moment, count);
+        check::half_open("beta1", beta1, 0, 1);
+        check::half_open("beta2", beta2, 0, 1);
+        check_groups(dtype, groups, group_count, count);
+        device->run(LionStep{static_cast<ortho_dtype>(dtype),
+                             {count, parameters, gradients, groups, group_count},
+                             {first_moment, beta1, beta2}});
+    });
 }

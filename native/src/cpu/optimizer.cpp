@@ -3,6 +3,7 @@
 #include <bit>
 #include <cinttypes>
 #include <cmath>
+#include <string>
 
 #include "core/dtype.hpp"
 #include "core/error.hpp"
@@ -40,56 +41,56 @@ private:
     std::atomic<uint64_t> bits_{0};
 };
 
-/** @param decays  whether weight decay is added to gradients */
-template <class T>
-StepMagnitudes measure(CpuDevice& device, const OptimizerStep& step, const StepBuffers<T>& buffers, bool decays) {
-    LargestMagnitude gradient, parameter, first_moment;
+/** @param factors_of  those of a group */
+template <class Rule, class T, class FactorsOf>
+StepMagnitudes measure(CpuDevice& device, const OptimizerStep& step, const StepBuffers<T>& buffers,
+                       FactorsOf&& factors_of) {
+    LargestMagnitude gradient, parameter, states[max_states];
     for_each_piece(device, step, [&](const ortho_parameter_group& group, FlatRange range) {
-        const T* read[3] = {buffers.gradients};
-        LargestMagnitude* of[3] = {&gradient};
+        constexpr int most = 2 + Rule::measured_count;
+        const T* read[most] = {buffers.gradients};
+        LargestMagnitude* of[most] = {&gradient};
         int count = 1;
         const auto add = [&](const T* values, LargestMagnitude& largest) {
             read[count] = values;
             of[count++] = &largest;
         };
-        if (decays && group.weight_decay != 0)
+        if (factors_of(group).gradient_decay != 0)
             add(buffers.parameters, parameter);
-        if (buffers.first_moment != nullptr)
-            add(buffers.first_moment, first_moment);
-        T largest[3];
+        for (int i = 0; i < Rule::measured_count; ++i)
+            add(buffers.states[i], states[i]);
+        T largest[most];
         device.kernels.of<T>().vector.largest_magnitudes(read, count, range, largest);
         for (int i = 0; i < count; ++i)
             of[i]->take(static_cast<double>(largest[i]));
     });
-    return {gradient.value(), parameter.value(), first_moment.value()};
+    StepMagnitudes result{gradient.value(), parameter.value(), {}};
+    for (int i = 0; i < max_states; ++i)
+        result.states[i] = states[i].value();
+    return result;
 }
 
-/** A buffer that a step changes, and what it would make of one element. */
-template <class T> struct Stepped {
-    const char* name;
-    const char* what; // its element in words
-    const T* values;  // null: there is none
-    T result;
-};
-
 /** Refuses a step because of one element. */
-template <class T, size_t count>
-[[noreturn]] void refuse(const T* gradients, int64_t element, const Stepped<T> (&stepped)[count]) {
+template <class Rule, class T>
+[[noreturn]] void refuse(const StepBuffers<T>& buffers, const Rule& rule, const GroupFactors<T>& group,
+                         int64_t element) {
     const auto require_finite = [element](const char* name, T value) {
         if (!std::isfinite(value))
             fail(ORTHO_NOT_FINITE, Argument{name, element}, "is %s; it must be finite",
                  NumberText(static_cast<double>(value)).c_str());
     };
-    require_finite("gradients", gradients[element]);
-    for (const Stepped<T>& buffer : stepped)
-        if (buffer.values != nullptr)
-            require_finite(buffer.name, buffer.values[element]);
-    const char* what = stepped[0].what;
-    for (const Stepped<T>& buffer : stepped)
-        if (!std::isfinite(buffer.result))
-            what = buffer.what;
+    require_finite("gradients", buffers.gradients[element]);
+    require_finite("parameters", buffers.parameters[element]);
+    for (int i = 0; i < Rule::state_count; ++i)
+        require_finite(Rule::state_names[i], buffers.states[i][element]);
+    const Updated<T> result = updated(rule, group, buffers, element, StateIndices<Rule>{});
+    std::string what = "parameter";
+    for (int i = 0; i < Rule::state_count; ++i)
+        if (!std::isfinite(result.state[i]))
+            what = Rule::state_names[i];
+    std::replace(what.begin(), what.end(), '_', ' ');
     fail(ORTHO_NOT_FINITE, Argument{"gradients", element}, "is %s; with it the %s would not stay finite",
-         NumberText(static_cast<double>(gradients[element])).c_str(), what);
+         NumberText(static_cast<double>(buffers.gradients[element])).c_str(), what.c_str());
 }
 
 const ortho_parameter_group& group_of(const OptimizerStep& step, int64_t element) {
@@ -157,62 +158,29 @@ template <class T> double clip_gradient_norm(CpuDevice& device, int64_t count, T
     return norm;
 }
 
-template <class T> void sgd_step(CpuDevice& device, const OptimizerStep& step, const SgdOptions& options) {
+template <class Rule>
+void make_step(CpuDevice& device, const OptimizerStep& step, const typename Rule::Options& options, const Rule& rule) {
+    using T = typename Rule::Type;
     const FloatingPointScope scope(environment_of(step));
-    const VectorKernels<T>& kernels = device.kernels.of<T>().vector;
-    const StepBuffers<T> buffers{static_cast<T*>(step.parameters), static_cast<const T*>(step.gradients),
-                                 options.momentum == 0 ? nullptr : static_cast<T*>(options.velocity), nullptr};
-    const SgdFactors<T> factors(options);
-    using Group = GroupFactors<T>;
-    const StepMagnitudes largest = measure(device, step, buffers, true);
-    if (!all_groups(step, [&](const auto& group) { return sgd_is_finite(Group::of_sgd(group), largest); })) {
+    const StepKernels<Rule>& kernels = device.kernels.of<T>().vector.steps;
+    const StepBuffers<T> buffers = buffers_of<Rule>(step, options);
+    const auto factors_of = [&](const ortho_parameter_group& group) { return Rule::group(options, group); };
+    const StepMagnitudes largest = measure<Rule>(device, step, buffers, factors_of);
+    if (!all_groups(step, [&](const auto& group) { return rule.is_finite(factors_of(group), largest); })) {
         const int64_t failing = find_first(device, step, [&](const ortho_parameter_group& group, FlatRange range) {
-            return kernels.find_failing_sgd(buffers, factors, Group::of_sgd(group), range);
+            return kernels.find_failing(buffers, rule, factors_of(group), range);
         });
-        if (failing >= 0) {
-            const bool has_velocity = buffers.first_moment != nullptr;
-            T parameter = buffers.parameters[failing];
-            T velocity = has_velocity ? buffers.first_moment[failing] : 0;
-            sgd_update(factors, Group::of_sgd(group_of(step, failing)), buffers.gradients[failing], parameter,
-                       velocity);
-            refuse<T>(buffers.gradients, failing,
-                      {{"parameters", "parameter", buffers.parameters, parameter},
-                       {"velocity", "velocity", buffers.first_moment, has_velocity ? velocity : 0}});
-        }
+        if (failing >= 0)
+            refuse(buffers, rule, factors_of(group_of(step, failing)), failing);
     }
     for_each_piece(device, step, [&](const ortho_parameter_group& group, FlatRange range) {
-        kernels.sgd(buffers, factors, Group::of_sgd(group), range);
+        kernels.step(buffers, rule, factors_of(group), range);
     });
 }
 
-template <class T> void adam_step(CpuDevice& device, const OptimizerStep& step, const AdamOptions& options) {
-    const FloatingPointScope scope(environment_of(step));
-    const VectorKernels<T>& kernels = device.kernels.of<T>().vector;
-    const StepBuffers<T> buffers{static_cast<T*>(step.parameters), static_cast<const T*>(step.gradients),
-                                 static_cast<T*>(options.first_moment), static_cast<T*>(options.second_moment)};
-    const AdamFactors<T> factors(options);
-    const auto factors_of = [&](const ortho_parameter_group& group) {
-        return GroupFactors<T>::of_adam(options, group);
-    };
-    const StepMagnitudes largest = measure(device, step, buffers, !options.decoupled);
-    if (!all_groups(step, [&](const auto& group) { return adam_is_finite(factors, factors_of(group), largest); })) {
-        const int64_t failing = find_first(device, step, [&](const ortho_parameter_group& group, FlatRange range) {
-            return kernels.find_failing_adam(buffers, factors, factors_of(group), range);
-        });
-        if (failing >= 0) {
-            T parameter = buffers.parameters[failing];
-            T first = buffers.first_moment[failing];
-            T second = buffers.second_moment[failing];
-            adam_update(factors, factors_of(group_of(step, failing)), buffers.gradients[failing], parameter, first,
-                        second);
-            refuse<T>(buffers.gradients, failing,
-                      {{"parameters", "parameter", buffers.parameters, parameter},
-                       {"first_moment", "first moment", buffers.first_moment, first},
-                       {"second_moment", "second moment", buffers.second_moment, second}});
-        }
-    }
-    for_each_piece(device, step, [&](const ortho_parameter_group& group, FlatRange range) {
-        kernels.adam(buffers, factors, factors_of(group), range);
+template <class Call> void make_step(CpuDevice& device, const Call& call) {
+    dispatch(call.dtype, [&]<class T>(T*) {
+        with_rule<T>(call.options, [&](const auto& rule) { make_step(device, call.step, call.options, rule); });
     });
 }
 
@@ -226,12 +194,43 @@ void run(CpuDevice& device, const ClipGradientNorm& call) {
     });
 }
 
+void run(CpuDevice& device, const Scale& call) {
+    dispatch(call.dtype, [&]<class T>(T*) {
+        const auto scale = device.kernels.of<T>().vector.scale;
+        T* const values = static_cast<T*>(call.values);
+        for_each_block(device.pool, call.count, flat_block, [&](int64_t begin, int64_t end) {
+            scale(values + begin, end - begin, static_cast<T>(call.factor));
+        });
+    });
+}
+
+void run(CpuDevice& device, const Average& call) {
+    // Averages of parameters that are 0 fade.
+    const FloatingPointScope scope(FloatingPointEnvironment::without_subnormals());
+    dispatch(call.dtype, [&]<class T>(T*) {
+        const auto average = device.kernels.of<T>().vector.average;
+        T* const averages = static_cast<T*>(call.averages);
+        const T* const values = static_cast<const T*>(call.values);
+        for_each_block(device.pool, call.count, flat_block, [&](int64_t begin, int64_t end) {
+            average(averages + begin, values + begin, end - begin, call.decay);
+        });
+    });
+}
+
 void run(CpuDevice& device, const SgdStep& call) {
-    dispatch(call.dtype, [&]<class T>(T*) { sgd_step<T>(device, call.step, call.options); });
+    make_step(device, call);
 }
 
 void run(CpuDevice& device, const AdamStep& call) {
-    dispatch(call.dtype, [&]<class T>(T*) { adam_step<T>(device, call.step, call.options); });
+    make_step(device, call);
+}
+
+void run(CpuDevice& device, const RmspropStep& call) {
+    make_step(device, call);
+}
+
+void run(CpuDevice& device, const LionStep& call) {
+    make_step(device, call);
 }
 
 } // namespace ortho::cpu

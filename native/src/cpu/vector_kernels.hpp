@@ -76,7 +76,7 @@ template <class T> struct VectorPass {
         };
         int64_t i = range.begin;
         for (; i + unroll * S::width <= range.end; i += unroll * S::width)
-#pragma GCC unroll 3
+#pragma GCC unroll 4
             for (int b = 0; b < buffer_count; ++b)
 #pragma GCC unroll 4
                 for (int u = 0; u < unroll; ++u)
@@ -94,7 +94,10 @@ template <class T> struct VectorPass {
     }
 
     static void largest_magnitudes(const T* const* buffers, int buffer_count, FlatRange range, T* largest) {
-        const auto measure = buffer_count == 1 ? largest_of<1> : buffer_count == 2 ? largest_of<2> : largest_of<3>;
+        const auto measure = buffer_count == 1   ? largest_of<1>
+                             : buffer_count == 2 ? largest_of<2>
+                             : buffer_count == 3 ? largest_of<3>
+                                                 : largest_of<4>;
         measure(buffers, range, largest);
     }
 
@@ -121,6 +124,14 @@ template <class T> struct VectorPass {
     static void scale(T* __restrict values, int64_t count, T factor) {
         for (int64_t i = 0; i < count; ++i)
             values[i] *= factor;
+    }
+
+    /** In double precision, since the factors of a slow average add up to 1 there and not in float32. */
+    static void average(T* __restrict averages, const T* __restrict values, int64_t count, double decay) {
+        const double rest = 1 - decay;
+        for (int64_t i = 0; i < count; ++i)
+            averages[i] =
+                static_cast<T>(decay * static_cast<double>(averages[i]) + rest * static_cast<double>(values[i]));
     }
 
     static void add(const T* x, const T* y, T* z, int64_t count) {
@@ -387,66 +398,41 @@ template <class T> struct VectorPass {
         return true;
     }
 
-    static void sgd(const StepBuffers<T>& buffers, const SgdFactors<T>& step, const GroupFactors<T>& group,
-                    FlatRange range) {
-        T* __restrict parameters = buffers.parameters;
-        const T* __restrict gradients = buffers.gradients;
-        T* __restrict velocity = buffers.first_moment;
-        const SgdFactors<T> factors = step;
-        const GroupFactors<T> own = group;
-        if (velocity == nullptr) {
-            for (int64_t i = range.begin; i < range.end; ++i)
-                sgd_update(own, gradients[i], parameters[i]);
-            return;
-        }
-        for (int64_t i = range.begin; i < range.end; ++i)
-            sgd_update(factors, own, gradients[i], parameters[i], velocity[i]);
-    }
-
-    static void adam(const StepBuffers<T>& buffers, const AdamFactors<T>& step, const GroupFactors<T>& group,
-                     FlatRange range) {
-        T* __restrict parameters = buffers.parameters;
-        const T* __restrict gradients = buffers.gradients;
-        T* __restrict first = buffers.first_moment;
-        T* __restrict second = buffers.second_moment;
-        const AdamFactors<T> factors = step;
-        const GroupFactors<T> own = group;
-        for (int64_t i = range.begin; i < range.end; ++i)
-            adam_update(factors, own, gradients[i], parameters[i], first[i], second[i]);
-    }
-
-    static bool is_finite(T value) {
-        return value - value == 0;
-    }
-
-    static int64_t find_failing_sgd(const StepBuffers<T>& buffers, const SgdFactors<T>& step,
-                                    const GroupFactors<T>& group, FlatRange range) {
+    /** The states are apart from each other and from all other buffers, which lets the compiler make vectors. */
+    template <class Rule, size_t... index, class... State>
+    static void step_apart(const Rule& rule, const GroupFactors<T>& group, FlatRange range,
+                           const T* __restrict gradients, T* __restrict parameters, std::index_sequence<index...>,
+                           State* __restrict... states) {
         for (int64_t i = range.begin; i < range.end; ++i) {
-            T parameter = buffers.parameters[i];
-            T velocity = 0;
-            if (buffers.first_moment == nullptr) {
-                sgd_update(group, buffers.gradients[i], parameter);
-            } else {
-                velocity = buffers.first_moment[i];
-                sgd_update(step, group, buffers.gradients[i], parameter, velocity);
-            }
-            if (!is_finite(parameter) || !is_finite(velocity))
-                return i;
+            const Updated<T> result = updated(rule, group, gradients[i], parameters[i], states[i]...);
+            parameters[i] = result.parameter;
+            ((states[i] = result.state[index]), ...);
         }
+    }
+
+    template <class Rule, size_t... index>
+    static void step_of(const StepBuffers<T>& buffers, const Rule& rule, const GroupFactors<T>& group, FlatRange range,
+                        std::index_sequence<index...> indices) {
+        step_apart(Rule(rule), GroupFactors<T>(group), range, buffers.gradients, buffers.parameters, indices,
+                   buffers.states[index]...);
+    }
+
+    template <class Rule>
+    static void step(const StepBuffers<T>& buffers, const Rule& rule, const GroupFactors<T>& group, FlatRange range) {
+        step_of(buffers, rule, group, range, StateIndices<Rule>{});
+    }
+
+    template <class Rule>
+    static int64_t find_failing(const StepBuffers<T>& buffers, const Rule& rule, const GroupFactors<T>& group,
+                                FlatRange range) {
+        for (int64_t i = range.begin; i < range.end; ++i)
+            if (!updated(rule, group, buffers, i, StateIndices<Rule>{}).is_finite(Rule::state_count))
+                return i;
         return -1;
     }
 
-    static int64_t find_failing_adam(const StepBuffers<T>& buffers, const AdamFactors<T>& step,
-                                     const GroupFactors<T>& group, FlatRange range) {
-        for (int64_t i = range.begin; i < range.end; ++i) {
-            T parameter = buffers.parameters[i];
-            T first = buffers.first_moment[i];
-            T second = buffers.second_moment[i];
-            adam_update(step, group, buffers.gradients[i], parameter, first, second);
-            if (!is_finite(parameter) || !is_finite(first) || !is_finite(second))
-                return i;
-        }
-        return -1;
+    template <class... Rules> static constexpr StepKernelsOf<Rules...> kernels_of(const StepKernelsOf<Rules...>&) {
+        return {StepKernels<Rules>{step<Rules>, find_failing<Rules>}...};
     }
 
     static constexpr VectorKernels<T> table{
@@ -461,10 +447,8 @@ template <class T> struct VectorPass {
         .elementwise_loss = elementwise_loss,
         .mean_of_steps = mean_of_steps,
         .largest_of_steps = largest_of_steps,
-        .sgd = sgd,
-        .adam = adam,
-        .find_failing_sgd = find_failing_sgd,
-        .find_failing_adam = find_failing_adam,
+        .average = average,
+        .steps = kernels_of(AllStepKernels<T>{}),
     };
 };
 

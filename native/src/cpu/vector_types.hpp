@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "model/arithmetic.hpp"
+#include "model/update_rules.hpp"
 
 namespace ortho::cpu {
 
@@ -65,23 +66,26 @@ struct RunningSums {
     }
 };
 
-/** A range of a flat buffer. */
-struct FlatRange {
-    int64_t begin;
-    int64_t end;
+/** The kernels of an update rule. */
+template <class Rule> struct StepKernels {
+    using T = typename Rule::Type;
+    void (*step)(const StepBuffers<T>& buffers, const Rule& rule, const GroupFactors<T>& group, FlatRange range);
+    /** First element of which the step would make something NaN or infinite, -1 if there is none; changes nothing. */
+    int64_t (*find_failing)(const StepBuffers<T>& buffers, const Rule& rule, const GroupFactors<T>& group,
+                            FlatRange range);
 };
 
-/** The buffers of one optimizer step. */
-template <class T> struct StepBuffers {
-    T* parameters;
-    const T* gradients;
-    T* first_moment;  // SGD: the velocity, null without momentum
-    T* second_moment; // SGD: null
-};
+template <class... Rules> struct StepKernelsOf : StepKernels<Rules>... {};
+
+/** Those of all rules, by their type. */
+template <class T>
+using AllStepKernels = StepKernelsOf<SgdRule<T, false>, SgdRule<T, true>, AdamRule<T, false>, AdamRule<T, true>,
+                                     RmspropRule<T, false, false>, RmspropRule<T, true, false>,
+                                     RmspropRule<T, false, true>, RmspropRule<T, true, true>, LionRule<T>>;
 
 template <class T> struct VectorKernels {
     bool (*all_finite)(const T* values, int64_t count);
-    /** Largest magnitude of the values of each of up to three buffers; infinity or NaN where there is one. */
+    /** Largest magnitude of the values of each of up to four buffers; infinity or NaN where there is one. */
     void (*largest_magnitudes)(const T* const* buffers, int buffer_count, FlatRange range, T* largest);
     double (*sum_of_squares)(const T* values, int64_t count);
     void (*scale)(T* values, int64_t count, T factor);
@@ -102,15 +106,9 @@ template <class T> struct VectorKernels {
     void (*mean_of_steps)(const SampleSteps<T>& x, T* mean);
     /** The largest values and the first steps that have them, each null if not wanted; NaN is larger than numbers. */
     void (*largest_of_steps)(const SampleSteps<T>& x, T* largest, int64_t* first_step);
-    void (*sgd)(const StepBuffers<T>& buffers, const SgdFactors<T>& step, const GroupFactors<T>& group,
-                FlatRange range);
-    void (*adam)(const StepBuffers<T>& buffers, const AdamFactors<T>& step, const GroupFactors<T>& group,
-                 FlatRange range);
-    /** First element of which the step would make something NaN or infinite, -1 if there is none; changes nothing. */
-    int64_t (*find_failing_sgd)(const StepBuffers<T>& buffers, const SgdFactors<T>& step, const GroupFactors<T>& group,
-                                FlatRange range);
-    int64_t (*find_failing_adam)(const StepBuffers<T>& buffers, const AdamFactors<T>& step,
-                                 const GroupFactors<T>& group, FlatRange range);
+    /** averages = decay averages + (1 - decay) values, in double precision. */
+    void (*average)(T* averages, const T* values, int64_t count, double decay);
+    AllStepKernels<T> steps;
 };
 
 } // namespace ortho::cpu

@@ -336,6 +336,23 @@ struct ClipGradientNorm {
     double* norm; // host; may be null
 };
 
+/** Multiplies by a factor. */
+struct Scale {
+    ortho_dtype dtype;
+    int64_t count;
+    double factor;
+    void* values;
+};
+
+/** An exponential moving average: averages = decay averages + (1 - decay) values. */
+struct Average {
+    ortho_dtype dtype;
+    int64_t count;
+    double decay;
+    const void* values;
+    void* averages;
+};
+
 /** A flat buffer of parameters, that of their gradients, and the groups that both are divided into. */
 struct OptimizerStep {
     int64_t count;
@@ -360,6 +377,7 @@ struct SgdStep {
 struct AdamOptions {
     void* first_moment;
     void* second_moment;
+    void* largest_second_moment; // null: not AMSGrad
     int64_t step;
     double beta1;
     double beta2;
@@ -371,6 +389,33 @@ struct AdamStep {
     ortho_dtype dtype;
     OptimizerStep step;
     AdamOptions options;
+};
+
+struct RmspropOptions {
+    void* square_mean;
+    void* gradient_mean; // null: not centered
+    void* velocity;      // may be null where momentum is 0
+    double decay;
+    double momentum;
+    double epsilon;
+};
+
+struct RmspropStep {
+    ortho_dtype dtype;
+    OptimizerStep step;
+    RmspropOptions options;
+};
+
+struct LionOptions {
+    void* first_moment;
+    double beta1;
+    double beta2;
+};
+
+struct LionStep {
+    ortho_dtype dtype;
+    OptimizerStep step;
+    LionOptions options;
 };
 
 } // namespace ortho
@@ -405,5 +450,9 @@ struct AdamStep {
     X(SoftmaxCrossEntropy)                                                                                             \
     X(ElementwiseLoss)                                                                                                 \
     X(ClipGradientNorm)                                                                                                \
+    X(Scale)                                                                                                           \
+    X(Average)                                                                                                         \
     X(SgdStep)                                                                                                         \
-    X(AdamStep)
+    X(AdamStep)                                                                                                        \
+    X(RmspropStep)                                                                                                     \
+    X(LionStep)

@@ -460,7 +460,7 @@ private:
         case 21:
             return elementwise_loss();
         case 22:
-            return clip();
+            return random_.one_in(2) ? clip() : scale_or_average();
         case 23:
             return create_weights();
         case 24:
@@ -1445,6 +1445,24 @@ private:
                  ok | argument | memory | not_finite);
     }
 
+    void scale_or_average() {
+        ortho_device* const on = device();
+        const int32_t dtype = choice(0, 1);
+        const int64_t count = size(1, slot_elements);
+        void* const values = slot(dtype);
+        if (random_.one_in(2)) {
+            const double factor = is_wrong() ? std::numeric_limits<double>::infinity() : number(2);
+            if (factor == -0.5)
+                return; // which is allowed
+            say("ortho_scale(%s, %d, %" PRId64 ", %g)", on != nullptr ? "device" : "null", dtype, count, factor);
+            return returned(ortho_scale(on, dtype, count, factor, values), ok | argument);
+        }
+        void* const averages = is_wrong() ? values : slot(dtype);
+        const double decay = number(1);
+        say("ortho_average(%s, %d, %" PRId64 ", %g)", on != nullptr ? "device" : "null", dtype, count, decay);
+        returned(ortho_average(on, dtype, count, decay, values, averages), ok | argument);
+    }
+
     void step() {
         ortho_device* const on = device();
         const int32_t dtype = choice(0, 1);
@@ -1452,8 +1470,13 @@ private:
         void* const parameters = slot(dtype);
         const void* const gradients = slot(dtype);
         void* const first = slot(dtype);
-        const bool adam = random_.one_in(2);
-        void* const second = adam ? slot(dtype) : nullptr;
+        enum { sgd, adam, rmsprop, lion };
+        const int64_t kind = random_.below(4);
+        void* const second = kind == adam || kind == rmsprop ? slot(dtype) : nullptr;
+        const bool has_third = second != nullptr && random_.one_in(2);
+        void* const third = has_third ? slot(dtype) : nullptr;
+        if (has_third && third == nullptr)
+            return; // which is allowed
         const int64_t half = std::clamp<int64_t>(count / 2, 0, slot_elements);
         std::array<ortho_parameter_group, 2> groups = {
             {{half, std::clamp<int64_t>(count, 0, slot_elements) - half, number(0.1), number(0.1)},
@@ -1467,20 +1490,34 @@ private:
         const int64_t group_count = is_wrong() ? (random_.one_in(2) ? 0 : INT64_MAX) : 2;
         const double decay = number(0.9);
         const int32_t option = flag();
-        if (!adam) {
-            say("ortho_sgd_step(%s, %d, %" PRId64 ", %g)", on != nullptr ? "device" : "null", dtype, count, decay);
-            if (decay == 0 && first == nullptr)
-                return; // which is allowed
+        const char* const where = on != nullptr ? "device" : "null";
+        if ((kind == sgd || kind == rmsprop) && decay == 0 && first == nullptr)
+            return; // which is allowed
+        if (kind == sgd) {
+            say("ortho_sgd_step(%s, %d, %" PRId64 ", %g)", where, dtype, count, decay);
             return returned(ortho_sgd_step(on, dtype, count, parameters, gradients, first, decay, option, groups.data(),
                                            group_count),
+                            ok | argument | memory | not_finite);
+        }
+        if (option != 0 && option != 1 && kind != adam)
+            return; // which they do not take
+        if (kind == rmsprop) {
+            say("ortho_rmsprop_step(%s, %d, %" PRId64 ", %g)", where, dtype, count, decay);
+            return returned(ortho_rmsprop_step(on, dtype, count, parameters, gradients, second, third, first, 0.99,
+                                               decay, 1e-8, groups.data(), group_count),
+                            ok | argument | memory | not_finite);
+        }
+        if (kind == lion) {
+            say("ortho_lion_step(%s, %d, %" PRId64 ", %g)", where, dtype, count, decay);
+            return returned(ortho_lion_step(on, dtype, count, parameters, gradients, first, decay, 0.99, groups.data(),
+                                            group_count),
                             ok | argument | memory | not_finite);
         }
         const int64_t number_of_step = size(1, 1000);
         if (number_of_step > 1000)
             return; // which is allowed
-        say("ortho_adam_step(%s, %d, %" PRId64 ", step %" PRId64 ", %g)", on != nullptr ? "device" : "null", dtype,
-            count, number_of_step, decay);
-        returned(ortho_adam_step(on, dtype, count, parameters, gradients, first, second, nullptr, number_of_step, decay,
+        say("ortho_adam_step(%s, %d, %" PRId64 ", step %" PRId64 ", %g)", where, dtype, count, number_of_step, decay);
+        returned(ortho_adam_step(on, dtype, count, parameters, gradients, first, second, third, number_of_step, decay,
                                  0.99, 1e-8, option, groups.data(), group_count),
                  ok | argument | memory | not_finite);
     }

@@ -62,7 +62,7 @@ internal sealed class Trainer : IDisposable
         Epochs = checked((int)((Steps + _stepsPerEpoch - 1) / _stepsPerEpoch));
         _settings = settings with { Batch = batch, Warmup = (int)Math.Min(settings.Warmup, Steps / 10) };
         Model = CreateModel(training);
-        Summary = Model.Summary(batch, training.Steps, OptimizerValues);
+        Summary = Model.Summary(batch, training.Steps, OptimizerOptions);
         RequireMemory();
         _loss = new TaskLoss(training, settings.LabelSmoothing);
         ChanceLoss = task.ChanceLoss(training.Outputs);
@@ -100,10 +100,12 @@ internal sealed class Trainer : IDisposable
     public ModelSummary Summary { get; }
 
     /// <summary>Bytes of the weights and of the optimizer's state.</summary>
-    public long SavedBytes => (1L + OptimizerValues) * Model.ParameterData.Count * sizeof(float);
+    public long SavedBytes => Summary.WeightBytes + Summary.OptimizerBytes;
 
-    /// <summary>Numbers that the optimizer keeps for each parameter.</summary>
-    private int OptimizerValues => _settings.Optimizer != OptimizerChoice.Sgd ? 2 : _settings.Momentum > 0 ? 1 : 0;
+    /// <summary>Those of the optimizer that was chosen.</summary>
+    private OptimizerOptions OptimizerOptions => _settings.Optimizer == OptimizerChoice.Sgd
+        ? new SgdOptions { WeightDecay = _settings.WeightDecay, Momentum = _settings.Momentum }
+        : new AdamOptions { WeightDecay = _settings.WeightDecay, Epsilon = _settings.Epsilon };
 
     /// <summary>Trains and tests.</summary>
     /// <param name="view">Told about every step.</param>
@@ -319,7 +321,7 @@ internal sealed class Trainer : IDisposable
             throw CliException.Failure(
                 $"out of memory: the model needs {Summary.Arithmetic}, {Texts.Bytes(available + taken)} free; " +
                 $"less memory is needed with a smaller {(_settings.Layers is null ? "--hidden or --batch" : "--hidden, --layers or --batch")}" +
-                (OptimizerValues > 0 ? ", or with --optimizer sgd --momentum 0" : ""));
+                (Summary.OptimizerBytes > 0 ? ", or with --optimizer sgd --momentum 0" : ""));
         }
     }
 
@@ -462,12 +464,11 @@ internal sealed class Trainer : IDisposable
     private Optimizer CreateOptimizer()
     {
         double rate = _settings.LearningRate;
-        var adam = new AdamOptions { Epsilon = _settings.Epsilon, WeightDecay = _settings.WeightDecay };
         Optimizer optimizer = _settings.Optimizer switch
         {
-            OptimizerChoice.Sgd => new Sgd(Model, rate, new SgdOptions { WeightDecay = _settings.WeightDecay, Momentum = _settings.Momentum }),
-            OptimizerChoice.AdamW => new AdamW(Model, rate, adam),
-            _ => new Adam(Model, rate, adam),
+            OptimizerChoice.Sgd => new Sgd(Model, rate, (SgdOptions)OptimizerOptions),
+            OptimizerChoice.AdamW => new AdamW(Model, rate, (AdamOptions)OptimizerOptions),
+            _ => new Adam(Model, rate, (AdamOptions)OptimizerOptions),
         };
         LearningRateSchedule schedule = _settings.Schedule == Schedule.Cosine
             ? new CosineSchedule(rate, Math.Max(1, Steps - _settings.Warmup))

@@ -82,7 +82,7 @@ public sealed class GradientCheckResult
 /// </remarks>
 public static class GradientCheck
 {
-    /// <summary>Checks the gradients of all parameters and, where the model computes it, of the inputs.</summary>
+    /// <summary>Checks the gradients of all parameters that are not frozen and, where the model computes it, of the inputs.</summary>
     /// <param name="model">A model of <see cref="DType.Float64"/>. Its parameters are as before when the call returns; its gradients are those of the check.</param>
     /// <param name="inputs">Inputs of the model, as before when the call returns.</param>
     /// <param name="forward">Lengths, initial states and the like; null: none.</param>
@@ -132,7 +132,7 @@ public static class GradientCheck
         double magnitude = Sum(outputs, factor, Math.Abs);
         double rounding = Math.Sqrt(options.Operations) * Math.Pow(2, -53) * magnitude / options.Step;
         List<(string Name, Tensor Value, double[] Gradient)> tensors =
-            [.. model.Parameters.Select(parameter => (parameter.Name, parameter.Value, parameter.Gradient.ToArray<double>()))];
+            [.. model.Parameters.Where(parameter => !parameter.IsFrozen).Select(parameter => (parameter.Name, parameter.Value, parameter.Gradient.ToArray<double>()))];
         if (model.ComputesInputGradient)
         {
             tensors.Add((nameof(inputs), inputs, model.InputGradient.ToArray<double>()));

@@ -60,7 +60,7 @@ public sealed record DenseOptions
             Options = nameof(WeightScale),
         };
         return Bias
-            ? [weight, ParameterDefinition.Uniform("bias", [outputs], 0, BiasScale * unit) with { IsBias = true, LearningRateScale = BiasLearningRateScale, Options = nameof(BiasScale) }]
+            ? [weight, ParameterDefinition.Uniform("bias", [outputs], 0, BiasScale * unit) with { Role = ParameterRole.Bias, LearningRateScale = BiasLearningRateScale, Options = nameof(BiasScale) }]
             : [weight];
     }
 }

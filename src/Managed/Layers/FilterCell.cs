@@ -69,12 +69,13 @@ internal sealed unsafe class FilterCell
     [
         WeightDefinition(weightShape) with
         {
+            Role = ParameterRole.RecurrentWeight,
             LearningRateScale = _options.WeightLearningRateScale,
             Options = nameof(FilterChainOptions.WeightScale),
         },
         ParameterDefinition.Uniform("bias", biasShape, _options.BiasOffset, _options.BiasScale) with
         {
-            IsBias = true,
+            Role = ParameterRole.Bias,
             LearningRateScale = _options.BiasLearningRateScale,
             Options = $"{nameof(FilterChainOptions.BiasOffset)} and {nameof(FilterChainOptions.BiasScale)}",
         },

@@ -16,6 +16,7 @@ public abstract class Layer
 {
     private Model? _model;
     private string? _name;
+    private bool _isFrozen;
 
     /// <summary>Describes a layer.</summary>
     protected Layer() { }
@@ -36,6 +37,28 @@ public abstract class Layer
 
     /// <summary>The layer's parameters, those of layers inside it among them; none before it is part of a model.</summary>
     public IReadOnlyList<Parameter> Parameters { get; private protected set; } = [];
+
+    /// <summary>
+    /// Keeps all parameters of the layer, and of layers inside it, as they are: see <see cref="Parameter.IsFrozen"/>. Setting it sets all of them; what
+    /// is set before the layer is part of a model holds once it is. Reads true if all are frozen. Default false. Files do not have it.
+    /// </summary>
+    public bool IsFrozen
+    {
+        get => Parameters.Count > 0 ? Parameters.All(parameter => parameter.IsFrozen) : _isFrozen && Children.All(child => child.Value.IsFrozen);
+        set
+        {
+            _isFrozen = value;
+            foreach (Parameter parameter in Parameters)
+            {
+                parameter.IsFrozen = value;
+            }
+
+            foreach ((_, Layer child) in Children)
+            {
+                child.IsFrozen = value;
+            }
+        }
+    }
 
     /// <summary>The parameters that the layer trains, in their order: names, shapes and how they start. Default: none.</summary>
     /// <remarks>Once the layer is part of a model, <see cref="Parameters"/> has them in the same order.</remarks>
@@ -161,6 +184,11 @@ public abstract class Layer
         ArgumentPlace = place;
         LeafIndex = leafIndex;
         Parameters = parameters;
+        foreach (Parameter parameter in parameters)
+        {
+            parameter.IsFrozen = _isFrozen;
+        }
+
         _memory = new LayerMemory(this);
         OnAttach(seed, filterIndex);
     }

@@ -37,8 +37,8 @@ public sealed unsafe class LayerNorm : Layer
     /// <inheritdoc/>
     protected internal override IReadOnlyList<ParameterDefinition> Definitions =>
     [
-        ParameterDefinition.Constant("scale", [InputSize], 1) with { IsBias = true },
-        ParameterDefinition.Constant("offset", [InputSize], 0) with { IsBias = true },
+        ParameterDefinition.Constant("scale", [InputSize], 1) with { Role = ParameterRole.Norm },
+        ParameterDefinition.Constant("offset", [InputSize], 0) with { Role = ParameterRole.Norm },
     ];
 
     /// <inheritdoc/>

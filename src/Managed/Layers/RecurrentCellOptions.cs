@@ -83,10 +83,10 @@ public abstract record RecurrentCellOptions
         double unit = 1 / Math.Sqrt(hiddenSize);
         long rows = gates * hiddenSize;
         long[] biasShape = recurrentBias ? [2, rows] : [rows];
-        ParameterDefinition bias = Uniform("bias", biasShape, BiasScale * unit, BiasLearningRateScale, nameof(BiasScale)) with { IsBias = true };
+        ParameterDefinition bias = Uniform("bias", biasShape, BiasScale * unit, BiasLearningRateScale, nameof(BiasScale)) with { Role = ParameterRole.Bias };
         return
         [
-            Uniform("weight", [rows, hiddenSize], WeightScale * unit, WeightLearningRateScale, nameof(WeightScale)),
+            Uniform("weight", [rows, hiddenSize], WeightScale * unit, WeightLearningRateScale, nameof(WeightScale)) with { Role = ParameterRole.RecurrentWeight },
             offset is null ? bias : bias.WithOffset(offset),
             Uniform("input_weight", [rows, inputSize], InputScale * unit, InputLearningRateScale, nameof(InputScale)),
         ];

@@ -247,7 +247,8 @@ public abstract unsafe class Model : Container, IDisposable
     /// <exception cref="NotFiniteNumberException">A gradient at an output is NaN or infinite; on a GPU the next call that waits says so.</exception>
     /// <exception cref="InvalidOperationException">
     /// There was no forward pass in <see cref="Training"/> mode since the last backward pass, or the last one failed; the inputs, where a layer
-    /// reads them again, or the parameters changed since; or another thread is using the model.
+    /// reads them again, or the parameters changed since; a <see cref="GradientAccumulator"/> has not completed its sum; or another thread is using
+    /// the model.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model, the inputs or the gradient were disposed.</exception>
     /// <remarks>
@@ -255,10 +256,19 @@ public abstract unsafe class Model : Container, IDisposable
     /// write through a span that was taken after <see cref="Forward(Tensor)"/>. Writes through older spans and by other code that shares the memory are not.
     /// Where the call fails halfway, <see cref="GradientData"/> holds parts of both passes.
     /// </remarks>
-    public void Backward(Tensor outputGradient, bool accumulate = false)
+    public void Backward(Tensor outputGradient, bool accumulate = false) => Backward(outputGradient, accumulate, null);
+
+    /// <param name="outputGradient">Gradient at the output.</param>
+    /// <param name="accumulate">Whether gradients are added to.</param>
+    /// <param name="accumulator">Who adds up gradients; null: nobody.</param>
+    internal void Backward(Tensor outputGradient, bool accumulate, GradientAccumulator? accumulator)
     {
         _ = Whole;
         using Use use = BeginUse();
+        if (accumulator is null)
+        {
+            ThrowIfAccumulating();
+        }
 
         // Whatever happens now, no gradient of an earlier pass may be taken for one of this.
         _inputGradient = null;
@@ -308,6 +318,14 @@ public abstract unsafe class Model : Container, IDisposable
         _pass.Accumulate = accumulate;
         Tensor? inputGradient = _computeInputGradient && _inputs.Length == 1 ? Memory.InputGradientOf(gradient) : null;
         Backward(new BackwardContext(_pass, this), gradient, inputGradient);
+        for (int i = 0; i < Parameters.Count; i++)
+        {
+            if (Parameters[i].IsFrozen)
+            {
+                Parameters[i].Gradient.Fill(0);
+            }
+        }
+
         _inputGradient = inputGradient;
         _hasStateGradients = true;
         BackwardEnded?.Invoke();
@@ -367,24 +385,21 @@ public abstract unsafe class Model : Container, IDisposable
     /// <summary>Tells what training takes, before it begins: parameters and memory.</summary>
     /// <param name="batch">Samples B in a step, at least 1.</param>
     /// <param name="steps">Time steps T of the inputs, at least 1; 1, the default, for models without recurrent layers.</param>
-    /// <param name="optimizerValues">
-    /// Numbers that the optimizer keeps for each parameter: 2, the default, for Adam and AdamW; 1 for SGD with momentum; 0 for SGD.
-    /// </param>
+    /// <param name="optimizer">The optimizer's options, which decide what it keeps for each parameter; null, the default: those of <see cref="Adam"/>.</param>
     /// <returns>A record that prints as a table.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
     /// <exception cref="OutOfMemoryException">States beyond what a computer can address.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public ModelSummary Summary(long batch, long steps = 1, int optimizerValues = 2)
+    public ModelSummary Summary(long batch, long steps = 1, OptimizerOptions? optimizer = null)
     {
         _ = Whole;
         ThrowIfDisposed();
         Check.AtLeast(batch, 1);
         Check.AtLeast(steps, 1);
-        Check.InRange(optimizerValues, 0, 2);
         ThrowIfBeyondAddresses(steps, batch);
         var layers = new List<LayerSummary>();
         Summarize(this, steps, hasGradient: _computeInputGradient);
-        return new ModelSummary(layers, batch, DType, _gradientData is null ? 0 : 1, optimizerValues);
+        return new ModelSummary(layers, batch, DType, _gradientData is null ? 0 : 1, (optimizer ?? new AdamOptions()).State.Count);
 
         void Summarize(Layer layer, long steps, bool hasGradient)
         {
@@ -415,7 +430,7 @@ public abstract unsafe class Model : Container, IDisposable
     /// <returns>The norm before clipping, for which a GPU is waited for; <see cref="ClipGradients(double)"/> does not wait.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumNorm"/> is not above 0.</exception>
     /// <exception cref="NotFiniteNumberException">The norm is NaN or infinite; gradients are then unchanged.</exception>
-    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model, or a <see cref="GradientAccumulator"/> has not completed its sum.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public double ClipGradientNorm(double maximumNorm)
     {
@@ -430,7 +445,7 @@ public abstract unsafe class Model : Container, IDisposable
     /// <exception cref="NotFiniteNumberException">
     /// The norm is NaN or infinite; gradients are then unchanged. On a GPU the next call that waits says so: see <see cref="OrthoNative.Device"/>.
     /// </exception>
-    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model, or a <see cref="GradientAccumulator"/> has not completed its sum.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public void ClipGradients(double maximumNorm) => ClipGradients(maximumNorm, null);
 
@@ -571,7 +586,7 @@ public abstract unsafe class Model : Container, IDisposable
     /// with another kind of layer, cell or filter, α, β or φ, or it tells this of some layers only, or of layers that are not in the model.
     /// </exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory for a copy of the parameters, or for filters of another seed.</exception>
-    /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model, or a <see cref="WeightAverage"/> is applied to it.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <remarks>
     /// Drawn filters are not saved: they follow from their seed. A model of another seed gets the filters of the seed in the file, and
@@ -597,6 +612,7 @@ public abstract unsafe class Model : Container, IDisposable
     {
         _ = Whole;
         using Use use = BeginUse();
+        ThrowIfAveraged();
         using SafeTensorsReader file = SafeTensorsReader.Open(path);
         ModelFile.LoadInto(this, file, layers, convert, progress, cancellationToken);
         EndPass();
@@ -672,6 +688,8 @@ public abstract unsafe class Model : Container, IDisposable
 
         return new Use(this);
     }
+
+    internal bool IsDisposed => _disposed;
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
@@ -846,6 +864,32 @@ public abstract unsafe class Model : Container, IDisposable
         }
     }
 
+    /// <summary>The accumulator whose sum of gradients is not complete; null: none.</summary>
+    internal GradientAccumulator? Accumulator { get; set; }
+
+    /// <summary>The averages that have taken the place of the parameters; null: none.</summary>
+    internal WeightAverage? AppliedAverage { get; set; }
+
+    /// <summary>Refuses to use gradients that are a sum that an accumulator has not completed.</summary>
+    internal void ThrowIfAccumulating()
+    {
+        if (Accumulator is { } accumulator)
+        {
+            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
+                $"The gradients are a sum over {accumulator.BatchCount} batches so far; {nameof(GradientAccumulator)}.{nameof(GradientAccumulator.Complete)} must make it their mean first."));
+        }
+    }
+
+    /// <summary>Refuses to change parameters while averages are in their place.</summary>
+    internal void ThrowIfAveraged()
+    {
+        if (AppliedAverage is not null)
+        {
+            throw new InvalidOperationException(
+                $"The parameters are those of a {nameof(WeightAverage)}; what {nameof(WeightAverage)}.{nameof(WeightAverage.Apply)} returned must be disposed before they change.");
+        }
+    }
+
     internal static InvalidOperationException WithoutGradients() =>
         new($"The model was made without gradients ({nameof(SequentialOptions)}.{nameof(SequentialOptions.Gradients)} = false), for inference only.");
 
@@ -873,6 +917,7 @@ public abstract unsafe class Model : Container, IDisposable
         }
 
         using Use use = BeginUse();
+        ThrowIfAccumulating();
         Clip(GradientData, maximumNorm, norm);
     }
 
@@ -1029,7 +1074,7 @@ public abstract unsafe class Model : Container, IDisposable
                         exception);
                 }
 
-                all.Add(new Parameter($"{path}.{definition.Name}", value, gradient, offset, definition.IsBias, definition.LearningRateScale));
+                all.Add(new Parameter($"{path}.{definition.Name}", value, gradient, offset, definition.Role, definition.LearningRateScale));
                 offset += value.Count;
             }
 

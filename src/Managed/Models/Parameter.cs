@@ -6,13 +6,13 @@ public sealed class Parameter
     private readonly Tensor? _gradient;
     private double _learningRateScale;
 
-    internal Parameter(string name, Tensor value, Tensor? gradient, long offset, bool isBias, double learningRateScale)
+    internal Parameter(string name, Tensor value, Tensor? gradient, long offset, ParameterRole role, double learningRateScale)
     {
         Name = name;
         Value = value;
         _gradient = gradient;
         Offset = offset;
-        IsBias = isBias;
+        Role = role;
         _learningRateScale = learningRateScale;
     }
 
@@ -29,10 +29,16 @@ public sealed class Parameter
     /// <exception cref="InvalidOperationException">The model was made without gradients.</exception>
     public Tensor Gradient => _gradient ?? throw Model.WithoutGradients();
 
-    /// <summary>True for biases, to which optimizers apply no weight decay unless asked.</summary>
-    public bool IsBias { get; }
+    /// <summary>What the parameter is for.</summary>
+    public ParameterRole Role { get; }
 
-    /// <summary>Factor of the optimizer's learning rate for this parameter, not negative; 0 freezes it.</summary>
+    /// <summary>
+    /// Keeps the parameter as it is: no optimizer changes it, and its decay and the optimizer's state for it rest. Its gradient is 0 after
+    /// <see cref="Model.Backward(Tensor, bool)"/>, so that it does not count where gradients are clipped. Default false. Files do not have it.
+    /// </summary>
+    public bool IsFrozen { get; set; }
+
+    /// <summary>Factor of the optimizer's learning rate for this parameter, not negative. With 0 the optimizer's state still follows the gradient.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
     public double LearningRateScale
     {

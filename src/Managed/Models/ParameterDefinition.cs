@@ -29,8 +29,17 @@ public sealed record ParameterDefinition
     /// <summary>Sizes; weights are [out, in].</summary>
     public ReadOnlySpan<long> Shape => _shape;
 
-    /// <summary>True for biases and the like, to which optimizers apply no weight decay unless asked. Default false.</summary>
-    public bool IsBias { get; init; }
+    /// <summary>What the parameter is for. Default <see cref="ParameterRole.Weight"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is unknown.</exception>
+    public ParameterRole Role
+    {
+        get;
+        init
+        {
+            Check.Defined(value, nameof(Role));
+            field = value;
+        }
+    }
 
     /// <summary>Factor of the optimizer's learning rate, finite and not negative. Default 1.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>

@@ -1,11 +1,52 @@
 namespace OrthoNative;
 
-/// <summary>A learning rate for each step: a pure function of the step's number.</summary>
+/// <summary>A learning rate for each step. Derive from it for a schedule of your own.</summary>
+/// <remarks>
+/// Most schedules are a pure function of the step's number. One that depends on more, on a metric, say, has a state, which
+/// <see cref="Optimizer.Save"/> keeps, so that training goes on as it would have.
+/// </remarks>
 public abstract class LearningRateSchedule
 {
     /// <summary>The learning rate of a step.</summary>
     /// <param name="stepsDone">Steps done before, from 0.</param>
     public abstract double At(long stepsDone);
+
+    /// <summary>The state beside the number of steps, by name. Default: none.</summary>
+    protected internal virtual IEnumerable<KeyValuePair<string, string>> SaveState() => [];
+
+    /// <summary>Takes over a state that <see cref="SaveState"/> of a schedule of the same class gave. Default: does nothing.</summary>
+    /// <param name="state">The state by name.</param>
+    /// <exception cref="InvalidDataException">
+    /// A value is missing or wrong, which the message tells beginning with its name; nothing has changed.
+    /// </exception>
+    protected internal virtual void LoadState(IReadOnlyDictionary<string, string> state) { }
+
+    /// <summary>The schedule's class under a name, and its state behind that name and a dot; nothing where it has no state.</summary>
+    internal IEnumerable<KeyValuePair<string, string>> SaveStateAs(string name)
+    {
+        KeyValuePair<string, string>[] state = [.. SaveState()];
+        return state.Length == 0 ? [] : [new(name, GetType().Name), .. state.Select(pair => KeyValuePair.Create($"{name}.{pair.Key}", pair.Value))];
+    }
+
+    /// <summary>Takes over what <see cref="SaveStateAs"/> gave, if it is of the same class; does nothing otherwise.</summary>
+    /// <exception cref="InvalidDataException">A value is missing or wrong; nothing has changed.</exception>
+    internal void LoadStateFrom(IReadOnlyDictionary<string, string> all, string name)
+    {
+        if (all.GetValueOrDefault(name) != GetType().Name)
+        {
+            return;
+        }
+
+        string prefix = $"{name}.";
+        try
+        {
+            LoadState(all.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value));
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new InvalidDataException($"{prefix}{exception.Message}", exception);
+        }
+    }
 }
 
 /// <summary>The same learning rate at every step.</summary>
@@ -104,6 +145,8 @@ public sealed class ExponentialDecaySchedule : LearningRateSchedule
 /// <summary>Rises in a straight line to another schedule's first learning rate, and follows that schedule from then on.</summary>
 public sealed class WarmupSchedule : LearningRateSchedule
 {
+    private const string NextKey = "next";
+
     private readonly long _steps;
     private readonly LearningRateSchedule _next;
 
@@ -121,4 +164,10 @@ public sealed class WarmupSchedule : LearningRateSchedule
 
     /// <inheritdoc/>
     public override double At(long stepsDone) => stepsDone < _steps ? _next.At(0) * (stepsDone + 1) / _steps : _next.At(stepsDone - _steps);
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<KeyValuePair<string, string>> SaveState() => _next.SaveStateAs(NextKey);
+
+    /// <inheritdoc/>
+    protected internal override void LoadState(IReadOnlyDictionary<string, string> state) => _next.LoadStateFrom(state, NextKey);
 }

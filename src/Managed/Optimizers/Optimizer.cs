@@ -4,13 +4,17 @@ using OrthoNative.Interop;
 
 namespace OrthoNative;
 
-/// <summary>Changes the parameters of a model along their gradients.</summary>
+/// <summary>Changes the parameters of a model along their gradients. Derive from it for an optimizer of your own.</summary>
 /// <remarks>
+/// <para>
+/// An optimizer of your own is two classes: options that name the tensors it keeps (<see cref="OptimizerOptions.State"/>), and an optimizer that
+/// overrides <see cref="Update"/>. Memory, groups, schedules, frozen parameters, files and <see cref="Model.Summary"/> are the same for all.
+/// </para>
 /// <para>
 /// One thread at a time may use an optimizer. <see cref="Step"/> allocates nothing.
 /// </para>
 /// <para>
-/// A step is made as a whole or not at all. If a gradient is NaN or infinite, or a parameter or a number of the optimizer's state would be
+/// A step of the library's optimizers is made as a whole or not at all. If a gradient is NaN or infinite, or a parameter or a number of the optimizer's state would be
 /// after the step (the square of a gradient overflows, the learning rate is too large), the parameters and the state are left as they
 /// are. On a CPU <see cref="Step"/> then throws; on a GPU the next call that waits does, and until then further steps change nothing either: see
 /// <see cref="Device"/>. Numbers of the state that fade below the smallest normal number of their type become 0 on a CPU.
@@ -20,35 +24,64 @@ public abstract unsafe class Optimizer : IDisposable
 {
     private const string StepCountKey = "step_count";
     private const string KindKey = "optimizer";
+    private const string ScheduleKey = "schedule";
     private const string ParametersKey = "parameters";
     private const string ParameterSeparator = "; ";
 
     private readonly OptimizerOptions _options;
     private readonly Entry[] _entries;
-    private readonly ortho_parameter_group[] _groups;
+    private readonly StepGroup[] _groups;
+    private readonly ortho_parameter_group[] _nativeGroups;
+    private readonly OptimizerState[] _declared;
     private readonly (string Name, Tensor Tensor)[] _state;
     private bool _disposed;
 
-    private protected Optimizer(Model model, double learningRate, OptimizerOptions options, params ReadOnlySpan<string> state)
+    /// <summary>Takes the memory for the state that the options declare.</summary>
+    /// <param name="model">The model whose parameters are changed.</param>
+    /// <param name="learningRate">Learning rate, not negative.</param>
+    /// <param name="options">The options.</param>
+    /// <exception cref="ArgumentException">
+    /// A number is out of range, a group has a parameter that is not the model's, or two tensors of the state have the same name.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The model has no device of its own, or was made without gradients.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory for the state.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    protected Optimizer(Model model, double learningRate, OptimizerOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
         model.ThrowIfDisposed();
 
         // A description, a part of another model and a model without gradients have none, and say so.
         _ = model.GradientData;
         Check.NotNegative(learningRate);
         Check.NotNegative(options.WeightDecay ?? 0, $"{nameof(options)}.{nameof(options.WeightDecay)}");
+        Check.Defined(options.DecayScope, $"{nameof(options)}.{nameof(options.DecayScope)}");
         Check.NotNull(options.Groups);
         Check.Finite(options.WeightDecay ?? 0, model.DType, $"{nameof(options)}.{nameof(options.WeightDecay)}");
         Model = model;
         LearningRate = learningRate;
         _options = options;
         _entries = MakeEntries(model, options);
-        _groups = new ortho_parameter_group[_entries.Length];
-        _state = new (string, Tensor)[state.Length];
-        for (int i = 0; i < state.Length; i++)
+        _groups = new StepGroup[_entries.Length];
+        _nativeGroups = new ortho_parameter_group[_entries.Length];
+        _declared = [.. options.State];
+        _state = new (string, Tensor)[_declared.Length];
+        for (int i = 0; i < _declared.Length; i++)
         {
-            _state[i] = (state[i], Tensor.CreateOwned(model.Device, model.DType, model.ParameterData.Count));
+            string argument = string.Create(CultureInfo.InvariantCulture, $"{nameof(options)}.{nameof(options.State)}[{i}]");
+            Check.NotNull(_declared[i], argument);
+            string name = _declared[i].Name;
+            Check.NotNull(name, $"{argument}.{nameof(OptimizerState.Name)}");
+            if (Array.FindIndex(_declared, state => state?.Name == name) < i)
+            {
+                throw new ArgumentException($"{argument} has the name '{ForeignText.Clean(name)}', as one before it has; names must be unique.", nameof(options));
+            }
+        }
+
+        for (int i = 0; i < _state.Length; i++)
+        {
+            _state[i] = (_declared[i].Name, Tensor.CreateOwned(model.Device, model.DType, model.ParameterData.Count));
         }
     }
 
@@ -67,26 +100,32 @@ public abstract unsafe class Optimizer : IDisposable
         }
     }
 
-    /// <summary>Gives the learning rate of each step; null, the default: it stays as it is.</summary>
+    /// <summary>
+    /// Gives the learning rate of each step; null, the default: it stays as it is. Set it before <see cref="Load"/>, which also loads the state of a
+    /// schedule that has one, as <see cref="ReduceOnPlateauSchedule"/> has.
+    /// </summary>
     public LearningRateSchedule? Schedule { get; set; }
 
     /// <summary>Number of steps done.</summary>
     public long StepCount { get; private set; }
 
-    /// <summary>Changes all parameters once, by the gradients that the last <see cref="Model.Backward(Tensor, bool)"/> left.</summary>
+    /// <summary>Changes all parameters once that are not frozen, by the gradients that the last <see cref="Model.Backward(Tensor, bool)"/> left.</summary>
     /// <exception cref="NotFiniteNumberException">
     /// A gradient is NaN or infinite, or the step would overflow; the message names the parameter and the element. Nothing is changed. On a GPU
     /// the next call that waits says so.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// Another thread is using the model; the learning rate that <see cref="Schedule"/> gives is negative, NaN or infinite; or a learning rate times
-    /// its scales is beyond the model's element type.
+    /// Another thread is using the model; the learning rate that <see cref="Schedule"/> gives is negative, NaN or infinite; a learning rate times
+    /// its scales is beyond the model's element type; a <see cref="GradientAccumulator"/> has not completed its sum; or a <see cref="WeightAverage"/>
+    /// is applied to the model.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
     public void Step()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         using Model.Use use = Model.BeginUse();
+        Model.ThrowIfAccumulating();
+        Model.ThrowIfAveraged();
         double learningRate = LearningRate;
         if (Schedule is LearningRateSchedule schedule)
         {
@@ -98,9 +137,15 @@ public abstract unsafe class Optimizer : IDisposable
             }
         }
 
+        int count = 0;
         for (int i = 0; i < _entries.Length; i++)
         {
             Entry entry = _entries[i];
+            if (entry.Parameter.IsFrozen)
+            {
+                continue;
+            }
+
             double rate = learningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale;
             if (!Check.IsFinite(rate, Model.DType))
             {
@@ -108,20 +153,20 @@ public abstract unsafe class Optimizer : IDisposable
                     $"The learning rate of parameter {entry.Parameter.Name}, {nameof(LearningRate)} times its scales, is {rate}; it must be finite in {Model.DType}."));
             }
 
-            _groups[i] = new ortho_parameter_group
+            var group = new StepGroup(entry.Parameter, entry.Parameter.Offset, entry.Parameter.Value.Count, rate, entry.WeightDecay);
+            _groups[count] = group;
+            _nativeGroups[count++] = new ortho_parameter_group
             {
-                offset = entry.Parameter.Offset,
-                count = entry.Parameter.Value.Count,
-                learning_rate = rate,
-                weight_decay = entry.WeightDecay,
+                offset = group.Offset,
+                count = group.Count,
+                learning_rate = group.LearningRate,
+                weight_decay = group.WeightDecay,
             };
         }
 
-        using BufferScope parameters = Model.ParameterData.Borrow();
-        using BufferScope gradients = Model.GradientData.Borrow();
-        fixed (ortho_parameter_group* groups = _groups)
+        if (count > 0)
         {
-            Update(StepCount + 1, parameters.Address, gradients.Address, groups, _groups.Length);
+            Update(new StepContext(this, _groups.AsSpan(0, count), _nativeGroups.AsSpan(0, count)));
         }
 
         // Behind the call, since a step that is refused writes nothing.
@@ -148,13 +193,19 @@ public abstract unsafe class Optimizer : IDisposable
             metadata[key] = value;
         }
 
+        foreach ((string key, string value) in Schedule?.SaveStateAs(ScheduleKey) ?? [])
+        {
+            metadata[key] = value;
+        }
+
         SafeTensors.Save(path, _state.Select(state => KeyValuePair.Create(state.Name, state.Tensor)), metadata);
     }
 
     /// <summary>Loads a state that <see cref="Save"/> wrote. Nothing changes if the file is not as expected.</summary>
     /// <remarks>
     /// The learning rate, weight decay, ε and groups are not of the state: those of this optimizer apply. Files of version 0.1 do not tell their
-    /// optimizer and its options; of these, only the names and sizes of the tensors are compared.
+    /// optimizer and its options; of these, only the names and sizes of the tensors are compared. Which schedule there is is not of the state, either: where
+    /// <see cref="Schedule"/> has a state, it is loaded from the file of a schedule of the same class, and otherwise stays as it is.
     /// </remarks>
     /// <param name="path">A safetensors file.</param>
     /// <exception cref="ArgumentException">The path is empty or has a null character.</exception>
@@ -162,7 +213,7 @@ public abstract unsafe class Optimizer : IDisposable
     /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     /// <exception cref="InvalidDataException">
     /// The file is damaged, or of another kind of optimizer, of other momentum or β, or of a model with other parameters; or a number in it is
-    /// NaN, infinite, or negative where there are squares.
+    /// NaN, infinite, or negative where there are squares; or the state of the schedule is none.
     /// </exception>
     /// <exception cref="InvalidOperationException">Another thread is using the model.</exception>
     /// <exception cref="ObjectDisposedException">The optimizer or the model was disposed.</exception>
@@ -179,13 +230,32 @@ public abstract unsafe class Optimizer : IDisposable
 
         CheckMeaning(path, reader.Metadata);
         reader.RequireSame(_state);
-        foreach ((string name, _) in _state)
+        foreach (OptimizerState state in _declared)
         {
-            // A second moment is a mean of squares.
-            reader.RequireFinite(name, name == "second_moment" ? 0 : double.NegativeInfinity);
+            reader.RequireFinite(state.Name, state.IsSquare ? 0 : double.NegativeInfinity);
         }
 
-        reader.ReadInto(_state);
+        // Given back if the tensors cannot be read after all.
+        var before = new Dictionary<string, string>(Schedule?.SaveStateAs(ScheduleKey) ?? []);
+        try
+        {
+            Schedule?.LoadStateFrom(reader.Metadata, ScheduleKey);
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new InvalidDataException($"'{ForeignText.CleanPath(path)}': __metadata__.{exception.Message}", exception);
+        }
+
+        try
+        {
+            reader.ReadInto(_state);
+        }
+        catch
+        {
+            Schedule?.LoadStateFrom(before, ScheduleKey);
+            throw;
+        }
+
         StepCount = stepCount;
     }
 
@@ -201,14 +271,11 @@ public abstract unsafe class Optimizer : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>The options without which the state means something else, by name in a file.</summary>
-    private protected abstract IEnumerable<(string Key, string Value)> StateOptions { get; }
-
     /// <summary>Describes the state's numbers: of which optimizer, and of which parameters in which order.</summary>
     private IEnumerable<(string Key, string Value)> Meaning =>
     [
         (KindKey, GetType().Name),
-        .. StateOptions,
+        .. _options.Settings.Select(setting => (setting.Key, setting.Value)),
         (ParametersKey, string.Join(ParameterSeparator, Model.Parameters.Select(parameter => $"{parameter.Name} {Check.FormatShape(parameter.Value.Shape)}"))),
     ];
 
@@ -248,15 +315,48 @@ public abstract unsafe class Optimizer : IDisposable
     private static InvalidDataException Invalid(string path, string key, string? found, string expected) => new(
         $"'{ForeignText.CleanPath(path)}': __metadata__.{key} is {(found is null ? "missing" : $"'{ForeignText.Clean(found)}'")}; {expected}.");
 
-    private protected BufferScope BorrowState(int index) => _state[index].Tensor.Borrow();
+    internal Tensor StateAt(int index)
+    {
+        Check.InRange(index, 0, _state.Length - 1);
+        return _state[index].Tensor;
+    }
+
+    internal Tensor StateAt(string name)
+    {
+        foreach ((string own, Tensor tensor) in _state)
+        {
+            if (own == name)
+            {
+                return tensor;
+            }
+        }
+
+        throw new ArgumentException(
+            $"{nameof(name)} is '{ForeignText.Clean(name)}'; the state has {(_state.Length == 0 ? "no tensors" : ForeignText.Clean(string.Join(", ", _declared.Select(state => state.Name))))}.",
+            nameof(name));
+    }
+
+    /// <summary>Refuses an ε with which squares that are lost would count.</summary>
+    /// <param name="epsilon">ε.</param>
+    /// <param name="decay">That of the mean of squares.</param>
+    /// <param name="dtype">The model's element type.</param>
+    private protected static void CheckEpsilon(double epsilon, double decay, DType dtype)
+    {
+        const string Name = "options.Epsilon";
+        Check.Positive(epsilon, Name);
+        Check.Finite(epsilon, dtype, Name);
+
+        // Squares below the smallest normal number are lost; with this epsilon they do not count (smallest_epsilon in the native sources).
+        Check.AtLeast(epsilon, 2 * Math.Sqrt(Math.ScaleB(1, dtype == DType.Float32 ? -126 : -1022) / (1 - decay)), Name);
+    }
 
     /// <summary>Throws what a refused step stands for; elements of the flat buffers are named as those of parameters.</summary>
     private protected void ThrowOnFailure(ortho_status status)
     {
         if (status == ortho_status.ORTHO_NOT_FINITE &&
-            NativeError.Last() is { Argument: "gradients" or "parameters" or "velocity" or "first_moment" or "second_moment", Element: >= 0 } error)
+            NativeError.Last() is { Element: >= 0, Argument: { } argument } error && (argument is "gradients" or "parameters" || _declared.Any(state => state.Name == argument)))
         {
-            throw error.ToException($"{DescribeElement(error.Argument, error.Element)} {error.Problem}");
+            throw error.ToException($"{DescribeElement(argument, error.Element)} {error.Problem}");
         }
 
         status.ThrowOnFailure();
@@ -281,7 +381,12 @@ public abstract unsafe class Optimizer : IDisposable
         };
     }
 
-    private protected abstract void Update(long step, void* parameters, void* gradients, ortho_parameter_group* groups, long groupCount);
+    /// <summary>Changes the parameters of the step's groups and the state. Called by <see cref="Step"/>, unless all parameters are frozen.</summary>
+    /// <param name="context">The step: its number, the flat tensors, the state and the groups.</param>
+    /// <remarks>
+    /// The step counts as done unless this throws. Check before anything changes what would make the step impossible, so that it is made as a whole or not at all.
+    /// </remarks>
+    protected abstract void Update(in StepContext context);
 
     private static Entry[] MakeEntries(Model model, OptimizerOptions options)
     {
@@ -313,8 +418,7 @@ public abstract unsafe class Optimizer : IDisposable
         {
             Parameter parameter = model.Parameters[i];
             ParameterGroup? group = groupOf.GetValueOrDefault(parameter);
-            double decay = parameter.IsBias && !options.DecayBiases ? 0 : options.WeightDecay ?? 0;
-            entries[i] = new Entry(parameter, group?.LearningRateScale ?? 1, group?.WeightDecay ?? decay);
+            entries[i] = new Entry(parameter, group?.LearningRateScale ?? 1, group?.WeightDecay ?? options.DecayOf(parameter.Role));
         }
 
         return entries;

@@ -25,6 +25,6 @@ public sealed record ParameterGroup
     /// </summary>
     public double LearningRateScale { get; init; } = 1;
 
-    /// <summary>Weight decay of all parameters of the group, biases among them; null, the default: the optimizer's.</summary>
+    /// <summary>Weight decay of all parameters of the group, whatever they are for; null, the default: the optimizer's, for those of its <see cref="OptimizerOptions.DecayScope"/>.</summary>
     public double? WeightDecay { get; init; }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using OrthoNative.Interop;
 
 namespace OrthoNative;
@@ -20,16 +19,7 @@ public sealed unsafe class Sgd : Optimizer
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Sgd(Model model, double learningRate, SgdOptions? options = null)
-        : base(model, learningRate, options = Checked(options), options.Momentum > 0 ? ["velocity"] : [])
-    {
-        _options = options;
-    }
-
-    private protected override IEnumerable<(string Key, string Value)> StateOptions =>
-    [
-        ("momentum", _options.Momentum.ToString("R", CultureInfo.InvariantCulture)),
-        ("nesterov", _options.Nesterov ? "true" : "false"),
-    ];
+        : base(model, learningRate, options = Checked(options)) => _options = options;
 
     private static SgdOptions Checked(SgdOptions? options)
     {
@@ -43,12 +33,18 @@ public sealed unsafe class Sgd : Optimizer
         return options;
     }
 
-    private protected override void Update(long step, void* parameters, void* gradients, ortho_parameter_group* groups, long groupCount)
+    /// <inheritdoc/>
+    protected override void Update(in StepContext context)
     {
-        using BufferScope velocity = _options.Momentum > 0 ? BorrowState(0) : default;
+        using BufferScope parameters = context.Parameters.Borrow();
+        using BufferScope gradients = context.Gradients.Borrow();
+        using BufferScope velocity = _options.Momentum > 0 ? context.State("velocity").Borrow() : default;
         using HandleScope<ortho_device> device = Model.Device.Handle.Borrow();
-        ThrowOnFailure(NativeMethods.ortho_sgd_step(
-            device.Pointer, Model.DType.ToNative(), Model.ParameterData.Count, parameters, gradients, velocity.Address,
-            _options.Momentum, _options.Nesterov ? 1 : 0, groups, groupCount));
+        fixed (ortho_parameter_group* groups = context.NativeGroups)
+        {
+            ThrowOnFailure(NativeMethods.ortho_sgd_step(
+                device.Pointer, Model.DType.ToNative(), context.Parameters.Count, parameters.Address, gradients.Address, velocity.Address,
+                _options.Momentum, _options.Nesterov ? 1 : 0, groups, context.NativeGroups.Length));
+        }
     }
 }

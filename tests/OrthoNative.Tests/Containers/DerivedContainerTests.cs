@@ -146,7 +146,7 @@ internal sealed class DerivedContainerTests
         Assert.That(() => model.GradientData, Throws.InvalidOperationException);
         Assert.That(() => model.Parameters[0].Gradient, Throws.InvalidOperationException);
         Assert.That(() => new Adam(model, 0.1), Throws.InvalidOperationException.With.Message.Contains("made without gradients"));
-        Assert.That(model.Summary(2, 3, optimizerValues: 0).GradientBytes, Is.Zero);
+        Assert.That(model.Summary(2, 3, optimizer: new SgdOptions()).GradientBytes, Is.Zero);
     }
 
     [Test]

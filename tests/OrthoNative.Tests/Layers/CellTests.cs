@@ -198,7 +198,7 @@ internal sealed class CellTests
                 biases == 1 ? $"0.bias [{gates * Units}]" : $"0.bias [2, {gates * Units}]",
                 $"0.input_weight [{gates * Units}, {Inputs}]",
             ]));
-        Assert.That(layer.Parameters.Select(parameter => parameter.IsBias), Is.EqualTo((bool[])[false, true, false]));
+        Assert.That(layer.Parameters.Select(parameter => parameter.Role), Is.EqualTo((ParameterRole[])[ParameterRole.RecurrentWeight, ParameterRole.Bias, ParameterRole.Weight]));
         Assert.That(summary.Layers[0].Parameters, Is.EqualTo(gates * Units * (Units + Inputs + biases)));
         Assert.That(summary.Layers[0].Description, Is.EqualTo($"{cell.Split(' ')[0]} 3 -> 7 units"));
         long final = layer is Lstm ? 2 * 5 * Units * sizeof(float) : 0;

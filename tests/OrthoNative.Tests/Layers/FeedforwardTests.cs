@@ -91,7 +91,7 @@ internal sealed class FeedforwardTests
         const long Parameters = (785 * 64) + (50 * 65 * 64) + (65 * 10);
         Assert.That(summary.Parameters, Is.EqualTo(Parameters).And.EqualTo(model.ParameterData.Count));
         Assert.That((summary.WeightBytes, summary.GradientBytes, summary.OptimizerBytes), Is.EqualTo((4 * Parameters, 4 * Parameters, 8 * Parameters)));
-        Assert.That(model.Summary(100, optimizerValues: 0).OptimizerBytes, Is.Zero);
+        Assert.That(model.Summary(100, optimizer: new SgdOptions()).OptimizerBytes, Is.Zero);
         Assert.That(summary.Layers.Select(layer => layer.Parameters), Is.EqualTo((long[])[785 * 64, 50 * 65 * 64, 65 * 10]));
 
         // States of the chain, its outputs and the gradient at its inputs.
@@ -148,7 +148,7 @@ internal sealed class FeedforwardTests
 
         (double lower, double upper) = LinearizedChain.Of(layer, x).GetLogBounds()[0];
         double ratio = Norm(Values(model.InputGradient)) / Norm(g);
-        Assert.That(model.Summary(1, optimizerValues: 0).TotalBytes, Is.LessThan(4L << 30));
+        Assert.That(model.Summary(1, optimizer: new SgdOptions()).TotalBytes, Is.LessThan(4L << 30));
         Assert.That(last, Has.All.Matches<double>(double.IsFinite));
         Assert.That(double.IsFinite(model.ClipGradientNorm(double.PositiveInfinity)), Is.True);
         Assert.That(Math.Log10(ratio), Is.InRange(lower, upper));

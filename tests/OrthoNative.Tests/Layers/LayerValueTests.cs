@@ -182,7 +182,7 @@ internal sealed class LayerValueTests(DeviceKind kind) : DeviceTests(kind)
             Assert.That(values.Average(value => value * value), Is.EqualTo(1).Within(1e-8));
         }
 
-        Assert.That(model.Parameters.Select(parameter => parameter.IsBias), Is.All.True, "no weight decay");
+        Assert.That(model.Parameters.Select(parameter => parameter.Role), Is.All.EqualTo(ParameterRole.Norm), "no weight decay");
         Assert.That(() => new LayerNorm(3, 0), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("epsilon is 0"));
         Assert.That(() => new Sequential(Device, 1, new LayerNorm(3, 1e-60)), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("layers[0].Epsilon is 1E-60"));
     }

@@ -6,10 +6,10 @@ namespace OrthoNative.Tests.Optimizers;
 /// <summary>Steps against the published formulas, computed number by number.</summary>
 internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
 {
-    private const int Steps = 5;
+    private const int Steps = 20;
 
-    /// <summary>A few dozen float64 operations on numbers of magnitude 1.</summary>
-    private const double Rounding = 1e-14;
+    /// <summary>A few dozen float64 operations on numbers of magnitude 1, at 20 steps.</summary>
+    private const double Rounding = 1e-13;
 
     [TestCase(0, false, 0)]
     [TestCase(0.9, false, 0)]
@@ -47,11 +47,86 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         AssertSteps(model, optimizer, (state, step, p, g, isBias) => (p * (1 - (isBias ? 0 : 0.01 * 0.01))) - AdamUpdate(state, step, 0.01, g));
     }
 
+    [TestCase(0, false)]
+    [TestCase(0.1, false)]
+    [TestCase(0.1, true)]
+    public void AmsGrad_follows_its_formula(double decay, bool decoupled)
+    {
+        using Sequential model = Model();
+        var options = new AdamOptions { WeightDecay = decay, AmsGrad = true, Beta2 = 0.9 };
+        using Optimizer optimizer = decoupled ? new AdamW(model, 0.01, options) : new Adam(model, 0.01, options);
+
+        int kept = 0;
+        AssertSteps(model, optimizer, (state, step, p, g, isBias) =>
+        {
+            double own = isBias ? 0 : decay;
+            g += decoupled ? 0 : own * p;
+            state.First = (0.9 * state.First) + (0.1 * g);
+            state.Second = (0.9 * state.Second) + (0.1 * g * g);
+            kept += state.Second < state.Third ? 1 : 0;
+            state.Third = Math.Max(state.Third, state.Second);
+            double root = Math.Sqrt(state.Third) / Math.Sqrt(1 - Math.Pow(0.9, step));
+            return (decoupled ? p * (1 - (0.01 * own)) : p) - (0.01 * (state.First / (1 - Math.Pow(0.9, step))) / (root + 1e-8));
+        });
+        Assert.That(kept, Is.Positive, "else it would be Adam");
+    }
+
+    [Test]
+    public void RmsProp_follows_its_formula([Values(0, 0.9)] double momentum, [Values] bool centered, [Values(0, 0.1)] double decay)
+    {
+        using Sequential model = Model();
+        using var optimizer = new RmsProp(model, 0.01, new RmsPropOptions { Decay = 0.9, Momentum = momentum, Centered = centered, Epsilon = 1e-3, WeightDecay = decay });
+
+        AssertSteps(model, optimizer, (state, _, p, g, isBias) =>
+        {
+            g += (isBias ? 0 : decay) * p;
+            state.Second = (0.9 * state.Second) + (0.1 * g * g);
+            state.Third = (0.9 * state.Third) + (0.1 * g);
+            double divisor = Math.Sqrt(state.Second - (centered ? state.Third * state.Third : 0)) + 1e-3;
+            state.First = (momentum * state.First) + (g / divisor);
+            return p - (0.01 * state.First);
+        });
+    }
+
+    [Test]
+    public void Lion_follows_its_formula([Values(0, 0.1)] double decay)
+    {
+        using Sequential model = Model();
+        using var optimizer = new Lion(model, 0.01, new LionOptions { Beta1 = 0.8, Beta2 = 0.95, WeightDecay = decay });
+
+        AssertSteps(model, optimizer, (state, _, p, g, isBias) =>
+        {
+            int sign = Math.Sign((0.8 * state.First) + (0.2 * g));
+            state.First = (0.95 * state.First) + (0.05 * g);
+            return (p * (1 - (0.01 * (isBias ? 0 : decay)))) - (0.01 * sign);
+        });
+    }
+
+    [Test]
+    public void Decay_applies_to_the_parameters_of_its_scope()
+    {
+        string[] weights = ["0.weight", "0.input_weight", "1.weight", "3.weight"];
+        Assert.That(Decaying(DecayScope.Weights), Is.EqualTo(weights));
+        Assert.That(Decaying(new SgdOptions().DecayScope), Is.EqualTo(weights));
+        Assert.That(Decaying(DecayScope.InputWeights), Is.EqualTo((string[])["0.input_weight", "3.weight"]));
+        Assert.That(Decaying(DecayScope.AllParameters), Has.Length.EqualTo(9));
+
+        string[] Decaying(DecayScope scope)
+        {
+            using var model = new Sequential(Device, 1, new RoaRnn(1, 2), new RoaFnn(2, 2), new LayerNorm(2), new Dense(2, 1));
+            model.ParameterData.Fill(1);
+            model.GradientData.Fill(0);
+            using var optimizer = new Sgd(model, 0.5, new SgdOptions { WeightDecay = 0.5, DecayScope = scope });
+            optimizer.Step();
+            return [.. model.Parameters.Where(parameter => Values(parameter.Value)[0] == 0.75).Select(parameter => parameter.Name)];
+        }
+    }
+
     [Test]
     public void Biases_decay_where_it_is_asked_for()
     {
         using Sequential model = Model();
-        using var optimizer = new AdamW(model, 0.01, new AdamOptions { WeightDecay = 0.1, DecayBiases = true });
+        using var optimizer = new AdamW(model, 0.01, new AdamOptions { WeightDecay = 0.1, DecayScope = DecayScope.AllParameters });
 
         AssertSteps(model, optimizer, (state, step, p, g, _) => (p * (1 - (0.01 * 0.1))) - AdamUpdate(state, step, 0.01, g));
     }
@@ -100,7 +175,7 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void Layers_set_the_learning_rate_scales_of_their_parameters()
+    public void Layers_set_the_learning_rate_scales_and_roles_of_their_parameters()
     {
         using var model = new Sequential(
             Device,
@@ -110,7 +185,10 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
             new Dense(2, 1, new DenseOptions { WeightLearningRateScale = 7, BiasLearningRateScale = 8 }));
 
         Assert.That(model.Parameters.Select(parameter => parameter.LearningRateScale), Is.EqualTo((double[])[2, 3, 4, 5, 6, 7, 8]));
-        Assert.That(model.Parameters.Select(parameter => parameter.IsBias), Is.EqualTo((bool[])[false, true, false, false, true, false, true]));
+        Assert.That(model.Parameters.Select(parameter => parameter.Role), Is.EqualTo((ParameterRole[])
+        [
+            ParameterRole.RecurrentWeight, ParameterRole.Bias, ParameterRole.Weight, ParameterRole.RecurrentWeight, ParameterRole.Bias, ParameterRole.Weight, ParameterRole.Bias,
+        ]));
         Assert.That(() => model.Parameters[0].LearningRateScale = -1, Throws.TypeOf<ArgumentOutOfRangeException>());
     }
 
@@ -183,6 +261,14 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter), new ParameterGroup(parameter)] }), "options.Groups[1] has the parameter 0.weight [1, 3, 3] again");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter) { LearningRateScale = -1 }] }), "options.Groups[0].LearningRateScale is -1");
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter) { WeightDecay = double.NaN }] }), "options.Groups[0].WeightDecay is NaN");
+        Refused(() => new Adam(model, 1, new AdamOptions { DecayScope = (DecayScope)7 }), "options.DecayScope is 7; it must be one of Weights, InputWeights, AllParameters");
+        Refused(() => new RmsProp(model, -1), "learningRate is -1");
+        Refused(() => new RmsProp(model, 1, new RmsPropOptions { Decay = 1 }), "options.Decay is 1; it must be at least 0 and below 1");
+        Refused(() => new RmsProp(model, 1, new RmsPropOptions { Momentum = double.NaN }), "options.Momentum is NaN");
+        Refused(() => new RmsProp(model, 1, new RmsPropOptions { Epsilon = 1e-310 }), "options.Epsilon is 1E-310; it must be finite and at least 2.983");
+        Refused(() => new Lion(model, 1, new LionOptions { Beta1 = 1 }), "options.Beta1 is 1");
+        Refused(() => new Lion(model, 1, new LionOptions { Beta2 = -1 }), "options.Beta2 is -1");
+        Refused(() => ParameterDefinition.Constant("x", [1], 0) with { Role = (ParameterRole)9 }, "Role is 9; it must be one of Weight, RecurrentWeight, Bias, Norm");
         Refused(() => new CosineSchedule(1, 0), "steps is 0; it must be at least 1");
         Refused(() => new StepDecaySchedule(1, 0), "interval is 0");
         Refused(() => new ExponentialDecaySchedule(1, 0), "factor is 0");
@@ -259,20 +345,6 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(optimizer.Step, Throws.TypeOf<ObjectDisposedException>());
     }
 
-    [Test]
-    public void Schedules_follow_their_formulas()
-    {
-        Assert.That(new ConstantSchedule(0.3).At(1000), Is.EqualTo(0.3));
-        Assert.That(Rates(new CosineSchedule(1, 4, 0.2), 0, 1, 2, 4, 9), Is.EqualTo((double[])[1, 0.6 + (0.4 * Math.Sqrt(0.5)), 0.6, 0.2, 0.2]).Within(Rounding));
-        Assert.That(Rates(new StepDecaySchedule(1, 3, 0.5), 0, 2, 3, 6), Is.EqualTo((double[])[1, 1, 0.5, 0.25]).Within(Rounding));
-        Assert.That(Rates(new ExponentialDecaySchedule(1, 0.9), 0, 1, 2), Is.EqualTo((double[])[1, 0.9, 0.81]).Within(Rounding));
-        Assert.That(
-            Rates(new WarmupSchedule(4, new StepDecaySchedule(1, 2)), 0, 1, 3, 4, 5, 6),
-            Is.EqualTo((double[])[0.25, 0.5, 1, 1, 1, 0.1]).Within(Rounding));
-
-        static double[] Rates(LearningRateSchedule schedule, params long[] steps) => Array.ConvertAll(steps, schedule.At);
-    }
-
     private Sequential Model() => new(
         Device,
         new SequentialOptions { Seed = 1, DType = DType.Float64 },
@@ -285,6 +357,10 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         model => new Sgd(model, 0.1, new SgdOptions { Momentum = 0.9 }),
         model => new Sgd(model, 0.1, new SgdOptions { Momentum = 0.9, Nesterov = true, WeightDecay = 0.1 }),
         model => new Adam(model, 0.1, new AdamOptions { WeightDecay = 0.1 }),
+        model => new Adam(model, 0.1, new AdamOptions { AmsGrad = true }),
+        model => new RmsProp(model, 0.1),
+        model => new RmsProp(model, 0.1, new RmsPropOptions { Momentum = 0.9, Centered = true, WeightDecay = 0.1 }),
+        model => new Lion(model, 0.1, new LionOptions { WeightDecay = 0.1 }),
         model => new AdamW(model, 0.1, new AdamOptions { Groups = [new ParameterGroup(model.Parameters[1]) { LearningRateScale = 0 }] }),
     ];
 
@@ -323,7 +399,7 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
     /// <summary>Several steps with gradients that change, number by number.</summary>
     private static void AssertSteps(Sequential model, Optimizer optimizer, Func<State, int, double, double, bool, double> update)
     {
-        bool[] isBias = [.. model.Parameters.SelectMany(parameter => Enumerable.Repeat(parameter.IsBias, (int)parameter.Value.Count))];
+        bool[] isBias = [.. model.Parameters.SelectMany(parameter => Enumerable.Repeat(parameter.Role == ParameterRole.Bias, (int)parameter.Value.Count))];
         double[] expected = Values(model.ParameterData);
         State[] states = [.. expected.Select(_ => new State())];
         for (int step = 1; step <= Steps; step++)
@@ -345,6 +421,8 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         public double First { get; set; }
 
         public double Second { get; set; }
+
+        public double Third { get; set; }
     }
 
     private sealed class FixedRate(double rate) : LearningRateSchedule

@@ -66,7 +66,7 @@ internal static class Version01
         ["adamw"] = model => new AdamW(model, 0.01),
         ["adamw-groups"] = model => new AdamW(model, 0.01, new AdamOptions
         {
-            DecayBiases = true,
+            DecayScope = DecayScope.AllParameters,
             Groups = [new ParameterGroup([model.Parameters[0]]) { LearningRateScale = 0.5, WeightDecay = 0.25 }],
         }),
     };

@@ -2,7 +2,7 @@
 
 #include "cuda/library/operations.hpp"
 #include "cuda/library/reductions.hpp"
-#include "model/arithmetic.hpp"
+#include "model/update_rules.hpp"
 
 namespace ortho::cuda {
 namespace {
@@ -36,7 +36,7 @@ __global__ void norm_kernel(int64_t count, const T* values, const double* partia
     report->second_scale = norm > max_norm ? factors.second : 1;
 }
 
-template <class T> __global__ void scale_kernel(int64_t count, T* values, const Report* report) {
+template <class T> __global__ void clip_kernel(int64_t count, T* values, const Report* report) {
     if (report->finding != 0 || (report->first_scale == 1 && report->second_scale == 1))
         return;
     const T first = static_cast<T>(report->first_scale);
@@ -45,75 +45,45 @@ template <class T> __global__ void scale_kernel(int64_t count, T* values, const 
         values[i] = values[i] * first * second;
 }
 
-template <class T> __device__ __forceinline__ bool is_finite(T value) {
-    return value - value == T(0);
+template <class T> __global__ void scale_kernel(int64_t count, T factor, T* values) {
+    for (int64_t i = flat_index(); i < count; i += flat_stride())
+        values[i] *= factor;
 }
 
-/** Reports an element of which a step would make `results` that are not finite, or whose gradient is not. */
-template <class T>
-__device__ __forceinline__ void check_step(Report* report, int64_t element, T gradient, bool results_are_finite) {
-    if (!is_finite(gradient))
-        report_not_finite(report, Checked::gradients, element);
-    else if (!results_are_finite)
-        report_not_finite(report, Checked::step, element);
+/** In double precision, since the factors of a slow average add up to 1 there and not in float32. */
+template <class T> __global__ void average_kernel(int64_t count, double decay, const T* values, T* averages) {
+    for (int64_t i = flat_index(); i < count; i += flat_stride())
+        averages[i] =
+            static_cast<T>(decay * static_cast<double>(averages[i]) + (1 - decay) * static_cast<double>(values[i]));
 }
 
-/** Makes the steps of a group without storing them. @param offset  first element of the group */
-template <class T>
-__global__ void check_sgd_kernel(SgdFactors<T> step, GroupFactors<T> group, int64_t offset, int64_t count,
-                                 const T* gradients, const T* parameters, const T* velocity, Report* report) {
-    for (int64_t i = flat_index(); i < count; i += flat_stride()) {
-        T parameter = parameters[i];
-        T speed = 0;
-        if (velocity != nullptr) {
-            speed = velocity[i];
-            sgd_update(step, group, gradients[i], parameter, speed);
-        } else {
-            sgd_update(group, gradients[i], parameter);
-        }
-        check_step(report, offset + i, gradients[i], is_finite(parameter) && is_finite(speed));
+/** Makes the steps of a group without storing them, and reports an element that would not stay finite. */
+template <class Rule, class T>
+__global__ void check_step_kernel(Rule rule, GroupFactors<T> group, FlatRange range, StepBuffers<T> buffers,
+                                  Report* report) {
+    for (int64_t i = range.begin + flat_index(); i < range.end; i += flat_stride()) {
+        const T gradient = buffers.gradients[i];
+        if (!(gradient - gradient == T(0)))
+            report_not_finite(report, Checked::gradients, i);
+        else if (!updated(rule, group, buffers, i, StateIndices<Rule>{}).is_finite(Rule::state_count))
+            report_not_finite(report, Checked::step, i);
     }
 }
 
-template <class T>
-__global__ void check_adam_kernel(AdamFactors<T> step, GroupFactors<T> group, int64_t offset, int64_t count,
-                                  const T* gradients, const T* parameters, const T* first_moment,
-                                  const T* second_moment, Report* report) {
-    for (int64_t i = flat_index(); i < count; i += flat_stride()) {
-        T parameter = parameters[i];
-        T first = first_moment[i];
-        T second = second_moment[i];
-        adam_update(step, group, gradients[i], parameter, first, second);
-        check_step(report, offset + i, gradients[i], is_finite(parameter) && is_finite(first) && is_finite(second));
-    }
+template <class T, size_t... index>
+__device__ __forceinline__ void store(const StepBuffers<T>& buffers, int64_t i, const Updated<T>& result,
+                                      std::index_sequence<index...>) {
+    buffers.parameters[i] = result.parameter;
+    ((buffers.states[index][i] = result.state[index]), ...);
 }
 
-template <class T>
-__global__ void sgd_kernel(SgdFactors<T> step, GroupFactors<T> group, int64_t count, const T* gradients, T* parameters,
-                           T* velocity, const Report* report) {
+template <class Rule, class T>
+__global__ void step_kernel(Rule rule, GroupFactors<T> group, FlatRange range, StepBuffers<T> buffers,
+                            const Report* report) {
     if (report->finding != 0)
         return;
-    for (int64_t i = flat_index(); i < count; i += flat_stride())
-        if (velocity != nullptr)
-            sgd_update(step, group, gradients[i], parameters[i], velocity[i]);
-        else
-            sgd_update(group, gradients[i], parameters[i]);
-}
-
-template <class T>
-__global__ void adam_kernel(AdamFactors<T> step, GroupFactors<T> group, int64_t count, const T* gradients,
-                            T* parameters, T* first_moment, T* second_moment, const Report* report) {
-    if (report->finding != 0)
-        return;
-    for (int64_t i = flat_index(); i < count; i += flat_stride())
-        adam_update(step, group, gradients[i], parameters[i], first_moment[i], second_moment[i]);
-}
-
-/** Calls body(group) for the groups that have parameters. */
-template <class Body> void for_each_group(const OptimizerStep& step, Body&& body) {
-    for (int64_t i = 0; i < step.group_count; ++i)
-        if (step.groups[i].count > 0)
-            body(step.groups[i]);
+    for (int64_t i = range.begin + flat_index(); i < range.end; i += flat_stride())
+        store(buffers, i, updated(rule, group, buffers, i, StateIndices<Rule>{}), StateIndices<Rule>{});
 }
 
 template <class T> void clip_gradient_norm(Device& device, const ClipGradientNorm& call) {
@@ -124,48 +94,34 @@ template <class T> void clip_gradient_norm(Device& device, const ClipGradientNor
     launch("norm", norm_kernel<T>, total_shape(), device.stream, call.count, gradients, partial,
            static_cast<int64_t>(shape.grid.x), call.max_norm, device.report());
     if (std::isfinite(call.max_norm))
-        launch("scale", scale_kernel<T>, flat_shape(call.count), device.stream, call.count, gradients, device.report());
+        launch("clip", clip_kernel<T>, flat_shape(call.count), device.stream, call.count, gradients, device.report());
     if (call.norm == nullptr)
         return;
     device.wait();
     *call.norm = device.result().value;
 }
 
-template <class T> void sgd_step(Device& device, const OptimizerStep& step, const SgdOptions& options) {
-    const SgdFactors<T> factors(options);
-    auto* const velocity = options.momentum == 0 ? nullptr : static_cast<T*>(options.velocity);
+template <class Rule>
+void make_step(Device& device, const OptimizerStep& step, const typename Rule::Options& options, const Rule& rule) {
+    using T = typename Rule::Type;
+    const StepBuffers<T> buffers = buffers_of<Rule>(step, options);
+    const auto launch_for_groups = [&](const char* name, const auto& kernel) {
+        for (int64_t i = 0; i < step.group_count; ++i) {
+            const ortho_parameter_group& group = step.groups[i];
+            if (group.count > 0)
+                launch(name, kernel, flat_shape(group.count), device.stream, rule, Rule::group(options, group),
+                       FlatRange{group.offset, group.offset + group.count}, buffers, device.report());
+        }
+    };
     // Of all groups before any of them changes: a step is made as a whole or not at all.
-    for_each_group(step, [&](const ortho_parameter_group& group) {
-        launch("check_sgd", check_sgd_kernel<T>, flat_shape(group.count), device.stream, factors,
-               GroupFactors<T>::of_sgd(group), group.offset, group.count,
-               static_cast<const T*>(step.gradients) + group.offset,
-               static_cast<const T*>(step.parameters) + group.offset,
-               velocity != nullptr ? velocity + group.offset : nullptr, device.report());
-    });
-    for_each_group(step, [&](const ortho_parameter_group& group) {
-        launch("sgd", sgd_kernel<T>, flat_shape(group.count), device.stream, factors, GroupFactors<T>::of_sgd(group),
-               group.count, static_cast<const T*>(step.gradients) + group.offset,
-               static_cast<T*>(step.parameters) + group.offset, velocity != nullptr ? velocity + group.offset : nullptr,
-               device.report());
-    });
+    launch_for_groups("check_step", check_step_kernel<Rule, T>);
+    launch_for_groups("step", step_kernel<Rule, T>);
 }
 
-template <class T> void adam_step(Device& device, const OptimizerStep& step, const AdamOptions& options) {
-    const AdamFactors<T> factors(options);
-    for_each_group(step, [&](const ortho_parameter_group& group) {
-        launch("check_adam", check_adam_kernel<T>, flat_shape(group.count), device.stream, factors,
-               GroupFactors<T>::of_adam(options, group), group.offset, group.count,
-               static_cast<const T*>(step.gradients) + group.offset,
-               static_cast<const T*>(step.parameters) + group.offset,
-               static_cast<const T*>(options.first_moment) + group.offset,
-               static_cast<const T*>(options.second_moment) + group.offset, device.report());
-    });
-    for_each_group(step, [&](const ortho_parameter_group& group) {
-        launch("adam", adam_kernel<T>, flat_shape(group.count), device.stream, factors,
-               GroupFactors<T>::of_adam(options, group), group.count,
-               static_cast<const T*>(step.gradients) + group.offset, static_cast<T*>(step.parameters) + group.offset,
-               static_cast<T*>(options.first_moment) + group.offset,
-               static_cast<T*>(options.second_moment) + group.offset, device.report());
+template <class Call> void make_step(Device& device, const Call& call) {
+    dispatch(call.dtype, [&](auto* type) {
+        with_rule<Pointee<decltype(type)>>(call.options,
+                                           [&](const auto& rule) { make_step(device, call.step, call.options, rule); });
     });
 }
 
@@ -175,12 +131,36 @@ void run(Device& device, const ClipGradientNorm& call) {
     dispatch(call.dtype, [&](auto* type) { clip_gradient_norm<Pointee<decltype(type)>>(device, call); });
 }
 
+void run(Device& device, const Scale& call) {
+    dispatch(call.dtype, [&](auto* type) {
+        using T = Pointee<decltype(type)>;
+        launch("scale", scale_kernel<T>, flat_shape(call.count), device.stream, call.count, static_cast<T>(call.factor),
+               static_cast<T*>(call.values));
+    });
+}
+
+void run(Device& device, const Average& call) {
+    dispatch(call.dtype, [&](auto* type) {
+        using T = Pointee<decltype(type)>;
+        launch("average", average_kernel<T>, flat_shape(call.count), device.stream, call.count, call.decay,
+               static_cast<const T*>(call.values), static_cast<T*>(call.averages));
+    });
+}
+
 void run(Device& device, const SgdStep& call) {
-    dispatch(call.dtype, [&](auto* type) { sgd_step<Pointee<decltype(type)>>(device, call.step, call.options); });
+    make_step(device, call);
 }
 
 void run(Device& device, const AdamStep& call) {
-    dispatch(call.dtype, [&](auto* type) { adam_step<Pointee<decltype(type)>>(device, call.step, call.options); });
+    make_step(device, call);
+}
+
+void run(Device& device, const RmspropStep& call) {
+    make_step(device, call);
+}
+
+void run(Device& device, const LionStep& call) {
+    make_step(device, call);
 }
 
 } // namespace ortho::cuda

@@ -1,0 +1,120 @@
+using System.Globalization;
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>
+/// Multiplies the learning rate by a factor where a metric no longer gets better. It is told the metric, after each epoch, say, by
+/// <see cref="Observe"/>. The rules are those of PyTorch's <c>ReduceLROnPlateau</c> with its relative threshold.
+/// </summary>
+/// <remarks>
+/// Its state, learning rate, best metric and counts, is in the file of the optimizer whose <see cref="Optimizer.Schedule"/> it is. Factor, patience and
+/// the other arguments are not: those of this object apply.
+/// </remarks>
+public sealed class ReduceOnPlateauSchedule : LearningRateSchedule
+{
+    private readonly double _factor;
+    private readonly int _patience;
+    private readonly double _threshold;
+    private readonly int _cooldown;
+    private readonly double _lowest;
+    private readonly bool _lowerIsBetter;
+    private double _best;
+    private int _notBetter;
+    private int _cooldownLeft;
+
+    /// <summary>Creates a schedule.</summary>
+    /// <param name="learningRate">To begin with, not negative.</param>
+    /// <param name="factor">Of a reduction, above 0 and below 1. Default 0.1.</param>
+    /// <param name="patience">Metrics in a row that may be no better; the next one reduces the learning rate. Not negative. Default 10.</param>
+    /// <param name="threshold">The part of the best metric by which one must be better to count, not negative. Default 0.0001.</param>
+    /// <param name="cooldown">Metrics after a reduction that are not counted, not negative. Default 0.</param>
+    /// <param name="lowestLearningRate">Below which it is not reduced, not negative. Default 0.</param>
+    /// <param name="lowerIsBetter">True, the default, for a loss; false for an accuracy.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
+    public ReduceOnPlateauSchedule(
+        double learningRate, double factor = 0.1, int patience = 10, double threshold = 1e-4, int cooldown = 0, double lowestLearningRate = 0, bool lowerIsBetter = true)
+    {
+        Check.NotNegative(learningRate);
+        Check.That(factor is > 0 and < 1, factor, "above 0 and below 1", nameof(factor));
+        Check.AtLeast((long)patience, 0, nameof(patience));
+        Check.NotNegative(threshold);
+        Check.AtLeast((long)cooldown, 0, nameof(cooldown));
+        Check.NotNegative(lowestLearningRate);
+        LearningRate = learningRate;
+        _factor = factor;
+        _patience = patience;
+        _threshold = threshold;
+        _cooldown = cooldown;
+        _lowest = lowestLearningRate;
+        _lowerIsBetter = lowerIsBetter;
+        _best = lowerIsBetter ? double.PositiveInfinity : double.NegativeInfinity;
+    }
+
+    /// <summary>The learning rate of the next step.</summary>
+    public double LearningRate { get; private set; }
+
+    /// <inheritdoc/>
+    public override double At(long stepsDone) => LearningRate;
+
+    /// <summary>Takes note of a metric, and reduces the learning rate where it was not better for longer than the patience.</summary>
+    /// <param name="metric">The metric; infinity is never better.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="metric"/> is NaN.</exception>
+    public void Observe(double metric)
+    {
+        Check.That(!double.IsNaN(metric), metric, "a number", nameof(metric));
+        double margin = double.IsFinite(_best) ? _threshold * Math.Abs(_best) : 0;
+        if (_lowerIsBetter ? metric < _best - margin : metric > _best + margin)
+        {
+            _best = metric;
+            _notBetter = 0;
+        }
+        else
+        {
+            _notBetter++;
+        }
+
+        if (_cooldownLeft > 0)
+        {
+            _cooldownLeft--;
+            _notBetter = 0;
+        }
+
+        if (_notBetter > _patience)
+        {
+            // One that is below the lowest from the beginning is not raised.
+            LearningRate = double.Min(LearningRate, double.Max(LearningRate * _factor, _lowest));
+            _cooldownLeft = _cooldown;
+            _notBetter = 0;
+        }
+    }
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<KeyValuePair<string, string>> SaveState() =>
+    [
+        new("learning_rate", LearningRate.ToString("R", CultureInfo.InvariantCulture)),
+        new("best", _best.ToString("R", CultureInfo.InvariantCulture)),
+        new("not_better", _notBetter.ToString(CultureInfo.InvariantCulture)),
+        new("cooldown_left", _cooldownLeft.ToString(CultureInfo.InvariantCulture)),
+    ];
+
+    /// <inheritdoc/>
+    protected internal override void LoadState(IReadOnlyDictionary<string, string> state)
+    {
+        double learningRate = Number("learning_rate", value => double.IsFinite(value) && value >= 0, "a number that is finite and not negative");
+        double best = Number("best", value => !double.IsNaN(value), "a number");
+        int notBetter = (int)Number("not_better", IsCount, "a whole number");
+        int cooldownLeft = (int)Number("cooldown_left", IsCount, "a whole number");
+        (LearningRate, _best, _notBetter, _cooldownLeft) = (learningRate, best, notBetter, cooldownLeft);
+
+        static bool IsCount(double value) => value is >= 0 and <= int.MaxValue && double.IsInteger(value);
+
+        double Number(string key, Func<double, bool> isValid, string expected)
+        {
+            string? text = state.GetValueOrDefault(key);
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && isValid(value)
+                ? value
+                : throw new InvalidDataException($"{key} is {(text is null ? "missing" : $"'{ForeignText.Clean(text)}'")}; {expected} is expected.");
+        }
+    }
+}
