@@ -45,7 +45,7 @@ Console.WriteLine(summary);
 using var recorder = new LayerGradientRecorder(model, interval: 10);
 using var loss = new CrossEntropyLoss();
 using var adam = new AdamW(model, 2e-3, new AdamOptions { WeightDecay = 0.01 });
-using var batches = new DataLoader(training, batchSize, shuffle: true, seed: 1);
+using var batches = new DataLoader(training, batchSize, new DataLoaderOptions { Shuffle = true, Seed = 1 });
 long steps = epochs * batches.BatchesPerEpoch;
 adam.Schedule = new WarmupSchedule(long.Max(1, steps / 20), new CosineSchedule(2e-3, steps));
 var clock = Stopwatch.StartNew();

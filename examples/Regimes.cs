@@ -4,7 +4,7 @@
 //
 // Trains a model to copy ten symbols after a delay, and another one of the same settings to tell parity, on sequences of at most length=32 steps. Prints how
 // many of the recalled symbols are right, and how many steps of test sequences that are longer. regime=Memory and regime=Computation give
-// all units to one of the two; beta=0.5 is the β of the units that remember. For a short try: copySteps=20 paritySteps=20.
+// all units to one of the two. For a short try: copySteps=20 paritySteps=20.
 #:project ../src/Managed/OrthoNative.csproj
 #:property PublishAot=false
 
@@ -19,8 +19,7 @@ Regime regime = Enum.Parse<Regime>(Text("regime", nameof(Regime.Both)), ignoreCa
 int hidden = Number("hidden", 128), delay = Number("delay", 200), copySteps = Number("copySteps", 600);
 int length = Number("length", 32), testLength = Number("testLength", 512), paritySteps = Number("paritySteps", 1200);
 ulong seed = (ulong)Number("seed", 1);
-double beta = double.Parse(Text("beta", "0.5"), CultureInfo.InvariantCulture);
-string[] known = ["regime", "beta", "hidden", "delay", "copySteps", "length", "testLength", "paritySteps", "seed"];
+string[] known = ["regime", "hidden", "delay", "copySteps", "length", "testLength", "paritySteps", "seed"];
 if (args.FirstOrDefault(argument => !known.Contains(argument.Split('=')[0])) is { } unknown)
 {
     Console.Error.WriteLine($"'{unknown}' is no option; options are {string.Join(", ", known)}");
@@ -37,58 +36,44 @@ double parity = TrainAndTest(new ModularSum(2, length, (long)paritySteps * Batch
 Report($"parity of {testLength} steps, learnt on up to {length}", parity, sums.Baseline);
 return 0;
 
-// One set of settings for both tasks. The layer has its defaults but for α, β and the filter; the readout and Adam have theirs but for the rate.
+// One set of settings for both tasks. The layer has the preset's; the readout and Adam have theirs but for the rate.
 double TrainAndTest(Dataset training, Dataset test, SequenceOutput output)
 {
     using var model = new Sequential(
-        Device.Default, seed, new RoaRnn(training.Features, hidden, Options(hidden / 2) with { Output = output }), new Dense(hidden, training.Outputs));
+        Device.Default, seed, new RoaRnn(training.Features, hidden, Options() with { Output = output }), new Dense(hidden, training.Outputs));
     using var loss = new CrossEntropyLoss();
     using var batches = new DataLoader(training, Batch);
     using var adam = new Adam(model, Rate) { Schedule = new CosineSchedule(Rate, batches.BatchesPerEpoch) };
     foreach (Batch batch in batches.Epoch(0))
     {
-        loss.Forward(model.Forward(batch.Inputs, batch.Lengths), batch.Classes, batch.Lengths);
+        loss.Forward(model.Forward(batch.Inputs, batch.Lengths), batch);
         model.Backward(loss.Gradient);
         model.ClipGradients(1);
         adam.Step();
         if (adam.StepCount % 200 == 0)
         {
-            int rows = 0;
-            foreach (int steps in batch.Lengths)
-            {
-                rows += steps;
-            }
-
-            double right = (double)loss.Correct / (rows > 0 ? rows : batch.Classes.Length);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {adam.StepCount}: {right:P2} of a batch, {clock.Elapsed.TotalSeconds:F0} s"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {adam.StepCount}: {loss.Correct / loss.WeightSum:P2} of a batch, {clock.Elapsed.TotalSeconds:F0} s"));
         }
     }
 
     model.Training = false;
-    long correct = 0;
+    var accuracy = new Accuracy();
     using var testBatches = new DataLoader(test, Batch);
     foreach (Batch batch in testBatches.Epoch(0))
     {
-        loss.Evaluate(model.Forward(batch.Inputs), batch.Classes);
-        correct += loss.Correct;
+        accuracy.Add(model.Forward(batch.Inputs, batch.Lengths), batch);
     }
 
-    return (double)correct / (test.Count * test.TargetSteps);
+    return accuracy.Value;
 }
 
-// α and β of each unit: those that remember come first. Over a delay of 1,000 steps their β has to be smaller (docs/experiments.md).
-RoaRnnOptions Options(int half)
+// The presets, which the layer has its options from.
+RoaRnnOptions Options() => regime switch
 {
-    int remembering = regime switch { Regime.Memory => hidden, Regime.Computation => 0, _ => half };
-    return new RoaRnnOptions
-    {
-        Alpha = Values(remembering, 1),
-        Beta = Values(remembering, beta),
-        Filter = regime == Regime.Both ? Filter.FromMatrix(BlockDiagonal(Haar(half, 2 * seed), Haar(hidden - half, (2 * seed) + 1))) : Filter.Haar,
-    };
-}
-
-double[] Values(int remembering, double value) => [.. Enumerable.Range(0, hidden).Select(unit => unit < remembering ? value : 0.5)];
+    Regime.Memory => RoaRnnOptions.Memory(delay),
+    Regime.Computation => RoaRnnOptions.Computation(),
+    _ => RoaRnnOptions.MemoryAndComputation(hidden, delay),
+};
 
 void Report(string task, double accuracy, double chance) => Console.WriteLine(string.Create(
     CultureInfo.InvariantCulture, $"{regime}, {task}: {accuracy:P2} of the test, chance {chance:P2}, {clock.Elapsed.TotalSeconds:F0} s"));
@@ -98,36 +83,13 @@ string Text(string name, string otherwise) =>
 
 int Number(string name, int otherwise) => int.Parse(Text(name, otherwise.ToString(CultureInfo.InvariantCulture)), CultureInfo.InvariantCulture);
 
-// A random orthogonal matrix, as a layer draws it.
-static double[,] Haar(int units, ulong seed)
-{
-    var layer = new RoaRnn(1, units);
-    using var model = new Sequential(Device.Default, seed, layer);
-    return layer.GetFilter();
-}
-
-static double[,] BlockDiagonal(double[,] first, double[,] second)
-{
-    int split = first.GetLength(0), size = split + second.GetLength(0);
-    var matrix = new double[size, size];
-    for (int row = 0; row < size; row++)
-    {
-        for (int column = 0; column < size; column++)
-        {
-            matrix[row, column] = row < split && column < split ? first[row, column] : row >= split && column >= split ? second[row - split, column - split] : 0;
-        }
-    }
-
-    return matrix;
-}
-
 /// <summary>What the units are for.</summary>
 internal enum Regime
 {
-    /// <summary>α = 1: nothing fades.</summary>
+    /// <summary>Of <see cref="RoaRnnOptions.Memory"/>.</summary>
     Memory,
 
-    /// <summary>α = β = 1/2: half of the state is computed anew at every step.</summary>
+    /// <summary>Of <see cref="RoaRnnOptions.Computation"/>.</summary>
     Computation,
 
     /// <summary>One block of each.</summary>

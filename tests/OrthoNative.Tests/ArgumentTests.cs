@@ -195,11 +195,11 @@ internal sealed partial class ArgumentTests
         yield return Action(typeof(Dataset), nameof(Dataset.Read), () => new AddingProblem(2, 5, 1).Read([0], new float[3], [], new float[1]), "inputs has 3 elements;");
         yield return Action(typeof(Dataset), nameof(Dataset.Read), () => new AddingProblem(2, 5, 1).Read([0], new float[4], [], []), "values has 0 elements;");
         yield return Action(typeof(Dataset), nameof(Dataset.Read), () => new CopyingMemory(2, 5, 1).Read([0], new float[220], new int[9], []), "classes has 9 elements;");
-        yield return Call(() => new DataLoader(null!, 1, false, 0, false, null, DType.Float32), "", "dataset");
-        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), -1, false, 0, false, null, DType.Float32), "batchSize is -1;");
-        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 6, false, 0, true, null, DType.Float32), "batchSize is 6;");
-        yield return Call(() => new DataLoader(new NoSteps(), 1, false, 0, false, null, DType.Float32), "dataset.Steps is -4;");
-        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 1, false, 0, false, null, (DType)(-1)), "dtype is -1;");
+        yield return Call(() => new DataLoader(null!, 1), "", "dataset");
+        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), -1), "batchSize is -1;");
+        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 6, new DataLoaderOptions { DropLast = true }), "batchSize is 6;");
+        yield return Call(() => new DataLoader(new NoSteps(), 1), "dataset.Steps is -4;");
+        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 1, new DataLoaderOptions { DType = (DType)(-1) }), "dtype is -1;");
         yield return Call(() => DataLoader.GetLargestBatchSize(new NoSteps()), "dataset.Steps is -4;");
         yield return Call(() => s_loader.Epoch(-1), "number is -1;");
         yield return Action(typeof(DataLoader.Enumerator), nameof(DataLoader.Enumerator.Skip), () => s_loader.Epoch(0).GetEnumerator().Skip(-1), "batches is -1;");

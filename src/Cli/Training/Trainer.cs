@@ -51,11 +51,8 @@ internal sealed class Trainer : IDisposable
         _loader = new DataLoader(
             training,
             batch,
-            shuffle: !endless,
-            seed: settings.Seed,
             // A small batch at the end would count as much as the others.
-            dropLast: true,
-            device);
+            new DataLoaderOptions { Shuffle = !endless, Seed = settings.Seed, DropLast = true, Device = device });
         _batches = _loader.Epoch(0).GetEnumerator();
         _stepsPerEpoch = endless ? settings.StepsPerEpoch!.Value : _loader.BatchesPerEpoch;
         Steps = Math.Min(settings.Steps ?? long.MaxValue, settings.Epochs * _stepsPerEpoch ?? long.MaxValue);
@@ -528,7 +525,7 @@ internal sealed class Trainer : IDisposable
         // Where every step has a target, there are states and outputs of all steps.
         long width = _test.Features + (_task.TargetsEveryStep ? _settings.Hidden + _test.Outputs : 0);
         long fitting = TaskDefaults.TestBatchBytes / (_test.Steps * width * sizeof(float));
-        using var loader = new DataLoader(_test, (int)Math.Clamp(fitting, 1, TaskDefaults.TestBatch), device: _device);
+        using var loader = new DataLoader(_test, (int)Math.Clamp(fitting, 1, TaskDefaults.TestBatch), new DataLoaderOptions { Device = _device });
         Model.Training = false;
         try
         {

@@ -48,50 +48,18 @@ public sealed unsafe class DataLoader : IDisposable
     /// <summary>Creates a loader and the memory for its batches.</summary>
     /// <param name="dataset">Where samples come from; referenced, not copied.</param>
     /// <param name="batchSize">Number B of samples in a batch, at least 1.</param>
-    /// <param name="shuffle">True: each epoch has a random order of its own; false: the data set's order.</param>
-    /// <param name="seed">Seed of the orders.</param>
-    /// <param name="dropLast">True: leave out what does not fill a batch at the end; false: make a smaller batch of it.</param>
-    /// <param name="device">Where the batches lie; null: <see cref="Device.Default"/>.</param>
-    /// <param name="dtype">Element type of the batches, Float32 or Float64; indices are Int32 whatever it is.</param>
-    /// <exception cref="ArgumentException">
-    /// <paramref name="batchSize"/> is out of range, or the data set has fewer samples than it and the rest is dropped; or a size that the
-    /// data set gives is out of range.
-    /// </exception>
-    /// <exception cref="OutOfMemoryException">The batches do not fit into memory.</exception>
-    public DataLoader(
-        Dataset dataset,
-        int batchSize,
-        bool shuffle = false,
-        ulong seed = 0,
-        bool dropLast = false,
-        Device? device = null,
-        DType dtype = DType.Float32)
-        : this(
-            dataset, batchSize, new DataLoaderOptions { Shuffle = shuffle, Seed = seed, DropLast = dropLast, Device = device, DType = dtype },
-            nameof(dropLast), nameof(dtype))
-    {
-    }
-
-    /// <summary>Creates a loader and the memory for its batches.</summary>
-    /// <param name="dataset">Where samples come from; referenced, not copied.</param>
-    /// <param name="batchSize">Number B of samples in a batch, at least 1.</param>
-    /// <param name="options">Order, buckets, device and element type.</param>
+    /// <param name="options">Order, buckets, device and element type. Null: the defaults.</param>
     /// <exception cref="ArgumentException">
     /// <paramref name="batchSize"/> is out of range, or the data set has fewer samples than it and the rest is dropped; or an option or a size that the
     /// data set gives is out of range.
     /// </exception>
     /// <exception cref="OutOfMemoryException">The batches do not fit into memory.</exception>
-    public DataLoader(Dataset dataset, int batchSize, DataLoaderOptions options)
-        : this(dataset, batchSize, options, $"{nameof(options)}.{nameof(DataLoaderOptions.DropLast)}", $"{nameof(options)}.{nameof(DataLoaderOptions.DType)}")
-    {
-    }
-
-    private DataLoader(Dataset dataset, int batchSize, DataLoaderOptions options, string dropLastName, string dtypeName)
+    public DataLoader(Dataset dataset, int batchSize, DataLoaderOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(dataset);
-        ArgumentNullException.ThrowIfNull(options);
+        options ??= new DataLoaderOptions();
         Check.AtLeast(batchSize, 1);
-        Check.FloatingPoint(options.DType, dtypeName);
+        Check.FloatingPoint(options.DType, $"{nameof(options)}.{nameof(options.DType)}");
         Check.AtLeast(options.BucketBatches, 1);
 
         // Asked for once: a data set that grows or shrinks later does not change the batches that there is memory for.
@@ -106,7 +74,7 @@ public sealed unsafe class DataLoader : IDisposable
         if (fullBatches == 0 && rest == 0)
         {
             throw new ArgumentException(
-                $"batchSize is {batchSize}; the data set has {count} samples, so with {dropLastName} it must be at most as many.",
+                $"batchSize is {batchSize}; the data set has {count} samples, so with {nameof(options)}.{nameof(options.DropLast)} it must be at most as many.",
                 nameof(batchSize));
         }
 

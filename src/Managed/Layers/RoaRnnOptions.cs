@@ -3,6 +3,8 @@ namespace OrthoNative;
 /// <summary>Options of a <see cref="RoaRnn"/>.</summary>
 public sealed record RoaRnnOptions : FilterChainOptions
 {
+    private const double LargestMemoryBeta = 0.5;
+
     /// <summary>Which states are the output. Default <see cref="SequenceOutput.Last"/>.</summary>
     public SequenceOutput Output { get; init; }
 
@@ -14,6 +16,61 @@ public sealed record RoaRnnOptions : FilterChainOptions
 
     /// <summary>Factor of the learning rate of V, not negative. Default 1.</summary>
     public double InputLearningRateScale { get; init; } = 1;
+
+    /// <summary>For memory: carries what it read over a number of steps. α = 1, β = 3 / √T but at most 0.5, and W with g = 0.2.</summary>
+    /// <param name="steps">T, the steps over which something is kept, at least 1.</param>
+    /// <returns>Options with these α, β and g and all other defaults.</returns>
+    /// <remarks>
+    /// States drift without bound where they are carried for ever, and counters and state machines, such as parity, are not learnt where β is small: see
+    /// <see cref="Computation"/>, <see cref="Streaming"/> and <see cref="MemoryAndComputation"/>. The formula fits copying over 200 and 1,000 steps with a
+    /// plain readout and Adam's default rate.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="steps"/> is less than 1.</exception>
+    public static RoaRnnOptions Memory(long steps)
+    {
+        Check.AtLeast(steps, 1);
+        return new() { Alpha = 1, Beta = Math.Min(LargestMemoryBeta, 3 / Math.Sqrt(steps)) };
+    }
+
+    /// <summary>For computation: counters and state machines over any number of steps, learnt on short sequences. α = β = 0.5, and W of full scale, g = 1.</summary>
+    /// <returns>Options with these α, β and g and all other defaults.</returns>
+    /// <remarks>
+    /// Parity that was learnt on up to 32 steps is exact over 16,384. What was read is forgotten soon, so long copying is not learnt. State machines of
+    /// more states are exact with α = 0.1 and β = 0.9.
+    /// </remarks>
+    public static RoaRnnOptions Computation() => Convex(0.5) with { WeightScale = 1 };
+
+    /// <summary>For endless streams: states that are carried for ever stay bounded. α = 1 - 1 / T and β = 1 / T, and W with g = 0.2.</summary>
+    /// <param name="steps">T, above 1: the steps after which the filter has damped a state to 1 / e. Default 20.</param>
+    /// <returns>Options with these α, β and g and all other defaults.</returns>
+    /// <remarks>With tanh and N units, ‖x‖ ≤ √N at every step. States shrink with β, so where T is large the readout needs a larger scale and rate.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="steps"/> is not above 1, or infinite.</exception>
+    public static RoaRnnOptions Streaming(double steps = 20)
+    {
+        Check.That(steps > 1 && double.IsFinite(steps), steps, "finite and above 1", nameof(steps));
+        return Convex(1 / steps);
+    }
+
+    /// <summary>
+    /// For memory and computation in one layer: two Haar blocks of half the units. The first one has α = 1 and β = 7 / √T but at most 0.5, the second one
+    /// α = β = 0.5 as <see cref="Computation"/> has; W has g = 0.2.
+    /// </summary>
+    /// <param name="hiddenSize">Number of units N of the layer, at least 2.</param>
+    /// <param name="steps">T, the steps over which something is kept, at least 1.</param>
+    /// <returns>Options with this filter and all other defaults.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
+    public static RoaRnnOptions MemoryAndComputation(long hiddenSize, long steps)
+    {
+        Check.AtLeast(hiddenSize, 2);
+        Check.AtLeast(steps, 1);
+        long half = hiddenSize / 2;
+        return new()
+        {
+            Alpha = 1,
+            Beta = Math.Min(LargestMemoryBeta, 7 / Math.Sqrt(steps)),
+            Filter = Filter.Blocks(new FilterBlock(hiddenSize - half), new FilterBlock(half) { Alpha = 0.5, Beta = 0.5 }),
+        };
+    }
 
     /// <summary>The convex form, α = 1 - β: with tanh, states stay within max(‖x₀‖, √N).</summary>
     /// <param name="beta">0 to 1: one number, or one for each unit.</param>

@@ -167,7 +167,7 @@ internal sealed class TrainingTests : CudaTests
     {
         const int Steps = 60;
         const int BatchSize = 64;
-        using var loader = new DataLoader(new AddingProblem(8, Steps * BatchSize, seed: 1), BatchSize, device: device);
+        using var loader = new DataLoader(new AddingProblem(8, Steps * BatchSize, seed: 1), BatchSize, new DataLoaderOptions { Device = device });
 
         // The tool's settings for this task.
         var rnn = new RoaRnn(2, 24, new RoaRnnOptions

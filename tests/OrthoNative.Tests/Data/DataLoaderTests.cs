@@ -5,7 +5,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Without_shuffling_samples_come_in_order_and_the_rest_makes_a_smaller_batch()
     {
-        using var loader = new DataLoader(new Numbers(10), 4, device: Device);
+        using var loader = new DataLoader(new Numbers(10), 4, new DataLoaderOptions { Device = Device });
 
         Assert.That(loader.BatchesPerEpoch, Is.EqualTo(3));
         Assert.That(Classes(loader, 0), Is.EqualTo((int[][])[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]));
@@ -15,7 +15,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void The_rest_can_be_dropped()
     {
-        using var loader = new DataLoader(new Numbers(10), 4, dropLast: true, device: Device);
+        using var loader = new DataLoader(new Numbers(10), 4, new DataLoaderOptions { DropLast = true, Device = Device });
 
         Assert.That(loader.BatchesPerEpoch, Is.EqualTo(2));
         Assert.That(Classes(loader, 0), Is.EqualTo((int[][])[[0, 1, 2, 3], [4, 5, 6, 7]]));
@@ -24,7 +24,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Inputs_and_targets_belong_together()
     {
-        using var loader = new DataLoader(new Numbers(10), 4, shuffle: true, seed: 5, device: Device);
+        using var loader = new DataLoader(new Numbers(10), 4, new DataLoaderOptions { Shuffle = true, Seed = 5, Device = Device });
 
         foreach (Batch batch in loader.Epoch(0))
         {
@@ -44,7 +44,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Shuffling_gives_each_epoch_an_order_of_its_own_with_every_sample_once()
     {
-        using var loader = new DataLoader(new Numbers(100), 7, shuffle: true, seed: 5, device: Device);
+        using var loader = new DataLoader(new Numbers(100), 7, new DataLoaderOptions { Shuffle = true, Seed = 5, Device = Device });
         int[][] orders = [.. Enumerable.Range(0, 3).Select(epoch => Classes(loader, epoch).SelectMany(batch => batch).ToArray())];
 
         foreach (int[] order in orders)
@@ -61,7 +61,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     {
         int[][] Order(ulong seed, int epoch, int epochsBefore)
         {
-            using var loader = new DataLoader(new Numbers(50), 8, shuffle: true, seed, device: Device);
+            using var loader = new DataLoader(new Numbers(50), 8, new DataLoaderOptions { Shuffle = true, Seed = seed, Device = Device });
             for (int i = 0; i < epochsBefore; i++)
             {
                 Classes(loader, i);
@@ -77,7 +77,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Batches_are_reused()
     {
-        using var loader = new DataLoader(new Numbers(12), 4, device: Device);
+        using var loader = new DataLoader(new Numbers(12), 4, new DataLoaderOptions { Device = Device });
         var seen = new HashSet<Tensor>();
         foreach (int epoch in (int[])[0, 1])
         {
@@ -96,7 +96,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     public void An_epoch_makes_no_managed_allocation(bool classes)
     {
         Dataset data = classes ? new CopyingMemory(30, 200, seed: 1) : new AddingProblem(30, 200, seed: 1);
-        using var loader = new DataLoader(data, 16, shuffle: true, device: Device);
+        using var loader = new DataLoader(data, 16, new DataLoaderOptions { Shuffle = true, Device = Device });
         RunThrough(loader, 0);
 
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -108,7 +108,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Values_are_shaped_like_the_outputs_that_they_are_compared_with()
     {
-        using var loader = new DataLoader(new AddingProblem(5, 8, seed: 1), 4, device: Device);
+        using var loader = new DataLoader(new AddingProblem(5, 8, seed: 1), 4, new DataLoaderOptions { Device = Device });
 
         foreach (Batch batch in loader.Epoch(0))
         {
@@ -121,8 +121,8 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     public void Double_precision_batches_hold_the_same_numbers()
     {
         var data = new AddingProblem(9, 10, seed: 1);
-        using var single = new DataLoader(data, 4, device: Device);
-        using var twice = new DataLoader(data, 4, dtype: DType.Float64, device: Device);
+        using var single = new DataLoader(data, 4, new DataLoaderOptions { Device = Device });
+        using var twice = new DataLoader(data, 4, new DataLoaderOptions { DType = DType.Float64, Device = Device });
         DataLoader.Enumerator other = twice.Epoch(0).GetEnumerator();
 
         foreach (Batch batch in single.Epoch(0))
@@ -136,7 +136,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void An_epoch_that_another_one_overtook_cannot_continue()
     {
-        using var loader = new DataLoader(new Numbers(10), 2, device: Device);
+        using var loader = new DataLoader(new Numbers(10), 2, new DataLoaderOptions { Device = Device });
         DataLoader.Enumerator first = loader.Epoch(0).GetEnumerator();
         first.MoveNext();
         DataLoader.Enumerator second = loader.Epoch(1).GetEnumerator();
@@ -148,8 +148,8 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void An_epoch_after_one_that_was_left_early_has_its_own_batches()
     {
-        using var loader = new DataLoader(new Numbers(10), 3, shuffle: true, seed: 5, device: Device);
-        using var fresh = new DataLoader(new Numbers(10), 3, shuffle: true, seed: 5, device: Device);
+        using var loader = new DataLoader(new Numbers(10), 3, new DataLoaderOptions { Shuffle = true, Seed = 5, Device = Device });
+        using var fresh = new DataLoader(new Numbers(10), 3, new DataLoaderOptions { Shuffle = true, Seed = 5, Device = Device });
         foreach (int batches in (int[])[1, 2, 3])
         {
             DataLoader.Enumerator left = loader.Epoch(0).GetEnumerator();
@@ -167,7 +167,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [TestCase(9)]
     public void An_exception_of_the_data_set_comes_when_its_batch_is_asked_for(int failing)
     {
-        using var loader = new DataLoader(new Numbers(10, failing), 2, device: Device);
+        using var loader = new DataLoader(new Numbers(10, failing), 2, new DataLoaderOptions { Device = Device });
         DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();
         for (int first = 0; first < 10; first += 2)
         {
@@ -196,8 +196,8 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [TestCase(8, 2)]
     public void A_batch_that_could_not_be_read_is_read_by_the_next_call(int failing, int times)
     {
-        using var loader = new DataLoader(new Numbers(9, failing, times), 2, shuffle: true, seed: 3, device: Device);
-        using var healthy = new DataLoader(new Numbers(9), 2, shuffle: true, seed: 3, device: Device);
+        using var loader = new DataLoader(new Numbers(9, failing, times), 2, new DataLoaderOptions { Shuffle = true, Seed = 3, Device = Device });
+        using var healthy = new DataLoader(new Numbers(9), 2, new DataLoaderOptions { Shuffle = true, Seed = 3, Device = Device });
         DataLoader.Enumerator expected = healthy.Epoch(1).GetEnumerator();
         DataLoader.Enumerator batches = loader.Epoch(1).GetEnumerator();
         int failures = 0;
@@ -227,7 +227,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void A_batch_of_an_epoch_that_was_overtaken_or_of_a_disposed_loader_is_handed_out_no_more()
     {
-        var loader = new DataLoader(new Numbers(10), 2, device: Device);
+        var loader = new DataLoader(new Numbers(10), 2, new DataLoaderOptions { Device = Device });
         DataLoader.Enumerator first = loader.Epoch(0).GetEnumerator();
         first.MoveNext();
         DataLoader.Enumerator second = loader.Epoch(1).GetEnumerator();
@@ -242,7 +242,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void An_exception_for_a_batch_that_nobody_asks_for_does_not_reach_the_next_epoch()
     {
-        using var loader = new DataLoader(new Numbers(10, failing: 3), 2, device: Device);
+        using var loader = new DataLoader(new Numbers(10, failing: 3), 2, new DataLoaderOptions { Device = Device });
         loader.Epoch(0).GetEnumerator().MoveNext();
         DataLoader.Enumerator next = loader.Epoch(1).GetEnumerator();
 
@@ -253,12 +253,12 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Arguments_out_of_range_are_refused()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => _ = new DataLoader(new Numbers(10), 0, device: Device));
+        Assert.Throws<ArgumentOutOfRangeException>(() => _ = new DataLoader(new Numbers(10), 0, new DataLoaderOptions { Device = Device }));
         Assert.That(
-            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new Numbers(10), 11, dropLast: true, device: Device))!.Message,
+            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new Numbers(10), 11, new DataLoaderOptions { DropLast = true, Device = Device }))!.Message,
             Does.Contain("batchSize is 11").And.Contains("10 samples"));
         Assert.That(
-            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new AddingProblem(2_000_000, 10_000, 1), 1000, device: Device))!.Message,
+            Assert.Throws<ArgumentException>(() => _ = new DataLoader(new AddingProblem(2_000_000, 10_000, 1), 1000, new DataLoaderOptions { Device = Device }))!.Message,
             Does.Contain("batchSize is 1000").And.Contains("at most 536"));
         Assert.That(DataLoader.GetLargestBatchSize(new AddingProblem(2_000_000, 10_000, 1)), Is.EqualTo(536));
     }
@@ -285,7 +285,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
         foreach (bool dropLast in (bool[])[false, true])
         {
             ArgumentException exception = Assert.Throws<ArgumentOutOfRangeException>(
-                () => _ = new DataLoader(data, 2, shuffle: true, dropLast: dropLast, device: Device))!;
+                () => _ = new DataLoader(data, 2, new DataLoaderOptions { Shuffle = true, DropLast = dropLast, Device = Device }))!;
             Assert.That(exception.Message, Does.StartWith($"dataset.{property} is {value}; ").And.Contains(required));
         }
     }
@@ -297,7 +297,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     public void A_data_set_that_grows_or_shrinks_leaves_the_batches_as_they_were(long later, bool shuffle)
     {
         var data = new Sizes { GivenCount = 5, GivenTargetSteps = 1 };
-        using var loader = new DataLoader(data, 2, shuffle, device: Device);
+        using var loader = new DataLoader(data, 2, new DataLoaderOptions { Shuffle = shuffle, Device = Device });
         int[][] before = Classes(loader, 0);
         DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();
         batches.MoveNext();
@@ -317,7 +317,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
 
         Assert.That(DataLoader.GetLargestBatchSize(data), Is.EqualTo(Array.MaxLength / 200_000_000));
         Assert.That(
-            () => _ = new DataLoader(data, 11, device: Device),
+            () => _ = new DataLoader(data, 11, new DataLoaderOptions { Device = Device }),
             Throws.ArgumentException.With.Message.Contains("2 x 100000000 values it must be at most 10"));
         data.Classes = true;
         Assert.That(DataLoader.GetLargestBatchSize(data), Is.EqualTo(Array.MaxLength / 6));
@@ -326,7 +326,7 @@ internal sealed class DataLoaderTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void A_disposed_loader_refuses_to_continue()
     {
-        var loader = new DataLoader(new Numbers(10), 2, device: Device);
+        var loader = new DataLoader(new Numbers(10), 2, new DataLoaderOptions { Device = Device });
         DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();
         loader.Dispose();
 

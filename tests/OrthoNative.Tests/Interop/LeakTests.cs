@@ -92,7 +92,7 @@ internal sealed class LeakTests(DeviceKind kind) : DeviceTests(kind)
         var entropy = new CrossEntropyLoss();
         var error = new MeanSquaredErrorLoss();
         var optimizer = new Adam(model);
-        var loader = new DataLoader(new CopyingMemory(3, 10, seed: 1), 4, device: device);
+        var loader = new DataLoader(new CopyingMemory(3, 10, seed: 1), 4, new DataLoaderOptions { Device = device });
         error.Forward(model.Forward(inputs, States.From(state)), targets);
         entropy.Forward(model.Forward(inputs, States.From(state)), new int[3]);
         model.Backward(error.Gradient);

@@ -83,7 +83,7 @@ internal sealed class ChangedStateTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void The_next_batch_of_a_loader_is_a_write_and_the_end_of_an_epoch_is_not()
     {
-        using var loader = new DataLoader(new AddingProblem(5, 6, seed: 1), 2, device: Device);
+        using var loader = new DataLoader(new AddingProblem(5, 6, seed: 1), 2, new DataLoaderOptions { Device = Device });
         using var model = new Sequential(Device, 1, new RoaRnn(2, Units), new Dense(Units, 1));
         using var loss = new MeanSquaredErrorLoss();
         DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();

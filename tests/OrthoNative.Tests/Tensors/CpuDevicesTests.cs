@@ -128,7 +128,7 @@ internal sealed class CpuDevicesTests
 
     private static byte[] Train(Device ofModel, Device ofInputs, Device ofState)
     {
-        using var loader = new DataLoader(new AddingProblem(Steps, 15, seed: 1), batchSize: 5, device: ofInputs);
+        using var loader = new DataLoader(new AddingProblem(Steps, 15, seed: 1), batchSize: 5, new DataLoaderOptions { Device = ofInputs });
         using var model = new Sequential(ofModel, 1, new RoaRnn(2, 4, new RoaRnnOptions { Output = SequenceOutput.All }), new GaussianNoise(4, 0.1), new Gru(4, 3), new Dropout(3, 0.2), new Dense(3, 1));
         using Tensor state = ToTensor(ofState, Uniform(new Random(2), 5 * 3), DType.Float32, 5, 3);
         using var loss = new MeanSquaredErrorLoss();

@@ -157,7 +157,7 @@ internal sealed class OwnedTensorTests
     /// <summary>Trains a model of all kinds of layers and hands everything that it, its loss and its loader hand out to a reader.</summary>
     private static byte[] Train(Action<Tensor> read)
     {
-        using var loader = new DataLoader(new AddingProblem(Steps, 15, seed: 1), batchSize: 5, shuffle: true);
+        using var loader = new DataLoader(new AddingProblem(Steps, 15, seed: 1), batchSize: 5, new DataLoaderOptions { Shuffle = true });
         var rnn = new RoaRnn(2, 4, new RoaRnnOptions { Output = SequenceOutput.All });
         using Tensor start = ToTensor(Uniform(new Random(2), 5 * 3), DType.Float32, 5, 3);
         using var model = new Sequential(

@@ -9,7 +9,7 @@ try
         new Dense(32, 10));
     using var loss = new CrossEntropyLoss();
     using var adam = new Adam(model, learningRate: 3e-3);
-    using var data = new DataLoader(new CopyingMemory(delay: 20, count: 500, seed: 1), batchSize: 50, device: device);
+    using var data = new DataLoader(new CopyingMemory(delay: 20, count: 500, seed: 1), batchSize: 50, new DataLoaderOptions { Device = device });
     foreach (Batch batch in data.Epoch(0))
     {
         double value = loss.Forward(model.Forward(batch.Inputs), batch);
