@@ -106,6 +106,7 @@ internal static class ArgumentNames
         ["table_gradients"] = "the gradient of the weights",
         ["total_memory"] = "TotalMemory",
         ["units"] = "the number of units",
+        ["weight"] = "the weight of the part",
         ["weight_decay"] = "WeightDecay",
         ["weight_gradients"] = "the gradient of the weights",
         ["window"] = "kernel",

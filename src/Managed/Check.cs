@@ -149,7 +149,7 @@ internal static class Check
     {
         if (Mismatch(tensor, expected, name) is { } problem)
         {
-            throw new ArgumentException(problem, name);
+            throw new ArgumentException(problem, Parameter(name));
         }
     }
 

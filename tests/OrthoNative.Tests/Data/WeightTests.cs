@@ -118,7 +118,6 @@ internal sealed class WeightTests(DeviceKind kind) : DeviceTests(kind)
         using Tensor outputs = new(Device, DType.Float32, 3, 2);
         using Tensor single = new(Device, DType.Float32, 1, 2);
         using var loss = new CrossEntropyLoss();
-        using var error = new MeanSquaredErrorLoss();
         DataLoader.Enumerator batches = loader.Epoch(0).GetEnumerator();
         batches.MoveNext();
         Batch batch = batches.Current;
@@ -126,7 +125,7 @@ internal sealed class WeightTests(DeviceKind kind) : DeviceTests(kind)
             [
                 (() => loss.Forward(outputs, batch), "batch.Weights has zeros only; at least one must be above 0."),
                 (() => loss.Forward(single, batch), "batch.Weights has 3 elements; it must have 1, one for each row of outputs."),
-                (() => loss.Differentiate(outputs, null!), ""),
+                (() => loss.Differentiate(outputs, (Batch)null!), ""),
             ])
         {
             ArgumentException exception = Assert.Catch<ArgumentException>(call)!;
