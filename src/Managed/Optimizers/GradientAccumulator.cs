@@ -71,7 +71,12 @@ public sealed unsafe class GradientAccumulator : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         Check.Compatible(outputGradient, _model.Device, _model.DType);
         Check.NotNegative(weight);
-        Check.Finite(weight, _model.DType);
+        if (!Check.IsFinite(weight, _model.DType))
+        {
+            // Whose text allocates.
+            Check.Finite(weight, _model.DType);
+        }
+
         if (_model.Accumulator is { } other && other != this)
         {
             throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,

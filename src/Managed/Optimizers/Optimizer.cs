@@ -354,13 +354,16 @@ public abstract unsafe class Optimizer : IDisposable
     private protected void ThrowOnFailure(ortho_status status)
     {
         if (status == ortho_status.ORTHO_NOT_FINITE &&
-            NativeError.Last() is { Element: >= 0, Argument: { } argument } error && (argument is "gradients" or "parameters" || _declared.Any(state => state.Name == argument)))
+            NativeError.Last() is { Element: >= 0, Argument: { } argument } error && IsBuffer(argument))
         {
             throw error.ToException($"{DescribeElement(argument, error.Element)} {error.Problem}");
         }
 
         status.ThrowOnFailure();
     }
+
+    /// <summary>A method of its own, since its closure would be made at every step.</summary>
+    private bool IsBuffer(string argument) => argument is "gradients" or "parameters" || Array.Exists(_declared, state => state.Name == argument);
 
     private string DescribeElement(string buffer, long element)
     {

@@ -96,6 +96,45 @@ internal sealed class FreezingTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
+    public void Steps_with_all_that_training_can_take_allocate_nothing()
+    {
+        using Sequential model = Model();
+        model.Layers[1].IsFrozen = true;
+        Optimizer[] optimizers = [.. Optimizers.Select(create => create(model)), new Adam(model, 0.1, new AdamOptions { AmsGrad = true })];
+        optimizers[0].Schedule = new OneCycleSchedule(0.1, 100);
+        optimizers[1].Schedule = new WarmRestartsSchedule(0.1, 10, 2);
+        optimizers[2].Schedule = new WarmupSchedule(3, new ReduceOnPlateauSchedule(0.1));
+        using var average = new WeightAverage(model);
+        using var accumulator = new GradientAccumulator(model);
+        using Tensor inputs = UniformTensor(Device, new Random(1), 1, 4, 3);
+        using Tensor gradient = UniformTensor(Device, new Random(2), 1, 4, 2);
+        Step();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Step();
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        Assert.That(allocated, Is.Zero);
+        Array.ForEach(optimizers, optimizer => optimizer.Dispose());
+
+        void Step()
+        {
+            for (int batch = 0; batch < 2; batch++)
+            {
+                model.Forward(inputs);
+                accumulator.Backward(gradient, 4);
+            }
+
+            accumulator.Complete();
+            foreach (Optimizer optimizer in optimizers)
+            {
+                optimizer.Step();
+            }
+
+            average.Update();
+        }
+    }
+
+    [Test]
     public void The_gradient_check_leaves_frozen_parameters_out()
     {
         using Sequential model = Model();
