@@ -29,8 +29,8 @@ internal sealed partial class ArgumentTests
     private static readonly string[] s_same =
     [
         "accumulate", "argument", "averages", "bias", "buffer", "bytes", "cause", "cores", "correct", "decoupled", "destination", "device", "dtype", "element",
-        "entries", "error", "factor", "groups", "high", "index", "info", "inputs", "kind", "layer", "layers", "leaf", "lengths", "logits", "loss", "low",
-        "matrix", "mean", "message", "model", "multiprocessors", "name", "norm", "offset", "options", "outputs", "permutation", "predictions", "prepared",
+        "entries", "error", "factor", "groups", "high", "index", "info", "inputs", "kind", "layer", "layers", "leaf", "lengths", "loss", "low",
+        "matrix", "mean", "message", "model", "multiprocessors", "name", "norm", "offset", "options", "outputs", "permutation", "prepared",
         "problem",
         "purpose", "rate", "reserved", "resets", "scale", "seed", "source", "staging", "states", "status", "step", "steps", "streams", "targets", "threads", "training", "value",
         "values", "velocity", "version", "weights",
@@ -199,7 +199,7 @@ internal sealed partial class ArgumentTests
         yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), -1), "batchSize is -1;");
         yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 6, new DataLoaderOptions { DropLast = true }), "batchSize is 6;");
         yield return Call(() => new DataLoader(new NoSteps(), 1), "dataset.Steps is -4;");
-        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 1, new DataLoaderOptions { DType = (DType)(-1) }), "dtype is -1;");
+        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 1, new DataLoaderOptions { DType = (DType)(-1) }), "options.DType is -1;", "options");
         yield return Call(() => DataLoader.GetLargestBatchSize(new NoSteps()), "dataset.Steps is -4;");
         yield return Call(() => s_loader.Epoch(-1), "number is -1;");
         yield return Action(typeof(DataLoader.Enumerator), nameof(DataLoader.Enumerator.Skip), () => s_loader.Epoch(0).GetEnumerator().Skip(-1), "batches is -1;");

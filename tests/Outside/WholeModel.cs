@@ -55,7 +55,7 @@ public sealed class Offset(long size, double start) : Layer
 
     public override long OutputSize => size;
 
-    protected override IReadOnlyList<ParameterDefinition> Definitions => [ParameterDefinition.Constant("offset", [size], start) with { IsBias = true }];
+    protected override IReadOnlyList<ParameterDefinition> Definitions => [ParameterDefinition.Constant("offset", [size], start) with { Role = ParameterRole.Bias }];
 
     protected override LayerDescription Describe() => new LayerDescription("outside.offset").Add("size", size).Add("start", start);
 

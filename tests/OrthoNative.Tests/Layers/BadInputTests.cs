@@ -26,7 +26,7 @@ internal sealed class BadInputTests
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Beta = (double[])[1, 2, 3] }), "options.Beta has 3 values; it must have 1, or 4 (one for each unit)"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Alpha = default }), "options.Alpha has 0 values; it must have 1, or 4"),
         Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrix(new double[3, 3]) }), "options.Filter has matrices of size 3; their size must be 4, as hiddenSize is"),
-        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrices(new double[2, 4, 4]) }), "options.Filter has 2 matrices; a recurrent layer has 1"),
+        Case(() => new RoaRnn(1, 4, new RoaRnnOptions { Filter = Filter.FromMatrices(new double[2, 4, 4]) }), "options.Filter has 2 matrices; it must have 1, as many as the layer has filters"),
         Case(() => new RoaFnn(4, 3, new RoaFnnOptions { Filter = Filter.FromMatrices(new double[3, 4, 4]) }), "options.Filter has 3 matrices; it must have 1"),
         Case(() => new RoaFnn(4, 3, new RoaFnnOptions { FilterPerLayer = true, Filter = Filter.FromMatrix(new double[4, 4]) }), "options.Filter has 1 matrices; it must have 3"),
         Case(() => Filter.FromMatrix(new double[2, 3]), "matrix is 2 x 3; it must be square and not empty"),
