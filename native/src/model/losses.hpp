@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 #include "core/host_device.hpp"
 #include "orthonative/orthonative.h"
@@ -17,7 +16,8 @@ namespace ortho {
  * all who count weights.
  */
 ORTHO_HOST_DEVICE double loss_weight(float number) {
-    return number < std::numeric_limits<float>::min() ? 0.0 : static_cast<double>(number);
+    constexpr float smallest_normal = 0x1p-126f;
+    return number < smallest_normal ? 0.0 : static_cast<double>(number);
 }
 
 namespace losses {

@@ -147,22 +147,22 @@ template <class T, bool weighted> __global__ void softmax_kernel(Rows rows, Soft
                     problem.gradients[row * classes + j] = gradient;
                 }
             }
-            continue;
-        }
-        if (lane == 0) {
-            const double target_distance = static_cast<double>(logits[target]) - static_cast<double>(largest);
-            problem.row_losses[row] = {log(exponentials) - at_target * target_distance - smoothing * distances,
-                                       first == target ? 1 : 0};
-        }
-        if (problem.gradients != nullptr) {
-            T* const gradients = problem.gradients + row * classes;
-            const T factor = static_cast<T>(per_row / exponentials);
-            const T offset = static_cast<T>(per_row * smoothing);
-            for (int64_t j = lane; j < classes; j += warp_size) {
-                T gradient = CudaMath::exponential(logits[j] - largest) * factor - offset;
-                if (j == target)
-                    gradient -= static_cast<T>(per_row * at_target);
-                gradients[j] = gradient;
+        } else {
+            if (lane == 0) {
+                const double target_distance = static_cast<double>(logits[target]) - static_cast<double>(largest);
+                problem.row_losses[row] = {log(exponentials) - at_target * target_distance - smoothing * distances,
+                                           first == target ? 1 : 0};
+            }
+            if (problem.gradients != nullptr) {
+                T* const gradients = problem.gradients + row * classes;
+                const T factor = static_cast<T>(per_row / exponentials);
+                const T offset = static_cast<T>(per_row * smoothing);
+                for (int64_t j = lane; j < classes; j += warp_size) {
+                    T gradient = CudaMath::exponential(logits[j] - largest) * factor - offset;
+                    if (j == target)
+                        gradient -= static_cast<T>(per_row * at_target);
+                    gradients[j] = gradient;
+                }
             }
         }
     }
@@ -291,7 +291,8 @@ Rows rows_on_device(Device& device, const LossRows& call, char* room) {
     }
     if (call.weights != nullptr) {
         room += length_bytes(call);
-        copy_to_device(device, room, call.weights, rows.count() * static_cast<int64_t>(sizeof *call.weights));
+        copy_to_device(device, room, call.weights,
+                       call.steps * call.batch * static_cast<int64_t>(sizeof *call.weights));
         rows.weights = reinterpret_cast<const float*>(room);
     }
     return rows;
