@@ -25,6 +25,7 @@ internal static class ArgumentNames
         ["beta2"] = "Beta2",
         ["beta_count"] = "Beta.Count",
         ["bias_gradients"] = "the gradient of the bias",
+        ["block_count"] = "the number of Blocks",
         ["blocks"] = "Blocks",
         ["cell"] = "the kind of the cell",
         ["chain"] = "the layer",

@@ -199,7 +199,7 @@ internal sealed partial class ArgumentTests
         yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), -1), "batchSize is -1;");
         yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 6, new DataLoaderOptions { DropLast = true }), "batchSize is 6;");
         yield return Call(() => new DataLoader(new NoSteps(), 1), "dataset.Steps is -4;");
-        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 1, new DataLoaderOptions { DType = (DType)(-1) }), "options.DType is -1;", "options");
+        yield return Call(() => new DataLoader(new AddingProblem(2, 5, 1, DataSplit.Training), 1, new DataLoaderOptions { DType = (DType)(-1) }), "options.DType is -1;");
         yield return Call(() => DataLoader.GetLargestBatchSize(new NoSteps()), "dataset.Steps is -4;");
         yield return Call(() => s_loader.Epoch(-1), "number is -1;");
         yield return Action(typeof(DataLoader.Enumerator), nameof(DataLoader.Enumerator.Skip), () => s_loader.Epoch(0).GetEnumerator().Skip(-1), "batches is -1;");
