@@ -4,7 +4,7 @@
 //
 // Trains a model to copy ten symbols after a delay, and another one of the same settings to tell parity, on sequences of at most length=32 steps. Prints how
 // many of the recalled symbols are right, and how many steps of test sequences that are longer. regime=Memory and regime=Computation give
-// all units to one of the two. For a short try: copySteps=20 paritySteps=20.
+// all units to one of the two; beta=B takes the place of the preset's β of the units that remember. For a short try: copySteps=20 paritySteps=20.
 #:project ../src/Managed/OrthoNative.csproj
 #:property PublishAot=false
 
@@ -19,7 +19,8 @@ Regime regime = Enum.Parse<Regime>(Text("regime", nameof(Regime.Both)), ignoreCa
 int hidden = Number("hidden", 128), delay = Number("delay", 200), copySteps = Number("copySteps", 600);
 int length = Number("length", 32), testLength = Number("testLength", 512), paritySteps = Number("paritySteps", 1200);
 ulong seed = (ulong)Number("seed", 1);
-string[] known = ["regime", "hidden", "delay", "copySteps", "length", "testLength", "paritySteps", "seed"];
+double? beta = Text("beta", "") is { Length: > 0 } given ? double.Parse(given, CultureInfo.InvariantCulture) : null;
+string[] known = ["regime", "beta", "hidden", "delay", "copySteps", "length", "testLength", "paritySteps", "seed"];
 if (args.FirstOrDefault(argument => !known.Contains(argument.Split('=')[0])) is { } unknown)
 {
     Console.Error.WriteLine($"'{unknown}' is no option; options are {string.Join(", ", known)}");
@@ -68,12 +69,16 @@ double TrainAndTest(Dataset training, Dataset test, SequenceOutput output)
 }
 
 // The presets, which the layer has its options from.
-RoaRnnOptions Options() => regime switch
+RoaRnnOptions Options()
 {
-    Regime.Memory => RoaRnnOptions.Memory(delay),
-    Regime.Computation => RoaRnnOptions.Computation(),
-    _ => RoaRnnOptions.MemoryAndComputation(hidden, delay),
-};
+    RoaRnnOptions preset = regime switch
+    {
+        Regime.Memory => RoaRnnOptions.Memory(delay),
+        Regime.Computation => RoaRnnOptions.Computation(),
+        _ => RoaRnnOptions.MemoryAndComputation(hidden, delay),
+    };
+    return preset with { Beta = beta ?? preset.Beta };
+}
 
 void Report(string task, double accuracy, double chance) => Console.WriteLine(string.Create(
     CultureInfo.InvariantCulture, $"{regime}, {task}: {accuracy:P2} of the test, chance {chance:P2}, {clock.Elapsed.TotalSeconds:F0} s"));

@@ -83,6 +83,7 @@ internal static class ArgumentNames
         ["output_gradients"] = "outputGradient",
         ["output_steps"] = "the steps of the output",
         ["padding"] = "Padding",
+        ["parameter_count"] = "the number of parameters of the loss",
         ["parameters"] = "ParameterData",
         ["part"] = "the part of the batch",
         ["pooling"] = "the kind of pooling",

@@ -37,10 +37,10 @@ internal sealed class ReadmeTests
         using var data = new DataLoader(new CopyingMemory(delay: 100, count: 20_000, seed: 1), batchSize: 50);
         foreach (Batch batch in data.Epoch(0))
         {
-            double value = loss.Forward(model.Forward(batch.Inputs), batch.Classes);
+            double value = loss.Forward(model.Forward(batch.Inputs), batch);
             model.Backward(loss.Gradient);
             adam.Step();
-            Console.WriteLine($"loss {value:F4}, recalled {loss.Correct / 500.0:P1}");
+            Console.WriteLine($"loss {value:F4}, recalled {loss.Correct / loss.WeightSum:P1}");
         }
 
         // end of the example

@@ -1431,8 +1431,8 @@ ORTHO_API ortho_status ortho_adam_step(ortho_device* device, int32_t dtype, int6
 
 /**
  * RMSprop (Tieleman and Hinton, 2012), as PyTorch has it: g += weight_decay * p; s = decay * s + (1 - decay) * g^2;
- * with gradient_mean m = decay * m + (1 - decay) * g and d = sqrt(s - m^2) + epsilon, otherwise d = sqrt(s) + epsilon;
- * with velocity v = momentum * v + g / d and p -= learning_rate * v, otherwise p -= learning_rate * g / d.
+ * with gradient_mean m = decay * m + (1 - decay) * g and d = sqrt(max(s - m^2, 0)) + epsilon, otherwise d = sqrt(s) +
+ * epsilon; with velocity v = momentum * v + g / d and p -= learning_rate * v, otherwise p -= learning_rate * g / d.
  * @param count          elements of the whole buffers, at least 1
  * @param parameters     [count], changed in place
  * @param gradients      [count], read only

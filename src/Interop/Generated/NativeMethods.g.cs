@@ -479,7 +479,7 @@ internal static unsafe partial class NativeMethods
     public const uint ORTHO_ABI_VERSION = 6;
 
     /// <summary>SHA-256 of the header that this was written from; the library reports that of the header it was built with.</summary>
-    public const string HeaderHash = "4d2c3473262a286d90e036d7ad89f9e90ab3b3aeca02d8092b6d14c4cd134613";
+    public const string HeaderHash = "a7de5273d02eac8d7abca6a011ba798ac3b146bdcea86ddf7fa670ebb2c6cd9c";
 
     /// <returns>ORTHO_ABI_VERSION of the library.</returns>
     [LibraryImport(Library)]
@@ -1454,8 +1454,8 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>
     /// RMSprop (Tieleman and Hinton, 2012), as PyTorch has it: g += weight_decay * p; s = decay * s + (1 - decay) * g^2;
-    /// with gradient_mean m = decay * m + (1 - decay) * g and d = sqrt(s - m^2) + epsilon, otherwise d = sqrt(s) + epsilon;
-    /// with velocity v = momentum * v + g / d and p -= learning_rate * v, otherwise p -= learning_rate * g / d.
+    /// with gradient_mean m = decay * m + (1 - decay) * g and d = sqrt(max(s - m^2, 0)) + epsilon, otherwise d = sqrt(s) +
+    /// epsilon; with velocity v = momentum * v + g / d and p -= learning_rate * v, otherwise p -= learning_rate * g / d.
     /// </summary>
     /// <param name="count">elements of the whole buffers, at least 1</param>
     /// <param name="parameters">[count], changed in place</param>
