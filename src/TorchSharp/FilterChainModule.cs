@@ -12,9 +12,9 @@ namespace OrthoNative.TorchSharp;
 /// </summary>
 /// <remarks>
 /// <para>
-/// The state dictionary has <c>weight</c>, <c>bias</c>, in a recurrent layer <c>input_weight</c>, and <c>filter</c>: kind and seed of
-/// the orthogonal matrix, [2] of int64. A dictionary that is loaded decides the filter, too; a filter that was given as a matrix must
-/// be given again.
+/// The state dictionary has <c>weight</c>, <c>bias</c>, in a recurrent layer <c>input_weight</c>, and <c>filter</c>: kind, random stream and
+/// seed of the orthogonal matrix, [2] of int64. A dictionary that is loaded decides the filter, too; a filter that was given as a matrix, and the sizes and kinds
+/// of blocks, must be given again.
 /// </para>
 /// <para>
 /// Contiguous tensors are used where they lie, others are copied. As in any torch function, <c>backward</c> refuses tensors that were
@@ -115,7 +115,9 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
     private protected void CopyWeightsTo(ChainLayer layer)
     {
         RequireSameFunction(layer);
-        FilterState state = FilterState.Of(get_buffer(nameof(filter))!);
+        FilterState state = CheckedFilter();
+        using Model.Use use = layer.ModelOrNull!.BeginUse();
+        layer.ModelOrNull.ThrowIfAveraged();
         using LoadedState? drawn = layer.PrepareFilter(state.Seed, state.Index);
         foreach (Parameter parameter in layer.Parameters)
         {
@@ -235,17 +237,22 @@ public abstract class FilterChainModule : nn.Module<TorchTensor, TorchTensor>
         _ = TensorMemory.DTypeOf(tensor, name);
     }
 
+    /// <summary>The entry <c>filter</c>, which a loaded dictionary decides.</summary>
+    /// <exception cref="InvalidOperationException">It is of another kind than the module.</exception>
+    private FilterState CheckedFilter()
+    {
+        FilterState state = FilterState.Of(get_buffer(nameof(filter))!);
+        return state.Kind == Layer.Filters!.Filter.Kind
+            ? state
+            : throw new InvalidOperationException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"filter, loaded with the state dictionary, is of kind {(long)state.Kind}; the module was made with kind {(long)Layer.Filters!.Filter.Kind} ({Layer.Filters.Filter})."));
+    }
+
     /// <summary>The chains of the filter that the state dictionary names.</summary>
     private ChainPool ChainsOf(DType dtype)
     {
-        FilterState state = FilterState.Of(get_buffer(nameof(filter))!);
-        if (state.Kind != Layer.Filters!.Filter.Kind)
-        {
-            throw new InvalidOperationException(string.Create(
-                CultureInfo.InvariantCulture,
-                $"filter, loaded with the state dictionary, is of kind {(long)state.Kind}; the module was made with kind {(long)Layer.Filters!.Filter.Kind} ({Layer.Filters.Filter})."));
-        }
-
+        FilterState state = CheckedFilter();
         if (_chains is null || state != _chains.Filter || dtype != _chains.DType)
         {
             _chains?.Dispose();

@@ -32,7 +32,8 @@ public static class TorchWeights
     /// <param name="state">As <c>module.state_dict()</c> or a loaded file gives it. A missing bias counts as 0.</param>
     /// <param name="keys">Null: keys without a prefix, of layer 0.</param>
     /// <remarks>A layer with one bias where torch has two gets their sum. A <see cref="Gru"/> needs <see cref="GatedCellOptions.RecurrentBias"/>, since the two biases of its gate n do not add up.</remarks>
-    /// <exception cref="ArgumentException">The layer is of another kind or not part of a model, a weight is missing, or a shape is another one.</exception>
+    /// <exception cref="ArgumentException">The layer is of another kind or not part of a model, a weight is missing or has no place in the layer, or a shape is another one.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the model, or a <see cref="WeightAverage"/> is applied to it.</exception>
     /// <exception cref="ObjectDisposedException">The layer's model was disposed.</exception>
     public static void CopyFromTorch(this Layer layer, IReadOnlyDictionary<string, TorchTensor> state, TorchKeys? keys = null)
     {
@@ -47,6 +48,8 @@ public static class TorchWeights
             values.Add((whole, group.Key.Value));
         }
 
+        using Model.Use use = layer.ModelOrNull!.BeginUse();
+        layer.ModelOrNull.ThrowIfAveraged();
         foreach ((TorchTensor source, Tensor target) in values)
         {
             TensorMemory.CopyTo(source, target);
@@ -106,6 +109,13 @@ public static class TorchWeights
             _ => throw new ArgumentException(
                 $"{nameof(layer)} is {layer}; it must be a Gru, Lstm, Elman, Dense, Conv1D, LayerNorm or Embedding.", nameof(layer)),
         };
+        // What the layer has no place for would change what it computes.
+        string[] others = layer is Dense or Conv1D && layer.Parameters.Count == 1 ? ["bias"] : layer is Lstm ? [$"weight_hr{end}"] : [];
+        if (others.FirstOrDefault(other => state.ContainsKey(keys.Prefix + other)) is { } unused)
+        {
+            throw new ArgumentException($"{nameof(state)} has '{keys.Prefix}{unused}', which {layer} has no parameter for.", nameof(state));
+        }
+
         foreach (Entry entry in entries)
         {
             if (entry.Find(state) is not { } tensor)

@@ -13,7 +13,7 @@ internal sealed class OptimizerTests
     [
         ("RMSprop", model => new RmsProp(model, Rate), parameters => torch.optim.RMSProp(parameters, Rate)),
         ("RMSprop, centered, with momentum and decay",
-            model => new RmsProp(model, Rate, new RmsPropOptions { Decay = 0.9, Momentum = 0.8, Centered = true, WeightDecay = 0.1, DecayScope = DecayScope.AllParameters }),
+            model => new RmsProp(model, Rate, new RmsPropOptions { SquareDecay = 0.9, Momentum = 0.8, Centered = true, WeightDecay = 0.1, DecayScope = DecayScope.AllParameters }),
             parameters => torch.optim.RMSProp(parameters, Rate, 0.9, weight_decay: 0.1, momentum: 0.8, centered: true)),
         ("Adam", model => new Adam(model, Rate), parameters => torch.optim.Adam(parameters, Rate)),
         ("Adam, AMSGrad",

@@ -8,9 +8,8 @@
 //     state_names     their names in the interface; the last one is named where several would overflow
 //     states(options) their addresses
 //     group(options, group)
-//     is_finite(group, magnitudes)  whether a step gives finite numbers for certain. It may do so even if this is
-//     false,
-//                     which only the step itself can tell. The state that is not measured is finite, and not negative.
+//     is_finite(group, magnitudes)  whether a step gives finite numbers for certain; where this is false, only the
+//                     step itself can tell. The state that is not measured is finite, and not negative.
 //     update(group, gradient, parameter, state)
 // and is made from its options. Where options decide between rules, with_rule chooses.
 #pragma once
@@ -314,10 +313,14 @@ template <class T> struct LionRule {
     T one_minus_beta1;
     T beta2;
     T one_minus_beta2;
+    /** What is smaller has no sign: rounding keeps a moment that fades from ever reaching 0 where there are subnormals.
+     */
+    T smallest;
 
     explicit LionRule(const Options& options)
         : beta1(static_cast<T>(options.beta1)), one_minus_beta1(static_cast<T>(1 - options.beta1)),
-          beta2(static_cast<T>(options.beta2)), one_minus_beta2(static_cast<T>(1 - options.beta2)) {}
+          beta2(static_cast<T>(options.beta2)), one_minus_beta2(static_cast<T>(1 - options.beta2)),
+          smallest(std::numeric_limits<T>::min()) {}
 
     static void states(const Options& options, void* (&states)[max_states]) { states[0] = options.first_moment; }
 
@@ -333,7 +336,7 @@ template <class T> struct LionRule {
     ORTHO_HOST_DEVICE void update(const GroupFactors<T>& group, T gradient, T& parameter,
                                   T (&state)[max_states]) const {
         const T direction = beta1 * state[0] + one_minus_beta1 * gradient;
-        const T length = direction > T(0) ? group.step_size : direction < T(0) ? -group.step_size : T(0);
+        const T length = direction >= smallest ? group.step_size : direction <= -smallest ? -group.step_size : T(0);
         state[0] = beta2 * state[0] + one_minus_beta2 * gradient;
         parameter = parameter * group.parameter_scale - length;
     }

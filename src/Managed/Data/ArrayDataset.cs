@@ -89,6 +89,11 @@ public sealed class ArrayDataset : Dataset
         for (int i = 0; i < lengths.Length; i++)
         {
             Check.InRange(lengths.Span[i], shortest, Steps, $"{nameof(lengths)}[{i}]");
+            if (TargetSteps == Steps && _weightRows is not null && _weightRows[i].Length < lengths.Span[i])
+            {
+                throw new ArgumentException(
+                    $"{nameof(lengths)}[{i}] is {lengths.Span[i]}, but the sample has weights for {_weightRows[i].Length} steps; it must be at most as many.", nameof(lengths));
+            }
         }
 
         _lengths = lengths;

@@ -3,7 +3,8 @@ using OrthoNative.Interop;
 namespace OrthoNative;
 
 /// <summary>
-/// Mean of -w·t·log s(x) - (1 - t)·log(1 - s(x)) with s the logistic function, x an output and t its target, 0 to 1: for labels of which several may hold.
+/// Mean of -w·t·log s(x) - (1 - t)·log(1 - s(x)) with s the logistic function, x an output and t its target, 0 to 1: for labels of which several may hold. A CPU refuses targets
+/// outside 0 to 1; a GPU does not look for them.
 /// </summary>
 /// <inheritdoc cref="ValueLoss" path="/remarks"/>
 public sealed class BinaryCrossEntropyLoss : ValueLoss

@@ -50,7 +50,7 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <summary>Part of the target distribution that is spread over all classes.</summary>
     public double LabelSmoothing { get; }
 
-    /// <summary>Rows that counted in the last <c>Forward</c> or <c>Evaluate</c> and whose largest output, the first one of equals, was the target.</summary>
+    /// <summary>Number of rows, whatever their weights, that counted in the last <c>Forward</c> or <c>Evaluate</c> and whose largest output, the first one of equals, was the target.</summary>
     public long Correct { get; private set; }
 
     /// <inheritdoc cref="Forward(Tensor, ReadOnlySpan{int}, ReadOnlySpan{int})"/>

@@ -8,7 +8,7 @@ public sealed record CrossEntropyOptions
 
     /// <summary>
     /// A weight for each class, finite and not negative, at least one above 0: large for a class that is rare. The loss of a row is the sum over the classes c
-    /// of w_c·q_c·(-log p_c), q the target distribution, and the weight of the row is multiplied by that of its target. Null, the default: all are 1.
+    /// of w_c·q_c·(-log p_c), q the target distribution, and the mean is taken over the sum of the weights of the rows' targets, times the weights of the rows. Null, the default: all are 1.
     /// </summary>
     public IReadOnlyList<double>? ClassWeights { get; init; }
 

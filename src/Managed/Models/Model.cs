@@ -638,6 +638,7 @@ public abstract unsafe class Model : Container, IDisposable
     {
         _ = Whole;
         using Use use = BeginUse();
+        ThrowIfAveraged();
         using SafeTensorsReader file = SafeTensorsReader.Open(stream, cancellationToken);
         ModelFile.LoadInto(this, file, layers, convert, progress, cancellationToken);
         EndPass();
@@ -654,6 +655,15 @@ public abstract unsafe class Model : Container, IDisposable
         Check.NotNull(options.Factories);
         Check.FloatingPoint(options.DType ?? DType.Float32, $"{nameof(options)}.{nameof(options.DType)}");
         return options;
+    }
+
+    /// <summary>Sets all gradients to 0; nothing where the model was disposed.</summary>
+    internal void ClearGradients()
+    {
+        if (!_disposed)
+        {
+            GradientData.Fill(0);
+        }
     }
 
     /// <summary>Frees the memory of the model: parameters, outputs and gradients. A part of another model stays as it is.</summary>

@@ -24,6 +24,24 @@ public abstract unsafe class AdamOptimizer : Optimizer
         return options;
     }
 
+    /// <summary>
+    /// The correction of the moments' bias by the steps of a parameter, where it was frozen in others: the native step corrects by the optimizer's. ε is then
+    /// larger by the root of the ratio of both corrections of the second moment, at most 1 / √(1 - β₂).
+    /// </summary>
+    private protected sealed override (double Rate, double Decay) FactorsAfter(long steps)
+    {
+        long all = StepCount + 1;
+        if (steps == all)
+        {
+            return (1, 1);
+        }
+
+        double rate = Bias(_options.Beta1, all) / Bias(_options.Beta1, steps) * Math.Sqrt(Bias(_options.Beta2, steps) / Bias(_options.Beta2, all));
+        return (rate, _decoupled ? 1 / rate : 1);
+
+        static double Bias(double beta, long steps) => 1 - Math.Pow(beta, steps);
+    }
+
     /// <inheritdoc/>
     protected sealed override void Update(in StepContext context)
     {

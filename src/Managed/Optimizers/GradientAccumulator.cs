@@ -13,8 +13,8 @@ namespace OrthoNative;
 /// using var accumulator = new GradientAccumulator(model);
 /// foreach (Batch batch in batches)
 /// {
-///     loss.Differentiate(model.Forward(batch.Inputs), batch.Targets);
-///     accumulator.Backward(loss.Gradient, batch.Targets.Count);
+///     loss.Differentiate(model.Forward(batch.Inputs), batch);
+///     accumulator.Backward(loss.Gradient, loss.WeightSum);
 /// }
 ///
 /// accumulator.Complete();
@@ -63,7 +63,7 @@ public sealed unsafe class GradientAccumulator : IDisposable
     /// <exception cref="ObjectDisposedException">The accumulator, the model or the gradient was disposed.</exception>
     /// <inheritdoc cref="Model.Backward(Tensor, bool)" path="/exception[not(contains(@cref, 'InvalidOperation')) and not(contains(@cref, 'Disposed'))]"/>
     /// <remarks>
-    /// Where the backward pass fails, the sum is given up: <see cref="BatchCount"/> is 0 again, and the next batch begins a new sum. So does
+    /// Where the backward pass fails, the sum is given up: gradients and <see cref="BatchCount"/> are 0 again, and the next batch begins a new sum. So does
     /// <see cref="Dispose"/>.
     /// </remarks>
     public void Backward(Tensor outputGradient, double weight)
@@ -98,7 +98,7 @@ public sealed unsafe class GradientAccumulator : IDisposable
         }
         catch
         {
-            Abandon();
+            GiveUp();
             throw;
         }
 
@@ -124,9 +124,10 @@ public sealed unsafe class GradientAccumulator : IDisposable
             throw new InvalidOperationException($"There is no batch to complete; {nameof(Backward)} must come first.");
         }
 
-        Abandon();
+        Forget();
         if (!Check.IsFinite(1 / total, _model.DType))
         {
+            _model.GradientData.Fill(0);
             throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
                 $"The weights of {batches} batches add up to {total}; their sum must be above 0, and its inverse finite in {_model.DType}."));
         }
@@ -142,11 +143,22 @@ public sealed unsafe class GradientAccumulator : IDisposable
     public void Dispose()
     {
         _disposed = true;
-        Abandon();
+        GiveUp();
         _scaled?.Release();
     }
 
-    private void Abandon()
+    /// <summary>No step may take a part of a sum for gradients.</summary>
+    private void GiveUp()
+    {
+        if (_model.Accumulator == this)
+        {
+            _model.ClearGradients();
+        }
+
+        Forget();
+    }
+
+    private void Forget()
     {
         BatchCount = 0;
         TotalWeight = 0;

@@ -25,11 +25,13 @@ public abstract unsafe class Optimizer : IDisposable
     private const string StepCountKey = "step_count";
     private const string KindKey = "optimizer";
     private const string ScheduleKey = "schedule";
+    private const string FrozenStepsKey = "frozen_steps";
     private const string ParametersKey = "parameters";
     private const string ParameterSeparator = "; ";
 
     private readonly OptimizerOptions _options;
     private readonly Entry[] _entries;
+    private readonly long[] _frozenSteps;
     private readonly StepGroup[] _groups;
     private readonly ortho_parameter_group[] _nativeGroups;
     private readonly OptimizerState[] _declared;
@@ -63,6 +65,7 @@ public abstract unsafe class Optimizer : IDisposable
         LearningRate = learningRate;
         _options = options;
         _entries = MakeEntries(model, options);
+        _frozenSteps = new long[_entries.Length];
         _groups = new StepGroup[_entries.Length];
         _nativeGroups = new ortho_parameter_group[_entries.Length];
         _declared = [.. options.State];
@@ -79,9 +82,30 @@ public abstract unsafe class Optimizer : IDisposable
             }
         }
 
-        for (int i = 0; i < _state.Length; i++)
+        foreach ((string key, _) in options.Settings)
         {
-            _state[i] = (_declared[i].Name, Tensor.CreateOwned(model.Device, model.DType, model.ParameterData.Count));
+            if (key is StepCountKey or KindKey or ParametersKey or FrozenStepsKey || key.StartsWith(ScheduleKey, StringComparison.Ordinal))
+            {
+                throw new ArgumentException(
+                    $"{nameof(options)}.{nameof(options.Settings)} has the key '{ForeignText.Clean(key)}', which an optimizer's file needs for itself; it must have another one.", nameof(options));
+            }
+        }
+
+        try
+        {
+            for (int i = 0; i < _state.Length; i++)
+            {
+                _state[i] = (_declared[i].Name, Tensor.CreateOwned(model.Device, model.DType, model.ParameterData.Count));
+            }
+        }
+        catch
+        {
+            foreach ((_, Tensor? tensor) in _state)
+            {
+                tensor?.Release();
+            }
+
+            throw;
         }
     }
 
@@ -146,14 +170,15 @@ public abstract unsafe class Optimizer : IDisposable
                 continue;
             }
 
-            double rate = learningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale;
+            (double rateFactor, double decayFactor) = FactorsAfter(StepCount + 1 - _frozenSteps[i]);
+            double rate = learningRate * entry.LearningRateScale * entry.Parameter.LearningRateScale * rateFactor;
             if (!Check.IsFinite(rate, Model.DType))
             {
                 throw new InvalidOperationException(FormattableString.Invariant(
                     $"The learning rate of parameter {entry.Parameter.Name}, {nameof(LearningRate)} times its scales, is {rate}; it must be finite in {Model.DType}."));
             }
 
-            var group = new StepGroup(entry.Parameter, entry.Parameter.Offset, entry.Parameter.Value.Count, rate, entry.WeightDecay);
+            var group = new StepGroup(entry.Parameter, entry.Parameter.Offset, entry.Parameter.Value.Count, rate, entry.WeightDecay * decayFactor);
             _groups[count] = group;
             _nativeGroups[count++] = new ortho_parameter_group
             {
@@ -174,6 +199,10 @@ public abstract unsafe class Optimizer : IDisposable
 
         LearningRate = learningRate;
         StepCount++;
+        for (int i = 0; i < _entries.Length; i++)
+        {
+            _frozenSteps[i] += _entries[i].Parameter.IsFrozen ? 1 : 0;
+        }
     }
 
     /// <summary>Saves the optimizer's state: with the model's parameters, all that is needed to train on, bit for bit.</summary>
@@ -191,6 +220,11 @@ public abstract unsafe class Optimizer : IDisposable
         foreach ((string key, string value) in Meaning)
         {
             metadata[key] = value;
+        }
+
+        if (_frozenSteps.Any(steps => steps > 0))
+        {
+            metadata[FrozenStepsKey] = string.Join(' ', _frozenSteps.Select(steps => steps.ToString(CultureInfo.InvariantCulture)));
         }
 
         foreach ((string key, string value) in Schedule?.SaveStateAs(ScheduleKey) ?? [])
@@ -229,6 +263,7 @@ public abstract unsafe class Optimizer : IDisposable
         }
 
         CheckMeaning(path, reader.Metadata);
+        long[] frozenSteps = ReadFrozenSteps(path, reader.Metadata, stepCount);
         reader.RequireSame(_state);
         foreach (OptimizerState state in _declared)
         {
@@ -257,6 +292,7 @@ public abstract unsafe class Optimizer : IDisposable
         }
 
         StepCount = stepCount;
+        frozenSteps.CopyTo(_frozenSteps, 0);
     }
 
     /// <summary>Frees the optimizer's state.</summary>
@@ -269,6 +305,29 @@ public abstract unsafe class Optimizer : IDisposable
         }
 
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Factors of the learning rate and of the weight decay of a parameter that took part in fewer steps than the optimizer, since it was frozen.</summary>
+    /// <param name="steps">Steps of the parameter, this one among them.</param>
+    private protected virtual (double Rate, double Decay) FactorsAfter(long steps) => (1, 1);
+
+    /// <summary>The steps during which each parameter was frozen; a file without them is one of parameters that never were.</summary>
+    private long[] ReadFrozenSteps(string path, IReadOnlyDictionary<string, string> metadata, long stepCount)
+    {
+        var steps = new long[_entries.Length];
+        if (metadata.TryGetValue(FrozenStepsKey, out string? text))
+        {
+            string[] numbers = text.Split(' ');
+            for (int i = 0; i < steps.Length; i++)
+            {
+                if (numbers.Length != steps.Length || !long.TryParse(numbers[i], NumberStyles.None, CultureInfo.InvariantCulture, out steps[i]) || steps[i] > stepCount)
+                {
+                    throw Invalid(path, FrozenStepsKey, text, string.Create(CultureInfo.InvariantCulture, $"{steps.Length} whole numbers of at most {stepCount} are expected"));
+                }
+            }
+        }
+
+        return steps;
     }
 
     /// <summary>Describes the state's numbers: of which optimizer, and of which parameters in which order.</summary>

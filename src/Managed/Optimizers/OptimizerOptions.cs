@@ -97,7 +97,7 @@ public sealed record AdamOptions : OptimizerOptions
 public sealed record RmsPropOptions : OptimizerOptions
 {
     /// <summary>The decay of the mean of squared gradients, 0 to 1, 1 excluded. Default 0.99.</summary>
-    public double Decay { get; init; } = 0.99;
+    public double SquareDecay { get; init; } = 0.99;
 
     /// <summary>Momentum, 0 to 1, 1 excluded. Default 0.</summary>
     public double Momentum { get; init; }
@@ -106,7 +106,7 @@ public sealed record RmsPropOptions : OptimizerOptions
     public bool Centered { get; init; }
 
     /// <summary>
-    /// ε, added to the root. Default 1e-8. At least 2·√(m / (1 - <see cref="Decay"/>)), where m is the smallest normal number of the model's type, as
+    /// ε, added to the root. Default 1e-8. At least 2·√(m / (1 - <see cref="SquareDecay"/>)), where m is the smallest normal number of the model's type, as
     /// <see cref="AdamOptions.Epsilon"/> is.
     /// </summary>
     public double Epsilon { get; init; } = 1e-8;
@@ -132,7 +132,7 @@ public sealed record RmsPropOptions : OptimizerOptions
     }
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<KeyValuePair<string, string>> Settings => [new("decay", Text(Decay)), new("momentum", Text(Momentum))];
+    protected internal override IEnumerable<KeyValuePair<string, string>> Settings => [new("square_decay", Text(SquareDecay)), new("momentum", Text(Momentum))];
 }
 
 /// <summary>Options of <see cref="Lion"/>.</summary>

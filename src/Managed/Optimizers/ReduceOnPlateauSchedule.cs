@@ -5,7 +5,7 @@ namespace OrthoNative;
 
 /// <summary>
 /// Multiplies the learning rate by a factor where a metric no longer gets better. It is told the metric, after each epoch, say, by
-/// <see cref="Observe"/>. The rules are those of PyTorch's <c>ReduceLROnPlateau</c> with its relative threshold.
+/// <see cref="Observe"/>. The rules are those of PyTorch's <c>ReduceLROnPlateau</c> with its relative threshold, which counts from the size of the best metric, and without its <c>eps</c>.
 /// </summary>
 /// <remarks>
 /// Its state, learning rate, best metric and counts, is in the file of the optimizer whose <see cref="Optimizer.Schedule"/> it is. Factor, patience and
@@ -64,7 +64,7 @@ public sealed class ReduceOnPlateauSchedule : LearningRateSchedule
     {
         Check.That(!double.IsNaN(metric), metric, "a number", nameof(metric));
         double margin = double.IsFinite(_best) ? _threshold * Math.Abs(_best) : 0;
-        if (_lowerIsBetter ? metric < _best - margin : metric > _best + margin)
+        if (double.IsFinite(metric) && (_lowerIsBetter ? metric < _best - margin : metric > _best + margin))
         {
             _best = metric;
             _notBetter = 0;

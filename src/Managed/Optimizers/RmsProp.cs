@@ -23,9 +23,9 @@ public sealed unsafe class RmsProp : Optimizer
     {
         ArgumentNullException.ThrowIfNull(model);
         options ??= new RmsPropOptions();
-        Check.Fraction(options.Decay);
+        Check.Fraction(options.SquareDecay);
         Check.Fraction(options.Momentum);
-        CheckEpsilon(options.Epsilon, options.Decay, model.DType);
+        CheckEpsilon(options.Epsilon, options.SquareDecay, model.DType);
         return options;
     }
 
@@ -42,7 +42,7 @@ public sealed unsafe class RmsProp : Optimizer
         {
             ThrowOnFailure(NativeMethods.ortho_rmsprop_step(
                 device.Pointer, Model.DType.ToNative(), context.Parameters.Count, parameters.Address, gradients.Address, squareMean.Address,
-                gradientMean.Address, velocity.Address, _options.Decay, _options.Momentum, _options.Epsilon, groups, context.NativeGroups.Length));
+                gradientMean.Address, velocity.Address, _options.SquareDecay, _options.Momentum, _options.Epsilon, groups, context.NativeGroups.Length));
         }
     }
 }

@@ -79,10 +79,11 @@ internal static class ModelFile
                 null,
                 cancellationToken);
             var states = new List<LoadedState>();
-            Named(file, () => LoadStates(model.AllLayers, file.Metadata, states));
+            Named(file, () => LoadStates(model.AllLayers, file.Metadata, architecture, states));
+            Dictionary<string, Parameter> parameters = model.Parameters.ToDictionary(parameter => parameter.Name);
             foreach ((string name, double scale) in architecture.LearningRateScales)
             {
-                Parameter parameter = model.Parameters.FirstOrDefault(parameter => parameter.Name == name)
+                Parameter parameter = parameters.GetValueOrDefault(name)
                     ?? throw new InvalidDataException($"{file.Place}: __metadata__.{ModelArchitecture.Key} has a factor of the learning rate of '{ForeignText.Clean(name)}', which is no parameter.");
                 parameter.LearningRateScale = scale;
             }
@@ -131,11 +132,11 @@ internal static class ModelFile
         {
             if (names is not null)
             {
-                Named(file, () => LoadStates(layers, file.Metadata, states));
+                Named(file, () => LoadStates(layers, file.Metadata, architecture, states));
             }
             else
             {
-                Named(file, () => LoadAllStates(layers, file.Metadata, states));
+                Named(file, () => LoadAllStates(layers, file.Metadata, architecture, states));
                 RequireNoOther(file, architecture, layers, parameters);
             }
 
@@ -153,9 +154,11 @@ internal static class ModelFile
     /// <summary>Reads the states of layers.</summary>
     /// <param name="layers">The layers.</param>
     /// <param name="metadata">Of the file.</param>
+    /// <param name="architecture">The layers of the file; null: it does not tell them.</param>
     /// <param name="states">Filled, also if this fails.</param>
     /// <exception cref="InvalidDataException">They are of other layers, or missing.</exception>
-    private static void LoadStates(IReadOnlyList<Layer> layers, IReadOnlyDictionary<string, string> metadata, List<LoadedState> states)
+    private static void LoadStates(
+        IReadOnlyList<Layer> layers, IReadOnlyDictionary<string, string> metadata, ModelArchitecture? architecture, List<LoadedState> states)
     {
         foreach (Layer layer in layers)
         {
@@ -163,11 +166,16 @@ internal static class ModelFile
             {
                 states.Add(state);
             }
+            else if (layer is RandomLayer && architecture is not null && architecture.Layers.ContainsKey(layer.Path))
+            {
+                throw new InvalidDataException($"__metadata__.{ForeignText.Clean(layer.Path)} has no seed and passes of the random numbers, which a file with the layer must have.");
+            }
         }
     }
 
     /// <summary>Reads the states of all layers, unless the file has none at all.</summary>
-    private static void LoadAllStates(IReadOnlyList<Layer> layers, IReadOnlyDictionary<string, string> metadata, List<LoadedState> states)
+    private static void LoadAllStates(
+        IReadOnlyList<Layer> layers, IReadOnlyDictionary<string, string> metadata, ModelArchitecture? architecture, List<LoadedState> states)
     {
         var keys = new Dictionary<string, string>();
         foreach (Layer layer in layers)
@@ -177,10 +185,10 @@ internal static class ModelFile
 
         RequireNoOtherFilters(metadata, keys.Keys.ToHashSet());
 
-        // A file without any is one that another program wrote.
-        if (metadata.Keys.Any(keys.ContainsKey))
+        // A file without any is one that another program wrote, which does not tell layers, either.
+        if (architecture is not null || metadata.Keys.Any(keys.ContainsKey))
         {
-            LoadStates(layers, metadata, states);
+            LoadStates(layers, metadata, architecture, states);
         }
     }
 
@@ -205,6 +213,31 @@ internal static class ModelFile
             {
                 throw new InvalidDataException($"{file.Place}: {other.Place} is not in the model.");
             }
+
+            foreach (Layer layer in layers)
+            {
+                if (layer.Describe() is { Layers.Count: > 0 } description && architecture.Layers.TryGetValue(layer.Path, out ModelArchitecture.Node? node))
+                {
+                    RequireSameOrder(file, node, description);
+                }
+            }
+
+            if (layers is [{ Parent: Model model }, ..] && model.Describe() is { } whole)
+            {
+                RequireSameOrder(file, architecture.Root, whole);
+            }
+        }
+    }
+
+    /// <summary>Refuses layers of the same names in another order. Noise and dropout do not count.</summary>
+    private static void RequireSameOrder(SafeTensorsReader file, ModelArchitecture.Node node, LayerDescription description)
+    {
+        string[] theirs = [.. node.Children.Where(child => child.Kind is not (nameof(Dropout) or nameof(GaussianNoise))).Select(child => child.Path)];
+        string[] ours = [.. description.Layers.Where(layer => layer is not RandomLayer).Select(layer => layer.Path)];
+        if (!theirs.SequenceEqual(ours) && theirs.ToHashSet().SetEquals(ours))
+        {
+            throw new InvalidDataException(
+                $"{file.Place}: the layers of {node.Place} are in the order {ForeignText.CleanList(theirs, theirs.Length)}; {ForeignText.CleanList(ours, ours.Length)}, as in the model, is expected.");
         }
     }
 

@@ -251,12 +251,12 @@ internal sealed class SafeTensorsReader : IDisposable
     public void RequireFinite(string name, double minimum, CancellationToken cancellationToken = default)
     {
         Entry entry = _entries[name];
-        switch (entry.ElementType.DType)
+        switch (entry.ElementType.Storage)
         {
-            case DType.Float32:
+            case StorageType.Float32:
                 RequireFinite<float>(name, entry, (float)minimum, cancellationToken);
                 break;
-            case DType.Float64:
+            case StorageType.Float64:
                 RequireFinite<double>(name, entry, minimum, cancellationToken);
                 break;
         }

@@ -1,3 +1,4 @@
+using OrthoNative.Tests.Data;
 using static OrthoNative.Tests.TestData;
 
 namespace OrthoNative.Tests.Optimizers;
@@ -41,6 +42,46 @@ internal sealed class FreezingTests(DeviceKind kind) : DeviceTests(kind)
             Train(model, optimizer, inputs);
             Assert.That(Bytes(frozen.Value), Is.Not.EqualTo(before));
         }
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void A_parameter_that_was_frozen_at_first_takes_the_steps_of_a_new_one(bool decoupled)
+    {
+        // Moments of a parameter are corrected by its own steps: after 50 steps without it, those of a new optimizer, but for ε.
+        var options = new AdamOptions { WeightDecay = 0.1, DecayScope = DecayScope.AllParameters, Epsilon = 1e-14 };
+        Optimizer Create(Sequential model) => decoupled ? new AdamW(model, 0.01, options) : new Adam(model, 0.01, options);
+        using Sequential model = Model();
+        using Sequential other = Model();
+        using Optimizer optimizer = Create(model);
+        using Optimizer expected = Create(other);
+        Parameter frozen = Parameter(model, "1.weight");
+        Parameter twin = Parameter(other, "1.weight");
+        frozen.IsFrozen = true;
+        for (int step = 0; step < 50; step++)
+        {
+            optimizer.Step();
+        }
+
+        frozen.IsFrozen = false;
+        using var folder = new TemporaryFolder();
+        optimizer.Save(folder.File("optimizer"));
+        using Optimizer resumed = Create(model);
+        resumed.Load(folder.File("optimizer"));
+        double[] start = Values(frozen.Value);
+        SetValues(twin.Value, start);
+        for (int step = 0; step < 20; step++)
+        {
+            double[] gradient = Uniform(new Random(step), frozen.Value.Count);
+            SetValues(frozen.Gradient, gradient);
+            SetValues(twin.Gradient, gradient);
+            resumed.Step();
+            expected.Step();
+        }
+
+        // ε of 1e-14, at most 32 times as large in one of them, beside roots of about 1e-2 at least, and roundings of the same 20 updates of 0.01.
+        Assert.That(Values(frozen.Value), Is.EqualTo(Values(twin.Value)).Within(1e-9));
+        Assert.That(Values(frozen.Value), Is.Not.EqualTo(start));
     }
 
     [Test]

@@ -151,8 +151,10 @@ internal sealed class GradientAccumulatorTests(DeviceKind kind) : DeviceTests(ki
 
         Forward(model, loss, 0, 4);
         accumulator.Backward(loss.Gradient, 4);
+        byte[] before = Bytes(model.ParameterData);
         accumulator.Dispose();
         optimizer.Step();
+        Assert.That(Bytes(model.ParameterData), Is.EqualTo(before), "no step takes a part of a sum");
         Assert.That(() => accumulator.Backward(loss.Gradient, 4), Throws.TypeOf<ObjectDisposedException>());
         Assert.That(accumulator.Complete, Throws.TypeOf<ObjectDisposedException>());
     }

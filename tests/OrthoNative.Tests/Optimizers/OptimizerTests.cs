@@ -75,7 +75,7 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
     public void RmsProp_follows_its_formula([Values(0, 0.9)] double momentum, [Values] bool centered, [Values(0, 0.1)] double decay)
     {
         using Sequential model = Model();
-        using var optimizer = new RmsProp(model, 0.01, new RmsPropOptions { Decay = 0.9, Momentum = momentum, Centered = centered, Epsilon = 1e-3, WeightDecay = decay });
+        using var optimizer = new RmsProp(model, 0.01, new RmsPropOptions { SquareDecay = 0.9, Momentum = momentum, Centered = centered, Epsilon = 1e-3, WeightDecay = decay });
 
         AssertSteps(model, optimizer, (state, _, p, g, isBias) =>
         {
@@ -263,7 +263,7 @@ internal sealed class OptimizerTests(DeviceKind kind) : DeviceTests(kind)
         Refused(() => new Sgd(model, 1, new SgdOptions { Groups = [new ParameterGroup(parameter) { WeightDecay = double.NaN }] }), "options.Groups[0].WeightDecay is NaN");
         Refused(() => new Adam(model, 1, new AdamOptions { DecayScope = (DecayScope)7 }), "options.DecayScope is 7; it must be one of Weights, InputWeights, AllParameters");
         Refused(() => new RmsProp(model, -1), "learningRate is -1");
-        Refused(() => new RmsProp(model, 1, new RmsPropOptions { Decay = 1 }), "options.Decay is 1; it must be at least 0 and below 1");
+        Refused(() => new RmsProp(model, 1, new RmsPropOptions { SquareDecay = 1 }), "options.SquareDecay is 1; it must be at least 0 and below 1");
         Refused(() => new RmsProp(model, 1, new RmsPropOptions { Momentum = double.NaN }), "options.Momentum is NaN");
         Refused(() => new RmsProp(model, 1, new RmsPropOptions { Epsilon = 1e-310 }), "options.Epsilon is 1E-310; it must be finite and at least 2.983");
         Refused(() => new Lion(model, 1, new LionOptions { Beta1 = 1 }), "options.Beta1 is 1");

@@ -72,6 +72,8 @@ internal sealed class WeightAverageTests(DeviceKind kind) : DeviceTests(kind)
             Assert.That(() => average.Save(folder.File("average")), Throws.InvalidOperationException.With.Message.EqualTo(Message));
             Assert.That(() => average.Load(folder.File("average")), Throws.InvalidOperationException.With.Message.EqualTo(Message));
             Assert.That(() => model.Load(folder.File("model")), Throws.InvalidOperationException.With.Message.EqualTo(Message));
+            using FileStream stream = File.OpenRead(folder.File("model"));
+            Assert.That(() => model.Load(stream), Throws.InvalidOperationException.With.Message.EqualTo(Message));
             Assert.That(() => new WeightAverage(model), Throws.InvalidOperationException.With.Message.EqualTo(Message));
             model.Save(folder.File("averaged"));
         }

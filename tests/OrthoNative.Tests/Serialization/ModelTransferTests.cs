@@ -113,6 +113,48 @@ internal sealed class ModelTransferTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
+    public void Layers_in_another_order_are_refused()
+    {
+        using Sequential saved = new(Device, 1, new Dense(3, 3) { Name = "a" }, new Dropout(3, 0.1) { Name = "dropout" }, new Dense(3, 3) { Name = "b" });
+        saved.Save(_path);
+        using Sequential other = new(Device, 1, new Dense(3, 3) { Name = "b" }, new Dense(3, 3) { Name = "a" });
+        using Sequential same = new(Device, 2, new Dense(3, 3) { Name = "a" }, new Dense(3, 3) { Name = "b" });
+        double[] before = Values(other.ParameterData);
+
+        Assert.That(
+            () => other.Load(_path),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("are in the order 'a', 'b'; 'b', 'a', as in the model, is expected"));
+        Assert.That(Values(other.ParameterData), Is.EqualTo(before));
+        same.Load(_path);
+    }
+
+    [Test]
+    public void A_file_that_tells_layers_must_tell_their_states()
+    {
+        using Sequential saved = new(Device, 1, new Dense(2, 3), new Dropout(3, 0.1), new RoaRnn(3, 4), new Dense(4, 1));
+        saved.Save(_path);
+        Dictionary<string, string> metadata = SafeTensors.LoadMetadata(_path).ToDictionary();
+        Dictionary<string, Tensor> tensors = SafeTensors.Load(_path, Device);
+        try
+        {
+            SafeTensors.Save(_folder.File("no passes"), tensors, metadata.Where(pair => !pair.Key.StartsWith("1.", StringComparison.Ordinal)).ToDictionary());
+            SafeTensors.Save(_folder.File("no states"), tensors, metadata.Where(pair => pair.Key == "architecture").ToDictionary());
+        }
+        finally
+        {
+            tensors.Values.ToList().ForEach(tensor => tensor.Dispose());
+        }
+
+        using Sequential model = new(Device, 2, new Dense(2, 3), new Dropout(3, 0.1), new RoaRnn(3, 4), new Dense(4, 1));
+        foreach (Action load in (Action[])[() => model.Load(_folder.File("no passes")), () => Model.Load(_folder.File("no passes"), Device).Dispose()])
+        {
+            Assert.That(load, Throws.TypeOf<InvalidDataException>().With.Message.Contains("__metadata__.1 has no seed and passes of the random numbers"));
+        }
+
+        Assert.That(() => model.Load(_folder.File("no states")), Throws.TypeOf<InvalidDataException>());
+    }
+
+    [Test]
     public void A_whole_file_says_which_layer_is_of_another_kind()
     {
         using var saved = new Sequential(Device, 1, new Dense(2, 6), new ActivationLayer(6, Activation.Tanh) { Name = "phi" }, new Residual(new Dense(6, 6)) { Name = "block" });
