@@ -231,6 +231,7 @@ struct LibraryKernel final : Rung {
                    .cell = {Nonlinearity::tanh},
                    .descending = false,
                    .operands = {.filter = filter.data(),
+                                .columns = nullptr,
                                 .structured = {},
                                 .weights = weights.data(),
                                 .input_weights = input_weights.data(),

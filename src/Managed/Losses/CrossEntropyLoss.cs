@@ -104,7 +104,14 @@ public sealed unsafe class CrossEntropyLoss : Loss
         Targets counted = WithoutIgnored(targets);
         if (_classWeights is not null || counted.Weights != targets.Weights)
         {
-            SumWeights(counted);
+            WeightSum = SumWeights(counted, out double rows);
+            if (WeightSum == 0)
+            {
+                string name = targets.NameOf(nameof(Targets.Classes));
+                throw new ArgumentException(
+                    rows == 0 ? $"{name} is {_ignored} in all rows that count; at least one must not be ignored." : $"{name} has classes of weight 0 only; at least one must have a weight.",
+                    targets.ArgumentOf(nameof(Targets.Classes)));
+            }
         }
 
         (long steps, long batch) = outputs.StepsAndBatch;
@@ -165,10 +172,15 @@ public sealed unsafe class CrossEntropyLoss : Loss
         return targets with { Weights = weights };
     }
 
-    private void SumWeights(in Targets targets)
+    private protected override double SumOf(in Targets targets, double rows) => SumWeights(WithoutIgnored(targets), out _);
+
+    /// <summary>Sum of the weights of rows, times those of their targets.</summary>
+    /// <param name="targets">Without those that are ignored.</param>
+    /// <param name="rows">Sum of the weights of rows alone.</param>
+    private double SumWeights(in Targets targets, out double rows)
     {
         double sum = 0;
-        double rows = 0;
+        rows = 0;
         for (int row = 0; row < targets.Classes.Length; row++)
         {
             float weight = targets.WeightOf(row);
@@ -179,14 +191,6 @@ public sealed unsafe class CrossEntropyLoss : Loss
             }
         }
 
-        if (sum == 0)
-        {
-            string name = targets.NameOf(nameof(Targets.Classes));
-            throw new ArgumentException(
-                rows == 0 ? $"{name} is {_ignored} in all rows that count; at least one must not be ignored." : $"{name} has classes of weight 0 only; at least one must have a weight.",
-                targets.ArgumentOf(nameof(Targets.Classes)));
-        }
-
-        WeightSum = sum;
+        return sum;
     }
 }

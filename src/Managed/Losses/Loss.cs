@@ -142,6 +142,26 @@ public abstract class Loss : IDisposable
         return value;
     }
 
+    /// <summary>The sum of the weights of the rows that count; 0: a call with these targets would have no mean.</summary>
+    internal double WeightOf(Tensor outputs, in Targets targets)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(outputs);
+        double weights = targets.CheckRows(outputs, nameof(outputs));
+        if (weights == 0)
+        {
+            return 0;
+        }
+
+        CheckTargets(outputs, targets);
+        return SumOf(targets, weights);
+    }
+
+    /// <summary>The sum of the weights of the rows that count.</summary>
+    /// <param name="targets">Checked.</param>
+    /// <param name="rows">Sum of the weights of rows.</param>
+    private protected virtual double SumOf(in Targets targets, double rows) => rows;
+
     private static Targets TargetsOf(Batch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);

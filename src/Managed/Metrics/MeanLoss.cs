@@ -33,8 +33,12 @@ public sealed class MeanLoss : Metric
     /// <inheritdoc/>
     protected override void Update(Tensor outputs, in Targets targets)
     {
-        double mean = _loss.Run(outputs, targets, wantsGradient: false, wantsValue: true);
-        _sum += mean * _loss.WeightSum;
-        _weights += _loss.WeightSum;
+        // A batch of which nothing counts, all of whose targets are ignored, say, adds nothing.
+        if (_loss.WeightOf(outputs, targets) > 0)
+        {
+            double mean = _loss.Run(outputs, targets, wantsGradient: false, wantsValue: true);
+            _sum += mean * _loss.WeightSum;
+            _weights += _loss.WeightSum;
+        }
     }
 }

@@ -3,52 +3,59 @@ using OrthoNative.Interop;
 
 namespace OrthoNative;
 
+/// <summary>Options of a <see cref="ReduceOnPlateauSchedule"/>.</summary>
+public sealed record ReduceOnPlateauOptions
+{
+    /// <summary>Factor of a reduction, above 0 and below 1. Default 0.1.</summary>
+    public double Factor { get; init; } = 0.1;
+
+    /// <summary>Metrics in a row that may be no better; the next one reduces the learning rate. Not negative. Default 10.</summary>
+    public int Patience { get; init; } = 10;
+
+    /// <summary>The part of the best metric by which one must be better to count, not negative. Default 0.0001.</summary>
+    public double Threshold { get; init; } = 1e-4;
+
+    /// <summary>Metrics after a reduction that are not counted, not negative. Default 0.</summary>
+    public int Cooldown { get; init; }
+
+    /// <summary>Learning rate below which it is not reduced, not negative. Default 0.</summary>
+    public double LowestLearningRate { get; init; }
+
+    /// <summary>True, the default, for a loss; false for an accuracy.</summary>
+    public bool LowerIsBetter { get; init; } = true;
+}
+
 /// <summary>
 /// Multiplies the learning rate by a factor where a metric no longer gets better. It is told the metric, after each epoch, say, by
 /// <see cref="Observe"/>. The rules are those of PyTorch's <c>ReduceLROnPlateau</c> with its relative threshold, which counts from the size of the best metric, and without its <c>eps</c>.
 /// </summary>
 /// <remarks>
-/// Its state, learning rate, best metric and counts, is in the file of the optimizer whose <see cref="Optimizer.Schedule"/> it is. Factor, patience and
-/// the other arguments are not: those of this object apply.
+/// Its state, learning rate, best metric and counts, is in the file of the optimizer whose <see cref="Optimizer.Schedule"/> it is. The
+/// options are not: those of this object apply.
 /// </remarks>
 public sealed class ReduceOnPlateauSchedule : LearningRateSchedule
 {
-    private readonly double _factor;
-    private readonly int _patience;
-    private readonly double _threshold;
-    private readonly int _cooldown;
-    private readonly double _lowest;
-    private readonly bool _lowerIsBetter;
+    private readonly ReduceOnPlateauOptions _options;
     private double _best;
     private int _notBetter;
     private int _cooldownLeft;
 
     /// <summary>Creates a schedule.</summary>
     /// <param name="learningRate">To begin with, not negative.</param>
-    /// <param name="factor">Of a reduction, above 0 and below 1. Default 0.1.</param>
-    /// <param name="patience">Metrics in a row that may be no better; the next one reduces the learning rate. Not negative. Default 10.</param>
-    /// <param name="threshold">The part of the best metric by which one must be better to count, not negative. Default 0.0001.</param>
-    /// <param name="cooldown">Metrics after a reduction that are not counted, not negative. Default 0.</param>
-    /// <param name="lowestLearningRate">Below which it is not reduced, not negative. Default 0.</param>
-    /// <param name="lowerIsBetter">True, the default, for a loss; false for an accuracy.</param>
-    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
-    public ReduceOnPlateauSchedule(
-        double learningRate, double factor = 0.1, int patience = 10, double threshold = 1e-4, int cooldown = 0, double lowestLearningRate = 0, bool lowerIsBetter = true)
+    /// <param name="options">When and by how much it is reduced. Null: the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
+    public ReduceOnPlateauSchedule(double learningRate, ReduceOnPlateauOptions? options = null)
     {
+        options ??= new ReduceOnPlateauOptions();
         Check.NotNegative(learningRate);
-        Check.That(factor is > 0 and < 1, factor, "above 0 and below 1", nameof(factor));
-        Check.AtLeast((long)patience, 0, nameof(patience));
-        Check.NotNegative(threshold);
-        Check.AtLeast((long)cooldown, 0, nameof(cooldown));
-        Check.NotNegative(lowestLearningRate);
+        Check.That(options.Factor is > 0 and < 1, options.Factor, "above 0 and below 1", "options.Factor");
+        Check.AtLeast((long)options.Patience, 0, "options.Patience");
+        Check.NotNegative(options.Threshold);
+        Check.AtLeast((long)options.Cooldown, 0, "options.Cooldown");
+        Check.NotNegative(options.LowestLearningRate);
         LearningRate = learningRate;
-        _factor = factor;
-        _patience = patience;
-        _threshold = threshold;
-        _cooldown = cooldown;
-        _lowest = lowestLearningRate;
-        _lowerIsBetter = lowerIsBetter;
-        _best = lowerIsBetter ? double.PositiveInfinity : double.NegativeInfinity;
+        _options = options;
+        _best = options.LowerIsBetter ? double.PositiveInfinity : double.NegativeInfinity;
     }
 
     /// <summary>The learning rate of the next step.</summary>
@@ -63,8 +70,8 @@ public sealed class ReduceOnPlateauSchedule : LearningRateSchedule
     public void Observe(double metric)
     {
         Check.That(!double.IsNaN(metric), metric, "a number", nameof(metric));
-        double margin = double.IsFinite(_best) ? _threshold * Math.Abs(_best) : 0;
-        if (double.IsFinite(metric) && (_lowerIsBetter ? metric < _best - margin : metric > _best + margin))
+        double margin = double.IsFinite(_best) ? _options.Threshold * Math.Abs(_best) : 0;
+        if (double.IsFinite(metric) && (_options.LowerIsBetter ? metric < _best - margin : metric > _best + margin))
         {
             _best = metric;
             _notBetter = 0;
@@ -80,11 +87,11 @@ public sealed class ReduceOnPlateauSchedule : LearningRateSchedule
             _notBetter = 0;
         }
 
-        if (_notBetter > _patience)
+        if (_notBetter > _options.Patience)
         {
             // One that is below the lowest from the beginning is not raised.
-            LearningRate = double.Min(LearningRate, double.Max(LearningRate * _factor, _lowest));
-            _cooldownLeft = _cooldown;
+            LearningRate = double.Min(LearningRate, double.Max(LearningRate * _options.Factor, _options.LowestLearningRate));
+            _cooldownLeft = _options.Cooldown;
             _notBetter = 0;
         }
     }

@@ -62,7 +62,7 @@ internal sealed class BadInputTests
     [Test]
     public void A_matrix_that_is_not_orthogonal_is_refused_and_its_layer_can_be_used_again()
     {
-        long before = SystemInfo.LiveObjects;
+        long before = LiveObjects.Count();
         var first = new Dense(2, 2);
         var bad = new RoaFnn(2, 1, new RoaFnnOptions { Filter = Filter.FromMatrix(new double[,] { { 1, 0 }, { 0.1, 1 } }) });
 

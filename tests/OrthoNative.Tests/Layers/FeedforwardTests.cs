@@ -160,7 +160,7 @@ internal sealed class FeedforwardTests
     [TestCase(4096, 100_000)]
     public void A_network_beyond_memory_is_refused_with_the_arithmetic(long units, long layers)
     {
-        long before = SystemInfo.LiveObjects;
+        long before = LiveObjects.Count();
 
         Assert.That(
             () => new Sequential(Device.Default, 1, new RoaFnn(units, layers)),

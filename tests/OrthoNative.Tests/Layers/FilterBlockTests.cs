@@ -99,16 +99,10 @@ internal sealed class FilterBlockTests
     public void Rows_of_a_block_start_with_its_scale()
     {
         const int Half = 200;
-        Parameter Weight(double? first, double? second) => new Sequential(Device.Default, 1, new RoaRnn(1, 2 * Half, new RoaRnnOptions
-        {
-            WeightScale = 0.5,
-            Filter = Filter.Blocks(
-                new FilterBlock(Half) { Filter = Filter.Identity, WeightScale = first }, new FilterBlock(Half) { Filter = Filter.Identity, WeightScale = second }),
-        })).Parameters[0];
-        float[] plain = Weight(null, null).Value.ToArray<float>();
-        float[] same = Weight(0.5, null).Value.ToArray<float>();
-        float[] other = Weight(2, null).Value.ToArray<float>();
-        float[] zero = Weight(null, 0).Value.ToArray<float>();
+        float[] plain = Weight(null, null);
+        float[] same = Weight(0.5, null);
+        float[] other = Weight(2, null);
+        float[] zero = Weight(null, 0);
 
         Assert.That(same, Is.EqualTo(plain));
         Assert.That(other[(Half * 2 * Half)..], Is.EqualTo(plain[(Half * 2 * Half)..]));
@@ -117,6 +111,17 @@ internal sealed class FilterBlockTests
 
         // 4 times the scale, which is a power of two: the same normal numbers, so the same bits but for the exponent.
         Assert.That(other[..(Half * 2 * Half)], Is.EqualTo(plain[..(Half * 2 * Half)].Select(value => 4 * value)));
+
+        static float[] Weight(double? first, double? second)
+        {
+            using var model = new Sequential(Device.Default, 1, new RoaRnn(1, 2 * Half, new RoaRnnOptions
+            {
+                WeightScale = 0.5,
+                Filter = Filter.Blocks(
+                    new FilterBlock(Half) { Filter = Filter.Identity, WeightScale = first }, new FilterBlock(Half) { Filter = Filter.Identity, WeightScale = second }),
+            }));
+            return model.Parameters[0].Value.ToArray<float>();
+        }
     }
 
     [Test]

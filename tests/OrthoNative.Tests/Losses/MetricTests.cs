@@ -103,4 +103,20 @@ internal sealed class MetricTests(DeviceKind kind) : DeviceTests(kind)
         mean.Reset();
         Assert.That(mean.Value, Is.NaN);
     }
+
+    [Test]
+    public void Batches_of_which_nothing_counts_add_nothing()
+    {
+        using Tensor outputs = UniformTensor(Device, new Random(1), 1, 3, 2);
+        using var loss = new CrossEntropyLoss(new CrossEntropyOptions { IgnoreIndex = -1, ClassWeights = [0, 1] });
+        var mean = new MeanLoss(loss);
+        mean.Add(outputs, Targets.Of([-1, -1, -1]));
+        mean.Add(outputs, Targets.Of([0, -1, 0]));
+        mean.Add(outputs, Targets.Of([1, 1, 1]) with { Weights = [0, 0, 0] });
+        Assert.That(mean.Value, Is.NaN);
+
+        mean.Add(outputs, Targets.Of([0, 1, -1]));
+        Assert.That(mean.Value, Is.EqualTo(loss.Evaluate(outputs, Targets.Of([0, 1, -1]))));
+        Assert.That(() => mean.Add(outputs, Targets.Of([0, 1, 2])), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
 }

@@ -60,7 +60,7 @@ internal sealed class ScheduleTests
     [Test]
     public void A_plateau_reduces_the_learning_rate_after_the_patience()
     {
-        var schedule = new ReduceOnPlateauSchedule(1, factor: 0.5, patience: 1, threshold: 0.1, cooldown: 2, lowestLearningRate: 0.2);
+        var schedule = new ReduceOnPlateauSchedule(1, new ReduceOnPlateauOptions { Factor = 0.5, Patience = 1, Threshold = 0.1, Cooldown = 2, LowestLearningRate = 0.2 });
 
         // 0.95 is not a tenth below 1, 0.89 is. After a reduction two metrics are not counted.
         Assert.That(
@@ -72,21 +72,21 @@ internal sealed class ScheduleTests
     [Test]
     public void A_plateau_of_an_accuracy_is_one_that_does_not_rise()
     {
-        var schedule = new ReduceOnPlateauSchedule(1, factor: 0.1, patience: 0, threshold: 0, lowerIsBetter: false);
+        var schedule = new ReduceOnPlateauSchedule(1, new ReduceOnPlateauOptions { Factor = 0.1, Patience = 0, Threshold = 0, LowerIsBetter = false });
         Assert.That(Observed(schedule, 0.5, 0.6, 0.6, 0.7, double.NegativeInfinity), Is.EqualTo((double[])[1, 1, 0.1, 0.1, 0.01]).Within(Rounding));
     }
 
     [Test]
     public void A_threshold_is_a_part_of_the_size_of_negative_metrics_too()
     {
-        var schedule = new ReduceOnPlateauSchedule(1, patience: 0, threshold: 0.1);
+        var schedule = new ReduceOnPlateauSchedule(1, new ReduceOnPlateauOptions { Patience = 0, Threshold = 0.1 });
         Assert.That(Observed(schedule, -1, -1.2, -1.21), Is.EqualTo((double[])[1, 1, 0.1]));
     }
 
     [Test]
     public void A_learning_rate_below_the_lowest_is_not_raised()
     {
-        var schedule = new ReduceOnPlateauSchedule(0.01, patience: 0, lowestLearningRate: 0.1);
+        var schedule = new ReduceOnPlateauSchedule(0.01, new ReduceOnPlateauOptions { Patience = 0, LowestLearningRate = 0.1 });
         Assert.That(Observed(schedule, 1, 1), Is.EqualTo((double[])[0.01, 0.01]));
     }
 
@@ -103,11 +103,11 @@ internal sealed class ScheduleTests
         Refused(() => new WarmRestartsSchedule(1, 1, 0), "factor is 0");
         Refused(() => new WarmRestartsSchedule(1, 1, 1, -1), "lowestLearningRate is -1");
         Refused(() => new ReduceOnPlateauSchedule(-1), "learningRate is -1");
-        Refused(() => new ReduceOnPlateauSchedule(1, factor: 1), "factor is 1; it must be above 0 and below 1");
-        Refused(() => new ReduceOnPlateauSchedule(1, patience: -1), "patience is -1");
-        Refused(() => new ReduceOnPlateauSchedule(1, threshold: -1), "threshold is -1");
-        Refused(() => new ReduceOnPlateauSchedule(1, cooldown: -1), "cooldown is -1");
-        Refused(() => new ReduceOnPlateauSchedule(1, lowestLearningRate: -1), "lowestLearningRate is -1");
+        Refused(() => new ReduceOnPlateauSchedule(1, new ReduceOnPlateauOptions { Factor = 1 }), "options.Factor is 1; it must be above 0 and below 1");
+        Refused(() => new ReduceOnPlateauSchedule(1, new ReduceOnPlateauOptions { Patience = -1 }), "options.Patience is -1");
+        Refused(() => new ReduceOnPlateauSchedule(1, new ReduceOnPlateauOptions { Threshold = -1 }), "options.Threshold is -1");
+        Refused(() => new ReduceOnPlateauSchedule(1, new ReduceOnPlateauOptions { Cooldown = -1 }), "options.Cooldown is -1");
+        Refused(() => new ReduceOnPlateauSchedule(1, new ReduceOnPlateauOptions { LowestLearningRate = -1 }), "options.LowestLearningRate is -1");
         Assert.That(() => new ReduceOnPlateauSchedule(1).Observe(double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("metric is NaN; it must be a number"));
 
         static void Refused(Func<object> make, string message) =>
@@ -123,14 +123,14 @@ internal sealed class ScheduleTests
         {
             using Sequential model = Model();
             using var optimizer = new Sgd(model, 1);
-            var schedule = new ReduceOnPlateauSchedule(0.3, factor: 0.7, patience: 1, cooldown: 1);
+            var schedule = new ReduceOnPlateauSchedule(0.3, new ReduceOnPlateauOptions { Factor = 0.7, Patience = 1, Cooldown = 1 });
             optimizer.Schedule = warmup ? new WarmupSchedule(2, schedule) : schedule;
             Observed(schedule, metrics[..cut]);
             optimizer.Save(folder.File("state"));
             double[] expected = Observed(schedule, metrics[cut..]);
 
             using var resumed = new Sgd(model, 1);
-            var loaded = new ReduceOnPlateauSchedule(0.9, factor: 0.7, patience: 1, cooldown: 1);
+            var loaded = new ReduceOnPlateauSchedule(0.9, new ReduceOnPlateauOptions { Factor = 0.7, Patience = 1, Cooldown = 1 });
             resumed.Schedule = warmup ? new WarmupSchedule(2, loaded) : loaded;
             resumed.Load(folder.File("state"));
             Assert.That(Observed(loaded, metrics[cut..]), Is.EqualTo(expected), $"cut at {cut}");

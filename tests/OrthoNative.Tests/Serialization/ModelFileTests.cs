@@ -329,7 +329,7 @@ internal sealed class ModelFileTests
         });
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        long objects = SystemInfo.LiveObjects;
+        long objects = LiveObjects.Count();
 
         Assert.That(() => Model.Load(_path, Device.Default), Throws.TypeOf<InvalidDataException>().With.Message.Contains(message).And.Message.Contains(_path));
         Assert.That(SystemInfo.LiveObjects, Is.EqualTo(objects));

@@ -292,7 +292,7 @@ internal sealed class ModelTransferTests(DeviceKind kind) : DeviceTests(kind)
         saved.Save(memory);
         byte[] whole = memory.ToArray(), before = Bytes(given.ParameterData);
         Collect();
-        long objects = SystemInfo.LiveObjects;
+        long objects = LiveObjects.Count();
         foreach (int length in (int[])[0, 7, 8, 9, 200, whole.Length - 1])
         {
             Assert.That(() => given.Load(new Portions(new MemoryStream(whole[..length]), seeks, 100)), Throws.TypeOf<InvalidDataException>().With.Message.Contains("the stream at offset "));
@@ -326,7 +326,7 @@ internal sealed class ModelTransferTests(DeviceKind kind) : DeviceTests(kind)
         saved.Save(memory);
         byte[] before = Bytes(given.ParameterData), whole = memory.ToArray();
         Collect();
-        long objects = SystemInfo.LiveObjects;
+        long objects = LiveObjects.Count();
 
         Assert.That(() => given.Load(new Portions(new MemoryStream(whole), seeks, 50, failsAt: whole.Length - 10)), Throws.TypeOf<IOException>().With.Message.EqualTo("broken"));
         Assert.That(() => Model.Load(new Portions(new MemoryStream(whole), seeks, 50, failsAt: whole.Length - 10), Device), Throws.TypeOf<IOException>().With.Message.EqualTo("broken"));
@@ -348,7 +348,7 @@ internal sealed class ModelTransferTests(DeviceKind kind) : DeviceTests(kind)
         saved.Save(_path);
         byte[] before = Bytes(given.ParameterData), file = File.ReadAllBytes(_path);
         Collect();
-        long objects = SystemInfo.LiveObjects;
+        long objects = LiveObjects.Count();
         foreach (Action<IProgress<double>, CancellationToken> call in (Action<IProgress<double>, CancellationToken>[])
             [
                 (progress, token) => Model.Load(_path, Device, null, progress, token),

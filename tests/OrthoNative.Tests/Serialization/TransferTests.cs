@@ -120,7 +120,7 @@ internal sealed class TransferTests
         using var source = new CancellationTokenSource();
         var progress = new Ending(report, throws, source);
         Collect();
-        long before = SystemInfo.LiveObjects;
+        long before = LiveObjects.Count();
 
         Assert.That(
             () => byName
@@ -145,7 +145,7 @@ internal sealed class TransferTests
         using var source = new CancellationTokenSource();
         var progress = new Ending(report, throws, source);
         Collect();
-        long objects = SystemInfo.LiveObjects;
+        long objects = LiveObjects.Count();
         using (SafeTensorsReader reader = SafeTensorsReader.Open(_path))
         {
             Assert.That(() => reader.ReadInto(targets, progress, source.Token), Throws.TypeOf(throws ? typeof(TimeZoneNotFoundException) : typeof(OperationCanceledException)));
