@@ -1453,7 +1453,7 @@ private:
         if (random_.one_in(2)) {
             const double factor = is_wrong() ? std::numeric_limits<double>::infinity() : number(2);
             if (factor == -0.5)
-                return; // which is allowed
+                return; // valid, so there is nothing to refuse
             say("ortho_scale(%s, %d, %" PRId64 ", %g)", on != nullptr ? "device" : "null", dtype, count, factor);
             return returned(ortho_scale(on, dtype, count, factor, values), ok | argument);
         }
@@ -1476,7 +1476,7 @@ private:
         const bool has_third = second != nullptr && random_.one_in(2);
         void* const third = has_third ? slot(dtype) : nullptr;
         if (has_third && third == nullptr)
-            return; // which is allowed
+            return; // valid, so there is nothing to refuse
         const int64_t half = std::clamp<int64_t>(count / 2, 0, slot_elements);
         std::array<ortho_parameter_group, 2> groups = {
             {{half, std::clamp<int64_t>(count, 0, slot_elements) - half, number(0.1), number(0.1)},
@@ -1492,7 +1492,7 @@ private:
         const int32_t option = flag();
         const char* const where = on != nullptr ? "device" : "null";
         if ((kind == sgd || kind == rmsprop) && decay == 0 && first == nullptr)
-            return; // which is allowed
+            return; // valid, so there is nothing to refuse
         if (kind == sgd) {
             say("ortho_sgd_step(%s, %d, %" PRId64 ", %g)", where, dtype, count, decay);
             return returned(ortho_sgd_step(on, dtype, count, parameters, gradients, first, decay, option, groups.data(),
@@ -1515,7 +1515,7 @@ private:
         }
         const int64_t number_of_step = size(1, 1000);
         if (number_of_step > 1000)
-            return; // which is allowed
+            return; // valid, so there is nothing to refuse
         say("ortho_adam_step(%s, %d, %" PRId64 ", step %" PRId64 ", %g)", where, dtype, count, number_of_step, decay);
         returned(ortho_adam_step(on, dtype, count, parameters, gradients, first, second, third, number_of_step, decay,
                                  0.99, 1e-8, option, groups.data(), group_count),

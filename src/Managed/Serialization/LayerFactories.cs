@@ -39,7 +39,7 @@ public sealed class LayerFactories
     /// <summary>Adds a kind.</summary>
     /// <param name="kind">Kind of the layer, that of its <see cref="Layer.Describe"/>.</param>
     /// <param name="factory">
-    /// Makes a layer of the options that <see cref="Layer.Describe"/> gave. An <see cref="ArgumentException"/> of it, or of the layer's constructor, tells that the options are
+    /// Creates a layer from the options that <see cref="Layer.Describe"/> gave. An <see cref="ArgumentException"/> that it or the layer's constructor throws means that the options are
     /// wrong: the file is then refused.
     /// </param>
     /// <returns>The factories themselves.</returns>
@@ -58,7 +58,7 @@ public sealed class LayerFactories
 
     internal bool Has(string kind) => s_known.ContainsKey(kind) || _registered.ContainsKey(kind);
 
-    /// <summary>Makes a layer.</summary>
+    /// <summary>Creates a layer.</summary>
     /// <exception cref="InvalidDataException">The options do not make one.</exception>
     internal Layer Make(LayerReader reader)
     {

@@ -50,7 +50,7 @@ internal static class ModelFile
         }
     }
 
-    /// <summary>Makes the model of a file.</summary>
+    /// <summary>Creates the model of a file.</summary>
     public static Sequential Load(SafeTensorsReader file, Device device, ModelLoadOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         using ModelArchitecture architecture = ModelArchitecture.Find(file) ?? throw new InvalidDataException(
@@ -327,7 +327,7 @@ internal static class ModelFile
         }
     }
 
-    /// <summary>Makes a layer and those inside it. Memory comes with the model.</summary>
+    /// <summary>Creates a layer and the layers inside it. Memory comes with the model.</summary>
     private static Layer Make(SafeTensorsReader file, ModelArchitecture.Node node, LayerFactories factories, HashSet<string> tensors)
     {
         Layer[] children = [.. node.Children.Select(child => Make(file, child, factories, tensors))];
