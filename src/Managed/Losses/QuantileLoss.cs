@@ -18,24 +18,10 @@ public sealed class QuantileLoss : ValueLoss
     /// <summary>Quantiles in the order of the outputs.</summary>
     public IReadOnlyList<double> Quantiles { get; }
 
-    private protected override void CheckTargets(Tensor outputs, in Targets targets)
-    {
-        string name = targets.NameOf(nameof(Targets.Values));
-        Check.Compatible(targets.Values!, outputs.Device, outputs.DType, name);
-        if (outputs.Rank == 0 || outputs.Shape[^1] % Quantiles.Count != 0)
-        {
-            throw new ArgumentException(
-                $"{nameof(outputs)} has shape {Check.FormatShape(outputs.Shape)}; the last size must be a multiple of {Quantiles.Count}, the number of quantiles.",
-                nameof(outputs));
-        }
+    private protected override void CheckTargets(Tensor outputs, in Targets targets) => targets.CheckValues(outputs, nameof(outputs), Quantiles.Count);
 
-        Span<long> expected = stackalloc long[outputs.Rank];
-        outputs.Shape.CopyTo(expected);
-        expected[^1] /= Quantiles.Count;
-        Check.Shape(targets.Values!, expected, name);
-    }
-
-    private static double[] CopyOf(double[] quantiles)
+    /// <summary>Refuses what are no quantiles.</summary>
+    internal static double[] CopyOf(double[] quantiles)
     {
         ArgumentNullException.ThrowIfNull(quantiles);
         if (quantiles.Length == 0)

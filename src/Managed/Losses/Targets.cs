@@ -132,7 +132,8 @@ public readonly ref struct Targets
     /// <param name="outputs">The outputs.</param>
     /// <param name="name">Their name.</param>
     /// <param name="ignored">A number that is no class, but allowed.</param>
-    internal void CheckClasses(Tensor outputs, string name, int? ignored)
+    /// <param name="oneIsBinary">Outputs <c>[..., 1]</c> have two classes: 0, and 1, whose logit the output is.</param>
+    internal void CheckClasses(Tensor outputs, string name, int? ignored, bool oneIsBinary = false)
     {
         if (outputs.Rank < 2)
         {
@@ -147,7 +148,7 @@ public readonly ref struct Targets
                 $"{NameOf(nameof(Classes))} has {Classes.Length} elements; it must have {rows}, one for each row of {name}.", ArgumentOf(nameof(Classes)));
         }
 
-        int highest = (int)long.Min(classes, int.MaxValue) - 1;
+        int highest = classes == 1 && oneIsBinary ? 1 : (int)long.Min(classes, int.MaxValue) - 1;
         int wrong = Classes.IndexOfAnyExceptInRange(0, highest);
         for (int row = wrong; row >= 0 && row < Classes.Length; row++)
         {
@@ -158,21 +159,51 @@ public readonly ref struct Targets
         }
     }
 
+    /// <summary>Refuses values that are not those of the rows of outputs <c>[..., C·N]</c>: <c>[..., C]</c>, of the same element type, on the same device.</summary>
+    /// <param name="outputs">The outputs; of any shape where N is 1.</param>
+    /// <param name="name">Their name.</param>
+    /// <param name="quantiles">N, the number of outputs of a value.</param>
+    internal void CheckValues(Tensor outputs, string name, int quantiles = 1)
+    {
+        // The name of the values is a new string, which only a message needs.
+        if (Values is not { IsDisposed: false } || Check.Mismatch(Values, outputs.Device, outputs.DType, name) is not null)
+        {
+            Check.Compatible(Values!, outputs.Device, outputs.DType, NameOf(nameof(Values)));
+        }
+
+        if (quantiles > 1 && (outputs.Rank == 0 || outputs.Shape[^1] % quantiles != 0))
+        {
+            throw new ArgumentException(
+                $"{name} has shape {Check.FormatShape(outputs.Shape)}; the last size must be a multiple of {quantiles}, the number of quantiles.", name);
+        }
+
+        Span<long> expected = stackalloc long[outputs.Rank];
+        outputs.Shape.CopyTo(expected);
+        if (quantiles > 1)
+        {
+            expected[^1] /= quantiles;
+        }
+
+        if (!Values!.Shape.SequenceEqual(expected))
+        {
+            Check.Shape(Values, expected, NameOf(nameof(Values)));
+        }
+    }
+
     /// <summary>A number below the smallest normal one counts as 0, as it does natively.</summary>
     internal static float Counted(float weight) => weight < 1.17549435e-38f ? 0 : weight;
 
     private long CheckLengths(Tensor outputs, string name)
     {
-        string lengths = NameOf(nameof(Lengths));
-        string argument = ArgumentOf(nameof(Lengths));
         if (outputs.Rank != 3)
         {
-            throw new ArgumentException($"{name} has shape {Check.FormatShape(outputs.Shape)}; with {lengths} it must be [T, B, C].", name);
+            throw new ArgumentException($"{name} has shape {Check.FormatShape(outputs.Shape)}; with {NameOf(nameof(Lengths))} it must be [T, B, C].", name);
         }
 
         if (Lengths.Length != outputs.Shape[1])
         {
-            throw new ArgumentException($"{lengths} has {Lengths.Length} elements; it must have {outputs.Shape[1]}.", argument);
+            throw new ArgumentException(
+                $"{NameOf(nameof(Lengths))} has {Lengths.Length} elements; it must have {outputs.Shape[1]}.", ArgumentOf(nameof(Lengths)));
         }
 
         long sum = 0;
@@ -180,7 +211,7 @@ public readonly ref struct Targets
         {
             if (Lengths[i] < 0 || Lengths[i] > outputs.Shape[0])
             {
-                Check.InRange(Lengths[i], 0, outputs.Shape[0], $"{lengths}[{i}]");
+                Check.InRange(Lengths[i], 0, outputs.Shape[0], $"{NameOf(nameof(Lengths))}[{i}]");
             }
 
             sum += Lengths[i];

@@ -80,12 +80,7 @@ public abstract unsafe class ValueLoss : Loss
         return loss;
     }
 
-    private protected override void CheckTargets(Tensor outputs, in Targets targets)
-    {
-        string name = targets.NameOf(nameof(Targets.Values));
-        Check.Compatible(targets.Values!, outputs.Device, outputs.DType, name);
-        Check.Shape(targets.Values!, outputs.Shape, name);
-    }
+    private protected override void CheckTargets(Tensor outputs, in Targets targets) => targets.CheckValues(outputs, nameof(outputs));
 
     private static Targets OneByOne(Tensor targets, ReadOnlySpan<int> lengths) => (Targets.Of(targets) with { Lengths = lengths }).As(null);
 }

@@ -1,6 +1,5 @@
 using OrthoNative.Cli;
 using OrthoNative.Cli.Output;
-using OrthoNative.Cli.Training;
 using OrthoNative.Tests.Data;
 
 namespace OrthoNative.Tests.Cli;
@@ -18,7 +17,7 @@ internal sealed class ForeignMessagesTests
         string path = folder.File("loss.csv");
         File.WriteAllText(path, start + Hostile + new string('x', 20_000_000));
 
-        AssertHarmless(Assert.Throws<InvalidDataException>(() => LossLog.Load(path, Metrics.Accuracy, null, (_, _) => { }))!.Message);
+        AssertHarmless(Assert.Throws<InvalidDataException>(() => LossLog.Load(path, OrthoNative.Cli.Training.Metrics.Accuracy, null, (_, _) => { }))!.Message);
     }
 
     [TestCase("{\"#\":1}")]

@@ -1,6 +1,6 @@
 using static OrthoNative.Tests.TestData;
 
-namespace OrthoNative.Tests.Losses;
+namespace OrthoNative.Tests.Metrics;
 
 internal sealed class MetricTests(DeviceKind kind) : DeviceTests(kind)
 {
