@@ -34,7 +34,7 @@ internal static class DepthAnalysis
         using var interruption = new Interruption();
         StandardOutput.Tolerate();
         string[] files = [Gradients, SingularValues, Report];
-        using RunFolder folder = settings.Out is { } path ? RunFolder.Open(path, files) : RunFolder.OpenNew("depth", started, files);
+        using RunFolder folder = settings.Out is { } path ? RunFolder.Open(path, "--out", files) : RunFolder.OpenNew(RunFolder.NewName("depth", started), "--out", files);
         try
         {
             Console.Out.WriteLine("gradient at the input relative to the output, in double precision, with what the theory allows:");
@@ -86,7 +86,7 @@ internal static class DepthAnalysis
         };
         var layer = new RoaFnn(settings.Hidden, layers, options with
         {
-            Activation = settings.Activation.ToActivation(),
+            Activation = settings.Activation,
             WeightScale = settings.WeightScale,
         });
         using var model = new Sequential(

@@ -20,7 +20,7 @@ internal sealed record DepthSettings
 
     public FilterChoice Filter { get; init; } = FilterChoice.Haar;
 
-    public ActivationChoice Activation { get; init; } = ActivationChoice.Tanh;
+    public Activation Activation { get; init; } = Activation.Tanh;
 
     public ulong Seed { get; init; } = 1;
 
@@ -116,6 +116,6 @@ internal sealed record DepthReport(
     WriteIndented = true,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     Converters = [typeof(CamelCaseEnumConverter<DepthModel>), typeof(CamelCaseEnumConverter<FilterChoice>),
-        typeof(CamelCaseEnumConverter<ActivationChoice>), typeof(CamelCaseEnumConverter<InstructionSet>)])]
+        typeof(CamelCaseEnumConverter<Activation>), typeof(CamelCaseEnumConverter<InstructionSet>)])]
 [JsonSerializable(typeof(DepthReport))]
 internal sealed partial class DepthReportJson : JsonSerializerContext;

@@ -32,7 +32,7 @@ internal static class AnalyzeCommand
         options.Add("--filter", "kind", "Orthogonal filter O",
             OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
         options.Add("--activation", "kind", "Nonlinearity",
-            OptionValue.Choice<ActivationChoice>(), (s, v) => s with { Activation = v }, s => s.Activation);
+            OptionValue.Choice(Activation.Tanh, Activation.Relu), (s, v) => s with { Activation = v }, s => s.Activation);
         options.Add("--seed", "number", "Seed of weights, filter, input and gradient",
             OptionValue.Whole(0UL, ulong.MaxValue), (s, v) => s with { Seed = v }, s => s.Seed);
         options.Add("--out", "folder", "Where report.json, gradients.png and singular-values.png are written; older files are replaced; by default runs/depth-<time>",

@@ -53,12 +53,15 @@ internal static class OptionValue
             && (above ? value > minimum : value >= minimum)
             && (below ? value < maximum : value <= maximum));
 
-    public static OptionValue<T> Choice<T>() where T : struct, Enum => new(
-        $"one of {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}",
+    public static OptionValue<T> Choice<T>() where T : struct, Enum => Choice(Enum.GetValues<T>());
+
+    /// <param name="allowed">The values that may be chosen.</param>
+    public static OptionValue<T> Choice<T>(params T[] allowed) where T : struct, Enum => new(
+        $"one of {string.Join(", ", allowed).ToLowerInvariant()}",
         (string text, out T value) =>
         {
-            int index = Array.FindIndex(Enum.GetNames<T>(), name => name.Equals(text, StringComparison.OrdinalIgnoreCase));
-            value = index < 0 ? default : Enum.GetValues<T>()[index];
+            int index = Array.FindIndex(allowed, choice => choice.ToString().Equals(text, StringComparison.OrdinalIgnoreCase));
+            value = index < 0 ? default : allowed[index];
             return index >= 0;
         });
 

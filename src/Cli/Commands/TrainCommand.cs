@@ -74,8 +74,8 @@ internal static class TrainCommand
             Func<TrainSettings, TrainSettings> fillIn = complete(result, settings);
             // Images tell the length of a chain once they are there; what can be refused before is.
             return task.Generated || feedforward
-                ? TrainingRun.Execute(task, fillIn(settings), read => read)
-                : TrainingRun.Execute(task, settings, fillIn);
+                ? TaskRun.Execute(task, fillIn(settings), read => read)
+                : TaskRun.Execute(task, settings, fillIn);
         });
         return command;
     }
@@ -111,8 +111,8 @@ internal static class TrainCommand
         Option<FilterChoice> filter = options.Add("--filter", "kind", feedforward ? "Orthogonal filter O" : "Orthogonal filter O of roa",
             OptionValue.Choice<FilterChoice>(), (s, v) => s with { Filter = v }, s => s.Filter);
         RequireModel(options, filter, s => s.Filter, ModelChoice.Roa);
-        Option<ActivationChoice> activation = options.Add("--activation", "kind", feedforward ? "Nonlinearity" : "Nonlinearity of roa and elman",
-            OptionValue.Choice<ActivationChoice>(), (s, v) => s with { Activation = v }, s => s.Activation);
+        Option<Activation> activation = options.Add("--activation", "kind", feedforward ? "Nonlinearity" : "Nonlinearity of roa and elman",
+            OptionValue.Choice(Activation.Tanh, Activation.Relu), (s, v) => s with { Activation = v }, s => s.Activation);
         RequireModel(options, activation, s => s.Activation, ModelChoice.Roa, ModelChoice.Elman);
         return (result, given) =>
         {
@@ -304,7 +304,7 @@ internal static class TrainCommand
                 OptionValue.Number(0, 1, below: true), (s, v) => s with { LabelSmoothing = v }, s => s.LabelSmoothing);
         }
 
-        options.Add("--stop-at", task.Metric, Texts.Format($"End training once the {task.Metric} of the latest {TaskDefaults.StopWindow} batches is this good"),
+        options.Add("--stop-at", task.Metric, Texts.Format($"End training once the {task.Metric} of the latest {TrainingRun.StopWindow} batches is this good"),
             OptionValue.Number(0, classifies ? 1 : 1000), (s, v) => s with { StopAt = v }, s => s.StopAt);
         options.Add("--checkpoint-every", "steps", IsFeedforward(task)
                 ? Texts.Format($"Steps between kept states; the others are recomputed, to save memory; 0: keep all; by default sqrt(L) above {RoaFnn.DeepLayers} layers, else 0")

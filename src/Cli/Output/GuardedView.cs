@@ -1,5 +1,4 @@
 using System.Runtime.ExceptionServices;
-using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Output;
 
@@ -8,12 +7,12 @@ internal sealed class GuardedView(ITrainingView view) : ITrainingView
 {
     private volatile bool _failed;
 
-    public TrainingOutcome Run(Func<TrainingOutcome> train)
+    public TrainingResult Run(Func<TrainingResult> train)
     {
-        TrainingOutcome? outcome = null;
+        TrainingResult? outcome = null;
         ExceptionDispatchInfo? failure = null;
         bool begun = false;
-        TrainingOutcome Train()
+        TrainingResult Train()
         {
             begun = true;
             try
@@ -57,7 +56,7 @@ internal sealed class GuardedView(ITrainingView view) : ITrainingView
         }
     }
 
-    public void Epoch(EpochReport epoch) => Attempt(() => view.Epoch(epoch));
+    public void Epoch(EpochResult epoch) => Attempt(() => view.Epoch(epoch));
 
     public void Note(string text) => Attempt(() => view.Note(text));
 

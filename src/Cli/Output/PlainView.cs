@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Output;
 
@@ -10,7 +9,7 @@ internal sealed class PlainView(TextWriter output, string metric, int epochs) : 
 
     private long _last = Stopwatch.GetTimestamp();
 
-    public TrainingOutcome Run(Func<TrainingOutcome> train) => train();
+    public TrainingResult Run(Func<TrainingResult> train) => train();
 
     public void Step(in TrainingProgress progress)
     {
@@ -25,7 +24,7 @@ internal sealed class PlainView(TextWriter output, string metric, int epochs) : 
             $"{Texts.Duration(progress.Remaining)} left");
     }
 
-    public void Epoch(EpochReport epoch)
+    public void Epoch(EpochResult epoch)
     {
         _last = Stopwatch.GetTimestamp();
         Note(Texts.Epoch(metric, epoch, epochs));

@@ -21,7 +21,7 @@ namespace OrthoNative.Cli.Output;
 /// <param name="EpochLog">The part of epochs.jsonl that is of this save; null: all epochs are here.</param>
 internal sealed record RunReport(
     string Task,
-    RunStatus Status,
+    TrainingStatus Status,
     string Version,
     DateTimeOffset Started,
     ulong Seed,
@@ -37,14 +37,11 @@ internal sealed record RunReport(
     /// <summary>Seconds that a run can have taken: 31 years.</summary>
     private const double MostSeconds = 1e9;
 
-    /// <summary>Steps that the command line allows for.</summary>
-    private const long MostSteps = 1_000_000_000;
-
     /// <summary>Reads the report of a run that is to be resumed.</summary>
     /// <param name="folder">Folder of the run.</param>
-    /// <param name="task">Name of the task that it must be of.</param>
+    /// <param name="task">The task that it must be of.</param>
     /// <exception cref="CliException">There is none, it is of another task, or the run has ended.</exception>
-    public static RunReport LoadForResuming(string folder, string task)
+    public static RunReport LoadForResuming(string folder, TrainingTask task)
     {
         string path = System.IO.Path.Combine(folder, RunFolder.Report), opened = path;
         foreach (string name in (string[])[RunFolder.Report, RunFolder.Epochs, RunFolder.Weights, RunFolder.OptimizerState, RunFolder.Losses])
@@ -64,9 +61,9 @@ internal sealed record RunReport(
 
             if (report.EpochLog is { } mark)
             {
-                RequireMark("epochLog", mark, 0);
+                RunChecks.RequireMark("epochLog", mark, 0);
                 opened = System.IO.Path.Combine(folder, RunFolder.Epochs);
-                report = report with { Epochs = Output.EpochLog.Load(opened, mark) };
+                report = report with { Epochs = OrthoNative.EpochLog.Load(opened, mark, EpochReport.Parse) };
             }
         }
         catch (InvalidDataException exception)
@@ -78,19 +75,19 @@ internal sealed record RunReport(
             throw CliException.Failure($"--resume is given, and '{ForeignText.CleanPath(opened)}' cannot be read ({FileErrors.Reason(exception)}); --out must be the folder of an interrupted run");
         }
 
-        if (report.Task != task)
+        if (report.Task != task.Name)
         {
-            throw CliException.Usage($"--resume is given, and '{ForeignText.CleanPath(path)}' is of the task {ForeignText.Clean(report.Task)}; it must be of {task}");
+            throw CliException.Usage($"--resume is given, and '{ForeignText.CleanPath(path)}' is of the task {ForeignText.Clean(report.Task)}; it must be of {task.Name}");
         }
 
-        if (report.Status is not (RunStatus.Interrupted or RunStatus.Running))
+        if (report.Status is not (TrainingStatus.Interrupted or TrainingStatus.Running))
         {
             throw CliException.Usage($"--resume is given, and the run in '{ForeignText.CleanPath(folder)}' has ended; only an interrupted run can be resumed");
         }
 
         try
         {
-            report.RequireValues();
+            report.RequireValues(task.Metric);
         }
         catch (InvalidDataException exception)
         {
@@ -109,52 +106,25 @@ internal sealed record RunReport(
         }
     }
 
+    /// <summary>The part of the report that the library resumes with.</summary>
+    /// <param name="metric">Name of the metric.</param>
+    public RunState ToState(string metric) => new(
+        Status, [.. Epochs.Select(epoch => epoch.ToResult(metric))], Seconds, LossLog: LossLog, EpochLog: EpochLog);
+
     /// <summary>Checks every number that a run is resumed with, first: found at its end, a wrong one would cost the run.</summary>
-    private void RequireValues()
+    private void RequireValues(string metric)
     {
-        Require("seconds", Seconds, 0, MostSeconds);
-        Require("parameters", Parameters, 1, long.MaxValue);
+        RunChecks.Require("parameters", Parameters, 1, long.MaxValue);
         if (Seed != Settings.Seed)
         {
             throw new InvalidDataException(Texts.Format($"seed is {Seed}; expected: {Settings.Seed}, as settings.seed is"));
         }
 
-        if (LossLog is { } mark)
-        {
-            RequireMark("lossLog", mark, 1);
-        }
-
-        long previous = 0;
-        int number = 0;
+        RunChecks.Require(ToState(metric), MostSeconds);
         for (int i = 0; i < Epochs.Count; i++)
         {
-            EpochReport epoch = Epochs[i];
-            string name = Texts.Format($"epochs[{i}]");
-            Require($"{name}.epoch", epoch.Epoch, number + 1, int.MaxValue);
-            Require($"{name}.step", epoch.Step, previous + 1, MostSteps);
-            Require($"{name}.loss", epoch.Loss, double.MinValue, double.MaxValue);
-            Require($"{name}.metric", epoch.Metric, 0, double.MaxValue);
-            Require($"{name}.testMetric", epoch.TestMetric ?? 0, 0, double.MaxValue);
-            Require($"{name}.learningRate", epoch.LearningRate, 0, double.MaxValue);
-            Require($"{name}.gradientNorm", epoch.GradientNorm, 0, double.MaxValue);
-            Require($"{name}.seconds", epoch.Seconds, 0, MostSeconds);
-            Require($"{name}.samplesPerSecond", epoch.SamplesPerSecond, 0, double.PositiveInfinity);
-            (previous, number) = (epoch.Step, epoch.Epoch);
-        }
-    }
-
-    private static void RequireMark(string name, FileMark mark, long leastBytes)
-    {
-        Require($"{name}.lines", mark.Lines, 0, MostSteps);
-        Require($"{name}.bytes", mark.Bytes, leastBytes, long.MaxValue);
-    }
-
-    private static void Require<T>(string name, T value, T lowest, T highest) where T : System.Numerics.INumber<T>
-    {
-        // Written so that NaN is refused, too.
-        if (!(value >= lowest && value <= highest))
-        {
-            throw new InvalidDataException(Texts.Format($"{name} is {value}; it must be from {lowest} to {highest}"));
+            RunChecks.Require(Texts.Format($"epochs[{i}].metric"), Epochs[i].Metric, 0, double.MaxValue);
+            RunChecks.Require(Texts.Format($"epochs[{i}].testMetric"), Epochs[i].TestMetric ?? 0, 0, double.MaxValue);
         }
     }
 
@@ -212,13 +182,10 @@ internal sealed record RunResult(
     // A report with a rate that is not finite is still a report.
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    Converters = [typeof(CamelCaseEnumConverter<RunStatus>), typeof(CamelCaseEnumConverter<ModelChoice>), typeof(CamelCaseEnumConverter<FilterChoice>),
-        typeof(CamelCaseEnumConverter<ActivationChoice>), typeof(CamelCaseEnumConverter<OptimizerChoice>),
+    Converters = [typeof(CamelCaseEnumConverter<TrainingStatus>), typeof(CamelCaseEnumConverter<ModelChoice>), typeof(CamelCaseEnumConverter<FilterChoice>),
+        typeof(CamelCaseEnumConverter<Activation>), typeof(CamelCaseEnumConverter<OptimizerChoice>),
         typeof(CamelCaseEnumConverter<Schedule>), typeof(CamelCaseEnumConverter<InstructionSet>),
         typeof(CamelCaseEnumConverter<MatrixPrecision>)])]
 [JsonSerializable(typeof(RunReport))]
 [JsonSerializable(typeof(TrainSettings))]
 internal sealed partial class RunReportJson : JsonSerializerContext;
-
-/// <summary>Writes the members of an enumeration in camel case.</summary>
-internal sealed class CamelCaseEnumConverter<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase) where T : struct, Enum;

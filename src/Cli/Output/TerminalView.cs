@@ -1,4 +1,3 @@
-using OrthoNative.Cli.Training;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -21,7 +20,7 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
     private ProgressTask? _task;
     private TrainingProgress _progress;
 
-    public TrainingOutcome Run(Func<TrainingOutcome> train) => console.Progress()
+    public TrainingResult Run(Func<TrainingResult> train) => console.Progress()
         .AutoClear(true)
         .Columns(
             new TaskDescriptionColumn { Alignment = Justify.Left },
@@ -49,7 +48,7 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
         }
     }
 
-    public void Epoch(EpochReport epoch) => Note(Texts.Epoch(metric, epoch, epochs));
+    public void Epoch(EpochResult epoch) => Note(Texts.Epoch(metric, epoch, epochs));
 
     public void Note(string text) => console.Write(new ClearedLine(text));
 

@@ -70,8 +70,8 @@ internal static class Texts
     public static string LossAndMetric(string metric, double loss, double value) =>
         $"loss {Value(loss)}  {metric} {Metric(metric, value)}";
 
-    public static string Epoch(string metric, EpochReport epoch, int epochs) =>
+    public static string Epoch(string metric, EpochResult epoch, int epochs) =>
         Format($"epoch {epoch.Epoch}/{epochs}  step {epoch.Step}  {LossAndMetric(metric, epoch.Loss, epoch.Metric)}  ") +
-        (epoch.TestMetric is { } test ? $"test {Metric(metric, test)}  " : "") +
+        (epoch.Validation is { } test ? $"test {Metric(metric, Metrics.ValueOf(test, metric))}  " : "") +
         $"{Rate(epoch.SamplesPerSecond)}  {Duration(epoch.Seconds)}";
 }

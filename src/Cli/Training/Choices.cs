@@ -20,13 +20,6 @@ internal enum FilterChoice
     Identity,
 }
 
-/// <summary>Nonlinearities that the command line offers.</summary>
-internal enum ActivationChoice
-{
-    Tanh,
-    Relu,
-}
-
 /// <summary>The library's objects for what was chosen.</summary>
 internal static class ChoiceExtensions
 {
@@ -40,9 +33,6 @@ internal static class ChoiceExtensions
 
     /// <summary>As on the command line.</summary>
     public static string ToName<T>(this T choice) where T : struct, Enum => choice.ToString().ToLowerInvariant();
-
-    public static Activation ToActivation(this ActivationChoice choice) =>
-        choice == ActivationChoice.Relu ? Activation.Relu : Activation.Tanh;
 }
 
 /// <summary>Optimizers that the command line offers.</summary>

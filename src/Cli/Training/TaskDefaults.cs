@@ -12,7 +12,7 @@ internal static class TaskDefaults
         // The sum of what units add survives any number of steps where O has the eigenvalue 1, as the cyclic shift always has.
         Filter = FilterChoice.Cycle,
         // Every unit starts as a closed gate: relu(v + m - 1), which is v where the marker m is 1 and 0 where it is 0, is near.
-        Activation = ActivationChoice.Relu,
+        Activation = Activation.Relu,
         InputOffset = 0.5,
         InputScale = 0.5,
         BiasOffset = -1,
@@ -38,7 +38,7 @@ internal static class TaskDefaults
         ReadoutScale = 10,
         ReadoutRate = 10,
         Filter = FilterChoice.Haar,
-        Activation = ActivationChoice.Tanh,
+        Activation = Activation.Tanh,
         WeightScale = 0.2,
         InputScale = 1,
         BiasScale = 1,
@@ -59,7 +59,7 @@ internal static class TaskDefaults
         Alpha = 0.5,
         Beta = 0.5,
         Filter = FilterChoice.Haar,
-        Activation = ActivationChoice.Tanh,
+        Activation = Activation.Tanh,
         // W of full scale: each step has to change the state as a whole.
         WeightScale = 1,
         InputScale = 1,
@@ -81,7 +81,7 @@ internal static class TaskDefaults
         Alpha = 1,
         Beta = 0.2,
         Filter = FilterChoice.Permutation,
-        Activation = ActivationChoice.Tanh,
+        Activation = Activation.Tanh,
         WeightScale = 0.2,
         InputScale = 1,
         BiasScale = 1,
@@ -120,7 +120,7 @@ internal static class TaskDefaults
         Beta = 0,
         TotalBeta = 5,
         Filter = FilterChoice.Permutation,
-        Activation = ActivationChoice.Tanh,
+        Activation = Activation.Tanh,
         WeightScale = 1,
         InputScale = 1,
         BiasScale = 0,
@@ -178,7 +178,7 @@ internal static class TaskDefaults
             Alpha = null,
             Beta = null,
             Filter = null,
-            Activation = model == ModelChoice.Elman ? ActivationChoice.Tanh : null,
+            Activation = model == ModelChoice.Elman ? Activation.Tanh : null,
             ForgetBias = model == ModelChoice.Lstm ? 1 : null,
             WeightScale = 1,
             InputScale = 1,
@@ -196,7 +196,4 @@ internal static class TaskDefaults
 
     /// <summary>Bytes that the inputs of a test batch, and the states and outputs of all steps where these are needed, may take; very long sequences are tested in smaller batches.</summary>
     public const long TestBatchBytes = 64L << 20;
-
-    /// <summary>Training batches over which the metric is averaged before it is compared with StopAt.</summary>
-    public const int StopWindow = 20;
 }

@@ -35,7 +35,7 @@ internal sealed record TrainSettings
     public required FilterChoice? Filter { get; init; }
 
     /// <summary>Of roa and elman; null with other models.</summary>
-    public required ActivationChoice? Activation { get; init; }
+    public required Activation? Activation { get; init; }
 
     /// <summary>Mean of the initial bias of the forget gate of lstm; null with other models.</summary>
     public double? ForgetBias { get; init; }

@@ -55,15 +55,4 @@ internal abstract class TrainingTask
 
     /// <summary>Test samples, and the metric on them of a model that has learnt nothing.</summary>
     public abstract (Dataset Samples, double Baseline) OpenTest(TrainSettings settings);
-
-    /// <summary>Tells whether a value of the metric is at least as good as another.</summary>
-    public bool Reaches(double value, double goal) => Metric == Metrics.Accuracy ? value >= goal : value <= goal;
-}
-
-/// <summary>Names of the metrics, as in run.json.</summary>
-internal static class Metrics
-{
-    public const string Accuracy = "accuracy";
-
-    public const string MeanSquaredError = "mse";
 }

@@ -139,6 +139,9 @@ public sealed unsafe class DataLoader : IDisposable
     /// <summary>Number of batches in an epoch.</summary>
     public long BatchesPerEpoch { get; }
 
+    /// <summary>Number of samples in an epoch.</summary>
+    internal long SamplesPerEpoch => (_fullBatches * BatchSize) + (BatchesPerEpoch > _fullBatches ? _dataset.Count % BatchSize : 0);
+
     /// <summary>The most samples of a data set that fit into a batch, whatever memory there is.</summary>
     /// <param name="dataset">The data set.</param>
     /// <exception cref="ArgumentException">A size that the data set gives is out of range.</exception>

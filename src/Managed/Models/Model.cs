@@ -1199,6 +1199,9 @@ public abstract unsafe class Model : Container, IDisposable
     /// <summary>True if <see cref="Backward(Tensor, bool)"/> computes the gradient at the inputs.</summary>
     internal bool ComputesInputGradient => _computeInputGradient;
 
+    /// <summary>Steps of each sample at the output of the latest pass; empty: all have those of the output.</summary>
+    internal ReadOnlySpan<int> OutputLengths => Memory.OutputLengths.Span;
+
     /// <summary>Number of training passes so far.</summary>
     internal long TrainingPasses { get; set; }
 

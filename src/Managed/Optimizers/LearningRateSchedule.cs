@@ -21,6 +21,10 @@ public abstract class LearningRateSchedule
     /// </exception>
     protected internal virtual void LoadState(IReadOnlyDictionary<string, string> state) { }
 
+    /// <summary>Called by a <see cref="Trainer"/> after each validation. Default: does nothing.</summary>
+    /// <param name="value">The value by which epochs are compared; it may be NaN.</param>
+    protected internal virtual void OnValidation(double value) { }
+
     /// <summary>The schedule's class under a name, and its state behind that name and a dot; nothing where it has no state.</summary>
     internal IEnumerable<KeyValuePair<string, string>> SaveStateAs(string name)
     {
@@ -170,4 +174,7 @@ public sealed class WarmupSchedule : LearningRateSchedule
 
     /// <inheritdoc/>
     protected internal override void LoadState(IReadOnlyDictionary<string, string> state) => _next.LoadStateFrom(state, NextKey);
+
+    /// <inheritdoc/>
+    protected internal override void OnValidation(double value) => _next.OnValidation(value);
 }

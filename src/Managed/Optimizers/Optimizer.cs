@@ -112,6 +112,9 @@ public abstract unsafe class Optimizer : IDisposable
     /// <summary>The model whose parameters are changed.</summary>
     public Model Model { get; }
 
+    /// <summary>The options.</summary>
+    internal OptimizerOptions Options => _options;
+
     /// <summary>Learning rate, not negative. Set by <see cref="Schedule"/> at each step where there is one.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
     public double LearningRate
@@ -374,6 +377,31 @@ public abstract unsafe class Optimizer : IDisposable
     private static InvalidDataException Invalid(string path, string key, string? found, string expected) => new(
         $"'{ForeignText.CleanPath(path)}': __metadata__.{key} is {(found is null ? "missing" : $"'{ForeignText.Clean(found)}'")}; {expected}.");
 
+    /// <summary>Copies the state, which <see cref="Restore"/> gives back bit for bit.</summary>
+    internal Snapshot TakeSnapshot()
+    {
+        var copies = new Tensor[_state.Length];
+        for (int i = 0; i < copies.Length; i++)
+        {
+            copies[i] = Tensor.CreateOwned(Model.Device, _state[i].Tensor.DType, _state[i].Tensor.Shape);
+            copies[i].CopyFrom(_state[i].Tensor);
+        }
+
+        return new Snapshot(copies, StepCount, LearningRate, Schedule, [.. _frozenSteps]);
+    }
+
+    /// <summary>Gives back a state.</summary>
+    internal void Restore(Snapshot snapshot)
+    {
+        for (int i = 0; i < _state.Length; i++)
+        {
+            _state[i].Tensor.CopyFrom(snapshot.Tensors[i]);
+        }
+
+        (StepCount, LearningRate, Schedule) = (snapshot.StepCount, snapshot.LearningRate, snapshot.Schedule);
+        snapshot.FrozenSteps.CopyTo(_frozenSteps, 0);
+    }
+
     internal Tensor StateAt(int index)
     {
         Check.InRange(index, 0, _state.Length - 1);
@@ -484,6 +512,18 @@ public abstract unsafe class Optimizer : IDisposable
         }
 
         return entries;
+    }
+
+    /// <summary>A copy of an optimizer's state.</summary>
+    internal sealed record Snapshot(Tensor[] Tensors, long StepCount, double LearningRate, LearningRateSchedule? Schedule, long[] FrozenSteps) : IDisposable
+    {
+        public void Dispose()
+        {
+            foreach (Tensor tensor in Tensors)
+            {
+                tensor.Release();
+            }
+        }
     }
 
     [StructLayout(LayoutKind.Auto)]

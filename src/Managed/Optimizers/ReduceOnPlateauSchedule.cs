@@ -96,6 +96,16 @@ public sealed class ReduceOnPlateauSchedule : LearningRateSchedule
         }
     }
 
+    /// <summary>Observes the value, unless it is NaN.</summary>
+    /// <param name="value">The value by which a <see cref="Trainer"/> compares epochs.</param>
+    protected internal override void OnValidation(double value)
+    {
+        if (!double.IsNaN(value))
+        {
+            Observe(value);
+        }
+    }
+
     /// <inheritdoc/>
     protected internal override IEnumerable<KeyValuePair<string, string>> SaveState() =>
     [

@@ -1,5 +1,6 @@
 using OrthoNative.Cli;
 using OrthoNative.Cli.Output;
+using OrthoNative.Cli.Training;
 using OrthoNative.Tests.Data;
 
 namespace OrthoNative.Tests.Cli;
@@ -7,6 +8,8 @@ namespace OrthoNative.Tests.Cli;
 /// <summary>Text of files and arguments on its way to the terminal.</summary>
 internal sealed class ForeignMessagesTests
 {
+    private static readonly TrainingTask s_copy = Tasks.All.Single(task => task.Name == "copy");
+
     private const string Hostile = "\u001b]0;title\a\u009b2J\u202e";
 
     [TestCase("1,0.5,0.5")]
@@ -17,7 +20,7 @@ internal sealed class ForeignMessagesTests
         string path = folder.File("loss.csv");
         File.WriteAllText(path, start + Hostile + new string('x', 20_000_000));
 
-        AssertHarmless(Assert.Throws<InvalidDataException>(() => LossLog.Load(path, OrthoNative.Cli.Training.Metrics.Accuracy, null, (_, _) => { }))!.Message);
+        AssertHarmless(Assert.Throws<InvalidDataException>(() => LossLog.Load(path, _ => null, null, (_, _) => { }))!.Message);
     }
 
     [TestCase("{\"#\":1}")]
@@ -29,7 +32,7 @@ internal sealed class ForeignMessagesTests
         string text = string.Concat(Hostile.Select(character => $"\\u{(int)character:x4}")) + new string('x', 1_000_000);
         File.WriteAllText(folder.File(RunFolder.Report), json.Replace("#", text, StringComparison.Ordinal));
 
-        AssertHarmless(Assert.Throws<CliException>(() => RunReport.LoadForResuming(folder.Path, "copy"))!.Message);
+        AssertHarmless(Assert.Throws<CliException>(() => RunReport.LoadForResuming(folder.Path, s_copy))!.Message);
     }
 
     [TestCase("{\"epochLog\":{\"bytes\":0,\"lines\":-1}}")]
@@ -43,7 +46,7 @@ internal sealed class ForeignMessagesTests
         string run = Directory.CreateDirectory(folder.File(Hostile)).FullName;
         File.WriteAllText(Path.Combine(run, RunFolder.Report), json);
 
-        CliException exception = Assert.Throws<CliException>(() => RunReport.LoadForResuming(run, "copy"))!;
+        CliException exception = Assert.Throws<CliException>(() => RunReport.LoadForResuming(run, s_copy))!;
         Assert.That(exception.Message, Does.Contain("\\u001B]0;title"));
         AssertHarmless(exception.Message);
     }

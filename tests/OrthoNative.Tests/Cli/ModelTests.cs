@@ -96,8 +96,8 @@ internal sealed class ModelTests
             long CountOf(ModelChoice model)
             {
                 TrainSettings settings = task.DefaultsOf(model);
-                using var trainer = new Trainer(task, settings with { Data = settings.Data is null ? null : folder.Path }, Device.Default);
-                return trainer.Model.ParameterData.Count;
+                using var taskModel = new TaskModel(task, settings with { Data = settings.Data is null ? null : folder.Path }, Device.Default);
+                return taskModel.Model.ParameterData.Count;
             }
 
             long roa = CountOf(ModelChoice.Roa);

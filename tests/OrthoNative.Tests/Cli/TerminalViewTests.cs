@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using OrthoNative.Cli.Output;
-using OrthoNative.Cli.Training;
 using Spectre.Console;
 
 namespace OrthoNative.Tests.Cli;
@@ -25,9 +24,9 @@ internal sealed partial class TerminalViewTests
 
         view.Run(() =>
         {
-            view.Step(new TrainingProgress(10, 20, 1000, 2000, 0.1234, 0.5, 123_456, TimeSpan.FromMinutes(125)));
-            view.Epoch(new EpochReport(10, 1000, 0.1234, 0.5, null, 0.001, 1, 1, 1));
-            return new TrainingOutcome(RunStatus.Completed, 0, [], null, 0, 0);
+            view.Step(new TrainingProgress(10, 20, 1000, 2000, 0.1234, 0.5, 123_456, TimeSpan.FromMinutes(125), null));
+            view.Epoch(new EpochResult(10, 1000, 0.1234, 0.5, null, 0.001, 1, 1, 1));
+            return new TrainingResult(TrainingStatus.Completed, 0, [], null, TimeSpan.Zero);
         });
 
         string[] bars = [.. Escapes().Replace(output.ToString(), "").Split('\n').Select(line => line.Trim('\r')).Where(line => line.Contains("50%", StringComparison.Ordinal))];

@@ -8,7 +8,7 @@ namespace OrthoNative.Fuzz.Readers;
 /// <summary>The run.json of a run that is resumed.</summary>
 internal sealed class ReportTarget : Target
 {
-    private const string Task = "copy";
+    private static readonly TrainingTask s_task = Tasks.All.Single(task => task.Name == "copy");
 
     private readonly string _run;
 
@@ -22,7 +22,7 @@ internal sealed class ReportTarget : Target
             Alpha = 1,
             Beta = 0.1,
             Filter = FilterChoice.Haar,
-            Activation = ActivationChoice.Tanh,
+            Activation = Activation.Tanh,
             WeightScale = 1,
             InputScale = 1,
             BiasScale = 1,
@@ -31,8 +31,8 @@ internal sealed class ReportTarget : Target
         };
         EpochReport[] epochs = [new(1, 10, 1.5, 0.25, null, 0.001, 1, 2, 50)];
         var report = new RunReport(
-            Task, RunStatus.Interrupted, "0.1.0", DateTimeOffset.UnixEpoch, 1, settings, 100, Machine.Describe(Device.Default), epochs, 2.5, null);
-        Seeds = [Saved(report), Saved(report with { Status = RunStatus.Running, Epochs = [], LossLog = new FileMark(10, 200) })];
+            s_task.Name, TrainingStatus.Interrupted, "0.1.0", DateTimeOffset.UnixEpoch, 1, settings, 100, Machine.Describe(Device.Default), epochs, 2.5, null);
+        Seeds = [Saved(report), Saved(report with { Status = TrainingStatus.Running, Epochs = [], LossLog = new FileMark(10, 200) })];
 
         byte[] Saved(RunReport saved)
         {
@@ -49,11 +49,46 @@ internal sealed class ReportTarget : Target
     protected override void Read()
     {
         File.Copy(FilePath, Path.Combine(_run, RunFolder.Report), overwrite: true);
-        RunReport report = RunReport.LoadForResuming(_run, Task);
+        RunReport report = RunReport.LoadForResuming(_run, s_task);
         report.RequireSettings(_run, report.Settings);
     }
 
     protected override bool IsDocumented(Exception exception) => exception is CliException;
+}
+
+/// <summary>The run.json of a trainer's run that is resumed.</summary>
+internal sealed class TrainingRecordTarget : Target
+{
+    private readonly TrainingRecord _record = new(new TrainingSettings(8, 1, 0, true, 3, false, 1, 1, null, 50, 100, 30));
+    private readonly string _run;
+
+    public TrainingRecordTarget(WorkingFolder folder)
+        : base(folder, "record")
+    {
+        _run = Directory.CreateDirectory(folder.File("trainer-run")).FullName;
+        var validation = new EvaluationResult(0.5, new Dictionary<string, double> { ["accuracy"] = 0.75 }, 30);
+        EpochResult[] epochs = [new(1, 7, 1.5, 0.25, validation, 0.001, 1, 2, 50), new(2, 10, double.NaN, 1, null, 0.001, 1, 2, double.PositiveInfinity)];
+        Seeds = [Saved(new RunState(TrainingStatus.Interrupted, epochs, 2.5, 0, new FileMark(10, 200))), Saved(new RunState(TrainingStatus.Completed, epochs[..1], 2.5))];
+
+        byte[] Saved(RunState state)
+        {
+            File.Delete(FilePath);
+            _record.Write(FilePath, state);
+            return File.ReadAllBytes(FilePath);
+        }
+    }
+
+    public override IReadOnlyList<byte[]> Seeds { get; }
+
+    protected override long BytesForByte => 200;
+
+    protected override void Read()
+    {
+        File.Copy(FilePath, Path.Combine(_run, RunFolder.Report), overwrite: true);
+        _record.Read(_run);
+    }
+
+    protected override bool IsDocumented(Exception exception) => exception is InvalidDataException or FileNotFoundException;
 }
 
 /// <summary>The loss.csv of a run that is resumed.</summary>
@@ -72,7 +107,7 @@ internal sealed class LossLogTarget : Target
 
     protected override void Read()
     {
-        LossLog.Load(FilePath, Metrics.Accuracy, mark: null, (loss, metric) =>
+        LossLog.Load(FilePath, value => value is >= 0 and <= 1 ? null : "an accuracy", mark: null, (loss, metric) =>
         {
             if (!double.IsFinite(loss) || metric is not (>= 0 and <= 1))
             {
@@ -88,16 +123,13 @@ internal sealed class EpochLogTarget : Target
     public EpochLogTarget(WorkingFolder folder)
         : base(folder, "epochs")
     {
-        using GrowingFile<EpochReport> log = EpochLog.Create();
-        log.Add(new(1, 10, 1.5, 0.25, null, 0.001, 1, 2, 50));
-        log.Add(new(2, 20, 1e-300, 1, 0.5, 0.001, 1, 2, 50));
-        log.WriteWhole(FilePath);
-        Seeds = [File.ReadAllBytes(FilePath)];
+        EpochReport[] epochs = [new(1, 10, 1.5, 0.25, null, 0.001, 1, 2, 50), new(2, 20, 1e-300, 1, 0.5, 0.001, 1, 2, 50)];
+        Seeds = [Encoding.ASCII.GetBytes(string.Concat(epochs.Select(epoch => $"{epoch.ToLine()}\n")))];
     }
 
     public override IReadOnlyList<byte[]> Seeds { get; }
 
     protected override long BytesForByte => 200;
 
-    protected override void Read() => EpochLog.Load(FilePath, new FileMark(Lines: 2, new FileInfo(FilePath).Length));
+    protected override void Read() => EpochLog.Load(FilePath, new FileMark(Lines: 2, new FileInfo(FilePath).Length), EpochReport.Parse);
 }

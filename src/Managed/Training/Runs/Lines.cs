@@ -1,7 +1,7 @@
 using System.Text;
 using OrthoNative.Interop;
 
-namespace OrthoNative.Cli.Output;
+namespace OrthoNative;
 
 /// <summary>Reads the lines of a growing file, as far as a save goes.</summary>
 internal static class Lines
@@ -43,7 +43,7 @@ internal static class Lines
             }
 
             string start = $"'{ForeignText.Clean(Encoding.Latin1.GetString(line, 0, length))}'";
-            throw new InvalidDataException(Texts.Format($"'{ForeignText.CleanPath(path)}' at offset {position}: the line {start} has no end; expected: a line of at most {LongestLine} bytes."));
+            throw new InvalidDataException(FormattableString.Invariant($"'{ForeignText.CleanPath(path)}' at offset {position}: the line {start} has no end; expected: a line of at most {LongestLine} bytes."));
         }
     }
 }

@@ -1,7 +1,7 @@
 using Microsoft.Win32.SafeHandles;
 using OrthoNative.Interop;
 
-namespace OrthoNative.Cli.Output;
+namespace OrthoNative;
 
 /// <summary>The folder that a run leaves its files in: all of them, whole, or none.</summary>
 internal sealed class RunFolder : IDisposable
@@ -11,6 +11,9 @@ internal sealed class RunFolder : IDisposable
 
     /// <summary>File of the trained weights.</summary>
     public const string Weights = "model.safetensors";
+
+    /// <summary>File of the weights that were best by validation, until the run has ended by itself.</summary>
+    public const string BestWeights = "best.safetensors";
 
     /// <summary>File of the optimizer's state, until the run has ended by itself.</summary>
     public const string OptimizerState = "optimizer.safetensors";
@@ -30,7 +33,7 @@ internal sealed class RunFolder : IDisposable
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     private readonly string _option;
-    private readonly string? _created;
+    private string? _created;
 
     /// <summary>Rights of pictures that a save has removed, until they are drawn anew.</summary>
     private readonly Dictionary<string, (FileStatus? Status, UnixFileMode Mode)> _removed = [];
@@ -53,23 +56,28 @@ internal sealed class RunFolder : IDisposable
     /// <summary>The commit record: where it is, the other files belong to it.</summary>
     private string Record => _names[^1];
 
-    /// <summary>Takes a folder of its own for a run that names none: below runs, named after what is run and the time.</summary>
+    /// <summary>Path of a folder for a run that names none: below runs, named after what is run and the time.</summary>
     /// <param name="name">Name of what is run.</param>
     /// <param name="started">When it was started.</param>
+    public static string NewName(string name, DateTimeOffset started) =>
+        System.IO.Path.Combine("runs", FormattableString.Invariant($"{name}-{started:yyyyMMdd-HHmmss}"));
+
+    /// <summary>Takes a folder of its own, of a name that none has yet: the path, or the path with a number behind it.</summary>
+    /// <param name="path">Path of the folder.</param>
+    /// <param name="argument">As in <see cref="Open"/>.</param>
     /// <param name="files">As in <see cref="Open"/>.</param>
-    /// <exception cref="CliException">The folder cannot be made or written.</exception>
-    public static RunFolder OpenNew(string name, DateTimeOffset started, params ReadOnlySpan<string> files)
+    /// <exception cref="RunFolderException">The folder cannot be made or written.</exception>
+    public static RunFolder OpenNew(string path, string argument, params ReadOnlySpan<string> files)
     {
-        string path = System.IO.Path.Combine("runs", Texts.Format($"{name}-{started:yyyyMMdd-HHmmss}"));
         string candidate = path;
         for (int number = 2; ; number++)
         {
-            if (!System.IO.Path.Exists(candidate) && TryOpen(candidate, files) is { } folder)
+            if (!System.IO.Path.Exists(candidate) && TryOpen(candidate, argument, files) is { } folder)
             {
                 return folder;
             }
 
-            candidate = Texts.Format($"{path}-{number}");
+            candidate = FormattableString.Invariant($"{path}-{number}");
         }
     }
 
@@ -78,14 +86,15 @@ internal sealed class RunFolder : IDisposable
     /// a program that was killed had begun.
     /// </summary>
     /// <param name="path">Path of the folder.</param>
+    /// <param name="argument">Name of the argument that gives the path, for messages.</param>
     /// <param name="files">Names of all files that are ever written there; the last one is the commit record.</param>
-    /// <exception cref="CliException">The folder cannot be made or written, is in use, or holds folders of these names.</exception>
-    public static RunFolder Open(string path, params ReadOnlySpan<string> files) => TryOpen(path, files) ??
-        throw CliException.Failure($"--out is '{ForeignText.CleanPath(path)}', which another run is using; choose another folder, or wait for that run to end");
+    /// <exception cref="RunFolderException">The folder cannot be made or written, is in use, or holds folders of these names.</exception>
+    public static RunFolder Open(string path, string argument, params ReadOnlySpan<string> files) => TryOpen(path, argument, files) ??
+        throw new RunFolderException($"{argument} is '{ForeignText.CleanPath(path)}', which another run is using; choose another folder, or wait for that run to end");
 
     /// <summary>Ensures, before work is done, that the disk has room for what it will give.</summary>
     /// <param name="bytes">The number of bytes that will be written.</param>
-    /// <exception cref="CliException">There is less room.</exception>
+    /// <exception cref="RunFolderException">There is less room.</exception>
     public void EnsureRoom(long bytes)
     {
         long free;
@@ -101,13 +110,13 @@ internal sealed class RunFolder : IDisposable
 
         if (free < bytes)
         {
-            throw CliException.Failure(Texts.Format($"{_option}, where {free:#,0} bytes are free; at least {bytes:#,0} bytes are needed"));
+            throw new RunFolderException(FormattableString.Invariant($"{_option}, where {free:#,0} bytes are free; at least {bytes:#,0} bytes are needed"));
         }
     }
 
     /// <summary>Writes files; an earlier run's files of the same names are replaced only once all are on the disk.</summary>
     /// <param name="files">Name, and what writes the file to the path that it is given. The last one is the commit record.</param>
-    /// <exception cref="CliException">
+    /// <exception cref="RunFolderException">
     /// A file cannot be written; the folder is then as it was. Or one cannot be replaced; the rest is then done by the next use of the folder.
     /// The files were then written into a new folder for temporary files, which the message names, unless that was not possible either.
     /// </exception>
@@ -120,12 +129,12 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Writes files as <see cref="Write(ReadOnlySpan{ValueTuple{string, Action{string}}})"/> does, and then pictures.</summary>
     /// <param name="files">The files, from the folder that they are to be written into.</param>
     /// <param name="essential">
-    /// The files that are saved alone where not all can be saved, most important first. With them, problems of every kind are reported as <see cref="CliException"/>, not only
+    /// The files that are saved alone where not all can be saved, most important first. With them, problems of every kind are reported as <see cref="RunFolderException"/>, not only
     /// those of files. Null: there are none.
     /// </param>
     /// <param name="pictures">Name and content.</param>
     /// <returns>The problem with a picture; null: there is none.</returns>
-    /// <exception cref="CliException">As there; if the essential files alone were saved, the message says so.</exception>
+    /// <exception cref="RunFolderException">As there; if the essential files alone were saved, the message says so.</exception>
     public string? Write(
         Func<RunFolder, (string Name, Action<string> Write)[]> files,
         (string Name, Action<string> Write)[]? essential,
@@ -140,7 +149,7 @@ internal sealed class RunFolder : IDisposable
         // What took hours is worth a second place, and even in part.
         string? outcome = TryElsewhere(files, essential is not null, pictures, out string secondProblem)
             ?? (essential is null ? null : TryInPart(essential, secondProblem));
-        throw CliException.Failure($"{problem}; {outcome ?? $"the run's files were not saved, nor elsewhere: {secondProblem}"}");
+        throw new RunFolderException($"{problem}; {outcome ?? $"the run's files were not saved, nor elsewhere: {secondProblem}"}");
     }
 
     /// <summary>
@@ -496,9 +505,9 @@ internal sealed class RunFolder : IDisposable
     }
 
     /// <returns>Null: another run is using the folder.</returns>
-    private static RunFolder? TryOpen(string path, ReadOnlySpan<string> files)
+    private static RunFolder? TryOpen(string path, string argument, ReadOnlySpan<string> files)
     {
-        string option = $"--out is '{ForeignText.CleanPath(path)}'";
+        string option = $"{argument} is '{ForeignText.CleanPath(path)}'";
         string full;
         try
         {
@@ -506,7 +515,7 @@ internal sealed class RunFolder : IDisposable
         }
         catch (FileNotFoundException)
         {
-            throw CliException.Failure($"{option}, and the working directory does not exist any more; give a full path, or start in a working directory that exists");
+            throw new RunFolderException($"{option}, and the working directory does not exist any more; give a full path, or start in a working directory that exists");
         }
 
         // The topmost folder that did not exist, so that a run which ends with nothing leaves nothing.
@@ -525,12 +534,14 @@ internal sealed class RunFolder : IDisposable
             {
                 if (Directory.Exists(folder.PathOf(name)))
                 {
-                    throw CliException.Failure($"{option}, where {name} is a folder; it must be a file or not exist");
+                    throw new RunFolderException($"{option}, where {name} is a folder; it must be a file or not exist");
                 }
             }
 
             if (!folder.TryLock())
             {
+                // Who has locked it may not have put anything into it yet.
+                folder._created = null;
                 return null;
             }
 
@@ -544,7 +555,7 @@ internal sealed class RunFolder : IDisposable
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {
-            throw CliException.Failure($"{option}, which cannot be written ({FileErrors.Reason(exception)}); choose a folder that can be written to");
+            throw new RunFolderException($"{option}, which cannot be written ({FileErrors.Reason(exception)}); choose a folder that can be written to");
         }
         finally
         {

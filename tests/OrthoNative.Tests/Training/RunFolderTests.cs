@@ -1,10 +1,8 @@
 using System.Diagnostics;
 using System.Runtime.Versioning;
-using OrthoNative.Cli;
-using OrthoNative.Cli.Output;
 using OrthoNative.Tests.Data;
 
-namespace OrthoNative.Tests.Cli;
+namespace OrthoNative.Tests.Training;
 
 internal sealed class RunFolderTests
 {
@@ -12,7 +10,7 @@ internal sealed class RunFolderTests
     public void Files_of_an_earlier_run_are_replaced()
     {
         using var folder = new TemporaryFolder();
-        using var run = RunFolder.Open(folder.Path, "weights", "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "weights", "record");
 
         run.Write(Text("weights", "1"), Text("record", "1"));
         run.Write(Text("weights", "2"), Text("record", "2"));
@@ -24,12 +22,12 @@ internal sealed class RunFolderTests
     public void A_file_that_cannot_be_written_leaves_the_folder_as_it_was()
     {
         using var folder = new TemporaryFolder();
-        using var run = RunFolder.Open(folder.Path, "weights", "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "weights", "record");
         run.Write(Text("weights", "1"), Text("record", "1"));
 
         Assert.That(
             () => run.Write(Text("weights", "2"), ("record", _ => throw new IOException("No space left on device"))),
-            Throws.TypeOf<CliException>().With.Message.Match(
+            Throws.TypeOf<RunFolderException>().With.Message.Match(
                 @"record cannot be written \(No space left on device\); the run's files were not saved, nor elsewhere: .*record cannot be written"));
 
         Assert.That(Contents(folder.Path), Is.EqualTo((string[])["record 1", "weights 1"]));
@@ -39,11 +37,11 @@ internal sealed class RunFolderTests
     public void A_folder_in_the_place_of_a_file_leaves_the_files_as_they_were()
     {
         using var folder = new TemporaryFolder();
-        using var run = RunFolder.Open(folder.Path, "weights", "picture", "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "weights", "picture", "record");
         run.Write(Text("weights", "1"), Text("record", "1"));
         Directory.CreateDirectory(folder.File("picture"));
 
-        string message = Assert.Throws<CliException>(() => run.Write(Text("weights", "2"), Text("picture", "2"), Text("record", "2"))).Message;
+        string message = Assert.Throws<RunFolderException>(() => run.Write(Text("weights", "2"), Text("picture", "2"), Text("record", "2"))).Message;
 
         Assert.That(message, Does.Contain("picture cannot be written (a folder has this name)"));
         Assert.That(Contents(folder.Path), Is.EqualTo((string[])["record 1", "weights 1"]));
@@ -61,7 +59,7 @@ internal sealed class RunFolderTests
         for (bool ended = false; !ended;)
         {
             using var folder = new TemporaryFolder();
-            using (var run = RunFolder.Open(folder.Path, "weights", "state", "record"))
+            using (var run = RunFolder.Open(folder.Path, "--out", "weights", "state", "record"))
             {
                 run.Write(Text("weights", "1"), Text("state", "1"), Text("record", "1"));
                 IEnumerator<string> changes = run.Replace([Text("weights", "2"), Text("record", "2")]).GetEnumerator();
@@ -74,7 +72,7 @@ internal sealed class RunFolderTests
             string[] visible = [.. Contents(folder.Path).Where(file => file[0] != '.')];
             Assert.That(visible, Is.EqualTo(before).Or.EqualTo(after).Or.None.StartsWith("record"));
 
-            using (RunFolder.Open(folder.Path, "weights", "state", "record"))
+            using (RunFolder.Open(folder.Path, "--out", "weights", "state", "record"))
             {
             }
 
@@ -91,7 +89,7 @@ internal sealed class RunFolderTests
     public void What_was_committed_waits_until_what_is_in_its_way_is_gone()
     {
         using var folder = new TemporaryFolder();
-        using (var run = RunFolder.Open(folder.Path, "weights", "picture", "record"))
+        using (var run = RunFolder.Open(folder.Path, "--out", "weights", "picture", "record"))
         {
             void Obstruct(string path)
             {
@@ -107,7 +105,7 @@ internal sealed class RunFolderTests
         }
 
         Directory.Delete(folder.File("picture"));
-        using (RunFolder.Open(folder.Path, "weights", "picture", "record"))
+        using (RunFolder.Open(folder.Path, "--out", "weights", "picture", "record"))
         {
         }
 
@@ -124,7 +122,7 @@ internal sealed class RunFolderTests
             File.WriteAllText(folder.File(name), "");
         }
 
-        using (RunFolder.Open(folder.Path, "weights", "record"))
+        using (RunFolder.Open(folder.Path, "--out", "weights", "record"))
         {
         }
 
@@ -136,15 +134,15 @@ internal sealed class RunFolderTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.File("run");
-        using (RunFolder.Open(path, "record"))
+        using (RunFolder.Open(path, "--out", "record"))
         {
             Assert.That(
-                () => RunFolder.Open(path, "record"),
-                Throws.TypeOf<CliException>().With.Message.StartsWith($"--out is '{path}', which another run is using; "));
+                () => RunFolder.Open(path, "--out", "record"),
+                Throws.TypeOf<RunFolderException>().With.Message.StartsWith($"--out is '{path}', which another run is using; "));
         }
 
         Assert.That(Directory.Exists(path), Is.False);
-        using (RunFolder.Open(path, "record"))
+        using (RunFolder.Open(path, "--out", "record"))
         {
             Assert.That(Directory.Exists(path), Is.True);
         }
@@ -161,8 +159,8 @@ internal sealed class RunFolderTests
         Directory.CreateDirectory(folder.File(name));
 
         Assert.That(
-            () => RunFolder.Open(folder.Path, "weights", "record"),
-            Throws.TypeOf<CliException>().With.Message.EndsWith($"where {name} is a folder; it must be a file or not exist"));
+            () => RunFolder.Open(folder.Path, "--out", "weights", "record"),
+            Throws.TypeOf<RunFolderException>().With.Message.EndsWith($"where {name} is a folder; it must be a file or not exist"));
 
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.EqualTo((string[])[folder.File(name)]));
     }
@@ -177,11 +175,11 @@ internal sealed class RunFolderTests
             make.WaitForExit();
         }
 
-        var open = Task.Run(() => RunFolder.Open(folder.Path, "record"));
+        var open = Task.Run(() => RunFolder.Open(folder.Path, "--out", "record"));
 
         Assert.That(
             () => open.WaitAsync(TimeSpan.FromSeconds(30)),
-            Throws.TypeOf<CliException>().With.Message.Contains("(.orthonative.lock is a pipe or a device; it must be a file or not exist)"));
+            Throws.TypeOf<RunFolderException>().With.Message.Contains("(.orthonative.lock is a pipe or a device; it must be a file or not exist)"));
         Assert.That(File.Exists(folder.File(".orthonative.lock")), Is.True);
     }
 
@@ -196,7 +194,7 @@ internal sealed class RunFolderTests
         using var folder = new TemporaryFolder();
         using var model = new Sequential(Device.Default, 1, new Dense(2, 2));
         using GrowingFile<int> log = new("n", (number, record) => $"{number}:{record}");
-        using var run = RunFolder.Open(folder.Path, "model", "log", "loss.png", "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "model", "log", "loss.png", "record");
         string[] names = ["log", "loss.png", "model", "record"];
         var whileWritten = new List<UnixFileMode>();
         void Save(string text)
@@ -231,7 +229,7 @@ internal sealed class RunFolderTests
     public void A_save_keeps_the_owner_of_the_files_that_it_replaces()
     {
         using var folder = new TemporaryFolder();
-        using var run = RunFolder.Open(folder.Path, "weights", "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "weights", "record");
         run.Write(Text("weights", "1"), Text("record", "1"));
         FileUser.Give(folder.File("weights"), FileUser.Other);
 
@@ -247,9 +245,9 @@ internal sealed class RunFolderTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.File("run");
-        using var first = RunFolder.Open(path, "record");
+        using var first = RunFolder.Open(path, "--out", "record");
         Directory.Delete(path, recursive: true);
-        using var second = RunFolder.Open(path, "record");
+        using var second = RunFolder.Open(path, "--out", "record");
         File.WriteAllText(Path.Combine(path, ".record.part"), "2");
 
         string? problem = first.TryWrite(Text("record", "1"));
@@ -257,7 +255,7 @@ internal sealed class RunFolderTests
 
         Assert.That(problem, Does.Contain("record cannot be written (another run is using the folder)"));
         Assert.That(File.Exists(Path.Combine(path, ".record.part")), Is.True);
-        Assert.That(() => RunFolder.Open(path, "record"), Throws.TypeOf<CliException>());
+        Assert.That(() => RunFolder.Open(path, "--out", "record"), Throws.TypeOf<RunFolderException>());
         Assert.That(second.TryWrite(Text("record", "2")), Is.Null);
     }
 
@@ -266,14 +264,14 @@ internal sealed class RunFolderTests
     public void A_folder_stays_taken_when_its_lock_file_is_removed_or_replaced([Values] bool replaced)
     {
         using var folder = new TemporaryFolder();
-        using var first = RunFolder.Open(folder.Path, "record");
+        using var first = RunFolder.Open(folder.Path, "--out", "record");
         File.Delete(folder.File(".orthonative.lock"));
         if (replaced)
         {
             File.WriteAllText(folder.File(".orthonative.lock"), "");
         }
 
-        Assert.That(() => RunFolder.Open(folder.Path, "record"), Throws.TypeOf<CliException>().With.Message.Contains("which another run is using"));
+        Assert.That(() => RunFolder.Open(folder.Path, "--out", "record"), Throws.TypeOf<RunFolderException>().With.Message.Contains("which another run is using"));
         Assert.That(first.TryWrite(Text("record", "1")), Is.Null);
     }
 
@@ -283,9 +281,9 @@ internal sealed class RunFolderTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.File("run");
-        using var first = RunFolder.Open(path, "record");
+        using var first = RunFolder.Open(path, "--out", "record");
         Directory.Move(path, folder.File("moved"));
-        using var second = RunFolder.Open(path, "record");
+        using var second = RunFolder.Open(path, "--out", "record");
 
         Assert.That(first.TryWrite(Text("record", "1")), Does.Contain("record cannot be written (another run is using the folder)"));
         Assert.That(second.TryWrite(Text("record", "2")), Is.Null);
@@ -306,8 +304,8 @@ internal sealed class RunFolderTests
         File.CreateSymbolicLink(folder.File(".orthonative.lock"), target);
 
         Assert.That(
-            () => RunFolder.Open(folder.Path, "record"),
-            Throws.TypeOf<CliException>().With.Message.Contains(".orthonative.lock is a symbolic link; it must be a file or not exist"));
+            () => RunFolder.Open(folder.Path, "--out", "record"),
+            Throws.TypeOf<RunFolderException>().With.Message.Contains(".orthonative.lock is a symbolic link; it must be a file or not exist"));
         Assert.That(File.Exists(target) ? File.ReadAllText(target) : "absent", Is.EqualTo(dangling ? "absent" : "precious"));
     }
 
@@ -316,7 +314,7 @@ internal sealed class RunFolderTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder.File(".orthonative.lock"), "precious");
-        using var run = RunFolder.Open(folder.Path, "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "record");
 
         Assert.That(new FileInfo(folder.File(".orthonative.lock")).Length, Is.EqualTo("precious".Length));
     }
@@ -336,7 +334,7 @@ internal sealed class RunFolderTests
         using var elsewhere = new TemporaryFolder();
         string target = elsewhere.File("target");
         File.WriteAllText(target, "precious");
-        using var run = RunFolder.Open(folder.Path, "weights", "loss.png", "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "weights", "loss.png", "record");
         File.CreateSymbolicLink(folder.File(name), target);
 
         string? problem = run.TryWrite(Text("weights", "1"), Text("record", "1"));
@@ -352,11 +350,11 @@ internal sealed class RunFolderTests
     public void What_cannot_be_saved_whole_is_saved_in_part_in_a_folder_of_its_owner_alone()
     {
         using var folder = new TemporaryFolder();
-        using var run = RunFolder.Open(folder.Path, "weights", "log", "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "weights", "log", "record");
         (string, Action<string>) weights = Text("weights", "1"), record = Text("record", "1");
         (string, Action<string>) log = ("log", _ => throw new ArgumentOutOfRangeException("value", "too large"));
 
-        string message = Assert.Throws<CliException>(() => run.Write(_ => [weights, log, record], [weights, record]))!.Message;
+        string message = Assert.Throws<RunFolderException>(() => run.Write(_ => [weights, log, record], [weights, record]))!.Message;
 
         Assert.That(message, Does.Contain("log cannot be written (the file is larger than").And.Contains("weights and record alone could be saved"));
         string rescue = message.Split(", in '")[1].Split('\'')[0];
@@ -370,7 +368,7 @@ internal sealed class RunFolderTests
     public void A_picture_that_fails_in_any_way_leaves_the_save_and_no_picture_of_another()
     {
         using var folder = new TemporaryFolder();
-        using var run = RunFolder.Open(folder.Path, "weights", "loss.png", "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "weights", "loss.png", "record");
         run.Write(_ => [Text("weights", "1"), Text("record", "1")], essential: null, ("loss.png", () => [(byte)'1']));
 
         string? problem = run.Write(
@@ -386,7 +384,7 @@ internal sealed class RunFolderTests
     public void Any_exception_leaves_the_folder_as_it_was()
     {
         using var folder = new TemporaryFolder();
-        using var run = RunFolder.Open(folder.Path, "weights", "record");
+        using var run = RunFolder.Open(folder.Path, "--out", "weights", "record");
         run.Write(Text("weights", "1"), Text("record", "1"));
 
         Assert.That(
@@ -400,7 +398,7 @@ internal sealed class RunFolderTests
     public void The_error_is_told_where_the_folder_vanishes_while_files_are_written()
     {
         using var folder = new TemporaryFolder();
-        using var run = RunFolder.Open(folder.File("run"), "record");
+        using var run = RunFolder.Open(folder.File("run"), "--out", "record");
 
         void Fail(string path)
         {
@@ -410,7 +408,7 @@ internal sealed class RunFolderTests
 
         Assert.That(
             () => run.Write(("record", Fail)),
-            Throws.TypeOf<CliException>().With.Message.Contains("record cannot be written (No space left on device)"));
+            Throws.TypeOf<RunFolderException>().With.Message.Contains("record cannot be written (No space left on device)"));
     }
 
     private static (string Name, Action<string> Write) Text(string name, string text) => (name, path => File.WriteAllText(path, text));

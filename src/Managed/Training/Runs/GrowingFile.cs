@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace OrthoNative.Cli.Output;
+namespace OrthoNative;
 
 /// <summary>The part of a growing file that belongs to a save; part of run.json. What lies beyond was not committed.</summary>
 /// <param name="Lines">Lines, without the header.</param>

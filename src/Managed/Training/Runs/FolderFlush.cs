@@ -1,10 +1,10 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace OrthoNative.Cli.Output;
+namespace OrthoNative;
 
 /// <summary>Puts the names in a folder on the disk, which flushing the files does not.</summary>
-internal static class FolderFlush
+internal static partial class FolderFlush
 {
     /// <summary>Returns once files that were made, renamed or removed in a folder will be found so even if the power fails.</summary>
     /// <param name="path">Path of the folder.</param>
@@ -27,7 +27,7 @@ internal static class FolderFlush
 
     private const int ReadOnly = 0;
 
-    [DllImport("libc", EntryPoint = "open", SetLastError = false)]
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern nint Open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
+    private static partial nint Open(string path, int flags);
 }

@@ -1,8 +1,7 @@
 using System.Globalization;
-using OrthoNative.Cli.Training;
 using OrthoNative.Interop;
 
-namespace OrthoNative.Cli.Output;
+namespace OrthoNative;
 
 /// <summary>The content of loss.csv: a line for each training step, with its number from 1, its loss and the metric of its batch.</summary>
 internal static class LossLog
@@ -15,16 +14,14 @@ internal static class LossLog
 
     /// <summary>Reads a file step by step.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="metric">Name of the metric.</param>
+    /// <param name="problemOf">Tells what a metric should have been; null: it is fine.</param>
     /// <param name="mark">The part of the file that counts; null: all.</param>
     /// <param name="step">Told the loss and the metric of each step.</param>
     /// <returns>The part that was read; less than the mark says where the file is cut off.</returns>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="InvalidDataException">It holds something else.</exception>
-    public static FileMark Load(string path, string metric, FileMark? mark, Action<double, double> step)
+    public static FileMark Load(string path, Func<double, string?> problemOf, FileMark? mark, Action<double, double> step)
     {
-        // Of a metric that is an accuracy; a squared error is only known not to be negative.
-        double most = metric == Metrics.Accuracy ? 1 : double.MaxValue;
         long number = 0, bytes = 0;
         foreach ((string line, long end) in Lines.Read(path, mark?.Bytes))
         {
@@ -37,22 +34,22 @@ internal static class LossLog
             }
             else if (Parse(line, number) is var (loss, value))
             {
-                if (value < 0 || value > most)
+                if (problemOf(value) is { } problem)
                 {
-                    throw Wrong($"a metric from 0{(metric == Metrics.Accuracy ? " to 1" : "")}, as the {metric} is");
+                    throw Wrong(problem);
                 }
 
                 step(loss, value);
             }
             else
             {
-                throw Wrong("the number of a step, its loss and its metric, both finite");
+                throw Wrong("the number of a step, its finite loss and its metric");
             }
 
             number++;
             bytes = end;
             InvalidDataException Wrong(string expected) =>
-                new(Texts.Format($"'{ForeignText.CleanPath(path)}': line {number + 1} is '{ForeignText.Clean(line)}'; expected: {expected}."));
+                new(FormattableString.Invariant($"'{ForeignText.CleanPath(path)}': line {number + 1} is '{ForeignText.Clean(line)}'; expected: {expected}."));
         }
 
         if (number == 0)
@@ -69,7 +66,7 @@ internal static class LossLog
         return fields.Length == 3 && fields[0] == number.ToString(CultureInfo.InvariantCulture) &&
             double.TryParse(fields[1], NumberStyles.Float, CultureInfo.InvariantCulture, out double loss) &&
             double.TryParse(fields[2], NumberStyles.Float, CultureInfo.InvariantCulture, out double metric) &&
-            double.IsFinite(loss) && double.IsFinite(metric)
+            double.IsFinite(loss)
                 ? (loss, metric)
                 : null;
     }

@@ -1,7 +1,6 @@
-using OrthoNative.Cli.Output;
 using OrthoNative.Tests.Data;
 
-namespace OrthoNative.Tests.Cli;
+namespace OrthoNative.Tests.Training;
 
 internal sealed class GrowingFileTests
 {
@@ -83,7 +82,7 @@ internal sealed class GrowingFileTests
         File.WriteAllText(path, "step,loss,metric\n1,2.5,0.25\n2,2.25,0.5\n3,2");
         var read = new List<(double, double)>();
 
-        FileMark mark = LossLog.Load(path, "accuracy", new FileMark(2, 39), (loss, metric) => read.Add((loss, metric)));
+        FileMark mark = LossLog.Load(path, _ => null, new FileMark(2, 39), (loss, metric) => read.Add((loss, metric)));
 
         Assert.That(mark, Is.EqualTo(new FileMark(2, 39)));
         Assert.That(read, Is.EqualTo(((double, double)[])[(2.5, 0.25), (2.25, 0.5)]));
@@ -100,7 +99,7 @@ internal sealed class GrowingFileTests
         File.WriteAllText(folder.File("loss.csv"), content);
 
         Assert.That(
-            () => LossLog.Load(folder.File("loss.csv"), "accuracy", mark: null, (_, _) => { }),
+            () => LossLog.Load(folder.File("loss.csv"), value => value is >= 0 and <= 1 ? null : "a metric from 0 to 1", mark: null, (_, _) => { }),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains(expected));
     }
 }

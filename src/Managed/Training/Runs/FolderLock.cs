@@ -2,13 +2,13 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace OrthoNative.Cli.Output;
+namespace OrthoNative;
 
 /// <summary>
 /// A lock on a folder itself. Unlike that on a file in it, it stays when the folder's files are removed or replaced. The system releases it with
 /// the process.
 /// </summary>
-internal sealed class FolderLock : IDisposable
+internal sealed partial class FolderLock : IDisposable
 {
     private readonly SafeFileHandle _folder;
     private readonly FileIdentity? _identity;
@@ -56,17 +56,17 @@ internal sealed class FolderLock : IDisposable
     private const int Exclusive = 2;
     private const int NonBlocking = 4;
 
-    [DllImport("libc", EntryPoint = "open", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern nint Open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
+    private static partial nint Open(string path, int flags);
 
-    [DllImport("libc", EntryPoint = "flock", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Lock(SafeFileHandle file, int operation);
+    private static partial int Lock(SafeFileHandle file, int operation);
 }
 
 /// <summary>The identity of a file or folder: its file system and its number there.</summary>
-internal sealed record FileIdentity(ulong FileSystem, ulong Number)
+internal sealed partial record FileIdentity(ulong FileSystem, ulong Number)
 {
     /// <summary>Identity of an open file; null where the system does not tell.</summary>
     public static FileIdentity? Of(SafeFileHandle file) => OperatingSystem.IsLinux()
@@ -105,11 +105,11 @@ internal sealed record FileIdentity(ulong FileSystem, ulong Number)
         }
     }
 
-    [DllImport("libc", EntryPoint = "statx", SetLastError = false)]
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Status(SafeFileHandle folder, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags, uint mask, [Out] byte[] buffer);
+    private static partial int Status(SafeFileHandle folder, string path, int flags, uint mask, [Out] byte[] buffer);
 
-    [DllImport("libc", EntryPoint = "statx", SetLastError = false)]
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Status(nint folder, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags, uint mask, [Out] byte[] buffer);
+    private static partial int Status(nint folder, string path, int flags, uint mask, [Out] byte[] buffer);
 }

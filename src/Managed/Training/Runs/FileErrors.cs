@@ -1,6 +1,6 @@
 using OrthoNative.Interop;
 
-namespace OrthoNative.Cli.Output;
+namespace OrthoNative;
 
 /// <summary>Errors that come from files, folders and the disk, and not from a fault in the program.</summary>
 internal static class FileErrors
@@ -10,8 +10,8 @@ internal static class FileErrors
     private const int LinuxWouldBlock = 11;
     private const int BsdWouldBlock = 35;
 
-    /// <summary>Tells whether an exception is one of them.</summary>
-    public static bool Is(Exception exception) => exception is IOException or UnauthorizedAccessException or NotSupportedException || IsTooLarge(exception);
+    /// <summary>Tells whether an exception is one of them; a <see cref="RunFolderException"/> is not, which tells what came of one.</summary>
+    public static bool Is(Exception exception) => exception is (IOException and not RunFolderException) or UnauthorizedAccessException or NotSupportedException || IsTooLarge(exception);
 
     /// <summary>Tells whether a write was refused for the size of the file (EFBIG), for which .NET has no better exception. The library's writers have one.</summary>
     private static bool IsTooLarge(Exception exception) => exception is ArgumentOutOfRangeException { ParamName: "value", ActualValue: null };

@@ -1,0 +1,127 @@
+using OrthoNative.Cli.Output;
+using OrthoNative.Interop;
+
+namespace OrthoNative.Cli.Training;
+
+/// <summary>What the tool adds to a run of the library's trainer: run.json, the picture of the loss, and the test at the end.</summary>
+internal sealed class TaskRecord : RunRecord
+{
+    private readonly TrainingTask _task;
+    private readonly TaskModel _model;
+    private readonly DateTimeOffset _started;
+    private readonly Machine _machine;
+    private readonly ITrainingView _view;
+    private readonly LossCurve _curve = new();
+    private readonly double _chanceLoss;
+    private TestResult? _test;
+    private string? _conclusion;
+    private RunState? _saved;
+
+    public TaskRecord(TrainingTask task, TaskModel model, DateTimeOffset started, Machine machine, ITrainingView view)
+    {
+        (_task, _model, _started, _machine, _view) = (task, model, started, machine, view);
+        _chanceLoss = task.ChanceLoss(model.TrainingData.Outputs);
+        Pictures = [(RunFolder.Picture, Draw)];
+    }
+
+    public override string FolderArgument => "--out";
+
+    public override IReadOnlyList<(string Name, Func<byte[]> Content)> Pictures { get; }
+
+    /// <summary>Name of the task's metric.</summary>
+    public string Metric => _task.Metric;
+
+    public override void Write(string path, RunState state) => new RunReport(
+        _task.Name,
+        state.Status,
+        SystemInfo.Version,
+        _started,
+        _model.Settings.Seed,
+        _model.Settings,
+        _model.Model.ParameterData.Count,
+        _machine,
+        [.. state.Epochs.Select(epoch => EpochReport.Of(epoch, Metric))],
+        state.Seconds,
+        _test is { } test ? new RunResult(Metric, test.Metric, _model.Baseline, state.Seconds, Machine.PeakBytes(), test.Answers) : null,
+        state.LossLog,
+        state.EpochLog).Save(path);
+
+    public override string Format(EpochResult epoch) => EpochReport.Of(epoch, Metric).ToLine();
+
+    /// <summary>An accuracy is a fraction; a squared error is only known not to be negative.</summary>
+    public override string? ProblemOfMetric(double value)
+    {
+        bool isAccuracy = Metric == Metrics.Accuracy;
+        return value >= 0 && value <= (isAccuracy ? 1 : double.MaxValue) ? null : $"a metric from 0{(isAccuracy ? " to 1" : "")}, as the {Metric} is";
+    }
+
+    public override void OnLoss(double loss) => _curve.Add(loss);
+
+    public override TrainingStatus Conclude(TrainingStatus status, long step, CancellationToken cancellationToken)
+    {
+        _view.Note(Texts.Format($"testing on {_model.TestData.Count:#,0} samples") + (_model.Settings.TestLength is { } length ? Texts.Format($" of {length:#,0} steps") : ""));
+        using DataLoader loader = _model.Trainer.CreateEvaluationLoader(_model.TestData);
+        if (_model.Trainer.Measure(loader, cancellationToken) is not { } result)
+        {
+            return TrainingStatus.Interrupted;
+        }
+
+        _test = new TestResult(Metrics.ValueOf(result, Metric), _task.TargetsEveryStep ? _model.Answers.Answers : null);
+        return status;
+    }
+
+    public override void BeforeLastSave(RunState state, long steps)
+    {
+        string result = _test is { } test
+            ? $"test {Metric} {Texts.Metric(Metric, test.Metric)}, baseline {Texts.Metric(Metric, _model.Baseline)}{Describe(test.Answers)}"
+            : "interrupted; what was trained was not tested";
+        string reason = state.Status == TrainingStatus.GoalReached ? " (ended early, the goal was reached)" : "";
+        _conclusion = $"{result}; {Texts.Format($"{steps:#,0}")} steps in {Texts.Duration(state.Seconds)}{reason}";
+    }
+
+    public override void AfterLastSave(RunState state) => _saved = state;
+
+    public override void OnWarning(string message, bool isOnTheWay)
+    {
+        if (isOnTheWay)
+        {
+            _view.Note(message);
+        }
+        else
+        {
+            StandardError.Warn(message);
+        }
+    }
+
+    /// <summary>Says what came out, and where it is saved; nothing where the run ended before.</summary>
+    public void Tell(RunFolder folder)
+    {
+        if (_conclusion is not null)
+        {
+            Console.Out.WriteLine(_conclusion);
+        }
+
+        if (_saved is null)
+        {
+            return;
+        }
+
+        string[] written = [ForeignText.CleanPath(Path.Combine(folder.Path, RunFolder.Report)), RunFolder.Weights, .. File.Exists(folder.PathOf(RunFolder.Picture)) ? [RunFolder.Picture] : (string[])[]];
+        Console.Out.WriteLine(string.Join(", ", written));
+        if (!_saved.HasEnded)
+        {
+            Console.Out.WriteLine($"the same command with --out '{ForeignText.CleanPath(folder.Path)}' --resume continues it");
+        }
+    }
+
+    /// <summary>Counts, since a percentage is rounded; empty: there are none.</summary>
+    private static string Describe(TestAnswers? answers) => answers is null
+        ? ""
+        : Texts.Format($"; {answers.CorrectSteps:#,0} of {answers.Steps:#,0} steps are right, the last step of {answers.CorrectLastSteps:#,0} of {answers.Samples:#,0} samples");
+
+    private byte[] Draw()
+    {
+        string lossName = Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
+        return LossPlot.Draw($"{_task.Describe(_model.Settings)}: training loss", lossName, _curve, _chanceLoss);
+    }
+}

@@ -1,0 +1,686 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+using OrthoNative.Interop;
+
+namespace OrthoNative;
+
+/// <summary>One training from its first step, or from where it was saved, to its end, with all that it leaves in its folder.</summary>
+internal sealed class TrainingRun : IDisposable
+{
+    /// <summary>Training batches over which the metric is averaged before it is compared with <see cref="TrainerOptions.StopAt"/>.</summary>
+    public const int StopWindow = 20;
+
+    /// <summary>Seconds left that are told at most.</summary>
+    private const double LongestRemaining = 1e9;
+
+    /// <summary>Epochs in the record during the run; all are in the file of epochs.</summary>
+    private const int EpochsOnTheWay = 100;
+
+    private readonly Trainer _trainer;
+    private readonly Model _model;
+    private readonly Loss _loss;
+    private readonly Optimizer _optimizer;
+    private readonly TrainerOptions _options;
+    private readonly RunRecord _record;
+    private readonly RunFolder? _folder;
+    private readonly TrainingCallback[] _callbacks;
+    private readonly Metric? _metric;
+    private readonly DataLoader _loader;
+    private readonly DataLoader? _validation;
+    private readonly GradientAccumulator? _accumulator;
+    private readonly BestModel _best;
+    private readonly TrainingState _state;
+    private readonly RecentSteps _recent = new(StopWindow);
+    private readonly List<EpochResult> _epochs = [];
+    private readonly long _stepsPerEpoch;
+    private readonly long _stepsPerPass;
+    private readonly GrowingFile<(double Loss, double Metric)>? _losses;
+    private readonly GrowingFile<EpochResult>? _epochLog;
+    private DataLoader.Enumerator _batches;
+    private EpochTally? _tally;
+    private long _stepsBefore;
+    private long _step;
+    private long _savedStep;
+    private double _earlierSeconds;
+    private long _start;
+
+    /// <summary>Takes the memory for batches.</summary>
+    /// <param name="trainer">Model, loss, optimizer and options.</param>
+    /// <param name="training">Samples to learn from.</param>
+    /// <param name="validation">Samples to validate on; null: there are none.</param>
+    /// <param name="record">What is particular to who runs it.</param>
+    /// <param name="folder">Where the run is saved; null: nowhere.</param>
+    public TrainingRun(Trainer trainer, Dataset training, Dataset? validation, RunRecord record, RunFolder? folder)
+    {
+        _trainer = trainer;
+        (_model, _loss, _optimizer, _options) = (trainer.Model, trainer.Loss, trainer.Optimizer, trainer.Options);
+        _record = record;
+        _folder = folder;
+        _callbacks = [.. _options.Callbacks];
+        _metric = _options.Metrics.Count > 0 ? _options.Metrics[0] : null;
+        int batchSize = (int)Math.Min(_options.BatchSize, training.Count);
+        _loader = new DataLoader(training, batchSize, _options.Loading with { Device = _model.Device, DType = _model.DType });
+        try
+        {
+            _validation = validation is null ? null : trainer.CreateEvaluationLoader(validation);
+        }
+        catch
+        {
+            _loader.Dispose();
+            throw;
+        }
+
+        _accumulator = _options.AccumulateBatches > 1 ? new GradientAccumulator(_model) : null;
+        _best = new BestModel(_model, _options);
+        _state = new TrainingState(_model, _optimizer);
+        _stepsPerPass = (_loader.BatchesPerEpoch + _options.AccumulateBatches - 1) / _options.AccumulateBatches;
+        _stepsPerEpoch = _options.StepsPerEpoch ?? _stepsPerPass;
+        Steps = long.Min(_options.Steps ?? long.MaxValue, checked(_options.Epochs * _stepsPerEpoch));
+        _stepsBefore = _optimizer.StepCount;
+        _start = Stopwatch.GetTimestamp();
+        if (folder is not null)
+        {
+            _losses = LossLog.Create();
+            _epochLog = new GrowingFile<EpochResult>(header: null, (_, epoch) => record.Format(epoch));
+        }
+    }
+
+    /// <summary>Training steps planned.</summary>
+    public long Steps { get; }
+
+    /// <summary>Epochs planned, of which the last may be cut short.</summary>
+    public int Epochs => checked((int)((Steps + _stepsPerEpoch - 1) / _stepsPerEpoch));
+
+    /// <summary>Training steps done, by an earlier run too.</summary>
+    public long StepsDone => _step;
+
+    /// <summary>Results of the epochs.</summary>
+    public IReadOnlyList<EpochResult> EpochResults => _epochs;
+
+    /// <summary>Wall time so far, of an earlier run too.</summary>
+    public double Seconds => _earlierSeconds + Stopwatch.GetElapsedTime(_start).TotalSeconds;
+
+    /// <summary>Trains, saves, and leaves the best weights in the model.</summary>
+    /// <param name="progress">Told about every step; null: nobody.</param>
+    /// <param name="cancellationToken">Ends the training after the step that is being done.</param>
+    /// <exception cref="TrainingDivergedException">The loss or a gradient is not a finite number any more.</exception>
+    public TrainingResult Execute(IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        ExceptionDispatchInfo? failure = null;
+        bool savesEnd = true;
+        TrainingStatus status;
+        try
+        {
+            _start = Stopwatch.GetTimestamp();
+            status = Train(progress, cancellationToken);
+            if (status != TrainingStatus.Interrupted)
+            {
+                GiveBest();
+                status = Conclude(status, cancellationToken);
+            }
+        }
+        catch (Exception exception)
+        {
+            failure = ExceptionDispatchInfo.Capture(exception);
+            status = TrainingStatus.Interrupted;
+
+            // What was learnt until then is whole as long as the step that failed has changed nothing: it is saved before the failure is told.
+            savesEnd = exception is not TrainingDivergedException && _step > 0 && _optimizer.StepCount - _stepsBefore == _step;
+        }
+
+        var end = new RunState(status, _epochs, Seconds, _stepsBefore);
+        ExceptionDispatchInfo? saveFailure = null;
+        if (savesEnd)
+        {
+            _record.BeforeLastSave(end, _step);
+            try
+            {
+                SaveEnd(end);
+            }
+            catch (Exception exception)
+            {
+                saveFailure = ExceptionDispatchInfo.Capture(exception);
+            }
+        }
+
+        GiveBest();
+        var result = new TrainingResult(status, _step, _epochs.AsReadOnly(), _best.HasWeights ? _best.Epoch : null, TimeSpan.FromSeconds(end.Seconds));
+        foreach (TrainingCallback callback in _callbacks)
+        {
+            callback.OnEnd(result);
+        }
+
+        if (failure is not null && saveFailure is not null)
+        {
+            Warn(saveFailure.SourceException.Message, isOnTheWay: false);
+        }
+
+        failure?.Throw();
+        saveFailure?.Throw();
+        return result;
+    }
+
+    private TrainingStatus Conclude(TrainingStatus status, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return _record.Conclude(status, _step, cancellationToken);
+        }
+        catch (NotFiniteNumberException exception)
+        {
+            throw Diverged(exception, _step, inValidation: true, isInitial: _step == 0);
+        }
+    }
+
+    /// <summary>Continues a run where it was saved; every further step is the one that the run would have made.</summary>
+    /// <param name="state">What was saved beside the files of the folder.</param>
+    /// <exception cref="InvalidDataException">A file is damaged, of another model, or does not belong to the steps.</exception>
+    public void Resume(RunState state)
+    {
+        RunFolder folder = _folder!;
+        string weights = folder.PathOf(RunFolder.Weights), optimizer = folder.PathOf(RunFolder.OptimizerState), losses = folder.PathOf(RunFolder.Losses);
+        long line = 0;
+        FileMark read = LossLog.Load(losses, _record.ProblemOfMetric, state.LossLog, (loss, metric) =>
+        {
+            _record.OnLoss(loss);
+
+            // All of them: a mean whose terms are in another order may differ in its last bit, and with it the end.
+            _recent.Add(loss, metric);
+            if (line % _stepsPerEpoch == 0)
+            {
+                _tally = new EpochTally((int)(line / _stepsPerEpoch) + 1);
+            }
+
+            _tally!.AddEarlier(SamplesOf(line), loss, metric);
+            _state.Loss = loss;
+            line++;
+        });
+        LoadWeights(weights);
+        _optimizer.Load(optimizer);
+        _stepsBefore = state.StepsBefore;
+        if (_optimizer.StepCount - _stepsBefore != read.Lines)
+        {
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"'{ForeignText.CleanPath(optimizer)}' is of step {_optimizer.StepCount - _stepsBefore} and the losses are of {read.Lines} steps."));
+        }
+
+        if (state.LossLog is { } mark && read != mark)
+        {
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"'{ForeignText.CleanPath(losses)}' has {read.Lines} steps in {read.Bytes} bytes; expected: {mark.Lines} in {mark.Bytes}, as {RunFolder.Report} says in lossLog."));
+        }
+
+        if (read.Lines < 1 || read.Lines > Steps)
+        {
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"'{ForeignText.CleanPath(optimizer)}' is of step {read.Lines}; it must be from 1 to {Steps}, the steps of the run."));
+        }
+
+        for (int i = 0; i < state.Epochs.Count; i++)
+        {
+            EpochResult epoch = state.Epochs[i];
+            if (epoch.Step > read.Lines || epoch.Epoch != ((epoch.Step - 1) / _stepsPerEpoch) + 1)
+            {
+                throw new InvalidDataException(FormattableString.Invariant(
+                    $"epochs[{i}] is epoch {epoch.Epoch} up to step {epoch.Step}; it must end at step {read.Lines} or before, in epochs of {_stepsPerEpoch} steps."));
+            }
+
+            ObserveEarlier(epoch, i);
+        }
+
+        if (_best.Epoch is not null && _options.KeepBest)
+        {
+            LoadWeights(folder.PathOf(RunFolder.BestWeights));
+            _best.Keep();
+            _best.HasChanged = false;
+            LoadWeights(weights);
+        }
+
+        _losses!.Continue(losses, read, appendable: state.LossLog is not null);
+        _step = _savedStep = read.Lines;
+        _earlierSeconds = state.Seconds;
+        bool trained = _step == Steps || IsGoalReached();
+        _epochs.AddRange(state.Epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0 || (trained && epoch.Step == _step)));
+        _tally = _step % _stepsPerEpoch == 0 ? null : _tally;
+    }
+
+    /// <summary>Loads the model of a run that has ended.</summary>
+    public TrainingResult LoadEnded(RunState state)
+    {
+        for (int i = 0; i < state.Epochs.Count; i++)
+        {
+            ObserveEarlier(state.Epochs[i], i);
+        }
+
+        LoadWeights(_folder!.PathOf(RunFolder.Weights));
+        return new TrainingResult(
+            state.Status, state.Epochs.Count > 0 ? state.Epochs[^1].Step : 0, state.Epochs, _options.KeepBest ? _best.Epoch : null, TimeSpan.FromSeconds(state.Seconds));
+    }
+
+    public void Dispose()
+    {
+        _losses?.Dispose();
+        _epochLog?.Dispose();
+        _accumulator?.Dispose();
+        _best.Dispose();
+        _validation?.Dispose();
+        _loader.Dispose();
+    }
+
+    private void ObserveEarlier(EpochResult epoch, int index)
+    {
+        if (epoch.Validation is not { } validation)
+        {
+            return;
+        }
+
+        if (!_best.IsIn(validation))
+        {
+            throw new InvalidDataException(FormattableString.Invariant($"epochs[{index}] has no value of the metric '{_best.Name}'."));
+        }
+
+        _best.Observe(epoch);
+    }
+
+    /// <summary>Loads weights, and refuses those that no run can have left: later it would look as if the training had diverged.</summary>
+    private void LoadWeights(string path)
+    {
+        _model.Load(path);
+        if (_model.DType == DType.Float32)
+        {
+            RequireFinite(path, (ReadOnlySpan<float>)_model.ParameterData.ToArray<float>());
+        }
+        else
+        {
+            RequireFinite(path, (ReadOnlySpan<double>)_model.ParameterData.ToArray<double>());
+        }
+    }
+
+    private static void RequireFinite<T>(string path, ReadOnlySpan<T> weights) where T : System.Numerics.INumberBase<T>
+    {
+        for (int i = 0; i < weights.Length; i++)
+        {
+            if (!T.IsFinite(weights[i]))
+            {
+                throw new InvalidDataException(FormattableString.Invariant(
+                    $"'{ForeignText.CleanPath(path)}': a weight is {weights[i]} at element {i}; it must be finite."));
+            }
+        }
+    }
+
+    /// <summary>Samples that a step learns from.</summary>
+    /// <param name="step">Number of the step, from 0.</param>
+    private long SamplesOf(long step)
+    {
+        long first = step % _stepsPerPass * _options.AccumulateBatches;
+        long behind = long.Min(first + _options.AccumulateBatches, _loader.BatchesPerEpoch);
+        return long.Min(behind * _loader.BatchSize, _loader.SamplesPerEpoch) - (first * _loader.BatchSize);
+    }
+
+    private TrainingStatus Train(IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        long lastSave = Stopwatch.GetTimestamp();
+        long first = _step;
+        BeginPass();
+
+        // An earlier run may have been interrupted in, or just before, the validation of the epoch that it had done.
+        bool wasLast = _step == Steps || IsGoalReached();
+        if (_epochs is [.., { Validation: null } unvalidated] && unvalidated.Step == _step && IsValidated(unvalidated.Epoch, wasLast))
+        {
+            SetState(unvalidated.Epoch);
+            _epochs.RemoveAt(_epochs.Count - 1);
+            TrainingStatus? ending = EndEpoch(unvalidated, wasLast, cancellationToken);
+            Report(_epochs[^1]);
+            if (ending is { } status)
+            {
+                return status;
+            }
+        }
+        else if (_best.IsStuck)
+        {
+            return TrainingStatus.StoppedEarly;
+        }
+
+        while (_step < Steps && !IsGoalReached())
+        {
+            int number = (int)(_step / _stepsPerEpoch) + 1;
+            _tally ??= new EpochTally(number);
+            long end = long.Min(Steps, number * _stepsPerEpoch);
+            TrainingStatus? ending = null;
+            while (_step < end && ending is null)
+            {
+                SetState(number);
+                LearnStep();
+                _losses?.Add((_state.Loss, _state.Metric));
+                _record.OnLoss(_state.Loss);
+                _tally.Add(_state);
+                _recent.Add(_state.Loss, _state.Metric);
+                foreach (TrainingCallback callback in _callbacks)
+                {
+                    callback.OnStep(_state);
+                }
+
+                Report(null);
+                ending = cancellationToken.IsCancellationRequested ? TrainingStatus.Interrupted
+                    : IsGoalReached() ? TrainingStatus.GoalReached
+                    : _state.StopRequested ? TrainingStatus.StoppedEarly
+                    : null;
+                if (_step < end && ending is null)
+                {
+                    SaveIfDue();
+                }
+            }
+
+            EpochResult epoch = _tally.Result(_step, _optimizer.LearningRate);
+            _tally = null;
+            if (ending == TrainingStatus.Interrupted)
+            {
+                _epochs.Add(epoch);
+            }
+            else
+            {
+                TrainingStatus? validated = EndEpoch(epoch, ending is not null || _step == Steps, cancellationToken);
+                ending = validated == TrainingStatus.Interrupted ? validated : ending ?? validated;
+            }
+
+            Report(_epochs[^1]);
+            if (ending is { } status)
+            {
+                return status;
+            }
+
+            if (_step < Steps)
+            {
+                SaveIfDue();
+            }
+        }
+
+        return IsGoalReached() ? TrainingStatus.GoalReached : TrainingStatus.Completed;
+
+        void SaveIfDue()
+        {
+            if (_folder is not null && _options.SaveInterval != Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(lastSave) >= _options.SaveInterval)
+            {
+                _savedStep = SaveOnTheWay(_folder) ? _step : 0;
+                lastSave = Stopwatch.GetTimestamp();
+            }
+        }
+
+        void Report(EpochResult? epoch)
+        {
+            if (progress is null)
+            {
+                return;
+            }
+
+            double remaining = Stopwatch.GetElapsedTime(_start).TotalSeconds / long.Max(_step - first, 1) * (Steps - _step);
+            progress.Report(new TrainingProgress(
+                _state.Epoch, Epochs, _step, Steps, _recent.Loss, _recent.Metric, epoch?.SamplesPerSecond ?? _tally!.SamplesPerSecond,
+                TimeSpan.FromSeconds(double.Min(remaining, LongestRemaining)), epoch));
+        }
+    }
+
+    private void SetState(int epoch)
+    {
+        _state.Epoch = epoch;
+        _state.Steps = Steps;
+        _state.Step = _step;
+    }
+
+    private bool IsValidated(int epoch, bool isLast) => _validation is not null && (isLast || epoch % _options.ValidationInterval == 0);
+
+    /// <summary>Adds an epoch to the results, validates it and tells callbacks.</summary>
+    /// <param name="epoch">The epoch.</param>
+    /// <param name="isLast">True if the training ends with it.</param>
+    /// <param name="cancellationToken">Ends the validation early; the epoch is then not validated.</param>
+    /// <returns>How the training ends; null: it goes on.</returns>
+    private TrainingStatus? EndEpoch(EpochResult epoch, bool isLast, CancellationToken cancellationToken)
+    {
+        // First: where the validation fails, the epoch is done all the same.
+        _epochs.Add(epoch);
+        if (IsValidated(epoch.Epoch, isLast))
+        {
+            EvaluationResult? validation;
+            try
+            {
+                validation = _trainer.Measure(_validation!, cancellationToken);
+            }
+            catch (NotFiniteNumberException exception)
+            {
+                throw Diverged(exception, _step, inValidation: true, isInitial: _step == 0);
+            }
+
+            if (validation is null)
+            {
+                return TrainingStatus.Interrupted;
+            }
+
+            epoch = epoch with { Validation = validation };
+            _epochs[^1] = epoch;
+            _optimizer.Schedule?.OnValidation(_best.ValueOf(epoch));
+            if (_best.Observe(epoch) && _options.KeepBest)
+            {
+                _best.Keep();
+            }
+        }
+
+        foreach (TrainingCallback callback in _callbacks)
+        {
+            callback.OnEpochEnd(_state, epoch);
+        }
+
+        return _best.IsStuck || _state.StopRequested ? TrainingStatus.StoppedEarly : null;
+    }
+
+    private bool IsGoalReached() =>
+        _options.StopAt is { } goal && _recent.IsFull && (_metric?.HigherIsBetter == true ? _recent.Metric >= goal : _recent.Metric <= goal);
+
+    private void BeginPass()
+    {
+        _batches = _loader.Epoch(checked((int)(_step / _stepsPerPass))).GetEnumerator();
+        _batches.Skip(_step % _stepsPerPass * _options.AccumulateBatches);
+    }
+
+    private void LearnStep()
+    {
+        long start = Stopwatch.GetTimestamp();
+        if (_step % _stepsPerPass == 0)
+        {
+            BeginPass();
+        }
+
+        bool updates = false;
+        try
+        {
+            _metric?.Reset();
+            _state.Samples = 0;
+            double loss = _accumulator is null ? LearnBatch() : LearnBatches(_accumulator);
+            double norm = _model.ClipGradientNorm(_options.ClipNorm ?? double.PositiveInfinity);
+            updates = true;
+            _optimizer.Step();
+            _step++;
+            _state.Step = _step;
+            _state.Loss = loss;
+            _state.Metric = _metric?.Value ?? loss;
+            _state.GradientNorm = norm;
+            _state.LearningRate = _optimizer.LearningRate;
+            TrainingMeter.Add(_state, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        catch (NotFiniteNumberException exception)
+        {
+            // The library's word for NaN and infinity.
+            throw Diverged(exception, _step + 1, inValidation: false, isInitial: _step == 0 && !updates);
+        }
+    }
+
+    private double LearnBatch()
+    {
+        double loss = Differentiate(NextBatch());
+        _model.Backward(_loss.Gradient);
+        return loss;
+    }
+
+    private double LearnBatches(GradientAccumulator accumulator)
+    {
+        double sum = 0;
+        long batches = long.Min(_options.AccumulateBatches, _loader.BatchesPerEpoch - (_step % _stepsPerPass * _options.AccumulateBatches));
+        for (long i = 0; i < batches; i++)
+        {
+            double loss = Differentiate(NextBatch());
+            accumulator.Backward(_loss.Gradient, _loss.WeightSum);
+            sum += loss * _loss.WeightSum;
+        }
+
+        return sum / accumulator.Complete();
+    }
+
+    private double Differentiate(Batch batch)
+    {
+        Tensor outputs = _model.Forward(batch.Inputs, batch.Lengths);
+        double loss = _loss.Forward(outputs, batch);
+        if (!double.IsFinite(loss))
+        {
+            throw new NotFiniteNumberException(FormattableString.Invariant($"The loss is {loss}; it must be finite."), loss);
+        }
+
+        _metric?.Add(outputs, batch);
+        _state.Samples += batch.Size;
+        return loss;
+    }
+
+    private Batch NextBatch()
+    {
+        _batches.MoveNext();
+        return _batches.Current;
+    }
+
+    /// <summary>The end of a run whose numbers are not finite any more.</summary>
+    private TrainingDivergedException Diverged(NotFiniteNumberException exception, long step, bool inValidation, bool isInitial)
+    {
+        // Before the first update neither the learning rate nor the clipping has done anything.
+        string advice = isInitial
+            ? $"the initial model is beyond {_model.DType}: smaller initial weights may help"
+            : _options.ClipNorm is null ? "a lower learning rate may help, or ClipNorm, which is off" : "a lower learning rate or ClipNorm may help";
+        string saved = _savedStep > 0 ? FormattableString.Invariant($"the run is saved as it was after step {_savedStep}") : "nothing is saved";
+        return new TrainingDivergedException(step, _step == 0 ? double.NaN : _state.Loss, inValidation, isInitial, advice, saved, _savedStep, exception);
+    }
+
+    private void GiveBest()
+    {
+        if (_best.HasWeights)
+        {
+            _best.Restore();
+        }
+    }
+
+    private void Warn(string message, bool isOnTheWay)
+    {
+        _record.OnWarning(message, isOnTheWay);
+        foreach (TrainingCallback callback in _callbacks)
+        {
+            callback.OnWarning(message);
+        }
+    }
+
+    /// <returns>True: it is saved.</returns>
+    private bool SaveOnTheWay(RunFolder folder)
+    {
+        string? problem;
+        try
+        {
+            problem = folder.TryWrite(Files(folder, new RunState(TrainingStatus.Running, _epochs, Seconds, _stepsBefore)));
+        }
+        catch (Exception exception)
+        {
+            problem = $"the run cannot be saved ({FileErrors.Cause(exception)})";
+        }
+
+        if (problem is not null)
+        {
+            // There may be room again by the end.
+            Warn($"{ForeignText.CleanMessage(problem)}; the run continues unsaved", isOnTheWay: true);
+            return false;
+        }
+
+        _best.HasChanged = false;
+        WarnOfPicture(folder.TryWritePictures([.. _record.Pictures]));
+        return true;
+    }
+
+    private void SaveEnd(RunState end)
+    {
+        if (_folder is not { } folder)
+        {
+            return;
+        }
+
+        (string Name, Action<string> Write)[] essential = [(RunFolder.Weights, _model.Save), (RunFolder.Report, path => _record.Write(path, end))];
+        WarnOfPicture(folder.Write(target => Files(target, end), essential, [.. _record.Pictures]));
+        folder.Remove(RunFolder.Epochs);
+        if (end.HasEnded)
+        {
+            folder.Remove(RunFolder.OptimizerState);
+            folder.Remove(RunFolder.BestWeights);
+            folder.Remove(RunFolder.Losses);
+        }
+
+        _record.AfterLastSave(end);
+    }
+
+    /// <summary>Warns of a problem beside a save, which is done.</summary>
+    private void WarnOfPicture(string? problem)
+    {
+        if (problem is not null)
+        {
+            Warn($"{problem}; the run is saved without it", isOnTheWay: false);
+        }
+    }
+
+    /// <summary>
+    /// The files of a save: name, and what writes the file. Until the run ends, only what is new is written of that which grows with the steps.
+    /// </summary>
+    private (string Name, Action<string> Write)[] Files(RunFolder target, RunState state)
+    {
+        var files = new List<(string Name, Action<string> Write)> { (RunFolder.Weights, _model.Save) };
+        if (!state.HasEnded)
+        {
+            files.Add((RunFolder.OptimizerState, _optimizer.Save));
+            if (_best.HasWeights && (_best.HasChanged || !File.Exists(target.PathOf(RunFolder.BestWeights))))
+            {
+                files.Add((RunFolder.BestWeights, _best.Save));
+            }
+
+            if (!target.TryAppend(RunFolder.Losses, _losses!))
+            {
+                files.Add((RunFolder.Losses, _losses!.WriteWhole));
+            }
+        }
+
+        if (state.Status == TrainingStatus.Running)
+        {
+            for (long i = _epochLog!.Count; i < state.Epochs.Count; i++)
+            {
+                _epochLog.Add(state.Epochs[(int)i]);
+            }
+
+            if (!target.TryAppend(RunFolder.Epochs, _epochLog))
+            {
+                files.Add((RunFolder.Epochs, _epochLog.WriteWhole));
+            }
+        }
+
+        // The marks are known once the files before are written.
+        files.Add((RunFolder.Report, path => _record.Write(path, state.Status switch
+        {
+            TrainingStatus.Running => state with
+            {
+                Epochs = [.. state.Epochs.Skip(state.Epochs.Count - EpochsOnTheWay)],
+                LossLog = _losses!.Mark,
+                EpochLog = _epochLog!.Mark,
+            },
+            TrainingStatus.Interrupted => state with { LossLog = _losses!.Mark },
+            _ => state,
+        })));
+        return [.. files];
+    }
+}

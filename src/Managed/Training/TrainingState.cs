@@ -1,0 +1,46 @@
+namespace OrthoNative;
+
+/// <summary>What a <see cref="TrainingCallback"/> sees of a training. One object for all calls: its values change with each step.</summary>
+public sealed class TrainingState
+{
+    internal TrainingState(Model model, Optimizer optimizer)
+    {
+        Model = model;
+        Optimizer = optimizer;
+    }
+
+    /// <summary>The model that is trained.</summary>
+    public Model Model { get; }
+
+    /// <summary>Its optimizer.</summary>
+    public Optimizer Optimizer { get; }
+
+    /// <summary>Number of the epoch, from 1.</summary>
+    public int Epoch { get; internal set; }
+
+    /// <summary>Training steps done, at least 1.</summary>
+    public long Step { get; internal set; }
+
+    /// <summary>Training steps planned.</summary>
+    public long Steps { get; internal set; }
+
+    /// <summary>Samples in the batches of the step.</summary>
+    public long Samples { get; internal set; }
+
+    /// <summary>Mean loss of the batches, before the step.</summary>
+    public double Loss { get; internal set; }
+
+    /// <summary>The first metric on the batches, before the step; the loss where there is no metric.</summary>
+    public double Metric { get; internal set; }
+
+    /// <summary>Norm of the gradient before clipping.</summary>
+    public double GradientNorm { get; internal set; }
+
+    /// <summary>Learning rate of the step.</summary>
+    public double LearningRate { get; internal set; }
+
+    internal bool StopRequested { get; private set; }
+
+    /// <summary>Ends the training after this step or epoch, with <see cref="TrainingStatus.StoppedEarly"/>.</summary>
+    public void Stop() => StopRequested = true;
+}
