@@ -3,7 +3,8 @@ namespace OrthoNative;
 /// <summary>Sequences and targets in arrays, sample by sample: <c>[count, T, D]</c>, or an array for each sample. Nothing is copied before a batch is read.</summary>
 /// <remarks>
 /// Arrays must not change while the data set is in use. Inputs are <see cref="float"/>, or <see cref="int"/> for indices. Targets in one array are those
-/// of the last K steps of a sample: K follows from their number. Targets in an array for each sample are those of all its steps.
+/// of the last K steps of a sample: K follows from their number. Targets in an array for each sample are those of all its steps. <c>Unlabelled</c> creates data
+/// without targets, to predict on.
 /// </remarks>
 public sealed class ArrayDataset : Dataset
 {
@@ -26,11 +27,13 @@ public sealed class ArrayDataset : Dataset
     /// <summary>Weights of all steps of each sample.</summary>
     private readonly float[][]? _weightRows;
 
+    /// <summary>Without targets yet.</summary>
     private ArrayDataset(Sequences<float>? numbers, Sequences<int>? indices, long outputs, bool isClassification)
     {
         _numbers = numbers;
         _indices = indices;
         Outputs = outputs;
+        HasTargets = outputs > 0;
         IsClassification = isClassification;
         (Count, Steps, Features) = numbers?.Sizes ?? indices!.Sizes;
         HasLengths = numbers?.HasLengths ?? indices!.HasLengths;
@@ -85,7 +88,7 @@ public sealed class ArrayDataset : Dataset
         _weights = other._weights;
         _weightRows = other._weightRows;
         Check.Length(lengths.Length, Count, nameof(lengths));
-        long shortest = TargetSteps == Steps ? 1 : TargetSteps;
+        long shortest = !HasTargets || TargetSteps == Steps ? 1 : TargetSteps;
         for (int i = 0; i < lengths.Length; i++)
         {
             Check.InRange(lengths.Span[i], shortest, Steps, $"{nameof(lengths)}[{i}]");
@@ -109,11 +112,14 @@ public sealed class ArrayDataset : Dataset
     /// <inheritdoc/>
     public override long Features { get; }
 
-    /// <inheritdoc/>
+    /// <summary>Number K of last steps that have a target; 0 where there are no targets.</summary>
     public override long TargetSteps { get; }
 
-    /// <inheritdoc/>
+    /// <summary>Number C of classes, or of values to predict; 0 where there are no targets.</summary>
     public override long Outputs { get; }
+
+    /// <summary>True if there are targets; false for a data set of <c>Unlabelled</c>.</summary>
+    public override bool HasTargets { get; }
 
     /// <inheritdoc/>
     public override bool IsClassification { get; }
@@ -221,6 +227,31 @@ public sealed class ArrayDataset : Dataset
     public static ArrayDataset Regression(IReadOnlyList<int[]> sequences, long features, IReadOnlyList<float[]> values, long outputs) =>
         Regression(null, new Sequences<int>(sequences, features, nameof(sequences)), values, outputs);
 
+    /// <summary>Sequences of equal length without targets.</summary>
+    /// <param name="inputs">[count, T, D]; referenced, not copied.</param>
+    /// <param name="steps">T, at least 1.</param>
+    /// <param name="features">D, at least 1.</param>
+    /// <exception cref="ArgumentException">The number of elements of the array does not fit.</exception>
+    public static ArrayDataset Unlabelled(ReadOnlyMemory<float> inputs, long steps, long features) =>
+        new(new Sequences<float>(inputs, steps, features, nameof(inputs)), null, 0, isClassification: false);
+
+    /// <summary>Sequences of equal length of indices, without targets.</summary>
+    /// <inheritdoc cref="Unlabelled(ReadOnlyMemory{float}, long, long)"/>
+    public static ArrayDataset Unlabelled(ReadOnlyMemory<int> inputs, long steps, long features) =>
+        new(null, new Sequences<int>(inputs, steps, features, nameof(inputs)), 0, isClassification: false);
+
+    /// <summary>Sequences of any lengths without targets.</summary>
+    /// <param name="sequences">[T, D] of each sample, with a T of its own; at least one sample. Arrays are referenced, not copied.</param>
+    /// <param name="features">D, at least 1.</param>
+    /// <exception cref="ArgumentException">The number of elements of an array does not fit.</exception>
+    public static ArrayDataset Unlabelled(IReadOnlyList<float[]> sequences, long features) =>
+        new(new Sequences<float>(sequences, features, nameof(sequences)), null, 0, isClassification: false);
+
+    /// <summary>Sequences of any lengths of indices, without targets.</summary>
+    /// <inheritdoc cref="Unlabelled(IReadOnlyList{float[]}, long)"/>
+    public static ArrayDataset Unlabelled(IReadOnlyList<int[]> sequences, long features) =>
+        new(null, new Sequences<int>(sequences, features, nameof(sequences)), 0, isClassification: false);
+
     /// <summary>
     /// The same samples, padded: the first steps of each count. Targets of the last K steps are those of the last ones that count; where
     /// all T steps have targets, those of the first ones count.
@@ -237,8 +268,10 @@ public sealed class ArrayDataset : Dataset
     /// <param name="weights">[count], a weight for each sample, or [count, K], one for each target; finite and not negative. Referenced, not copied.</param>
     /// <exception cref="ArgumentException">The number of weights is neither, or targets are in an array for each sample and it is not that of the samples.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A weight is out of range.</exception>
+    /// <exception cref="InvalidOperationException">There are no targets.</exception>
     public ArrayDataset WithWeights(ReadOnlyMemory<float> weights)
     {
+        RequireTargets();
         bool hasRows = _classRows is not null || _valueRows is not null;
         if (weights.Length != Count && (hasRows || weights.Length != Count * TargetSteps))
         {
@@ -255,10 +288,11 @@ public sealed class ArrayDataset : Dataset
     /// <param name="weights">[T] of each sample, finite and not negative; referenced.</param>
     /// <exception cref="ArgumentException">The number of elements of an array is not that of the steps.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A weight is out of range.</exception>
-    /// <exception cref="InvalidOperationException">The last steps alone have targets.</exception>
+    /// <exception cref="InvalidOperationException">The last steps alone have targets, or there are none.</exception>
     public ArrayDataset WithWeights(IReadOnlyList<float[]> weights)
     {
         ArgumentNullException.ThrowIfNull(weights);
+        RequireTargets();
         return TargetSteps == Steps
             ? new ArrayDataset(this, null, weights)
             : throw new InvalidOperationException($"The last {TargetSteps} of {Steps} steps have targets; weights in an array for each sample are for targets at all steps.");
@@ -325,6 +359,14 @@ public sealed class ArrayDataset : Dataset
             {
                 ReadTargets(_weightRows, _weights.GetValueOrDefault().Span, sample, 1, steps, weights, row, samples.Length);
             }
+        }
+    }
+
+    private void RequireTargets()
+    {
+        if (!HasTargets)
+        {
+            throw new InvalidOperationException("The data set has no targets; weights are for targets.");
         }
     }
 
@@ -444,7 +486,7 @@ public sealed class ArrayDataset : Dataset
     {
         int steps = (int)TargetStepsOf(samples);
         int batch = samples.Length;
-        for (int row = 0; row < batch; row++)
+        for (int row = 0; HasTargets && row < batch; row++)
         {
             int sample = (int)samples[row];
             if (IsClassification)

@@ -19,19 +19,20 @@ public sealed class Batch
         // Integers lie in the host's memory, also for a model on a GPU.
         Device inputDevice = isInteger && device.Kind != DeviceKind.Cpu ? Device.Default : device;
         Inputs = Tensor.CreateOwned(inputDevice, isInteger ? DType.Int32 : dtype, dataset.Steps, size, dataset.Features);
-        long targets = dataset.TargetSteps * size;
-        _everyStepHasTarget = dataset.TargetSteps == dataset.Steps;
+        HasTargets = dataset.HasTargets;
+        TargetSteps = HasTargets ? dataset.TargetSteps : 0;
+        long targets = TargetSteps * size;
+        _everyStepHasTarget = TargetSteps == dataset.Steps;
         _lengths = dataset.HasLengths ? new int[size] : [];
-        _classes = dataset.IsClassification ? new int[targets] : [];
-        _weights = dataset.HasWeights ? new float[targets] : [];
-        TargetSteps = dataset.TargetSteps;
-        if (!dataset.IsClassification)
+        _classes = dataset.HasClasses ? new int[targets] : [];
+        _weights = HasTargets && dataset.HasWeights ? new float[targets] : [];
+        if (dataset.HasValues)
         {
             try
             {
-                Values = dataset.TargetSteps == 1
+                Values = TargetSteps == 1
                     ? Tensor.CreateOwned(device, dtype, size, dataset.Outputs)
-                    : Tensor.CreateOwned(device, dtype, dataset.TargetSteps, size, dataset.Outputs);
+                    : Tensor.CreateOwned(device, dtype, TargetSteps, size, dataset.Outputs);
             }
             catch
             {
@@ -40,6 +41,9 @@ public sealed class Batch
             }
         }
     }
+
+    /// <summary>True if the samples have targets; false: there are inputs alone.</summary>
+    public bool HasTargets { get; }
 
     /// <summary>Number B of samples.</summary>
     public long Size => Inputs.Shape[1];
@@ -54,14 +58,14 @@ public sealed class Batch
     public ReadOnlySpan<int> Lengths => _isPadded ? _lengths : [];
 
     /// <summary>
-    /// Target classes, <c>[K, B]</c> in the order of time, of the last K steps of each sample; empty if the targets are values. If all steps have
-    /// targets, K is T, and classes beyond a sample's length are 0.
+    /// Target classes, <c>[K, B]</c> in the order of time, of the last K steps of each sample; empty if the targets are values, or there are none. If all
+    /// steps have targets, K is T, and classes beyond a sample's length are 0.
     /// </summary>
     public ReadOnlySpan<int> Classes => ClassBuffer;
 
     /// <summary>
     /// Target values, <c>[B, C]</c> where the last step alone has targets, otherwise <c>[K, B, C]</c> in the order of time; null
-    /// if the targets are classes. If all steps have targets, K is T, and values beyond a sample's length are 0.
+    /// if the targets are classes, or there are none. If all steps have targets, K is T, and values beyond a sample's length are 0.
     /// </summary>
     public Tensor? Values { get; }
 
@@ -75,11 +79,14 @@ public sealed class Batch
     /// The targets with their lengths and weights, as a <see cref="Loss"/> or a <see cref="Metric"/> takes them. Lengths are those of the sequences where all
     /// steps have targets; otherwise there are none, since each sample has K targets.
     /// </summary>
-    public Targets Targets => (Values is null ? OrthoNative.Targets.Of(Classes) : OrthoNative.Targets.Of(Values)) with
-    {
-        Lengths = HasPaddedTargets ? Lengths : [],
-        Weights = Weights,
-    };
+    /// <exception cref="InvalidOperationException">The data set has no targets: <see cref="HasTargets"/> is false.</exception>
+    public Targets Targets => HasTargets
+        ? (Values is null ? OrthoNative.Targets.Of(Classes) : OrthoNative.Targets.Of(Values)) with
+        {
+            Lengths = HasPaddedTargets ? Lengths : [],
+            Weights = Weights,
+        }
+        : throw new InvalidOperationException("The batch has no targets, as its data set has none; it can be predicted on, but not trained on or evaluated.");
 
     internal Span<float> WeightBuffer => _weights.AsSpan(0, _weights.Length == 0 ? 0 : (int)(TargetSteps * Size));
 
@@ -88,7 +95,7 @@ public sealed class Batch
     /// <summary>The lengths to be written before <see cref="FitToLengths"/>; empty if the data set has none.</summary>
     internal Span<int> LengthBuffer => _lengths;
 
-    /// <summary>Number K of target steps.</summary>
+    /// <summary>Number K of target steps; 0 where there are no targets.</summary>
     internal long TargetSteps { get; private set; }
 
     /// <summary>Whether the rows of targets are those of the inputs, padding included.</summary>

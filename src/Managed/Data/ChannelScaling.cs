@@ -43,7 +43,10 @@ public sealed record ChannelScaling
     public IReadOnlyList<double> Deviation => _deviation;
 
     /// <summary>Measures all steps of all samples of a data set, reading each sample once.</summary>
-    /// <param name="dataset">Has inputs that are numbers.</param>
+    /// <param name="dataset">
+    /// Has inputs that are numbers. Of a <see cref="SequenceData"/>, its values as stored are measured, before its scaling, and those that are missing are
+    /// skipped; in any other data set, none may be missing.
+    /// </param>
     /// <exception cref="ArgumentException">The inputs are indices, or a size that the data set gives is out of range.</exception>
     /// <exception cref="NotFiniteNumberException">An input is NaN or infinite.</exception>
     public static ChannelScaling Of(Dataset dataset)
@@ -51,12 +54,17 @@ public sealed record ChannelScaling
         ArgumentNullException.ThrowIfNull(dataset);
         RequireNumbers(dataset);
         DataLoader.CheckSequences(dataset);
+        if (dataset is SequenceData sequences)
+        {
+            return Of(sequences);
+        }
+
         int channels = (int)dataset.Features;
         var moments = new Moments[channels];
         float[] inputs = new float[dataset.Steps * channels];
-        long targets = dataset.TargetSteps;
-        int[] classes = new int[dataset.IsClassification ? targets : 0];
-        float[] values = new float[dataset.IsClassification ? 0 : targets * dataset.Outputs];
+        int[] classes = new int[dataset.HasClasses ? dataset.TargetSteps : 0];
+        int width = (int)dataset.ValueWidth;
+        float[] values = new float[dataset.HasValues ? dataset.TargetSteps * width : 0];
         for (long sample = 0; sample < dataset.Count; sample++)
         {
             ReadOnlySpan<long> samples = [sample];
@@ -64,8 +72,7 @@ public sealed record ChannelScaling
             int targetSteps = (int)dataset.TargetStepsOf(samples);
             Span<float> rows = inputs.AsSpan(0, steps * channels);
             dataset.Read(
-                samples, rows, dataset.IsClassification ? classes.AsSpan(0, targetSteps) : [],
-                dataset.IsClassification ? [] : values.AsSpan(0, targetSteps * (int)dataset.Outputs));
+                samples, rows, dataset.HasClasses ? classes.AsSpan(0, targetSteps) : [], values.AsSpan(0, targetSteps * width));
             for (int i = 0; i < rows.Length; i++)
             {
                 if (!float.IsFinite(rows[i]))
@@ -160,6 +167,24 @@ public sealed record ChannelScaling
 
     /// <summary>Standardizes a value of a channel.</summary>
     internal float Apply(float value, int channel) => (float)((value - _mean[channel]) / _deviation[channel]);
+
+    private static ChannelScaling Of(SequenceData sequences)
+    {
+        var moments = new Moments[sequences.ChannelNames.Count];
+        for (int sample = 0; sample < sequences.Count; sample++)
+        {
+            ReadOnlySpan<float> values = sequences.Values(sample);
+            for (int i = 0, channel = 0; i < values.Length; i++, channel = channel + 1 == moments.Length ? 0 : channel + 1)
+            {
+                if (!float.IsNaN(values[i]))
+                {
+                    moments[channel].Add(values[i]);
+                }
+            }
+        }
+
+        return From(moments);
+    }
 
     private static void RequireNumbers(Dataset dataset)
     {

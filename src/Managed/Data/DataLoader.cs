@@ -68,7 +68,7 @@ public sealed unsafe class DataLoader : IDisposable
         bool isSorted = _hasLengths && options.BucketBatches > 1;
         Require(count, 1, options.Shuffle || isSorted ? Array.MaxLength : long.MaxValue, nameof(dataset.Count));
         CheckSequences(dataset);
-        _shortest = dataset.TargetSteps == dataset.Steps ? 1 : dataset.TargetSteps;
+        _shortest = !dataset.HasTargets || dataset.TargetSteps == dataset.Steps ? 1 : dataset.TargetSteps;
         long fullBatches = count / batchSize;
         long rest = options.DropLast ? 0 : count % batchSize;
         if (fullBatches == 0 && rest == 0)
@@ -82,9 +82,10 @@ public sealed unsafe class DataLoader : IDisposable
         long limit = GetLargestBatchSize(dataset);
         if (largest > limit)
         {
-            string targets = dataset.IsClassification ? $"{dataset.TargetSteps} classes" : $"{dataset.TargetSteps} x {dataset.Outputs} values";
+            string targets =
+                dataset.HasClasses ? $" and {dataset.TargetSteps} classes" : dataset.HasValues ? $" and {dataset.TargetSteps} x {dataset.Outputs} values" : "";
             throw new ArgumentException(
-                $"batchSize is {batchSize}; with sequences of {dataset.Steps} x {dataset.Features} inputs and {targets} it must be at most {limit}.",
+                $"batchSize is {batchSize}; with sequences of {dataset.Steps} x {dataset.Features} inputs{targets} it must be at most {limit}.",
                 nameof(batchSize));
         }
 
@@ -111,7 +112,7 @@ public sealed unsafe class DataLoader : IDisposable
         if (dtype != DType.Float32)
         {
             _inputs = dataset.InputType == DType.Int32 ? null : new float[dataset.Steps * largest * dataset.Features];
-            _values = dataset.IsClassification ? null : new float[dataset.TargetSteps * largest * dataset.Outputs];
+            _values = dataset.HasValues ? new float[dataset.TargetSteps * largest * dataset.Outputs] : null;
         }
 
         try
@@ -149,7 +150,7 @@ public sealed unsafe class DataLoader : IDisposable
     {
         ArgumentNullException.ThrowIfNull(dataset);
         CheckSequences(dataset);
-        long targets = dataset.TargetSteps * (dataset.IsClassification ? 1 : dataset.Outputs);
+        long targets = dataset.HasTargets ? dataset.TargetSteps * (dataset.IsClassification ? 1 : dataset.Outputs) : 0;
         return Array.MaxLength / Math.Max(dataset.Steps * dataset.Features, targets);
     }
 
@@ -176,12 +177,17 @@ public sealed unsafe class DataLoader : IDisposable
     {
         Require(dataset.Steps, 1, Array.MaxLength, nameof(dataset.Steps));
         Require(dataset.Features, 1, Array.MaxLength / dataset.Steps, nameof(dataset.Features));
-        Require(dataset.TargetSteps, 1, dataset.Steps, nameof(dataset.TargetSteps));
         if (dataset.InputType is not (DType.Float32 or DType.Int32))
         {
             throw new ArgumentException($"dataset.InputType is {dataset.InputType}; it must be {DType.Float32} or {DType.Int32}.", nameof(dataset));
         }
 
+        if (!dataset.HasTargets)
+        {
+            return;
+        }
+
+        Require(dataset.TargetSteps, 1, dataset.Steps, nameof(dataset.TargetSteps));
         Require(dataset.Outputs, 1, dataset.IsClassification ? int.MaxValue : Array.MaxLength / dataset.TargetSteps, nameof(dataset.Outputs));
     }
 
@@ -309,7 +315,7 @@ public sealed unsafe class DataLoader : IDisposable
     /// <summary>Reads the batch that was prepared last into the host's memory.</summary>
     /// <param name="batch">Has the sizes; its classes and weights are written.</param>
     /// <param name="inputs">[T, B, D] of the inputs' element type, written.</param>
-    /// <param name="values">[K, B, C] of the batch's element type, written; null if the targets are classes.</param>
+    /// <param name="values">[K, B, C] of the batch's element type, written; null if the targets are not values.</param>
     private void Read(Batch batch, void* inputs, void* values)
     {
         ReadOnlySpan<long> samples = _samples.AsSpan(0, (int)batch.Size);

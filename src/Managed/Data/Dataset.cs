@@ -3,8 +3,8 @@ namespace OrthoNative;
 /// <summary>Sequences and the targets that a model should predict for them.</summary>
 /// <remarks>
 /// <para>
-/// A sample has either class targets or value targets, for its last <see cref="TargetSteps"/> steps. Derive from this
-/// class to feed data of your own to a <see cref="DataLoader"/>.
+/// A sample has either class targets or value targets, for its last <see cref="TargetSteps"/> steps, or none: then <see cref="HasTargets"/> is false. Derive
+/// from this class to feed data of your own to a <see cref="DataLoader"/>.
 /// </para>
 /// <para>
 /// Sequences may have different lengths: then <see cref="HasLengths"/> is true, <see cref="LengthOf"/> gives the length of each, and the T of a
@@ -28,15 +28,22 @@ public abstract class Dataset
 
     /// <summary>
     /// Number K of last steps that have a target, 1 to <see cref="Steps"/>. If lengths differ, they are the last K steps of each sample, so K must be
-    /// at most the shortest length, or equal to <see cref="Steps"/>: then every step of a sample has a target, and the K of a batch is its T.
+    /// at most the shortest length, or equal to <see cref="Steps"/>: then every step of a sample has a target, and the K of a batch is its T. Not asked for
+    /// where <see cref="HasTargets"/> is false.
     /// </summary>
     public abstract long TargetSteps { get; }
 
-    /// <summary>Number C of classes to choose from, or of values to predict, at a target step; at least 1.</summary>
+    /// <summary>Number C of classes to choose from, or of values to predict, at a target step; at least 1. Not asked for where <see cref="HasTargets"/> is false.</summary>
     public abstract long Outputs { get; }
 
     /// <summary>True: a target is a class, 0 to <see cref="Outputs"/> - 1; false: it is <see cref="Outputs"/> values.</summary>
     public abstract bool IsClassification { get; }
+
+    /// <summary>
+    /// True (the default) if samples have targets; false: they have inputs alone, as those to predict on. Then <see cref="TargetSteps"/>, <see cref="Outputs"/>,
+    /// <see cref="IsClassification"/> and <see cref="HasWeights"/> are not used, and the buffers for targets are empty.
+    /// </summary>
+    public virtual bool HasTargets => true;
 
     /// <summary>True if samples have lengths of their own; false (the default): all have <see cref="Steps"/>.</summary>
     public virtual bool HasLengths => false;
@@ -125,16 +132,25 @@ public abstract class Dataset
         return longest;
     }
 
-    /// <summary>Number K of target steps of a batch of some samples: their T where every step has a target, otherwise <see cref="TargetSteps"/>.</summary>
+    /// <summary>Number K of target steps of a batch of some samples: their T where every step has a target, 0 where samples have none, otherwise <see cref="TargetSteps"/>.</summary>
     /// <param name="samples">Numbers of the samples, each 0 to <see cref="Count"/> - 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
-    public long TargetStepsOf(ReadOnlySpan<long> samples) => TargetSteps == Steps ? StepsOf(samples) : TargetSteps;
+    public long TargetStepsOf(ReadOnlySpan<long> samples) => !HasTargets ? 0 : TargetSteps == Steps ? StepsOf(samples) : TargetSteps;
 
     /// <summary>A data set of some of the samples, as for cross-validation. It reads this one.</summary>
     /// <param name="samples">Numbers of the samples in their new order, each 0 to <see cref="Count"/> - 1; at least one. A sample may come several times. Copied.</param>
     /// <exception cref="ArgumentException">There are none.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
     public Dataset Subset(ReadOnlySpan<long> samples) => new SubsetDataset(this, samples);
+
+    /// <summary>Whether targets are classes.</summary>
+    internal bool HasClasses => HasTargets && IsClassification;
+
+    /// <summary>Whether targets are values.</summary>
+    internal bool HasValues => HasTargets && !IsClassification;
+
+    /// <summary>Number of values of a target step; 0 where targets are not values.</summary>
+    internal long ValueWidth => HasValues ? Outputs : 0;
 
     /// <summary>Refuses buffers of another size than <c>Read</c> is described to take.</summary>
     /// <param name="samples">The samples.</param>
@@ -146,8 +162,8 @@ public abstract class Dataset
     {
         long targets = TargetStepsOf(samples) * samples.Length;
         Check.Length(inputs, StepsOf(samples) * samples.Length * Features, name);
-        Check.Length(classes.Length, IsClassification ? targets : 0, nameof(classes));
-        Check.Length(values.Length, IsClassification ? 0 : targets * Outputs, nameof(values));
+        Check.Length(classes.Length, HasClasses ? targets : 0, nameof(classes));
+        Check.Length(values.Length, targets * ValueWidth, nameof(values));
     }
 
     /// <summary>The same for inputs that are numbers.</summary>

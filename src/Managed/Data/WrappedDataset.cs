@@ -15,6 +15,8 @@ internal abstract class WrappedDataset(Dataset inner) : Dataset
 
     public override bool IsClassification => Inner.IsClassification;
 
+    public override bool HasTargets => Inner.HasTargets;
+
     public override bool HasLengths => Inner.HasLengths;
 
     public override bool HasWeights => Inner.HasWeights;
