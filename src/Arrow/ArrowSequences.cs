@@ -101,7 +101,7 @@ public static class ArrowSequences
                 places.Columns = columns.Names;
                 kinds = columns.Kinds;
             }
-            catch (Exception exception) when (exception is not InvalidDataException && ArrowColumns.IsOfDamage(exception))
+            catch (Exception exception) when (ArrowColumns.IsOfDamage(exception, places))
             {
                 throw places.Fault($"the schema cannot be decoded ({exception.GetType().Name})", exception);
             }

@@ -19,8 +19,11 @@ internal sealed class ArrowColumns(ArrowStreamReader reader, TablePlaces places,
     public ColumnKind[] Kinds => [.. _fields.Select(item => KindOf(item.DataType))];
 
     /// <summary>Tells whether an exception of the reader is one of damaged data. It uses many types for those, <see cref="Exception"/> itself among them.</summary>
-    public static bool IsOfDamage(Exception exception) =>
-        exception is not (OperationCanceledException or OutOfMemoryException or IOException) || exception is EndOfStreamException;
+    /// <param name="exception">The exception.</param>
+    /// <param name="places">The stream: errors that name it were told before.</param>
+    public static bool IsOfDamage(Exception exception, TablePlaces places) =>
+        (exception is not (OperationCanceledException or OutOfMemoryException or IOException) || exception is EndOfStreamException)
+        && !(exception is InvalidDataException && exception.Message.StartsWith(places.File, StringComparison.Ordinal));
 
     /// <summary>Reads some columns, a record batch at a time.</summary>
     /// <exception cref="InvalidDataException">The stream is damaged.</exception>
@@ -79,14 +82,8 @@ internal sealed class ArrowColumns(ArrowStreamReader reader, TablePlaces places,
 
             return (batch.Length, data);
         }
-        catch (Exception exception) when (IsOfDamage(exception))
+        catch (Exception exception) when (IsOfDamage(exception, places))
         {
-            // What was checked before has its place.
-            if (exception is InvalidDataException && exception.Message.StartsWith(places.File, StringComparison.Ordinal))
-            {
-                throw;
-            }
-
             string place = column < 0 ? "" : $", {places.Describe(column)}";
             throw places.Fault(FormattableString.Invariant($"record batch {number}{place}: the values cannot be decoded ({exception.GetType().Name})"), exception);
         }

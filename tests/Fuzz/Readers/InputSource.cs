@@ -17,6 +17,7 @@ internal sealed class InputSource(ulong seed, IReadOnlyList<byte[]> seeds)
             "\"__metadata__\":null,", "\"__metadata__\":{},", "__metadata__", "dtype", "shape", "data_offsets", "BF16", "F16", "F32", "F64", "I64", "F4", "C64", "[0]", "[1,0]",
             "\\u001b[31m", "\\u202e", "\\ud800", "\\u0000", "\u001b[2J", "\u009b2J", "\u202e", "\u2028", "\r", "\n", "\n\n", "\"a\":", ",", ":", "{", "}", "[", "]", "/**/", "\uFEFF",
             "@data\n", "@dimensions 2\n", "@equalLength true\n", "@timeStamps true\n", "@classLabel true a b\n", "@targetLabel true\n", ":", "?", "(0,1)", "#",
+            ";", "\t", "|", "\"", "\"\"", "\r\n", "id", "label", "x_0", "2020-01-01", "T00:00:00Z", "1,5", "NA", "PAR1", "ARROW1",
             "kind", "options", "layers", "path", "hidden_size", "RoaRnn", "Residual", "Haar", "Custom", "2147483647", "step_count", "optimizer", "Adam", "beta1", "filter_seed", "filter", "status", "interrupted", "running", "epochs", "settings",
         ]).Select(Encoding.UTF8.GetBytes),
         [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3], [3, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0, 0, 8, 3], [0x7F, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0, 0, 0, 0, 0],
