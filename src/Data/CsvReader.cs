@@ -97,6 +97,9 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         return table.Build(cancellationToken);
     }
 
+    /// <summary>Number of the line in which a row begins; the parser, which has seen the first one before, counts that as the second.</summary>
+    private static long LineOf(SepReader.Row row) => row.RowIndex == 0 ? 1 : row.LineNumberFrom;
+
     private static bool IsBlank(SepReader.Row row) => row.ColCount == 1 && row.Span.Trim().IsEmpty;
 
     /// <summary>The separator that the first lines have the same number of times; of several ones the first.</summary>
@@ -182,7 +185,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         }
         while (IsBlank(reader.Current));
 
-        return reader.Current.ColCount <= MaximumColumns ? true : throw _places.Fault(reader.Current.LineNumberFrom, string.Create(CultureInfo.InvariantCulture,
+        return reader.Current.ColCount <= MaximumColumns ? true : throw _places.Fault(LineOf(reader.Current), string.Create(CultureInfo.InvariantCulture,
             $"found {reader.Current.ColCount} columns; expected at most {MaximumColumns}"));
     }
 
@@ -211,7 +214,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
             ReadOnlySpan<char> name = Text(row, i);
             if (name.Length > MaximumName)
             {
-                throw _places.Fault(row.LineNumberFrom, i, $"found the name {TablePlaces.Quote(name)}; expected at most {MaximumName} characters");
+                throw _places.Fault(LineOf(row), i, $"found the name {TablePlaces.Quote(name)}; expected at most {MaximumName} characters");
             }
 
             names[i] = name.ToString();
@@ -249,7 +252,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         {
             SepReader.Row row = reader.Current;
             CheckCount(row, columns);
-            long line = row.LineNumberFrom;
+            long line = LineOf(row);
             table.Begin(line, layout.Sequence < 0 ? default : Text(row, layout.Sequence));
             for (int i = 0; i < features.Length; i++)
             {
@@ -282,7 +285,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         for (; isThere; isThere = Next(reader))
         {
             SepReader.Row row = reader.Current;
-            long line = row.LineNumberFrom;
+            long line = LineOf(row);
             if (hasHeader && row.ColCount > columns)
             {
                 CheckCount(row, columns);
@@ -317,7 +320,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
     {
         if (row.ColCount != columns)
         {
-            throw _places.Fault(row.LineNumberFrom, string.Create(CultureInfo.InvariantCulture, $"found {row.ColCount} values; expected {columns}, as the first row has"));
+            throw _places.Fault(LineOf(row), string.Create(CultureInfo.InvariantCulture, $"found {row.ColCount} values; expected {columns}, as the first row has"));
         }
     }
 
@@ -344,7 +347,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
             targets[i] = ReadNumber(row, layout.Targets[i]);
             if (float.IsNaN(targets[i]))
             {
-                throw _places.Fault(row.LineNumberFrom, layout.Targets[i], $"found {TablePlaces.Quote(Text(row, layout.Targets[i]))}, a missing value; expected a number");
+                throw _places.Fault(LineOf(row), layout.Targets[i], $"found {TablePlaces.Quote(Text(row, layout.Targets[i]))}, a missing value; expected a number");
             }
         }
 
@@ -355,7 +358,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
     private float ReadInput(SequenceTable table, SepReader.Row row, int column)
     {
         float value = ReadNumber(row, column);
-        return !float.IsNaN(value) || !table.RefusesMissing ? value : throw table.MissingInput(row.LineNumberFrom, column);
+        return !float.IsNaN(value) || !table.RefusesMissing ? value : throw table.MissingInput(LineOf(row), column);
     }
 
     /// <summary>An input of a column that may be one of numbers; NaN: it is missing, or the column is one of text.</summary>
@@ -369,7 +372,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
                 return firstMissing == 0 || !table.RefusesMissing ? ReadInput(table, row, column) : throw table.MissingInput(firstMissing, column);
             }
 
-            firstMissing = firstMissing == 0 ? row.LineNumberFrom : firstMissing;
+            firstMissing = firstMissing == 0 ? LineOf(row) : firstMissing;
         }
 
         return float.NaN;
@@ -404,7 +407,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         }
 
         bool isTooLarge = TableText.TryNumber(cell, _comma, out double large) && double.IsFinite(large);
-        throw _places.Fault(row.LineNumberFrom, column, $"found {TablePlaces.Quote(cell)}; expected {(isTooLarge ? "a number of single precision, up to 3.4E+38" : "a number")}");
+        throw _places.Fault(LineOf(row), column, $"found {TablePlaces.Quote(cell)}; expected {(isTooLarge ? "a number of single precision, up to 3.4E+38" : "a number")}");
     }
 
     private double ReadTime(SepReader.Row row, int column)
@@ -418,7 +421,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
             _timesAreDates = isDate;
         }
 
-        return _hasTime && (_timesAreDates ? isDate : isNumber) ? time : throw _places.Fault(row.LineNumberFrom, column,
+        return _hasTime && (_timesAreDates ? isDate : isNumber) ? time : throw _places.Fault(LineOf(row), column,
             $"found {TablePlaces.Quote(cell)}; expected {(!_hasTime ? "a number or a date of ISO 8601" : _timesAreDates ? "a date of ISO 8601, as the rows before have" : "a number, as the rows before have")}");
     }
 
@@ -446,7 +449,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         {
             if (cell[i] == '"' && ++i < cell.Length && cell[i] != '"')
             {
-                throw _places.Fault(row.LineNumberFrom, column, $"found {TablePlaces.Quote(cell)}; expected nothing behind the quote that ends a value, or a quote written twice");
+                throw _places.Fault(LineOf(row), column, $"found {TablePlaces.Quote(cell)}; expected nothing behind the quote that ends a value, or a quote written twice");
             }
 
             if (i < cell.Length)

@@ -61,7 +61,8 @@ internal sealed class ArrowColumns(ArrowStreamReader reader, TablePlaces places,
         int column = -1;
         try
         {
-            using RecordBatch? batch = reader.ReadNextRecordBatch();
+            // Not disposed: a dictionary stays for the batches that follow. Its memory is managed.
+            RecordBatch? batch = reader.ReadNextRecordBatch();
             if (batch is null)
             {
                 return null;

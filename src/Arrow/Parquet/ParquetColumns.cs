@@ -42,7 +42,7 @@ internal sealed class ParquetColumns(ParquetFile file, ParquetReader reader, IPr
     private static ColumnKind KindOf(DataField field) => field.ClrType switch
     {
         var type when type == typeof(bool) => ColumnKind.Logical,
-        var type when type == typeof(string) => ColumnKind.Text,
+        var type when type == typeof(ReadOnlyMemory<char>) => ColumnKind.Text,
         var type when type == typeof(DateTime) => ColumnKind.Time,
         var type when type == typeof(float) || type == typeof(double) || type == typeof(long) || type == typeof(ulong) || type == typeof(int) || type == typeof(uint) || type == typeof(short)
             || type == typeof(ushort) || type == typeof(sbyte) || type == typeof(byte) => ColumnKind.Number,
@@ -96,12 +96,14 @@ internal sealed class ParquetColumns(ParquetFile file, ParquetReader reader, IPr
 
         NumberData<T> Numbers<T>() where T : struct, INumber<T> => new(Values<T>(out bool[]? valid), valid);
 
+        static Memory<int>? ToMemory(int[]? levels) => levels is null ? null : new Memory<int>(levels);
+
         T[] Values<T>(out bool[]? valid) where T : struct
         {
             var values = new T[count];
 
             // The stream never waits, so neither does this.
-            rows.ReadRawAsync<T>(field, values, definitions is null ? null : definitions, repetitions is null ? null : repetitions, cancellationToken).AsTask().GetAwaiter().GetResult();
+            rows.ReadRawAsync<T>(field, values, ToMemory(definitions), ToMemory(repetitions), cancellationToken).AsTask().GetAwaiter().GetResult();
             valid = definitions is null ? null : new bool[count];
             if (valid is null)
             {

@@ -292,7 +292,7 @@ internal sealed class ParquetFile
         Int96 => type == typeof(DateTime),
         Float => type == typeof(float),
         Double => type == typeof(double),
-        ByteArray => type == typeof(string),
+        ByteArray => type == typeof(ReadOnlyMemory<char>),
         _ => false,
     };
 

@@ -120,7 +120,8 @@ internal ref struct ThriftReader(ReadOnlySpan<byte> bytes, bool isStrict)
                 At += sizeof(double);
                 break;
             case ThriftType.BinaryCode:
-                At += ReadLength();
+                int length = ReadLength();
+                At += length;
                 break;
             case ThriftType.ListCode or ThriftType.SetCode:
                 (int count, byte element) = ReadListHeader();

@@ -603,6 +603,12 @@ public sealed partial class SequenceData : Dataset
                 RequireCount(all[i].Length, LengthOf(i), place, "step");
                 for (int step = 0; step < all[i].Length; step++)
                 {
+                    // The names below take memory.
+                    if (double.IsFinite(all[i][step]) && (step == 0 || all[i][step] >= all[i][step - 1]))
+                    {
+                        continue;
+                    }
+
                     Check.Finite(all[i][step], $"{Argument}.{place}[{step}]");
                     if (step > 0)
                     {

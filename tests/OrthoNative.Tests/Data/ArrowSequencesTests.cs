@@ -100,7 +100,8 @@ internal sealed class ArrowSequencesTests
             DateTimeOffset start = new(2020, 1, 1, 0, 0, 0, TimeSpan.Zero);
             TimestampArray times = new TimestampArray.Builder(new TimestampType(TimeUnit.Microsecond, "UTC"))
                 .Append(start.AddSeconds(1)).Append(id == "a" ? start.AddSeconds(0.25) : start.AddDays(1)).Build();
-            var labels = new DictionaryArray(new DictionaryType(Int8Type.Default, StringType.Default, false), new Int8Array.Builder().Append(0).Append(0).Build(), new StringArray.Builder().Append(label).Build());
+            var number = new Int8Array.Builder().Append((sbyte)(label == "up" ? 1 : 0)).Append((sbyte)(label == "up" ? 1 : 0));
+            var labels = new DictionaryArray(new DictionaryType(Int8Type.Default, StringType.Default, false), number.Build(), new StringArray.Builder().Append("down").Append("up").Build());
             return new RecordBatch.Builder()
                 .Append("id", false, new StringArray.Builder().Append(id).Append(id).Build())
                 .Append("time", false, times)

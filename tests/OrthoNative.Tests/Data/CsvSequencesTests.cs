@@ -82,9 +82,9 @@ internal sealed class CsvSequencesTests
     [Test]
     public void Quoted_values_have_separators_quotes_and_line_ends()
     {
-        SequenceData data = Read("id,x\n\"a, \"\"b\"\"\n# c\",1\n\"a, \"\"b\"\"\n# c\",2\nz,3\n", new CsvOptions { SequenceColumn = "id" });
+        SequenceData data = Read("id,x,note\n\"a, \"\"b\"\"\",1,\"c\n# d\"\n\"a, \"\"b\"\"\",2,e\nz,3,f\n", new CsvOptions { SequenceColumn = "id" });
 
-        Assert.That(data.Ids, Is.EqualTo(["a, \"b\"\n# c", "z"]));
+        Assert.That(data.Ids, Is.EqualTo(["a, \"b\"", "z"]));
         Assert.That(data.Values(0).ToArray(), Is.EqualTo([1f, 2]));
     }
 
@@ -108,7 +108,7 @@ internal sealed class CsvSequencesTests
         Assert.That(Read("5,6\n", new CsvOptions { HasHeader = true, Form = TableForm.Wide, FeatureColumns = [0] } with { HasHeader = false }).Values(0).ToArray(), Is.EqualTo([5f]));
     }
 
-    [TestCase("1949-02", -659059200.0), TestCase("2016-07-01", 1467331200.0), TestCase("2016-07-01 01:00:00", 1467334800.0), TestCase("2016-07-01T01:00", 1467334800.0)]
+    [TestCase("1949-02", -660009600.0), TestCase("2016-07-01", 1467331200.0), TestCase("2016-07-01 01:00:00", 1467334800.0), TestCase("2016-07-01T01:00", 1467334800.0)]
     [TestCase("2021-05-01 00:30:00+00:00", 1619829000.0), TestCase("2021-05-01T00:30:00.25Z", 1619829000.25), TestCase("2021-05-01T00:30:00 -0130", 1619834400.0), TestCase("2021-05-01T00:30+02", 1619821800.0)]
     [TestCase("0001-01-01", -62135596800.0), TestCase("1.25", 1.25), TestCase("-3e2", -300.0)]
     public void Times_are_seconds(string text, double expected) =>
@@ -125,7 +125,7 @@ internal sealed class CsvSequencesTests
 
         Fails(Text, new CsvOptions { SequenceColumn = "id", FeatureColumns = ["x"] },
             "f.csv: line 3, column 2 ('x'): the value is missing; expected a number, or options.MissingValues other than Refuse.");
-        Fails(Text, new CsvOptions { SequenceColumn = "id" },
+        Fails("id,x,y\na,1,\na,2,4\n", new CsvOptions { SequenceColumn = "id" },
             "f.csv: line 2, column 3 ('y'): the value is missing; expected a number, or options.MissingValues other than Refuse.");
         SequenceData data = Read(Text, new CsvOptions { SequenceColumn = "id", MissingValues = MissingValues.Interpolate });
         Assert.That(data.Values(0).ToArray(), Is.EqualTo([1, float.NaN, float.NaN, 4, float.NaN, float.NaN]));
@@ -317,7 +317,7 @@ internal sealed class CsvSequencesTests
             AssertEqual(CsvSequences.Read(plain, s_long), Read(Long, s_long));
             AssertEqual(CsvSequences.Read(compressed, s_long), Read(Long, s_long));
             File.WriteAllBytes(compressed, File.ReadAllBytes(compressed)[..^4]);
-            Assert.That(() => CsvSequences.Read(compressed, s_long), Throws.TypeOf<InvalidDataException>().With.Message.Contains("b.csv: the compressed data cannot be read further"));
+            Assert.That(() => CsvSequences.Read(compressed, s_long), Throws.TypeOf<InvalidDataException>().With.Message.Contains("b.csv: line 1: the compressed data cannot be read further"));
         }
         finally
         {
