@@ -12,7 +12,7 @@ internal sealed class ContentTests
 
     private static readonly Version s_oldestGlibc = new(2, 34);
 
-    private static IEnumerable<string> Ids() => ["OrthoNative", $"OrthoNative.Native.{Packages.RuntimeIdentifier}", "OrthoNative.Cli", "OrthoNative.TorchSharp"];
+    private static IEnumerable<string> Ids() => ["OrthoNative", $"OrthoNative.Native.{Packages.RuntimeIdentifier}", "OrthoNative.Cli", "OrthoNative.TorchSharp", "OrthoNative.Data", "OrthoNative.Arrow"];
 
     private static string CudaId => $"OrthoNative.Native.Cuda.{Packages.RuntimeIdentifier}";
 
@@ -62,6 +62,16 @@ internal sealed class ContentTests
         Assert.That(
             Dependencies(package, "OrthoNative.TorchSharp"),
             Is.EquivalentTo([("OrthoNative", $"[{Packages.Version}]"), ("TorchSharp", PinnedVersion("TorchSharp"))]));
+    }
+
+    [TestCase("OrthoNative.Data", "Sep")]
+    [TestCase("OrthoNative.Arrow", "Apache.Arrow", "Apache.Arrow.Compression", "Parquet.Net", "System.IO.Pipelines")]
+    public void Readers_are_there_for_both_frameworks_and_depend_on_the_library_and_their_parsers(string id, params string[] parsers)
+    {
+        using ZipArchive package = ZipFile.OpenRead(PathOf(id));
+
+        Assert.That(package.Entries.Select(entry => entry.FullName), Does.Contain($"lib/net8.0/{id}.dll").And.Contain($"lib/net10.0/{id}.dll"));
+        Assert.That(Dependencies(package, id), Is.EquivalentTo([("OrthoNative", $"[{Packages.Version}]"), .. parsers.Select(parser => (parser, PinnedVersion(parser)))]));
     }
 
     [TestCaseSource(nameof(Ids))]

@@ -96,7 +96,8 @@ internal sealed class ParquetColumns(ParquetFile file, ParquetReader reader, IPr
 
         NumberData<T> Numbers<T>() where T : struct, INumber<T> => new(Values<T>(out bool[]? valid), valid);
 
-        static Memory<int>? ToMemory(int[]? levels) => levels is null ? null : new Memory<int>(levels);
+        // Not null itself, which would become memory of no levels.
+        static Memory<int>? ToMemory(int[]? levels) => levels is null ? default(Memory<int>?) : new Memory<int>(levels);
 
         T[] Values<T>(out bool[]? valid) where T : struct
         {

@@ -226,7 +226,7 @@ internal sealed class TableLayout
     private static string Suggest(string name, IReadOnlyList<string> columns)
     {
         const int LongestName = 100, MostColumns = 10_000;
-        int best = Math.Max(1, name.Length / 3) + 1;
+        int best = name.Length < 3 ? 2 : Math.Max(2, name.Length / 3) + 1;
         string nearest = "";
         foreach (string column in columns.Take(MostColumns).Where(column => column.Length is > 0 and <= LongestName && name.Length <= LongestName))
         {
