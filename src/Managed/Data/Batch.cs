@@ -12,8 +12,9 @@ public sealed class Batch
     private bool _isPadded;
 
     /// <summary>Takes memory for sequences of the data set's largest length, so that no later batch needs more.</summary>
-    internal Batch(Dataset dataset, long size, Device device, DType dtype)
+    internal Batch(Dataset dataset, long size, long firstSample, Device device, DType dtype)
     {
+        FirstSample = firstSample;
         bool isInteger = dataset.InputType == DType.Int32;
 
         // Integers lie in the host's memory, also for a model on a GPU.
@@ -47,6 +48,12 @@ public sealed class Batch
 
     /// <summary>Number B of samples.</summary>
     public long Size => Inputs.Shape[1];
+
+    /// <summary>
+    /// Number of the first sample in the whole batch, of which this is a part if the loader has <see cref="DataLoaderOptions.ShardCount"/>; otherwise 0. For
+    /// <see cref="ForwardOptions.FirstSample"/>.
+    /// </summary>
+    public long FirstSample { get; }
 
     /// <summary>
     /// The sequences, <c>[T, B, D]</c>: T is the longest length of the samples; beyond a sample's length are zeros. Of <see cref="DType.Int32"/>, and on a

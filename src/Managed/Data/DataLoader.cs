@@ -16,12 +16,14 @@ namespace OrthoNative;
 /// An exception of the data set ends the call, not the epoch: the next <see cref="Enumerator.MoveNext"/> reads that batch again.
 /// </para>
 /// <para>
-/// Where the batches lie on a GPU, each one is read while the GPU works on the one before it, and travels there meanwhile. An exception of
+/// With <see cref="DataLoaderOptions.Prefetch"/>, batches are read ahead on another thread. Where the batches lie on a GPU, each one is read while the GPU works on the one before it, and travels there meanwhile. An exception of
 /// the data set is thrown when the batch that it concerns is asked for.
 /// </para>
 /// </remarks>
 public sealed unsafe class DataLoader : IDisposable
 {
+    private const int MaximumPrefetch = 1024;
+
     private readonly Dataset _dataset;
     private readonly ulong _seed;
     private readonly bool _shuffle;
@@ -31,6 +33,7 @@ public sealed unsafe class DataLoader : IDisposable
     private readonly Batch? _full;
     private readonly Batch? _rest;
     private readonly UploadedBatches? _uploaded;
+    private readonly PrefetchedBatches? _prefetched;
     private readonly long[]? _order;
 
     /// <summary>Keys to sort samples by; null: they are not sorted.</summary>
@@ -61,6 +64,14 @@ public sealed unsafe class DataLoader : IDisposable
         Check.AtLeast(batchSize, 1);
         Check.FloatingPoint(options.DType, $"{nameof(options)}.{nameof(options.DType)}");
         Check.AtLeast(options.BucketBatches, 1);
+        Check.InRange(options.Prefetch, 0, MaximumPrefetch);
+        Check.AtLeast(options.ShardCount, 1);
+        Check.InRange(options.ShardIndex, 0, options.ShardCount - 1);
+        if (batchSize < options.ShardCount)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(batchSize), batchSize, $"batchSize is {batchSize}; it must be at least {options.ShardCount}, {nameof(options)}.{nameof(options.ShardCount)}.");
+        }
 
         // Asked for once: a data set that grows or shrinks later does not change the batches that there is memory for.
         long count = dataset.Count;
@@ -71,14 +82,28 @@ public sealed unsafe class DataLoader : IDisposable
         _shortest = !dataset.HasTargets || dataset.TargetSteps == dataset.Steps ? 1 : dataset.TargetSteps;
         long fullBatches = count / batchSize;
         long rest = options.DropLast ? 0 : count % batchSize;
+        if (rest < options.ShardCount)
+        {
+            rest = 0;
+        }
+
         if (fullBatches == 0 && rest == 0)
         {
+            if (!options.DropLast)
+            {
+                throw new ArgumentException(
+                    $"{nameof(options)}.{nameof(options.ShardCount)} is {options.ShardCount}; the data set has {count} samples, so it must be at most as many.", nameof(options));
+            }
+
             throw new ArgumentException(
                 $"batchSize is {batchSize}; the data set has {count} samples, so with {nameof(options)}.{nameof(options.DropLast)} it must be at most as many.",
                 nameof(batchSize));
         }
 
-        long largest = fullBatches > 0 ? batchSize : rest;
+        // Of a batch, the loader has the part of its shard.
+        (long fullFirst, long fullSize) = PartOf(batchSize, options);
+        (long restFirst, long restSize) = PartOf(rest, options);
+        long largest = fullBatches > 0 ? fullSize : restSize;
         long limit = GetLargestBatchSize(dataset);
         if (largest > limit)
         {
@@ -117,14 +142,18 @@ public sealed unsafe class DataLoader : IDisposable
 
         try
         {
-            if (device.Kind == DeviceKind.Cpu)
+            if (device.Kind != DeviceKind.Cpu)
             {
-                _full = fullBatches > 0 ? new Batch(dataset, batchSize, device, dtype) : null;
-                _rest = rest > 0 ? new Batch(dataset, rest, device, dtype) : null;
+                _uploaded = new UploadedBatches(CreateFull, CreateRest, fullBatches, BatchesPerEpoch, Prepare, Read);
+            }
+            else if (Math.Min(options.Prefetch, BatchesPerEpoch - 1) is > 0 and long prefetch)
+            {
+                _prefetched = new PrefetchedBatches(CreateFull, CreateRest, (int)prefetch, fullBatches, BatchesPerEpoch, Load);
             }
             else
             {
-                _uploaded = new UploadedBatches(size => new Batch(dataset, size, device, dtype), batchSize, fullBatches, rest, Prepare, Read);
+                _full = CreateFull();
+                _rest = CreateRest();
             }
         }
         catch
@@ -132,9 +161,13 @@ public sealed unsafe class DataLoader : IDisposable
             Dispose();
             throw;
         }
+
+        Batch? CreateFull() => fullBatches > 0 ? new Batch(dataset, fullSize, fullFirst, device, dtype) : null;
+
+        Batch? CreateRest() => rest > 0 ? new Batch(dataset, restSize, restFirst, device, dtype) : null;
     }
 
-    /// <summary>Number B of samples in a batch, apart from a smaller last one.</summary>
+    /// <summary>Number B of samples in a batch, apart from a smaller last one; those of all shards together.</summary>
     public int BatchSize { get; }
 
     /// <summary>Number of batches in an epoch.</summary>
@@ -167,6 +200,7 @@ public sealed unsafe class DataLoader : IDisposable
     public void Dispose()
     {
         _disposed = true;
+        _prefetched?.Dispose();
         _full?.Release();
         _rest?.Release();
         _uploaded?.Dispose();
@@ -194,13 +228,22 @@ public sealed unsafe class DataLoader : IDisposable
     private static void Require(long value, long minimum, long maximum, string property) =>
         Check.InRange(value, minimum, maximum, $"dataset.{property}");
 
+    /// <summary>First sample and size of the loader's part of a batch.</summary>
+    private static (long First, long Size) PartOf(long batch, DataLoaderOptions options)
+    {
+        long first = batch * options.ShardIndex / options.ShardCount;
+        return (first, (batch * (options.ShardIndex + 1) / options.ShardCount) - first);
+    }
+
     private long Begin(int epoch)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
 
-        // First: if the data set throws, the order is that of no epoch.
+        // First: if the data set throws, the order is that of no epoch. Nothing is read any more when the data set learns of the next one.
         _enumeration++;
         _uploaded?.Reset();
+        _prefetched?.Reset();
+        _dataset.BeginEpoch(epoch);
         if (_order is not null)
         {
             MakeOrder((uint)epoch);
@@ -272,7 +315,7 @@ public sealed unsafe class DataLoader : IDisposable
         }
     }
 
-    private Batch Load(long enumeration, long index)
+    private Batch Take(long enumeration, long index)
     {
         ThrowUnlessCurrent(enumeration);
         if (_uploaded is not null)
@@ -280,12 +323,23 @@ public sealed unsafe class DataLoader : IDisposable
             return _uploaded.Take(index);
         }
 
+        if (_prefetched is not null)
+        {
+            return _prefetched.Take(index);
+        }
+
         Batch batch = index < _fullBatches ? _full! : _rest!;
+        Load(index, batch);
+        return batch;
+    }
+
+    /// <summary>Reads a batch into the host's memory.</summary>
+    private void Load(long index, Batch batch)
+    {
         Prepare(index, batch);
         using BufferScope inputs = batch.Inputs.BorrowToWrite();
         using BufferScope values = Tensor.BorrowToWrite(batch.Values);
         Read(batch, inputs.Address, values.Address);
-        return batch;
     }
 
     /// <summary>Finds the samples of a batch, their lengths and so the shapes of its tensors.</summary>
@@ -293,7 +347,7 @@ public sealed unsafe class DataLoader : IDisposable
     /// <param name="batch">The batch.</param>
     private void Prepare(long index, Batch batch)
     {
-        long first = (_batchOrder is not null && index < _fullBatches ? _batchOrder[index] : index) * BatchSize;
+        long first = ((_batchOrder is not null && index < _fullBatches ? _batchOrder[index] : index) * BatchSize) + batch.FirstSample;
         Span<long> samples = _samples.AsSpan(0, (int)batch.Size);
         for (int i = 0; i < samples.Length; i++)
         {
@@ -452,7 +506,7 @@ public sealed unsafe class DataLoader : IDisposable
                 return false;
             }
 
-            _current = _loader.Load(_enumeration, _next);
+            _current = _loader.Take(_enumeration, _next);
             _next++;
             return true;
         }

@@ -54,7 +54,20 @@ public abstract class Dataset
     /// <summary>Element type of inputs: <see cref="DType.Float32"/> (the default), or <see cref="DType.Int32"/> for indices.</summary>
     public virtual DType InputType => DType.Float32;
 
-    /// <summary>Length of a sample, 1 to <see cref="Steps"/>. Always the same for a sample, and cheap, as a loader may ask for all of them at the start of an epoch.</summary>
+    /// <summary>
+    /// Tells that an epoch begins. Samples that differ from epoch to epoch, as those of <see cref="Augment"/> do, are read as those of this epoch from now on; before
+    /// the first call they are those of epoch 0. The default does nothing; a data set that reads another one passes the call on.
+    /// </summary>
+    /// <remarks>
+    /// A <see cref="DataLoader"/> calls it before it asks for anything of an epoch, while nothing is being read. What a sample is in an epoch depends on the epoch's number
+    /// alone, and not on the epochs before, so that a training run that is resumed reads the same numbers.
+    /// </remarks>
+    /// <param name="epoch">Number of the epoch, 0 or above.</param>
+    public virtual void BeginEpoch(int epoch) { }
+
+    /// <summary>
+    /// Length of a sample, 1 to <see cref="Steps"/>. Always the same for a sample within an epoch, and cheap, as a loader may ask for all of them at the start of an epoch.
+    /// </summary>
     /// <param name="sample">0 to <see cref="Count"/> - 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
     public virtual long LengthOf(long sample)
@@ -64,7 +77,7 @@ public abstract class Dataset
     }
 
     /// <summary>
-    /// Writes a batch of B samples whose inputs are numbers; the same samples are written the same way at every call. The default refuses: override this one
+    /// Writes a batch of B samples whose inputs are numbers; the same samples are written the same way at every call within an epoch. The default refuses: override this one
     /// or that of indices, as <see cref="InputType"/> says.
     /// </summary>
     /// <param name="samples">[B], numbers of the samples, each 0 to <see cref="Count"/> - 1.</param>
@@ -82,7 +95,7 @@ public abstract class Dataset
     public virtual void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values) =>
         throw new NotSupportedException($"{GetType().Name} has no inputs of {DType.Float32}; its {nameof(InputType)} is {InputType}.");
 
-    /// <summary>Writes a batch of B samples whose inputs are indices; the same samples are written the same way at every call. The default refuses.</summary>
+    /// <summary>Writes a batch of B samples whose inputs are indices; the same samples are written the same way at every call within an epoch. The default refuses.</summary>
     /// <param name="samples">[B], numbers of the samples, each 0 to <see cref="Count"/> - 1.</param>
     /// <param name="indices">
     /// [T, B, D], T as of <see cref="StepsOf"/>; every element must be written, but those beyond a sample's length, which hold anything.
@@ -142,6 +155,19 @@ public abstract class Dataset
     /// <exception cref="ArgumentException">There are none.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
     public Dataset Subset(ReadOnlySpan<long> samples) => new SubsetDataset(this, samples);
+
+    /// <summary>A data set whose samples are those of this one, changed at random in every epoch. It reads this one.</summary>
+    /// <remarks>
+    /// The changes to a sample depend on <paramref name="seed"/>, the number of the epoch (<see cref="BeginEpoch"/>) and the number of the sample alone. Apply it to training samples
+    /// only. Data sets that augment one another need different seeds. Only one <see cref="DataLoader"/> may read the data set at a time, since it has one epoch.
+    /// </remarks>
+    /// <param name="options">The changes.</param>
+    /// <param name="seed">Seed of all random numbers.</param>
+    /// <exception cref="ArgumentException">
+    /// The list of noise deviations does not match the features, or the inputs are indices, which have no noise or scaling; or a size that the data set gives is out of range.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    public Dataset Augment(AugmentationOptions options, ulong seed) => new AugmentedDataset(this, options, seed);
 
     /// <summary>Whether targets are classes.</summary>
     internal bool HasClasses => HasTargets && IsClassification;

@@ -23,25 +23,25 @@ internal sealed unsafe class UploadedBatches : IDisposable
     private ExceptionDispatchInfo? _failure;
 
     /// <summary>Takes the memory.</summary>
-    /// <param name="make">Creates a batch of a size.</param>
-    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <param name="createFull">Creates a full batch; null if there is none.</param>
+    /// <param name="createRest">Creates the smaller one behind them; null if there is none.</param>
     /// <param name="fullBatches">Full batches in an epoch.</param>
-    /// <param name="rest">Samples in the batch behind them; 0: there is none.</param>
+    /// <param name="batches">Batches in an epoch.</param>
     /// <param name="prepare">Given a batch's number in the epoch, finds its samples and fits the shapes of its tensors to them.</param>
     /// <param name="read">Reads the batch that was prepared last.</param>
-    public UploadedBatches(Func<long, Batch> make, long batchSize, long fullBatches, long rest, Action<long, Batch> prepare, Reader read)
+    public UploadedBatches(Func<Batch?> createFull, Func<Batch?> createRest, long fullBatches, long batches, Action<long, Batch> prepare, Reader read)
     {
         _prepare = prepare;
         _read = read;
         _fullBatches = fullBatches;
-        _batches = fullBatches + (rest > 0 ? 1 : 0);
+        _batches = batches;
         _slots = new Slot[2];
         try
         {
-            _rest = rest > 0 ? make(rest) : null;
+            _rest = createRest();
             for (int i = 0; i < _slots.Length; i++)
             {
-                Batch? full = fullBatches > 0 ? make(batchSize) : null;
+                Batch? full = createFull();
                 _slots[i] = new Slot(full);
                 _slots[i].Allocate(full ?? _rest!);
             }

@@ -25,6 +25,8 @@ internal abstract class WrappedDataset(Dataset inner) : Dataset
 
     protected Dataset Inner { get; } = inner;
 
+    public override void BeginEpoch(int epoch) => Inner.BeginEpoch(epoch);
+
     public override long LengthOf(long sample) => Inner.LengthOf(sample);
 
     public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values) =>

@@ -29,12 +29,33 @@ internal static unsafe class RandomNumbers
     }
 
     /// <summary>Uniform in [low, high).</summary>
-    public static void Uniform(ulong seed, ortho_stream purpose, uint index, double low, double high, Span<double> values)
+    public static void Uniform(ulong seed, ortho_stream purpose, uint index, double low, double high, Span<double> values, long first = 0)
     {
         fixed (double* memory = values)
         {
-            NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, DType.Float64.ToNative(), 0, values.Length, memory).ThrowOnFailure();
+            NativeMethods.ortho_random_uniform(seed, (int)purpose, index, low, high, DType.Float64.ToNative(), first, values.Length, memory).ThrowOnFailure();
         }
+    }
+
+    /// <summary>Normal with mean 0 and standard deviation 1: those at positions from <c>first</c> of the stream.</summary>
+    public static void Normal(ulong seed, ortho_stream purpose, uint index, long first, Span<float> values)
+    {
+        fixed (float* memory = values)
+        {
+            NativeMethods.ortho_random_normal(seed, (int)purpose, index, 0, 1, DType.Float32.ToNative(), first, values.Length, memory).ThrowOnFailure();
+        }
+    }
+
+    /// <summary>
+    /// A seed of its own for each use that has no purpose of its own, by the finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014): no two uses of
+    /// a seed have the same one.
+    /// </summary>
+    public static ulong SeedOf(ulong seed, ulong use)
+    {
+        ulong mixed = seed + ((use + 1) * 0x9E3779B97F4A7C15);
+        mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
+        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
+        return mixed ^ (mixed >> 31);
     }
 
     /// <summary>Normal with mean 0. <c>filled</c> is called now and then with the number of values so far, and may throw to end it.</summary>
