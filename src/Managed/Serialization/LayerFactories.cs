@@ -29,6 +29,7 @@ public sealed class LayerFactories
         [nameof(RoaFnn)] = RoaFnn.Read,
         [nameof(RoaRnn)] = RoaRnn.Read,
         [nameof(Sequential)] = Sequential.Read,
+        [nameof(WindowScaling)] = WindowScaling.Read,
     };
 
     private readonly Dictionary<string, Func<LayerReader, Layer>> _registered = [];

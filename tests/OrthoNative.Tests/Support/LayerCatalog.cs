@@ -43,6 +43,10 @@ internal static class LayerCatalog
         ["Residual with projection"] = make => new Residual(make(), new Dense(Size, Size + 1), new Dense(Size + 1, Size)),
         ["Branches"] = make => new Sequential(new Branches(make(), new Dense(Size, 2)), new Dense(Size + 2, Size)),
         ["RoaBlock"] = make => new RoaBlock(Size, make(), dropout: 0.2),
+
+        // A single step is scaled to 0, where relu has a kink and layer normalization is steep: a dense layer comes before.
+        ["WindowScaling"] = make => new WindowScaling(
+            new WindowScalingOptions { Mode = WindowScalingMode.RevIn, Epsilon = 0.5, TargetChannels = [1, 3] }, new Dense(Size, Size), make()),
     };
 
     /// <summary>Containers of recurrent layers by name.</summary>
@@ -51,6 +55,8 @@ internal static class LayerCatalog
         ["Bidirectional RoaRnn, Gru"] = () => new Sequential(new Bidirectional(Rnn(s_all), new Gru(Size, 3, new GruOptions { Output = s_all })), new Dense(Size + 3, Size)),
         ["Bidirectional Lstm, Elman"] = () => new Sequential(
             new Bidirectional(new Lstm(Size, 2, new LstmOptions { Output = s_all }), new Elman(Size, 2, new ElmanOptions { Output = s_all })), new Dense(4, Size)),
+        ["WindowScaling by last values"] = () => new WindowScaling(
+            new WindowScalingOptions(), new Gru(Size, 3, new GruOptions { Output = s_all }), new Dense(3, Size)),
         ["RoaBlock of both directions"] = () => new RoaBlock(Size, new RoaBlockOptions { Bidirectional = true, HiddenSize = 3, Dropout = 0.2 }),
     };
 
