@@ -22,7 +22,7 @@ public sealed record WindowScalingOptions
     public WindowScalingMode Mode { get; init; }
 
     /// <summary>
-    /// Channels that the outputs forecast, in their order, each 0 to D - 1; one may come once only. The outputs of a window are those of the first step of
+    /// Channels that the outputs forecast, in their order, each 0 to D - 1, none twice: <see cref="WindowDataset.TargetChannels"/>. The outputs of a window are those of the first step of
     /// the horizon, then those of the second one, and so on. Null (the default): all D channels.
     /// </summary>
     public IReadOnlyList<int>? TargetChannels { get; init; }

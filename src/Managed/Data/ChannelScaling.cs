@@ -143,6 +143,22 @@ public sealed record ChannelScaling
         }
     }
 
+    /// <summary>Undoes <see cref="Apply(Span{float})"/> in place: x deviation + mean.</summary>
+    /// <param name="rows">[..., D].</param>
+    /// <exception cref="ArgumentException">The number of elements is no multiple of D.</exception>
+    public void Restore(Span<float> rows)
+    {
+        if (rows.Length % _mean.Length != 0)
+        {
+            throw new ArgumentException($"{nameof(rows)} has {rows.Length} elements; it must have a multiple of {_mean.Length}.", nameof(rows));
+        }
+
+        for (int i = 0; i < rows.Length; i++)
+        {
+            rows[i] = Restore(rows[i], i % _mean.Length);
+        }
+    }
+
     /// <summary>Tells whether another scaling has the same numbers.</summary>
     /// <param name="other">The other scaling.</param>
     public bool Equals(ChannelScaling? other) =>
@@ -164,6 +180,9 @@ public sealed record ChannelScaling
 
         return hash.ToHashCode();
     }
+
+    /// <summary>Gives a standardized value of a channel the units of the data.</summary>
+    internal float Restore(float value, int channel) => (float)((value * _deviation[channel]) + _mean[channel]);
 
     /// <summary>Standardizes a value of a channel.</summary>
     internal float Apply(float value, int channel) => (float)((value - _mean[channel]) / _deviation[channel]);

@@ -299,36 +299,44 @@ public sealed partial class SequenceData : Dataset
     public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
     {
         CheckBuffers(samples, inputs, classes, values);
-        int channels = ChannelNames.Count;
-        int features = (int)Features;
         int batch = samples.Length;
-        int stride = batch * features;
         for (int row = 0; row < batch; row++)
         {
             int sample = Checked(samples[row], nameof(samples));
-            ReadOnlySpan<float> source = _parts.Values[sample].Span;
-            int length = source.Length / channels;
-            for (int step = 0, at = row * features; step < length; step++, at += stride)
-            {
-                ReadOnlySpan<float> stored = source.Slice(step * channels, channels);
-                Span<float> destination = inputs.Slice(at, features);
-                stored.CopyTo(destination);
-                for (int channel = channels; channel < features; channel++)
-                {
-                    destination[channel] = float.IsNaN(stored[channel - channels]) ? 0 : 1;
-                }
-
-                // NaN stays NaN.
-                Scaling?.Apply(destination[..channels]);
-            }
-
-            for (int channel = 0; HasMissingValues && channel < channels; channel++)
-            {
-                MissingValueFilling.Fill(inputs[((row * features) + channel)..], stride, length, MissingValues);
-            }
-
+            Read(_parts.Values[sample].Span, inputs, row, batch);
             ReadTargets(_parts.Classes, sample, 1, classes, row, batch);
             ReadTargets(_parts.Targets, sample, TargetNames.Count, values, row, batch);
+        }
+    }
+
+    /// <summary>Writes the inputs of steps as they are to be read: scaled, and what is missing filled from these steps alone.</summary>
+    /// <param name="stored">[T, D], of a sequence.</param>
+    /// <param name="inputs">[T', B, features], written up to T.</param>
+    /// <param name="row">Row of the batch.</param>
+    /// <param name="batch">B.</param>
+    internal void Read(ReadOnlySpan<float> stored, Span<float> inputs, int row, int batch)
+    {
+        int channels = ChannelNames.Count;
+        int features = (int)Features;
+        int stride = batch * features;
+        int length = stored.Length / channels;
+        for (int step = 0, at = row * features; step < length; step++, at += stride)
+        {
+            ReadOnlySpan<float> values = stored.Slice(step * channels, channels);
+            Span<float> destination = inputs.Slice(at, features);
+            values.CopyTo(destination);
+            for (int channel = channels; channel < features; channel++)
+            {
+                destination[channel] = float.IsNaN(values[channel - channels]) ? 0 : 1;
+            }
+
+            // NaN stays NaN.
+            Scaling?.Apply(destination[..channels]);
+        }
+
+        for (int channel = 0; HasMissingValues && channel < channels; channel++)
+        {
+            MissingValueFilling.Fill(inputs[((row * features) + channel)..], stride, length, MissingValues);
         }
     }
 

@@ -282,6 +282,20 @@ internal sealed class AugmentationTests
     }
 
     [Test]
+    public void Sequences_without_targets_are_changed_too()
+    {
+        Dataset data = SequenceData.Create([.. Enumerable.Range(0, 20).Select(_ => Enumerable.Range(0, 9).Select(step => (float)step).ToArray())], 1)
+            .Augment(new AugmentationOptions { MinimumCropFraction = 0.4, MaximumShift = 1 }, 2);
+        using var loader = new DataLoader(data, 20);
+        foreach (Batch batch in loader.Epoch(0))
+        {
+            Assert.That((batch.HasTargets, batch.Classes.Length), Is.EqualTo((false, 0)));
+            Assert.That(batch.Lengths.ToArray().Distinct().Count(), Is.GreaterThan(3));
+            Assert.That(batch.Lengths.ToArray(), Is.All.InRange(4, 9));
+        }
+    }
+
+    [Test]
     public void Indices_are_moved_and_not_changed()
     {
         int[] indices = [.. Enumerable.Range(0, 50 * 6)];

@@ -6,6 +6,9 @@ namespace OrthoNative;
 /// The changes follow one another in this order: crop, speed, shift, scaling, noise. The first three move steps; where every step has a target, targets and weights move along: values
 /// are interpolated as inputs are, classes and weights are those of the nearest step. Targets of the last steps alone stay as they are. Scaling and noise leave targets as they are.
 /// </para>
+/// <para>
+/// Features that tell which values are missing (<see cref="MissingValues.Mask"/>) are features as any others: where there are some, noise is given for each feature, 0 for these.
+/// </para>
 /// <para>T. Um et al.: Data augmentation of wearable sensor data (2017), describes changes of these kinds and what they are for.</para>
 /// </remarks>
 public sealed record AugmentationOptions

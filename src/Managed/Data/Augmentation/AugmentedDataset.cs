@@ -58,7 +58,7 @@ internal sealed class AugmentedDataset : WrappedDataset
             string.Create(CultureInfo.InvariantCulture, $"at least {inner.Steps / (double)limit} with sequences of {inner.Steps} steps"),
             $"{nameof(options)}.{nameof(options.MinimumSpeed)}");
         Steps = Math.Max((long)steps, _shortest);
-        TargetSteps = _everyStepHasTarget ? Steps : inner.TargetSteps;
+        TargetSteps = _everyStepHasTarget ? Steps : inner.HasTargets ? inner.TargetSteps : 0;
     }
 
     public override long Steps { get; }
