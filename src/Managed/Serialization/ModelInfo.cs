@@ -44,6 +44,22 @@ public sealed record ModelInfo
     /// <summary>How inputs were standardized in training, one mean and deviation for each input of the model; the model does not apply it itself. Default: null, not at all.</summary>
     public ChannelScaling? InputScaling { get; init; }
 
+    /// <summary>Describes a model that is trained on data: the names of their classes and how they are scaled.</summary>
+    /// <param name="data">The training data, as the model is given them.</param>
+    /// <returns>The scaling has a mean of 0 and a deviation of 1 for the channels that <see cref="MissingValues.Mask"/> adds.</returns>
+    public static ModelInfo Of(SequenceData data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        int masks = (int)data.Features - data.ChannelNames.Count;
+        return new ModelInfo
+        {
+            ClassNames = data.ClassNames,
+            InputScaling = data.Scaling is not { } scaling ? null
+                : masks == 0 ? scaling
+                : new ChannelScaling([.. scaling.Mean, .. Enumerable.Repeat(0.0, masks)], [.. scaling.Deviation, .. Enumerable.Repeat(1.0, masks)]),
+        };
+    }
+
     /// <summary>Any text. Default: empty.</summary>
     /// <exception cref="ArgumentException">The text is null or has half of a surrogate pair.</exception>
     public string Notes

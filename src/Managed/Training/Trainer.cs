@@ -193,7 +193,7 @@ public sealed class Trainer
         int best = 0;
         for (long size = 1; size <= most; size *= 2)
         {
-            long targets = training.TargetSteps * (training.IsClassification ? sizeof(int) : training.Outputs * Model.DType.Bytes());
+            long targets = !training.HasTargets ? 0 : training.TargetSteps * (training.IsClassification ? sizeof(int) : training.Outputs * Model.DType.Bytes());
             double batch = size * (double)((training.Steps * training.Features * Model.DType.Bytes()) + targets);
             if (Bytes(size) + batch > available)
             {
@@ -229,7 +229,7 @@ public sealed class Trainer
 
     private static void RequireTargets(Dataset dataset, string name)
     {
-        if (dataset.TargetSteps < 1)
+        if (!dataset.HasTargets)
         {
             throw new ArgumentException($"{name} has no targets; targets are required.", name);
         }
@@ -237,7 +237,7 @@ public sealed class Trainer
 
     /// <summary>Creates a loader of samples in the data set's order.</summary>
     internal DataLoader CreateEvaluationLoader(Dataset dataset) => new(
-        dataset, (int)long.Min(Options.EvaluationBatchSize ?? Options.BatchSize, dataset.Count), new DataLoaderOptions { Device = Model.Device, DType = Model.DType });
+        dataset, (int)long.Min(Options.EvaluationBatchSize ?? Options.BatchSize, dataset.Count), new DataLoaderOptions { Device = Model.Device, DType = Model.DType, Prefetch = Options.Loading.Prefetch });
 
     /// <summary>Measures loss and metrics.</summary>
     /// <returns>Null: it was cancelled.</returns>

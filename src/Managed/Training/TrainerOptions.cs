@@ -83,6 +83,11 @@ public sealed record TrainerOptions
         Check.AtLeast(Steps ?? 1, 1, $"{Name}.{nameof(Steps)}");
         Check.AtLeast(StepsPerEpoch ?? 1, 1, $"{Name}.{nameof(StepsPerEpoch)}");
         Check.NotNull(Loading, $"{Name}.{nameof(Loading)}");
+        if (Loading.ShardCount != 1)
+        {
+            throw new ArgumentException($"{Name}.{nameof(Loading)}.{nameof(Loading.ShardCount)} is {Loading.ShardCount}; it must be 1, as a trainer learns from whole batches.", Check.Parameter(Name));
+        }
+
         Check.AtLeast(AccumulateBatches, 1, $"{Name}.{nameof(AccumulateBatches)}");
         Check.Positive(ClipNorm ?? 1, $"{Name}.{nameof(ClipNorm)}");
         Check.NotNull(Metrics, $"{Name}.{nameof(Metrics)}");
