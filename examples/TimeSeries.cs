@@ -21,7 +21,7 @@ if (args.Length < 2)
 string folder = Directory.Exists(Path.Combine(args[0], args[1])) ? Path.Combine(args[0], args[1]) : args[0];
 Settings settings = Settings.Parse(args[2..]);
 TimeSeriesFile trainingFile = TimeSeriesFile.Load(folder, args[1], DataSplit.Training);
-Dataset training = new TimeSeriesDataset(trainingFile);
+SequenceData training = SequenceData.FromTimeSeries(trainingFile);
 Console.WriteLine($"{args[1]}: {training.Count} training cases, {training.Features} channels, up to {training.Steps} steps, {training.Outputs} classes");
 Console.WriteLine(settings);
 
@@ -48,8 +48,8 @@ if (settings.Folds > 0)
     return 0;
 }
 
-Dataset test = new TimeSeriesDataset(
-    TimeSeriesFile.Load(folder, args[1], DataSplit.Test), new TimeSeriesDatasetOptions { ClassNames = trainingFile.ClassNames });
+SequenceData test = SequenceData.FromTimeSeries(
+    TimeSeriesFile.Load(folder, args[1], DataSplit.Test), new SequenceDataOptions { ClassNames = training.ClassNames });
 Console.WriteLine(string.Create(
     CultureInfo.InvariantCulture, $"ridge classifier on means and deviations of the channels: {Ridge.Accuracy(training, test):P2} of {test.Count} test cases"));
 var accuracies = new List<double>();

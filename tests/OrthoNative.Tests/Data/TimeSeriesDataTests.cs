@@ -1,6 +1,11 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+
 namespace OrthoNative.Tests.Data;
 
-internal sealed class TimeSeriesDatasetTests
+internal sealed class TimeSeriesDataTests
 {
     /// <summary>Sums of some float32 numbers, and the rounding of results to float32.</summary>
     private const double Rounding = 1e-6;
@@ -8,7 +13,7 @@ internal sealed class TimeSeriesDatasetTests
     [Test]
     public void Cases_become_samples_with_lengths_and_classes()
     {
-        var data = new TimeSeriesDataset(Read("@classLabel true a b\n@data\n1,2,3:4,5,6:b\n7:8:a"));
+        var data = SequenceData.FromTimeSeries(Read("@classLabel true a b\n@data\n1,2,3:4,5,6:b\n7:8:a"));
 
         Assert.That((data.Count, data.Steps, data.Features, data.TargetSteps, data.Outputs), Is.EqualTo((2, 3, 2, 1, 2)));
         Assert.That((data.IsClassification, data.HasLengths, data.LengthOf(0), data.LengthOf(1)), Is.EqualTo((true, true, 3, 1)));
@@ -26,7 +31,7 @@ internal sealed class TimeSeriesDatasetTests
     [Test]
     public void Targets_of_regression_are_values()
     {
-        var data = new TimeSeriesDataset(Read("@targetLabel true\n@data\n1,2:0.5\n3,4:-2"));
+        var data = SequenceData.FromTimeSeries(Read("@targetLabel true\n@data\n1,2:0.5\n3,4:-2"));
         float[] inputs = new float[4];
         float[] values = new float[2];
         data.Read([0, 1], inputs, [], values);
@@ -36,14 +41,14 @@ internal sealed class TimeSeriesDatasetTests
         Assert.That(values, Is.EqualTo((float[])[0.5f, -2]));
     }
 
-    [TestCase("1,?,3:a", "case 0, channel 0, step 1")]
-    [TestCase("1,2:3,4:a\n5:6,7:a", "case 1, channel 0, step 1")]
-    [TestCase("1:3:a\n5:NaN:a", "case 1, channel 1, step 0")]
+    [TestCase("1,?,3:a", "Sample 0 ('0') lacks the value of step 1, channel 0 ('0')")]
+    [TestCase("1,2:3,4:a\n5:6,7:a", "Sample 1 ('1') lacks the value of step 1, channel 0 ('0')")]
+    [TestCase("1:3:a\n5:NaN:a", "Sample 1 ('1') lacks the value of step 0, channel 1 ('1')")]
     public void Missing_values_are_refused_unless_told_otherwise(string lines, string place)
     {
         Assert.That(
-            () => new TimeSeriesDataset(Read($"@classLabel true a\n@data\n{lines}")),
-            Throws.ArgumentException.With.Message.Contains($"file lacks a value of {place} (all from 0); options.MissingValues must be other than Refuse"));
+            () => SequenceData.FromTimeSeries(Read($"@classLabel true a\n@data\n{lines}")),
+            Throws.ArgumentException.With.Message.Contains($"{place}, all counted from 0; options.MissingValues must be other than Refuse."));
     }
 
     // A gap inside, at both ends, a single value, none at all, none missing.
@@ -62,7 +67,7 @@ internal sealed class TimeSeriesDatasetTests
                 (MissingValues.Zero, zero, [9, .. Enumerable.Repeat(0f, mean.Length - 1)]),
             ])
         {
-            var data = new TimeSeriesDataset(file, new TimeSeriesDatasetOptions { MissingValues = missing });
+            var data = SequenceData.FromTimeSeries(file, new SequenceDataOptions { MissingValues = missing });
             float[] inputs = new float[2 * mean.Length];
             data.Read([0], inputs, new int[1], []);
 
@@ -77,7 +82,7 @@ internal sealed class TimeSeriesDatasetTests
     {
         TimeSeriesFile file = Read("@classLabel true a\n@data\n1,?,5:a\n3,3:a");
         ChannelScaling scaling = ChannelScaling.Of(file);
-        var data = new TimeSeriesDataset(file, new TimeSeriesDatasetOptions { Scaling = scaling, MissingValues = MissingValues.Zero });
+        var data = SequenceData.FromTimeSeries(file, new SequenceDataOptions { Scaling = scaling, MissingValues = MissingValues.Zero });
         float[] inputs = new float[3];
         data.Read([0], inputs, new int[1], []);
 
@@ -90,15 +95,15 @@ internal sealed class TimeSeriesDatasetTests
     public void Classes_of_a_test_file_can_have_the_order_of_the_training_file()
     {
         TimeSeriesFile file = Read("@classLabel true c b a\n@data\n1:b\n2:a");
-        var data = new TimeSeriesDataset(file, new TimeSeriesDatasetOptions { ClassNames = ["a", "b", "d"] });
+        var data = SequenceData.FromTimeSeries(file, new SequenceDataOptions { ClassNames = ["a", "b", "d"] });
         int[] classes = new int[2];
         data.Read([0, 1], new float[2], classes, []);
 
         Assert.That(classes, Is.EqualTo((int[])[1, 0]));
         Assert.That((data.Outputs, data.ClassNames), Is.EqualTo((3, (string[])["a", "b", "d"])));
         Assert.That(
-            () => new TimeSeriesDataset(file, new TimeSeriesDatasetOptions { ClassNames = ["b"] }),
-            Throws.ArgumentException.With.Message.Contains("options.ClassNames lacks 'a', the class of case 1 of the file; it has 'b'"));
+            () => SequenceData.FromTimeSeries(file, new SequenceDataOptions { ClassNames = ["b"] }),
+            Throws.ArgumentException.With.Message.StartsWith("options.Labels[1] is 'a', the class of sample 1; it must be one of options.ClassNames: 'b'."));
     }
 
     [Test]
@@ -106,14 +111,22 @@ internal sealed class TimeSeriesDatasetTests
     {
         TimeSeriesFile file = Read("@classLabel true a\n@data\n1:a");
 
-        Assert.That(() => new TimeSeriesDataset(null!), Throws.ArgumentNullException);
+        Assert.That(() => SequenceData.FromTimeSeries(null!), Throws.ArgumentNullException);
         Assert.That(
-            () => new TimeSeriesDataset(file, new TimeSeriesDatasetOptions { MissingValues = (MissingValues)9 }),
-            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("options.MissingValues is 9; it must be one of Refuse, Interpolate, Zero, Mean"));
+            () => SequenceData.FromTimeSeries(file, new SequenceDataOptions { MissingValues = (MissingValues)9 }),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("options.MissingValues is 9; it must be one of Refuse, Interpolate, Zero, Mean, Mask"));
         Assert.That(
-            () => new TimeSeriesDataset(file, new TimeSeriesDatasetOptions { Scaling = new ChannelScaling([0, 0], [1, 1]) }),
+            () => SequenceData.FromTimeSeries(file, new SequenceDataOptions { Scaling = new ChannelScaling([0, 0], [1, 1]) }),
             Throws.ArgumentException.With.Message.StartsWith("options.Scaling is of 2 channels; it must be of 1"));
-        Assert.That(() => new TimeSeriesDataset(Read("@data\n1")), Throws.ArgumentException.With.Message.Contains("without classes or targets"));
+        Assert.That(
+            () => SequenceData.FromTimeSeries(file, new SequenceDataOptions { Labels = ["a"] }),
+            Throws.ArgumentException.With.Message.StartsWith("options has targets, and so has file, classes; options must have none."));
+        Assert.That(
+            () => SequenceData.FromTimeSeries(Read("@targetLabel true\n@data\n1:2"), new SequenceDataOptions { StepLabels = [["a"]] }),
+            Throws.ArgumentException.With.Message.StartsWith("options has targets, and so has file, values; options must have none."));
+        Assert.That(
+            () => SequenceData.FromTimeSeries(Read("@timeStamps true\n@data\n(1,2)"), new SequenceDataOptions { TimeStamps = [[1]] }),
+            Throws.ArgumentException.With.Message.StartsWith("options.TimeStamps is given, but file has time stamps; it must be null."));
     }
 
     [TestCase(false)]
@@ -121,7 +134,7 @@ internal sealed class TimeSeriesDatasetTests
     public void Scaling_has_mean_and_deviation_of_each_channel_within_lengths(bool byFile)
     {
         TimeSeriesFile file = Read("@classLabel true a\n@data\n1,2,3:5,5,5:a\n10:5:a");
-        var data = new TimeSeriesDataset(file);
+        var data = SequenceData.FromTimeSeries(file);
         ChannelScaling scaling = byFile ? ChannelScaling.Of(file) : ChannelScaling.Of(data);
 
         // Of 1, 2, 3, 10: mean 4, squares 9 + 4 + 1 + 36. A channel of equal numbers is only shifted.
@@ -173,7 +186,7 @@ internal sealed class TimeSeriesDatasetTests
         Assert.That(() => new ChannelScaling([1, double.NaN], [1, 1]), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("mean[1] is NaN;"));
         Assert.That(() => new ChannelScaling([1, 1], [1, 0]), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("deviation[1] is 0;"));
         Assert.That(() => scaling.Apply(new float[3]), Throws.ArgumentException.With.Message.StartsWith("rows has 3 elements; it must have a multiple of 2"));
-        Assert.That(() => scaling.Apply(new TimeSeriesDataset(Read("@targetLabel true\n@data\n1:2"))), Throws.ArgumentException.With.Message.StartsWith("dataset has 1 features;"));
+        Assert.That(() => scaling.Apply(SequenceData.FromTimeSeries(Read("@targetLabel true\n@data\n1:2"))), Throws.ArgumentException.With.Message.StartsWith("dataset has 1 features;"));
         Assert.That(() => scaling.Apply(indices), Throws.ArgumentException.With.Message.StartsWith("dataset has inputs of Int32;"));
         Assert.That(() => ChannelScaling.Of(indices), Throws.ArgumentException.With.Message.StartsWith("dataset has inputs of Int32;"));
         Assert.That(
@@ -185,12 +198,12 @@ internal sealed class TimeSeriesDatasetTests
     public void Folds_of_a_real_data_set_share_no_case_and_are_whole_together()
     {
         TimeSeriesFile file = TimeSeriesFile.Load(SharedData.Require("timeseries", "JapaneseVowels"), "JapaneseVowels", DataSplit.Training);
-        var data = new TimeSeriesDataset(file, new TimeSeriesDatasetOptions { Scaling = ChannelScaling.Of(file) });
+        var data = SequenceData.FromTimeSeries(file, new SequenceDataOptions { Scaling = ChannelScaling.Of(file) });
         long[] all = [.. Enumerable.Range(0, 270).Select(i => (long)i)];
         Dataset[] folds = [.. Enumerable.Range(0, 5).Select(fold => data.Subset([.. all.Where(sample => sample % 5 == fold)]))];
 
         Assert.That(folds.Sum(fold => fold.Count), Is.EqualTo(270));
-        ChannelScaling whole = ChannelScaling.Of(data);
+        ChannelScaling whole = ChannelScaling.Of(data.Subset(all));
         Assert.That(whole.Mean, Is.All.EqualTo(0).Within(Rounding));
         Assert.That(whole.Deviation, Is.All.EqualTo(1).Within(Rounding));
         using var loader = new DataLoader(folds[2], 16, new DataLoaderOptions { Shuffle = true, BucketBatches = 2 });
@@ -202,6 +215,79 @@ internal sealed class TimeSeriesDatasetTests
         }
 
         Assert.That(cases, Is.EqualTo(54));
+    }
+
+    /// <summary>The bits that the data set for this format alone gave, which this one took the place of.</summary>
+    [TestCase(false, MissingValues.Interpolate, "7D2737D86C3C8D12195B3CF3A713384EE74AE96FF052C21C536185A03EDB1BF4")]
+    [TestCase(false, MissingValues.Zero, "CDC1FA565D56E24BC10184932D7950D049D103D68A134B1077A8BBCACABA056F")]
+    [TestCase(false, MissingValues.Mean, "BDC21260011D47D99B004B1BD8BDDCDFE464C7934981500E98BDE5F6DEE60D60")]
+    [TestCase(true, MissingValues.Interpolate, "DB7108694438EAE6459D74B8DD9D84D4DFB1796224702EFDB83C658ACEF514B3")]
+    [TestCase(true, MissingValues.Zero, "B2BC0BD1264B8ABFBF7D459AA4B2904002CD10492FDD60A965D502F8C02238D4")]
+    [TestCase(true, MissingValues.Mean, "7CFB4B08E228B6BAF7AD05F90C1F3B2D7BA6057D56DA97AB40EB2435F3F33EEE")]
+    public void Batches_have_the_bits_they_always_had(bool isScaled, MissingValues missing, string expected)
+    {
+        var random = new Random(5);
+        var text = new StringBuilder("@classLabel true c a b\n@data\n");
+        for (int i = 0; i < 23; i++)
+        {
+            for (int channel = 0; channel < 3; channel++)
+            {
+                int length = 1 + random.Next(12);
+                text.AppendJoin(',', Enumerable.Range(0, length).Select(_ => random.Next(4) == 0 ? "?" : (random.NextDouble() * 10).ToString("R", CultureInfo.InvariantCulture))).Append(':');
+            }
+
+            text.Append("abc"[random.Next(3)]).Append('\n');
+        }
+
+        Assert.That(Hash(Read(text.ToString()), isScaled, missing), Is.EqualTo(expected));
+    }
+
+    [TestCase(false, "816DD5F3143C10612DE88083D4AD9B840D6EC01A984F973D8B393046C419CB41")]
+    [TestCase(true, "37776F5D949530BC504C4AC670BFDC30CA98B168B498FB1FBF3F1578B318FD2F")]
+    public void Batches_of_a_real_data_set_have_the_bits_they_always_had(bool isScaled, string expected)
+    {
+        TimeSeriesFile file = TimeSeriesFile.Load(SharedData.Require("timeseries", "JapaneseVowels"), "JapaneseVowels", DataSplit.Training);
+
+        Assert.That(Hash(file, isScaled, MissingValues.Refuse), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void A_file_without_classes_has_no_targets_and_takes_labels_of_options()
+    {
+        TimeSeriesFile file = Read("@data\n1,2\n3");
+        SequenceData data = SequenceData.FromTimeSeries(file);
+        SequenceData labelled = SequenceData.FromTimeSeries(file, new SequenceDataOptions { Labels = ["b", "a"], Ids = ["x", "y"] });
+
+        Assert.That((data.HasTargets, data.TargetSteps, data.Outputs, data.HasLengths), Is.EqualTo((false, 0, 0, true)));
+        Assert.That((labelled.ClassOf(0), labelled.ClassOf(1), labelled.Ids), Is.EqualTo((1, 0, (string[])["x", "y"])));
+    }
+
+    [TestCase("(1,5),(2,6):(1,7),(2,8)", new double[] { 1, 2 })]
+    [TestCase("(1,5),(2,6):(1,7),(3,8)", null)]
+    [TestCase("(1,5),(2,6):(1,7)", null)]
+    [TestCase("(2,5),(1,6):(2,7),(1,8)", null)]
+    public void Time_stamps_are_those_that_all_channels_have(string line, double[]? expected)
+    {
+        SequenceData data = SequenceData.FromTimeSeries(Read($"@timeStamps true\n@data\n{line}"), new SequenceDataOptions { MissingValues = MissingValues.Zero });
+
+        Assert.That(data.HasTimeStamps, Is.EqualTo(expected is not null));
+        Assert.That(data.TimeStamps(0).ToArray(), Is.EqualTo(expected ?? []));
+    }
+
+    private static string Hash(TimeSeriesFile file, bool isScaled, MissingValues missing)
+    {
+        SequenceData data = SequenceData.FromTimeSeries(
+            file, new SequenceDataOptions { MissingValues = missing, Scaling = isScaled ? ChannelScaling.Of(file) : null });
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var loader = new DataLoader(data, 7, new DataLoaderOptions { Shuffle = true, Seed = 3, BucketBatches = 2 });
+        foreach (Batch batch in loader.Epoch(1))
+        {
+            hash.AppendData(MemoryMarshal.AsBytes<float>(batch.Inputs.ToArray<float>()));
+            hash.AppendData(MemoryMarshal.AsBytes(batch.Classes));
+            hash.AppendData(MemoryMarshal.AsBytes(batch.Lengths));
+        }
+
+        return Convert.ToHexString(hash.GetHashAndReset());
     }
 
     private static TimeSeriesFile Read(string text) => TimeSeriesFile.Read(new StringReader(text), "test.ts");
