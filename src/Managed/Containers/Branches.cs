@@ -48,6 +48,9 @@ public sealed class Branches : Container
     internal static Branches Read(LayerReader reader) => new((ReadOnlySpan<Layer>)[.. reader.Layers]);
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         bool several = context.ModelInputs.Length > 1 && Owner.IsFirst(this);

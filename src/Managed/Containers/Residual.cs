@@ -47,6 +47,9 @@ public sealed class Residual : Container
     internal static Residual Read(LayerReader reader) => new((ReadOnlySpan<Layer>)[.. reader.Layers]);
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs) =>
         ForwardSkip(context, Body, Projection, inputs);
 

@@ -70,6 +70,9 @@ public sealed class RoaBlock : Container
         : throw reader.Invalid($"it has {reader.Layers.Count} layers; 1, the recurrence, is expected");
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs) => ForwardSkip(context, LayerSpan, null, inputs);
 
     /// <inheritdoc/>

@@ -106,6 +106,9 @@ public sealed class Sequential : Model
     internal static Sequential Read(LayerReader reader) => new((ReadOnlySpan<Layer>)[.. reader.Layers]);
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs) => ForwardChain(context, LayerSpan, inputs);
 
     /// <inheritdoc/>

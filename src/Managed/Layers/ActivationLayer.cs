@@ -41,6 +41,9 @@ public sealed unsafe class ActivationLayer : Layer
     public override string ToString() => Function.ToString();
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         RowsOf(inputs);

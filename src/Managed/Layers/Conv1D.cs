@@ -98,6 +98,9 @@ public sealed unsafe class Conv1D : Layer
     public override string ToString() => $"{nameof(Conv1D)} {InputSize} -> {OutputSize}, kernel {Kernel}, stride {Stride}";
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => Kernel == 1 && Stride == 1;
+
+    /// <inheritdoc/>
     protected internal override long GetOutputSteps(long steps) => steps == 0 ? 0 : long.Max(0, ((steps + (2 * Padding) - Kernel) / Stride) + (steps + (2 * Padding) >= Kernel ? 1 : 0));
 
     /// <inheritdoc/>

@@ -49,6 +49,9 @@ public sealed class Dense : Layer
     private Parameter? Bias => _options.Bias ? Parameters[1] : null;
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         RowsOf(inputs);

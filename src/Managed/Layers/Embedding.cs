@@ -49,6 +49,9 @@ public sealed unsafe class Embedding : Layer
     public override string ToString() => $"{nameof(Embedding)} {Entries} -> {OutputSize}";
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         RequireTime(inputs);

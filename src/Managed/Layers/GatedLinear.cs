@@ -51,6 +51,9 @@ public sealed unsafe class GatedLinear : Layer
         new(reader.GetInt64("inputs"), reader.GetInt64("outputs"), DenseOptions.Read(reader));
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         long rows = RowsOf(inputs);

@@ -68,6 +68,12 @@ public abstract class Layer
     protected internal virtual bool ReadsInputsAgain => true;
 
     /// <summary>
+    /// True if sequences may be cut: outputs are at the steps of the inputs, and depend on the inputs at their own step and, through the states of recurrent layers inside the
+    /// layer, on earlier ones. <see cref="Trainer.FitStream"/> needs it of all layers. A container tells it of itself, its layers tell it too. Default false.
+    /// </summary>
+    protected internal virtual bool IsStepwise => false;
+
+    /// <summary>
     /// Settings that change what the layer computes with the same parameters, by name. A model's file has them; a file with others is refused.
     /// Default: none.
     /// </summary>

@@ -61,6 +61,9 @@ public sealed unsafe class LayerNorm : Layer
     public override string ToString() => $"{nameof(LayerNorm)} {InputSize}";
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         long rows = RowsOf(inputs);

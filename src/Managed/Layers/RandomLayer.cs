@@ -38,6 +38,9 @@ public abstract unsafe class RandomLayer : Layer
     private protected virtual bool IsOfVersion01 => false;
 
     /// <inheritdoc/>
+    protected internal sealed override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal sealed override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         RowsOf(inputs);

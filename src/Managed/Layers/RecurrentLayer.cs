@@ -92,6 +92,9 @@ public abstract unsafe class RecurrentLayer : ChainLayer
     public override string ToString() => $"{GetType().Name} {InputSize} -> {HiddenSize} units";
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => _output == SequenceOutput.All;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         RequireTime(inputs);
@@ -197,13 +200,23 @@ public abstract unsafe class RecurrentLayer : ChainLayer
     /// <param name="states">Takes new tensors by name.</param>
     internal void CopyFinalStates(Dictionary<string, Tensor> states)
     {
-        Tensor outputs = Memory.Outputs!;
-        long batch = outputs.Shape[^2];
-        bool isLast = _states.Length == 1 && !CutsLengths(Memory.Lengths.Span);
+        long batch = Memory.Outputs!.Shape[^2];
         for (int i = 0; i < _states.Length; i++)
         {
-            Tensor source = isLast ? outputs : Memory.Buffer(FinalStates)!;
-            states.Add(_stateNames[i], Copy(source, batch, isLast ? source.Count - (batch * HiddenSize) : i * batch * HiddenSize));
+            (Tensor source, long start) = FinalState(i);
+            states.Add(_stateNames[i], Copy(source, batch, start));
+        }
+    }
+
+    /// <summary>Copies the states after the latest pass without taking memory.</summary>
+    /// <param name="states">Has a tensor for each state, <c>[B, N]</c>.</param>
+    internal void CopyFinalStatesInto(IReadOnlyDictionary<string, Tensor> states)
+    {
+        for (int i = 0; i < _states.Length; i++)
+        {
+            (Tensor source, long start) = FinalState(i);
+            Tensor target = states[_stateNames[i]];
+            target.CopyFrom(0, source, start, target.Count);
         }
     }
 
@@ -266,6 +279,14 @@ public abstract unsafe class RecurrentLayer : ChainLayer
 
     /// <summary>True if the output is some last states of samples of different lengths, which the native code does not cut out.</summary>
     private bool CutsLengths(ReadOnlySpan<int> lengths) => !lengths.IsEmpty && _output.HasTime && _output != SequenceOutput.All;
+
+    /// <summary>Where a state after the latest pass lies, and at which element it starts.</summary>
+    private (Tensor Source, long Start) FinalState(int index)
+    {
+        Tensor outputs = Memory.Outputs!;
+        long size = outputs.Shape[^2] * HiddenSize;
+        return _states.Length == 1 && !CutsLengths(Memory.Lengths.Span) ? (outputs, outputs.Count - size) : (Memory.Buffer(FinalStates)!, index * size);
+    }
 
     private Tensor Copy(Tensor source, long batch, long start)
     {

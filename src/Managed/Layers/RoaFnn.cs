@@ -98,6 +98,9 @@ public sealed unsafe class RoaFnn : ChainLayer
     protected internal override bool ReadsInputsAgain => false;
 
     /// <inheritdoc/>
+    protected internal override bool IsStepwise => true;
+
+    /// <inheritdoc/>
     protected internal override Tensor Forward(in ForwardContext context, Tensor inputs)
     {
         long rows = RowsOf(inputs);

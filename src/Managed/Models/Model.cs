@@ -360,6 +360,20 @@ public abstract unsafe class Model : Container, IDisposable
         return states;
     }
 
+    /// <summary>Copies the states of all recurrent layers after the latest forward pass, as <see cref="GetFinalStates"/> does, without taking memory.</summary>
+    /// <param name="states">Has a tensor for each state, <c>[B, N]</c>. States of layers that did not run stay as they are.</param>
+    internal void CopyFinalStates(IReadOnlyDictionary<string, Tensor> states)
+    {
+        using Use use = BeginUse();
+        foreach (Layer layer in _all)
+        {
+            if (layer is RecurrentLayer recurrent && layer.Memory.Stamp == _pass.Stamp)
+            {
+                recurrent.CopyFinalStatesInto(states);
+            }
+        }
+    }
+
     /// <summary>Gradients at the initial states of the latest backward pass.</summary>
     /// <returns>New tensors <c>[B, N]</c>, which are the caller's, by name: those of the states that the pass was given.</returns>
     /// <exception cref="InvalidOperationException">There was no backward pass since the latest forward pass, it was refused or failed, or another thread is using the model.</exception>

@@ -22,7 +22,7 @@ namespace OrthoNative;
 /// Console.WriteLine(trainer.Evaluate(test)["accuracy"]);
 /// </code></example>
 /// </remarks>
-public sealed class Trainer
+public sealed partial class Trainer
 {
     /// <summary>Bytes that run.json stays well below.</summary>
     private const long RoomForRecord = 1 << 20;
@@ -86,12 +86,7 @@ public sealed class Trainer
     public TrainingResult Fit(Dataset training, Dataset? validation = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(training);
-        if (validation is null && (Options.EarlyStopping is not null || Options.Monitor is not null))
-        {
-            string option = Options.EarlyStopping is not null ? nameof(TrainerOptions.EarlyStopping) : nameof(TrainerOptions.Monitor);
-            throw new ArgumentException($"{nameof(validation)} is null, but options.{option} is given, which needs validation data.", nameof(validation));
-        }
-
+        RequireValidation(validation, nameof(validation));
         RequireTargets(training, nameof(training));
         if (validation is not null)
         {
@@ -99,9 +94,7 @@ public sealed class Trainer
         }
 
         using Use use = BeginUse();
-        return Options.Folder is { } folder
-            ? FitInFolder(folder, training, validation, progress, cancellationToken)
-            : Run(null, CreateRecord(training, validation), null, training, validation, progress, cancellationToken);
+        return Run(CreateRecord(training, validation), DataOf(training, validation), progress, cancellationToken);
     }
 
     /// <summary>Trains the model in a thread of its own, as <see cref="Fit"/> does.</summary>
@@ -122,8 +115,8 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(dataset);
         RequireTargets(dataset, nameof(dataset));
         using Use use = BeginUse();
-        using DataLoader loader = CreateEvaluationLoader(dataset);
-        return Measure(loader, cancellationToken) ?? throw new OperationCanceledException(cancellationToken);
+        using BatchSource source = new(CreateEvaluationLoader(dataset));
+        return Measure(source, cancellationToken) ?? throw new OperationCanceledException(cancellationToken);
     }
 
     /// <summary>Computes the model's outputs for a data set; its targets, if any, are not used.</summary>
@@ -227,6 +220,15 @@ public sealed class Trainer
         ModelSummary Summary(long size) => Model.Summary(size, training.Steps, Optimizer.Options);
     }
 
+    private void RequireValidation(object? validation, string name)
+    {
+        if (validation is null && (Options.EarlyStopping is not null || Options.Monitor is not null))
+        {
+            string option = Options.EarlyStopping is not null ? nameof(TrainerOptions.EarlyStopping) : nameof(TrainerOptions.Monitor);
+            throw new ArgumentException($"{name} is null, but options.{option} is given, which needs validation data.", name);
+        }
+    }
+
     private static void RequireTargets(Dataset dataset, string name)
     {
         if (!dataset.HasTargets)
@@ -242,7 +244,7 @@ public sealed class Trainer
     /// <summary>Measures loss and metrics.</summary>
     /// <returns>Null: it was cancelled.</returns>
     /// <exception cref="NotFiniteNumberException">An output is NaN or infinite.</exception>
-    internal EvaluationResult? Measure(DataLoader loader, CancellationToken cancellationToken)
+    internal EvaluationResult? Measure(BatchSource source, CancellationToken cancellationToken)
     {
         bool training = Model.Training;
         Model.Training = false;
@@ -255,21 +257,24 @@ public sealed class Trainer
             }
 
             long samples = 0;
-            foreach (Batch batch in loader.Epoch(0))
+            source.States?.Reset();
+            foreach (Batch batch in source.Loader.Epoch(0))
             {
                 if (cancellationToken.IsCancellationRequested)
                 {
                     return null;
                 }
 
-                Tensor outputs = Model.Forward(batch.Inputs, batch.Lengths);
+                Tensor outputs = source.Forward(Model, batch);
+                source.States?.Advance();
                 loss.Add(outputs, batch);
                 foreach (Metric metric in Options.Metrics)
                 {
                     metric.Add(outputs, batch);
                 }
 
-                samples += batch.Size;
+                // Windows are parts of the same samples.
+                samples = source.States is null ? samples + batch.Size : batch.Size;
             }
 
             return new EvaluationResult(loss.Value, Options.Metrics.ToDictionary(metric => metric.Name, metric => metric.Value), samples);
@@ -286,9 +291,23 @@ public sealed class Trainer
     /// <param name="earlier">The state to resume; null: a new run.</param>
     /// <param name="training">Samples to learn from.</param>
     /// <param name="validation">Samples to validate on; null: there are none.</param>
-    internal TrainingRun Prepare(RunFolder? folder, RunRecord record, RunState? earlier, Dataset training, Dataset? validation)
+    internal TrainingRun Prepare(RunFolder? folder, RunRecord record, RunState? earlier, Dataset training, Dataset? validation) =>
+        Prepare(folder, record, earlier, DataOf(training, validation));
+
+    private TrainingRun Prepare(RunFolder? folder, RunRecord record, RunState? earlier, RunData data)
     {
-        var run = new TrainingRun(this, training, validation, record, folder);
+        BatchSource training = data.Training();
+        TrainingRun run;
+        try
+        {
+            run = new TrainingRun(this, training, data.Validation?.Invoke(), record, folder);
+        }
+        catch
+        {
+            training.Dispose();
+            throw;
+        }
+
         try
         {
             if (folder is not null && earlier is not { HasEnded: true })
@@ -312,14 +331,23 @@ public sealed class Trainer
         }
     }
 
+    private RunData DataOf(Dataset training, Dataset? validation) => new(
+        () => new BatchSource(new DataLoader(
+            training, (int)long.Min(Options.BatchSize, training.Count), Options.Loading with { Device = Model.Device, DType = Model.DType })),
+        validation is null ? null : () => new BatchSource(CreateEvaluationLoader(validation)));
+
+    private TrainingResult Run(TrainingRecord record, RunData data, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken) => Options.Folder is { } folder
+        ? FitInFolder(folder, record, data, progress, cancellationToken)
+        : Run(null, record, null, data, progress, cancellationToken);
+
     private TrainingResult Run(
-        RunFolder? folder, RunRecord record, RunState? earlier, Dataset training, Dataset? validation, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+        RunFolder? folder, TrainingRecord record, RunState? earlier, RunData data, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         bool wasTraining = Model.Training;
         Model.Training = true;
         try
         {
-            using TrainingRun run = Prepare(folder, record, earlier, training, validation);
+            using TrainingRun run = Prepare(folder, record, earlier, data);
             return earlier is { HasEnded: true } ? run.LoadEnded(earlier) : run.Execute(progress, cancellationToken);
         }
         finally
@@ -337,10 +365,9 @@ public sealed class Trainer
         folder.Rehearse((RunFolder.Weights, model.Save), (RunFolder.OptimizerState, optimizer.Save), (RunFolder.Report, path => record.Write(path, state)));
     }
 
-    private TrainingResult FitInFolder(string path, Dataset training, Dataset? validation, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    private TrainingResult FitInFolder(string path, TrainingRecord record, RunData data, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        TrainingRecord record = CreateRecord(training, validation);
-        string[] files = [RunFolder.Weights, RunFolder.OptimizerState, RunFolder.BestWeights, RunFolder.Losses, RunFolder.Epochs, RunFolder.Report];
+        string[] files = [RunFolder.Weights, RunFolder.OptimizerState, RunFolder.BestWeights, RunFolder.States, RunFolder.Losses, RunFolder.Epochs, RunFolder.Report];
         using RunFolder folder = RunFolder.Open(path, record.FolderArgument, files);
         if (Options.ExistingRun == ExistingRun.Refuse && File.Exists(folder.PathOf(RunFolder.Report)))
         {
@@ -349,7 +376,7 @@ public sealed class Trainer
         }
 
         RunState? earlier = Options.ExistingRun == ExistingRun.Resume ? record.Read(folder.Path) : null;
-        return Run(folder, record, earlier, training, validation, progress, cancellationToken);
+        return Run(folder, record, earlier, data, progress, cancellationToken);
     }
 
     private TrainingRecord CreateRecord(Dataset training, Dataset? validation)

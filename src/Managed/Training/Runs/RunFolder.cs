@@ -18,6 +18,9 @@ internal sealed class RunFolder : IDisposable
     /// <summary>File of the optimizer's state, until the run has ended by itself.</summary>
     public const string OptimizerState = "optimizer.safetensors";
 
+    /// <summary>File of the states that are carried through sequences, until the run has ended by itself.</summary>
+    public const string States = "states.safetensors";
+
     /// <summary>File of the training loss of every step, until the run has ended by itself.</summary>
     public const string Losses = "loss.csv";
 

@@ -39,7 +39,7 @@ internal sealed class TrainingRecord(TrainingSettings settings) : RunRecord
             return null;
         }
 
-        foreach (string name in (string[])[RunFolder.Report, RunFolder.Epochs, RunFolder.Weights, RunFolder.BestWeights, RunFolder.OptimizerState, RunFolder.Losses])
+        foreach (string name in (string[])[RunFolder.Report, RunFolder.Epochs, RunFolder.Weights, RunFolder.BestWeights, RunFolder.OptimizerState, RunFolder.States, RunFolder.Losses])
         {
             // Before it is opened: a pipe would keep the program waiting for someone to write into it.
             string file = Path.Combine(folder, name);
@@ -91,7 +91,7 @@ internal sealed class TrainingRecord(TrainingSettings settings) : RunRecord
 /// <summary>What the steps of a run depend on, beside the program: a run is resumed with the same alone.</summary>
 internal sealed record TrainingSettings(
     int BatchSize, int AccumulateBatches, long StepsPerEpoch, bool Shuffle, ulong Seed, bool DropLast, int BucketBatches, double? ClipNorm, string? Monitor, long Samples, long Parameters,
-    long? ValidationSamples)
+    long? ValidationSamples, int? Window = null, long? SequenceSteps = null, long? ValidationSteps = null)
 {
     /// <summary>Refuses those of another run.</summary>
     /// <exception cref="InvalidDataException">They differ.</exception>

@@ -25,8 +25,9 @@ internal sealed class TrainingRun : IDisposable
     private readonly RunFolder? _folder;
     private readonly TrainingCallback[] _callbacks;
     private readonly Metric? _metric;
+    private readonly BatchSource _training;
+    private readonly BatchSource? _validation;
     private readonly DataLoader _loader;
-    private readonly DataLoader? _validation;
     private readonly GradientAccumulator? _accumulator;
     private readonly BestModel _best;
     private readonly TrainingState _state;
@@ -46,11 +47,11 @@ internal sealed class TrainingRun : IDisposable
 
     /// <summary>Takes the memory for batches.</summary>
     /// <param name="trainer">Model, loss, optimizer and options.</param>
-    /// <param name="training">Samples to learn from.</param>
-    /// <param name="validation">Samples to validate on; null: there are none.</param>
+    /// <param name="training">Batches to learn from. Disposed with the run.</param>
+    /// <param name="validation">Batches to validate on, disposed with the run; null: there are none.</param>
     /// <param name="record">What is particular to who runs it.</param>
     /// <param name="folder">Where the run is saved; null: nowhere.</param>
-    public TrainingRun(Trainer trainer, Dataset training, Dataset? validation, RunRecord record, RunFolder? folder)
+    public TrainingRun(Trainer trainer, BatchSource training, BatchSource? validation, RunRecord record, RunFolder? folder)
     {
         _trainer = trainer;
         (_model, _loss, _optimizer, _options) = (trainer.Model, trainer.Loss, trainer.Optimizer, trainer.Options);
@@ -58,18 +59,7 @@ internal sealed class TrainingRun : IDisposable
         _folder = folder;
         _callbacks = [.. _options.Callbacks];
         _metric = _options.Metrics.Count > 0 ? _options.Metrics[0] : null;
-        int batchSize = (int)Math.Min(_options.BatchSize, training.Count);
-        _loader = new DataLoader(training, batchSize, _options.Loading with { Device = _model.Device, DType = _model.DType });
-        try
-        {
-            _validation = validation is null ? null : trainer.CreateEvaluationLoader(validation);
-        }
-        catch
-        {
-            _loader.Dispose();
-            throw;
-        }
-
+        (_training, _validation, _loader) = (training, validation, training.Loader);
         _accumulator = _options.AccumulateBatches > 1 ? new GradientAccumulator(_model) : null;
         _best = new BestModel(_model, _options);
         _state = new TrainingState(_model, _optimizer);
@@ -238,6 +228,11 @@ internal sealed class TrainingRun : IDisposable
 
         _losses!.Continue(losses, read, appendable: state.LossLog is not null);
         _step = _savedStep = read.Lines;
+        if (_training.States is { HasStates: true } states && !IsPassStart)
+        {
+            states.Load(folder.PathOf(RunFolder.States));
+        }
+
         _earlierSeconds = state.Seconds;
         bool trained = _step == Steps || IsGoalReached();
         _epochs.AddRange(state.Epochs.Where(epoch => epoch.Step % _stepsPerEpoch == 0 || (trained && epoch.Step == _step)));
@@ -264,7 +259,7 @@ internal sealed class TrainingRun : IDisposable
         _accumulator?.Dispose();
         _best.Dispose();
         _validation?.Dispose();
-        _loader.Dispose();
+        _training.Dispose();
     }
 
     private void ObserveEarlier(EpochResult epoch, int index)
@@ -475,16 +470,22 @@ internal sealed class TrainingRun : IDisposable
     private bool IsGoalReached() =>
         _options.StopAt is { } goal && _recent.IsFull && (_metric?.HigherIsBetter == true ? _recent.Metric >= goal : _recent.Metric <= goal);
 
+    private bool IsPassStart => _step % _stepsPerPass == 0;
+
     private void BeginPass()
     {
         _batches = _loader.Epoch(checked((int)(_step / _stepsPerPass))).GetEnumerator();
         _batches.Skip(_step % _stepsPerPass * _options.AccumulateBatches);
+        if (IsPassStart)
+        {
+            _training.States?.Reset();
+        }
     }
 
     private void LearnStep()
     {
         long start = Stopwatch.GetTimestamp();
-        if (_step % _stepsPerPass == 0)
+        if (IsPassStart)
         {
             BeginPass();
         }
@@ -498,6 +499,9 @@ internal sealed class TrainingRun : IDisposable
             double norm = _model.ClipGradientNorm(_options.ClipNorm ?? double.PositiveInfinity);
             updates = true;
             _optimizer.Step();
+
+            // Not before the step is done: where it fails, the run is saved as it was before.
+            _training.States?.Advance();
             _step++;
             _state.Step = _step;
             _state.Loss = loss;
@@ -536,7 +540,7 @@ internal sealed class TrainingRun : IDisposable
 
     private double Differentiate(Batch batch)
     {
-        Tensor outputs = _model.Forward(batch.Inputs, batch.Lengths);
+        Tensor outputs = _training.Forward(_model, batch);
         double loss = _loss.Forward(outputs, batch);
         if (!double.IsFinite(loss))
         {
@@ -620,6 +624,7 @@ internal sealed class TrainingRun : IDisposable
         if (end.HasEnded)
         {
             folder.Remove(RunFolder.OptimizerState);
+            folder.Remove(RunFolder.States);
             folder.Remove(RunFolder.BestWeights);
             folder.Remove(RunFolder.Losses);
         }
@@ -645,6 +650,11 @@ internal sealed class TrainingRun : IDisposable
         if (!state.HasEnded)
         {
             files.Add((RunFolder.OptimizerState, _optimizer.Save));
+            if (_training.States is { HasStates: true } states)
+            {
+                files.Add((RunFolder.States, states.Save));
+            }
+
             if (_best.HasWeights && (_best.HasChanged || !File.Exists(target.PathOf(RunFolder.BestWeights))))
             {
                 files.Add((RunFolder.BestWeights, _best.Save));
