@@ -60,8 +60,8 @@ internal sealed class TaskRecord : RunRecord
     public override TrainingStatus Conclude(TrainingStatus status, long step, CancellationToken cancellationToken)
     {
         _view.Note(Texts.Format($"testing on {_model.TestData.Count:#,0} samples") + (_model.Settings.TestLength is { } length ? Texts.Format($" of {length:#,0} steps") : ""));
-        using DataLoader loader = _model.Trainer.CreateEvaluationLoader(_model.TestData);
-        if (_model.Trainer.Measure(loader, cancellationToken) is not { } result)
+        using BatchSource source = _model.Trainer.CreateEvaluationSource(_model.TestData);
+        if (_model.Trainer.Measure(source, cancellationToken) is not { } result)
         {
             return TrainingStatus.Interrupted;
         }

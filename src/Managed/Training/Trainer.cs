@@ -115,7 +115,7 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(dataset);
         RequireTargets(dataset, nameof(dataset));
         using Use use = BeginUse();
-        using BatchSource source = new(CreateEvaluationLoader(dataset));
+        using BatchSource source = CreateEvaluationSource(dataset);
         return Measure(source, cancellationToken) ?? throw new OperationCanceledException(cancellationToken);
     }
 
@@ -129,13 +129,13 @@ public sealed partial class Trainer
     {
         ArgumentNullException.ThrowIfNull(dataset);
         using Use use = BeginUse();
-        using DataLoader loader = CreateEvaluationLoader(dataset);
+        using BatchSource source = CreateEvaluationSource(dataset);
         bool training = Model.Training;
         Model.Training = false;
         try
         {
             var predictions = new Predictions(Model.OutputSize, dataset.Count);
-            foreach (Batch batch in loader.Epoch(0))
+            foreach (Batch batch in source.Loader.Epoch(0))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 Tensor outputs = Model.Forward(batch.Inputs, batch.Lengths);
@@ -237,9 +237,9 @@ public sealed partial class Trainer
         }
     }
 
-    /// <summary>Creates a loader of samples in the data set's order.</summary>
-    internal DataLoader CreateEvaluationLoader(Dataset dataset) => new(
-        dataset, (int)long.Min(Options.EvaluationBatchSize ?? Options.BatchSize, dataset.Count), new DataLoaderOptions { Device = Model.Device, DType = Model.DType, Prefetch = Options.Loading.Prefetch });
+    /// <summary>Creates a source of samples in the data set's order.</summary>
+    internal BatchSource CreateEvaluationSource(Dataset dataset) => new(new DataLoader(
+        dataset, (int)long.Min(Options.EvaluationBatchSize ?? Options.BatchSize, dataset.Count), new DataLoaderOptions { Device = Model.Device, DType = Model.DType, Prefetch = Options.Loading.Prefetch }));
 
     /// <summary>Measures loss and metrics.</summary>
     /// <returns>Null: it was cancelled.</returns>
@@ -334,7 +334,7 @@ public sealed partial class Trainer
     private RunData DataOf(Dataset training, Dataset? validation) => new(
         () => new BatchSource(new DataLoader(
             training, (int)long.Min(Options.BatchSize, training.Count), Options.Loading with { Device = Model.Device, DType = Model.DType })),
-        validation is null ? null : () => new BatchSource(CreateEvaluationLoader(validation)));
+        validation is null ? null : () => CreateEvaluationSource(validation));
 
     private TrainingResult Run(TrainingRecord record, RunData data, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken) => Options.Folder is { } folder
         ? FitInFolder(folder, record, data, progress, cancellationToken)
