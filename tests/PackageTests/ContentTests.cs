@@ -12,7 +12,7 @@ internal sealed class ContentTests
 
     private static readonly Version s_oldestGlibc = new(2, 34);
 
-    private static IEnumerable<string> Ids() => ["OrthoNative", $"OrthoNative.Native.{Packages.RuntimeIdentifier}", "OrthoNative.Cli", "OrthoNative.TorchSharp", "OrthoNative.Data", "OrthoNative.Arrow"];
+    private static IEnumerable<string> Ids() => ["OrthoNative", $"OrthoNative.Native.{Packages.RuntimeIdentifier}", "OrthoNative.Cli", "OrthoNative.TorchSharp", "OrthoNative.Data", "OrthoNative.Arrow", "OrthoNative.Extensions"];
 
     private static string CudaId => $"OrthoNative.Native.Cuda.{Packages.RuntimeIdentifier}";
 
@@ -72,6 +72,17 @@ internal sealed class ContentTests
 
         Assert.That(package.Entries.Select(entry => entry.FullName), Does.Contain($"lib/net8.0/{id}.dll").And.Contain($"lib/net10.0/{id}.dll"));
         Assert.That(Dependencies(package, id), Is.EquivalentTo([("OrthoNative", $"[{Packages.Version}]"), .. parsers.Select(parser => (parser, PinnedVersion(parser)))]));
+    }
+
+    [Test]
+    public void The_extensions_depend_on_the_library_and_the_abstractions_of_logging_alone()
+    {
+        using ZipArchive package = ZipFile.OpenRead(PathOf("OrthoNative.Extensions"));
+
+        Assert.That(package.Entries.Select(entry => entry.FullName), Does.Contain("lib/net8.0/OrthoNative.Extensions.dll").And.Contain("lib/net10.0/OrthoNative.Extensions.dll"));
+        Assert.That(
+            Dependencies(package, "OrthoNative.Extensions"),
+            Is.EquivalentTo([("OrthoNative", $"[{Packages.Version}]"), ("Microsoft.Extensions.Logging.Abstractions", PinnedVersion("Microsoft.Extensions.Logging.Abstractions"))]));
     }
 
     [TestCaseSource(nameof(Ids))]
