@@ -69,7 +69,7 @@ public sealed class SequenceFileReader : SequenceReader
             }
 
             Steps = options.Steps ?? rows;
-            _chunk = new byte[int.Max(1, ChunkBytes / RowBytes) * RowBytes];
+            _chunk = new byte[(int)long.Min(Steps, int.Max(1, ChunkBytes / RowBytes)) * RowBytes];
         }
         catch when (isOpenedHere)
         {

@@ -297,13 +297,16 @@ public sealed partial class Trainer
     private TrainingRun Prepare(RunFolder? folder, RunRecord record, RunState? earlier, RunData data)
     {
         BatchSource training = data.Training();
+        BatchSource? validation = null;
         TrainingRun run;
         try
         {
-            run = new TrainingRun(this, training, data.Validation?.Invoke(), record, folder);
+            validation = data.Validation?.Invoke();
+            run = new TrainingRun(this, training, validation, record, folder);
         }
         catch
         {
+            validation?.Dispose();
             training.Dispose();
             throw;
         }
