@@ -18,7 +18,7 @@ internal sealed class BatchSource(DataLoader loader, CarriedStates? states = nul
     /// <param name="name">The caller's name of the reader.</param>
     public static BatchSource OfWindows(Model model, SequenceReader reader, int window, string name)
     {
-        var windows = new WindowDataset(reader, window, name);
+        var windows = new ReaderWindow(reader, window, name);
         var states = new CarriedStates(model, reader.Sequences);
         try
         {

@@ -1,7 +1,7 @@
 namespace OrthoNative;
 
 /// <summary>The windows of a reader's sequences as samples: those of one window follow one another, so that a loader's batches of B samples are the windows in the order of time.</summary>
-internal sealed class WindowDataset : Dataset
+internal sealed class ReaderWindow : Dataset
 {
     private readonly SequenceReader _reader;
     private readonly long _sequences;
@@ -12,7 +12,7 @@ internal sealed class WindowDataset : Dataset
     /// <param name="reader">Asked for its sizes once, here.</param>
     /// <param name="window">Steps of a window; the last one may have fewer.</param>
     /// <param name="name">The caller's name of the reader.</param>
-    public WindowDataset(SequenceReader reader, int window, string name)
+    public ReaderWindow(SequenceReader reader, int window, string name)
     {
         _reader = reader;
         _sequences = Required(reader.Sequences, 1, int.MaxValue, nameof(reader.Sequences));
