@@ -5,8 +5,11 @@ internal sealed class SequenceFileTarget(WorkingFolder folder) : Target(folder, 
 {
     private static readonly SequenceFileOptions s_options = new() { Features = 2, Outputs = 3, IsClassification = true, Offset = 4 };
 
+    /// <summary>Read as the length of the header of another format, they say that there is none.</summary>
+    private static readonly byte[] s_skipped = [0xFF, 0xFF, 0xFF, 0xFF];
+
     public override IReadOnlyList<byte[]> Seeds { get; } =
-        [[0, 0, 0, 0, .. Enumerable.Range(0, 60).SelectMany(i => BitConverter.GetBytes(i % 3 == 2 ? i % 4 % 3 : i / 7f))], [0, 0, 0, 0, .. new byte[12]]];
+        [[.. s_skipped, .. Enumerable.Range(0, 60).SelectMany(i => BitConverter.GetBytes(i % 3 == 2 ? i % 4 % 3 : i / 7f))], [.. s_skipped, .. new byte[12]]];
 
     /// <summary>The buffer of the reader, inputs and classes.</summary>
     protected override long BytesForByte => 4;
