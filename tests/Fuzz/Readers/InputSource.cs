@@ -16,7 +16,7 @@ internal sealed class InputSource(ulong seed, IReadOnlyList<byte[]> seeds)
             "null", "{}", "[]", "\"\"", "-1", "0", "1e999", "1e12", "9223372036854775807", "9223372036854775808", "18446744073709551615", "NaN", "Infinity", "true",
             "\"__metadata__\":null,", "\"__metadata__\":{},", "__metadata__", "dtype", "shape", "data_offsets", "BF16", "F16", "F32", "F64", "I64", "F4", "C64", "[0]", "[1,0]",
             "\\u001b[31m", "\\u202e", "\\ud800", "\\u0000", "\u001b[2J", "\u009b2J", "\u202e", "\u2028", "\r", "\n", "\n\n", "\"a\":", ",", ":", "{", "}", "[", "]", "/**/", "\uFEFF",
-            "@data\n", "@dimensions 2\n", "@equalLength true\n", "@timeStamps true\n", "@classLabel true a b\n", "@targetLabel true\n", ":", "?", "(0,1)", "#",
+            "@data\n", "@dimensions 2\n", "@equalLength true\n", "@timeStamps true\n", "@classLabel true a b\n", "@targetLabel true\n", "'descr': ", "'fortran_order': True", "'shape': (2,)", "(0, 9999999)", "'<f4'", "'>u8'", "'|O'", "LIST", "data", "fmt ", "PK", ".npy", ":", "?", "(0,1)", "#",
             ";", "\t", "|", "\"", "\"\"", "\r\n", "id", "label", "x_0", "2020-01-01", "T00:00:00Z", "1,5", "NA", "PAR1", "ARROW1",
             "kind", "options", "layers", "path", "hidden_size", "RoaRnn", "Residual", "Haar", "Custom", "2147483647", "step_count", "optimizer", "Adam", "beta1", "filter_seed", "filter", "status", "interrupted", "running", "epochs", "settings",
         ]).Select(Encoding.UTF8.GetBytes),
