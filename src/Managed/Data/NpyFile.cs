@@ -84,12 +84,12 @@ public sealed class NpyFile
     /// <exception cref="InvalidDataException">An element is no whole number, or is outside of 64 bits with a sign.</exception>
     public long[] ToInt64s()
     {
-        if (_elements is ulong[])
+        if (IsOf<ulong>())
         {
             return Array.ConvertAll(Convert<Int128>(), number => number <= long.MaxValue ? (long)number : throw NotWhole(number.ToString(CultureInfo.InvariantCulture)));
         }
 
-        if (_elements is not (Half[] or float[] or double[]))
+        if (_header.Kind != 'f')
         {
             return Convert<long>();
         }
@@ -116,7 +116,7 @@ public sealed class NpyFile
             return Ordered(texts);
         }
 
-        if (_elements is long[] or ulong[])
+        if (IsOf<long>() || IsOf<ulong>())
         {
             return Array.ConvertAll(Convert<Int128>(), number => number.ToString(CultureInfo.InvariantCulture));
         }
@@ -213,26 +213,28 @@ public sealed class NpyFile
             throw new InvalidOperationException($"The elements are texts ('{ForeignText.Clean(ElementType)}'), not numbers; {nameof(ToTexts)} gives them.");
         }
 
-        return Ordered(_elements switch
-        {
-            T[] same when _header.Kind != 'b' => same.ToArray(),
-            byte[] bytes when _header.Kind == 'b' => Array.ConvertAll(bytes, value => value == 0 ? T.Zero : T.One),
-            byte[] numbers => Convert<byte, T>(numbers),
-            sbyte[] numbers => Convert<sbyte, T>(numbers),
-            short[] numbers => Convert<short, T>(numbers),
-            ushort[] numbers => Convert<ushort, T>(numbers),
-            int[] numbers => Convert<int, T>(numbers),
-            uint[] numbers => Convert<uint, T>(numbers),
-            long[] numbers => Convert<long, T>(numbers),
-            ulong[] numbers => Convert<ulong, T>(numbers),
-            Half[] numbers => Convert<Half, T>(numbers),
-            float[] numbers => Convert<float, T>(numbers),
-            _ => Convert<double, T>((double[])_elements),
-        });
+        return Ordered(
+            _header.Kind == 'b' ? Array.ConvertAll((byte[])_elements, value => value == 0 ? T.Zero : T.One)
+            : IsOf<T>() ? (T[])_elements.Clone()
+            : IsOf<byte>() ? Convert<byte, T>()
+            : IsOf<sbyte>() ? Convert<sbyte, T>()
+            : IsOf<short>() ? Convert<short, T>()
+            : IsOf<ushort>() ? Convert<ushort, T>()
+            : IsOf<int>() ? Convert<int, T>()
+            : IsOf<uint>() ? Convert<uint, T>()
+            : IsOf<long>() ? Convert<long, T>()
+            : IsOf<ulong>() ? Convert<ulong, T>()
+            : IsOf<Half>() ? Convert<Half, T>()
+            : IsOf<float>() ? Convert<float, T>()
+            : Convert<double, T>());
     }
 
-    private static T[] Convert<TSource, T>(TSource[] source) where TSource : INumberBase<TSource> where T : INumberBase<T>
+    /// <summary>Tells the type of the elements. A pattern would not do: to the runtime, an array of <see cref="sbyte"/> is one of <see cref="byte"/>, too.</summary>
+    private bool IsOf<T>() => _elements.GetType() == typeof(T[]);
+
+    private T[] Convert<TSource, T>() where TSource : INumberBase<TSource> where T : INumberBase<T>
     {
+        var source = (TSource[])_elements;
         T[] result = new T[source.Length];
         for (int i = 0; i < result.Length; i++)
         {
@@ -246,9 +248,9 @@ public sealed class NpyFile
     private string TextAt(int index)
     {
         int width = _header.UnitsOfElement;
-        if (_elements is byte[] bytes)
+        if (_header.Kind == 'S')
         {
-            ReadOnlySpan<byte> ascii = bytes.AsSpan(index * width, width).TrimEnd((byte)0);
+            ReadOnlySpan<byte> ascii = ((byte[])_elements).AsSpan(index * width, width).TrimEnd((byte)0);
             return Ascii.IsValid(ascii)
                 ? Encoding.ASCII.GetString(ascii)
                 : throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture, $"{_header.Name}: element {index} is not ASCII; save it as str, element type U."));

@@ -16,10 +16,10 @@ public sealed partial class SequenceData
     /// Sequences of frames that lie within the sound: what is left at its end is left out. A sound shorter than a frame has one step, filled up with zeros. The id
     /// of a sequence is the path from the folder on, without <c>.wav</c>, if the file's name does not give one.
     /// </returns>
-    /// <exception cref="ArgumentException">An option is malformed or does not fit, a label is none of the option's classes, or two files give the same id.</exception>
+    /// <exception cref="ArgumentException">An option is malformed or does not fit, or a label is none of the option's classes.</exception>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">
-    /// There are no WAV files, a name does not fit the pattern, a file is damaged (<see cref="WavFile.Read(string)"/>) or has no samples, or sample rates or numbers of channels
+    /// There are no WAV files, a name does not fit the pattern, two names give the same id, a file is damaged (<see cref="WavFile.Read(string)"/>) or has no samples, or sample rates or numbers of channels
     /// differ.
     /// </exception>
     /// <exception cref="IOException">A file cannot be read.</exception>
@@ -48,9 +48,16 @@ public sealed partial class SequenceData
 
         string[] files = FindSounds(path, options.Recursive || options.Pattern?.Contains('/') == true);
         var names = new (string? Label, string? Group, string Id)[files.Length];
+        var known = new Dictionary<string, int>(files.Length, StringComparer.Ordinal);
         for (int i = 0; i < files.Length; i++)
         {
             names[i] = pattern.Read(files[i][..^WavExtension.Length], path);
+            if (!known.TryAdd(names[i].Id, i))
+            {
+                throw new InvalidDataException(
+                    $"{ForeignText.CleanPath(path)}: found the id '{ForeignText.Clean(names[i].Id)}' in the file names '{ForeignText.Clean(files[known[names[i].Id]])}' and " +
+                    $"'{ForeignText.Clean(files[i])}'; expected each id once.");
+            }
         }
 
         SoundFrames? frames = null;

@@ -124,14 +124,14 @@ public sealed class WavFile
         }
 
         string what = string.Create(CultureInfo.InvariantCulture, $"{size} bytes of samples");
-        if (size / width > Array.MaxLength)
-        {
-            reader.Fail(at + 4, $"found {what}", string.Create(CultureInfo.InvariantCulture, $"at most {(long)Array.MaxLength * width}"));
-        }
-
         if (reader.Left is { } left && left < size)
         {
             reader.Fail(reader.Offset, string.Create(CultureInfo.InvariantCulture, $"found {left} more bytes"), $"{what}; the file is cut off");
+        }
+
+        if (size / width > Array.MaxLength)
+        {
+            reader.Fail(at + 4, $"found {what}", string.Create(CultureInfo.InvariantCulture, $"at most {(long)Array.MaxLength * width}"));
         }
 
         const int Part = 1 << 14;

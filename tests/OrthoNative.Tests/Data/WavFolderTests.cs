@@ -25,12 +25,25 @@ internal sealed class WavFolderTests
         using TemporaryFolder folder = Make(("yes/a.wav", 8000, [1]), ("no/a.wav", 8000, [2]), ("no/b.wav", 8000, [3]));
         SequenceData data = SequenceData.FromWavFolder(folder.Path, new WavFolderOptions { Pattern = "{label}/{take}", FrameLength = 1, ClassNames = ["yes", "no"] });
         SequenceData expression = SequenceData.FromWavFolder(
-            folder.Path, new WavFolderOptions { Expression = new Regex("^(?<group>[^/]+)/(?<id>.*)$"), Recursive = true, FrameLength = 1 }, null);
+            folder.Path, new WavFolderOptions { Expression = new Regex("^(?<id>(?<group>[^/]+)/.*)$"), Recursive = true, FrameLength = 1 }, null);
 
         Assert.That((data.Ids, data.ClassNames, data.ClassOf(0)), Is.EqualTo(((string[])["no/a", "no/b", "yes/a"], (string[])["yes", "no"], 1)));
         Assert.That((data.HasTargets, data.Groups), Is.EqualTo((true, (IReadOnlyList<string>?)null)));
         Assert.That(expression.Groups, Is.EqualTo((string[])["no", "no", "yes"]));
         Assert.That(expression.HasTargets, Is.False);
+    }
+
+    [Test]
+    public void An_id_comes_once()
+    {
+        using TemporaryFolder folder = Make(("yes/a.wav", 8000, [1]), ("no/a.wav", 8000, [2]));
+
+        Assert.That(
+            () => SequenceData.FromWavFolder(folder.Path, new WavFolderOptions { Pattern = "{label}/{id}" }),
+            Throws.TypeOf<InvalidDataException>().With.Message.EqualTo($"{folder.Path}: found the id 'a' in the file names 'no/a.wav' and 'yes/a.wav'; expected each id once."));
+        Assert.That(
+            () => SequenceData.FromWavFolder(folder.Path, new WavFolderOptions { Pattern = "{label}/{take}", ClassNames = ["no"] }),
+            Throws.ArgumentException.With.Message.StartsWith("options.Labels[1] is 'yes', the class of sample 1 ('yes/a'); it must be one of options.ClassNames: 'no'."));
     }
 
     [Test]
@@ -177,7 +190,7 @@ internal sealed class WavFolderTests
         yield return Case(new() { MelBands = 5, MaximumFrequency = 4001 }, "options.MaximumFrequency is 4001; it must be above MinimumFrequency, 0, and at most 4000, half the sample rate.");
         yield return Case(
             new() { MelBands = 100 },
-            "options.MelBands is 100; band 1, 13.3 to 40.7 Hz, has none of the frequencies of a transform of 256 samples, which are 31.3 Hz apart: there must be fewer bands, or a longer options.FrameLength.");
+            "options.MelBands is 100; band 0, 0.0 to 26.9 Hz, has none of the frequencies of a transform of 256 samples, which are 31.25 Hz apart: there must be fewer bands, or a longer options.FrameLength.");
         yield return Case(new() { Pattern = "{label}", Expression = new Regex("a") }, "options has Pattern and Expression; at most one of them may be given.");
         yield return Case(new() { ClassNames = ["a"] }, "options.ClassNames is given without labels in the file names; it must be null.");
         yield return Case(new() { Pattern = "{label" }, $"options.Pattern is '{{label', which has a '{{' without '}}'; {Form}");
