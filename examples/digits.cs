@@ -15,10 +15,7 @@ using var model = new Sequential(
     new RoaBlock(64, new RoaBlockOptions { Recurrence = recurrence, Dropout = 0.1 }), new Pooling(64, PoolingKind.Mean), new Dense(64, 10));
 using var loss = new CrossEntropyLoss(new CrossEntropyOptions { LabelSmoothing = 0.1 });
 using var adam = new AdamW(model, 2e-3);
-var trainer = new Trainer(model, loss, adam, new TrainerOptions
-{
-    BatchSize = 32, Epochs = args.Length > 1 ? int.Parse(args[1]) : 15, ClipNorm = 1, Metrics = [new Accuracy()], Callbacks = [new EpochWriter(Console.Out)],
-    Loading = new DataLoaderOptions { Shuffle = true, BucketBatches = 16, Prefetch = 2 },
-});
+var options = new TrainerOptions { BatchSize = 32, Epochs = args.Length > 1 ? int.Parse(args[1]) : 15, ClipNorm = 1, Metrics = [new Accuracy()], Callbacks = [new EpochWriter(Console.Out)] };
+var trainer = new Trainer(model, loss, adam, options with { Loading = new DataLoaderOptions { Shuffle = true, BucketBatches = 16, Prefetch = 2 } });
 trainer.Fit(parts[0].WithScaling(scaling).Augment(new AugmentationOptions { MinimumSpeed = 0.9, MaximumSpeed = 1.1, MaximumShift = 3 }, seed: 1), parts[1].WithScaling(scaling));
 Console.WriteLine($"test accuracy {trainer.Evaluate(test.WithScaling(scaling))["accuracy"]:P1} of {test.Count} recordings");

@@ -17,10 +17,9 @@ using var model = new Sequential(Device.Default, seed: 1, new WindowScaling(
     new RoaRnn(training.Features, 128, RoaRnnOptions.Memory(336)), new Dense(128, training.Outputs)));
 using var loss = new MeanSquaredErrorLoss();
 using var adam = new Adam(model, 1e-3);
-var trainer = new Trainer(model, loss, adam, new TrainerOptions
-{
-    BatchSize = 64, Epochs = args.Length > 1 ? int.Parse(args[1]) : 10, StepsPerEpoch = args.Length > 2 ? int.Parse(args[2]) : null,
-    ClipNorm = 1, Metrics = [new MeanAbsoluteError()], Monitor = "loss", EarlyStopping = new EarlyStopping { Patience = 3 }, Loading = new DataLoaderOptions { Shuffle = true, Prefetch = 2 }, Callbacks = [new EpochWriter(Console.Out)],
-});
+var options = new TrainerOptions { BatchSize = 64, ClipNorm = 1, Metrics = [new MeanAbsoluteError()], Monitor = "loss", EarlyStopping = new EarlyStopping { Patience = 3 } };
+options = options with { Epochs = args.Length > 1 ? int.Parse(args[1]) : 10, StepsPerEpoch = args.Length > 2 ? int.Parse(args[2]) : null, Callbacks = [new EpochWriter(Console.Out)] };
+var trainer = new Trainer(model, loss, adam, options);
 trainer.Fit(training, validation);
-Console.WriteLine($"test: mean squared error {trainer.Evaluate(test).Loss:F3}, mean absolute error {trainer.Evaluate(test)["mean_absolute_error"]:F3}");
+EvaluationResult result = trainer.Evaluate(test);
+Console.WriteLine($"test: mean squared error {result.Loss:F3}, mean absolute error {result["mean_absolute_error"]:F3}");

@@ -11,7 +11,8 @@ SequenceData[] parts = Split.Stratified(data, [0.6, 0.2, 0.2], seed: 1);
 ChannelScaling scaling = ChannelScaling.Of(parts[0]);
 parts = [.. parts.Select(part => part.WithScaling(scaling))];
 
-using var model = new Sequential(Device.Default, seed: 1, new RoaRnn(data.Features, 64, RoaRnnOptions.Computation()), new Dense(64, data.Outputs));
+using var model = new Sequential(
+    Device.Default, seed: 1, new RoaRnn(data.Features, 64, RoaRnnOptions.Computation() with { Output = SequenceOutput.All }), new Pooling(64, PoolingKind.Max), new Dense(64, data.Outputs));
 using var loss = new CrossEntropyLoss();
 using var adam = new Adam(model, 3e-3);
 var confusion = new ConfusionMatrix(data.ClassNames);

@@ -16,7 +16,8 @@ using var folder = new WorkingFolder();
 Target[] targets =
 [
     new SafeTensorsTarget(folder), new ModelTarget(folder), new WholeModelTarget(folder), new OptimizerTarget(folder), new IdxTarget(folder), new TimeSeriesTarget(folder),
-    new CsvTarget(folder), new UcrTarget(folder), new ParquetTarget(folder), new ArrowTarget(folder), new SequenceFileTarget(folder), new ReportTarget(folder), new TrainingRecordTarget(folder), new LossLogTarget(folder),
+    new CsvTarget(folder), new UcrTarget(folder), new ParquetTarget(folder), new ArrowTarget(folder), new NpyTarget(folder),
+    new NpzTarget(folder), new WavTarget(folder), new SequenceFileTarget(folder), new ReportTarget(folder), new TrainingRecordTarget(folder), new LossLogTarget(folder),
     new EpochLogTarget(folder),
 ];
 Target[] chosen = targets;
