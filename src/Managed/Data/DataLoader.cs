@@ -235,6 +235,9 @@ public sealed unsafe class DataLoader : IDisposable
         return (first, (batch * (options.ShardIndex + 1) / options.ShardCount) - first);
     }
 
+    /// <summary>Waits until nothing is read ahead, and lets nothing be until an epoch is begun.</summary>
+    internal void Pause() => _prefetched?.Pause();
+
     private long Begin(int epoch)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);

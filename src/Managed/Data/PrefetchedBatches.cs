@@ -21,6 +21,9 @@ internal sealed class PrefetchedBatches : IThreadPoolWorkItem, IDisposable
     /// <summary>The next batch to be read; those before it, back to the one that was taken last, lie in the ring.</summary>
     private long _next;
 
+    /// <summary>The batch that was taken last.</summary>
+    private long _taken;
+
     /// <summary>The first batch that there is no room for.</summary>
     private long _limit;
 
@@ -69,17 +72,28 @@ internal sealed class PrefetchedBatches : IThreadPoolWorkItem, IDisposable
         }
     }
 
+    /// <summary>Waits until nothing is read, and lets nothing be read until a batch is asked for.</summary>
+    public void Pause()
+    {
+        lock (_lock)
+        {
+            Restart(_next);
+        }
+    }
+
     /// <summary>Hands out a batch, once it is read.</summary>
     /// <param name="index">Number in the epoch; above that of the batch before.</param>
     public Batch Take(long index)
     {
         lock (_lock)
         {
-            if (index > _next)
+            if (index > _next || index < _taken)
             {
-                // Batches were skipped, and this one is none of those that were read.
+                // Batches were skipped, or an older enumerator goes on: this one is none of those that lie in the ring.
                 Restart(index);
             }
+
+            _taken = index;
 
             // The batch before it is not needed any more.
             _limit = Math.Min(index + _ring.Length, _batches);
@@ -144,7 +158,7 @@ internal sealed class PrefetchedBatches : IThreadPoolWorkItem, IDisposable
             Monitor.Wait(_lock);
         }
 
-        _next = index;
+        _next = _taken = index;
         _failure = null;
     }
 

@@ -25,6 +25,7 @@ public sealed record LearningRateSearch(IReadOnlyList<LearningRatePoint> Points,
         using var snapshot = new TrainingSnapshot(model, trainer.Optimizer);
         var points = new List<LearningRatePoint>(options.Steps);
         bool wasTraining = model.Training;
+        NotFiniteNumberException? failure = null;
         try
         {
             model.Training = true;
@@ -47,8 +48,7 @@ public sealed record LearningRateSearch(IReadOnlyList<LearningRatePoint> Points,
                 double smoothed = mean / (1 - Math.Pow(Smoothing, step + 1));
                 points.Add(new LearningRatePoint(rate, loss, smoothed));
 
-                // Also where it is NaN or infinite.
-                if (!(smoothed <= options.StopFactor * lowest))
+                if (!double.IsFinite(smoothed) || smoothed > options.StopFactor * lowest)
                 {
                     break;
                 }
@@ -62,8 +62,12 @@ public sealed record LearningRateSearch(IReadOnlyList<LearningRatePoint> Points,
             model.Training = wasTraining;
         }
 
-        IEnumerable<LearningRatePoint> finite = points.Where(point => double.IsFinite(point.SmoothedLoss));
-        return new LearningRateSearch(points.AsReadOnly(), finite.Any() ? finite.MinBy(point => point.SmoothedLoss).LearningRate / Safety : options.Lowest);
+        if (!double.IsFinite(points[0].SmoothedLoss))
+        {
+            throw new TrainingDivergedException(1, double.NaN, inValidation: false, isInitial: true, TrainingRun.InitialAdvice(model), "nothing is saved", 0, failure!);
+        }
+
+        return new LearningRateSearch(points.AsReadOnly(), points.Where(point => double.IsFinite(point.SmoothedLoss)).MinBy(point => point.SmoothedLoss).LearningRate / Safety);
 
         double Learn(Batch batch, double rate)
         {
@@ -78,10 +82,12 @@ public sealed record LearningRateSearch(IReadOnlyList<LearningRatePoint> Points,
 
                 trainer.Optimizer.LearningRate = rate;
                 trainer.Optimizer.Step();
-                return loss;
+                model.Device.Synchronize();
+                return double.IsFinite(loss) ? loss : throw new NotFiniteNumberException(FormattableString.Invariant($"The loss is {loss}; it must be finite."), loss);
             }
-            catch (NotFiniteNumberException)
+            catch (NotFiniteNumberException exception)
             {
+                failure = exception;
                 return double.PositiveInfinity;
             }
         }

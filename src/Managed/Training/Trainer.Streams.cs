@@ -64,7 +64,7 @@ public sealed partial class Trainer
 
         using Use use = BeginUse();
         var record = new TrainingRecord(new TrainingSettings(
-            training.Sequences, 1, Options.StepsPerEpoch ?? 0, Shuffle: false, Seed: 0, DropLast: false, BucketBatches: 1, Options.ClipNorm, Options.Monitor,
+            training.Sequences, 1, Options.StepsPerEpoch ?? 0, Shuffle: false, Seed: 0, DropLast: false, BucketBatches: 1, Options.ClipNorm, Options.KeepBest, FirstMetric, MonitorName,
             training.Sequences, Model.ParameterData.Count, validation?.Sequences, window, training.Steps, validation?.Steps));
         var data = new RunData(
             () => BatchSource.OfWindows(Model, training, window, nameof(training)),

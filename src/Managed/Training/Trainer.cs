@@ -47,7 +47,7 @@ public sealed partial class Trainer
             throw new ArgumentException($"{nameof(optimizer)} is of another model; it must be of {nameof(model)}.", nameof(optimizer));
         }
 
-        (Model, Loss, Optimizer, Options) = (model, loss, optimizer, options);
+        (Model, Loss, Optimizer, Options) = (model, loss, optimizer, options with { Metrics = [.. options.Metrics], Callbacks = [.. options.Callbacks] });
     }
 
     /// <summary>The model that is trained.</summary>
@@ -128,6 +128,7 @@ public sealed partial class Trainer
     public Predictions Predict(Dataset dataset, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(dataset);
+        RequireSamples(dataset, nameof(dataset));
         using Use use = BeginUse();
         using BatchSource source = CreateEvaluationSource(dataset);
         bool training = Model.Training;
@@ -158,11 +159,13 @@ public sealed partial class Trainer
     /// <param name="options">The range of rates and the number of steps. Null: the defaults.</param>
     /// <param name="cancellationToken">Ends it after a step.</param>
     /// <exception cref="ArgumentException">The data set does not fit the model, or an option is out of range.</exception>
+    /// <exception cref="TrainingDivergedException">The first step met NaN or infinity: the initial weights are the cause.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="InvalidOperationException">Another call of this trainer is running, or another thread uses the model.</exception>
     public LearningRateSearch FindLearningRate(Dataset training, LearningRateSearchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(training);
+        RequireTargets(training, nameof(training));
         options ??= new LearningRateSearchOptions();
         options.Validate();
         using Use use = BeginUse();
@@ -229,12 +232,22 @@ public sealed partial class Trainer
         }
     }
 
+    private static void RequireSamples(Dataset dataset, string name)
+    {
+        if (dataset.Count < 1)
+        {
+            throw new ArgumentException($"{name} has {dataset.Count} samples; at least one is required.", name);
+        }
+    }
+
     private static void RequireTargets(Dataset dataset, string name)
     {
         if (!dataset.HasTargets)
         {
             throw new ArgumentException($"{name} has no targets; targets are required.", name);
         }
+
+        RequireSamples(dataset, name);
     }
 
     /// <summary>Creates a source of samples in the data set's order.</summary>
@@ -382,12 +395,16 @@ public sealed partial class Trainer
         return Run(folder, record, earlier, data, progress, cancellationToken);
     }
 
+    private string? FirstMetric => Options.Metrics.Count > 0 ? Options.Metrics[0].Name : null;
+
+    private string MonitorName => Options.Monitor ?? FirstMetric ?? EvaluationResult.LossName;
+
     private TrainingRecord CreateRecord(Dataset training, Dataset? validation)
     {
         long batch = long.Min(Options.BatchSize, training.Count);
         return new TrainingRecord(new TrainingSettings(
             (int)batch, Options.AccumulateBatches, Options.StepsPerEpoch ?? 0, Options.Loading.Shuffle, Options.Loading.Seed, Options.Loading.DropLast, Options.Loading.BucketBatches, Options.ClipNorm,
-            Options.Monitor, training.Count, Model.ParameterData.Count, validation?.Count));
+            Options.KeepBest, FirstMetric, MonitorName, training.Count, Model.ParameterData.Count, validation?.Count));
     }
 
     private Use BeginUse() => Interlocked.Exchange(ref _inUse, 1) == 0

@@ -59,7 +59,7 @@ public sealed record TrainerOptions
 
     /// <summary>
     /// Folder that the training is saved in, so that it can be resumed: <c>model.safetensors</c>, and until it ends <c>optimizer.safetensors</c>, <c>best.safetensors</c>,
-    /// <c>loss.csv</c> and <c>epochs.jsonl</c>; <c>run.json</c> has the results. All files of a save are replaced together or not at all, also where the program is
+    /// <c>states.safetensors</c>, <c>loss.csv</c> and <c>epochs.jsonl</c>; <c>run.json</c> has the results. All files of a save are replaced together or not at all, also where the program is
     /// killed. One program at a time uses a folder. Default: null, nothing is saved.
     /// </summary>
     public string? Folder { get; init; }
@@ -83,6 +83,8 @@ public sealed record TrainerOptions
         Check.AtLeast(Steps ?? 1, 1, $"{Name}.{nameof(Steps)}");
         Check.AtLeast(StepsPerEpoch ?? 1, 1, $"{Name}.{nameof(StepsPerEpoch)}");
         Check.NotNull(Loading, $"{Name}.{nameof(Loading)}");
+        Check.AtLeast(Loading.BucketBatches, 1, $"{Name}.{nameof(Loading)}.{nameof(Loading.BucketBatches)}");
+        Check.AtLeast(Loading.Prefetch, 0, $"{Name}.{nameof(Loading)}.{nameof(Loading.Prefetch)}");
         if (Loading.ShardCount != 1)
         {
             throw new ArgumentException($"{Name}.{nameof(Loading)}.{nameof(Loading.ShardCount)} is {Loading.ShardCount}; it must be 1, as a trainer learns from whole batches.", Check.Parameter(Name));
@@ -101,9 +103,9 @@ public sealed record TrainerOptions
             throw new ArgumentOutOfRangeException(Check.Parameter(Name), SaveInterval, $"{Name}.{nameof(SaveInterval)} is {SaveInterval}; it must not be negative.");
         }
 
-        if (Folder is { Length: 0 })
+        if (Folder is { } folder && (folder.Length == 0 || folder.Contains('\0', StringComparison.Ordinal)))
         {
-            throw new ArgumentException($"{Name}.{nameof(Folder)} is empty; it must be a path, or null.", Check.Parameter(Name));
+            throw new ArgumentException($"{Name}.{nameof(Folder)} {(folder.Length == 0 ? "is empty" : "has a null character")}; it must be a path, or null.", Check.Parameter(Name));
         }
 
         var names = new HashSet<string> { EvaluationResult.LossName };

@@ -2,7 +2,7 @@ namespace OrthoNative;
 
 /// <summary>Code of a user's that a <see cref="Trainer"/> calls. Derive from this class and override what is needed.</summary>
 /// <remarks>
-/// Calls come one after another, in the thread that trains. What a callback throws ends the training: the state is saved if there is a
+/// Calls come one after another, in the thread that trains. What a callback changes is not saved, so a resumed run does not have it: change learning rates by a schedule. What a callback throws ends the training: the state is saved if there is a
 /// <see cref="TrainerOptions.Folder"/>, the model gets its best weights, and the exception is thrown on.
 /// </remarks>
 public abstract class TrainingCallback

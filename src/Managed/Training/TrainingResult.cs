@@ -9,4 +9,8 @@ namespace OrthoNative;
 /// <see cref="TrainerOptions.KeepBest"/> = false: then the model has the weights of the last step.
 /// </param>
 /// <param name="Duration">Wall time, that of a resumed run before included.</param>
-public sealed record TrainingResult(TrainingStatus Status, long Steps, IReadOnlyList<EpochResult> Epochs, EpochResult? BestEpoch, TimeSpan Duration);
+public sealed record TrainingResult(TrainingStatus Status, long Steps, IReadOnlyList<EpochResult> Epochs, EpochResult? BestEpoch, TimeSpan Duration)
+{
+    /// <summary>What ended the training, and is thrown once <see cref="TrainingCallback.OnEnd"/> has been called; null: nothing failed.</summary>
+    public Exception? Failure { get; init; }
+}

@@ -90,17 +90,64 @@ internal sealed class ResumeTests
     }
 
     [Test]
-    public void What_a_callback_throws_keeps_the_state_from_which_the_run_is_resumed()
+    public void What_is_thrown_after_any_step_keeps_the_state_from_which_the_run_is_resumed([Values("step", "epoch", "data", "schedule")] string where)
     {
         Outcome straight = Run(null, 1);
+        for (int step = 1; step <= Steps; step++)
+        {
+            using var folder = new TemporaryFolder();
+            if ((where is "epoch" or "schedule" && step % 7 != 0) || (where == "data" && step == 1))
+            {
+                continue;
+            }
+
+            Assert.That(() => Run(folder, 1, throwAt: (where, step)), Throws.TypeOf<InsufficientMemoryException>().With.Message.EqualTo(where), $"step {step}");
+
+            AssertSame(Run(folder, 1), straight, $"thrown at step {step}");
+        }
+    }
+
+    [Test]
+    public void What_fails_within_a_step_of_several_batches_leaves_the_numbers_of_noise_as_they_were()
+    {
+        Outcome straight = Run(null, 3);
         using var folder = new TemporaryFolder();
 
-        Assert.That(
-            () => Run(folder, 1, onStep: state => _ = state.Step == 10 ? throw new InsufficientMemoryException("callback") : 0),
-            Throws.TypeOf<InsufficientMemoryException>().With.Message.EqualTo("callback"));
+        // The second batch of the third step: 8 batches are read before.
+        Assert.That(() => Run(folder, 3, throwAt: ("data", 9)), Throws.TypeOf<InsufficientMemoryException>());
 
-        Assert.That(Names(folder), Is.EqualTo(s_interrupted));
-        AssertSame(Run(folder, 1), straight, "");
+        AssertSame(Run(folder, 3), straight, "");
+    }
+
+    [Test]
+    public void Validation_in_the_midst_of_a_pass_leaves_the_samples_that_follow([Values(0, 2)] int prefetch, [Values(1, 9, 13)] int step)
+    {
+        // One data set that depends on the epoch lies under both, and an epoch is less than a pass.
+        Dataset augmented = s_training.Augment(new AugmentationOptions { NoiseDeviation = [0.2], MaximumShift = 2 }, seed: 5);
+        Dataset training = augmented.Subset([.. Enumerable.Range(0, 40)]), validation = augmented.Subset([.. Enumerable.Range(40, 10)]);
+        (float[] Weights, TrainingResult Result) Train(string path, int? interruptAt)
+        {
+            using var cancellation = new CancellationTokenSource();
+            using var setup = new TrainingSetup(Options(path, 1) with { Epochs = 6, StepsPerEpoch = 3, Loading = new DataLoaderOptions { Shuffle = true, Prefetch = prefetch } });
+            TrainingResult result = setup.Trainer.Fit(training, validation, new DirectProgress(report => Cancel(report.Step)), cancellation.Token);
+            return (setup.Weights, result);
+
+            void Cancel(long at)
+            {
+                if (at == interruptAt)
+                {
+                    cancellation.Cancel();
+                }
+            }
+        }
+
+        using var folder = new TemporaryFolder();
+        (float[] expected, _) = Train(folder.File("straight"), null);
+        Train(folder.File("run"), step);
+        (float[] found, TrainingResult resumed) = Train(folder.File("run"), null);
+
+        Assert.That(resumed.Steps, Is.EqualTo(18));
+        Assert.That(found, Is.EqualTo(expected));
     }
 
     [Test]
@@ -269,8 +316,16 @@ internal sealed class ResumeTests
     /// <summary>A run in a folder, or the rest of one; the schedule has a state, and noise and dropout draw numbers.</summary>
     private static Outcome Run(
         TemporaryFolder? folder, int accumulate, int? interruptAt = null, int? interruptInValidation = null, TimeSpan? saveInterval = null, Action<TrainingState>? onStep = null,
-        Action<string>? onWarning = null, string? path = null)
+        Action<string>? onWarning = null, string? path = null, (string Where, int Step)? throwAt = null)
     {
+        void Throw(string where, long step)
+        {
+            if (throwAt == (where, (int)step))
+            {
+                throw new InsufficientMemoryException(where);
+            }
+        }
+
         using TemporaryFolder? own = folder is null ? new TemporaryFolder() : null;
         using var cancellation = new CancellationTokenSource();
         TrainerOptions options = Options(path ?? (folder ?? own!).File("run"), accumulate);
@@ -290,14 +345,17 @@ internal sealed class ResumeTests
                             }
 
                             onStep?.Invoke(state);
+                            Throw("step", state.Step);
                         },
+                        Epoch = (state, _) => Throw("epoch", state.Step),
                         Warning = onWarning,
                     },
                 ],
             },
-            schedule: new ReduceOnPlateauSchedule(0.05, new ReduceOnPlateauOptions { Patience = 0, Factor = 0.5 }));
+            schedule: new ThrowingSchedule(new ReduceOnPlateauSchedule(0.05, new ReduceOnPlateauOptions { Patience = 0, Factor = 0.5 }), validation => Throw("schedule", 7 * validation)));
+        Dataset training = throwAt is ("data", _) ? new ThrowingData(s_training, batch => Throw("data", batch)) : s_training;
         Dataset validation = interruptInValidation is { } number ? new InterruptingData(s_validation, cancellation, number) : s_validation;
-        TrainingResult result = setup.Trainer.Fit(s_training, validation, null, cancellation.Token);
+        TrainingResult result = setup.Trainer.Fit(training, validation, null, cancellation.Token);
         return new Outcome(result, setup.Weights);
     }
 
@@ -312,6 +370,52 @@ internal sealed class ResumeTests
         [.. outcome.Result.Epochs.Select(epoch => (epoch.Epoch, epoch.Step, epoch.Loss, epoch.Metric, epoch.Validation, epoch.LearningRate))];
 
     private static string[] Names(TemporaryFolder folder) => [.. Directory.EnumerateFiles(folder.File("run")).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
+
+    /// <summary>Another schedule, and code that is called before it is told the value of a validation.</summary>
+    private sealed class ThrowingSchedule(ReduceOnPlateauSchedule inner, Action<int> onValidation) : LearningRateSchedule
+    {
+        private int _validations;
+
+        public override double At(long stepsDone) => inner.At(stepsDone);
+
+        protected internal override IEnumerable<KeyValuePair<string, string>> SaveState() => inner.SaveState();
+
+        protected internal override void LoadState(IReadOnlyDictionary<string, string> state) => inner.LoadState(state);
+
+        protected internal override void OnValidation(double value)
+        {
+            onValidation(++_validations);
+            inner.OnValidation(value);
+        }
+    }
+
+    /// <summary>Another data set, and code that is called before a batch is read, with its number from 1.</summary>
+    private sealed class ThrowingData(Dataset inner, Action<int> onBatch) : Dataset
+    {
+        private int _batches;
+
+        public override long Count => inner.Count;
+
+        public override long Steps => inner.Steps;
+
+        public override long Features => inner.Features;
+
+        public override long TargetSteps => inner.TargetSteps;
+
+        public override long Outputs => inner.Outputs;
+
+        public override bool IsClassification => inner.IsClassification;
+
+        public override bool HasLengths => inner.HasLengths;
+
+        public override long LengthOf(long sample) => inner.LengthOf(sample);
+
+        public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
+        {
+            onBatch(++_batches);
+            inner.Read(samples, inputs, classes, values);
+        }
+    }
 
     private sealed record Outcome(TrainingResult Result, float[] Weights);
 

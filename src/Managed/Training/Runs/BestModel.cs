@@ -25,7 +25,7 @@ internal sealed class BestModel(Model model, TrainerOptions options) : IDisposab
     public bool IsStuck => options.EarlyStopping is { } stopping && _withoutImprovement >= stopping.Patience;
 
     /// <summary>True if there are weights to give back.</summary>
-    public bool HasWeights => _weights is not null;
+    public bool HasWeights { get; private set; }
 
     /// <summary>Takes notice of an epoch in which the model was validated.</summary>
     /// <returns>True: it is the best so far.</returns>
@@ -48,12 +48,15 @@ internal sealed class BestModel(Model model, TrainerOptions options) : IDisposab
     /// <summary>The value by which epochs are compared.</summary>
     public double ValueOf(EpochResult epoch) => epoch.Validation![Name];
 
+    /// <summary>Takes the memory for weights.</summary>
+    public void Reserve() => Tensor.Ensure(ref _weights, model.Device, model.DType, model.ParameterData.Shape);
+
     /// <summary>Keeps the weights that the model has now.</summary>
     public void Keep()
     {
-        Tensor weights = Tensor.Ensure(ref _weights, model.Device, model.DType, model.ParameterData.Shape);
-        weights.CopyFrom(model.ParameterData);
-        HasChanged = true;
+        Reserve();
+        _weights!.CopyFrom(model.ParameterData);
+        HasWeights = HasChanged = true;
     }
 
     /// <summary>Gives the model the best weights.</summary>

@@ -15,6 +15,9 @@ internal sealed class EpochTally(int number)
 
     public int Number { get; } = number;
 
+    /// <summary>True if it has steps of this run.</summary>
+    public bool HasNewSteps => _newSteps > 0;
+
     public double SamplesPerSecond => _newSamples / Seconds;
 
     /// <summary>Not 0, by which rates are divided.</summary>

@@ -90,7 +90,7 @@ internal sealed class TrainingRecord(TrainingSettings settings) : RunRecord
 
 /// <summary>What the steps of a run depend on, beside the program: a run is resumed with the same alone.</summary>
 internal sealed record TrainingSettings(
-    int BatchSize, int AccumulateBatches, long StepsPerEpoch, bool Shuffle, ulong Seed, bool DropLast, int BucketBatches, double? ClipNorm, string? Monitor, long Samples, long Parameters,
+    int BatchSize, int AccumulateBatches, long StepsPerEpoch, bool Shuffle, ulong Seed, bool DropLast, int BucketBatches, double? ClipNorm, bool KeepBest, string? Metric, string Monitor, long Samples, long Parameters,
     long? ValidationSamples, int? Window = null, long? SequenceSteps = null, long? ValidationSteps = null)
 {
     /// <summary>Refuses those of another run.</summary>

@@ -63,9 +63,15 @@ internal sealed class TrainingRun : IDisposable
         _accumulator = _options.AccumulateBatches > 1 ? new GradientAccumulator(_model) : null;
         _best = new BestModel(_model, _options);
         _state = new TrainingState(_model, _optimizer);
+        if (validation is not null && _options.KeepBest)
+        {
+            // Now, and not in the midst of the run, is the time to find that it does not fit.
+            _best.Reserve();
+        }
+
         _stepsPerPass = (_loader.BatchesPerEpoch + _options.AccumulateBatches - 1) / _options.AccumulateBatches;
         _stepsPerEpoch = _options.StepsPerEpoch ?? _stepsPerPass;
-        Steps = long.Min(_options.Steps ?? long.MaxValue, checked(_options.Epochs * _stepsPerEpoch));
+        Steps = long.Min(_options.Steps ?? long.MaxValue, _stepsPerEpoch > long.MaxValue / _options.Epochs ? long.MaxValue : _options.Epochs * _stepsPerEpoch);
         _stepsBefore = _optimizer.StepCount;
         _start = Stopwatch.GetTimestamp();
         if (folder is not null)
@@ -79,7 +85,7 @@ internal sealed class TrainingRun : IDisposable
     public long Steps { get; }
 
     /// <summary>Epochs planned, of which the last may be cut short.</summary>
-    public int Epochs => checked((int)((Steps + _stepsPerEpoch - 1) / _stepsPerEpoch));
+    public int Epochs => checked((int)(((Steps - 1) / _stepsPerEpoch) + 1));
 
     /// <summary>Training steps done, by an earlier run too.</summary>
     public long StepsDone => _step;
@@ -113,6 +119,11 @@ internal sealed class TrainingRun : IDisposable
         {
             failure = ExceptionDispatchInfo.Capture(exception);
             status = TrainingStatus.Interrupted;
+            if (_tally is { HasNewSteps: true } tally)
+            {
+                // As after an interruption: where the epoch is at its end, a resumed run makes up its validation.
+                _epochs.Add(tally.Result(_step, _optimizer.LearningRate));
+            }
 
             // What was learnt until then is whole as long as the step that failed has changed nothing: it is saved before the failure is told.
             savesEnd = exception is not TrainingDivergedException && _step > 0 && _optimizer.StepCount - _stepsBefore == _step;
@@ -134,20 +145,37 @@ internal sealed class TrainingRun : IDisposable
         }
 
         GiveBest();
-        var result = new TrainingResult(status, _step, _epochs.AsReadOnly(), _best.HasWeights ? _best.Epoch : null, TimeSpan.FromSeconds(end.Seconds));
+        var result = new TrainingResult(status, _step, _epochs.AsReadOnly(), _best.HasWeights ? _best.Epoch : null, TimeSpan.FromSeconds(end.Seconds))
+        {
+            Failure = failure?.SourceException ?? saveFailure?.SourceException,
+        };
+        ExceptionDispatchInfo? callbackFailure = null;
+        Attempt(() => Warn(saveFailure!.SourceException.Message, isOnTheWay: false), failure is not null && saveFailure is not null);
         foreach (TrainingCallback callback in _callbacks)
         {
-            callback.OnEnd(result);
+            Attempt(() => callback.OnEnd(result), true);
         }
 
-        if (failure is not null && saveFailure is not null)
-        {
-            Warn(saveFailure.SourceException.Message, isOnTheWay: false);
-        }
-
+        // The first cause first: what a callback throws now must not hide where the model is.
         failure?.Throw();
         saveFailure?.Throw();
+        callbackFailure?.Throw();
         return result;
+
+        void Attempt(Action call, bool isDue)
+        {
+            try
+            {
+                if (isDue)
+                {
+                    call();
+                }
+            }
+            catch (Exception exception)
+            {
+                callbackFailure ??= ExceptionDispatchInfo.Capture(exception);
+            }
+        }
     }
 
     private TrainingStatus Conclude(TrainingStatus status, CancellationToken cancellationToken)
@@ -182,7 +210,7 @@ internal sealed class TrainingRun : IDisposable
             }
 
             _tally!.AddEarlier(SamplesOf(line), loss, metric);
-            _state.Loss = loss;
+            (_state.Loss, _state.Metric) = (loss, metric);
             line++;
         });
         LoadWeights(weights);
@@ -323,6 +351,7 @@ internal sealed class TrainingRun : IDisposable
         if (_epochs is [.., { Validation: null } unvalidated] && unvalidated.Step == _step && IsValidated(unvalidated.Epoch, wasLast))
         {
             SetState(unvalidated.Epoch);
+            (_state.LearningRate, _state.GradientNorm) = (unvalidated.LearningRate, unvalidated.GradientNorm);
             _epochs.RemoveAt(_epochs.Count - 1);
             TrainingStatus? ending = EndEpoch(unvalidated, wasLast, cancellationToken);
             Report(_epochs[^1]);
@@ -345,11 +374,13 @@ internal sealed class TrainingRun : IDisposable
             while (_step < end && ending is null)
             {
                 SetState(number);
+                long start = Stopwatch.GetTimestamp();
                 LearnStep();
                 _losses?.Add((_state.Loss, _state.Metric));
                 _record.OnLoss(_state.Loss);
                 _tally.Add(_state);
                 _recent.Add(_state.Loss, _state.Metric);
+                TrainingMeter.Add(_state, Stopwatch.GetElapsedTime(start).TotalSeconds);
                 foreach (TrainingCallback callback in _callbacks)
                 {
                     callback.OnStep(_state);
@@ -366,6 +397,7 @@ internal sealed class TrainingRun : IDisposable
                 }
             }
 
+            Settle();
             EpochResult epoch = _tally.Result(_step, _optimizer.LearningRate);
             _tally = null;
             if (ending == TrainingStatus.Interrupted)
@@ -396,7 +428,8 @@ internal sealed class TrainingRun : IDisposable
         {
             if (_folder is not null && _options.SaveInterval != Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(lastSave) >= _options.SaveInterval)
             {
-                _savedStep = SaveOnTheWay(_folder) ? _step : 0;
+                Settle();
+                _savedStep = SaveOnTheWay(_folder) ? _step : _savedStep;
                 lastSave = Stopwatch.GetTimestamp();
             }
         }
@@ -436,6 +469,12 @@ internal sealed class TrainingRun : IDisposable
         if (IsValidated(epoch.Epoch, isLast))
         {
             EvaluationResult? validation;
+            if (!IsPassStart)
+            {
+                // The validation may read the same data set: one thread at a time, and of another epoch.
+                _loader.Pause();
+            }
+
             try
             {
                 validation = _trainer.Measure(_validation!, cancellationToken);
@@ -450,13 +489,20 @@ internal sealed class TrainingRun : IDisposable
                 return TrainingStatus.Interrupted;
             }
 
+            if (!IsPassStart)
+            {
+                BeginPass();
+            }
+
+            // In the results last: where something throws before, a resumed run makes up the validation.
             epoch = epoch with { Validation = validation };
-            _epochs[^1] = epoch;
-            _optimizer.Schedule?.OnValidation(_best.ValueOf(epoch));
             if (_best.Observe(epoch) && _options.KeepBest)
             {
                 _best.Keep();
             }
+
+            _optimizer.Schedule?.OnValidation(_best.ValueOf(epoch));
+            _epochs[^1] = epoch;
         }
 
         foreach (TrainingCallback callback in _callbacks)
@@ -484,19 +530,20 @@ internal sealed class TrainingRun : IDisposable
 
     private void LearnStep()
     {
-        long start = Stopwatch.GetTimestamp();
         if (IsPassStart)
         {
             BeginPass();
         }
 
         bool updates = false;
+        long passes = _model.TrainingPasses, updatesBefore = _optimizer.StepCount;
         try
         {
             _metric?.Reset();
             _state.Samples = 0;
             double loss = _accumulator is null ? LearnBatch() : LearnBatches(_accumulator);
             double norm = _model.ClipGradientNorm(_options.ClipNorm ?? double.PositiveInfinity);
+            double metric = _metric?.Value ?? loss;
             updates = true;
             _optimizer.Step();
 
@@ -505,15 +552,33 @@ internal sealed class TrainingRun : IDisposable
             _step++;
             _state.Step = _step;
             _state.Loss = loss;
-            _state.Metric = _metric?.Value ?? loss;
+            _state.Metric = metric;
             _state.GradientNorm = norm;
             _state.LearningRate = _optimizer.LearningRate;
-            TrainingMeter.Add(_state, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
         catch (NotFiniteNumberException exception)
         {
             // The library's word for NaN and infinity.
             throw Diverged(exception, _step + 1, inValidation: false, isInitial: _step == 0 && !updates);
+        }
+        catch when (_optimizer.StepCount == updatesBefore)
+        {
+            // Noise and dropout draw by the number of the pass: the step that failed is done again by a resumed run.
+            _model.TrainingPasses = passes;
+            throw;
+        }
+    }
+
+    /// <summary>Waits for a GPU, which tells of what is not finite only then; a CPU has told already.</summary>
+    private void Settle()
+    {
+        try
+        {
+            _model.Device.Synchronize();
+        }
+        catch (NotFiniteNumberException exception)
+        {
+            throw Diverged(exception, _step, inValidation: false, isInitial: false);
         }
     }
 
@@ -563,11 +628,14 @@ internal sealed class TrainingRun : IDisposable
     {
         // Before the first update neither the learning rate nor the clipping has done anything.
         string advice = isInitial
-            ? $"the initial model is beyond {_model.DType}: smaller initial weights may help"
+            ? InitialAdvice(_model)
             : _options.ClipNorm is null ? "a lower learning rate may help, or ClipNorm, which is off" : "a lower learning rate or ClipNorm may help";
         string saved = _savedStep > 0 ? FormattableString.Invariant($"the run is saved as it was after step {_savedStep}") : "nothing is saved";
         return new TrainingDivergedException(step, _step == 0 ? double.NaN : _state.Loss, inValidation, isInitial, advice, saved, _savedStep, exception);
     }
+
+    /// <summary>What may help where nothing has been updated yet.</summary>
+    public static string InitialAdvice(Model model) => $"the initial model is beyond {model.DType}: smaller initial weights may help";
 
     private void GiveBest()
     {

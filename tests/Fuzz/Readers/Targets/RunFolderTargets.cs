@@ -59,7 +59,7 @@ internal sealed class ReportTarget : Target
 /// <summary>The run.json of a trainer's run that is resumed.</summary>
 internal sealed class TrainingRecordTarget : Target
 {
-    private readonly TrainingRecord _record = new(new TrainingSettings(8, 1, 0, true, 3, false, 1, 1, null, 50, 100, 30));
+    private readonly TrainingRecord _record = new(new TrainingSettings(8, 1, 0, true, 3, false, 1, 1, true, "accuracy", "accuracy", 50, 100, 30));
     private readonly string _run;
 
     public TrainingRecordTarget(WorkingFolder folder)
