@@ -67,7 +67,7 @@ internal sealed class TrainingRecordTarget : Target
     {
         _run = Directory.CreateDirectory(folder.File("trainer-run")).FullName;
         var validation = new EvaluationResult(0.5, new Dictionary<string, double> { ["accuracy"] = 0.75 }, 30);
-        EpochResult[] epochs = [new(1, 7, 1.5, 0.25, validation, 0.001, 1, 2, 50), new(2, 10, double.NaN, 1, null, 0.001, 1, 2, double.PositiveInfinity)];
+        EpochResult[] epochs = [new(1, 7, 1.5, 0.25, validation, 0.001, 1, 2, 50), new(2, 10, 1.25, double.NaN, null, 0.001, 1, 2, double.PositiveInfinity)];
         Seeds = [Saved(new RunState(TrainingStatus.Interrupted, epochs, 2.5, 0, new FileMark(10, 200))), Saved(new RunState(TrainingStatus.Completed, epochs[..1], 2.5))];
 
         byte[] Saved(RunState state)
