@@ -19,6 +19,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
 
     private readonly TablePlaces _places = text.Places;
     private readonly bool _comma = options.DecimalSeparator == ',';
+    private readonly bool _numbersMayBeMissing = options.MissingTexts.Any(text => TableText.TryNumber(text, options.DecimalSeparator == ',', out double value) && double.IsFinite(value));
     private char[] _unquoted = [];
     private bool _timesAreDates;
     private bool _hasTime;
@@ -286,7 +287,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         {
             SepReader.Row row = reader.Current;
             long line = LineOf(row);
-            if (hasHeader && row.ColCount > columns)
+            if (hasHeader)
             {
                 CheckCount(row, columns);
             }
@@ -384,8 +385,9 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
     /// <summary>A number; NaN: it is missing.</summary>
     private float ReadNumber(SepReader.Row row, int column)
     {
-        // The parser's own way needs no text, and refuses what is in quotes.
-        if (column < row.ColCount && row[column].TryParse(out float value) && float.IsFinite(value))
+        // The parser's own way needs no text, and refuses what is in quotes. It knows no numbers that stand for missing values.
+        float value = 0;
+        if (!_numbersMayBeMissing && column < row.ColCount && row[column].TryParse(out value) && float.IsFinite(value))
         {
             return value;
         }

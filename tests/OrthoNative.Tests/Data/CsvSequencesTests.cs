@@ -130,7 +130,7 @@ internal sealed class CsvSequencesTests
         SequenceData data = Read(Text, new CsvOptions { SequenceColumn = "id", MissingValues = MissingValues.Interpolate });
         Assert.That(data.Values(0).ToArray(), Is.EqualTo([1, float.NaN, float.NaN, 4, float.NaN, float.NaN]));
         Assert.That(data.MissingValues, Is.EqualTo(MissingValues.Interpolate));
-        Assert.That(Read("x\n1\n-9\n", new CsvOptions { MissingTexts = ["-9.0", "-9"], MissingValues = MissingValues.Zero }).Values(0).ToArray(), Is.EqualTo([1f, -9]));
+        Assert.That(Read("x\n1\n-9\n", new CsvOptions { MissingTexts = ["-9.0", "-9"], MissingValues = MissingValues.Zero }).Values(0).ToArray(), Is.EqualTo([1f, float.NaN]));
     }
 
     [Test]
@@ -188,6 +188,7 @@ internal sealed class CsvSequencesTests
             "f.csv: line 3, column 1 ('a'): the value is missing; expected a number, or options.MissingValues other than Refuse.");
         Fails("a,b\n1,2\n,NA\n", new CsvOptions { Form = TableForm.Wide }, "f.csv: line 3: found no value of a step; expected at least one.");
         Fails("n,a\nq,1\nq,2\n", new CsvOptions { Form = TableForm.Wide, SequenceColumn = "n" }, "f.csv: line 3, column 1 ('n'): found 'q', the identifier of line 2; expected another one.");
+        Fails("a,b,c\n1,,\n1,2\n", new CsvOptions { Form = TableForm.Wide }, "f.csv: line 3: found 2 values; expected 3, as the first row has.");
         Assert.That(Read("0,1,2,3\n1,5\n0,6,7\n", new CsvOptions { Form = TableForm.Wide, LabelColumn = 0 }).Values(2).ToArray(), Is.EqualTo([6f, 7]));
     }
 
