@@ -113,15 +113,24 @@ public sealed record ChannelScaling
     }
 
     /// <summary>A data set whose inputs are those of another one, standardized when they are read.</summary>
-    /// <param name="dataset">Has D features that are numbers; referenced, not copied.</param>
-    /// <exception cref="ArgumentException">The inputs are indices, or another number of features.</exception>
+    /// <param name="dataset">Has D features that are numbers, or is a <see cref="SequenceData"/> of D channels without a scaling; referenced, not copied.</param>
+    /// <returns>For a <see cref="SequenceData"/>, one: that of <see cref="SequenceData.WithScaling"/>.</returns>
+    /// <exception cref="ArgumentException">The inputs are indices, or another number of features; or the data set is a <see cref="SequenceData"/> that has a scaling.</exception>
     public Dataset Apply(Dataset dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         RequireNumbers(dataset);
-        return dataset.Features == _mean.Length
-            ? new ScaledDataset(dataset, this)
-            : throw new ArgumentException($"{nameof(dataset)} has {dataset.Features} features; it must have {_mean.Length}, as the scaling.", nameof(dataset));
+        var sequences = dataset as SequenceData;
+        long features = sequences?.ChannelNames.Count ?? dataset.Features;
+        if (features != _mean.Length)
+        {
+            throw new ArgumentException($"{nameof(dataset)} has {features} features; it must have {_mean.Length}, as the scaling.", nameof(dataset));
+        }
+
+        // Two scalings would be mistaken for one: that of the sequences is what forecasts are given units by.
+        return sequences is null ? new ScaledDataset(dataset, this)
+            : sequences.Scaling is null ? sequences.WithScaling(this)
+            : throw new ArgumentException($"{nameof(dataset)} has a scaling already; {nameof(SequenceData.WithScaling)} replaces it.", nameof(dataset));
     }
 
     /// <summary>Standardizes inputs in place.</summary>

@@ -150,11 +150,11 @@ public abstract class Dataset
     /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
     public long TargetStepsOf(ReadOnlySpan<long> samples) => !HasTargets ? 0 : TargetSteps == Steps ? StepsOf(samples) : TargetSteps;
 
-    /// <summary>A data set of some of the samples, as for cross-validation. It reads this one.</summary>
+    /// <summary>A data set of some of the samples, as for cross-validation. It reads this one; that of a <see cref="SequenceData"/> is a <see cref="SequenceData"/>.</summary>
     /// <param name="samples">Numbers of the samples in their new order, each 0 to <see cref="Count"/> - 1; at least one. A sample may come several times. Copied.</param>
     /// <exception cref="ArgumentException">There are none.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
-    public Dataset Subset(ReadOnlySpan<long> samples) => new SubsetDataset(this, samples);
+    public Dataset Subset(ReadOnlySpan<long> samples) => this is SequenceData sequences ? sequences.Select(samples) : new SubsetDataset(this, samples);
 
     /// <summary>A data set whose samples are those of this one, changed at random in every epoch. It reads this one.</summary>
     /// <remarks>

@@ -219,6 +219,9 @@ public sealed partial class SequenceData : Dataset
         }));
     }
 
+    /// <inheritdoc cref="Select"/>
+    public new SequenceData Subset(ReadOnlySpan<long> samples) => Select(samples);
+
     /// <summary>The same sequences with some of their channels. Copies their values.</summary>
     /// <param name="names">Names of the channels in their new order, each one of <see cref="ChannelNames"/>; at least one, none twice.</param>
     /// <exception cref="ArgumentException">There are none, one comes twice, or there is no such channel.</exception>
@@ -427,7 +430,11 @@ public sealed partial class SequenceData : Dataset
         var seen = new Dictionary<string, int>(names.Length, StringComparer.Ordinal);
         for (int i = 0; i < names.Length; i++)
         {
-            Check.NotNull(names[i], $"{place}[{i}]");
+            if (names[i] is null)
+            {
+                Check.NotNull(names[i], $"{place}[{i}]");
+            }
+
             if (!seen.TryAdd(names[i], i))
             {
                 throw new ArgumentException($"{place}[{i}] is '{ForeignText.Clean(names[i])}', as {place}[{seen[names[i]]}]; each must be different.", argument);
@@ -559,7 +566,11 @@ public sealed partial class SequenceData : Dataset
                 RequireCount(list.Count, Count, option, "sequence");
                 for (int i = 0; i < list.Count; i++)
                 {
-                    Check.NotNull(list[i], $"{Argument}.{option}[{i}]");
+                    // A name takes memory.
+                    if (list[i] is null)
+                    {
+                        Check.NotNull(list[i], $"{Argument}.{option}[{i}]");
+                    }
                 }
             }
 
@@ -645,7 +656,10 @@ public sealed partial class SequenceData : Dataset
                 RequireCount(stepLabels[i].Length, LengthOf(i), place, "step");
                 for (int step = 0; step < stepLabels[i].Length; step++)
                 {
-                    Check.NotNull(stepLabels[i][step], $"{Argument}.{place}[{step}]");
+                    if (stepLabels[i][step] is null)
+                    {
+                        Check.NotNull(stepLabels[i][step], $"{Argument}.{place}[{step}]");
+                    }
                 }
             }
 
@@ -726,7 +740,10 @@ public sealed partial class SequenceData : Dataset
 
                 for (int k = 0; k < all[i].Length; k++)
                 {
-                    Check.Finite(all[i][k], $"{Argument}.{option}[{i}][{k}]");
+                    if (!float.IsFinite(all[i][k]))
+                    {
+                        Check.Finite(all[i][k], $"{Argument}.{option}[{i}][{k}]");
+                    }
                 }
 
                 targets[i] = all[i];

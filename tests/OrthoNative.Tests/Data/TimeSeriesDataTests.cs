@@ -176,6 +176,23 @@ internal sealed class TimeSeriesDataTests
     }
 
     [Test]
+    public void Sequences_are_scaled_once_and_stay_sequences()
+    {
+        var data = SequenceData.Create([[1, 10, float.NaN, 30], [3, 20]], 2, new SequenceDataOptions { MissingValues = MissingValues.Mask });
+        var scaling = new ChannelScaling([1, 10], [2, 10]);
+
+        var scaled = (SequenceData)scaling.Apply(data);
+        Assert.That((scaled.Scaling, data.Scaling), Is.EqualTo((scaling, (ChannelScaling?)null)));
+        SequenceData subset = scaled.Subset([1]);
+        float[] inputs = new float[4];
+        subset.Read([0], inputs, [], []);
+        Assert.That(inputs, Is.EqualTo((float[])[1, 1, 1, 1]));
+        Assert.That(((Dataset)scaled).Subset([1]), Is.TypeOf<SequenceData>());
+        Assert.That(
+            () => scaling.Apply(subset), Throws.ArgumentException.With.Message.EqualTo("dataset has a scaling already; WithScaling replaces it. (Parameter 'dataset')"));
+    }
+
+    [Test]
     public void Scalings_that_do_not_fit_are_refused()
     {
         var scaling = new ChannelScaling([1, 2], [3, 4]);
@@ -203,9 +220,7 @@ internal sealed class TimeSeriesDataTests
         Dataset[] folds = [.. Enumerable.Range(0, 5).Select(fold => data.Subset([.. all.Where(sample => sample % 5 == fold)]))];
 
         Assert.That(folds.Sum(fold => fold.Count), Is.EqualTo(270));
-        ChannelScaling whole = ChannelScaling.Of(data.Subset(all));
-        Assert.That(whole.Mean, Is.All.EqualTo(0).Within(Rounding));
-        Assert.That(whole.Deviation, Is.All.EqualTo(1).Within(Rounding));
+        Assert.That(ChannelScaling.Of(data.Subset(all)), Is.EqualTo(data.Scaling));
         using var loader = new DataLoader(folds[2], 16, new DataLoaderOptions { Shuffle = true, BucketBatches = 2 });
         int cases = 0;
         foreach (Batch batch in loader.Epoch(0))
