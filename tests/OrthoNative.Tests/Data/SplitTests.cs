@@ -71,6 +71,37 @@ internal sealed class SplitTests
     }
 
     [Test]
+    public void Tiny_classes_do_not_change_the_parts_of_others()
+    {
+        // Ten classes of 3, one for each part, come before a class of 100.
+        int[] classes = [.. Enumerable.Range(0, 30).Select(i => i / 3), .. Enumerable.Repeat(10, 100)];
+        var data = SequenceData.Create(
+            [.. classes.Select(number => (float[])[number])], 1, new SequenceDataOptions { Labels = [.. classes.Select(number => number.ToString(System.Globalization.CultureInfo.InvariantCulture))] });
+
+        SequenceData[] parts = Split.Stratified(data, [0.8, 0.1, 0.1], 1);
+        long[] large = [.. parts.Select(part => (long)Enumerable.Range(0, (int)part.Count).Count(sample => part.Values(sample)[0] == 10))];
+        Assert.That(large.Zip((long[])[80, 10, 10], (count, expected) => Math.Abs(count - expected)), Is.All.AtMost(1));
+        Assert.That(parts.Select((part, i) => part.Count - large[i]), Is.All.EqualTo(10));
+    }
+
+    [Test]
+    public void Windows_are_divided_in_time_alone()
+    {
+        var options = new WindowOptions { Length = 3, Horizon = 2 };
+        Dataset one = SequenceData.Create([new float[20]], 1).Windows(options), two = SequenceData.Create([new float[20], new float[20]], 1).Windows(options);
+        var rolling = new RollingOriginOptions { Initial = 4, Horizon = 2, Gap = 4 };
+
+        const string Random = "data has windows, which share steps with those beside them; it must be divided in time, by WindowOptions.From and To. (Parameter 'data')";
+        const string Several = "data has windows of several sequences; they must be of one, or divided in time by WindowOptions.From and To. (Parameter 'data')";
+        Assert.That(() => Split.Random(one, s_three, 1), Throws.ArgumentException.With.Message.EqualTo(Random));
+        Assert.That(() => Split.KFold(one, 2, 1), Throws.ArgumentException.With.Message.EqualTo(Random));
+        Assert.That(() => Split.Chronological(two, s_three, 4), Throws.ArgumentException.With.Message.EqualTo(Several));
+        Assert.That(() => Split.RollingOrigin(two, rolling), Throws.ArgumentException.With.Message.EqualTo(Several));
+        Assert.That(Split.Chronological(one, [0.5, 0.5], 4).Select(part => part.Count), Is.EqualTo((long[])[6, 6]));
+        Assert.That(Split.RollingOrigin(one, rolling), Has.Length.EqualTo(4));
+    }
+
+    [Test]
     public void A_group_comes_into_one_part()
     {
         string[][] groups = [.. Split.ByGroup(Data(60), s_three, 3).Select(part => part.Groups!.Distinct().ToArray())];

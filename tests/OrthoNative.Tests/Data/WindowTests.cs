@@ -174,7 +174,8 @@ internal sealed class WindowTests
         Refuses(new() { Length = 0, Horizon = 1 }, "options.Length is 0; it must be from 1 to ");
         Refuses(new() { Length = 1, Horizon = 0 }, "options.Horizon is 0; it must be from 1 to ");
         Refuses(new() { Length = 1, Horizon = 1, Stride = 0 }, "options.Stride is 0; it must be from 1 to ");
-        Refuses(new() { Length = 1, Horizon = 1, From = -1 }, "options.From is -1; it must be at least 0.");
+        Refuses(new() { Length = 1, Horizon = 1, From = long.MaxValue, To = 5 }, "options.From is 9223372036854775807; it must be from 0 to 2147483647.");
+        Refuses(new() { Length = 1, Horizon = 1, From = -1 }, "options.From is -1; it must be from 0 to 2147483647.");
         Refuses(new() { Length = 1, Horizon = 1, From = 5, To = 5 }, "options.To is 5; it must be at least 6.");
         Refuses(new() { Length = 1, Horizon = 1, FromTime = 5 }, "options.FromTime is given, but the data have no time stamps; it must be null.");
         Refuses(new() { Length = 1, Horizon = 1, ToTime = double.NaN }, "options.ToTime is NaN; it must be finite.");

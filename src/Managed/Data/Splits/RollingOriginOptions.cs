@@ -12,7 +12,10 @@ public sealed record RollingOriginOptions
     /// <summary>Samples from the origin of a fold to that of the next one, at least 1; null (the default): <see cref="Horizon"/>.</summary>
     public long? Step { get; init; }
 
-    /// <summary>Samples between those to learn from and those to judge by, which belong to neither, 0 or above. Default 0.</summary>
+    /// <summary>
+    /// Samples between those to learn from and those to judge by, which belong to neither, 0 or above: T + H - 1 for windows of T steps with H to forecast at a stride of 1, which share no step then.
+    /// Default 0.
+    /// </summary>
     public long Gap { get; init; }
 
     /// <summary>True: each fold learns from the last <see cref="Initial"/> samples before its origin; false (the default): from all before it.</summary>

@@ -4,7 +4,12 @@ namespace OrthoNative;
 /// <remarks>
 /// <para>
 /// The parts of <see cref="SequenceData"/> depend on the seed and on the ids of its sequences, and not on their order: the same ids come into the same parts, in the same order, however a file's rows are
-/// sorted. Samples of other data sets are known by their numbers. Parts read the data set that was divided; nothing is copied.
+/// sorted. Only <see cref="Chronological(SequenceData, ReadOnlySpan{double}, long)"/> and <see cref="RollingOrigin(SequenceData, RollingOriginOptions)"/> go by the numbers of sequences without time stamps.
+/// Samples of other data sets are known by their numbers. Parts read the data set that was divided; nothing is copied.
+/// </para>
+/// <para>
+/// Windows that lie side by side share steps, so a <see cref="WindowDataset"/> is not divided at random, and in order only where its windows are of one sequence:
+/// <see cref="WindowOptions.From"/> and <see cref="WindowOptions.To"/> give windows of each part.
 /// </para>
 /// <para>
 /// Fractions are positive, and their sum is at most 1; samples beyond the sum are left out. Every part has at least one sample, or the call is refused.
@@ -28,9 +33,10 @@ public static class Split
     /// <param name="seed">Decides who comes into which part.</param>
     /// <returns>A part for each fraction; its samples in the order of their numbers.</returns>
     public static Dataset[] Random(Dataset data, ReadOnlySpan<double> fractions, ulong seed) =>
-        data is SequenceData sequences ? Random(sequences, fractions, seed) : Parts(data, SplitOrder.Random(Numbers(data), fractions, seed));
+        data is SequenceData sequences ? Random(sequences, fractions, seed) : Parts(data, SplitOrder.Random(Numbers(WithoutWindows(data)), fractions, seed));
 
     /// <summary>Divides sequences at random so that each part has its fraction of every class, and at least one sequence of it.</summary>
+    /// <remarks>Every part has a sequence of each class, so that total sizes may differ from the fractions where classes are tiny.</remarks>
     /// <param name="data">Sequences with a class each.</param>
     /// <param name="fractions">Size of each part, as a fraction of all sequences: [0.8, 0.1, 0.1].</param>
     /// <param name="seed">Decides who comes into which part.</param>
@@ -44,6 +50,7 @@ public static class Split
 
     /// <inheritdoc cref="Stratified(SequenceData, ReadOnlySpan{double}, ulong)"/>
     /// <summary>Divides samples at random so that each part has its fraction of every class, and at least one sample of it. Reads each sample once.</summary>
+    /// <remarks>Every part has a sample of each class, so that total sizes may differ from the fractions where classes are tiny.</remarks>
     /// <param name="data">Samples with a class each.</param>
     /// <param name="fractions">Size of each part, as a fraction of all samples: [0.8, 0.1, 0.1].</param>
     /// <param name="seed">Decides who comes into which part.</param>
@@ -84,13 +91,13 @@ public static class Split
 
     /// <inheritdoc cref="Chronological(SequenceData, ReadOnlySpan{double}, long)"/>
     /// <summary>Divides samples in their order.</summary>
-    /// <remarks>Windows of one series that follow each other share steps; as many as a window has steps make up a gap that keeps them apart.</remarks>
+    /// <remarks>Windows of one series that follow each other share steps: with T steps and H to forecast, a gap of T + H - 1 samples keeps parts apart at a stride of 1.</remarks>
     /// <param name="data">The samples.</param>
     /// <param name="fractions">Size of each part from the first to the last, as a fraction of all samples but those of gaps.</param>
     /// <param name="gap">Samples between one part and the next, which belong to neither, 0 or above.</param>
     /// <returns>A part for each fraction; its samples in the order of their numbers.</returns>
     public static Dataset[] Chronological(Dataset data, ReadOnlySpan<double> fractions, long gap) =>
-        data is SequenceData sequences ? Chronological(sequences, fractions, gap) : Parts(data, SplitOrder.Chronological(Numbers(data), fractions, gap));
+        data is SequenceData sequences ? Chronological(sequences, fractions, gap) : Parts(data, SplitOrder.Chronological(Numbers(OfOneSequence(data)), fractions, gap));
 
     /// <summary>Cuts each sequence in time: every part has all sequences, each with some of its steps.</summary>
     /// <param name="data">The sequences.</param>
@@ -135,7 +142,7 @@ public static class Split
     /// <param name="folds">Number of folds, 2 to the number of samples; sizes differ by at most one.</param>
     /// <param name="seed">Decides who comes into which fold.</param>
     /// <returns>The folds; samples are in the order of their numbers.</returns>
-    public static Fold<Dataset>[] KFold(Dataset data, int folds, ulong seed) => Folds(data, SplitOrder.KFold(KeysOf(data), folds, seed));
+    public static Fold<Dataset>[] KFold(Dataset data, int folds, ulong seed) => Folds(data, SplitOrder.KFold(KeysOf(WithoutWindows(data)), folds, seed));
 
     /// <summary>Divides sequences at random for cross-validation so that the sequences of every class are spread over all folds evenly.</summary>
     /// <param name="data">Sequences with a class each.</param>
@@ -195,7 +202,7 @@ public static class Split
     /// <param name="options">Sizes.</param>
     /// <returns>As many folds as there is room for; samples in the order of their numbers.</returns>
     public static Fold<Dataset>[] RollingOrigin(Dataset data, RollingOriginOptions options) =>
-        Folds(data, SplitOrder.RollingOrigin(data is SequenceData sequences ? InTime(sequences) : Numbers(data), options));
+        Folds(data, SplitOrder.RollingOrigin(data is SequenceData sequences ? InTime(sequences) : Numbers(OfOneSequence(data)), options));
 
     /// <summary>Numbers of sequences by their ids.</summary>
     private static long[] Ordered(SequenceData data)
@@ -224,6 +231,16 @@ public static class Split
         Array.Sort(ranks, (left, right) => times[left].CompareTo(times[right]) is not 0 and int order ? order : left.CompareTo(right));
         return Array.ConvertAll(ranks, rank => numbers[rank]);
     }
+
+    /// <summary>Refuses windows.</summary>
+    private static Dataset WithoutWindows(Dataset data) => data is not WindowDataset ? data : throw new ArgumentException(
+        $"{nameof(data)} has windows, which share steps with those beside them; it must be divided in time, by {nameof(WindowOptions)}.{nameof(WindowOptions.From)} and {nameof(WindowOptions.To)}.",
+        nameof(data));
+
+    /// <summary>Refuses windows of several sequences, whose order is not that of time.</summary>
+    private static Dataset OfOneSequence(Dataset data) => data is not WindowDataset { HasSeveralSequences: true } ? data : throw new ArgumentException(
+        $"{nameof(data)} has windows of several sequences; they must be of one, or divided in time by {nameof(WindowOptions)}.{nameof(WindowOptions.From)} and {nameof(WindowOptions.To)}.",
+        nameof(data));
 
     private static long[] KeysOf(Dataset data) => data is SequenceData sequences ? Ordered(sequences) : Numbers(data);
 

@@ -105,7 +105,9 @@ internal static class SplitOrder
                 // What is rounded off in one class is made up for in the next ones.
                 double wanted = (sums[part] * members.Length) + carried[part];
                 int end = (int)Math.Clamp(Math.Round(wanted), begin + 1, members.Length - (sums.Length - 1 - part));
-                carried[part] = wanted - end;
+
+                // A class too small for its fractions owes the next ones no more than any other.
+                carried[part] = Math.Clamp(wanted - end, -0.5, 0.5);
                 for (; begin < end; begin++)
                 {
                     partOf[members[order[begin]]] = part;

@@ -27,7 +27,7 @@ public sealed class WindowDataset : Dataset
         _channels = ChannelsOf(data, options);
         Check.InRange(options.Horizon, 1, Array.MaxLength / _channels.Length);
         Check.InRange(options.Stride, 1, int.MaxValue);
-        Check.AtLeast(options.From, 0);
+        Check.InRange(options.From, 0, int.MaxValue);
         if (options.To is { } to)
         {
             Check.AtLeast(to, options.From + 1, $"{nameof(options)}.{nameof(options.To)}");
@@ -122,6 +122,9 @@ public sealed class WindowDataset : Dataset
             forecasts[i] = scaling.Restore(forecasts[i], _channels[i % _channels.Length]);
         }
     }
+
+    /// <summary>True if there are windows of more than one sequence.</summary>
+    internal bool HasSeveralSequences => _runs[0].Sequence != _runs[^1].Sequence;
 
     /// <inheritdoc/>
     public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
