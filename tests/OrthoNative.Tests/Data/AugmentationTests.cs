@@ -11,7 +11,7 @@ internal sealed class AugmentationTests
         MinimumSpeed = 0.7,
         MaximumSpeed = 1.4,
         MaximumShift = 3,
-        ScaleDeviation = 0.1,
+        ScaleDeviation = [0.1],
         NoiseDeviation = [0.2],
     };
 
@@ -187,7 +187,7 @@ internal sealed class AugmentationTests
     public void Scaling_multiplies_a_channel_of_a_sample_by_one_factor()
     {
         float[] inputs = [.. Enumerable.Repeat(1f, Count * 5 * 2)];
-        Dataset data = ArrayDataset.Classification(inputs, 5, 2, new int[Count], 2).Augment(new AugmentationOptions { ScaleDeviation = 0.2 }, 1);
+        Dataset data = ArrayDataset.Classification(inputs, 5, 2, new int[Count], 2).Augment(new AugmentationOptions { ScaleDeviation = [0.2] }, 1);
         var factors = new List<double>();
         for (int sample = 0; sample < Count; sample++)
         {
@@ -200,6 +200,10 @@ internal sealed class AugmentationTests
         // 800 numbers: the mean deviates by 0.2 / 28, the variance by 5 %.
         Assert.That(factors.Average(), Is.EqualTo(1).Within(0.036));
         Assert.That(factors.Average(factor => Math.Pow(factor - 1, 2)), Is.EqualTo(0.04).Within(25).Percent);
+
+        // A deviation for each channel, as 0 for a mask.
+        Dataset one = ArrayDataset.Classification(inputs, 5, 2, new int[Count], 2).Augment(new AugmentationOptions { ScaleDeviation = [0.2, 0] }, 1);
+        Assert.That(Inputs(one, 3)[..2], Is.EqualTo((float[])[Inputs(data, 3)[0], 1]));
     }
 
     [Test]
@@ -267,7 +271,7 @@ internal sealed class AugmentationTests
     {
         float[][] sequences = [[1, 2, 3, 4, 5, 6, 7, 8]];
         Dataset steps = ArrayDataset.Classification(sequences, 1, (int[][])[[0, 1, 0, 1, 0, 1, 0, 1]], 2).WithWeights((float[][])[[1, 2, 3, 4, 5, 6, 7, 8]])
-            .Augment(s_all with { ScaleDeviation = 0, NoiseDeviation = [] }, 3);
+            .Augment(s_all with { ScaleDeviation = [], NoiseDeviation = [] }, 3);
         Dataset samples = ArrayDataset.Classification(sequences, 1, new int[1], 2).WithWeights(new float[1].Select(_ => 2.5f).ToArray()).Augment(s_all, 3);
         for (int epoch = 0; epoch < 20; epoch++)
         {
@@ -300,7 +304,7 @@ internal sealed class AugmentationTests
     {
         int[] indices = [.. Enumerable.Range(0, 50 * 6)];
         ArrayDataset data = ArrayDataset.Classification(indices, 6, 1, new int[50], 2);
-        Dataset moved = data.Augment(s_all with { ScaleDeviation = 0, NoiseDeviation = [0] }, 3);
+        Dataset moved = data.Augment(s_all with { ScaleDeviation = [], NoiseDeviation = [0] }, 3);
         for (int sample = 0; sample < 50; sample++)
         {
             int[] read = new int[moved.LengthOf(sample)];
@@ -310,7 +314,7 @@ internal sealed class AugmentationTests
 
         Assert.That(() => data.Augment(s_all, 3), Throws.ArgumentException.With.Message.StartsWith("options.ScaleDeviation is given, but the inputs are Int32; they must be Float32."));
         Assert.That(
-            () => data.Augment(s_all with { ScaleDeviation = 0 }, 3),
+            () => data.Augment(s_all with { ScaleDeviation = [] }, 3),
             Throws.ArgumentException.With.Message.StartsWith("options.NoiseDeviation is given, but the inputs are Int32; they must be Float32."));
     }
 
@@ -324,7 +328,8 @@ internal sealed class AugmentationTests
         Refuses(new() { MinimumSpeed = 1e-9 }, "options.MinimumSpeed is 1E-09; it must be at least ");
         Refuses(new() { MaximumShift = -1 }, "options.MaximumShift is -1; it must be at least 0.");
         Refuses(new() { ShiftFill = (ShiftFill)5 }, "options.ShiftFill is 5; it must be one of Edge, Zero.");
-        Refuses(new() { ScaleDeviation = double.NaN }, "options.ScaleDeviation is NaN; it must be finite and not negative.");
+        Refuses(new() { ScaleDeviation = [0, 1, 2] }, "options.ScaleDeviation has 3 elements; it must have none, 1, or 1, one for each feature.");
+        Refuses(new() { ScaleDeviation = [double.NaN] }, "options.ScaleDeviation[0] is NaN; it must be finite and not negative.");
         Refuses(new() { NoiseDeviation = [1, -1] }, "options.NoiseDeviation[1] is -1; it must be finite and not negative.");
         Refuses(new() { NoiseDeviation = [1, 2, 3] }, "options.NoiseDeviation has 3 elements; it must have none, 1, or 1, one for each feature.");
         Refuses(new() { NoiseDeviation = null! }, "options.NoiseDeviation is null; it must be given.");

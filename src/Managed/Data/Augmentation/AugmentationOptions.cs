@@ -7,7 +7,7 @@ namespace OrthoNative;
 /// are interpolated as inputs are, classes and weights are those of the nearest step. Targets of the last steps alone stay as they are. Scaling and noise leave targets as they are.
 /// </para>
 /// <para>
-/// Features that tell which values are missing (<see cref="MissingValues.Mask"/>) are features as any others: where there are some, noise is given for each feature, 0 for these.
+/// Features that tell which values are missing (<see cref="MissingValues.Mask"/>) are features as any others: where there are some, scaling and noise are given for each feature, 0 for these.
 /// </para>
 /// <para>T. Um et al.: Data augmentation of wearable sensor data (2017), describes changes of these kinds and what they are for.</para>
 /// </remarks>
@@ -39,8 +39,10 @@ public sealed record AugmentationOptions
     /// <summary>The inputs of steps that a shift leaves empty. Default <see cref="ShiftFill.Edge"/>.</summary>
     public ShiftFill ShiftFill { get; init; }
 
-    /// <summary>Standard deviation of the factors of scaling, 0 or above: each channel of a sample is multiplied by a factor, normal with mean 1. Default 0.</summary>
-    public double ScaleDeviation { get; init; }
+    /// <summary>
+    /// Standard deviation of the factors of scaling, 0 or above, for all channels, or [D] for each: each channel of a sample is multiplied by a factor, normal with mean 1. Default empty: no scaling.
+    /// </summary>
+    public IReadOnlyList<double> ScaleDeviation { get; init; } = [];
 
     /// <summary>
     /// Standard deviation of the noise, 0 or above, for all channels, or [D] for each; normal numbers with mean 0 are added to every input. Default empty: no noise.

@@ -15,6 +15,7 @@ internal sealed class AugmentedDataset : WrappedDataset
 
     private readonly AugmentationOptions _options;
     private readonly ulong _seed;
+    private readonly double[] _scale;
     private readonly float[] _noise;
     private readonly bool _moves;
     private readonly bool _everyStepHasTarget;
@@ -32,12 +33,14 @@ internal sealed class AugmentedDataset : WrappedDataset
         Check.AtLeast(options.MaximumSpeed, options.MinimumSpeed, $"{nameof(options)}.{nameof(options.MaximumSpeed)}");
         Check.AtLeast(options.MaximumShift, 0);
         Check.Defined(options.ShiftFill);
-        Check.NotNegative(options.ScaleDeviation);
+        Check.NotNull(options.ScaleDeviation);
         Check.NotNull(options.NoiseDeviation);
-        _noise = NoiseOf(options.NoiseDeviation, (int)inner.Features);
-        if (inner.InputType != DType.Float32 && (options.ScaleDeviation > 0 || _noise.Length > 0))
+        _scale = DeviationsOf(options.ScaleDeviation, (int)inner.Features, $"{nameof(options)}.{nameof(options.ScaleDeviation)}");
+        _noise = Array.ConvertAll(
+            DeviationsOf(options.NoiseDeviation, (int)inner.Features, $"{nameof(options)}.{nameof(options.NoiseDeviation)}"), deviation => (float)deviation);
+        if (inner.InputType != DType.Float32 && (_scale.Length > 0 || _noise.Length > 0))
         {
-            string option = options.ScaleDeviation > 0 ? nameof(options.ScaleDeviation) : nameof(options.NoiseDeviation);
+            string option = _scale.Length > 0 ? nameof(options.ScaleDeviation) : nameof(options.NoiseDeviation);
             throw new ArgumentException($"{nameof(options)}.{option} is given, but the inputs are {inner.InputType}; they must be {DType.Float32}.", nameof(options));
         }
 
@@ -128,22 +131,21 @@ internal sealed class AugmentedDataset : WrappedDataset
         }
     }
 
-    /// <summary>Noise of each channel; empty: there is none.</summary>
-    private static float[] NoiseOf(IReadOnlyList<double> deviations, int features)
+    /// <summary>A deviation for each channel; empty: all are 0.</summary>
+    private static double[] DeviationsOf(IReadOnlyList<double> deviations, int features, string name)
     {
-        const string Name = $"options.{nameof(AugmentationOptions.NoiseDeviation)}";
         for (int i = 0; i < deviations.Count; i++)
         {
-            Check.NotNegative(deviations[i], string.Create(CultureInfo.InvariantCulture, $"{Name}[{i}]"));
+            Check.NotNegative(deviations[i], string.Create(CultureInfo.InvariantCulture, $"{name}[{i}]"));
         }
 
         if (deviations.Count > 1 && deviations.Count != features)
         {
-            throw new ArgumentException($"{Name} has {deviations.Count} elements; it must have none, 1, or {features}, one for each feature.", Check.Parameter(Name));
+            throw new ArgumentException($"{name} has {deviations.Count} elements; it must have none, 1, or {features}, one for each feature.", Check.Parameter(name));
         }
 
-        float[] noise = [.. Enumerable.Range(0, deviations.Count == 0 ? 0 : features).Select(channel => (float)deviations[deviations.Count == 1 ? 0 : channel])];
-        return Array.TrueForAll(noise, deviation => deviation == 0) ? [] : noise;
+        double[] all = [.. Enumerable.Range(0, deviations.Count == 0 ? 0 : features).Select(channel => deviations[deviations.Count == 1 ? 0 : channel])];
+        return Array.TrueForAll(all, deviation => deviation == 0) ? [] : all;
     }
 
     private int LargestInputs(ReadOnlySpan<long> samples)
@@ -271,7 +273,7 @@ internal sealed class AugmentedDataset : WrappedDataset
 
     private void Scale(ReadOnlySpan<long> samples, int row, int length, Span<float> inputs)
     {
-        if (_options.ScaleDeviation == 0)
+        if (_scale.Length == 0)
         {
             return;
         }
@@ -282,7 +284,7 @@ internal sealed class AugmentedDataset : WrappedDataset
         RandomNumbers.Normal(SeedOf(ScaleUse, samples[row]), ortho_stream.ORTHO_STREAM_DATA, (uint)samples[row], _epoch * EpochSize, factors);
         for (int i = 0; i < features; i++)
         {
-            factors[i] = (float)(1 + (_options.ScaleDeviation * factors[i]));
+            factors[i] = (float)(1 + (_scale[i] * factors[i]));
         }
 
         for (int step = 0; step < length; step++)
