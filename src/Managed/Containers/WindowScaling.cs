@@ -12,7 +12,8 @@ namespace OrthoNative;
 /// <para>
 /// Inputs are <c>[T, B, D]</c>, outputs <c>[B, H C]</c> or <c>[T', B, H C]</c>: H steps of C target channels, step by step. With the mean m and the mean square deviation v of a channel over the steps
 /// of a sample, the layers f and the weight w and bias b of the channel, <see cref="WindowScalingMode.RevIn"/> is: x' = w (x - m) / √(v + ε) + b, y' = f(x'), y = √(v + ε) (y' - b) / w + m.
-/// <see cref="WindowScalingMode.LastValue"/> is: x' = x - l, y = f(x') + l, with the last value l within the sample's length. A sample without steps stays as it is.
+/// <see cref="WindowScalingMode.LastValue"/> is: x' = x - l, y = f(x') + l, with the last value l within the sample's length. A sample without steps stays as it is, and so do
+/// channels other than <see cref="WindowScalingOptions.ScaledChannels"/>: their weight and bias, if there are any, are not used and keep their values, but for weight decay.
 /// </para>
 /// <para>
 /// Gradients go through the numbers that windows are scaled by, too. These are of the whole window, so outputs at every step know of later ones: forecasts come from the last step. Losses that are
@@ -32,6 +33,11 @@ public sealed unsafe class WindowScaling : Container
 
     /// <summary>Channels of the outputs of a step.</summary>
     private readonly int[] _targets;
+
+    private readonly int[] _scaled;
+
+    /// <summary>Whether each channel is scaled, [D].</summary>
+    private readonly bool[] _isScaled;
 
     /// <summary>Describes a container; memory comes with the model.</summary>
     /// <param name="options">The scaling.</param>
@@ -54,7 +60,16 @@ public sealed unsafe class WindowScaling : Container
         }
 
         _options = options;
-        _targets = TargetsOf(options, InputSize);
+        _targets = ChannelsOf(options.TargetChannels, InputSize, $"{nameof(options)}.{nameof(options.TargetChannels)}");
+        _scaled = ChannelsOf(options.ScaledChannels, InputSize, $"{nameof(options)}.{nameof(options.ScaledChannels)}");
+        _isScaled = new bool[InputSize];
+        Array.ForEach(_scaled, channel => _isScaled[channel] = true);
+        if (Array.FindIndex(_targets, channel => !_isScaled[channel]) is >= 0 and int unscaled)
+        {
+            throw new ArgumentException(
+                $"{nameof(options)}.{nameof(options.ScaledChannels)} lacks channel {_targets[unscaled]}; it must have all of {nameof(options)}.{nameof(options.TargetChannels)}.", nameof(options));
+        }
+
         if (OutputSize % _targets.Length != 0)
         {
             throw new ArgumentException(
@@ -81,6 +96,9 @@ public sealed unsafe class WindowScaling : Container
     /// <summary>Channels that the outputs forecast, [C].</summary>
     public IReadOnlyList<int> TargetChannels => _targets;
 
+    /// <summary>Channels that are scaled.</summary>
+    public IReadOnlyList<int> ScaledChannels => _scaled;
+
     /// <inheritdoc/>
     protected internal override IReadOnlyList<ParameterDefinition> Definitions => HasParameters
         ?
@@ -95,6 +113,7 @@ public sealed unsafe class WindowScaling : Container
     [
         new("mode", Mode.ToString()),
         new("target_channels", string.Join(',', _targets.Select(channel => channel.ToString(CultureInfo.InvariantCulture)))),
+        new("scaled_channels", string.Join(',', _scaled.Select(channel => channel.ToString(CultureInfo.InvariantCulture)))),
         new("epsilon", _options.Epsilon.ToString("R", CultureInfo.InvariantCulture)),
     ];
 
@@ -113,24 +132,19 @@ public sealed unsafe class WindowScaling : Container
     protected internal override LayerDescription Describe() => new LayerDescription(nameof(WindowScaling))
         .Add("mode", Mode.ToString())
         .Add("target_channels", Array.ConvertAll(_targets, channel => (double)channel))
+        .Add("scaled_channels", Array.ConvertAll(_scaled, channel => (double)channel))
         .Add("epsilon", _options.Epsilon)
         .Add("affine", _options.Affine)
         .AddLayers(LayerSpan);
 
     internal static WindowScaling Read(LayerReader reader)
     {
-        double[] targets = reader.GetDoubles("target_channels");
-        if (Array.FindIndex(targets, channel => channel is < 0 or > int.MaxValue || channel != Math.Floor(channel)) is >= 0 and int wrong)
-        {
-            throw reader.Invalid(string.Create(
-                CultureInfo.InvariantCulture, $"option 'target_channels[{wrong}]' is {targets[wrong]}; a whole number of at least 0 is expected"));
-        }
-
         return new WindowScaling(
             new WindowScalingOptions
             {
                 Mode = reader.GetEnum<WindowScalingMode>("mode"),
-                TargetChannels = Array.ConvertAll(targets, channel => (int)channel),
+                TargetChannels = ReadChannels(reader, "target_channels"),
+                ScaledChannels = ReadChannels(reader, "scaled_channels"),
                 Epsilon = reader.GetDouble("epsilon"),
                 Affine = reader.GetBoolean("affine"),
             },
@@ -210,30 +224,42 @@ public sealed unsafe class WindowScaling : Container
 
     internal override long StepsBefore(int index, long steps) => StepsBehind(LayerSpan[..index], steps);
 
-    private static int[] TargetsOf(WindowScalingOptions options, long channels)
+    private static int[] ReadChannels(LayerReader reader, string option)
     {
-        if (options.TargetChannels is not { } given)
+        double[] channels = reader.GetDoubles(option);
+        if (Array.FindIndex(channels, channel => channel is < 0 or > int.MaxValue || channel != Math.Floor(channel)) is >= 0 and int wrong)
         {
-            return [.. Enumerable.Range(0, checked((int)channels))];
+            throw reader.Invalid(string.Create(
+                CultureInfo.InvariantCulture, $"option '{option}[{wrong}]' is {channels[wrong]}; a whole number of at least 0 is expected"));
+        }
+
+        return Array.ConvertAll(channels, channel => (int)channel);
+    }
+
+    private static int[] ChannelsOf(IReadOnlyList<int>? given, long count, string name)
+    {
+        if (given is null)
+        {
+            return [.. Enumerable.Range(0, checked((int)count))];
         }
 
         if (given.Count == 0)
         {
-            throw new ArgumentException($"{nameof(options)}.{nameof(options.TargetChannels)} is empty; at least one is required.", nameof(options));
+            throw new ArgumentException($"{name} is empty; at least one is required.", Check.Parameter(name));
         }
 
-        int[] targets = [.. given];
-        for (int i = 0; i < targets.Length; i++)
+        int[] channels = [.. given];
+        for (int i = 0; i < channels.Length; i++)
         {
-            string name = string.Create(CultureInfo.InvariantCulture, $"{nameof(options)}.{nameof(options.TargetChannels)}[{i}]");
-            Check.InRange(targets[i], 0, channels - 1, name);
-            if (Array.IndexOf(targets, targets[i], 0, i) >= 0)
+            string place = string.Create(CultureInfo.InvariantCulture, $"{name}[{i}]");
+            Check.InRange(channels[i], 0, count - 1, place);
+            if (Array.IndexOf(channels, channels[i], 0, i) >= 0)
             {
-                throw new ArgumentException($"{name} is {targets[i]}, which is there already; channels must be unique.", nameof(options));
+                throw new ArgumentException($"{place} is {channels[i]}, which is there already; channels must be unique.", Check.Parameter(name));
             }
         }
 
-        return targets;
+        return channels;
     }
 
     private static int LengthOf(ReadOnlySpan<int> lengths, long row, long steps) => lengths.IsEmpty ? (int)steps : lengths[(int)row];
@@ -262,13 +288,15 @@ public sealed unsafe class WindowScaling : Container
             for (long channel = 0; channel < channels; channel++)
             {
                 long at = (row * channels) + channel;
-                (double shift, double divisor) = IsNormalized ? MomentsOf(source + at, length, stride) : (length == 0 ? 0 : Number(source[((length - 1) * stride) + at]), 1);
+                (double shift, double divisor) = !_isScaled[channel] ? (0, 1)
+                    : IsNormalized ? MomentsOf(source + at, length, stride)
+                    : (length == 0 ? 0 : Number(source[((length - 1) * stride) + at]), 1);
 
                 // The outputs are scaled back with the numbers as they are stored.
                 shifts[at] = T.CreateTruncating(shift);
                 divisors[at] = T.CreateTruncating(divisor);
                 (shift, divisor) = (Number(shifts[at]), Number(divisors[at]));
-                (double weight, double bias) = AffineOf((T*)weights.Address, (T*)biases.Address, channel);
+                (double weight, double bias) = _isScaled[channel] ? AffineOf((T*)weights.Address, (T*)biases.Address, channel) : (1, 0);
                 for (long step = 0; step < steps; step++)
                 {
                     long index = (step * stride) + at;
@@ -422,6 +450,17 @@ public sealed unsafe class WindowScaling : Container
             for (long channel = 0; channel < channels; channel++)
             {
                 int at = (int)((row * channels) + channel);
+                if (!_isScaled[channel])
+                {
+                    // The gradient at such a channel is that at the inputs; beyond lengths, the inputs are not used.
+                    for (long step = length; step < steps; step++)
+                    {
+                        target[(step * stride) + at] = T.Zero;
+                    }
+
+                    continue;
+                }
+
                 double weight = weights.Address == null ? 1 : Number(((T*)weights.Address)[channel]);
                 double shift = Number(shifts[at]), divisor = Number(divisors[at]);
                 double sum = 0, products = 0;

@@ -27,6 +27,12 @@ public sealed record WindowScalingOptions
     /// </summary>
     public IReadOnlyList<int>? TargetChannels { get; init; }
 
+    /// <summary>
+    /// Channels that are scaled, each 0 to D - 1, none twice, with all target channels; others, such as masks of <see cref="MissingValues.Mask"/> or a time of day, reach the layers as they are. Null (the
+    /// default): all D channels.
+    /// </summary>
+    public IReadOnlyList<int>? ScaledChannels { get; init; }
+
     /// <summary>Number ε, above 0, which is added to the mean square deviation; of <see cref="WindowScalingMode.RevIn"/> alone. Default 1e-5.</summary>
     public double Epsilon { get; init; } = 1e-5;
 

@@ -88,9 +88,9 @@ internal sealed class WindowScalingTests(DeviceKind kind) : DeviceTests(kind)
     {
         // Forecasts after the last step, of some steps, and of all; of one of the three channels.
         SequenceOutput output = end == 0 ? SequenceOutput.Last : end == 1 ? SequenceOutput.LastSteps(2) : SequenceOutput.All;
-        foreach (IReadOnlyList<int>? targets in (IReadOnlyList<int>?[])[null, [2, 0]])
+        foreach ((IReadOnlyList<int>? targets, IReadOnlyList<int>? scaled) in ((IReadOnlyList<int>?, IReadOnlyList<int>?)[])[(null, null), ([2, 0], null), ([2], [1, 2])])
         {
-            var options = new WindowScalingOptions { Mode = mode, Affine = affine, Epsilon = 0.1, TargetChannels = targets };
+            var options = new WindowScalingOptions { Mode = mode, Affine = affine, Epsilon = 0.1, TargetChannels = targets, ScaledChannels = scaled };
             using var model = new Sequential(
                 Device.Default, new SequentialOptions { DType = DType.Float64, ComputeInputGradient = true },
                 new WindowScaling(options, new Dense(3, 4), new Gru(4, 3, new GruOptions { Output = output }), new Dense(3, 6)), new Dense(6, 2));
@@ -153,6 +153,38 @@ internal sealed class WindowScalingTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
+    public void A_mask_reaches_the_layers_as_it_is([Values] WindowScalingMode mode)
+    {
+        using var folder = new TemporaryFolder();
+        WindowScalingOptions options = new() { Mode = mode, ScaledChannels = [0, 2], TargetChannels = [2] };
+
+        // Channel 1 is a mask; the outputs are its mean alone, scaled back by the numbers of channel 2.
+        using var model = new Sequential(
+            Device, new SequentialOptions { DType = DType.Float64, ComputeInputGradient = true }, new WindowScaling(options, new Pooling(3, PoolingKind.Mean), new Dense(3, 1)));
+        Set(model, "0.1.weight", [0, 1, 0]);
+        Set(model, "0.1.bias", [0]);
+        if (mode == WindowScalingMode.RevIn)
+        {
+            Set(model, "0.weight", [3, 3, 1]);
+            Set(model, "0.bias", [5, 5, 0]);
+        }
+
+        using Tensor inputs = ToTensor(Device, [7, 1, 4, 8, 0, 4, 9, 1, 4, 7, 0, 4], DType.Float64, 4, 1, 3);
+        double divisor = mode == WindowScalingMode.RevIn ? Math.Sqrt(options.Epsilon) : 1;
+        Assert.That(Values(model.Forward(inputs)), Is.EqualTo((double[])[4 + (0.5 * divisor)]).Within(1e-12));
+        using Tensor gradient = ToTensor(Device, [1.0], DType.Float64, 1, 1);
+        model.Backward(gradient);
+        double[] at = Values(model.InputGradient!);
+        Assert.That(Enumerable.Range(0, 4).Select(step => at[(step * 3) + 1]), Is.All.EqualTo(divisor / 4).Within(1e-12));
+
+        string path = folder.File("model.safetensors");
+        model.Save(path);
+        using Model loaded = Model.Load(path, Device);
+        Assert.That(((WindowScaling)loaded.Layers[0]).ScaledChannels, Is.EqualTo((int[])[0, 2]));
+        Assert.That(Values(loaded.Forward(inputs)), Is.EqualTo(Values(model.Forward(inputs))));
+    }
+
+    [Test]
     public void A_file_of_another_scaling_or_with_wrong_options_is_refused()
     {
         using var folder = new TemporaryFolder();
@@ -189,6 +221,8 @@ internal sealed class WindowScalingTests(DeviceKind kind) : DeviceTests(kind)
         Refuses(new() { TargetChannels = [] }, "options.TargetChannels is empty; at least one is required.", new Dense(2, 4));
         Refuses(new() { TargetChannels = [0, 2] }, "options.TargetChannels[1] is 2; it must be from 0 to 1.", new Dense(2, 4));
         Refuses(new() { TargetChannels = [1, 1] }, "options.TargetChannels[1] is 1, which is there already; channels must be unique.", new Dense(2, 4));
+        Refuses(new() { ScaledChannels = [0] }, "options.ScaledChannels lacks channel 1; it must have all of options.TargetChannels.", new Dense(2, 4));
+        Refuses(new() { ScaledChannels = [0, 2] }, "options.ScaledChannels[1] is 2; it must be from 0 to 1.", new Dense(2, 4));
         Refuses(new() { Mode = (WindowScalingMode)9 }, "options.Mode is 9; it must be one of LastValue, RevIn.", new Dense(2, 4));
         Refuses(new() { Epsilon = 0 }, "options.Epsilon is 0; it must be finite and above 0.", new Dense(2, 4));
         Assert.That(() => _ = new WindowScaling(null!, new Dense(2, 4)), Throws.ArgumentNullException);
