@@ -64,7 +64,7 @@ internal sealed class LogMel
             _bands[band] = first >= 0 ? (first, [.. weights]) : throw new ArgumentException(string.Create(
                 CultureInfo.InvariantCulture,
                 $"options.{nameof(WavFolderOptions.MelBands)} is {bands}; band {band}, {left:F1} to {right:F1} Hz, has none of the frequencies of a transform of {size} samples, which " +
-                $"are {(double)sampleRate / size:F2} Hz apart: there must be fewer bands, or a longer options.{nameof(WavFolderOptions.FrameLength)}."));
+                $"are {(double)sampleRate / size:F2} Hz apart: there must be fewer bands, or a longer options.{nameof(WavFolderOptions.FrameLength)}."), Check.Parameter("options"));
         }
     }
 

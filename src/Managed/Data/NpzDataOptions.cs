@@ -9,7 +9,10 @@ public sealed record NpzDataOptions
     /// <summary>Classes: [N], one for each sequence, or [N, T], one for each step. Texts or numbers. Null (the default): none.</summary>
     public string? Labels { get; init; }
 
-    /// <summary>Values to predict: [N] or [N, C] for each sequence, or [N, T, C] for each step. Null (the default): none.</summary>
+    /// <summary>
+    /// Values to predict: [N] or [N, C] for each sequence, or [N, T, C] for each step. An array [N, T] has T values for a sequence, and not one for each step: that is [N, T, 1].
+    /// Null (the default): none.
+    /// </summary>
     public string? Targets { get; init; }
 
     /// <summary>Lengths of the sequences, [N], each 1 to T: what is beyond does not count. Null (the default): all are T.</summary>
