@@ -34,7 +34,7 @@ internal static class ComparisonTable
         var table = new Table { Border = TableBorder.Rounded };
         foreach ((string title, _) in s_columns)
         {
-            table.AddColumn(new TableColumn(title) { Alignment = IsText(title) ? Justify.Left : Justify.Right, NoWrap = true });
+            table.AddColumn(new Spectre.Console.TableColumn(title) { Alignment = IsText(title) ? Justify.Left : Justify.Right, NoWrap = true });
         }
 
         foreach (ComparisonRow row in rows)
