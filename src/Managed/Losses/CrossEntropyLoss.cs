@@ -53,6 +53,10 @@ public sealed unsafe class CrossEntropyLoss : Loss
     /// <summary>Number of rows, whatever their weights, that counted in the last <c>Forward</c> or <c>Evaluate</c> and whose largest output, the first one of equals, was the target.</summary>
     public long Correct { get; private set; }
 
+    /// <summary>Tells whether <see cref="Correct"/> and <see cref="Loss.WeightSum"/> of rows without weights are those of an accuracy.</summary>
+    /// <param name="ignored">The target that the accuracy does not count; null: there is none.</param>
+    internal bool CountsAs(int? ignored) => _classWeights is null && _ignored == ignored;
+
     /// <inheritdoc cref="Forward(Tensor, ReadOnlySpan{int}, ReadOnlySpan{int})"/>
     public double Forward(Tensor outputs, ReadOnlySpan<int> targets) => Forward(outputs, targets, []);
 

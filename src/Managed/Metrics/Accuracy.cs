@@ -24,6 +24,23 @@ public sealed class Accuracy : Metric
     /// <inheritdoc/>
     public override void Reset() => _correct = _counted = 0;
 
+    /// <summary>Adds the rows of a batch by what a loss has just counted of them, so that they are not read a second time.</summary>
+    /// <param name="loss">Was evaluated for the batch, unless all its targets are ignored.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="wasEvaluated">True if it certainly was.</param>
+    /// <returns>False: the loss counts otherwise, and nothing is added.</returns>
+    internal bool TryAdd(Loss loss, Batch batch, bool wasEvaluated)
+    {
+        if (loss is not CrossEntropyLoss entropy || !entropy.CountsAs(_ignored) || !batch.Weights.IsEmpty || !(wasEvaluated || _ignored is null))
+        {
+            return false;
+        }
+
+        _correct += entropy.Correct;
+        _counted += entropy.WeightSum;
+        return true;
+    }
+
     /// <inheritdoc/>
     protected override void Update(Tensor outputs, in Targets targets)
     {

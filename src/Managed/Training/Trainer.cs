@@ -283,7 +283,10 @@ public sealed partial class Trainer
                 loss.Add(outputs, batch);
                 foreach (Metric metric in Options.Metrics)
                 {
-                    metric.Add(outputs, batch);
+                    if (metric is not Accuracy accuracy || !accuracy.TryAdd(Loss, batch, wasEvaluated: false))
+                    {
+                        metric.Add(outputs, batch);
+                    }
                 }
 
                 // Windows are parts of the same samples.

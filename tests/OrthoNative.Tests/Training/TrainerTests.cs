@@ -342,6 +342,45 @@ internal sealed class TrainerTests
         Assert.That(setup.Optimizer.StepCount, Is.Zero);
     }
 
+    /// <summary>The trainer takes an accuracy from a loss where both count alike.</summary>
+    [Test]
+    public void An_accuracy_is_that_of_the_rows_whatever_the_loss_counts([Values] bool weightsClasses, [Values] bool weightsSamples, [Values(null, 1)] int? lossIgnores, [Values(null, 1)] int? metricIgnores)
+    {
+        using var setup = new TrainingSetup(new TrainerOptions());
+        ArrayDataset data = weightsSamples ? s_validation.WithWeights(Enumerable.Range(0, 30).Select(i => (float)(i % 3)).ToArray()) : s_validation;
+        using var loss = new CrossEntropyLoss(new CrossEntropyOptions { ClassWeights = weightsClasses ? [1, 2, 3] : null, IgnoreIndex = lossIgnores });
+        var expected = new Accuracy(metricIgnores);
+        using (var loader = new DataLoader(data, 7))
+        {
+            setup.Model.Training = false;
+            foreach (Batch batch in loader.Epoch(0))
+            {
+                expected.Add(setup.Model.Forward(batch.Inputs, batch.Lengths), batch);
+            }
+
+            setup.Model.Training = true;
+        }
+
+        var trainer = new Trainer(setup.Model, loss, setup.Optimizer, new TrainerOptions
+        {
+            BatchSize = 30,
+            EvaluationBatchSize = 7,
+            Epochs = 1,
+            Loading = new DataLoaderOptions(),
+            Metrics = [new Accuracy(metricIgnores)],
+        });
+
+        Assert.That(trainer.Evaluate(data)["accuracy"], Is.EqualTo(expected.Value));
+
+        // Without noise and dropout the one step of training sees the same outputs.
+        using var plain = new Sequential(Device.Default, 1, new RoaRnn(2, 4), new Dense(4, TrainingSetup.Classes));
+        using var sgd = new Sgd(plain, 0);
+        double trained = 0;
+        var plainTrainer = new Trainer(plain, loss, sgd, trainer.Options with { Callbacks = [new Callback { Step = state => trained = state.Metric }] });
+        plainTrainer.Fit(data);
+        Assert.That(trained, Is.EqualTo(plainTrainer.Evaluate(data)["accuracy"]));
+    }
+
     [Test]
     public void Predictions_are_the_models_outputs_in_the_order_of_the_data()
     {

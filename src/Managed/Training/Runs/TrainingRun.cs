@@ -612,7 +612,11 @@ internal sealed class TrainingRun : IDisposable
             throw new NotFiniteNumberException(FormattableString.Invariant($"The loss is {loss}; it must be finite."), loss);
         }
 
-        _metric?.Add(outputs, batch);
+        if (_metric is not null && (_metric is not Accuracy accuracy || !accuracy.TryAdd(_loss, batch, wasEvaluated: true)))
+        {
+            _metric.Add(outputs, batch);
+        }
+
         _state.Samples += batch.Size;
         return loss;
     }
