@@ -24,8 +24,6 @@ internal sealed class TaskRecord : RunRecord
         Pictures = [(RunFolder.Picture, Draw)];
     }
 
-    public override string FolderArgument => "--out";
-
     public override IReadOnlyList<(string Name, Func<byte[]> Content)> Pictures { get; }
 
     /// <summary>Name of the task's metric.</summary>

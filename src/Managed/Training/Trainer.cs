@@ -27,6 +27,8 @@ public sealed partial class Trainer
     /// <summary>Bytes that run.json stays well below.</summary>
     private const long RoomForRecord = 1 << 20;
 
+    private const string FolderArgument = "options.Folder";
+
     private int _inUse;
 
     /// <summary>Creates a trainer.</summary>
@@ -387,11 +389,11 @@ public sealed partial class Trainer
     private TrainingResult FitInFolder(string path, TrainingRecord record, RunData data, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         string[] files = [RunFolder.Weights, RunFolder.OptimizerState, RunFolder.BestWeights, RunFolder.States, RunFolder.Losses, RunFolder.Epochs, RunFolder.Report];
-        using RunFolder folder = RunFolder.Open(path, record.FolderArgument, files);
+        using RunFolder folder = RunFolder.Open(path, FolderArgument, files);
         if (Options.ExistingRun == ExistingRun.Refuse && File.Exists(folder.PathOf(RunFolder.Report)))
         {
             throw new RunFolderException(
-                $"{record.FolderArgument} is '{ForeignText.CleanPath(path)}', which has a run already; choose another folder, or set options.{nameof(TrainerOptions.ExistingRun)}.");
+                $"{FolderArgument} is '{ForeignText.CleanPath(path)}', which has a run already; choose another folder, or set options.{nameof(TrainerOptions.ExistingRun)}.");
         }
 
         RunState? earlier = Options.ExistingRun == ExistingRun.Resume ? record.Read(folder.Path) : null;

@@ -252,7 +252,7 @@ internal sealed class CsvSequencesTests
         Refuses(new CsvOptions { LabelPerStep = true }, "options.LabelPerStep is true; it needs LabelColumn. (Parameter 'options')");
         Refuses(new CsvOptions { Form = TableForm.Wide, TimeColumn = "t" }, "options.TimeColumn is given; only TableForm.Long has one. (Parameter 'options')");
         Refuses(new CsvOptions { FeatureColumns = [] }, "options.FeatureColumns is empty; it must have at least one column or be null. (Parameter 'options')");
-        Refuses(new CsvOptions { LabelColumn = 0, TargetColumns = [1] }, "options.LabelColumn and TargetColumns are given; at most one of them is allowed. (Parameter 'options')");
+        Refuses(new CsvOptions { LabelColumn = 0, TargetColumns = [1] }, "options.LabelColumn and TargetColumns are given; at most one of them may be given. (Parameter 'options')");
         Refuses(new CsvOptions { Form = TableForm.Wide, ChannelPattern = "{channel}{step}" },
             "options.ChannelPattern is '{channel}{step}'; it must have {channel} and {step} once each, with text between them. (Parameter 'options')");
         Refuses(new CsvOptions { LabelColumn = 0, ClassNames = ["a", "a"] }, "options.ClassNames has a name twice; each must be there once. (Parameter 'options')");

@@ -353,8 +353,16 @@ internal sealed class ResumeTests
                 ],
             },
             schedule: new ThrowingSchedule(new ReduceOnPlateauSchedule(0.05, new ReduceOnPlateauOptions { Patience = 0, Factor = 0.5 }), validation => Throw("schedule", 7 * validation)));
-        Dataset training = throwAt is ("data", _) ? new ThrowingData(s_training, batch => Throw("data", batch)) : s_training;
-        Dataset validation = interruptInValidation is { } number ? new InterruptingData(s_validation, cancellation, number) : s_validation;
+        int batches = 0, validations = 0;
+        var training = new WatchedData(s_training, _ => Throw("data", ++batches));
+        var validation = new WatchedData(s_validation, sample =>
+        {
+            validations += sample == 0 ? 1 : 0;
+            if (validations == interruptInValidation)
+            {
+                cancellation.Cancel();
+            }
+        });
         TrainingResult result = setup.Trainer.Fit(training, validation, null, cancellation.Token);
         return new Outcome(result, setup.Weights);
     }
@@ -389,65 +397,5 @@ internal sealed class ResumeTests
         }
     }
 
-    /// <summary>Another data set, and code that is called before a batch is read, with its number from 1.</summary>
-    private sealed class ThrowingData(Dataset inner, Action<int> onBatch) : Dataset
-    {
-        private int _batches;
-
-        public override long Count => inner.Count;
-
-        public override long Steps => inner.Steps;
-
-        public override long Features => inner.Features;
-
-        public override long TargetSteps => inner.TargetSteps;
-
-        public override long Outputs => inner.Outputs;
-
-        public override bool IsClassification => inner.IsClassification;
-
-        public override bool HasLengths => inner.HasLengths;
-
-        public override long LengthOf(long sample) => inner.LengthOf(sample);
-
-        public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
-        {
-            onBatch(++_batches);
-            inner.Read(samples, inputs, classes, values);
-        }
-    }
-
     private sealed record Outcome(TrainingResult Result, float[] Weights);
-
-    /// <summary>Cancels when it is read for the validation of a number.</summary>
-    private sealed class InterruptingData(Dataset inner, CancellationTokenSource cancellation, int number) : Dataset
-    {
-        private int _validations;
-
-        public override long Count => inner.Count;
-
-        public override long Steps => inner.Steps;
-
-        public override long Features => inner.Features;
-
-        public override long TargetSteps => inner.TargetSteps;
-
-        public override long Outputs => inner.Outputs;
-
-        public override bool IsClassification => inner.IsClassification;
-
-        public override bool HasLengths => inner.HasLengths;
-
-        public override long LengthOf(long sample) => inner.LengthOf(sample);
-
-        public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
-        {
-            if (samples[0] == 0 && ++_validations == number)
-            {
-                cancellation.Cancel();
-            }
-
-            inner.Read(samples, inputs, classes, values);
-        }
-    }
 }

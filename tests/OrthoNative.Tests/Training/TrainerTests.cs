@@ -324,8 +324,14 @@ internal sealed class TrainerTests
         using var setup = new TrainingSetup(new TrainerOptions { BatchSize = 8 });
         float[] before = setup.Weights;
         using var cancellation = new CancellationTokenSource();
-        var data = new FailingData(s_training, () =>
+        int batches = 0;
+        var data = new WatchedData(s_training, _ =>
         {
+            if (++batches < 3)
+            {
+                return;
+            }
+
             if (cancelled)
             {
                 cancellation.Cancel();
@@ -599,37 +605,5 @@ internal sealed class TrainerTests
             Throws.InstanceOf<ArgumentException>().With.Message.StartsWith("options.Highest is 1E-09; it must be finite and above Lowest, 1E-06."));
         Assert.That(() => other.Trainer.Evaluate(s_training, new CancellationToken(canceled: true)), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(() => other.Trainer.Evaluate(s_training)["accuracy"], Throws.ArgumentException.With.Message.StartsWith("name is 'accuracy'; it must be one of loss."));
-    }
-
-    /// <summary>Does something when its third batch is read.</summary>
-    private sealed class FailingData(Dataset inner, Action third) : Dataset
-    {
-        private int _reads;
-
-        public override long Count => inner.Count;
-
-        public override long Steps => inner.Steps;
-
-        public override long Features => inner.Features;
-
-        public override long TargetSteps => inner.TargetSteps;
-
-        public override long Outputs => inner.Outputs;
-
-        public override bool IsClassification => inner.IsClassification;
-
-        public override bool HasLengths => inner.HasLengths;
-
-        public override long LengthOf(long sample) => inner.LengthOf(sample);
-
-        public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
-        {
-            if (++_reads == 3)
-            {
-                third();
-            }
-
-            inner.Read(samples, inputs, classes, values);
-        }
     }
 }

@@ -85,3 +85,13 @@ internal sealed class Callback : TrainingCallback
 
     public override void OnWarning(string message) => Warning?.Invoke(message);
 }
+
+/// <summary>Another data set, and code that is called before a batch of it is read, with its first sample.</summary>
+internal sealed class WatchedData(Dataset inner, Action<long> beforeRead) : WrappedDataset(inner)
+{
+    public override void Read(ReadOnlySpan<long> samples, Span<float> inputs, Span<int> classes, Span<float> values)
+    {
+        beforeRead(samples[0]);
+        base.Read(samples, inputs, classes, values);
+    }
+}

@@ -90,7 +90,7 @@ public record TableOptions
 
         Require(FeatureColumns is not { Count: 0 }, $"{nameof(FeatureColumns)} is empty; it must have at least one column or be null");
         Require(TargetColumns is not { Count: 0 }, $"{nameof(TargetColumns)} is empty; it must have at least one column or be null");
-        Require(LabelColumn is null || TargetColumns is null, $"{nameof(LabelColumn)} and {nameof(TargetColumns)} are given; at most one of them is allowed");
+        Require(LabelColumn is null || TargetColumns is null, $"{nameof(LabelColumn)} and {nameof(TargetColumns)} are given; at most one of them may be given");
         Require(LabelColumn is not null || !LabelPerStep, $"{nameof(LabelPerStep)} is true; it needs {nameof(LabelColumn)}");
         Require(TargetColumns is not null || !TargetPerStep, $"{nameof(TargetPerStep)} is true; it needs {nameof(TargetColumns)}");
         Require(LabelColumn is not null || ClassNames is null, $"{nameof(ClassNames)} is given; it needs {nameof(LabelColumn)}");
@@ -98,7 +98,7 @@ public record TableOptions
         Require(Form == TableForm.Long || !LabelPerStep, $"{nameof(LabelPerStep)} is true; only {nameof(TableForm)}.{nameof(TableForm.Long)} has classes of steps");
         Require(Form == TableForm.Long || !TargetPerStep, $"{nameof(TargetPerStep)} is true; only {nameof(TableForm)}.{nameof(TableForm.Long)} has values of steps");
         Require(Form == TableForm.Wide || ChannelPattern is null, $"{nameof(ChannelPattern)} is given; only {nameof(TableForm)}.{nameof(TableForm.Wide)} has one");
-        Require(ChannelPattern is null || FeatureColumns is null, $"{nameof(ChannelPattern)} and {nameof(FeatureColumns)} are given; at most one of them is allowed");
+        Require(ChannelPattern is null || FeatureColumns is null, $"{nameof(ChannelPattern)} and {nameof(FeatureColumns)} are given; at most one of them may be given");
         Require(ChannelPattern is null || TableLayout.IsPattern(ChannelPattern),
             $"{nameof(ChannelPattern)} is '{ForeignText.Clean(ChannelPattern)}'; it must have {{channel}} and {{step}} once each, with text between them");
 

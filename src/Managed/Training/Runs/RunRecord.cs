@@ -6,9 +6,6 @@ namespace OrthoNative;
 /// </summary>
 internal abstract class RunRecord
 {
-    /// <summary>Name of the argument that gives the path of the folder, for messages.</summary>
-    public abstract string FolderArgument { get; }
-
     /// <summary>Pictures that are drawn after a save: name and content.</summary>
     public virtual IReadOnlyList<(string Name, Func<byte[]> Content)> Pictures => [];
 

@@ -11,8 +11,6 @@ internal sealed class TrainingRecord(TrainingSettings settings) : RunRecord
     /// <summary>Seconds that a run can have taken: 31 years.</summary>
     private const double MostSeconds = 1e9;
 
-    public override string FolderArgument => "options.Folder";
-
     public override void Write(string path, RunState state)
     {
         using FileStream file = RunFolder.CreateNew(path);

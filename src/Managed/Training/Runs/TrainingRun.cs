@@ -90,11 +90,8 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>Training steps done, by an earlier run too.</summary>
     public long StepsDone => _step;
 
-    /// <summary>Results of the epochs.</summary>
-    public IReadOnlyList<EpochResult> EpochResults => _epochs;
-
     /// <summary>Wall time so far, of an earlier run too.</summary>
-    public double Seconds => _earlierSeconds + Stopwatch.GetElapsedTime(_start).TotalSeconds;
+    private double Seconds => _earlierSeconds + Stopwatch.GetElapsedTime(_start).TotalSeconds;
 
     /// <summary>Trains, saves, and leaves the best weights in the model.</summary>
     /// <param name="progress">Told about every step; null: nobody.</param>
