@@ -71,6 +71,9 @@ public abstract class Container : Layer
     /// <summary>The layers in their order.</summary>
     private protected ReadOnlySpan<Layer> LayerSpan => _layers;
 
+    /// <summary>Samples of the layers inside, where the container has so many.</summary>
+    internal virtual long SamplesInside(long batch) => batch;
+
     /// <summary>Time steps of the inputs of a layer, where the container's have so many.</summary>
     internal virtual long StepsBefore(int index, long steps) => IsChain ? StepsBehind(LayerSpan[..index], steps) : steps;
 

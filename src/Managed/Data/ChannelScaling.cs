@@ -112,6 +112,31 @@ public sealed record ChannelScaling
         return From(moments);
     }
 
+    /// <summary>Measures the target values of all samples, as they are stored.</summary>
+    /// <param name="data">Has values to predict.</param>
+    /// <returns>Of the C values of a target.</returns>
+    /// <exception cref="ArgumentException">The data have no values to predict.</exception>
+    public static ChannelScaling OfTargets(SequenceData data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        if (!data.HasValues)
+        {
+            throw new ArgumentException($"{nameof(data)} has no target values; target values are required.", nameof(data));
+        }
+
+        var moments = new Moments[data.TargetNames.Count];
+        for (long sample = 0; sample < data.Count; sample++)
+        {
+            ReadOnlySpan<float> targets = data.Targets(sample);
+            for (int i = 0; i < targets.Length; i++)
+            {
+                moments[i % moments.Length].Add(targets[i]);
+            }
+        }
+
+        return From(moments);
+    }
+
     /// <summary>A data set whose inputs are those of another one, standardized when they are read.</summary>
     /// <param name="dataset">Has D features that are numbers, or is a <see cref="SequenceData"/> of D channels without a scaling; referenced, not copied.</param>
     /// <returns>For a <see cref="SequenceData"/>, one: that of <see cref="SequenceData.WithScaling"/>.</returns>

@@ -90,6 +90,9 @@ public sealed partial class SequenceData : Dataset
     /// <summary>Scaling of the inputs when sequences are read; null: none.</summary>
     public ChannelScaling? Scaling => _parts.Scaling;
 
+    /// <summary>Scaling of the target values when sequences are read; null: none.</summary>
+    public ChannelScaling? TargetScaling => _parts.TargetScaling;
+
     /// <summary>Creates data of arrays.</summary>
     /// <param name="sequences">[T, D] of each sequence, with a T of its own, at least 1; finite, or NaN for a missing value. At least one. Arrays are referenced, not copied.</param>
     /// <param name="channels">D, at least 1.</param>
@@ -188,6 +191,22 @@ public sealed partial class SequenceData : Dataset
     {
         CheckScaling(scaling, ChannelNames.Count, nameof(scaling));
         return new SequenceData(_parts with { Scaling = scaling });
+    }
+
+    /// <summary>The same sequences with another scaling of the target values, in place of the one before. Shares the storage.</summary>
+    /// <param name="scaling">
+    /// Of C values: that of the training data (<see cref="ChannelScaling.OfTargets"/>), with which a model's outputs get the units of the data
+    /// (<see cref="ChannelScaling.Restore(Span{float})"/>); null: none.
+    /// </param>
+    /// <exception cref="ArgumentException">It is of another number of values, or targets are not values.</exception>
+    public SequenceData WithTargetScaling(ChannelScaling? scaling)
+    {
+        if (scaling is not null && scaling.Mean.Count != TargetNames.Count)
+        {
+            throw new ArgumentException($"{nameof(scaling)} is of {scaling.Mean.Count} values; it must be of {TargetNames.Count}, the target values of the data.", nameof(scaling));
+        }
+
+        return new SequenceData(_parts with { TargetScaling = scaling });
     }
 
     /// <summary>Some of the sequences, as for a split. Shares the storage.</summary>
@@ -309,6 +328,7 @@ public sealed partial class SequenceData : Dataset
             Read(_parts.Values[sample].Span, inputs, row, batch);
             ReadTargets(_parts.Classes, sample, 1, classes, row, batch);
             ReadTargets(_parts.Targets, sample, TargetNames.Count, values, row, batch);
+            ScaleTargets(sample, values, row, batch);
         }
     }
 
@@ -379,6 +399,21 @@ public sealed partial class SequenceData : Dataset
         for (int at = 0, to = row * width; at < targets.Length; at += width, to += batch * width)
         {
             targets.Slice(at, width).CopyTo(destination[to..]);
+        }
+    }
+
+    private void ScaleTargets(int sample, Span<float> values, int row, int batch)
+    {
+        if (TargetScaling is not { } scaling)
+        {
+            return;
+        }
+
+        int width = TargetNames.Count;
+        int steps = _parts.Targets![sample].Length / width;
+        for (int step = 0; step < steps; step++)
+        {
+            scaling.Apply(values.Slice(((step * batch) + row) * width, width));
         }
     }
 
@@ -489,6 +524,8 @@ public sealed partial class SequenceData : Dataset
         public MissingValues MissingValues { get; init; }
 
         public ChannelScaling? Scaling { get; init; }
+
+        public ChannelScaling? TargetScaling { get; init; }
 
         public bool HasMissingValues { get; init; }
     }

@@ -122,6 +122,9 @@ public readonly ref struct ForwardContext
         return new ForwardContext(_pass, _layer, layer.Memory.OutputLengths);
     }
 
+    /// <summary>This context without lengths, for layers inside that are given other samples.</summary>
+    internal ForwardContext WithoutLengths() => new(_pass, _layer, default);
+
     /// <summary>The most buffers of a layer.</summary>
     internal const int MaximumBuffers = 64;
 }

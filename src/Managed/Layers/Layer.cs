@@ -289,6 +289,23 @@ public abstract class Layer
         return inputs.Count / InputSize;
     }
 
+    /// <summary>Refuses sequences that are shorter than the steps that the layer needs.</summary>
+    private protected void RequireWholeSequences(ReadOnlySpan<int> lengths, Tensor inputs, long steps)
+    {
+        if (inputs.Shape[0] != steps)
+        {
+            throw new ArgumentException($"{InputName} has shape {Check.FormatShape(inputs.Shape)}; it must have {steps} steps.", nameof(inputs));
+        }
+
+        for (int i = 0; i < lengths.Length; i++)
+        {
+            if (lengths[i] != steps)
+            {
+                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"lengths[{i}] is {lengths[i]}; it must be {steps} for {Place}, which needs whole sequences."), nameof(inputs));
+            }
+        }
+    }
+
     /// <summary>Refuses inputs that are not <c>[T, B, InputSize]</c>.</summary>
     private protected void RequireTime(Tensor inputs)
     {

@@ -412,27 +412,27 @@ public abstract unsafe class Model : Container, IDisposable
         Check.AtLeast(steps, 1);
         ThrowIfBeyondAddresses(steps, batch);
         var layers = new List<LayerSummary>();
-        Summarize(this, steps, hasGradient: _computeInputGradient);
+        Summarize(this, batch, steps, hasGradient: _computeInputGradient);
         return new ModelSummary(layers, batch, DType, _gradientData is null ? 0 : 1, (optimizer ?? new AdamOptions()).State.Count);
 
-        void Summarize(Layer layer, long steps, bool hasGradient)
+        void Summarize(Layer layer, long samples, long steps, bool hasGradient)
         {
-            long own = layer.GetActivationBytes(steps, batch) + (hasGradient && layer != this ? steps * batch * layer.InputSize * DType.Bytes() : 0);
+            long own = layer.GetActivationBytes(steps, samples) + (hasGradient && layer != this ? steps * samples * layer.InputSize * DType.Bytes() : 0);
             if (layer is not Container container)
             {
-                Add(layer.Parameters.Sum(parameter => parameter.Value.Count), own, layer.GradientSumBytes(steps, batch));
+                Add(layer.Parameters.Sum(parameter => parameter.Value.Count), own, layer.GradientSumBytes(steps, samples));
                 return;
             }
 
             long parameters = layer.Definitions.Sum(definition => (long)definition.Count);
             if (container != this && own + parameters > 0)
             {
-                Add(parameters, own, layer.GradientSumBytes(steps, batch));
+                Add(parameters, own, layer.GradientSumBytes(steps, samples));
             }
 
             for (int i = 0; i < container.Layers.Count; i++)
             {
-                Summarize(container.Layers[i], container.StepsBefore(i, steps), container.HasInputGradient(i) || (container == this && hasGradient));
+                Summarize(container.Layers[i], container.SamplesInside(samples), container.StepsBefore(i, steps), container.HasInputGradient(i) || (container == this && hasGradient));
             }
 
             void Add(long count, long bytes, long sums) => layers.Add(new LayerSummary(layer.Path, layer.ToString()!, count, bytes, sums));

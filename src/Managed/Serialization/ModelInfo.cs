@@ -9,7 +9,9 @@ public sealed record ModelInfo
 {
     internal const string ClassNamesKey = "class_names";
     internal const string InputScalingKey = "input_scaling";
+    internal const string OutputScalingKey = "output_scaling";
     internal const string NotesKey = "notes";
+    internal const string PropertiesKey = "properties";
 
     private const string MeanName = "mean";
     private const string DeviationName = "deviation";
@@ -44,7 +46,13 @@ public sealed record ModelInfo
     /// <summary>How inputs were standardized in training, one mean and deviation for each input of the model; the model does not apply it itself. Default: null, not at all.</summary>
     public ChannelScaling? InputScaling { get; init; }
 
-    /// <summary>Describes a model that is trained on data: the names of their classes and how they are scaled.</summary>
+    /// <summary>
+    /// How targets were standardized in training, one mean and deviation for each output of the model; the model does not undo it itself:
+    /// <see cref="ChannelScaling.Restore(Span{float})"/> gives outputs the units of the data. Default: null, not at all.
+    /// </summary>
+    public ChannelScaling? OutputScaling { get; init; }
+
+    /// <summary>Describes a model that is trained on data: the names of their classes and how inputs and targets are scaled.</summary>
     /// <param name="data">The training data, as the model is given them.</param>
     /// <returns>The scaling has a mean of 0 and a deviation of 1 for the channels that <see cref="MissingValues.Mask"/> adds.</returns>
     public static ModelInfo Of(SequenceData data)
@@ -54,6 +62,7 @@ public sealed record ModelInfo
         return new ModelInfo
         {
             ClassNames = data.ClassNames,
+            OutputScaling = data.TargetScaling,
             InputScaling = data.Scaling is not { } scaling ? null
                 : masks == 0 ? scaling
                 : new ChannelScaling([.. scaling.Mean, .. Enumerable.Repeat(0.0, masks)], [.. scaling.Deviation, .. Enumerable.Repeat(1.0, masks)]),
@@ -73,13 +82,38 @@ public sealed record ModelInfo
         }
     } = "";
 
+    /// <summary>Texts by name, for what a program wants to find again in the model's file. Default: empty.</summary>
+    /// <exception cref="ArgumentException">A name is empty, a text is null, or one of them has half of a surrogate pair.</exception>
+    public IReadOnlyDictionary<string, string> Properties
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(Properties));
+            foreach ((string name, string text) in value)
+            {
+                if (string.IsNullOrEmpty(name) || text is null)
+                {
+                    throw new ArgumentException($"{nameof(Properties)}['{ForeignText.Clean(name)}'] is {(text is null ? "null" : "there")}; names must not be empty and texts not null.", nameof(Properties));
+                }
+
+                Check.Utf8(name, $"A name of {nameof(Properties)} has", nameof(Properties));
+                Check.Utf8(text, $"{nameof(Properties)}['{ForeignText.Clean(name)}'] has", nameof(Properties));
+            }
+
+            // In the order of their names, so that equal ones give equal files.
+            field = new SortedDictionary<string, string>(value.ToDictionary(), StringComparer.Ordinal).AsReadOnly();
+        }
+    } = new Dictionary<string, string>().AsReadOnly();
+
     /// <summary>Tells whether another one says the same.</summary>
     /// <param name="other">The other one.</param>
     public bool Equals(ModelInfo? other) =>
-        other is not null && ClassNames.SequenceEqual(other.ClassNames) && InputScaling == other.InputScaling && Notes == other.Notes;
+        other is not null && ClassNames.SequenceEqual(other.ClassNames) && InputScaling == other.InputScaling && OutputScaling == other.OutputScaling && Notes == other.Notes &&
+        Properties.SequenceEqual(other.Properties);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(ClassNames.Count, InputScaling, Notes);
+    public override int GetHashCode() => HashCode.Combine(ClassNames.Count, InputScaling, OutputScaling, Notes, Properties.Count);
 
     /// <summary>Refuses what does not match a model's sizes.</summary>
     /// <exception cref="ArgumentException">It does not.</exception>
@@ -95,6 +129,11 @@ public sealed record ModelInfo
         {
             throw new ArgumentException(
                 $"{name}.{nameof(InputScaling)} is of {scaling.Mean.Count} inputs; it must be {(model.TakesIndices ? "null for a model of indices" : $"of {model.InputSize}, as the model has")}.", name);
+        }
+
+        if (OutputScaling is { } outputs && outputs.Mean.Count != model.OutputSize)
+        {
+            throw new ArgumentException($"{name}.{nameof(OutputScaling)} is of {outputs.Mean.Count} outputs; it must be of {model.OutputSize}, as the model has.", name);
         }
     }
 
@@ -114,20 +153,39 @@ public sealed record ModelInfo
             });
         }
 
-        if (InputScaling is { } scaling)
+        WriteScaling(InputScalingKey, InputScaling);
+        WriteScaling(OutputScalingKey, OutputScaling);
+        if (Notes.Length > 0)
         {
-            metadata[InputScalingKey] = ModelArchitecture.WriteJson(writer =>
+            metadata[NotesKey] = Notes;
+        }
+
+        if (Properties.Count > 0)
+        {
+            metadata[PropertiesKey] = ModelArchitecture.WriteJson(writer =>
             {
                 writer.WriteStartObject();
-                ModelArchitecture.WriteNumbers(writer, MeanName, scaling.Mean);
-                ModelArchitecture.WriteNumbers(writer, DeviationName, scaling.Deviation);
+                foreach ((string name, string text) in Properties)
+                {
+                    writer.WriteString(name, text);
+                }
+
                 writer.WriteEndObject();
             });
         }
 
-        if (Notes.Length > 0)
+        void WriteScaling(string key, ChannelScaling? scaling)
         {
-            metadata[NotesKey] = Notes;
+            if (scaling is not null)
+            {
+                metadata[key] = ModelArchitecture.WriteJson(writer =>
+                {
+                    writer.WriteStartObject();
+                    ModelArchitecture.WriteNumbers(writer, MeanName, scaling.Mean);
+                    ModelArchitecture.WriteNumbers(writer, DeviationName, scaling.Deviation);
+                    writer.WriteEndObject();
+                });
+            }
         }
     }
 
@@ -146,21 +204,41 @@ public sealed record ModelInfo
                 : Make(place, () => info with { ClassNames = texts! });
         }
 
-        if (file.Metadata.TryGetValue(InputScalingKey, out string? numbers))
+        if (file.Metadata.TryGetValue(PropertiesKey, out string? properties))
         {
-            string place = $"{file.Place}: __metadata__.{InputScalingKey}";
-            using JsonDocument json = ModelArchitecture.Parse(numbers, place);
+            string place = $"{file.Place}: __metadata__.{PropertiesKey}";
+            using JsonDocument json = ModelArchitecture.Parse(properties, place);
             Dictionary<string, JsonElement> members = ModelArchitecture.MembersOf(json.RootElement, place);
-            var reader = new LayerReader(file, place, "", "", members, [], []);
-            double[] mean = reader.GetDoubles(MeanName), deviation = reader.GetDoubles(DeviationName);
-            reader.RequireAllRead();
-            info = Make(place, () => info with { InputScaling = new ChannelScaling(mean, deviation) });
+            var read = new Dictionary<string, string>();
+            foreach ((string name, JsonElement member) in members)
+            {
+                read[name] = ModelArchitecture.TextOf(member) ?? throw new InvalidDataException($"{place}.{ForeignText.Clean(name)} is {ForeignText.Clean(member.GetRawText())}; a text is expected.");
+            }
+
+            info = Make(place, () => info with { Properties = read });
         }
 
-        return info;
+        ChannelScaling? inputScaling = ReadScaling(file, InputScalingKey), outputScaling = ReadScaling(file, OutputScalingKey);
+        return info with { InputScaling = inputScaling, OutputScaling = outputScaling };
     }
 
-    private static ModelInfo Make(string place, Func<ModelInfo> make)
+    private static ChannelScaling? ReadScaling(SafeTensorsReader file, string key)
+    {
+        if (!file.Metadata.TryGetValue(key, out string? numbers))
+        {
+            return null;
+        }
+
+        string place = $"{file.Place}: __metadata__.{key}";
+        using JsonDocument json = ModelArchitecture.Parse(numbers, place);
+        Dictionary<string, JsonElement> members = ModelArchitecture.MembersOf(json.RootElement, place);
+        var reader = new LayerReader(file, place, "", "", members, [], []);
+        double[] mean = reader.GetDoubles(MeanName), deviation = reader.GetDoubles(DeviationName);
+        reader.RequireAllRead();
+        return Make(place, () => new ChannelScaling(mean, deviation));
+    }
+
+    private static T Make<T>(string place, Func<T> make)
     {
         try
         {

@@ -32,7 +32,7 @@ internal sealed class BatchSource(DataLoader loader, CarriedStates? states = nul
     }
 
     /// <summary>Runs the model on a batch.</summary>
-    public Tensor Forward(Model model, Batch batch) => states is null ? model.Forward(batch.Inputs, batch.Lengths) : states.Forward(batch);
+    public Tensor Forward(Model model, Batch batch) => states is null ? model.Forward(batch.Inputs, batch.Lengths) : states.Forward(batch.Inputs);
 
     public void Dispose()
     {

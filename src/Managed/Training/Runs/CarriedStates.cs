@@ -41,7 +41,8 @@ internal sealed class CarriedStates : IDisposable
     public void Reset() => _areInitial = true;
 
     /// <summary>Runs the model on a window.</summary>
-    public Tensor Forward(Batch window) => _areInitial ? _model.Forward(window.Inputs) : _model.Forward(window.Inputs, _options);
+    /// <param name="inputs">[t, B, D].</param>
+    public Tensor Forward(Tensor inputs) => _areInitial ? _model.Forward(inputs) : _model.Forward(inputs, _options);
 
     /// <summary>Takes the states after the window that was run last: the next one continues from them.</summary>
     public void Advance()

@@ -30,6 +30,9 @@ internal sealed class RunFolder : IDisposable
     /// <summary>File of the picture of the loss.</summary>
     public const string Picture = "loss.png";
 
+    /// <summary>File of the report that a browser shows.</summary>
+    public const string ReportPage = "report.html";
+
     /// <summary>File that is held locked while the folder is in use, and goes with its end or at the next use of the folder.</summary>
     private const string LockFile = ".orthonative.lock";
 
