@@ -11,7 +11,11 @@ internal sealed class TaskModel : IDisposable
     private readonly long _stepsPerEpoch;
 
     /// <summary>Loads the data and creates the model.</summary>
-    public TaskModel(TrainingTask task, TrainSettings settings, Device device)
+    /// <param name="task">The task.</param>
+    /// <param name="settings">Its settings.</param>
+    /// <param name="device">Where the model lies.</param>
+    /// <param name="callbacks">Called in the training.</param>
+    public TaskModel(TrainingTask task, TrainSettings settings, Device device, params IReadOnlyList<TrainingCallback> callbacks)
     {
         _task = task;
         _device = device;
@@ -55,6 +59,7 @@ internal sealed class TaskModel : IDisposable
             KeepBest = false,
             StopAt = settings.StopAt,
             SaveInterval = settings.SaveEvery > 0 ? TimeSpan.FromMinutes(settings.SaveEvery) : Timeout.InfiniteTimeSpan,
+            Callbacks = callbacks,
         });
     }
 

@@ -77,6 +77,8 @@ internal sealed class TaskRecord : RunRecord
         _conclusion = $"{result}; {Texts.Format($"{steps:#,0}")} steps in {Texts.Duration(state.Seconds)}{reason}";
     }
 
+    public override void AfterRequestedSave(long step) => _view.Note(Texts.Format($"saved at step {step:#,0}"));
+
     public override void AfterLastSave(RunState state) => _saved = state;
 
     public override void OnWarning(string message, bool isOnTheWay)

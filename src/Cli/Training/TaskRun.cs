@@ -22,6 +22,7 @@ internal static class TaskRun
     {
         DateTimeOffset started = DateTimeOffset.Now;
         using var interruption = new Interruption();
+        using var saveSignal = new SaveSignal();
         StandardOutput.Tolerate();
         if (settings.Resume && settings.Out is null)
         {
@@ -48,7 +49,7 @@ internal static class TaskRun
                 Console.Out.WriteLine(Texts.Format($"drawing the haar filter of {settings.Hidden:#,0} units"));
             }
 
-            using var model = new TaskModel(task, settings, device);
+            using var model = new TaskModel(task, settings, device, saveSignal);
             interruption.Token.ThrowIfCancellationRequested();
             Console.Out.WriteLine(Describe(task, model, device));
             if (settings.Layers is not null)

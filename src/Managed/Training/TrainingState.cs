@@ -41,6 +41,13 @@ public sealed class TrainingState
 
     internal bool StopRequested { get; private set; }
 
+    /// <summary>True from <see cref="Save"/> to the save.</summary>
+    internal bool SaveRequested { get; set; }
+
     /// <summary>Ends the training after this step or epoch, with <see cref="TrainingStatus.StoppedEarly"/>.</summary>
     public void Stop() => StopRequested = true;
+
+    /// <summary>Saves the run after this step, as at a <see cref="TrainerOptions.SaveInterval"/>. Does nothing where there is no <see cref="TrainerOptions.Folder"/>.</summary>
+    /// <remarks>The save is made once all callbacks have been called; after the last step of an epoch, once the epoch is validated. Where it fails, <see cref="TrainingCallback.OnWarning"/> is called and the training continues.</remarks>
+    public void Save() => SaveRequested = true;
 }

@@ -115,7 +115,8 @@ internal sealed class CliProcess : IDisposable
     }
 
     /// <summary>Reads output until a line that contains a text.</summary>
-    public void WaitForLine(string text)
+    /// <returns>The line.</returns>
+    public string WaitForLine(string text)
     {
         string? line;
         do
@@ -124,6 +125,7 @@ internal sealed class CliProcess : IDisposable
             Assert.That(line, Is.Not.Null, $"the output ended without '{text}'");
         }
         while (!line!.Contains(text, StringComparison.Ordinal));
+        return line;
     }
 
     /// <summary>Sends a signal, as Ctrl-C in a terminal does.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using OrthoNative.Tests.Data;
@@ -315,6 +316,38 @@ internal sealed class TrainTests
         Assert.That(run.RootElement.GetProperty("status").GetString(), Is.EqualTo(other.RootElement.GetProperty("status").GetString()));
         Assert.That(run.RootElement.GetProperty("result").GetProperty("value").GetDouble(), Is.EqualTo(other.RootElement.GetProperty("result").GetProperty("value").GetDouble()));
         Assert.That(EpochSteps(run), Is.EqualTo(EpochSteps(other)));
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX")]
+    public void A_run_is_saved_on_request_and_resumed_from_there_once_it_is_killed()
+    {
+        using var folder = new TemporaryFolder();
+        string[] command = [.. s_shortCopy, "--steps", "10000", "--stop-at", "1", "--save-every", "0", "--lr", "0.0001", "--threads", "1"];
+        string step;
+        using (var process = CliProcess.Start(folder.Path, [.. command, "--out", "run"]))
+        {
+            process.WaitForLine("epoch 2/");
+            Assert.That(File.Exists(folder.File("run/run.json")), Is.False);
+            process.Send("USR1");
+            step = process.WaitForLine("saved at step ").Split(' ')[^1];
+            process.Send("KILL");
+            Assert.That(process.Finish().ExitCode, Is.EqualTo(137));
+        }
+
+        using (JsonDocument saved = Read(folder.File("run")))
+        {
+            Assert.That(saved.RootElement.GetProperty("status").GetString(), Is.EqualTo("running"));
+            Assert.That(saved.RootElement.GetProperty("lossLog").GetProperty("lines").GetInt64(), Is.EqualTo(long.Parse(step, NumberStyles.AllowThousands, CultureInfo.InvariantCulture)));
+        }
+
+        CliResult resumed = CliProcess.Run(folder.Path, [.. command, "--out", "run", "--resume"]);
+        CliResult straight = CliProcess.Run(folder.Path, [.. command, "--out", "straight"]);
+
+        Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
+        Assert.That(resumed.Output, Does.Contain($"resuming from step {step}\n"));
+        Assert.That(straight.ExitCode, Is.Zero, straight.Error);
+        Assert.That(File.ReadAllBytes(folder.File("run/model.safetensors")), Is.EqualTo(File.ReadAllBytes(folder.File("straight/model.safetensors"))));
     }
 
     [TestCase("run")]

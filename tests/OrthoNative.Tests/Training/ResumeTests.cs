@@ -73,12 +73,7 @@ internal sealed class ResumeTests
         {
             if (Directory.Exists(folder.File("run")))
             {
-                string copy = Directory.CreateDirectory(copies.File($"{count++}")).FullName;
-                string run = Directory.CreateDirectory(Path.Combine(copy, "run")).FullName;
-                foreach (string file in Directory.EnumerateFiles(folder.File("run")).Where(file => !file.EndsWith(".lock", StringComparison.Ordinal)))
-                {
-                    File.Copy(file, Path.Combine(run, Path.GetFileName(file)));
-                }
+                Copy(folder.File("run"), copies.File($"{count++}/run"));
             }
         });
 
@@ -86,6 +81,46 @@ internal sealed class ResumeTests
         for (int copy = 0; copy < count; copy++)
         {
             AssertSame(Run(null, 1, path: copies.File($"{copy}/run")), straight, $"killed after save {copy}");
+        }
+    }
+
+    [Test]
+    public void A_run_that_is_killed_after_a_save_that_a_callback_asked_for_ends_with_the_same_bits([Range(1, Steps - 1)] int step)
+    {
+        Outcome straight = Run(null, 1);
+        using var folder = new TemporaryFolder();
+        bool early = false;
+        Run(folder, 1, onStep: state =>
+        {
+            if (state.Step == step)
+            {
+                early = File.Exists(folder.File("run/run.json"));
+                state.Save();
+            }
+            else if (state.Step == step + 1)
+            {
+                Copy(folder.File("run"), folder.File("killed/run"));
+            }
+        });
+        string report = File.ReadAllText(folder.File("killed/run/run.json"));
+        int lines = File.ReadLines(folder.File("killed/run/loss.csv")).Count();
+
+        Assert.That(early, Is.False);
+        Assert.That(report, Does.Contain("\"status\": \"running\""));
+        Assert.That(lines, Is.EqualTo(1 + step));
+        AssertSame(Run(null, 1, path: folder.File("killed/run")), straight, "");
+    }
+
+    [Test]
+    public void A_save_that_a_callback_asks_for_without_a_folder_changes_nothing()
+    {
+        Assert.That(Train(state => state.Save()), Is.EqualTo(Train(null)));
+
+        static float[] Train(Action<TrainingState>? onStep)
+        {
+            using var setup = new TrainingSetup(Options("", 1) with { Folder = null, Callbacks = [new Callback { Step = onStep, Warning = Assert.Fail }] });
+            setup.Trainer.Fit(s_training, s_validation);
+            return setup.Weights;
         }
     }
 
@@ -365,6 +400,16 @@ internal sealed class ResumeTests
         });
         TrainingResult result = setup.Trainer.Fit(training, validation, null, cancellation.Token);
         return new Outcome(result, setup.Weights);
+    }
+
+    /// <summary>Copies what a program that is killed now would leave.</summary>
+    private static void Copy(string source, string target)
+    {
+        Directory.CreateDirectory(target);
+        foreach (string file in Directory.EnumerateFiles(source).Where(file => !file.EndsWith(".lock", StringComparison.Ordinal)))
+        {
+            File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        }
     }
 
     private static void AssertSame(Outcome found, Outcome expected, string message)

@@ -39,6 +39,10 @@ internal abstract class RunRecord
     /// <param name="isOnTheWay">True: a save on the way was left out; false: a picture is missing.</param>
     public virtual void OnWarning(string message, bool isOnTheWay) { }
 
+    /// <summary>Called once a save is done that a callback has asked for.</summary>
+    /// <param name="step">Steps done.</param>
+    public virtual void AfterRequestedSave(long step) { }
+
     /// <summary>Called once the last save is done.</summary>
     public virtual void AfterLastSave(RunState state) { }
 }

@@ -423,10 +423,21 @@ internal sealed class TrainingRun : IDisposable
 
         void SaveIfDue()
         {
-            if (_folder is not null && _options.SaveInterval != Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(lastSave) >= _options.SaveInterval)
+            bool isRequested = _state.SaveRequested;
+            _state.SaveRequested = false;
+            if (_folder is not null &&
+                (isRequested || (_options.SaveInterval != Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(lastSave) >= _options.SaveInterval)))
             {
                 Settle();
-                _savedStep = SaveOnTheWay(_folder) ? _step : _savedStep;
+                if (SaveOnTheWay(_folder))
+                {
+                    _savedStep = _step;
+                    if (isRequested)
+                    {
+                        _record.AfterRequestedSave(_step);
+                    }
+                }
+
                 lastSave = Stopwatch.GetTimestamp();
             }
         }
