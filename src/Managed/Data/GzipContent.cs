@@ -68,7 +68,7 @@ internal sealed class GzipContent : Stream
                 int read = _member.Read(buffer);
                 if (read > 0)
                 {
-                    _crc = Crc32.Append(_crc, buffer[..read]);
+                    _crc = Crc32.Gzip.Append(_crc, buffer[..read]);
 
                     // The format holds the length modulo 2^32.
                     _length = unchecked(_length + (uint)read);
@@ -223,7 +223,7 @@ internal sealed class GzipContent : Stream
             throw Invalid("found the end of the file", "the header of a gzip member");
         }
 
-        crc = Crc32.Append(crc, destination);
+        crc = Crc32.Gzip.Append(crc, destination);
     }
 
     private InvalidDataException Invalid(FormattableString found, string expected) =>

@@ -177,7 +177,7 @@ public sealed class NpzFile : IDisposable
         public override int Read(Span<byte> buffer)
         {
             int read = inner.Read(buffer);
-            Crc = Crc32.Append(Crc, buffer[..read]);
+            Crc = Crc32.Gzip.Append(Crc, buffer[..read]);
             return read;
         }
 

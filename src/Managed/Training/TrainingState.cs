@@ -3,10 +3,17 @@ namespace OrthoNative;
 /// <summary>What a <see cref="TrainingCallback"/> sees of a training. One object for all calls: its values change with each step.</summary>
 public sealed class TrainingState
 {
-    internal TrainingState(Model model, Optimizer optimizer)
+    /// <summary>Creates the state of a training that has not begun.</summary>
+    /// <param name="model">The model that is trained.</param>
+    /// <param name="optimizer">Its optimizer.</param>
+    /// <param name="metricName">Name of the metric in <see cref="Metric"/>; null: there is none.</param>
+    /// <param name="warn">Tells all callbacks of a problem that does not end the training.</param>
+    internal TrainingState(Model model, Optimizer optimizer, string? metricName, Action<string> warn)
     {
         Model = model;
         Optimizer = optimizer;
+        MetricName = metricName;
+        Warn = warn;
     }
 
     /// <summary>The model that is trained.</summary>
@@ -38,6 +45,12 @@ public sealed class TrainingState
 
     /// <summary>Learning rate of the step.</summary>
     public double LearningRate { get; internal set; }
+
+    /// <summary>Name of the metric in <see cref="Metric"/>; null: there is none.</summary>
+    internal string? MetricName { get; }
+
+    /// <summary>Tells all callbacks of a problem that does not end the training.</summary>
+    internal Action<string> Warn { get; }
 
     internal bool StopRequested { get; private set; }
 

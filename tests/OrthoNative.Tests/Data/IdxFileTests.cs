@@ -196,7 +196,7 @@ internal sealed class IdxFileTests
         file.AddRange((flags & 4) == 0 ? [] : (byte[])[3, 0, 7, 0, 9]);
         file.AddRange((flags & 8) == 0 ? [] : "labels\0"u8.ToArray());
         file.AddRange((flags & 16) == 0 ? [] : "a comment\0"u8.ToArray());
-        uint crc = Crc32.Append(0, file.ToArray());
+        uint crc = Crc32.Gzip.Append(0, file.ToArray());
         file.AddRange((flags & HeaderCheck) == 0 ? [] : [(byte)crc, (byte)(crc >> 8)]);
         file.AddRange(compressed[10..]);
 

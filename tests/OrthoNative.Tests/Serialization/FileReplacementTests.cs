@@ -165,27 +165,16 @@ internal sealed partial class FileReplacementTests
     [NonParallelizable]
     public void A_file_that_is_larger_than_a_limit_allows_is_an_io_exception()
     {
-        // The signal that comes with the error would end the process.
-        const int FileSize = 1, FileSizeSignal = 25, Ignored = 1;
         using var folder = new TemporaryFolder();
         using var model = new Sequential(Device.Default, 1, new Dense(1024, 1024));
         using var adam = new Adam(model);
         string path = folder.File("file");
-        ulong[] before = new ulong[2];
-        Assert.That(GetLimit(FileSize, before), Is.Zero);
-        nint handler = SetHandler(FileSizeSignal, Ignored);
-        try
+        using (FileSizeLimit.Set(1 << 20))
         {
-            Assert.That(SetLimit(FileSize, [1 << 20, before[1]]), Is.Zero);
             foreach (Action save in (Action[])[() => model.Save(path), () => adam.Save(path), () => SaveInParts(path), () => SaveAsync(path).GetAwaiter().GetResult()])
             {
                 Assert.That(save, Throws.TypeOf<IOException>().With.Message.Contains("larger than the system, or a limit set for this process, allows"));
             }
-        }
-        finally
-        {
-            _ = SetLimit(FileSize, before);
-            _ = SetHandler(FileSizeSignal, handler);
         }
 
         Assert.That(Directory.GetFiles(folder.Path), Is.Empty);
@@ -411,15 +400,6 @@ internal sealed partial class FileReplacementTests
         file.Stream.Write(Encoding.UTF8.GetBytes(content));
         file.Commit();
     }
-
-    [LibraryImport("libc", EntryPoint = "getrlimit")]
-    private static partial int GetLimit(int resource, [Out] ulong[] softAndHard);
-
-    [LibraryImport("libc", EntryPoint = "signal")]
-    private static partial nint SetHandler(int signal, nint handler);
-
-    [LibraryImport("libc", EntryPoint = "setrlimit")]
-    private static partial int SetLimit(int resource, ulong[] softAndHard);
 
     [LibraryImport("libc", EntryPoint = "setxattr", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int SetAttribute(string path, string name, ReadOnlySpan<byte> value, nint bytes, int flags);

@@ -62,7 +62,7 @@ internal sealed class TrainingRun : IDisposable
         (_training, _validation, _loader) = (training, validation, training.Loader);
         _accumulator = _options.AccumulateBatches > 1 ? new GradientAccumulator(_model) : null;
         _best = new BestModel(_model, _options);
-        _state = new TrainingState(_model, _optimizer);
+        _state = new TrainingState(_model, _optimizer, _metric?.Name, message => Warn(message, isOnTheWay: true));
         if (validation is not null && _options.KeepBest)
         {
             // Now, and not in the midst of the run, is the time to find that it does not fit.
