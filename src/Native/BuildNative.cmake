@@ -2,6 +2,8 @@
 #
 #   cmake -D SOURCE=<native> -D BUILD=<folder> -D CONFIGURATION=<Release|Debug> -P BuildNative.cmake
 #
+# ORTHO_WERROR=ON in the environment makes warnings errors, as the presets do.
+#
 # One process at a time works in the build folder, so that several builds that run at once do not disturb each other.
 cmake_minimum_required(VERSION 3.22)
 
@@ -11,7 +13,7 @@ file(LOCK ${BUILD} DIRECTORY GUARD PROCESS TIMEOUT 1800)
 # CMake itself configures again when its own files change; the mark tells a configuration that succeeded from one that was cut off.
 if(NOT EXISTS ${BUILD}/configured)
     execute_process(
-        COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD} -DCMAKE_BUILD_TYPE=${CONFIGURATION} -DORTHO_BUILD_TESTS=OFF
+        COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD} -DCMAKE_BUILD_TYPE=${CONFIGURATION} -DORTHO_BUILD_TESTS=OFF "-DORTHO_WERROR=$ENV{ORTHO_WERROR}"
             -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${BUILD}/lib -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${BUILD}/lib
         OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result)
     if(NOT result EQUAL 0)
