@@ -53,6 +53,9 @@ internal sealed record ReportContent
     /// <summary>The epoch whose weights were kept; null: those of the last step.</summary>
     public int? BestEpoch { get; init; }
 
+    /// <summary>Name of the data that epochs are validated on: of a task, they are those of the test.</summary>
+    public string ValidationName { get; init; } = "validation";
+
     /// <summary>Result on the validation data; null: there are none.</summary>
     public EvaluationResult? Validation { get; init; }
 

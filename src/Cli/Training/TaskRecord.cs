@@ -16,6 +16,7 @@ internal sealed class TaskRecord : RunRecord
     private TestResult? _test;
     private string? _conclusion;
     private RunState? _saved;
+    private IReadOnlyList<EpochResult> _epochs = [];
 
     public TaskRecord(TrainingTask task, TaskModel model, DateTimeOffset started, Machine machine, ITrainingView view)
     {
@@ -29,7 +30,14 @@ internal sealed class TaskRecord : RunRecord
     /// <summary>Name of the task's metric.</summary>
     public string Metric => _task.Metric;
 
-    public override void Write(string path, RunState state) => new RunReport(
+    public override void Write(string path, RunState state)
+    {
+        // Pictures are drawn once this is saved.
+        _epochs = state.Epochs;
+        Report(state).Save(path);
+    }
+
+    private RunReport Report(RunState state) => new(
         _task.Name,
         state.Status,
         SystemInfo.Version,
@@ -42,7 +50,7 @@ internal sealed class TaskRecord : RunRecord
         state.Seconds,
         _test is { } test ? new RunResult(Metric, test.Metric, _model.Baseline, state.Seconds, Machine.PeakBytes(), test.Answers) : null,
         state.LossLog,
-        state.EpochLog).Save(path);
+        state.EpochLog);
 
     public override string Format(EpochResult epoch) => EpochReport.Of(epoch, Metric).ToLine();
 
@@ -122,6 +130,6 @@ internal sealed class TaskRecord : RunRecord
     private byte[] Draw()
     {
         string lossName = Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
-        return LossPlot.Draw($"{_task.Describe(_model.Settings)}: training loss", lossName, _curve, _chanceLoss);
+        return LossPlot.Draw($"{_task.Describe(_model.Settings)}: loss", lossName, _curve, _chanceLoss, ValidationCurve.Of("test", _epochs));
     }
 }
