@@ -28,7 +28,7 @@ internal sealed class Axis
     public double Fraction(double value) => !CanShow(value)
         ? double.NaN
         : Math.Clamp(IsLogarithmic
-            ? Math.Log(Math.Max(value, _low) / _low) / Math.Log(_high / _low)
+            ? (Math.Log(Math.Max(value, _low)) - Math.Log(_low)) / (Math.Log(_high) - Math.Log(_low))
             : (value - _low) / (_high - _low), 0, 1);
 
     /// <summary>An axis that ends at ticks.</summary>
@@ -72,7 +72,7 @@ internal sealed class Axis
         int first = Math.Max(0, Array.FindLastIndex(values, value => value <= low * (1 + 1e-12)));
         int last = Array.FindIndex(values, value => value >= high * (1 - 1e-12));
         last = Math.Max(last < 0 ? values.Length - 1 : last, first + 1);
-        int every = mantissas.Length > 1 ? 1 : ((last - first) / 7) + 1;
+        int every = mantissas.Length > 1 ? 1 : (last - first + 7) / 8;
         List<(double, string)> ticks = [];
         for (int i = first; i <= last; i += every)
         {

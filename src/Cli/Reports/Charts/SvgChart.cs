@@ -7,7 +7,7 @@ internal sealed class SvgChart
     public const double Width = 460;
 
     /// <summary>Width of a character of the labels at most, on average.</summary>
-    public const double Character = 6.3;
+    public const double Character = 7;
 
     private const double Top = 24;
     private const double Bottom = 38;

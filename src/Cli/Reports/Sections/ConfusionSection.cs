@@ -30,7 +30,7 @@ internal static class ConfusionSection
         long[] ofPrediction = [.. Enumerable.Range(0, classes).Select(column => Enumerable.Range(0, classes).Sum(row => counts[row, column]))];
         long all = ofTruth.Sum(), right = Enumerable.Range(0, classes).Sum(i => counts[i, i]);
         string data = content.Test is not null ? "test" : content.ValidationName;
-        html.Open("p").Text($"{Figures.Count(right)} of {Figures.Count(all)} {data} samples are right ({Figures.Share(right, all)}). ");
+        html.Open("p").Text($"{Figures.Count(right)} of {Figures.Count(all)} {data} samples are right ({Figures.Share(right, all).Replace(' ', '\u00A0')}). ");
         if (classes <= MostInMatrix)
         {
             html.Text("Each row is a true class, each column a predicted one. ")
