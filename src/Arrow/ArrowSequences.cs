@@ -84,7 +84,11 @@ public static class ArrowSequences
         options.Validate();
     }
 
-    private static SequenceData Read(FileContent content, string name, TableOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
+    private static SequenceData Read(FileContent content, string name, TableOptions options, IProgress<double>? progress, CancellationToken cancellationToken) =>
+        Read(content, name, (places, kinds, read) => new ColumnTable(places, kinds, options, cancellationToken).Read(read), progress, cancellationToken);
+
+    /// <summary>Reads a table with what reads its columns.</summary>
+    internal static T Read<T>(FileContent content, string name, TableReading<T> table, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         var places = new TablePlaces(name, "row");
         using var stream = new MessageStream(content, places, progress, cancellationToken);
@@ -106,9 +110,9 @@ public static class ArrowSequences
                 throw places.Fault($"the schema cannot be decoded ({exception.GetType().Name})", exception);
             }
 
-            SequenceData data = new ColumnTable(places, kinds, options, cancellationToken).Read(columns.Read);
+            T result = table(places, kinds, columns.Read);
             progress?.Report(1);
-            return data;
+            return result;
         }
         finally
         {

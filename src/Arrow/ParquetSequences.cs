@@ -78,7 +78,11 @@ public static class ParquetSequences
         options.Validate();
     }
 
-    private static SequenceData Read(FileContent content, string name, TableOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
+    private static SequenceData Read(FileContent content, string name, TableOptions options, IProgress<double>? progress, CancellationToken cancellationToken) =>
+        Read(content, name, (places, kinds, read) => new ColumnTable(places, kinds, options, cancellationToken).Read(read), progress, cancellationToken);
+
+    /// <summary>Reads a table with what reads its columns.</summary>
+    internal static T Read<T>(FileContent content, string name, TableReading<T> table, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         var places = new TablePlaces(name, "row");
         var file = ParquetFile.Open(content, places);
@@ -98,6 +102,6 @@ public static class ParquetSequences
             throw places.Fault($"the footer cannot be decoded ({exception.GetType().Name})", exception);
         }
 
-        return new ColumnTable(places, kinds, options, cancellationToken).Read(columns.Read);
+        return table(places, kinds, columns.Read);
     }
 }

@@ -10,17 +10,12 @@ namespace OrthoNative.Data;
 /// <param name="cancellationToken">Ends the reading.</param>
 internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationToken cancellationToken)
 {
-    /// <summary>The most columns of a row.</summary>
-    public const int MaximumColumns = 1 << 20;
-
     private const int MaximumName = 1000;
-
-    private static readonly char[] s_separators = ['\t', ';', '|', ','];
 
     private readonly TablePlaces _places = text.Places;
     private readonly bool _comma = options.DecimalSeparator == ',';
     private readonly bool _numbersMayBeMissing = options.MissingTexts.Any(text => TableText.TryNumber(text, options.DecimalSeparator == ',', out double value) && double.IsFinite(value));
-    private char[] _unquoted = [];
+    private CsvRows? _rows;
     private bool _timesAreDates;
     private bool _hasTime;
 
@@ -67,128 +62,32 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
     /// <exception cref="InvalidDataException">The text is damaged.</exception>
     public SequenceData Read()
     {
-        char separator = options.Separator ?? FindSeparator(text.Preview());
-        var culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
-        culture.NumberFormat = TableText.CreateFormat(_comma ? "," : ".");
-        SepReaderOptions format = new(new Sep(separator))
-        {
-            HasHeader = false,
-            DisableColCountCheck = true,
-            DisableQuotesParsing = !options.HasQuotes,
-            CultureInfo = culture,
-        };
-        using SepReader reader = format.From(text);
-        if (!Next(reader))
+        using var rows = new CsvRows(text, options);
+        _rows = rows;
+        if (!Next())
         {
             throw _places.Fault("there are no rows; expected at least one");
         }
 
-        bool hasHeader = options.HasHeader ?? (options.ChannelPattern is not null || options.GivenColumns().Any(given => given.Column.Name is not null) || LooksLikeHeader(reader.Current));
-        int columns = reader.Current.ColCount;
+        SepReader.Row first = rows.Row;
+        bool hasHeader = options.HasHeader ?? (options.ChannelPattern is not null || options.GivenColumns().Any(given => given.Column.Name is not null) || LooksLikeHeader(first));
+        int columns = first.ColCount;
         if (hasHeader)
         {
-            ReadHeader(reader.Current);
+            ReadHeader(first);
         }
 
         TableLayout layout = TableLayout.Find(_places, columns, options, hasHeader);
-        bool isThere = !hasHeader || Next(reader);
+        bool isThere = !hasHeader || Next();
         SequenceTable table = options.Form == TableForm.Long
-            ? ReadLong(reader, layout, columns, isThere)
-            : ReadWide(reader, layout, columns, hasHeader, isThere);
+            ? ReadLong(layout, columns, isThere)
+            : ReadWide(layout, columns, hasHeader, isThere);
         return table.Build(cancellationToken);
     }
 
-    /// <summary>Number of the line in which a row begins; the parser, which has seen the first one before, counts that as the second.</summary>
-    private static long LineOf(SepReader.Row row) => row.RowIndex == 0 ? 1 : row.LineNumberFrom;
+    private static long LineOf(SepReader.Row row) => CsvRows.LineOf(row);
 
-    private static bool IsBlank(SepReader.Row row) => row.ColCount == 1 && row.Span.Trim().IsEmpty;
-
-    /// <summary>The separator that the first lines have the same number of times; of several ones the first.</summary>
-    private char FindSeparator(ReadOnlySpan<char> start)
-    {
-        const int Lines = 20;
-        Span<int> counts = stackalloc int[s_separators.Length];
-        Span<int> least = stackalloc int[s_separators.Length];
-        Span<int> most = stackalloc int[s_separators.Length];
-        least.Fill(int.MaxValue);
-        int lines = 0;
-        bool inQuotes = false, isEmpty = true;
-        for (int i = 0; i <= start.Length && lines < Lines; i++)
-        {
-            char character = i < start.Length ? start[i] : '\n';
-            if (isEmpty && !inQuotes && character == options.Comment)
-            {
-                int end = start[i..].IndexOfAny('\n', '\r');
-                i = end < 0 ? start.Length : i + end;
-                continue;
-            }
-
-            if (character is '\n' or '\r' && !inQuotes)
-            {
-                // What was cut in the middle of a line says nothing, unless it is the only one.
-                if (!isEmpty && (i < start.Length || lines == 0))
-                {
-                    for (int k = 0; k < counts.Length; k++)
-                    {
-                        least[k] = Math.Min(least[k], counts[k]);
-                        most[k] = Math.Max(most[k], counts[k]);
-                    }
-
-                    lines++;
-                }
-
-                counts.Clear();
-                isEmpty = true;
-                continue;
-            }
-
-            isEmpty = isEmpty && char.IsWhiteSpace(character) && character != '\t';
-            if (character == '"' && options.HasQuotes)
-            {
-                inQuotes = !inQuotes;
-            }
-            else if (!inQuotes && Array.IndexOf(s_separators, character) is var which && which >= 0)
-            {
-                counts[which]++;
-            }
-        }
-
-        int best = -1;
-        for (int k = 0; k < s_separators.Length && lines > 0; k++)
-        {
-            // The same number in all lines counts most, then the least number in a line.
-            if (s_separators[k] != options.DecimalSeparator && most[k] > 0
-                && (best < 0 || (most[best] != least[best] && (most[k] == least[k] || least[k] > least[best]))))
-            {
-                best = k;
-            }
-        }
-
-        return best >= 0 ? s_separators[best] : _comma ? ';' : ',';
-    }
-
-    /// <summary>Goes to the next row that is not empty.</summary>
-    private bool Next(SepReader reader)
-    {
-        do
-        {
-            try
-            {
-                if (!reader.MoveNext())
-                {
-                    return false;
-                }
-            }
-            catch (Exception exception) when (exception is NotSupportedException or ArgumentException or InvalidOperationException or IndexOutOfRangeException)
-            {
-                throw _places.Fault($"the text cannot be parsed ({exception.GetType().Name}); expected separated values", exception);
-            }
-        }
-        while (IsBlank(reader.Current));
-
-        return reader.Current.ColCount <= MaximumColumns ? true : throw _places.Fault(LineOf(reader.Current), string.Create(CultureInfo.InvariantCulture,
-            $"found {reader.Current.ColCount} columns; expected at most {MaximumColumns}"));
-    }
+    private bool Next() => _rows!.Next();
 
     private bool LooksLikeHeader(SepReader.Row row)
     {
@@ -224,7 +123,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         _places.Columns = names;
     }
 
-    private LongTable ReadLong(SepReader reader, TableLayout layout, int columns, bool isThere)
+    private LongTable ReadLong(TableLayout layout, int columns, bool isThere)
     {
         // Without a choice of inputs a column is one once it has a number.
         int[] features = layout.Features ?? [.. Enumerable.Range(0, columns).Where(column => !layout.IsUsed(column))];
@@ -235,10 +134,10 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         }
         else if (isThere)
         {
-            CheckCount(reader.Current, columns);
+            CheckCount(_rows!.Row, columns);
             for (int i = 0; i < features.Length; i++)
             {
-                kinds[i] = KindOf(Text(reader.Current, features[i]));
+                kinds[i] = KindOf(Text(_rows!.Row, features[i]));
             }
 
             features = [.. features.Where((_, i) => kinds[i] != Kind.Text)];
@@ -249,9 +148,9 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         float[] values = new float[features.Length];
         float[] targets = new float[layout.Targets.Length];
         var table = new LongTable(_places, layout, options, features.Length);
-        for (; isThere; isThere = Next(reader))
+        for (; isThere; isThere = Next())
         {
-            SepReader.Row row = reader.Current;
+            SepReader.Row row = _rows!.Row;
             CheckCount(row, columns);
             long line = LineOf(row);
             table.Begin(line, layout.Sequence < 0 ? default : Text(row, layout.Sequence));
@@ -274,7 +173,7 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         return table;
     }
 
-    private WideTable ReadWide(SepReader reader, TableLayout layout, int columns, bool hasHeader, bool isThere)
+    private WideTable ReadWide(TableLayout layout, int columns, bool hasHeader, bool isThere)
     {
         bool isFixed = hasHeader || layout.Features is not null;
         string[] channels = layout.Channels ?? ["value"];
@@ -283,9 +182,9 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
         float[] values = [];
         float[] targets = new float[layout.Targets.Length];
         var table = new WideTable(_places, layout, options, channels);
-        for (; isThere; isThere = Next(reader))
+        for (; isThere; isThere = Next())
         {
-            SepReader.Row row = reader.Current;
+            SepReader.Row row = _rows!.Row;
             long line = LineOf(row);
             if (hasHeader)
             {
@@ -427,39 +326,5 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
             $"found {TablePlaces.Quote(cell)}; expected {(!_hasTime ? "a number or a date of ISO 8601" : _timesAreDates ? "a date of ISO 8601, as the rows before have" : "a number, as the rows before have")}");
     }
 
-    /// <summary>The text of a cell, without blanks and quotes around it. Valid until the next one is asked for.</summary>
-    private ReadOnlySpan<char> Text(SepReader.Row row, int column)
-    {
-        if (column >= row.ColCount)
-        {
-            return [];
-        }
-
-        ReadOnlySpan<char> cell = row[column].Span.Trim();
-        if (!options.HasQuotes || cell.IsEmpty || cell[0] != '"')
-        {
-            return cell;
-        }
-
-        if (_unquoted.Length < cell.Length)
-        {
-            _unquoted = new char[Math.Max(cell.Length, 256)];
-        }
-
-        int length = 0;
-        for (int i = 1; i < cell.Length; i++)
-        {
-            if (cell[i] == '"' && ++i < cell.Length && cell[i] != '"')
-            {
-                throw _places.Fault(LineOf(row), column, $"found {TablePlaces.Quote(cell)}; expected nothing behind the quote that ends a value, or a quote written twice");
-            }
-
-            if (i < cell.Length)
-            {
-                _unquoted[length++] = cell[i];
-            }
-        }
-
-        return _unquoted.AsSpan(0, length).Trim();
-    }
+    private ReadOnlySpan<char> Text(SepReader.Row row, int column) => _rows!.Text(row, column);
 }

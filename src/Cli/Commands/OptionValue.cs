@@ -92,6 +92,39 @@ internal static class OptionValue
             return text.Length > 0 && !text.Contains('\0', StringComparison.Ordinal);
         });
 
+    /// <summary>The name of a column or the like.</summary>
+    public static OptionValue<string> Name { get; } = new(
+        "a text that is not empty",
+        (string text, out string value) =>
+        {
+            value = text;
+            return text.Length > 0;
+        });
+
+    /// <summary>Names of columns. A name with a comma is in double quotes.</summary>
+    public static OptionValue<IReadOnlyList<string>> Names { get; } = new(
+        "names with commas between them, each once",
+        (string text, out IReadOnlyList<string> values) =>
+        {
+            var names = new List<string>();
+            values = names;
+            for (int at = 0; at <= text.Length;)
+            {
+                bool isQuoted = at < text.Length && text[at] == '"';
+                int end = isQuoted ? text.IndexOf('"', at + 1) : text.IndexOf(',', at);
+                if (isQuoted && (end < 0 || (end + 1 < text.Length && text[end + 1] != ',')))
+                {
+                    return false;
+                }
+
+                end = end < 0 ? text.Length : end;
+                names.Add(isQuoted ? text[(at + 1)..end] : text[at..end].Trim());
+                at = end + (isQuoted ? 2 : 1);
+            }
+
+            return names.All(name => name.Length > 0) && names.Distinct(StringComparer.Ordinal).Count() == names.Count;
+        });
+
     public static OptionValue<Uri> WebAddress { get; } = new(
         "an http or https address",
         (string text, out Uri value) =>

@@ -16,6 +16,11 @@ internal static class UsageErrors
         string path = PathOf(result.CommandResult);
         string? unmatched = result.UnmatchedTokens.Count > 0 ? result.UnmatchedTokens[0] : null;
         string shown = ForeignText.Clean(unmatched);
+        if (unmatched is null && command.Arguments.FirstOrDefault(argument => result.GetResult(argument) is not { Tokens.Count: > 0 }) is { } absent)
+        {
+            return $"{absent.HelpName} is missing after '{path}'; give a file or folder";
+        }
+
         // Errors of values come from the options' own parsers and are complete; those of the library's are not.
         if (result.Errors.FirstOrDefault(error => error.SymbolResult is ArgumentResult or OptionResult) is { } valueError)
         {

@@ -27,7 +27,10 @@ internal sealed record DataRequest
     /// <summary>Steps that a forecast is made from.</summary>
     public long? LookBack { get; init; }
 
-    /// <summary>Pattern of the paths of WAV files, as <see cref="WavFolderOptions.Pattern"/>.</summary>
+    /// <summary>The form of a table.</summary>
+    public TableForm? Form { get; init; }
+
+    /// <summary>Pattern of the paths of WAV files, as <see cref="WavFolderOptions.Pattern"/>; with tables that of the columns of the wide form, as <see cref="TableOptions.ChannelPattern"/>.</summary>
     public string? Pattern { get; init; }
 
     /// <summary>Samples of a frame of sound.</summary>

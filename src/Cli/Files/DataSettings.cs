@@ -29,6 +29,18 @@ internal sealed record DataSettings
     /// <summary>Names of the channels of the inputs, in their order; with tables their columns (long form) or those of the steps (wide form).</summary>
     public IReadOnlyList<string> Features { get; init; } = [];
 
+    /// <summary>Array of an .npz file with the inputs.</summary>
+    public string? Inputs { get; init; }
+
+    /// <summary>Array of an .npz file with the lengths of the sequences.</summary>
+    public string? Lengths { get; init; }
+
+    /// <summary>False: the table has no names of columns, and "column 3" is the third one.</summary>
+    public bool HasHeader { get; init; } = true;
+
+    /// <summary>Values of the longest row of a wide table without names, the class among them; null: another table.</summary>
+    public int? RowValues { get; init; }
+
     /// <summary>Pattern of the names of columns in the wide form with several channels.</summary>
     public string? ChannelPattern { get; init; }
 

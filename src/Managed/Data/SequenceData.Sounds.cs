@@ -30,6 +30,17 @@ public sealed partial class SequenceData
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new WavFolderOptions();
+        return FromWavFiles(path, null, options, progress, cancellationToken);
+    }
+
+    /// <summary>Creates data of some WAV files of a folder.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="files">Paths from the folder on, with <c>/</c> between folders; null: all files, as <see cref="FromWavFolder"/>.</param>
+    /// <param name="options">Labels in file names, and the frames.</param>
+    /// <param name="progress">Given the part of the files that was read; null: nothing.</param>
+    /// <param name="cancellationToken">Ends the reading before the next file.</param>
+    internal static SequenceData FromWavFiles(string path, string[]? files, WavFolderOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
         Check.InRange(options.FrameLength, 1, 1 << 20);
         Check.AtLeast(options.Hop ?? 1, 1, $"{nameof(options)}.{nameof(options.Hop)}");
         Check.InRange(options.MelBands, 0, options.FrameLength);
@@ -46,7 +57,7 @@ public sealed partial class SequenceData
             throw new ArgumentException($"{nameof(options)}.{nameof(options.ClassNames)} is given without labels in the file names; it must be null.", nameof(options));
         }
 
-        string[] files = FindSounds(path, options.Recursive || options.Pattern?.Contains('/') == true);
+        files ??= FindSounds(path, options.Recursive || options.Pattern?.Contains('/') == true);
         var names = new (string? Label, string? Group, string Id)[files.Length];
         var known = new Dictionary<string, int>(files.Length, StringComparer.Ordinal);
         for (int i = 0; i < files.Length; i++)

@@ -223,7 +223,7 @@ internal sealed class TableLayout
     }
 
     /// <summary>Names the column whose name is nearest to one that is absent, if one is near.</summary>
-    private static string Suggest(string name, IReadOnlyList<string> columns)
+    public static string Suggest(string name, IReadOnlyList<string> columns)
     {
         const int LongestName = 100, MostColumns = 10_000;
         int best = name.Length < 3 ? 2 : Math.Max(2, name.Length / 3) + 1;

@@ -1,0 +1,60 @@
+using OrthoNative.Cli.Output;
+
+namespace OrthoNative.Cli.Files;
+
+/// <summary>Chooses the steps to forecast, and those to forecast from.</summary>
+internal static class ForecastLengths
+{
+    private const long LongestHorizon = 96;
+    private const long LongestLookBack = 336;
+
+    /// <summary>The horizon is at most this part of a sequence, and the look-back this one, so that there are windows to train and to test on.</summary>
+    private const long PartOfHorizon = 20;
+    private const long PartOfLookBack = 6;
+
+    /// <summary>Adds the lengths to the settings of a forecast.</summary>
+    /// <exception cref="CliException">The sequences are too short, or the request does not fit.</exception>
+    public static DataContent Apply(DataContent content, DataRequest request, string place)
+    {
+        if (content.Settings.Goal != Goal.Forecast)
+        {
+            string? option = request.Horizon is not null ? "--horizon" : request.LookBack is not null ? "--window" : null;
+            return option is null ? content : throw CliException.Usage($"{option} is given, but {place} has classes or values to predict; {option} requires a forecast, without --label");
+        }
+
+        long[] lengths = [.. Enumerable.Range(0, (int)content.Data.Count).Select(i => content.Data.LengthOf(i)).Order()];
+        long median = lengths[lengths.Length / 2];
+        long horizon = request.Horizon ?? Math.Clamp(median / PartOfHorizon, 1, LongestHorizon);
+        long lookBack = request.LookBack ?? Math.Clamp(median / PartOfLookBack, 1, LongestLookBack);
+        if (lookBack + horizon > lengths[^1])
+        {
+            string sizes = Texts.Format($"the longest sequence of {place} has {lengths[^1]} steps, but {lookBack} to forecast from and {horizon} to forecast are needed");
+            throw request.Horizon is null && request.LookBack is null
+                ? CliException.Failure($"{sizes}; expected longer sequences, or classes (--label) or values (--target) to predict")
+                : CliException.Usage($"{sizes}; --window and --horizon must be smaller");
+        }
+
+        return content with
+        {
+            Settings = content.Settings with
+            {
+                Horizon = horizon,
+                LookBack = lookBack,
+                Targets = content.Settings.Targets.Count > 0 ? content.Settings.Targets : [.. content.Data.ChannelNames],
+            },
+            Findings =
+            [
+                .. content.Findings,
+                Texts.Format($"forecast of the next {horizon} {(horizon == 1 ? "step" : "steps")} (--horizon) from {lookBack} (--window), of {Channels(content)} (--target)"),
+            ],
+        };
+    }
+
+    private static string Channels(DataContent content)
+    {
+        const int Shown = 8;
+        IReadOnlyList<string> names = content.Settings.Targets;
+        return names.Count == 0 ? content.Data.ChannelNames.Count == 1 ? "the channel" : "all channels"
+            : Interop.ForeignText.Clean(string.Join(", ", names.Take(Shown)), 300) + (names.Count > Shown ? Texts.Format($" and {names.Count - Shown} more") : "");
+    }
+}
