@@ -10,7 +10,8 @@ namespace OrthoNative.Cli.Output;
 internal static class DataPictures
 {
     private const int MostPictures = 12;
-    private const int MostChannels = 6;
+    private const int MostLines = 8;
+    private const int MostRows = 256;
     private const int MostSteps = 2000;
     private const int MostBars = 40;
     private const int MostBins = 40;
@@ -50,7 +51,19 @@ internal static class DataPictures
     private static byte[] DrawExamples(string title, SequenceData data, int[] samples)
     {
         int channels = data.ChannelNames.Count;
-        int shown = Math.Min(channels, MostChannels);
+        bool isMap = channels > MostLines;
+        int shown = Math.Min(channels, isMap ? MostRows : MostLines);
+        long total = samples.Sum(sample => Math.Min(data.LengthOf(sample), MostSteps) + Gap(samples.Max(other => Math.Min(data.LengthOf(other), MostSteps))));
+        double[,] map = new double[isMap ? shown : 0, isMap ? total : 0];
+        // What lies between sequences has no value.
+        for (int channel = 0; channel < map.GetLength(0); channel++)
+        {
+            for (int step = 0; step < map.GetLength(1); step++)
+            {
+                map[channel, step] = double.NaN;
+            }
+        }
+
         using Plot plot = Picture.Create();
         bool many = samples.Length > 1;
         long longest = samples.Max(sample => Math.Min(data.LengthOf(sample), MostSteps));
@@ -60,7 +73,16 @@ internal static class DataPictures
         {
             ReadOnlySpan<float> values = data.Values(samples[k]);
             int steps = (int)Math.Min(data.LengthOf(samples[k]), MostSteps);
-            for (int channel = 0; channel < shown; channel++)
+            for (int channel = 0; isMap && channel < shown; channel++)
+            {
+                for (int step = 0; step < steps; step++)
+                {
+                    // The first row of a map is at its top; channels are counted from below.
+                    map[shown - 1 - channel, offset + step] = values[(step * channels) + channel];
+                }
+            }
+
+            for (int channel = 0; !isMap && channel < shown; channel++)
             {
                 double[] x = new double[steps];
                 double[] y = new double[steps];
@@ -73,28 +95,38 @@ internal static class DataPictures
                 // A gap in the line stands for missing values.
                 Scatter line = plot.Add.ScatterLine(x, y, new ScottPlot.Palettes.Category10().GetColor(channel));
                 line.MarkerSize = steps == 1 ? 10 : 0;
-                line.LegendText = k == 0 ? Short(data.ChannelNames[channel]) : "";
+                line.LegendText = k == 0 ? (char.IsAsciiDigit(data.ChannelNames[channel].FirstOrDefault()) ? "channel " : "") + Short(data.ChannelNames[channel]) : "";
             }
 
             if (many)
             {
-                ticks.AddMajor(offset + ((steps - 1) / 2.0), Texts.Format($"{Short(data.Ids[samples[k]])} ({data.LengthOf(samples[k])} steps)"));
+                ticks.AddMajor(offset + ((steps - 1) / 2.0), Texts.Format($"'{Short(data.Ids[samples[k]])}': {data.LengthOf(samples[k])} steps"));
                 if (k > 0)
                 {
                     plot.Add.VerticalLine(offset - (longest * 0.03), width: 1, color: Colors.Gray, pattern: LinePattern.Dotted);
                 }
             }
 
-            offset += steps + Math.Max(1, (long)(longest * 0.06));
+            offset += steps + Gap(longest);
         }
 
         bool isCut = samples.Any(sample => data.LengthOf(sample) > MostSteps);
         plot.Axes.Bottom.TickGenerator = many ? ticks : Picture.WholeTicks();
-        plot.Legend.Orientation = Orientation.Horizontal;
-        plot.ShowLegend(Edge.Bottom);
+        if (isMap)
+        {
+            plot.Add.ColorBar(plot.Add.Heatmap(map));
+        }
+        else if (channels > 1 || !char.IsAsciiDigit(data.ChannelNames[0].FirstOrDefault()))
+        {
+            plot.Legend.Orientation = Orientation.Horizontal;
+            plot.ShowLegend(Edge.Bottom);
+        }
+
         string channelNote = channels > shown ? Texts.Format($", {shown} of {channels} channels") : "";
         string stepNote = isCut ? Texts.Format($", the first {MostSteps} steps") : "";
-        return Picture.Render(plot, $"{title}{channelNote}{stepNote}", many ? "sequences, one after another" : "step", "value");
+        return Picture.Render(plot, $"{title}{channelNote}{stepNote}", many ? "sequences, one after another" : "step", isMap ? "channel" : "value");
+
+        static long Gap(long length) => Math.Max(1, (long)(length * 0.06));
     }
 
     private static byte[] DrawLengths(string title, SequenceData data)

@@ -59,8 +59,8 @@ internal sealed class CommandLineTests
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty, "nothing is left behind");
     }
 
-    [TestCase("", "train, analyze, info")]
-    [TestCase("fly", "'fly'", "train, analyze, info")]
+    [TestCase("", "train, data, analyze, info")]
+    [TestCase("fly", "'fly'", "train, data, analyze, info")]
     [TestCase("analyze", "depth")]
     [TestCase("analyze width", "'width' is not a command of 'orthonative analyze'", "depth")]
     [TestCase("analyze depth --layers 10,0", "--layers is '10,0'", "whole numbers from 1 to 1000000, with commas between them")]
@@ -147,7 +147,7 @@ internal sealed class CommandLineTests
     [TestCase("train copy -lr 3", "did you mean --lr? see '")]
     [TestCase("train --steps 5 copy", "--steps stands before 'copy'; it must come after 'orthonative train copy'")]
     [TestCase("train --steps 5", "'--steps' is not an option of 'orthonative train'; choose one of adding, copy")]
-    [TestCase("copy", "'copy' is not a command of 'orthonative'; did you mean train copy? choose one of train, analyze, info")]
+    [TestCase("copy", "'copy' is not a command of 'orthonative'; did you mean train copy? choose one of train, data, analyze, info")]
     [TestCase("analyze depth --layer 3", "did you mean --layers? choose from --layers, --hidden")]
     [TestCase("train smnist --convex --alpha 0.5", "--alpha is 0.5 and --convex sets it to 1 - beta")]
     [TestCase("train smnist --convex --beta 2", "--beta is 2; with --convex it must be above 0 and at most 1")]
