@@ -165,6 +165,10 @@ internal static class DataFile
             int parameter = message.IndexOf(" (Parameter '", StringComparison.Ordinal);
             throw CliException.Failure($"{ForeignText.CleanPath(path)}: {Reworded(parameter < 0 ? message : message[..parameter])}");
         }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw CliException.Failure($"{ForeignText.CleanPath(path)} is not there; expected a file or folder");
+        }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw CliException.Failure($"{ForeignText.CleanPath(path)} cannot be read ({FileErrors.Reason(exception)})");

@@ -28,7 +28,7 @@ internal static class ForecastLengths
         long lookBack = request.LookBack ?? Math.Clamp(median / PartOfLookBack, 1, LongestLookBack);
         if (lookBack + horizon > lengths[^1])
         {
-            string sizes = Texts.Format($"the longest sequence of {place} has {lengths[^1]} steps, but {lookBack} to forecast from and {horizon} to forecast are needed");
+            string sizes = Texts.Format($"the longest sequence of {place} has {lengths[^1]} {(lengths[^1] == 1 ? "step" : "steps")}, but {lookBack} to forecast from and {horizon} to forecast are needed");
             throw request.Horizon is null && request.LookBack is null
                 ? CliException.Failure($"{sizes}; expected longer sequences, or classes (--label) or values (--target) to predict")
                 : CliException.Usage($"{sizes}; --window and --horizon must be smaller");

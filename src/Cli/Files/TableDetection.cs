@@ -321,10 +321,10 @@ internal sealed class TableDetection
 
     private string FormFinding(string form, string option)
     {
-        string columns = Texts.Format($"{form}: {_table.Names.Length} columns");
+        string columns = Texts.Format($"{form}: {_table.Names.Length} {(_table.Names.Length == 1 ? "column" : "columns")}");
         string names = _table.HasHeader ? "" : " without names";
         return _table.Text is { } text
-            ? $"{columns}{names} separated by {text.SeparatorName}{(text.Decimal == ',' ? ", with decimal commas" : "")} ({option})"
+            ? _table.Names.Length == 1 ? $"{columns}{names} ({option})" : $"{columns}{names} separated by {text.SeparatorName}{(text.Decimal == ',' ? ", with decimal commas" : "")} ({option})"
             : $"{columns} of {ContentKind.Name(_table.Format)} ({option})";
     }
 
@@ -466,7 +466,7 @@ internal sealed class TableDetection
         _findings.Add(FormFinding("long form, a row is a step", "--form"));
         _findings.Add(sequence is { } found
             ? Texts.Format($"column {NameOf(found.Column)} tells {found.Count} sequences apart (--sequence)")
-            : Texts.Format($"the table is one sequence of {_scan.Rows} steps (--sequence)"));
+            : Texts.Format($"the table is one sequence of {_scan.Rows} {(_scan.Rows == 1 ? "step" : "steps")} (--sequence)"));
         if (time is { } at)
         {
             _findings.Add($"column {NameOf(at)} is the time (--time)");
@@ -531,8 +531,8 @@ internal sealed class TableDetection
         if (_sequence is not null)
         {
             SequenceSummary given = _scan.Sequences[0];
-            return given.IsOfRows && given.Count > 1
-                ? throw CliException.Usage($"--sequence is {NameOf(given.Column)}, which has another value in nearly each row of {_table.Place}; it must be the same in all rows of a sequence, or use --form wide for a sequence in each row")
+            return given.Count > 1 && (given.IsOfRows || given.Count == _scan.Rows)
+                ? throw CliException.Usage($"--sequence is {NameOf(given.Column)}, which has another value in each row, or nearly, of {_table.Place}; it must be the same in all rows of a sequence, or use --form wide for a sequence in each row")
                 : given;
         }
 
@@ -583,8 +583,9 @@ internal sealed class TableDetection
 
             if (isSure && sequence is null && column.Decreases > 0)
             {
-                return column.Decreases == _scan.Rows - 1 ? column.Index : throw Unclear(Texts.Format(
-                    $"column {NameOf(column.Index)} goes back {column.Decreases} times, but no column tells sequences apart; give --sequence, or another --time"));
+                bool isUnique = column.HasMany ? column.Decreases == _scan.Rows - 1 : column.Distinct == _scan.Rows;
+                return isUnique ? column.Index : throw Unclear(Texts.Format(
+                    $"column {NameOf(column.Index)} goes back {column.Decreases} {(column.Decreases == 1 ? "time" : "times")}, but no column tells sequences apart; give --sequence, or another --time"));
             }
         }
 
@@ -618,6 +619,12 @@ internal sealed class TableDetection
 
         foreach (ColumnSummary column in Columns.Where(column => IsFree(column) && _table.HasHeader && _features?.Contains(column.Index) != true && ColumnRoles.Label(column.Name) >= 0).OrderBy(column => ColumnRoles.Label(column.Name)))
         {
+            // The only numbers that there are must be the input: their next ones are to be forecast.
+            if (column.IsNumeric && !Columns.Any(other => other != column && other.IsNumeric && IsFree(other) && !CountsRows(other, sequence, time)))
+            {
+                continue;
+            }
+
             if (ColumnRoles.Target(column.Name) >= 0 && HasValues(column, Units(column.Index)) && (column.Missing == 0) && (sequence is not null || time is null))
             {
                 return (null, [column.Index], Varies(column.Index));

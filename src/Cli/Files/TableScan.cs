@@ -47,7 +47,8 @@ internal sealed class ColumnSummary(int index, string name)
     /// <summary>True if there are more different values than are counted.</summary>
     public bool HasMany { get; private set; }
 
-    public bool IsNumeric => Numbers > 0 && Numbers + Missing == Rows;
+    /// <summary>True if it has numbers. A few other texts among them are damage, which the reader refuses with line and column.</summary>
+    public bool IsNumeric => Numbers > 0 && Dates == 0 && (Rows - Missing - Numbers) * 10 <= Numbers;
 
     public bool IsDate => Dates > 0 && Dates + Missing == Rows;
 
