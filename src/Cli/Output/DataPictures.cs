@@ -100,7 +100,7 @@ internal static class DataPictures
 
             if (many)
             {
-                ticks.AddMajor(offset + ((steps - 1) / 2.0), Texts.Format($"'{Short(data.Ids[samples[k]])}': {data.LengthOf(samples[k])} steps"));
+                ticks.AddMajor(offset + ((steps - 1) / 2.0), Texts.Format($"'{Short(data.Ids[samples[k]])}'\n{data.LengthOf(samples[k])} steps"));
                 if (k > 0)
                 {
                     plot.Add.VerticalLine(offset - (longest * 0.03), width: 1, color: Colors.Gray, pattern: LinePattern.Dotted);
