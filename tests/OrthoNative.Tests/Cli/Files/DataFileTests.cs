@@ -399,6 +399,27 @@ internal sealed class DataFileTests
     }
 
     [Test]
+    public void Arrow_is_found_by_its_content()
+    {
+        string path = _folder.File("a.feather");
+        foreach (bool isFile in (bool[])[true, false])
+        {
+            File.WriteAllBytes(path, ArrowSequencesTests.LongFile(isFile, null));
+
+            DataContent content = DataFile.Read(path, new DataRequest());
+
+            Assert.That((content.Settings.Format, content.Settings.Sequence, content.Settings.Time, content.Settings.Label), Is.EqualTo((DataFormat.Arrow, "id", "time", "label")));
+            Assert.That(content.Settings.Features, Is.EqualTo(["x", "y"]));
+            Assert.That(content.Data.HasMissingValues, Is.True);
+        }
+
+        File.WriteAllBytes(path, ArrowSequencesTests.ListFile());
+        DataContent lists = DataFile.Read(path, new DataRequest());
+        Assert.That((lists.Settings.Form, lists.Data.Count, lists.Data.HasLengths), Is.EqualTo((TableForm.Wide, 2L, true)));
+        Assert.That(lists.Data.ChannelNames, Is.EqualTo(["a", "b", "c"]));
+    }
+
+    [Test]
     public void What_is_no_data_is_named()
     {
         (byte[] Content, string Message)[] cases =
