@@ -387,7 +387,7 @@ internal sealed class TableDetection
 
         if (pattern is null)
         {
-            _findings.Add(lists.Length > 0 && _features is null
+            _findings.Add(HasLists && features.All(column => _table.Kinds![column] == ColumnKind.List)
                 ? $"inputs: lists of {NamesOf(features)} (--features)"
                 : Texts.Format($"inputs: {(isRagged ? _scan.MostValues - _used.Count(column => column >= 0) : features.Length)} steps of one channel, {NameOf(features[0])} to {(isRagged ? "the last" : NameOf(features[^1]))} (--features)"));
             ReportLeftOut(features);

@@ -414,9 +414,11 @@ internal sealed class DataFileTests
         }
 
         File.WriteAllBytes(path, ArrowSequencesTests.ListFile());
-        DataContent lists = DataFile.Read(path, new DataRequest());
+        DataContent lists = DataFile.Read(path, new DataRequest { Features = ["a", "b"] });
         Assert.That((lists.Settings.Form, lists.Data.Count, lists.Data.HasLengths), Is.EqualTo((TableForm.Wide, 2L, true)));
-        Assert.That(lists.Data.ChannelNames, Is.EqualTo(["a", "b", "c"]));
+        Assert.That(lists.Findings, Has.Member("inputs: lists of a, b (--features)"));
+        Assert.That(() => DataFile.Read(path, new DataRequest()), Throws.TypeOf<CliException>().With.Message.EqualTo(
+            $"{path}: row 1, column 3 ('c'): found a list of 1 values; expected 2, as the first list of the row has"));
     }
 
     [Test]
