@@ -307,8 +307,11 @@ internal sealed class CsvReader(CsvText text, CsvOptions options, CancellationTo
             return cell.Length == 4 ? 1 : 0;
         }
 
-        bool isTooLarge = TableText.TryNumber(cell, _comma, out double large) && double.IsFinite(large);
-        throw _places.Fault(LineOf(row), column, $"found {TablePlaces.Quote(cell)}; expected {(isTooLarge ? "a number of single precision, up to 3.4E+38" : "a number")}");
+        // Infinity in words is no number; one of digits is, however large.
+        const int LongestNumber = 60;
+        bool isTooLarge = TableText.TryNumber(cell, _comma, out double large) && (double.IsFinite(large) || cell.ContainsAnyInRange('0', '9'));
+        string found = isTooLarge && cell.Length > LongestNumber ? string.Create(CultureInfo.InvariantCulture, $"a number of {cell.Length} characters") : TablePlaces.Quote(cell);
+        throw _places.Fault(LineOf(row), column, $"found {found}; expected {(isTooLarge ? "a number of single precision, up to 3.4E+38" : "a number")}");
     }
 
     private double ReadTime(SepReader.Row row, int column)

@@ -22,7 +22,8 @@ internal sealed class CsvRows : IDisposable
     public CsvRows(CsvText text, CsvOptions options)
     {
         (_options, _places) = (options, text.Places);
-        Separator = options.Separator ?? FindSeparator(text.Preview());
+        ReadOnlySpan<char> start = text.Preview();
+        Separator = options.Separator ?? (text.DeclaredSeparator is { } declared && declared != options.DecimalSeparator ? declared : FindSeparator(start));
         var culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
         culture.NumberFormat = TableText.CreateFormat(options.DecimalSeparator.ToString());
         SepReaderOptions format = new(new Sep(Separator))

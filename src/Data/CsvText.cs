@@ -53,6 +53,9 @@ internal sealed class CsvText : TextReader
 
     public TablePlaces Places { get; }
 
+    /// <summary>The separator that a first line for Excel names, as <c>sep=;</c>; null: there is no such line, or <see cref="Preview"/> was not called.</summary>
+    public char? DeclaredSeparator { get; private set; }
+
     /// <summary>The first characters, which stay to be read: up to 2^14, or all.</summary>
     public ReadOnlySpan<char> Preview()
     {
@@ -64,6 +67,14 @@ internal sealed class CsvText : TextReader
         if (_startLength > 0 && _start[0] == ByteOrderMark)
         {
             _startAt = 1;
+        }
+
+        Span<char> start = _start.AsSpan(_startAt, _startLength - _startAt);
+        if (DeclaredSeparator is null && start.StartsWith("sep=", StringComparison.OrdinalIgnoreCase) && start.Length > 5 && start[5] is '\n' or '\r' && start[4] is '\t' or ';' or '|' or ',' or ':')
+        {
+            // A blank line stays in its place, so that lines keep their numbers.
+            DeclaredSeparator = start[4];
+            start[..5].Fill(' ');
         }
 
         return _start.AsSpan(_startAt, _startLength - _startAt);

@@ -192,7 +192,7 @@ training() {
     local name=$1
     shift
     [ -n "$published" ] || { echo "--published is not given" && return 77; }
-    "$tool/OrthoNative.Cli" train "$@" --device cuda --out "$out/train-$name"
+    "$tool/OrthoNative.Cli" train "$@" --device cuda --overwrite --out "$out/train-$name"
 }
 
 images() {

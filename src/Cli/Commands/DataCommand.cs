@@ -24,26 +24,55 @@ internal static class DataCommand
     private static int Execute(string path, DataShow show)
     {
         DataContent content = DataFile.Read(path, show.Request, CancellationToken.None);
+        string[] pictures = show.Out is { } folder ? Draw(path, folder, content) : [];
         Console.Out.WriteLine(ForeignText.CleanPath(path));
         foreach (string line in DataSummary.Lines(content))
         {
             Console.Out.WriteLine(line);
         }
 
-        if (show.Out is { } folder)
+        if (pictures.Length > 0)
+        {
+            Console.Out.WriteLine();
+        }
+
+        foreach (string picture in pictures)
+        {
+            Console.Out.WriteLine($"wrote {ForeignText.CleanPath(picture)}");
+        }
+
+        return ExitCodes.Success;
+    }
+
+    /// <summary>Writes the pictures, before anything is printed that an error would follow.</summary>
+    /// <returns>Their paths.</returns>
+    /// <exception cref="CliException">They cannot be written.</exception>
+    private static string[] Draw(string path, string folder, DataContent content)
+    {
+        string option = $"--out is '{ForeignText.CleanPath(folder)}'";
+        if (File.Exists(folder))
+        {
+            throw CliException.Failure($"{option}, which cannot be written (it is a file); choose a folder");
+        }
+
+        try
         {
             Directory.CreateDirectory(folder);
+            List<string> pictures = [];
             string title = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-            Console.Out.WriteLine();
             foreach ((string name, byte[] image) in DataPictures.Draw(ForeignText.Clean(title, 40), content))
             {
                 string picture = Path.Combine(folder, name);
                 File.WriteAllBytes(picture, image);
-                Console.Out.WriteLine($"wrote {ForeignText.CleanPath(picture)}");
+                pictures.Add(picture);
             }
-        }
 
-        return ExitCodes.Success;
+            return [.. pictures];
+        }
+        catch (Exception exception) when (FileErrors.Is(exception))
+        {
+            throw CliException.Failure($"{option}, which cannot be written ({FileErrors.Reason(exception)})");
+        }
     }
 
     /// <summary>The settings of the command.</summary>

@@ -1,21 +1,78 @@
 using System.CommandLine;
+using OrthoNative.Cli.Files;
 using OrthoNative.Cli.Output;
+using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Commands;
 
-/// <summary><c>orthonative info</c>: what the program is and what it runs on.</summary>
+/// <summary><c>orthonative info [MODEL]</c>: what the program is and what it runs on, or what a model is.</summary>
 internal static class InfoCommand
 {
     public static Command Create()
     {
-        var command = new Command("info", "Show version, instruction set in use, cores, memory and devices");
-        command.SetAction(_ =>
+        var command = new Command("info", "Show version, instruction set in use, cores, memory and devices; or what a model is");
+        var model = new Argument<string?>("model")
         {
-            Print(Console.Out);
+            HelpName = "MODEL",
+            Description = "A model's file, or the folder of a run; by default the program and the machine are shown",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        command.Arguments.Add(model);
+        command.SetAction(result =>
+        {
+            if (result.GetValue(model) is { } path)
+            {
+                Print(path, Console.Out);
+            }
+            else
+            {
+                Print(Console.Out);
+            }
+
             return ExitCodes.Success;
         });
         return command;
     }
+
+    /// <summary>Shows the layers of a model, what it was trained for, and how it is given data.</summary>
+    private static void Print(string path, TextWriter output)
+    {
+        string file = TrainedModel.Find(path);
+        using Model model = Model.Load(file, Device.Default, new ModelLoadOptions { Gradients = false });
+        output.WriteLine($"file        {ForeignText.CleanPath(file)}");
+        output.WriteLine(Texts.Format($"parameters  {model.ParameterData.Count:#,0} ({model.DType.ToString().ToLowerInvariant()})"));
+        output.WriteLine(Texts.Format($"inputs      {model.InputSize}, outputs {model.OutputSize}"));
+        if (model.Info.ClassNames.Count > 0)
+        {
+            output.WriteLine($"classes     {string.Join(", ", model.Info.ClassNames.Select(name => ForeignText.Clean(name)))}");
+        }
+
+        if (model.Info.Notes.Length > 0)
+        {
+            output.WriteLine($"notes       {ForeignText.Clean(model.Info.Notes)}");
+        }
+
+        if (TrainedModel.TryReadSettings(model) is { } data)
+        {
+            output.WriteLine($"goal        {Describe(data)}");
+            output.WriteLine($"channels    {string.Join(", ", data.Features.Select(name => ForeignText.Clean(name)))}");
+        }
+
+        output.WriteLine();
+        foreach (LayerSummary layer in model.Summary(1).Layers)
+        {
+            output.WriteLine(Texts.Format($"{ForeignText.Clean(layer.Name)}: {ForeignText.Clean(layer.Description)}, {layer.Parameters:#,0} parameters"));
+        }
+    }
+
+    private static string Describe(DataSettings data) => data.Goal switch
+    {
+        Goal.ClassifySequences => "the class of a sequence",
+        Goal.ClassifySteps => "the class of each step",
+        Goal.PredictSequences => $"{string.Join(", ", data.Targets.Select(name => ForeignText.Clean(name)))} of a sequence",
+        Goal.PredictSteps => $"{string.Join(", ", data.Targets.Select(name => ForeignText.Clean(name)))} of each step",
+        _ => Texts.Format($"forecast of {data.Horizon} steps from {data.LookBack}: ") + string.Join(", ", data.Targets.Select(name => ForeignText.Clean(name))),
+    };
 
     private static void Print(TextWriter output)
     {

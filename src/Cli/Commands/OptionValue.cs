@@ -12,6 +12,13 @@ internal sealed record OptionValue<T>(string Required, OptionValue<T>.Parser Try
     public delegate bool Parser(string text, out T value);
 }
 
+/// <summary>An answer. An option of the type bool would leave another answer to the next argument.</summary>
+internal enum Answer
+{
+    No,
+    Yes,
+}
+
 /// <summary>The kinds of values that options take.</summary>
 internal static class OptionValue
 {
@@ -84,8 +91,36 @@ internal static class OptionValue
             return known;
         });
 
+    /// <summary>Two or three parts of a whole.</summary>
+    public static OptionValue<IReadOnlyList<double>> Parts { get; } = new(
+        "two or three positive numbers with commas between them: fractions that add up to 1, or whole numbers",
+        (string text, out IReadOnlyList<double> values) =>
+        {
+            var list = new List<double>();
+            values = list;
+            foreach (string part in text.Split(','))
+            {
+                if (!double.TryParse(part, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) || value is not (> 0 and < 1e15))
+                {
+                    return false;
+                }
+
+                list.Add(value);
+            }
+
+            return list.Count is 2 or 3 && (list.All(value => value < 1) || list.All(value => value == Math.Floor(value)));
+        });
+
     public static OptionValue<string> Folder { get; } = new(
         "the path of a folder",
+        (string text, out string value) =>
+        {
+            value = text;
+            return text.Length > 0 && !text.Contains('\0', StringComparison.Ordinal);
+        });
+
+    public static OptionValue<string> File { get; } = new(
+        "the path of a file",
         (string text, out string value) =>
         {
             value = text;

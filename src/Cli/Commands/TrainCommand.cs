@@ -4,7 +4,7 @@ using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Commands;
 
-/// <summary><c>orthonative train TASK</c>: one command for each task, with the options that it has a use for.</summary>
+/// <summary><c>orthonative train</c>: a file, or a task of the field, for which there is one command for each task, with the options that it has a use for.</summary>
 internal static class TrainCommand
 {
     private const int LongestSequence = 1_000_000;
@@ -14,7 +14,7 @@ internal static class TrainCommand
 
     public static Command Create()
     {
-        var command = new Command("train", "Train a model on a task and measure it on test samples");
+        Command command = TrainFileCommand.Create();
         foreach (TrainingTask task in Tasks.All)
         {
             command.Subcommands.Add(Create(task));
@@ -69,6 +69,11 @@ internal static class TrainCommand
         AddFineTuning(options, task);
         command.SetAction(result =>
         {
+            if (UsageErrors.DescribeMisplaced(result.CommandResult) is { } misplaced)
+            {
+                throw CliException.Usage(misplaced);
+            }
+
             TrainSettings settings = options.Read(result, task.DefaultsOf(model is null ? ModelChoice.Roa : result.GetValue(model)));
             options.Check(result, settings);
             Func<TrainSettings, TrainSettings> fillIn = complete(result, settings);
@@ -227,10 +232,12 @@ internal static class TrainCommand
 
         options.Add("--limit", "samples", "Use at most this many training samples, the first ones",
             OptionValue.Whole(1L, Array.MaxLength), (s, v) => s with { Limit = v }, s => s.Limit);
-        options.Add("--out", "folder", $"Where run.json, model.safetensors and loss.png are written, and what --resume needs until the run has ended; older files are replaced; by default runs/{task.Name}-<time>",
+        options.Add("--out", "folder", $"Where run.json, model.safetensors and loss.png are written, and what --resume needs until the run has ended; by default runs/{task.Name}-<time>",
             OptionValue.Folder, (s, v) => s with { Out = v }, s => s.Out);
         options.Add("--save-every", "minutes", "Time between saves during the run, from which --resume can continue even if it is killed; 0: save only at the end",
             OptionValue.Number(0, 1e6), (s, v) => s with { SaveEvery = v }, s => s.SaveEvery);
+        options.AddFlag("--overwrite", "Replace a run that is in --out", s => s with { Overwrite = true });
+        options.AddFlag("--tensorboard", "Write event files for TensorBoard into --out, too", s => s with { TensorBoard = true });
         options.AddFlag("--resume", "Continue the run in --out that was interrupted or killed; all other options must be as they were, except --device, --threads, --data and --save-every", s => s with { Resume = true });
     }
 

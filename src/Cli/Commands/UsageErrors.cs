@@ -14,9 +14,19 @@ internal static class UsageErrors
     {
         Command command = result.CommandResult.Command;
         string path = PathOf(result.CommandResult);
+        if (OptionInPlaceOfFile(result.CommandResult) is { } option)
+        {
+            return DescribeUnknown(option, command, path);
+        }
+
+        if (DescribeMisplaced(result.CommandResult) is { } misplaced)
+        {
+            return misplaced;
+        }
+
         string? unmatched = result.UnmatchedTokens.Count > 0 ? result.UnmatchedTokens[0] : null;
         string shown = ForeignText.Clean(unmatched);
-        if (unmatched is null && command.Arguments.FirstOrDefault(argument => result.GetResult(argument) is not { Tokens.Count: > 0 }) is { } absent)
+        if (unmatched is null && result.Errors.All(error => error.SymbolResult is not OptionResult) && command.Arguments.FirstOrDefault(argument => result.GetResult(argument) is not { Tokens.Count: > 0 }) is { } absent)
         {
             return $"{absent.HelpName} is missing after '{path}'; give a file or folder";
         }
@@ -27,15 +37,14 @@ internal static class UsageErrors
             return valueError.Message;
         }
 
-        if (command.Subcommands.Count > 0)
+        if (command.Subcommands.Count > 0 && command.Arguments.Count == 0)
         {
             string names = string.Join(", ", command.Subcommands.Select(subcommand => subcommand.Name));
-            string kind = command.Name == "train" ? "task" : "command";
             return unmatched is null
-                ? $"a {kind} is missing after '{path}'; choose one of {names}"
+                ? $"a command is missing after '{path}'; choose one of {names}"
                 : unmatched.StartsWith('-')
                     ? $"'{shown}' is not an option of '{path}'; choose one of {names}, and give options after it"
-                    : $"'{shown}' is not a {kind} of '{path}'; {SuggestCommand(unmatched, command)}choose one of {names}";
+                    : $"'{shown}' is not a command of '{path}'; {SuggestCommand(unmatched, command)}choose one of {names}";
         }
 
         if (unmatched is null)
@@ -55,8 +64,42 @@ internal static class UsageErrors
             return $"{unmatched.Split('=', ':')[0]} stands before '{command.Name}'; it must come after '{path}'";
         }
 
-        string what = unmatched.StartsWith('-')
-            ? $"'{shown}' is not an option of '{path}'; {Suggestion(unmatched.Split('=', ':')[0], command.Options.Where(option => !option.Hidden))}"
+        return DescribeUnknown(unmatched, command, path);
+    }
+
+    /// <summary>Says that an option, or a file, stands before the name of the task, where it would not be heard; null: none does.</summary>
+    /// <param name="task">The command of a task, or any other one.</param>
+    public static string? DescribeMisplaced(CommandResult task)
+    {
+        if (task.Parent is not CommandResult { Command.Arguments.Count: > 0 } parent)
+        {
+            return null;
+        }
+
+        string? given = OptionInPlaceOfFile(parent)
+            ?? parent.Children.OfType<OptionResult>().FirstOrDefault(option => !option.Implicit)?.Option.Name
+            ?? parent.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens).FirstOrDefault()?.Value;
+        string path = PathOf(task);
+        return given is null ? null
+            : !given.StartsWith('-') || task.Command.Options.Any(option => option.Name == given) ? $"'{ForeignText.Clean(given)}' stands before '{task.Command.Name}'; it must come after '{path}'"
+            : DescribeUnknown(given, task.Command, path);
+    }
+
+    /// <summary>An unknown option, which the parser takes for the file; null: there is none.</summary>
+    private static string? OptionInPlaceOfFile(CommandResult result) =>
+        result.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens).FirstOrDefault(token => token.Value.Length > 1 && token.Value.StartsWith('-'))?.Value;
+
+    /// <summary>Says that a command of the program has no such option, and which it may be.</summary>
+    /// <param name="given">What was given.</param>
+    /// <param name="command">The command.</param>
+    public static string DescribeUnknownOption(string given, Command command) => DescribeUnknown(given, command, $"orthonative {command.Name}");
+
+
+    private static string DescribeUnknown(string given, Command command, string path)
+    {
+        string shown = ForeignText.Clean(given);
+        string what = given.StartsWith('-')
+            ? $"'{shown}' is not an option of '{path}'; {Suggest(given.Split('=', ':')[0], command.Options.Where(option => !option.Hidden))}"
             : $"'{shown}' is not an option of '{path}', nor the value of one; ";
         return command.Options.Count switch
         {
@@ -111,10 +154,12 @@ internal static class UsageErrors
         command.Subcommands.SelectMany(subcommand => subcommand.Subcommands, (parent, child) => $"{parent.Name} {child.Name}")
             .FirstOrDefault(name => name.EndsWith($" {given}", StringComparison.Ordinal)) is { } below
                 ? $"did you mean {below}? "
-                : Suggestion(given, command.Subcommands);
+                : Suggest(given, command.Subcommands);
 
-    /// <summary>Asks for the name nearest to what was given, if one is near enough to be meant.</summary>
-    private static string Suggestion(string given, IEnumerable<Symbol> symbols)
+    /// <summary>Asks for the name nearest to what was given, if one is near enough to be meant; otherwise empty.</summary>
+    /// <param name="given">What was given.</param>
+    /// <param name="symbols">What may have been meant.</param>
+    public static string Suggest(string given, IEnumerable<Symbol> symbols)
     {
         string[] names = [.. symbols.Select(symbol => symbol.Name)];
         string bare = Bare(given);

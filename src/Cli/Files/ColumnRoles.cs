@@ -44,10 +44,16 @@ internal static class ColumnRoles
     public static int Target(string name) => Array.IndexOf(s_targets, Bare(name));
 
     /// <summary>True if a name says that a column is a time.</summary>
-    public static bool IsTime(string name) => s_times.Contains(Bare(name)) || Words(name).Any(s_times.Contains);
+    public static bool IsTime(string name) => s_times.Contains(Bare(name)) || (Words(name) is [.., var last] words && !last.All(char.IsAsciiDigit) && words.Any(s_times.Contains));
 
     /// <summary>True if a name may say that a column is a time, or something else.</summary>
     public static bool MayBeTime(string name) => s_weakTimes.Contains(Bare(name)) || Words(name) is [var first, ..] && first is "time" or "timestep";
+
+    /// <summary>True if a name is y, which is a value to predict, or a coordinate beside others.</summary>
+    public static bool MayBeCoordinate(string name) => Bare(name) == "y";
+
+    /// <summary>True if a name is one letter, as that of a coordinate, and no time.</summary>
+    public static bool IsLetter(string name) => Bare(name) is [>= 'a' and <= 'z' and not 't'];
 
     /// <summary>True if a name says that a column counts rows.</summary>
     public static bool CountsRows(string name) => Bare(name) is "" or "index" or "rownum" or "row" or "rownumber" or "unnamed0" or "id" or "no" or "nr";

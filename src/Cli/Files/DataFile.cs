@@ -20,7 +20,7 @@ internal static class DataFile
         {
             if (DataFolder.FindFile(path) is not { } only)
             {
-                return SoundFolder.Read(path, request, cancellationToken);
+                return Trainable(SoundFolder.Read(path, request, cancellationToken), ForeignText.CleanPath(path), isTable: false);
             }
 
             file = only;
@@ -55,8 +55,27 @@ internal static class DataFile
             findings.Add(Texts.Format($"{ForeignText.Clean(Path.GetFileName(other))} has the test data: {test.Count} {(test.Count == 1 ? "sequence" : "sequences")}"));
         }
 
-        return MissingChoice.Apply(ForecastLengths.Apply(new DataContent(reading.Data, test, reading.Settings, findings), request, source.Place), request);
+        DataContent content = ForecastLengths.Apply(new DataContent(reading.Data, test, reading.Settings, findings), request, source.Place);
+        return MissingChoice.Apply(Trainable(content, source.Place, isTable: reading.Settings.Format is DataFormat.Text or DataFormat.Ucr or DataFormat.Parquet or DataFormat.Arrow), request);
     });
+
+    /// <summary>Refuses data that have too few sequences or classes to train on.</summary>
+    private static DataContent Trainable(DataContent content, string place, bool isTable)
+    {
+        if (content.Settings.Goal == Goal.Forecast)
+        {
+            return content;
+        }
+
+        if (content.Data.Count < 2)
+        {
+            throw CliException.Failure(Texts.Format($"{place} has {content.Data.Count} sequence; at least 2 are needed to train and validate{(isTable ? "; give --sequence, or --horizon for a forecast" : "")}"));
+        }
+
+        return content.Data.IsClassification && content.Data.ClassNames.Count < 2
+            ? throw CliException.Failure($"{place} has one class, '{ForeignText.Clean(content.Data.ClassNames[0])}'; at least 2 are needed")
+            : content;
+    }
 
     /// <summary>Reads another file or folder in the way in which that of the training data was read.</summary>
     /// <param name="path">The file or folder, or a single WAV file.</param>

@@ -66,7 +66,7 @@ internal static class DataSummary
     private static string Times(SequenceData data)
     {
         // Numbers of seconds since 1970 in this range are most likely dates.
-        const double FirstDate = -2.2e9, LastDate = 4.2e9, LeastDate = 1e7;
+        const double FirstDate = -2.2e9, LastDate = 4.2e9, LeastDate = 1e7, LeastMilliseconds = 1e11;
         double first = double.MaxValue, last = double.MinValue;
         for (int sample = 0; sample < data.Count; sample++)
         {
@@ -74,7 +74,11 @@ internal static class DataSummary
             last = Math.Max(last, data.TimeStamps(sample)[^1]);
         }
 
+        // Larger ones are milliseconds.
+        double scale = Math.Max(Math.Abs(first), Math.Abs(last)) > LeastMilliseconds ? 1000 : 1;
+        (first, last) = (first / scale, last / scale);
         bool areDates = first is > FirstDate and < LastDate && last is > FirstDate and < LastDate && Math.Max(Math.Abs(first), Math.Abs(last)) > LeastDate;
+        (first, last) = areDates ? (first, last) : (first * scale, last * scale);
         return $"time        {Name(first)} to {Name(last)}";
 
         string Name(double time) => areDates ? DateTime.UnixEpoch.AddSeconds(time).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) : Texts.Value(time);

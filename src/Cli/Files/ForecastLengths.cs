@@ -22,10 +22,22 @@ internal static class ForecastLengths
             return option is null ? content : throw CliException.Usage($"{option} is given, but {place} has classes or values to predict; {option} requires a forecast, without --label");
         }
 
+        // The parts of DataParts: what is learnt from, and the horizon behind it twice, or once beside a file of test data.
+        bool hasTest = content.Test is not null;
         long[] lengths = [.. Enumerable.Range(0, (int)content.Data.Count).Select(i => content.Data.LengthOf(i)).Order()];
         long median = lengths[lengths.Length / 2];
-        long horizon = request.Horizon ?? Math.Clamp(median / PartOfHorizon, 1, LongestHorizon);
-        long lookBack = request.LookBack ?? Math.Clamp(median / PartOfLookBack, 1, LongestLookBack);
+        long shortest = lengths[0], training = (long)Math.Round((hasTest ? 0.8 : 0.7) * shortest), validation = (long)Math.Round((hasTest ? 0.2 : 0.15) * shortest);
+        long horizon = request.Horizon ?? Math.Clamp(Math.Min(median / PartOfHorizon, hasTest ? validation : Math.Min(validation, shortest - training - validation)), 1, LongestHorizon);
+        long lookBack = request.LookBack ?? Math.Clamp(Math.Min(median / PartOfLookBack, training - horizon), 1, LongestLookBack);
+        long fewest = Fewest(horizon, lookBack, hasTest);
+        if (shortest < fewest && (request.Horizon is null || request.LookBack is null) && lookBack + horizon <= lengths[^1])
+        {
+            string needed = Texts.Format($"{place} has sequences of {shortest} {(shortest == 1 ? "step" : "steps")}; at least {fewest} are needed for a forecast");
+            throw request.Horizon is null && request.LookBack is null
+                ? CliException.Failure(needed)
+                : CliException.Usage(Texts.Format($"{needed} of {horizon} (--horizon) from {lookBack} (--window)"));
+        }
+
         if (lookBack + horizon > lengths[^1])
         {
             string sizes = Texts.Format($"the longest sequence of {place} has {lengths[^1]} {(lengths[^1] == 1 ? "step" : "steps")}, but {lookBack} to forecast from and {horizon} to forecast are needed");
@@ -48,6 +60,25 @@ internal static class ForecastLengths
                 Texts.Format($"forecast of the next {horizon} {(horizon == 1 ? "step" : "steps")} (--horizon) from {lookBack} (--window), of {Channels(content)} (--target)"),
             ],
         };
+    }
+
+    /// <summary>The fewest steps of a sequence whose parts are long enough.</summary>
+    private static long Fewest(long horizon, long lookBack, bool hasTest)
+    {
+        (double learnt, double chosen) = hasTest ? (0.8, 0.2) : (0.7, 0.15);
+        long steps = horizon + lookBack;
+        while (!Fits(steps))
+        {
+            steps++;
+        }
+
+        return steps;
+
+        bool Fits(long count)
+        {
+            long training = (long)Math.Round(learnt * count), validation = (long)Math.Round(chosen * count);
+            return training >= lookBack + horizon && validation >= horizon && (hasTest || count - training - validation >= horizon);
+        }
     }
 
     private static string Channels(DataContent content)

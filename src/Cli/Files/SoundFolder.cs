@@ -24,6 +24,15 @@ internal static class SoundFolder
     {
         Refuse(request);
         string[] files = Find(folder);
+        (string? pattern, List<string> findings) = FindPattern(files, request, folder);
+        RequireFit(pattern, files, folder);
+        bool hasLabels = pattern is not null && (pattern.Contains("{label}", StringComparison.Ordinal) || pattern.Contains(":label}", StringComparison.Ordinal));
+        if (!hasLabels)
+        {
+            throw CliException.Failure(
+                $"{ForeignText.CleanPath(folder)}: the names of the WAV files have no classes that are plain, as '{ForeignText.Clean(files[0])}'; give --pattern, as '{{label}}_{{index}}' for yes_1.wav or '{{label}}/{{take}}' for yes/1.wav");
+        }
+
         int rate = WavFile.Read(Path.Combine(folder, files[0])).SampleRate;
         int frame = request.Frame ?? Math.Max(1, (int)Math.Round(FrameSeconds * rate));
         int hop = request.Hop ?? (request.Frame is null ? Math.Max(1, (int)Math.Round(HopSeconds * rate)) : Math.Max(1, frame / 2));
@@ -31,14 +40,6 @@ internal static class SoundFolder
         if (mel > frame)
         {
             throw CliException.Usage(Texts.Format($"--mel is {mel}; it must be at most --frame, {frame}"));
-        }
-
-        (string? pattern, List<string> findings) = FindPattern(files, request, folder);
-        bool hasLabels = pattern is not null && (pattern.Contains("{label}", StringComparison.Ordinal) || pattern.Contains(":label}", StringComparison.Ordinal));
-        if (!hasLabels)
-        {
-            throw CliException.Failure(
-                $"{ForeignText.CleanPath(folder)}: the names of the WAV files have no classes that are plain, as '{ForeignText.Clean(files[0])}'; give --pattern, as '{{label}}_{{index}}' for yes_1.wav or '{{label}}/{{take}}' for yes/1.wav");
         }
 
         var settings = new DataSettings
@@ -185,6 +186,19 @@ internal static class SoundFolder
         }
 
         return (null, findings);
+    }
+
+    /// <summary>Refuses a name that does not fit the pattern before files are read.</summary>
+    private static void RequireFit(string? pattern, string[] files, string folder)
+    {
+        if (pattern is not null)
+        {
+            var names = new FileNamePattern(pattern, null, "--pattern");
+            foreach (string file in files)
+            {
+                _ = names.Read(file[..^Extension.Length], folder);
+            }
+        }
     }
 
     /// <summary>Gives a part of a pattern a role.</summary>

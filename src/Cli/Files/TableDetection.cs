@@ -63,6 +63,7 @@ internal sealed class TableDetection
     public static (DataSettings Settings, TableFile Table, List<string> Findings) Find(TableFile table, DataRequest request, CancellationToken cancellationToken)
     {
         var detection = new TableDetection(table, request, cancellationToken);
+        detection.RefuseGroupedDigits();
         return detection.IsWide() ? detection.FindWide() : detection.FindLong();
     }
 
@@ -120,6 +121,13 @@ internal sealed class TableDetection
 
     private bool IsFree(ColumnSummary column) => !_used.Contains(column.Index);
 
+    /// <summary>A name as an argument of a command, in quotes where a shell needs them.</summary>
+    private static string Argument(string name)
+    {
+        string clean = ForeignText.Clean(name);
+        return clean.All(character => char.IsLetterOrDigit(character) || character is '_' or '-' or '.' or ':' or '/') ? clean : $"'{clean.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+    }
+
     private string NameOf(int column) => $"'{ForeignText.Clean(_table.Names[column])}'";
 
     private string NamesOf(int[] columns)
@@ -149,8 +157,40 @@ internal sealed class TableDetection
     private static bool HasValues(ColumnSummary column, long units) =>
         column.IsNumeric && column.Distinct >= 2 && (!column.IsWhole || column.HasMany || column.Distinct > FewValues || column.Distinct * 2L > Math.Max(units, 4));
 
+    /// <summary>Tells whether y is a coordinate, as of an accelerometer: there is x, z or another letter, and it has numbers that change within sequences.</summary>
+    private bool IsCoordinate(ColumnSummary column, SequenceSummary? sequence) =>
+        ColumnRoles.MayBeCoordinate(column.Name) && column.IsNumeric && (sequence is null || sequence.Varies[column.Index])
+        && Columns.Any(other => other != column && other.IsNumeric && IsFree(other) && ColumnRoles.IsLetter(other.Name));
+
+    /// <summary>Tells whether a column has an identifier of its own for each row.</summary>
+    private bool IsRowIdentifier(ColumnSummary column) =>
+        _table.HasHeader && column.Rows > 1 && ColumnRoles.Sequence(column.Name) >= 0 && column.Missing == 0 && (column.IsText || (column.IsNumeric && column.IsWhole))
+        && (_scan.Sequences.FirstOrDefault(item => item.Column == column.Index) is { } sequence
+            ? sequence.IsOfRows || sequence.Count == _scan.Rows
+            : column.HasMany ? column.IsIncreasing : column.Distinct == _scan.Rows);
+
+    /// <summary>Tells whether a column may be an input that nobody asked for.</summary>
+    private bool MayBeInput(ColumnSummary column, SequenceSummary? sequence, int? time) =>
+        IsFree(column) && column.IsNumeric && !CountsRows(column, sequence, time) && !ColumnRoles.IsTime(column.Name) && !IsRowIdentifier(column);
+
+    /// <summary>Refuses a column named as the class that has one class alone.</summary>
+    private void RefuseOneClass(IEnumerable<ColumnSummary> named)
+    {
+        if (_request.Horizon is null && !_scan.IsUneven && named.FirstOrDefault(column => column.Distinct == 1) is { } constant)
+        {
+            throw CliException.Failure($"{_table.Place}: column {NameOf(constant.Index)} has one class, {OneValue(constant)}; at least 2 are needed; give --label or --horizon for a forecast");
+        }
+    }
+
+    private static string OneValue(ColumnSummary column) => $"'{ForeignText.Clean(column.Examples.First())}'";
+
     private void CheckTargets(IEnumerable<int> columns)
     {
+        if (_request.Horizon is null && columns.Where(column => Columns[column].Distinct == 1).Select(column => Columns[column]).FirstOrDefault() is { } constant)
+        {
+            throw CliException.Usage($"--target is {NameOf(constant.Index)}, which is {OneValue(constant)} in all rows of {_table.Place}; it must have at least 2 values");
+        }
+
         foreach (int column in columns.Where(column => !Columns[column].IsNumeric && _table.Kinds?[column] is not (ColumnKind.Number or ColumnKind.Logical)))
         {
             throw CliException.Usage($"--target is {NameOf(column)}, which has text in {_table.Place}; it must be a column of numbers, or use --label for classes");
@@ -160,6 +200,11 @@ internal sealed class TableDetection
     private void CheckLabel(int column, long units)
     {
         ColumnSummary label = Columns[column];
+        if (label.Distinct == 1)
+        {
+            throw CliException.Usage($"--label is {NameOf(column)}, which has one class in {_table.Place}, {OneValue(label)}; at least 2 are needed");
+        }
+
         if (label.HasMany || label.Distinct > MostClasses)
         {
             throw CliException.Usage($"--label is {NameOf(column)}, which has {(label.HasMany ? $"more than {ColumnSummary.MaximumDistinct}" : label.Distinct)} values in {_table.Place}; it must be a column of at most {MostClasses} classes, or use --target for numbers");
@@ -193,7 +238,7 @@ internal sealed class TableDetection
             return false;
         }
 
-        if (Columns.Any(column => IsFree(column) && ColumnRoles.IsTime(column.Name) && (column.IsDate || column.IsNumeric)) || Columns.Any(column => column.IsDate && column.IsIncreasing))
+        if (Columns.Any(column => IsFree(column) && ColumnRoles.IsTime(column.Name) && !column.IsEmpty) || Columns.Any(column => column.IsDate && column.IsIncreasing))
         {
             return false;
         }
@@ -231,7 +276,7 @@ internal sealed class TableDetection
         }
 
         long rows = _scan.Rows;
-        foreach (ColumnSummary column in Columns.Where(column => IsFree(column) && _table.HasHeader && ColumnRoles.Label(column.Name) >= 0).OrderBy(column => ColumnRoles.Label(column.Name)))
+        foreach (ColumnSummary column in Columns.Where(column => IsFree(column) && _table.HasHeader && ColumnRoles.Label(column.Name) >= 0 && !IsCoordinate(column, null)).OrderBy(column => ColumnRoles.Label(column.Name)))
         {
             if (ColumnRoles.Target(column.Name) >= 0 && HasValues(column, rows))
             {
@@ -244,7 +289,7 @@ internal sealed class TableDetection
             }
         }
 
-        ColumnSummary[] texts = [.. Columns.Where(column => IsFree(column) && column.IsText && MayBeClass(column, rows, isNamed: false) && SequenceRank(column) == int.MaxValue)];
+        ColumnSummary[] texts = [.. Columns.Where(column => IsFree(column) && column.IsText && MayBeClass(column, rows, isNamed: false) && SequenceRank(column) == int.MaxValue && !ColumnRoles.IsTime(column.Name))];
         if (texts.Length == 1)
         {
             return (texts[0].Index, null);
@@ -336,6 +381,11 @@ internal sealed class TableDetection
         }
 
         (int? label, int? target) = _request.Horizon is not null && _label is null ? (null, null) : FindWideTarget();
+        if ((label ?? target) is null)
+        {
+            RefuseOneClass(Columns.Where(column => IsFree(column) && _table.HasHeader && ColumnRoles.Label(column.Name) >= 0 && !IsCoordinate(column, null)));
+        }
+
         int[] targets = _targets ?? (target is { } one ? [one] : []);
         CheckTargets(targets);
         if (label is { } named)
@@ -389,7 +439,7 @@ internal sealed class TableDetection
         {
             _findings.Add(HasLists && features.All(column => _table.Kinds![column] == ColumnKind.List)
                 ? $"inputs: lists of {NamesOf(features)} (--features)"
-                : Texts.Format($"inputs: {(isRagged ? _scan.MostValues - _used.Count(column => column >= 0) : features.Length)} steps of one channel, {NameOf(features[0])} to {(isRagged ? "the last" : NameOf(features[^1]))} (--features)"));
+                : Texts.Format($"inputs: {(isRagged ? _scan.MostValues - _used.Count(column => column >= 0) : features.Length)} steps of one channel, {NameOf(features[0])} to {(isRagged ? LastOfRow() : NameOf(features[^1]))} (--features)"));
             ReportLeftOut(features);
         }
         else
@@ -414,6 +464,18 @@ internal sealed class TableDetection
         return (settings, isUcr ? _table.With(_table.Text! with { IsPlain = true }) : _table, _findings);
     }
 
+    /// <summary>The last input of the longest row.</summary>
+    private string LastOfRow()
+    {
+        int last = _scan.MostValues - 1;
+        while (_used.Contains(last))
+        {
+            last--;
+        }
+
+        return last == _scan.MostValues - 1 ? "the last" : last < _table.Names.Length ? NameOf(last) : Texts.Format($"'column {last + 1}'");
+    }
+
     private (DataSettings Settings, TableFile Table, List<string> Findings) FindLong()
     {
         if (_request.Pattern is not null)
@@ -433,6 +495,12 @@ internal sealed class TableDetection
         int? group = FindGroup(sequence);
         _used.Add(group ?? -1);
         (int? label, int[] targets, bool isPerStep) = _request.Horizon is not null ? (null, _targets ?? [], false) : FindTargets(sequence, time);
+        if (sequence is null && _request.Form is null && (label is not null || (targets.Length > 0 && _request.Horizon is null))
+            && Columns.FirstOrDefault(column => IsFree(column) && IsRowIdentifier(column)) is { } identifier)
+        {
+            throw CliException.Failure($"{_table.Place}: each row has its own {NameOf(identifier.Index)}; give --form wide or --sequence");
+        }
+
         Goal goal = label is not null
             ? isPerStep ? Goal.ClassifySteps : Goal.ClassifySequences
             : targets.Length > 0 && _request.Horizon is null ? isPerStep ? Goal.PredictSteps : Goal.PredictSequences : Goal.Forecast;
@@ -447,7 +515,7 @@ internal sealed class TableDetection
             _used.Add(label ?? -1);
         }
 
-        int[] features = _features ?? [.. Columns.Where(column => IsFree(column) && column.IsNumeric && !CountsRows(column, sequence, time)).Select(column => column.Index)];
+        int[] features = _features ?? [.. Columns.Where(column => MayBeInput(column, sequence, time)).Select(column => column.Index)];
         if (goal == Goal.Forecast)
         {
             features = [.. features.Union(targets)];
@@ -455,7 +523,9 @@ internal sealed class TableDetection
 
         if (features.Length == 0)
         {
-            throw Unclear("there is no column of numbers for the inputs; give --features");
+            throw Columns.Where(column => IsFree(column) && column.Numbers > 0 && column.FirstText.Line > 0).MaxBy(column => column.Numbers) is { } mixed
+                ? CliException.Failure(Texts.Format($"{_table.Place}: {NameOf(mixed.Index)} has {mixed.Numbers} {(mixed.Numbers == 1 ? "number" : "numbers")}, but '{ForeignText.Clean(mixed.FirstText.Text)}' in {_table.LineName} {mixed.FirstText.Line}; expected a column of numbers for the inputs"))
+                : Unclear("there is no column of numbers for the inputs; give --features");
         }
 
         foreach (int column in features.Where(column => !Columns[column].IsNumeric && _table.Kinds?[column] is not ColumnKind.Logical))
@@ -521,7 +591,7 @@ internal sealed class TableDetection
         int[] left = [.. Columns.Where(column => IsFree(column) && !features.Contains(column.Index)).Select(column => column.Index)];
         if (_features is null && left.Length > 0)
         {
-            string[] reasons = [.. left.Select(column => Columns[column].IsEmpty ? "no values" : Columns[column].IsDate ? "dates" : Columns[column].IsText ? "text" : "numbers of rows or steps").Distinct()];
+            string[] reasons = [.. left.Select(column => Columns[column].IsEmpty ? "no values" : Columns[column].IsDate ? "dates" : Columns[column].IsText ? "text" : ColumnRoles.IsTime(Columns[column].Name) ? "times" : "numbers of rows or steps").Distinct()];
             _findings.Add($"left out: {NamesOf(left)}, {(left.Length == 1 ? "which has" : "which have")} {string.Join(" or ", reasons)}");
         }
     }
@@ -589,7 +659,54 @@ internal sealed class TableDetection
             }
         }
 
+        if (_features is null)
+        {
+            RefuseTimes(sequence);
+        }
+
         return null;
+    }
+
+    /// <summary>Refuses a column named as the time that cannot be one, rather than leave it out without a word.</summary>
+    private void RefuseTimes(SequenceSummary? sequence)
+    {
+        const string Expected = "an ISO date such as 2024-01-03, or a number, is expected (--time, --features)";
+        foreach (ColumnSummary column in Columns.Where(column => _table.HasHeader && IsFree(column) && ColumnRoles.IsTime(column.Name) && !column.IsEmpty))
+        {
+            if (column.FirstText is { Line: > 0 } text)
+            {
+                throw Fault(text.Line, $": {NameOf(column.Index)} is '{ForeignText.Clean(text.Text)}'; {Expected}");
+            }
+
+            if (column.Numbers > 0 && column.Dates > 0)
+            {
+                bool isNumberFirst = column.FirstNumber.Line < column.FirstDate.Line;
+                (long line, string value) = isNumberFirst ? column.FirstDate : column.FirstNumber;
+                throw Fault(line, $": {NameOf(column.Index)} is '{ForeignText.Clean(value)}'; {(isNumberFirst ? "a number" : "an ISO date")}, as the rows before have, is expected (--time, --features)");
+            }
+
+            if (column.Missing > 0)
+            {
+                throw Fault(column.FirstMissing, $": {NameOf(column.Index)} has no value; {Expected}");
+            }
+
+            (long at, long before) = sequence is null ? column.FirstRepeat : sequence.FirstRepeats[column.Index];
+            if (at > 0)
+            {
+                throw Fault(at, Texts.Format($" has the time of {_table.LineName} {before}, {NameOf(column.Index)}; give --sequence, another --time, or --features"));
+            }
+        }
+
+        CliException Fault(long line, string problem) => CliException.Failure(Texts.Format($"{_table.Place}: {_table.LineName} {line}{problem}"));
+    }
+
+    /// <summary>Refuses numbers that are text for their grouped digits alone.</summary>
+    private void RefuseGroupedDigits()
+    {
+        if (Columns.FirstOrDefault(column => (_features is null ? IsFree(column) && SequenceRank(column) == int.MaxValue : _features.Contains(column.Index)) && column.Grouped > 0 && column.Grouped + column.Numbers + column.Missing == column.Rows) is { } grouped)
+        {
+            throw CliException.Failure(Texts.Format($"{_table.Place}: {_table.LineName} {grouped.FirstText.Line}: {NameOf(grouped.Index)} is '{ForeignText.Clean(grouped.FirstText.Text)}', whose digits are grouped; remove the separators"));
+        }
     }
 
     private int? FindGroup(SequenceSummary? sequence) => _group ?? (sequence is null
@@ -617,13 +734,16 @@ internal sealed class TableDetection
             return (null, _targets, _targets.Any(Varies));
         }
 
-        foreach (ColumnSummary column in Columns.Where(column => IsFree(column) && _table.HasHeader && _features?.Contains(column.Index) != true && ColumnRoles.Label(column.Name) >= 0).OrderBy(column => ColumnRoles.Label(column.Name)))
+        ColumnSummary[] named =
+        [
+            .. Columns.Where(column => IsFree(column) && _table.HasHeader && _features?.Contains(column.Index) != true && ColumnRoles.Label(column.Name) >= 0 && !IsCoordinate(column, sequence)
+
+                // The only numbers that there are must be the input: their next ones are to be forecast.
+                && !(column.IsNumeric && !Columns.Any(other => other != column && MayBeInput(other, sequence, time))))
+                .OrderBy(column => ColumnRoles.Label(column.Name)),
+        ];
+        foreach (ColumnSummary column in named)
         {
-            // The only numbers that there are must be the input: their next ones are to be forecast.
-            if (column.IsNumeric && !Columns.Any(other => other != column && other.IsNumeric && IsFree(other) && !CountsRows(other, sequence, time)))
-            {
-                continue;
-            }
 
             if (ColumnRoles.Target(column.Name) >= 0 && HasValues(column, Units(column.Index)) && (column.Missing == 0) && (sequence is not null || time is null))
             {
@@ -638,7 +758,8 @@ internal sealed class TableDetection
             }
         }
 
-        ColumnSummary[] texts = [.. Columns.Where(column => IsFree(column) && column.IsText && column.Missing == 0 && column.Distinct >= 2 && _features?.Contains(column.Index) != true)];
+        RefuseOneClass(named);
+        ColumnSummary[] texts = [.. Columns.Where(column => IsFree(column) && column.IsText && column.Missing == 0 && column.Distinct >= 2 && !column.IsMixed && !ColumnRoles.IsTime(column.Name) && _features?.Contains(column.Index) != true)];
         if (sequence is not null)
         {
             ColumnSummary[] constant = [.. texts.Where(column => !sequence.Varies[column.Index] && MayBeClass(column, sequence.Count, isNamed: false))];
@@ -652,7 +773,7 @@ internal sealed class TableDetection
 
         if (time is null && texts.FirstOrDefault(column => MayBeClass(column, _scan.Rows, isNamed: false)) is { } text)
         {
-            throw Unclear($"it is unclear what column {NameOf(text.Index)} says; give --label {ForeignText.Clean(text.Name)} for the class of each row, with --sequence for rows that belong together or --form wide if a row is a sequence, or --horizon for a forecast");
+            throw Unclear($"it is unclear what column {NameOf(text.Index)} says; give --label {Argument(text.Name)} for the class of each row, with --sequence for rows that belong together or --form wide if a row is a sequence, or --horizon for a forecast");
         }
 
         return (null, [], false);

@@ -9,6 +9,9 @@ internal abstract class TableRow
     /// <summary>Number of values.</summary>
     public abstract int Count { get; }
 
+    /// <summary>Number of the line, or of the row in a file that is no text, from 1.</summary>
+    public abstract long Line { get; }
+
     /// <summary>Text of a value, empty if it is missing; valid until the next one is asked for.</summary>
     public abstract ReadOnlySpan<char> Text(int column);
 }
@@ -38,6 +41,9 @@ internal sealed class TableFile
     public bool HasHeader => Text?.HasHeader != false;
 
     public string Place => _source.Place;
+
+    /// <summary>What <see cref="TableRow.Line"/> counts.</summary>
+    public string LineName => Text is null ? "row" : "line";
 
     /// <summary>Reads the names of the columns.</summary>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
@@ -83,9 +89,11 @@ internal sealed class TableFile
             (_, kinds, read) =>
             {
                 int[] columns = [.. Enumerable.Range(0, kinds.Length).Where(column => kinds[column] is not (ColumnKind.List or ColumnKind.Other))];
+                long before = 0;
                 foreach ((int count, ColumnData[] parts) in read(columns))
                 {
-                    var row = new ColumnRow(kinds.Length, columns, parts);
+                    var row = new ColumnRow(kinds.Length, columns, parts) { Before = before };
+                    before += count;
                     for (row.At = 0; row.At < count; row.At++)
                     {
                         if (!visit(row))
@@ -151,6 +159,8 @@ internal sealed class TableFile
     {
         public override int Count => rows.Count;
 
+        public override long Line => CsvRows.LineOf(rows.Row);
+
         public override ReadOnlySpan<char> Text(int column) => rows.Text(column);
     }
 
@@ -170,7 +180,12 @@ internal sealed class TableFile
 
         public int At { get; set; }
 
+        /// <summary>Rows of the parts before.</summary>
+        public long Before { get; init; }
+
         public override int Count => _columns.Length;
+
+        public override long Line => Before + At + 1;
 
         public override ReadOnlySpan<char> Text(int column) => _columns[column] is not { } data || data.IsMissing(At) ? default : data.Text(At, _scratch).Trim();
     }

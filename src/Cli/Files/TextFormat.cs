@@ -1,4 +1,5 @@
 using OrthoNative.Data;
+using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Files;
 
@@ -29,6 +30,7 @@ internal sealed record TextFormat(char Separator, char Decimal, bool HasHeader, 
         using var text = new CsvText(reader, source.Name, options, null, null, cancellationToken);
         using var rows = new CsvRows(text, options);
         List<string[]> sample = [];
+        long firstLine = 1;
         while (sample.Count < SampleRows && rows.Next())
         {
             string[] cells = new string[rows.Count];
@@ -37,6 +39,7 @@ internal sealed record TextFormat(char Separator, char Decimal, bool HasHeader, 
                 cells[i] = rows.Text(i).ToString();
             }
 
+            firstLine = sample.Count == 0 ? CsvRows.LineOf(rows.Row) : firstLine;
             sample.Add(cells);
         }
 
@@ -55,7 +58,7 @@ internal sealed record TextFormat(char Separator, char Decimal, bool HasHeader, 
         string[] names = hasHeader ? sample[0] : new string[sample[0].Length];
         if (hasHeader && Array.FindIndex(names, name => name.Contains('\uFFFD', StringComparison.Ordinal)) is var broken && broken >= 0)
         {
-            throw CliException.Failure(Output.Texts.Format($"{source.Place}: line 1, column {broken + 1}: found bytes that are not UTF-8; save the text as UTF-8"));
+            throw CliException.Failure(Output.Texts.Format($"{source.Place}: line {firstLine}, column {broken + 1}: found '{ForeignText.Clean(names[broken])}'; it is no UTF-8 text; save it as UTF-8"));
         }
 
         bool isRagged = sample.Any(row => row.Length != sample[0].Length);

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace OrthoNative.Cli.Output;
 
 /// <summary>Lines of text, for files and pipes: one for each epoch, and one from time to time in between.</summary>
-internal sealed class PlainView(TextWriter output, string metric, int epochs) : ITrainingView
+internal sealed class PlainView(TextWriter output, string metric, int epochs, string measured) : ITrainingView
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
@@ -27,7 +27,7 @@ internal sealed class PlainView(TextWriter output, string metric, int epochs) : 
     public void Epoch(EpochResult epoch)
     {
         _last = Stopwatch.GetTimestamp();
-        Note(Texts.Epoch(metric, epoch, epochs));
+        Note(Texts.Epoch(metric, epoch, epochs, measured));
     }
 
     public void Note(string text)

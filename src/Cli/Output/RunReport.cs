@@ -98,7 +98,7 @@ internal sealed record RunReport(
     }
 
     /// <summary>Refuses what is no file before it is opened: a pipe would keep the program waiting for someone to write into it.</summary>
-    private static void RequireFile(string path)
+    public static void RequireFile(string path)
     {
         if (FileStatus.Of(path, follow: true) is { IsDevice: true })
         {

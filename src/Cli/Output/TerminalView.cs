@@ -1,10 +1,11 @@
+using OrthoNative.Cli.Training;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
 namespace OrthoNative.Cli.Output;
 
 /// <summary>A progress bar on a terminal, with a line above it for every epoch.</summary>
-internal sealed class TerminalView(IAnsiConsole console, string metric, int epochs) : ITrainingView
+internal sealed class TerminalView(IAnsiConsole console, string metric, int epochs, string measured) : ITrainingView
 {
     /// <summary>Columns that the texts beside the bar take at most.</summary>
     private const int TextWidth = 80;
@@ -19,6 +20,7 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
     private readonly string _label = console.Profile.Width >= WideTerminal ? "epoch " : "";
     private ProgressTask? _task;
     private TrainingProgress _progress;
+    private double? _measured;
 
     public TrainingResult Run(Func<TrainingResult> train) => console.Progress()
         .AutoClear(true)
@@ -48,7 +50,18 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
         }
     }
 
-    public void Epoch(EpochResult epoch) => Note(Texts.Epoch(metric, epoch, epochs));
+    public void Epoch(EpochResult epoch)
+    {
+        if (epoch.Validation is { } result)
+        {
+            lock (this)
+            {
+                _measured = Metrics.ValueOf(result, metric);
+            }
+        }
+
+        Note(Texts.Epoch(metric, epoch, epochs, measured));
+    }
 
     public void Note(string text) => console.Write(new ClearedLine(text));
 
@@ -57,9 +70,10 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
     private string Status()
     {
         TrainingProgress progress;
+        double? latest;
         lock (this)
         {
-            progress = _progress;
+            (progress, latest) = (_progress, _measured);
         }
 
         if (progress.Step == 0)
@@ -69,8 +83,15 @@ internal sealed class TerminalView(IAnsiConsole console, string metric, int epoc
 
         // A line longer than the terminal is wide would be wrapped, and its second part stay behind at every update.
         int room = Math.Max(0, console.Profile.Width - EpochText(progress.Epoch).Length - _barWidth - OtherColumns);
-        string status = $"{Texts.LossAndMetric(metric, progress.Loss, progress.Metric)}  {Texts.Rate(progress.SamplesPerSecond)}  " +
-            $"{Texts.Duration(progress.Remaining)} left";
+        string left = $"{Texts.Duration(progress.Remaining)} left";
+        string status = $"{Texts.LossAndMetric(metric, progress.Loss, progress.Metric)}  {Texts.Rate(progress.SamplesPerSecond)}  {left}";
+        if (latest is { } value)
+        {
+            // What the latest measurement gave says more than the pace.
+            string full = $"{Texts.LossAndMetric(metric, progress.Loss, progress.Metric)}  {measured} {Texts.Metric(metric, value)}  {Texts.Rate(progress.SamplesPerSecond)}  {left}";
+            status = full.Length <= room ? full : $"{Texts.LossAndMetric(metric, progress.Loss, progress.Metric)}  {measured} {Texts.Metric(metric, value)}  {left}";
+        }
+
         return status.Length <= room ? status : status[..room];
     }
 

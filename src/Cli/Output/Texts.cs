@@ -70,8 +70,8 @@ internal static class Texts
     public static string LossAndMetric(string metric, double loss, double value) =>
         $"loss {Value(loss)}  {metric} {Metric(metric, value)}";
 
-    public static string Epoch(string metric, EpochResult epoch, int epochs) =>
+    public static string Epoch(string metric, EpochResult epoch, int epochs, string measured) =>
         Format($"epoch {epoch.Epoch}/{epochs}  step {epoch.Step}  {LossAndMetric(metric, epoch.Loss, epoch.Metric)}  ") +
-        (epoch.Validation is { } test ? $"test {Metric(metric, Metrics.ValueOf(test, metric))}  " : "") +
+        (epoch.Validation is { } test ? $"{measured} {Metric(metric, Metrics.ValueOf(test, metric))}  " : "") +
         $"{Rate(epoch.SamplesPerSecond)}  {Duration(epoch.Seconds)}";
 }

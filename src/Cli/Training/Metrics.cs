@@ -8,8 +8,8 @@ internal static class Metrics
     /// <summary>The loss of tasks whose targets are values.</summary>
     public const string MeanSquaredError = "mse";
 
-    /// <summary>The value of a metric.</summary>
-    public static double ValueOf(EvaluationResult result, string metric) => metric == Accuracy ? result[Accuracy] : result.Loss;
+    /// <summary>The value of a metric, or the loss where there is none of this name.</summary>
+    public static double ValueOf(EvaluationResult result, string metric) => result.Metrics.TryGetValue(metric, out double value) ? value : result.Loss;
 
     /// <summary>A result with the value of a metric.</summary>
     public static EvaluationResult ToResult(double value, string metric) => metric == Accuracy

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using OrthoNative.Cli.Output;
+using OrthoNative.Cli.Reports;
 using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Training;
@@ -17,12 +19,14 @@ internal sealed class TaskRecord : RunRecord
     private string? _conclusion;
     private RunState? _saved;
     private IReadOnlyList<EpochResult> _epochs = [];
+    private TrainingStatus _status = TrainingStatus.Running;
+    private double _seconds;
 
     public TaskRecord(TrainingTask task, TaskModel model, DateTimeOffset started, Machine machine, ITrainingView view)
     {
         (_task, _model, _started, _machine, _view) = (task, model, started, machine, view);
         _chanceLoss = task.ChanceLoss(model.TrainingData.Outputs);
-        Pictures = [(RunFolder.Picture, Draw)];
+        Pictures = [(RunFolder.Picture, Draw), (RunFolder.ReportPage, DrawReport)];
     }
 
     public override IReadOnlyList<(string Name, Func<byte[]> Content)> Pictures { get; }
@@ -33,7 +37,7 @@ internal sealed class TaskRecord : RunRecord
     public override void Write(string path, RunState state)
     {
         // Pictures are drawn once this is saved.
-        _epochs = state.Epochs;
+        (_epochs, _status, _seconds) = (state.Epochs, state.Status, state.Seconds);
         Report(state).Save(path);
     }
 
@@ -78,11 +82,8 @@ internal sealed class TaskRecord : RunRecord
 
     public override void BeforeLastSave(RunState state, long steps)
     {
-        string result = _test is { } test
-            ? $"test {Metric} {Texts.Metric(Metric, test.Metric)}, baseline {Texts.Metric(Metric, _model.Baseline)}{Describe(test.Answers)}"
-            : "interrupted; what was trained was not tested";
         string reason = state.Status == TrainingStatus.GoalReached ? " (ended early, the goal was reached)" : "";
-        _conclusion = $"{result}; {Texts.Format($"{steps:#,0}")} steps in {Texts.Duration(state.Seconds)}{reason}";
+        _conclusion = $"{Result}; {Texts.Format($"{steps:#,0}")} steps in {Texts.Duration(state.Seconds)}{reason}";
     }
 
     public override void AfterRequestedSave(long step) => _view.Note(Texts.Format($"saved at step {step:#,0}"));
@@ -114,11 +115,11 @@ internal sealed class TaskRecord : RunRecord
             return;
         }
 
-        string[] written = [ForeignText.CleanPath(Path.Combine(folder.Path, RunFolder.Report)), RunFolder.Weights, .. File.Exists(folder.PathOf(RunFolder.Picture)) ? [RunFolder.Picture] : (string[])[]];
-        Console.Out.WriteLine(string.Join(", ", written));
+        IEnumerable<string> pictures = Pictures.Select(picture => picture.Name).Where(name => File.Exists(folder.PathOf(name)));
+        Console.Out.WriteLine(string.Join(", ", [ForeignText.CleanPath(Path.Combine(folder.Path, RunFolder.Report)), RunFolder.Weights, .. pictures]));
         if (!_saved.HasEnded)
         {
-            Console.Out.WriteLine($"the same command with --out '{ForeignText.CleanPath(folder.Path)}' --resume continues it");
+            Console.Out.WriteLine($"the same command with --out '{ForeignText.CleanPath(folder.Path)}' --resume, and without --overwrite, continues it");
         }
     }
 
@@ -127,9 +128,32 @@ internal sealed class TaskRecord : RunRecord
         ? ""
         : Texts.Format($"; {answers.CorrectSteps:#,0} of {answers.Steps:#,0} steps are right, the last step of {answers.CorrectLastSteps:#,0} of {answers.Samples:#,0} samples");
 
-    private byte[] Draw()
+    private string LossName => Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
+
+    private string Result => _test is { } test
+        ? $"test {Metric} {Texts.Metric(Metric, test.Metric)}, baseline {Texts.Metric(Metric, _model.Baseline)}{Describe(test.Answers)}"
+        : "interrupted; what was trained was not tested";
+
+    private byte[] Draw() => LossPlot.Draw($"{_task.Describe(_model.Settings)}: loss", LossName, _curve, _chanceLoss, ValidationCurve.Of("test", _epochs));
+
+    private byte[] DrawReport() => HtmlReport.Create(new ReportContent
     {
-        string lossName = Metric == Metrics.MeanSquaredError ? "mean squared error" : "cross-entropy (nats)";
-        return LossPlot.Draw($"{_task.Describe(_model.Settings)}: loss", lossName, _curve, _chanceLoss, ValidationCurve.Of("test", _epochs));
-    }
+        Title = _task.Describe(_model.Settings),
+        Headline = Result,
+        Status = _status,
+        Command = CommandLine.Text,
+        Started = _started,
+        Seconds = _seconds,
+        Machine = _machine,
+        Settings = [.. JsonSerializer.SerializeToElement(_model.Settings, RunReportJson.Default.TrainSettings).EnumerateObject()
+            .Where(setting => setting.Value.ValueKind != JsonValueKind.Null)
+            .Select(setting => (setting.Name, setting.Value.ToString()))],
+        Summary = _model.Summary,
+        Losses = _curve,
+        LossName = LossName,
+        ChanceLoss = _chanceLoss,
+        Epochs = _epochs,
+        ValidationName = "test",
+        Metric = Metric == Metrics.Accuracy ? Metric : null,
+    });
 }

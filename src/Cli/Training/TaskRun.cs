@@ -1,14 +1,11 @@
 using OrthoNative.Cli.Output;
 using OrthoNative.Interop;
-using Spectre.Console;
 
 namespace OrthoNative.Cli.Training;
 
 /// <summary>A whole run: from the settings to the files that it leaves.</summary>
 internal static class TaskRun
 {
-    private const string OutOption = "--out";
-
     /// <summary>Units from which a random orthogonal matrix takes seconds: its time grows with their third power.</summary>
     private const int LargeFilter = 2000;
 
@@ -24,13 +21,7 @@ internal static class TaskRun
         using var interruption = new Interruption();
         using var saveSignal = new SaveSignal();
         StandardOutput.Tolerate();
-        if (settings.Resume && settings.Out is null)
-        {
-            throw CliException.Usage("--resume is given without --out; it requires the --out of the run to resume");
-        }
-
-        string[] files = [RunFolder.Weights, RunFolder.Picture, RunFolder.OptimizerState, RunFolder.BestWeights, RunFolder.Losses, RunFolder.Epochs, RunFolder.Report];
-        using RunFolder folder = settings.Out is { } path ? RunFolder.Open(path, OutOption, files) : RunFolder.OpenNew(RunFolder.NewName(task.Name, started), OutOption, files);
+        using RunFolder folder = RunFolders.Open(settings.Out, settings.Resume, settings.Overwrite, task.Name, started);
         try
         {
             // In the folder that is taken, where a save that was cut short has been brought to its end.
@@ -49,7 +40,8 @@ internal static class TaskRun
                 Console.Out.WriteLine(Texts.Format($"drawing the haar filter of {settings.Hidden:#,0} units"));
             }
 
-            using var model = new TaskModel(task, settings, device, saveSignal);
+            using TensorBoardCallback? board = settings.TensorBoard ? new TensorBoardCallback(folder.Path) : null;
+            using var model = new TaskModel(task, settings, device, board is null ? [saveSignal] : [saveSignal, board]);
             interruption.Token.ThrowIfCancellationRequested();
             Console.Out.WriteLine(Describe(task, model, device));
             if (settings.Layers is not null)
@@ -57,7 +49,7 @@ internal static class TaskRun
                 Console.Out.WriteLine(model.Summary);
             }
 
-            var view = new GuardedView(CreateView(task, model));
+            GuardedView view = TrainingViews.Create(task.Metric, model.Epochs, "test");
             var record = new TaskRecord(task, model, earlier?.Started ?? started, Machine.Describe(device), view);
             using TrainingRun run = Prepare(folder, record, earlier, model);
             if (earlier is not null)
@@ -117,24 +109,6 @@ internal static class TaskRun
             _ => $"{settings.Filter!.Value.ToName()} filter, {settings.Activation!.Value.ToName()}, alpha {settings.Alpha}, beta {settings.Beta}, ",
         });
 
-    private static ITrainingView CreateView(TrainingTask task, TaskModel model)
-    {
-        try
-        {
-            if (AnsiConsole.Profile.Out.IsTerminal && AnsiConsole.Profile.Capabilities.Ansi)
-            {
-                return new TerminalView(AnsiConsole.Console, task.Metric, model.Epochs);
-            }
-        }
-        // Whatever is wrong with the terminal, lines can be written.
-        catch (Exception exception)
-        {
-            StandardError.Warn($"the progress bar cannot be shown ({FileErrors.Cause(exception)})");
-        }
-
-        return new PlainView(Console.Out, task.Metric, model.Epochs);
-    }
-
     private static TrainingRun Prepare(RunFolder folder, TaskRecord record, RunReport? earlier, TaskModel model)
     {
         earlier?.RequireSettings(folder.Path, model.Settings);
@@ -165,22 +139,6 @@ internal static class TaskRun
         string saved = exception.SavedStep > 0 ? Texts.Format($"the run is saved as it was after step {exception.SavedStep}") : "nothing is saved";
         string when = exception.IsInValidation ? Texts.Format($"by step {exception.Step}, seen in testing") : Texts.Format($"at step {exception.Step}");
         return CliException.Failure($"training diverged {when} ({exception.InnerException!.Message.TrimEnd('.')}); {saved}; {remedy}");
-    }
-
-    /// <summary>Shows steps and epochs.</summary>
-    private sealed class ViewProgress(ITrainingView view) : IProgress<TrainingProgress>
-    {
-        public void Report(TrainingProgress value)
-        {
-            if (value.EpochResult is { } epoch)
-            {
-                view.Epoch(epoch);
-            }
-            else
-            {
-                view.Step(value);
-            }
-        }
     }
 
     /// <summary>Says what is being fetched, at once and in order.</summary>

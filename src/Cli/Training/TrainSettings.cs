@@ -163,6 +163,14 @@ internal sealed record TrainSettings
     [JsonIgnore]
     public bool Resume { get; init; }
 
+    /// <summary>Replaces a run that is in <see cref="Out"/>.</summary>
+    [JsonIgnore]
+    public bool Overwrite { get; init; }
+
+    /// <summary>Writes TensorBoard event files.</summary>
+    [JsonIgnore]
+    public bool TensorBoard { get; init; }
+
     /// <summary>
     /// The convex form of a recurrent model, α = 1 - β. States are sums of terms β φ, so they shrink with β: what reads them, W and the weights of
     /// the readout, starts larger and learns faster by the same factor.

@@ -167,7 +167,11 @@ public sealed unsafe class PerChannel : Container
     protected internal override long GetOutputSteps(long steps) => 1;
 
     /// <inheritdoc/>
-    protected internal override long GetActivationBytes(long steps, long batch) => ((steps * batch * _targets.Length) + (batch * OutputSize)) * Owner.DType.Bytes();
+    protected internal override long GetActivationBytes(long steps, long batch)
+    {
+        long channels = steps * batch * _targets.Length, outputs = batch * OutputSize;
+        return 2 * (channels + outputs) * Owner.DType.Bytes();
+    }
 
     internal override long StepsBefore(int index, long steps) => StepsBehind(LayerSpan[..index], steps);
 
@@ -188,9 +192,9 @@ public sealed unsafe class PerChannel : Container
     /// <summary>Undoes <see cref="Gather"/>, with zeros for other channels.</summary>
     private void Scatter<T>(T* source, T* target, long rows) where T : unmanaged
     {
-        new Span<byte>(target, checked((int)(rows * InputSize * sizeof(T)))).Clear();
         for (long row = 0; row < rows; row++, source += _targets.Length, target += InputSize)
         {
+            new Span<T>(target, (int)InputSize).Clear();
             for (int i = 0; i < _targets.Length; i++)
             {
                 target[_targets[i]] = source[i];

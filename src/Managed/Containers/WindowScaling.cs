@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Numerics;
-using OrthoNative.Interop;
 
 namespace OrthoNative;
 

@@ -72,6 +72,27 @@ public sealed record RoaRnnOptions : FilterChainOptions
         };
     }
 
+    /// <summary>
+    /// For sequences whose useful time scale is not known, as of recordings and gestures to be classified: four Haar blocks in the convex form with β = 0.5, 0.125, 0.03 and 0.01, which remember
+    /// about 2, 8, 33 and 100 steps; W has full scale, g = 1.
+    /// </summary>
+    /// <param name="hiddenSize">Number of units N of the layer, at least 4; the blocks share them evenly.</param>
+    /// <returns>Options with this filter and all other defaults.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="hiddenSize"/> is less than 4.</exception>
+    public static RoaRnnOptions MultiScale(long hiddenSize)
+    {
+        ReadOnlySpan<double> betas = [0.5, 0.125, 0.03, 0.01];
+        Check.AtLeast(hiddenSize, betas.Length);
+        var blocks = new FilterBlock[betas.Length];
+        for (int i = 0; i < blocks.Length; i++)
+        {
+            long size = ((i + 1) * hiddenSize / blocks.Length) - (i * hiddenSize / blocks.Length);
+            blocks[i] = new FilterBlock(size) { Alpha = 1 - betas[i], Beta = betas[i] };
+        }
+
+        return Computation() with { Filter = Filter.Blocks(blocks) };
+    }
+
     /// <summary>The convex form, α = 1 - β: with tanh, states stay within max(‖x₀‖, √N).</summary>
     /// <param name="beta">0 to 1: one number, or one for each unit.</param>
     /// <returns>Options with these α and β and all other defaults.</returns>

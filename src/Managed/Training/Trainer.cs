@@ -333,8 +333,8 @@ public sealed partial class Trainer
         {
             if (folder is not null && earlier is not { HasEnded: true })
             {
-                ModelSummary summary = Model.Summary(1, 1, Optimizer.Options);
-                folder.EnsureRoom(summary.WeightBytes + summary.OptimizerBytes + RoomForRecord);
+                long weights = Model.ParameterData.Count * Model.DType.Bytes();
+                folder.EnsureRoom((weights * (1 + Optimizer.Options.State.Count)) + RoomForRecord);
                 if (earlier is not null)
                 {
                     run.Resume(earlier);

@@ -20,7 +20,7 @@ internal sealed partial class TerminalViewTests
             Interactive = InteractionSupport.Yes,
             Out = new Terminal(output, width),
         });
-        var view = new TerminalView(console, OrthoNative.Cli.Training.Metrics.Accuracy, epochs: 20);
+        var view = new TerminalView(console, OrthoNative.Cli.Training.Metrics.Accuracy, epochs: 20, "test");
 
         view.Run(() =>
         {

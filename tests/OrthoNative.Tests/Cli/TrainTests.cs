@@ -7,10 +7,10 @@ namespace OrthoNative.Tests.Cli;
 
 internal sealed class TrainTests
 {
-    private static readonly string[] s_files = ["loss.png", "model.safetensors", "run.json"];
+    private static readonly string[] s_files = ["loss.png", "model.safetensors", "report.html", "run.json"];
 
     /// <summary>And those that an interrupted run is resumed from.</summary>
-    private static readonly string[] s_filesOnTheWay = ["loss.csv", "loss.png", "model.safetensors", "optimizer.safetensors", "run.json"];
+    private static readonly string[] s_filesOnTheWay = ["loss.csv", "loss.png", "model.safetensors", "optimizer.safetensors", "report.html", "run.json"];
 
     /// <summary>A run of a second.</summary>
     private static readonly string[] s_shortCopy =
@@ -649,7 +649,7 @@ internal sealed class TrainTests
         Assert.That((train.ExitCode, analyze.ExitCode), Is.EqualTo((0, 0)), train.Error + analyze.Error);
         Assert.That(train.Error.TrimEnd('\n'), Does.Match("^orthonative: warning: loss.png cannot be written \\(.*libSkiaSharp.*\\); the run is saved without it$"));
         Assert.That(analyze.Error.TrimEnd('\n'), Does.Contain("warning: gradients.png cannot be written").And.Contains("singular-values.png cannot").And.Not.Contains("\n"));
-        Assert.That(Names(folder.File("run")), Is.EqualTo((string[])["model.safetensors", "run.json"]));
+        Assert.That(Names(folder.File("run")), Is.EqualTo((string[])["model.safetensors", "report.html", "run.json"]));
         Assert.That(Names(folder.File("depth")), Is.EqualTo((string[])["report.json"]));
         Assert.That(train.Output, Does.EndWith("run/run.json, model.safetensors\n"));
     }

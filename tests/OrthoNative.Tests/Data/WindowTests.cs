@@ -4,6 +4,20 @@ namespace OrthoNative.Tests.Data;
 internal sealed class WindowTests
 {
     [Test]
+    public void Windows_with_a_missing_target_are_left_out_and_missing_inputs_filled()
+    {
+        SequenceData data = SequenceData.Create([[0, 1, float.NaN, 3, 4, 5, 6, 7]], 1, new SequenceDataOptions { MissingValues = MissingValues.Interpolate });
+        WindowDataset windows = data.Windows(new WindowOptions { Length = 2, Horizon = 2, SkipMissingTargets = true });
+
+        Assert.That(Enumerable.Range(0, (int)windows.Count).Select(i => windows.StepOf(i)), Is.EqualTo((long[])[3, 4, 5, 6]));
+        float[] inputs = new float[2], targets = new float[2];
+        windows.Read([0], inputs, [], targets);
+        Assert.That(inputs, Is.EqualTo((float[])[1, 1]), "of the window alone");
+        Assert.That(targets, Is.EqualTo((float[])[3, 4]));
+        Assert.That(data.Windows(new WindowOptions { Length = 2, Horizon = 2, SkipMissing = true }).Count, Is.EqualTo(2));
+    }
+
+    [Test]
     public void A_window_has_its_steps_and_those_behind_it([Values(1, 2, 5)] int stride, [Values] bool some)
     {
         // Sequences of 12, 3 and 7 steps: 12 - 4 - 3 + 1 = 6 windows, none, and 1.

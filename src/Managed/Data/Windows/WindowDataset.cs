@@ -234,7 +234,8 @@ public sealed class WindowDataset : Dataset
         for (long i = 0; i <= count; i++)
         {
             long step = from + (i * _stride);
-            if (i < count && !options.SkipMissing && targets[step + Horizon] > targets[step])
+            bool lacksTarget = i < count && targets[step + Horizon] > targets[step];
+            if (lacksTarget && !options.SkipMissing && !options.SkipMissingTargets)
             {
                 int missing = (int)step;
                 while (targets[missing + 1] == targets[step])
@@ -244,11 +245,11 @@ public sealed class WindowDataset : Dataset
 
                 throw new ArgumentException(
                     $"Sequence {sequence} ('{ForeignText.Clean(Data.Ids[sequence])}') lacks a value to forecast at step {missing}, counted from 0; " +
-                    $"{nameof(options)}.{nameof(options.SkipMissing)} must be true.",
+                    $"{nameof(options)}.{nameof(options.SkipMissing)} or {nameof(options.SkipMissingTargets)} must be true.",
                     nameof(options));
             }
 
-            if (i == count || (options.SkipMissing && (any[step] > any[step - Steps] || targets[step + Horizon] > targets[step])))
+            if (i == count || lacksTarget || (options.SkipMissing && any[step] > any[step - Steps]))
             {
                 if (i > begin)
                 {

@@ -34,4 +34,7 @@ public sealed record WindowOptions
     /// within the window alone; missing targets are refused.
     /// </summary>
     public bool SkipMissing { get; init; }
+
+    /// <summary>True: windows with a missing target are left out, and missing inputs are filled. False (the default): as <see cref="SkipMissing"/> says.</summary>
+    public bool SkipMissingTargets { get; init; }
 }

@@ -61,6 +61,27 @@ internal sealed class DataCommandTests
     }
 
     [Test]
+    public void Folder_that_cannot_be_written_is_refused_before_anything_is_printed()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("a.csv"), "id,x,label\n1,1,a\n1,2,a\n2,3,b\n2,4,b\n");
+
+        CliResult file = CliProcess.Run(folder.Path, "data", "a.csv", "--out", "a.csv");
+        CliResult below = CliProcess.Run(folder.Path, "data", "a.csv", "--out", "a.csv/pictures");
+
+        Assert.That((file.ExitCode, file.Output), Is.EqualTo((ExitCodes.Failure, "")));
+        Assert.That(file.Error.TrimEnd(), Does.EndWith("--out is 'a.csv', which cannot be written (it is a file); choose a folder").And.Not.Contain("\n"));
+        Assert.That((below.ExitCode, below.Output), Is.EqualTo((ExitCodes.Failure, "")));
+        Assert.That(below.Error.TrimEnd(), Does.Contain("--out is 'a.csv/pictures', which cannot be written (").And.Not.Contain("\n"));
+        if (OperatingSystem.IsLinux())
+        {
+            CliResult system = CliProcess.Run(folder.Path, "data", "a.csv", "--out", "/proc/x");
+            Assert.That((system.ExitCode, system.Output), Is.EqualTo((ExitCodes.Failure, "")));
+            Assert.That(system.Error.TrimEnd(), Does.Contain("--out is '/proc/x', which cannot be written (").And.Not.Contain("\n"));
+        }
+    }
+
+    [Test]
     public void Pipe_is_refused_and_not_waited_for()
     {
         if (!OperatingSystem.IsLinux())

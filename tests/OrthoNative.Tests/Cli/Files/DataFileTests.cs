@@ -414,7 +414,7 @@ internal sealed class DataFileTests
         }
 
         File.WriteAllBytes(path, ArrowSequencesTests.ListFile());
-        DataContent lists = DataFile.Read(path, new DataRequest { Features = ["a", "b"] });
+        DataContent lists = DataFile.Read(path, new DataRequest { Features = ["a", "b"], Horizon = 1, LookBack = 1 });
         Assert.That((lists.Settings.Form, lists.Data.Count, lists.Data.HasLengths), Is.EqualTo((TableForm.Wide, 2L, true)));
         Assert.That(lists.Findings, Has.Member("inputs: lists of a, b (--features)"));
         Assert.That(() => DataFile.Read(path, new DataRequest()), Throws.TypeOf<CliException>().With.Message.EqualTo(
