@@ -93,7 +93,7 @@ internal sealed class ConsumerTests
     }
 
     [Test]
-    public void The_tool_is_installed_and_describes_the_machine()
+    public void The_tool_is_installed_describes_the_machine_and_learns_from_a_file()
     {
         string folder = Packages.NewProgram("tool");
         Commands.DotNet(folder, "tool", "install", "OrthoNative.Cli", "--version", Packages.Version, "--tool-path", folder);
@@ -102,6 +102,13 @@ internal sealed class ConsumerTests
 
         Assert.That(info.ExitCode, Is.Zero, info.Error);
         Assert.That(info.Output, Does.Contain(File.ReadAllText(Path.Combine(Repository.Root, "VERSION")).Trim()).And.Contain("cpu"));
+
+        string gestures = Path.Combine(Repository.Root, "examples", "data", "gestures.csv");
+        Commands.Result trained = Commands.Run(folder, Path.Combine(folder, "orthonative"), "train", gestures, "--epochs", "5", "--out", "run");
+        Assert.That(trained.ExitCode, Is.Zero, trained.Error);
+        Assert.That(File.Exists(Path.Combine(folder, "run", "report.html")) && File.Exists(Path.Combine(folder, "run", "loss.png")), Is.True, trained.Output);
+        Commands.Result predicted = Commands.Run(folder, Path.Combine(folder, "orthonative"), "predict", "run", gestures);
+        Assert.That(predicted.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(61), predicted.Error);
     }
 
     private static string LibtorchVersion() =>

@@ -435,6 +435,14 @@ internal sealed class FileFindings(FileModel model, Dataset? test, EvaluationRes
             norms.Add((layer.Key, Math.Sqrt(squares)));
         }
 
-        return norms;
+        // Containers that all layers are in would fill the room of the names.
+        string[][] paths = [.. norms.Select(norm => norm.Item1.Split('.'))];
+        int shared = 0;
+        while (paths.Length > 1 && paths.All(path => path.Length > shared + 1 && path[shared] == paths[0][shared]))
+        {
+            shared++;
+        }
+
+        return [.. norms.Select((norm, i) => (string.Join('.', paths[i].Skip(shared)), norm.Item2))];
     }
 }

@@ -10,7 +10,7 @@ internal sealed class Version01Tests
 {
     private const string Model = "model.safetensors";
 
-    private static readonly string[] s_finished = ["loss.png", Model, "run.json"];
+    private static readonly string[] s_finished = ["loss.png", Model, "report.html", "run.json"];
 
     private static readonly (string Name, string Value) s_baseline = ("ORTHONATIVE_CPU", "baseline");
 
