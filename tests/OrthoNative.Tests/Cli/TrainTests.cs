@@ -651,7 +651,7 @@ internal sealed class TrainTests
         Assert.That(analyze.Error.TrimEnd('\n'), Does.Contain("warning: gradients.png cannot be written").And.Contains("singular-values.png cannot").And.Not.Contains("\n"));
         Assert.That(Names(folder.File("run")), Is.EqualTo((string[])["model.safetensors", "report.html", "run.json"]));
         Assert.That(Names(folder.File("depth")), Is.EqualTo((string[])["report.json"]));
-        Assert.That(train.Output, Does.EndWith("run/run.json, model.safetensors\n"));
+        Assert.That(train.Output, Does.EndWith("run/run.json, model.safetensors, report.html\n"));
     }
 
     /// <summary>

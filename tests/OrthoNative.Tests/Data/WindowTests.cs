@@ -96,7 +96,7 @@ internal sealed class WindowTests
         Assert.That(Places(data.Windows(options with { Stride = 2 })), Is.EqualTo(((long, long)[])[(0, 2), (0, 4), (1, 2), (1, 4), (1, 12)]));
         Assert.That(
             () => data.Windows(options with { SkipMissing = false }),
-            Throws.ArgumentException.With.Message.StartsWith("Sequence 1 ('1') lacks a value to forecast at step 9, counted from 0; options.SkipMissing must be true."));
+            Throws.ArgumentException.With.Message.StartsWith("Sequence 1 ('1') lacks a value to forecast at step 9, counted from 0; options.SkipMissing or SkipMissingTargets must be true."));
 
         // Only channel 2 is to forecast. Step 5 comes at the end of a window: values behind it do not fill it.
         WindowDataset filled = data.Windows(options with { SkipMissing = false, Targets = ["2"] });
