@@ -5,7 +5,7 @@ namespace OrthoNative.Fuzz.Runs;
 /// <summary>Kills training runs at random moments, and resumes them until they end: with the bits of a run that was left alone.</summary>
 internal static class Kills
 {
-    private const string Picture = "loss.png";
+    private static readonly string[] s_all = ["loss.png", "model.safetensors", "report.html", "run.json"];
 
     private static readonly string[] s_saved = ["model.safetensors", "run.json"];
 
@@ -82,8 +82,8 @@ internal static class Kills
             }
 
             string[] files = [.. Directory.EnumerateFileSystemEntries(path).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
-            // After the last save, the picture is drawn and what only a resumed run needs is deleted, which such a kill prevents.
-            if (hadEnded ? s_saved.Except(files).Any() : !files.SequenceEqual([Picture, .. s_saved]))
+            // After the last save, the pictures are drawn and what only a resumed run needs is deleted, which such a kill prevents.
+            if (hadEnded ? s_saved.Except(files).Any() : !files.SequenceEqual(s_all))
             {
                 return Fail($"'{name}' has left {string.Join(", ", files)}, after {kills} kills (seed {seed})");
             }
@@ -98,7 +98,7 @@ internal static class Kills
     /// <summary>Waits, not for long, until a save is under way, and a random part of it.</summary>
     private static bool WaitForSave(Tool tool, string path, Random random)
     {
-        string[] names = [".model.safetensors.new", ".optimizer.safetensors.new", ".run.json.part", ".run.json.new", ".loss.png.new"];
+        string[] names = [".model.safetensors.new", ".optimizer.safetensors.new", ".run.json.part", ".run.json.new", ".loss.png.new", ".report.html.new"];
         string awaited = Path.Combine(path, names[random.Next(names.Length)]);
         long start = Stopwatch.GetTimestamp();
         while (!tool.HasEnded && Stopwatch.GetElapsedTime(start).TotalSeconds < 1)
