@@ -1,4 +1,5 @@
 using System.CommandLine;
+using OrthoNative.Cli.Files;
 using OrthoNative.Cli.Training;
 
 namespace OrthoNative.Cli.Commands;
@@ -19,7 +20,7 @@ internal sealed record ModelFileSettings
     public bool Overwrite { get; init; }
 
     /// <summary>Format of what is written.</summary>
-    public Files.PredictionFormat Format { get; init; }
+    public PredictionFormat Format { get; init; }
 
     /// <summary>The device.</summary>
     public Device OpenDevice() => Device.CudaIndex is { } index ? OrthoNative.Device.Cuda(index) : OrthoNative.Device.Cpu(Threads);
@@ -28,18 +29,39 @@ internal sealed record ModelFileSettings
 /// <summary>Arguments and options that commands with a trained model share.</summary>
 internal static class ModelFileOptions
 {
-    /// <summary>The model.</summary>
-    public static Argument<string> Model() => new("model")
+    /// <summary>Adds model, file, device and threads to a command, and its action.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="file">Description of the file.</param>
+    /// <param name="options">The command's options.</param>
+    /// <param name="run">Given the model, the path of the file, the settings and what a signal ends; what it throws by cancellation ends the program with the signal's exit code.</param>
+    public static void Complete(
+        Command command, string file, SettingOptions<ModelFileSettings> options, Action<TrainedModel, string, ModelFileSettings, Interruption> run)
     {
-        HelpName = "MODEL",
-        Description = "model.safetensors of a run of 'train FILE', or the folder of the run",
-    };
+        var model = new Argument<string>("model") { HelpName = "MODEL", Description = "model.safetensors of a run of 'train FILE', or the folder of the run" };
+        var path = new Argument<string>("file") { HelpName = "FILE", Description = file };
+        command.Arguments.Add(model);
+        command.Arguments.Add(path);
+        AddDevice(options);
+        command.SetAction(result =>
+        {
+            ModelFileSettings settings = options.Read(result);
+            options.Check(result, settings);
+            using var interruption = new Interruption();
+            try
+            {
+                using Device device = settings.OpenDevice();
+                using TrainedModel trained = TrainedModel.Load(result.GetValue(model)!, device);
+                run(trained, result.GetValue(path)!, settings, interruption);
+                return ExitCodes.Success;
+            }
+            catch (OperationCanceledException)
+            {
+                return interruption.ExitCode;
+            }
+        });
+    }
 
-    /// <summary>The data.</summary>
-    public static Argument<string> File(string description) => new("file") { HelpName = "FILE", Description = description };
-
-    /// <summary>Device and threads.</summary>
-    public static void AddDevice(SettingOptions<ModelFileSettings> options)
+    private static void AddDevice(SettingOptions<ModelFileSettings> options)
     {
         options.Add("--device", "name", "Device: the CPU, or an NVIDIA GPU by its number",
             OptionValue.Device, (s, v) => s with { Device = v }, s => s.Device);

@@ -15,51 +15,29 @@ internal static class PredictCommand
     public static Command Create()
     {
         var command = new Command("predict", "Predict classes, values or forecasts of a file with a trained model");
-        Argument<string> model = ModelFileOptions.Model();
-        Argument<string> file = ModelFileOptions.File("File or folder of sequences, with or without what is to be predicted; -: rows of CSV from standard input, each answered as soon as it can be");
-        command.Arguments.Add(model);
-        command.Arguments.Add(file);
         var options = new SettingOptions<ModelFileSettings>(command, new ModelFileSettings());
         options.Add("--out", "file", "File to write; by default standard output", OptionValue.File, (s, v) => s with { Out = v }, _ => null);
         options.AddFlag("--overwrite", "Replace a file that is there", s => s with { Overwrite = true });
         options.Add("--format", "kind", "csv, json (an array) or jsonlines (an object on each line)",
             OptionValue.Choice<PredictionFormat>(), (s, v) => s with { Format = v }, s => s.Format);
-        ModelFileOptions.AddDevice(options);
-        command.SetAction(result =>
-        {
-            ModelFileSettings settings = options.Read(result);
-            options.Check(result, settings);
-            return Run(result.GetValue(model)!, result.GetValue(file)!, settings);
-        });
+        ModelFileOptions.Complete(
+            command, "File or folder of sequences, with or without what is to be predicted; -: rows of CSV from standard input, each answered as soon as it can be", options, Run);
         return command;
     }
 
-    private static int Run(string modelPath, string path, ModelFileSettings settings)
+    private static void Run(TrainedModel model, string path, ModelFileSettings settings, Interruption interruption)
     {
-        using var interruption = new Interruption();
-        try
+        if (path == StandardInput)
         {
-            using Device device = settings.OpenDevice();
-            using TrainedModel model = TrainedModel.Load(modelPath, device);
-            if (path == StandardInput)
-            {
-                // A signal while no row arrives ends the program at once: there is nothing to save.
-                interruption.Dispose();
-                using TextReader input = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: true);
-                Write(settings, writer => StreamPrediction.Run(model, input, "standard input", writer, CancellationToken.None));
-            }
-            else
-            {
-                SequenceData data = DataFile.Read(path, model.Data, model.Model.Info.ClassNames, requireTargets: false, interruption.Token);
-                Write(settings, writer => Prediction.Run(model, data, writer, interruption.Token));
-            }
+            // A signal while no row arrives ends the program at once: there is nothing to save.
+            interruption.Dispose();
+            using TextReader input = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: true);
+            Write(settings, writer => StreamPrediction.Run(model, input, "standard input", writer));
+            return;
+        }
 
-            return ExitCodes.Success;
-        }
-        catch (OperationCanceledException)
-        {
-            return interruption.ExitCode;
-        }
+        SequenceData data = DataFile.Read(path, model.Data, model.Model.Info.ClassNames, requireTargets: false, interruption.Token);
+        Write(settings, writer => Prediction.Run(model, data, writer, interruption.Token));
     }
 
     /// <summary>Writes to standard output, or to a file that is there once it is whole.</summary>

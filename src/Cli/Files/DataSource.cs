@@ -73,7 +73,7 @@ internal sealed class DataSource
     public Stream Open()
     {
         Stream stream = _open();
-        return IsCompressed ? new OwnedGzip(stream) : stream;
+        return IsCompressed ? new GzipContent(stream, ownsFile: true) : stream;
     }
 
     /// <summary>The content as text; bytes that are not UTF-8 become U+FFFD.</summary>
@@ -91,50 +91,5 @@ internal sealed class DataSource
         using Stream stream = _open();
         Span<byte> start = stackalloc byte[2];
         return stream.ReadAtLeast(start, 2, throwOnEndOfStream: false) == 2 && start is [0x1F, 0x8B];
-    }
-
-    /// <summary>Decompressed content that closes the file behind it.</summary>
-    private sealed class OwnedGzip(Stream file) : Stream
-    {
-        private readonly GzipContent _content = new(file);
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(Span<byte> buffer) => _content.Read(buffer);
-
-        public override int Read(byte[] buffer, int offset, int count) => _content.Read(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-            {
-                _content.Dispose();
-                file.Dispose();
-            }
-
-            base.Dispose(disposing);
-        }
     }
 }

@@ -28,9 +28,9 @@ internal sealed class FileModel : IDisposable
         Goal goal = content.Settings.Goal;
         Parts = DataParts.Of(content, settings);
         SequenceData learntFrom = learnsAll ? Parts.All : Parts.Training;
-        Scaling = ChannelScaling.Of(learntFrom);
+        var scaling = ChannelScaling.Of(learntFrom);
         ChannelScaling? targets = goal is Goal.PredictSequences or Goal.PredictSteps ? ChannelScaling.OfTargets(learntFrom) : null;
-        SequenceData Scaled(SequenceData data) => data.WithScaling(Scaling).WithTargetScaling(targets);
+        SequenceData Scaled(SequenceData data) => data.WithScaling(scaling).WithTargetScaling(targets);
         DataSettings read = content.Settings;
         if (goal == Goal.Forecast)
         {
@@ -76,15 +76,12 @@ internal sealed class FileModel : IDisposable
             Metrics = Confusion is { } confusion
                 ? [new Accuracy(), new BalancedAccuracy(), new MacroF1(), confusion]
                 : [new MeanAbsoluteError(), new RSquared()],
-            Monitor = learnsAll ? null : EvaluationLoss,
+            Monitor = learnsAll ? null : EvaluationResult.LossName,
             EarlyStopping = learnsAll ? null : new EarlyStopping { Patience = Plan.Patience },
             SaveInterval = settings.SaveEvery > 0 ? TimeSpan.FromMinutes(settings.SaveEvery) : Timeout.InfiniteTimeSpan,
             Callbacks = callbacks,
         });
     }
-
-    /// <summary>Name of the value that chooses the best epoch.</summary>
-    public const string EvaluationLoss = "loss";
 
     /// <summary>True if there are so few sequences that the model that is kept learns from the validation data, too. The figure on them is then that of a second model, which does not.</summary>
     public static bool IsSmall(DataContent content, FileSettings settings) =>
@@ -98,9 +95,6 @@ internal sealed class FileModel : IDisposable
 
     /// <summary>Their parts.</summary>
     public DataParts Parts { get; }
-
-    /// <summary>Scaling of the inputs, of the training part.</summary>
-    public ChannelScaling Scaling { get; }
 
     /// <summary>Training samples, as they are.</summary>
     public Dataset Training { get; }

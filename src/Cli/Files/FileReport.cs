@@ -98,22 +98,9 @@ internal sealed record FileReport(
             throw CliException.Usage($"--resume is given, and the data of '{ForeignText.CleanPath(now.Path)}' have changed since the run in '{ForeignText.CleanPath(folder)}' began; they must be as they were");
         }
 
-        Compare("data", JsonSerializer.SerializeToElement(Data, FileReportJson.Default.DataSettings), JsonSerializer.SerializeToElement(now.Data, FileReportJson.Default.DataSettings));
-        Compare("samples", JsonSerializer.SerializeToElement(Samples, FileReportJson.Default.PartSizes), JsonSerializer.SerializeToElement(now.Samples, FileReportJson.Default.PartSizes));
-        Compare("plan", JsonSerializer.SerializeToElement(Plan, FileReportJson.Default.ModelPlan), JsonSerializer.SerializeToElement(now.Plan, FileReportJson.Default.ModelPlan));
-
-        void Compare(string part, JsonElement before, JsonElement after)
-        {
-            foreach (JsonProperty setting in before.EnumerateObject())
-            {
-                string value = after.TryGetProperty(setting.Name, out JsonElement element) ? element.GetRawText() : "missing";
-                if (value != setting.Value.GetRawText())
-                {
-                    throw CliException.Usage(
-                        $"--resume is given, and {part}.{setting.Name} is {ForeignText.Clean(value)}, where the run in '{ForeignText.CleanPath(folder)}' has {ForeignText.Clean(setting.Value.GetRawText())}; it must be as in that run");
-                }
-            }
-        }
+        RunReport.RequireSame(folder, "data.", JsonSerializer.SerializeToElement(Data, FileReportJson.Default.DataSettings), JsonSerializer.SerializeToElement(now.Data, FileReportJson.Default.DataSettings));
+        RunReport.RequireSame(folder, "samples.", JsonSerializer.SerializeToElement(Samples, FileReportJson.Default.PartSizes), JsonSerializer.SerializeToElement(now.Samples, FileReportJson.Default.PartSizes));
+        RunReport.RequireSame(folder, "plan.", JsonSerializer.SerializeToElement(Plan, FileReportJson.Default.ModelPlan), JsonSerializer.SerializeToElement(now.Plan, FileReportJson.Default.ModelPlan));
     }
 
     /// <summary>Writes the file.</summary>

@@ -10,9 +10,8 @@ internal static class StreamPrediction
     /// <param name="input">Rows with a header, as in the long form of a table.</param>
     /// <param name="name">Name of the input, for messages.</param>
     /// <param name="writer">Takes the rows.</param>
-    /// <param name="cancellationToken">Ends it after a row.</param>
     /// <exception cref="CliException">The model takes no rows.</exception>
-    public static void Run(TrainedModel model, TextReader input, string name, PredictionWriter writer, CancellationToken cancellationToken)
+    public static void Run(TrainedModel model, TextReader input, string name, PredictionWriter writer)
     {
         if (model.Data.Form == TableForm.Wide || model.Data.Format is DataFormat.Sound)
         {
@@ -24,15 +23,14 @@ internal static class StreamPrediction
         string? sequence = null;
         using Answers answers = model.Data.Goal switch
         {
-            Goal.Forecast => new ForecastAnswers(model, writer, cancellationToken),
+            Goal.Forecast => new ForecastAnswers(model, writer),
             Goal.ClassifySteps or Goal.PredictSteps => new StepAnswers(model, writer),
-            _ => new SequenceAnswers(model, writer, cancellationToken),
+            _ => new SequenceAnswers(model, writer),
         };
         var ended = new HashSet<string>(StringComparer.Ordinal);
         bool isFirst = true;
         while (rows.Read(row))
         {
-            cancellationToken.ThrowIfCancellationRequested();
             if (isFirst || rows.Sequence != sequence)
             {
                 answers.EndSequence();
@@ -139,7 +137,7 @@ internal static class StreamPrediction
         }
     }
 
-    private sealed class SequenceAnswers(TrainedModel model, PredictionWriter writer, CancellationToken cancellationToken) : Answers(model)
+    private sealed class SequenceAnswers(TrainedModel model, PredictionWriter writer) : Answers(model)
     {
         private readonly ModelMeasurement _measurement = new(model);
         private readonly List<float> _steps = [];
@@ -148,7 +146,7 @@ internal static class StreamPrediction
         {
             if (_steps.Count > 0)
             {
-                Predictions predictions = _measurement.Trainer.Predict(ToData([.. _steps]), cancellationToken);
+                Predictions predictions = _measurement.Trainer.Predict(ToData([.. _steps]));
                 writer.Write([PredictionValue.Of(Id, Sequence), .. Prediction.Values(Trained, predictions, 0, predictions.StepsOf(0) - 1)]);
                 writer.Flush();
             }
@@ -161,7 +159,7 @@ internal static class StreamPrediction
         protected override void OnRow(float[] row) => _steps.AddRange(row);
     }
 
-    private sealed class ForecastAnswers(TrainedModel model, PredictionWriter writer, CancellationToken cancellationToken) : Answers(model)
+    private sealed class ForecastAnswers(TrainedModel model, PredictionWriter writer) : Answers(model)
     {
         private readonly ModelMeasurement _measurement = new(model);
         private readonly Queue<float[]> _latest = new();
@@ -187,7 +185,7 @@ internal static class StreamPrediction
                 return;
             }
 
-            Predictions predictions = _measurement.Trainer.Predict(ToData([.. _latest.SelectMany(values => values)]), cancellationToken);
+            Predictions predictions = _measurement.Trainer.Predict(ToData([.. _latest.SelectMany(values => values)]));
             foreach (IReadOnlyList<PredictionValue> line in Prediction.ForecastRows(Trained, Sequence, predictions[0]))
             {
                 // The row from which it is forecast, counted from 0, beside the step ahead.

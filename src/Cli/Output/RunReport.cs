@@ -139,13 +139,24 @@ internal sealed record RunReport(
         TrainSettings earlier = Settings with { Model = Settings.Layers is null ? Settings.Model ?? ModelChoice.Roa : null };
         JsonElement before = JsonSerializer.SerializeToElement(earlier, RunReportJson.Default.TrainSettings);
         JsonElement now = JsonSerializer.SerializeToElement(given, RunReportJson.Default.TrainSettings);
+        RequireSame(folder, "the setting ", before, now);
+    }
+
+    /// <summary>Refuses to resume a run of which a setting has changed.</summary>
+    /// <param name="folder">Folder of the run.</param>
+    /// <param name="prefix">Stands before the names of the settings.</param>
+    /// <param name="before">Settings of the run.</param>
+    /// <param name="now">Those to resume with.</param>
+    /// <exception cref="CliException">They differ.</exception>
+    public static void RequireSame(string folder, string prefix, JsonElement before, JsonElement now)
+    {
         foreach (JsonProperty setting in before.EnumerateObject())
         {
             string value = now.GetProperty(setting.Name).GetRawText();
             if (value != setting.Value.GetRawText())
             {
                 throw CliException.Usage(
-                    $"--resume is given, and the setting {setting.Name} is {ForeignText.Clean(value)}, where the run in '{ForeignText.CleanPath(folder)}' has {ForeignText.Clean(setting.Value.GetRawText())}; it must be as in that run");
+                    $"--resume is given, and {prefix}{setting.Name} is {ForeignText.Clean(value)}, where the run in '{ForeignText.CleanPath(folder)}' has {ForeignText.Clean(setting.Value.GetRawText())}; it must be as in that run");
             }
         }
     }

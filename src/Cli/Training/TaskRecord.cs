@@ -1,30 +1,23 @@
 using System.Text.Json;
 using OrthoNative.Cli.Output;
 using OrthoNative.Cli.Reports;
-using OrthoNative.Interop;
 
 namespace OrthoNative.Cli.Training;
 
 /// <summary>What the tool adds to a run of the library's trainer: run.json, the picture of the loss, and the test at the end.</summary>
-internal sealed class TaskRecord : RunRecord
+internal sealed class TaskRecord : ToolRecord
 {
     private readonly TrainingTask _task;
     private readonly TaskModel _model;
     private readonly DateTimeOffset _started;
     private readonly Machine _machine;
-    private readonly ITrainingView _view;
-    private readonly LossCurve _curve = new();
     private readonly double _chanceLoss;
     private TestResult? _test;
-    private string? _conclusion;
-    private RunState? _saved;
-    private IReadOnlyList<EpochResult> _epochs = [];
-    private TrainingStatus _status = TrainingStatus.Running;
-    private double _seconds;
 
     public TaskRecord(TrainingTask task, TaskModel model, DateTimeOffset started, Machine machine, ITrainingView view)
+        : base(view)
     {
-        (_task, _model, _started, _machine, _view) = (task, model, started, machine, view);
+        (_task, _model, _started, _machine) = (task, model, started, machine);
         _chanceLoss = task.ChanceLoss(model.TrainingData.Outputs);
         Pictures = [(RunFolder.Picture, Draw), (RunFolder.ReportPage, DrawReport)];
     }
@@ -33,13 +26,6 @@ internal sealed class TaskRecord : RunRecord
 
     /// <summary>Name of the task's metric.</summary>
     public string Metric => _task.Metric;
-
-    public override void Write(string path, RunState state)
-    {
-        // Pictures are drawn once this is saved.
-        (_epochs, _status, _seconds) = (state.Epochs, state.Status, state.Seconds);
-        Report(state).Save(path);
-    }
 
     private RunReport Report(RunState state) => new(
         _task.Name,
@@ -65,11 +51,9 @@ internal sealed class TaskRecord : RunRecord
         return value >= 0 && value <= (isAccuracy ? 1 : double.MaxValue) ? null : $"a metric from 0{(isAccuracy ? " to 1" : "")}, as the {Metric} is";
     }
 
-    public override void OnLoss(double loss) => _curve.Add(loss);
-
     public override TrainingStatus Conclude(TrainingStatus status, long step, CancellationToken cancellationToken)
     {
-        _view.Note(Texts.Format($"testing on {_model.TestData.Count:#,0} samples") + (_model.Settings.TestLength is { } length ? Texts.Format($" of {length:#,0} steps") : ""));
+        Note(Texts.Format($"testing on {_model.TestData.Count:#,0} samples") + (_model.Settings.TestLength is { } length ? Texts.Format($" of {length:#,0} steps") : ""));
         using BatchSource source = _model.Trainer.CreateEvaluationSource(_model.TestData);
         if (_model.Trainer.Measure(source, cancellationToken) is not { } result)
         {
@@ -83,45 +67,10 @@ internal sealed class TaskRecord : RunRecord
     public override void BeforeLastSave(RunState state, long steps)
     {
         string reason = state.Status == TrainingStatus.GoalReached ? " (ended early, the goal was reached)" : "";
-        _conclusion = $"{Result}; {Texts.Format($"{steps:#,0}")} steps in {Texts.Duration(state.Seconds)}{reason}";
+        Conclusion = $"{Result}; {Texts.Format($"{steps:#,0}")} steps in {Texts.Duration(state.Seconds)}{reason}";
     }
 
-    public override void AfterRequestedSave(long step) => _view.Note(Texts.Format($"saved at step {step:#,0}"));
-
-    public override void AfterLastSave(RunState state) => _saved = state;
-
-    public override void OnWarning(string message, bool isOnTheWay)
-    {
-        if (isOnTheWay)
-        {
-            _view.Note(message);
-        }
-        else
-        {
-            StandardError.Warn(message);
-        }
-    }
-
-    /// <summary>Says what came out, and where it is saved; nothing where the run ended before.</summary>
-    public void Tell(RunFolder folder)
-    {
-        if (_conclusion is not null)
-        {
-            Console.Out.WriteLine(_conclusion);
-        }
-
-        if (_saved is null)
-        {
-            return;
-        }
-
-        IEnumerable<string> pictures = Pictures.Select(picture => picture.Name).Where(name => File.Exists(folder.PathOf(name)));
-        Console.Out.WriteLine(string.Join(", ", [ForeignText.CleanPath(Path.Combine(folder.Path, RunFolder.Report)), RunFolder.Weights, .. pictures]));
-        if (!_saved.HasEnded)
-        {
-            Console.Out.WriteLine($"the same command with --out '{ForeignText.CleanPath(folder.Path)}' --resume, and without --overwrite, continues it");
-        }
-    }
+    protected override void Save(string path, RunState state) => Report(state).Save(path);
 
     /// <summary>Counts, since a percentage is rounded; empty: there are none.</summary>
     private static string Describe(TestAnswers? answers) => answers is null
@@ -134,25 +83,25 @@ internal sealed class TaskRecord : RunRecord
         ? $"test {Metric} {Texts.Metric(Metric, test.Metric)}, baseline {Texts.Metric(Metric, _model.Baseline)}{Describe(test.Answers)}"
         : "interrupted; what was trained was not tested";
 
-    private byte[] Draw() => LossPlot.Draw($"{_task.Describe(_model.Settings)}: loss", LossName, _curve, _chanceLoss, ValidationCurve.Of("test", _epochs));
+    private byte[] Draw() => LossPlot.Draw($"{_task.Describe(_model.Settings)}: loss", LossName, Curve, _chanceLoss, ValidationCurve.Of("test", Latest.Epochs));
 
     private byte[] DrawReport() => HtmlReport.Create(new ReportContent
     {
         Title = _task.Describe(_model.Settings),
         Headline = Result,
-        Status = _status,
+        Status = Latest.Status,
         Command = CommandLine.Text,
         Started = _started,
-        Seconds = _seconds,
+        Seconds = Latest.Seconds,
         Machine = _machine,
         Settings = [.. JsonSerializer.SerializeToElement(_model.Settings, RunReportJson.Default.TrainSettings).EnumerateObject()
             .Where(setting => setting.Value.ValueKind != JsonValueKind.Null)
             .Select(setting => (setting.Name, setting.Value.ToString()))],
         Summary = _model.Summary,
-        Losses = _curve,
+        Losses = Curve,
         LossName = LossName,
         ChanceLoss = _chanceLoss,
-        Epochs = _epochs,
+        Epochs = Latest.Epochs,
         ValidationName = "test",
         Metric = Metric == Metrics.Accuracy ? Metric : null,
     });

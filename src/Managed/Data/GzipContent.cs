@@ -21,6 +21,7 @@ internal sealed class GzipContent : Stream
     private const byte Reserved = 0xE0;
 
     private readonly Stream _file;
+    private readonly bool _ownsFile;
     private readonly Window _window;
     private readonly long _end;
     private DeflateStream? _member;
@@ -30,10 +31,11 @@ internal sealed class GzipContent : Stream
     private bool _ended;
 
     /// <summary>Reads from the file's beginning.</summary>
-    /// <param name="file">The compressed file, which can seek. It stays open.</param>
-    public GzipContent(Stream file)
+    /// <param name="file">The compressed file, which can seek.</param>
+    /// <param name="ownsFile">True: it is closed with the content.</param>
+    public GzipContent(Stream file, bool ownsFile = false)
     {
-        _file = file;
+        (_file, _ownsFile) = (file, ownsFile);
         _window = new Window(file);
         _end = EndOf(file);
     }
@@ -97,6 +99,10 @@ internal sealed class GzipContent : Stream
         if (disposing)
         {
             _member?.Dispose();
+            if (_ownsFile)
+            {
+                _file.Dispose();
+            }
         }
 
         base.Dispose(disposing);
