@@ -13,6 +13,7 @@ public sealed class LayerFactories
         [nameof(ActivationLayer)] = ActivationLayer.Read,
         [nameof(Bidirectional)] = Bidirectional.Read,
         [nameof(Branches)] = Branches.Read,
+        [nameof(BranchSum)] = BranchSum.Read,
         [nameof(Conv1D)] = Conv1D.Read,
         [nameof(Dense)] = Dense.Read,
         [nameof(Dropout)] = Dropout.Read,

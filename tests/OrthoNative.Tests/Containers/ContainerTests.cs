@@ -162,6 +162,47 @@ internal sealed class ContainerTests
     }
 
     [Test]
+    public void A_sum_of_branches_adds_their_outputs()
+    {
+        // The second branch ends the dimension of time, as the first one does.
+        using var model = new Sequential(
+            Device.Default, new SequentialOptions { DType = DType.Float64, Seed = 2, ComputeInputGradient = true },
+            new BranchSum(new Sequential(new Flatten(4, 3), new Dense(12, 5)) { Name = "linear" }, new Sequential(new Gru(3, 4), new Dense(4, 5)) { Name = "recurrent" }));
+        using Tensor inputs = UniformTensor(new Random(1), 1, 4, 2, 3);
+        double[] both = model.Forward(inputs).ToArray<double>();
+        OrthoNative.Diagnostics.GradientCheckResult result = OrthoNative.Diagnostics.GradientCheck.Run(model, inputs);
+        Assert.That(result.Passed, Is.True, result.ToString());
+
+        double[] parts = new double[both.Length];
+        foreach (string silenced in (string[])["linear", "recurrent"])
+        {
+            double[] weights = model.ParameterData.ToArray<double>();
+            foreach (Parameter parameter in model.Parameters.Where(parameter => parameter.Name.StartsWith($"0.{silenced}.1.", StringComparison.Ordinal)))
+            {
+                parameter.Value.Fill(0);
+            }
+
+            double[] other = model.Forward(inputs).ToArray<double>();
+            parts = [.. parts.Zip(other, (x, y) => x + y)];
+            model.ParameterData.CopyFrom<double>(weights);
+        }
+
+        Assert.That(both, Is.EqualTo(parts).Within(1e-12));
+        Assert.That(both, Has.Some.Not.EqualTo(0));
+    }
+
+    [Test]
+    public void A_sum_of_branches_refuses_those_that_cannot_be_added()
+    {
+        AssertRefused(() => new BranchSum(new Dense(2, 3), new Dense(2, 4)), "branches[1] takes 2 inputs and has 4 outputs; it must take 2 and have 3");
+        AssertRefused(() => new BranchSum(new Dense(2, 3), new Dense(1, 3)), "branches[1] takes 1 inputs");
+        AssertRefused(() => new BranchSum([]), "layers is empty");
+        using var model = new Sequential(Device.Default, 1, new BranchSum(new Gru(3, 3), new Dense(3, 3)));
+        using Tensor inputs = UniformTensor32(1, Steps, 2, 3);
+        Assert.That(() => model.Forward(inputs), Throws.ArgumentException.With.Message.Contains("give [2, 3] and [6, 2, 3]; they must give the same time steps"));
+    }
+
+    [Test]
     public void A_container_refuses_layers_that_do_not_fit()
     {
         var used = new Dense(2, 2);

@@ -42,6 +42,7 @@ internal static class LayerCatalog
         ["Residual"] = make => new Residual(make(), make()),
         ["Residual with projection"] = make => new Residual(make(), new Dense(Size, Size + 1), new Dense(Size + 1, Size)),
         ["Branches"] = make => new Sequential(new Branches(make(), new Dense(Size, 2)), new Dense(Size + 2, Size)),
+        ["BranchSum"] = make => new BranchSum(make(), new Dense(Size, Size)),
         ["RoaBlock"] = make => new RoaBlock(Size, make(), dropout: 0.2),
 
         // A single step is scaled to 0, where relu has a kink and layer normalization is steep: a dense layer comes before.
