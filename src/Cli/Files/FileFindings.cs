@@ -8,7 +8,8 @@ namespace OrthoNative.Cli.Files;
 /// <param name="model">The model.</param>
 /// <param name="test">Data of the result; null: the validation data.</param>
 /// <param name="given">Result of another model on the validation data, where this one has learnt from them; null: it has not.</param>
-internal sealed class FileFindings(FileModel model, Dataset? test, EvaluationResult? given)
+/// <param name="start">Where the training began; null: with random weights.</param>
+internal sealed class FileFindings(FileModel model, Dataset? test, EvaluationResult? given, LinearStart? start)
 {
     /// <summary>Samples of which single outputs are looked at, at most.</summary>
     private const int MostSamples = 2000;
@@ -31,6 +32,9 @@ internal sealed class FileFindings(FileModel model, Dataset? test, EvaluationRes
 
     /// <summary>On the validation data; null: not measured.</summary>
     public EvaluationResult? Validation { get; private set; }
+
+    /// <summary>True if no epoch was better on the validation data than the start, whose weights the model then has.</summary>
+    public bool KeptStart { get; private set; }
 
     /// <summary>On the test data; null: there are none, or it was not measured.</summary>
     public EvaluationResult? Test { get; private set; }
@@ -77,10 +81,10 @@ internal sealed class FileFindings(FileModel model, Dataset? test, EvaluationRes
         }
     }
 
-    /// <summary>The epoch whose weights were kept.</summary>
-    public static int? BestEpoch(IReadOnlyList<EpochResult> epochs) => epochs.Where(epoch => epoch.Validation is not null).MinBy(epoch => epoch.Validation!.Loss)?.Epoch;
+    /// <summary>The epoch whose weights were kept; 0: those of the start.</summary>
+    public int? BestEpoch(IReadOnlyList<EpochResult> epochs) => KeptStart ? 0 : epochs.Where(epoch => epoch.Validation is not null).MinBy(epoch => epoch.Validation!.Loss)?.Epoch;
 
-    /// <summary>Measures the model with the weights that it has.</summary>
+    /// <summary>Measures the model with the weights that it has, or with those of the start, where these are better on the validation data.</summary>
     /// <returns>False: it was cancelled.</returns>
     public bool Measure(CancellationToken cancellationToken)
     {
@@ -88,6 +92,12 @@ internal sealed class FileFindings(FileModel model, Dataset? test, EvaluationRes
         if ((given ?? MeasureOn(model.Validation)) is not { } validation)
         {
             return false;
+        }
+
+        if (start is not null && !(validation.Loss < start.Validation.Loss))
+        {
+            start.Restore(model.Model);
+            (validation, KeptStart) = (start.Validation, true);
         }
 
         Dataset shown = test ?? model.Validation;
@@ -429,7 +439,7 @@ internal sealed class FileFindings(FileModel model, Dataset? test, EvaluationRes
             break;
         }
 
-        foreach (IGrouping<string, Parameter> layer in network.Parameters.GroupBy(parameter => parameter.Name[..Math.Max(0, parameter.Name.LastIndexOf('.'))]))
+        foreach (IGrouping<string, Parameter> layer in network.Parameters.Where(parameter => !parameter.IsFrozen).GroupBy(parameter => parameter.Name[..Math.Max(0, parameter.Name.LastIndexOf('.'))]))
         {
             double squares = layer.Sum(parameter => parameter.Gradient.ToArray<float>().Sum(value => (double)value * value));
             norms.Add((layer.Key, Math.Sqrt(squares)));

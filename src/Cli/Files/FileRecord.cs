@@ -11,18 +11,20 @@ internal sealed class FileRecord : ToolRecord
     private readonly FileModel _model;
     private readonly FileReport _report;
     private readonly FileFindings _findings;
+    private readonly LinearStart? _start;
     private FileResult? _result;
 
     /// <param name="model">The model.</param>
     /// <param name="report">The run as it begins.</param>
     /// <param name="first">Findings of a model that has not learnt from the validation data, where this one has; null: this one has not.</param>
+    /// <param name="start">Where the training begins; null: with random weights.</param>
     /// <param name="view">Told what is done.</param>
-    public FileRecord(FileModel model, FileReport report, FileFindings? first, ITrainingView view)
+    public FileRecord(FileModel model, FileReport report, FileFindings? first, LinearStart? start, ITrainingView view)
         : base(view)
     {
-        (_model, _report) = (model, report);
+        (_model, _report, _start) = (model, report, start);
         // Of data that the kept model has learnt from, it says nothing.
-        _findings = first is not null && model.Test is null ? first : new FileFindings(model, model.Test, first?.Validation);
+        _findings = first is not null && model.Test is null ? first : new FileFindings(model, model.Test, first?.Validation, start);
         Pictures = [(RunFolder.Picture, Draw), (RunFolder.ReportPage, DrawReport)];
     }
 
@@ -50,9 +52,9 @@ internal sealed class FileRecord : ToolRecord
         string result = "interrupted; what was trained was not measured";
         if (state.HasEnded && _findings.Validation is { } validation)
         {
-            int? best = FileFindings.BestEpoch(state.Epochs);
+            int? best = _findings.BestEpoch(state.Epochs);
             _result = new FileResult(validation, _findings.Test, _findings.Baselines.ToDictionary(baseline => baseline.Method, baseline => baseline.Value), best, state.Seconds, Machine.PeakBytes());
-            result = _findings.Headline + (best is { } epoch ? Texts.Format($"; weights of epoch {epoch}") : "");
+            result = _findings.Headline + (best is { } epoch ? epoch == 0 ? "; weights of the linear path alone" : Texts.Format($"; weights of epoch {epoch}") : "");
         }
 
         Conclusion = $"{result}; {Texts.Format($"{steps:#,0}")} steps in {Texts.Duration(state.Seconds)}{reason}";
@@ -76,6 +78,20 @@ internal sealed class FileRecord : ToolRecord
     private string FewSequences => "few sequences: the model that is kept learnt from the training and the validation part; " +
         (_model.Test is null ? "all figures and examples are those of a second model" : "the figures on the validation part are those of a second model") + ", which learnt from the training part alone";
 
+    /// <summary>Tells of the linear path of a forecast.</summary>
+    private IEnumerable<string> LinearFindings()
+    {
+        if (_start is { } start)
+        {
+            yield return start.ToString();
+        }
+
+        if (_findings.KeptStart)
+        {
+            yield return "no epoch was better on the validation part, so the forecasts are those of the linear path alone";
+        }
+    }
+
     private string Title => Path.GetFileName(Path.TrimEndingDirectorySeparator(_report.Path));
 
     private string LossName => _model.Training.IsClassification ? "cross-entropy (nats)" : "mean squared error (standardized)";
@@ -91,7 +107,7 @@ internal sealed class FileRecord : ToolRecord
         Started = _report.Started,
         Seconds = Latest.Seconds,
         Machine = _report.Machine,
-        Findings = [.. _model.Content.Findings, _model.Parts.Finding, .. _model.LearnsAll ? (string[])[FewSequences] : []],
+        Findings = [.. _model.Content.Findings, _model.Parts.Finding, .. _model.LearnsAll ? (string[])[FewSequences] : [], .. LinearFindings()],
         Settings = [.. Settings()],
         Summary = _model.Summary,
         Losses = Curve,
@@ -99,7 +115,7 @@ internal sealed class FileRecord : ToolRecord
         ChanceLoss = _findings.ChanceLoss,
         Epochs = Latest.Epochs,
         Metric = _model.Metric,
-        BestEpoch = _result?.BestEpoch,
+        BestEpoch = _result?.BestEpoch is > 0 and int best ? best : null,
         Validation = _findings.Validation,
         Test = _findings.Test,
         Baselines = _findings.Baselines,

@@ -22,6 +22,7 @@ namespace OrthoNative.Cli.Files;
 /// <param name="Result">The result; null if the run was interrupted or is still running.</param>
 /// <param name="LossLog">The part of loss.csv that is of this save; null: all, or there is none.</param>
 /// <param name="EpochLog">The part of epochs.jsonl that is of this save; null: all epochs are here.</param>
+/// <param name="LinearStart">Where the training of a forecast began; null: with random weights.</param>
 internal sealed record FileReport(
     string Path,
     TrainingStatus Status,
@@ -37,7 +38,8 @@ internal sealed record FileReport(
     double Seconds,
     FileResult? Result,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] FileMark? LossLog = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] FileMark? EpochLog = null)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] FileMark? EpochLog = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] LinearStartReport? LinearStart = null)
 {
     /// <summary>Seconds that a run can have taken: 31 years.</summary>
     private const double MostSeconds = 1e9;
@@ -116,11 +118,16 @@ internal sealed record FileReport(
 /// <summary>Samples of the parts: sequences, or windows of a forecast.</summary>
 internal sealed record PartSizes(long Training, long Validation, long Test);
 
+/// <summary>The start of a forecast.</summary>
+/// <param name="Factor">Ridge factor of the linear path.</param>
+/// <param name="Validation">Mean squared error on the validation windows.</param>
+internal sealed record LinearStartReport(double Factor, double Validation);
+
 /// <summary>The result of a run on a file.</summary>
 /// <param name="Validation">On the validation data, with the weights that are best on them.</param>
 /// <param name="Test">On the test data; null: there are none.</param>
 /// <param name="Baselines">Values of simple methods on the same data, by name.</param>
-/// <param name="BestEpoch">The epoch whose weights were kept.</param>
+/// <param name="BestEpoch">The epoch whose weights were kept; 0: those of before the first step.</param>
 /// <param name="Seconds">Wall time of training and test.</param>
 /// <param name="PeakBytes">Most memory that the process used at once.</param>
 internal sealed record FileResult(

@@ -32,13 +32,21 @@ internal static class FileRun
             }
 
             interruption.Token.ThrowIfCancellationRequested();
+
+            // Of a run that is resumed, too, which then loads its weights: the start is one of those that the end is chosen from.
+            LinearStart? start = model.Training is WindowDataset windows && LinearStart.Fits(windows) ? LinearStart.Apply(model, interruption.Token) : null;
+            if (start is not null)
+            {
+                Console.Out.WriteLine(start);
+            }
+
             GuardedView view = TrainingViews.Create(model.Metric, model.Plan.Epochs, "validation");
             var report = new FileReport(
                 settings.Path, TrainingStatus.Running, SystemInfo.Version, earlier?.Started ?? started, content.Settings, model.Fingerprint,
-                new PartSizes(model.Training.Count, model.Validation.Count, model.Test?.Count ?? 0), model.Plan, model.Model.ParameterData.Count, Machine.Describe(device), [], 0, null);
+                new PartSizes(model.Training.Count, model.Validation.Count, model.Test?.Count ?? 0), model.Plan, model.Model.ParameterData.Count, Machine.Describe(device), [], 0, null, LinearStart: start?.Report);
             earlier?.RequireSame(folder.Path, report);
             FileFindings? first = isSmall ? TrainFirst(content, settings, device, view, interruption.Token) : null;
-            var record = new FileRecord(model, report, first, view);
+            var record = new FileRecord(model, report, first, start, view);
             using TrainingRun run = Prepare(folder, record, earlier, model);
             if (earlier is not null)
             {
@@ -78,7 +86,7 @@ internal static class FileRun
         var trainer = new Trainer(model.Model, model.Loss, model.Trainer.Optimizer, model.Trainer.Options with { KeepBest = false, EarlyStopping = null, Monitor = null });
         TrainingResult result = trainer.Fit(model.Learnt, null, null, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
-        var findings = new FileFindings(model, test: null, given: null);
+        var findings = new FileFindings(model, test: null, given: null, start: null);
         if (!findings.Measure(cancellationToken))
         {
             throw new OperationCanceledException(cancellationToken);

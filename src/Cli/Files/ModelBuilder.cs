@@ -5,6 +5,12 @@ namespace OrthoNative.Cli.Files;
 /// <summary>Creates the model of a plan.</summary>
 internal static class ModelBuilder
 {
+    /// <summary>End of the names of the linear map's parameters in the model of a forecast.</summary>
+    public const string LinearWeight = "linear.map.weight", LinearBias = "linear.map.bias";
+
+    /// <summary>End of the name of the weights that turn the recurrence into forecasts.</summary>
+    public const string RecurrentWeight = "recurrent.readout.weight";
+
     /// <summary>Creates a model with its first weights.</summary>
     /// <param name="plan">The plan.</param>
     /// <param name="goal">What the model learns.</param>
@@ -56,7 +62,7 @@ internal static class ModelBuilder
     }
 
     /// <summary>
-    /// Every channel by itself with the same weights: a linear map of the whole look-back, and beside it a recurrence over patches of it. Around both, each window is scaled: its last value is
+    /// Every channel by itself with the same weights: the sum of a linear map of the whole look-back and of a recurrence over patches of it. Around both, each window is scaled: its last value is
     /// subtracted, and the rest divided by its deviation.
     /// </summary>
     private static Sequential CreateForecast(ModelPlan plan, WindowDataset training, Device device)
@@ -70,11 +76,17 @@ internal static class ModelBuilder
             recurrent.Add(Recurrence(plan, i == 0 ? plan.Hidden : units, patches, i));
         }
 
-        recurrent.AddRange([new Pooling(units, PoolingKind.Last) { Name = "last" }, new Dropout(units, plan.Dropout) { Name = "dropout" }]);
-        var both = new Branches(new Flatten(lookBack, 1) { Name = "linear" }, new Sequential([.. recurrent]) { Name = "recurrent" }) { Name = "paths" };
+        recurrent.AddRange(
+        [
+            new Pooling(units, PoolingKind.Last) { Name = "last" },
+            new Dropout(units, plan.Dropout) { Name = "dropout" },
+            new Dense(units, training.Horizon, new DenseOptions { Bias = false }) { Name = "readout" },
+        ]);
+        var linear = new Sequential(new Flatten(lookBack, 1) { Name = "flatten" }, new Dense(lookBack, training.Horizon) { Name = "map" }) { Name = "linear" };
+        var both = new BranchSum(linear, new Sequential([.. recurrent]) { Name = "recurrent" }) { Name = "paths" };
         IReadOnlyList<int> targets = training.TargetChannels;
         int[] scaled = [.. Enumerable.Range(0, training.Data.ChannelNames.Count)];
-        var channels = new PerChannel(training.Features, targets, both, new Dense(lookBack + units, training.Horizon) { Name = "readout" }) { Name = "channels" };
+        var channels = new PerChannel(training.Features, targets, both) { Name = "channels" };
         var last = new WindowScaling(new WindowScalingOptions { Mode = WindowScalingMode.LastValue, TargetChannels = targets, ScaledChannels = scaled }, channels) { Name = "last" };
         var deviation = new WindowScalingOptions { Mode = WindowScalingMode.RevIn, Affine = false, TargetChannels = targets, ScaledChannels = scaled };
         return new Sequential(device, plan.Seed, new WindowScaling(deviation, last) { Name = "scaling" });

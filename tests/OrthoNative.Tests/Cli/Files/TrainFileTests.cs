@@ -72,6 +72,117 @@ internal sealed class TrainFileTests
     }
 
     [Test]
+    public void A_forecast_begins_as_ridge_regression_and_ends_no_worse_on_the_validation_part()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("walk.csv"), Walk(300));
+
+        CliResult trained = CliProcess.Run(folder.Path, "train", "walk.csv", "--horizon", "4", "--window", "30", "--epochs", "2", "--out", "run");
+
+        Assert.That(trained.ExitCode, Is.Zero, trained.Error);
+        Assert.That(trained.Output, Does.Match(@"linear path: ridge regression, factor [0-9.,]+, validation mean squared error [0-9.]+"));
+        (double factor, double start, double end, int best) = Linear(folder.File("run/run.json"));
+        Assert.That(factor, Is.InRange(1e-3, 1e5));
+        Assert.That(end, best == 0 ? Is.EqualTo(start) : Is.LessThan(start));
+
+        // A step that breaks the recurrence: the linear path alone is better than every epoch.
+        CliResult broken = CliProcess.Run(folder.Path, "train", "walk.csv", "--horizon", "4", "--window", "30", "--epochs", "1", "--lr", "10", "--out", "broken");
+
+        Assert.That(broken.ExitCode, Is.Zero, broken.Error);
+        Assert.That(broken.Output, Does.Contain("; weights of the linear path alone"));
+        (double same, double startAgain, end, best) = Linear(folder.File("broken/run.json"));
+        Assert.That((same, startAgain, end, best), Is.EqualTo((factor, start, start, 0)));
+        Assert.That(File.ReadAllText(folder.File("broken/report.html")), Does.Contain("no epoch was better on the validation part"));
+
+        // The model that is left is the one that was measured.
+        using Model left = Model.Load(folder.File("broken/model.safetensors"), Device.Default);
+        Assert.That(left.Parameters.Single(parameter => parameter.Name.EndsWith("recurrent.readout.weight", StringComparison.Ordinal)).Value.ToArray<float>(), Is.All.Zero);
+        Assert.That(left.Parameters.Single(parameter => parameter.Name.EndsWith("linear.map.weight", StringComparison.Ordinal)).Value.ToArray<float>(), Has.Some.Not.Zero);
+    }
+
+    [Test]
+    public void A_forecast_from_few_windows_with_gaps_and_further_inputs_begins_linear_too()
+    {
+        using var folder = new TemporaryFolder();
+        string[] lines = Walk(75).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        foreach (int gap in (int[])[10, 11, 33])
+        {
+            string[] cells = lines[gap].Split(',');
+            lines[gap] = string.Join(',', cells[0], "", cells[2], gap == 33 ? "" : cells[3]);
+        }
+
+        File.WriteAllLines(folder.File("short.csv"), lines);
+
+        CliResult trained = CliProcess.Run(folder.Path, "train", "short.csv", "--target", "b,a", "--horizon", "3", "--window", "40", "--epochs", "2", "--out", "run");
+
+        Assert.That(trained.ExitCode, Is.Zero, trained.Error);
+        (_, double start, double end, _) = Linear(folder.File("run/run.json"));
+        Assert.That(end, Is.LessThanOrEqualTo(start));
+        using JsonDocument run = JsonDocument.Parse(File.ReadAllText(folder.File("run/run.json")));
+        Assert.That(run.RootElement.GetProperty("samples").GetProperty("training").GetInt32(), Is.LessThan(40), "fewer windows than steps of a window");
+        CliResult predicted = CliProcess.Run(folder.Path, "predict", "run", "short.csv");
+        Assert.That(predicted.ExitCode, Is.Zero, predicted.Error);
+    }
+
+    [Test]
+    public void An_interrupted_forecast_is_resumed_to_the_same_weights()
+    {
+        if (CliProcess.Ignores("TERM"))
+        {
+            Assert.Ignore("SIGTERM is ignored here, and the tool keeps to that");
+        }
+
+        using var folder = new TemporaryFolder();
+        var wave = new StringBuilder("time,a\n");
+        for (int i = 0; i < 300; i++)
+        {
+            // Its size follows from its phase in a way that a linear map does not know.
+            wave.Append(CultureInfo.InvariantCulture, $"{i},{Math.Sin(i / 3.0) * Math.Abs(Math.Sin(i / 7.0)):F4}\n");
+        }
+
+        File.WriteAllText(folder.File("wave.csv"), wave.ToString());
+        string[] train = ["train", "wave.csv", "--horizon", "4", "--window", "30", "--epochs", "300", "--patience", "300", "--lr", "1e-3"];
+        CliResult whole = CliProcess.Run(folder.Path, [.. train, "--out", "whole"]);
+        Assert.That(whole.ExitCode, Is.Zero, whole.Error);
+
+        using (CliProcess process = CliProcess.Start(folder.Path, [.. train, "--out", "cut"]))
+        {
+            process.WaitForLine("epoch 5/300");
+            process.Send("TERM");
+            Assert.That(process.Finish().ExitCode, Is.EqualTo(OrthoNative.Cli.ExitCodes.Terminated));
+        }
+
+        CliResult resumed = CliProcess.Run(folder.Path, [.. train, "--out", "cut", "--resume"]);
+
+        Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
+        Assert.That(File.ReadAllBytes(folder.File("cut/model.safetensors")), Is.EqualTo(File.ReadAllBytes(folder.File("whole/model.safetensors"))));
+        Assert.That(Linear(folder.File("cut/run.json")), Is.EqualTo(Linear(folder.File("whole/run.json"))));
+        Assert.That(Linear(folder.File("whole/run.json")).Best, Is.GreaterThan(0), "the recurrence has learnt something");
+    }
+
+    /// <summary>Two random walks and their sum, with a time.</summary>
+    private static string Walk(int steps)
+    {
+        var random = new Random(5);
+        var text = new StringBuilder("time,a,b,c\n");
+        double a = 0, b = 3;
+        for (int i = 0; i < steps; i++)
+        {
+            (a, b) = (a + random.NextDouble() - 0.5, b + random.NextDouble() - 0.5);
+            text.Append(CultureInfo.InvariantCulture, $"{i},{a:F4},{b:F4},{a + b:F4}\n");
+        }
+
+        return text.ToString();
+    }
+
+    private static (double Factor, double Start, double End, int Best) Linear(string path)
+    {
+        using JsonDocument run = JsonDocument.Parse(File.ReadAllText(path));
+        JsonElement start = run.RootElement.GetProperty("linearStart"), result = run.RootElement.GetProperty("result");
+        return (start.GetProperty("factor").GetDouble(), start.GetProperty("validation").GetDouble(), result.GetProperty("validation").GetProperty("loss").GetDouble(), result.GetProperty("bestEpoch").GetInt32());
+    }
+
+    [Test]
     public void A_series_is_forecast_with_intervals()
     {
         using var folder = new TemporaryFolder();
