@@ -71,6 +71,8 @@ internal static class TrainFileCommand
             OptionValue.Whole(1, 1000), (s, v) => s with { Layers = v }, _ => null);
         options.Add("--hidden", "units", "Units of a layer; by default by the data",
             OptionValue.Whole(1, 65536), (s, v) => s with { Hidden = v }, _ => null);
+        options.Add("--front", "kind", "What reads samples of sound (--mel 0): convolutions, or a recurrent layer at one sample a step",
+            OptionValue.Choice<Front>(), (s, v) => s with { Front = v }, _ => Front.Convolution);
         Option<Regime> regime = options.Add("--regime", "kind", "What roa is to be good at: preset of alpha and beta; by default by the data",
             OptionValue.Choice<Regime>(), (s, v) => s with { Regime = v }, _ => null);
         options.Require(regime, s => s.Model == ModelChoice.Roa, s => $"--regime is {s.Regime!.Value.ToName()} and --model is {s.Model.ToName()}", "--model roa");

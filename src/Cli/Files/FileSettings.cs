@@ -32,6 +32,9 @@ internal sealed record FileSettings
     /// <summary>Units of a layer.</summary>
     public int? Hidden { get; init; }
 
+    /// <summary>What comes first on samples of sound; null: convolutions.</summary>
+    public Front? Front { get; init; }
+
     /// <summary>Preset of roa.</summary>
     public Regime? Regime { get; init; }
 
@@ -79,6 +82,16 @@ internal sealed record FileSettings
 
     /// <summary>Writes TensorBoard event files.</summary>
     public bool TensorBoard { get; init; }
+}
+
+/// <summary>What makes samples of sound fewer before the recurrent layers.</summary>
+internal enum Front
+{
+    /// <summary>Convolutions over time, with strides.</summary>
+    Convolution,
+
+    /// <summary>A recurrent layer at one sample a step, and means of its states.</summary>
+    Recurrence,
 }
 
 /// <summary>How data are divided into parts.</summary>

@@ -11,6 +11,9 @@ internal static class ModelBuilder
     /// <summary>End of the name of the weights that turn the recurrence into forecasts.</summary>
     public const string RecurrentWeight = "recurrent.readout.weight";
 
+    /// <summary>The lowest frequency of a recurrent layer over samples of sound, in Hz.</summary>
+    private const double LowestFrequency = 80;
+
     /// <summary>Creates a model with its first weights.</summary>
     /// <param name="plan">The plan.</param>
     /// <param name="goal">What the model learns.</param>
@@ -21,13 +24,24 @@ internal static class ModelBuilder
 
     private static IEnumerable<Layer> Stack(ModelPlan plan, Goal goal, Dataset training)
     {
-        if (plan.InputNoise > 0)
-        {
-            yield return new GaussianNoise(training.Features, plan.InputNoise) { Name = "noise" };
-        }
-
         long size = training.Features;
         long steps = training.Steps;
+        if (plan.FrontRecurrence is { } front)
+        {
+            // A state swings around 0. The mean of its positive half is the strength of its frequency, and the normalization takes out the loudness of the sound.
+            yield return Front(plan, front, size);
+            yield return new ActivationLayer(front.Units, Activation.Relu) { Name = "rectifier" };
+            yield return new WindowPooling(front.Units, front.Window, PoolingKind.Mean) { Name = "windows" };
+            yield return new LayerNorm(front.Units) { Name = "loudness" };
+            size = front.Units;
+            steps = Math.Max(1, steps / front.Window);
+        }
+
+        if (plan.InputNoise > 0)
+        {
+            yield return new GaussianNoise(size, plan.InputNoise) { Name = "noise" };
+        }
+
         for (int i = 0; i < plan.Convolutions.Count; i++)
         {
             ConvolutionPlan window = plan.Convolutions[i];
@@ -43,6 +57,12 @@ internal static class ModelBuilder
         if (size != plan.Hidden || plan.Convolutions.Count == 0)
         {
             yield return new Dense(size, plan.Hidden) { Name = "input" };
+        }
+
+        if (plan.FrontRecurrence is not null)
+        {
+            yield return new ActivationLayer(plan.Hidden, Activation.Gelu) { Name = "activation" };
+            yield return new LayerNorm(plan.Hidden) { Name = "norm" };
         }
 
         for (int i = 0; i < plan.Layers; i++)
@@ -100,12 +120,18 @@ internal static class ModelBuilder
         RecurrentLayer One(string own) => Single(plan, inputs, steps, own);
     }
 
-    private static RecurrentLayer Single(ModelPlan plan, long inputs, long steps, string name) => plan.Model switch
+    private static RecurrentLayer Front(ModelPlan plan, RecurrencePlan front, long inputs) =>
+        Single(plan.Model, inputs, front.Units, () => RoaRnnOptions.Resonators(front.Units, front.Rate, Math.Min(LowestFrequency, front.Rate / 100)), "front");
+
+    private static RecurrentLayer Single(ModelPlan plan, long inputs, long steps, string name) =>
+        Single(plan.Model, inputs, plan.Hidden, () => Options(plan.Regime!.Value, plan.Hidden, steps), name);
+
+    private static RecurrentLayer Single(ModelChoice model, long inputs, long units, Func<RoaRnnOptions> ofRoa, string name) => model switch
     {
-        ModelChoice.Elman => new Elman(inputs, plan.Hidden, new ElmanOptions { Output = SequenceOutput.All }) { Name = name },
-        ModelChoice.Gru => new Gru(inputs, plan.Hidden, new GruOptions { Output = SequenceOutput.All }) { Name = name },
-        ModelChoice.Lstm => new Lstm(inputs, plan.Hidden, new LstmOptions { Output = SequenceOutput.All }) { Name = name },
-        _ => new RoaRnn(inputs, plan.Hidden, Options(plan.Regime!.Value, plan.Hidden, steps) with { Output = SequenceOutput.All }) { Name = name },
+        ModelChoice.Elman => new Elman(inputs, units, new ElmanOptions { Output = SequenceOutput.All }) { Name = name },
+        ModelChoice.Gru => new Gru(inputs, units, new GruOptions { Output = SequenceOutput.All }) { Name = name },
+        ModelChoice.Lstm => new Lstm(inputs, units, new LstmOptions { Output = SequenceOutput.All }) { Name = name },
+        _ => new RoaRnn(inputs, units, ofRoa() with { Output = SequenceOutput.All }) { Name = name },
     };
 
     private static RoaRnnOptions Options(Regime regime, long units, long steps) => regime switch

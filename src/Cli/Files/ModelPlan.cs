@@ -9,6 +9,12 @@ namespace OrthoNative.Cli.Files;
 /// <param name="Units">Outputs of a window.</param>
 internal sealed record ConvolutionPlan(int Kernel, int Stride, int Units);
 
+/// <summary>A recurrent layer over samples of sound in front of the others, at one sample a step.</summary>
+/// <param name="Units">Its units.</param>
+/// <param name="Rate">Steps a second.</param>
+/// <param name="Window">Steps whose mean becomes a step of the layers behind.</param>
+internal sealed record RecurrencePlan(int Units, double Rate, int Window);
+
 /// <summary>A model and how it is trained: chosen from the data, but for what the command line says. Part of run.json.</summary>
 /// <remarks>The rules come from validation data of seven data sets; docs/experiments.md has them.</remarks>
 internal sealed record ModelPlan
@@ -27,6 +33,12 @@ internal sealed record ModelPlan
 
     /// <summary>Width of a window of a convolution, as a multiple of its stride.</summary>
     private const int KernelOfStride = 4;
+
+    /// <summary>Units of a recurrent layer in front, as <see cref="RoaRnnOptions.Resonators"/> allows them.</summary>
+    private const int LeastFrontUnits = 4, MostFrontUnits = 2048;
+
+    /// <summary>Seconds of sound behind the recurrent layer in front that become one step.</summary>
+    private const double FrontSeconds = 0.008;
 
     /// <summary>Training steps of small data, at least.</summary>
     private const int LeastSteps = 600;
@@ -52,7 +64,10 @@ internal sealed record ModelPlan
     /// <summary>Convolutions in front; empty: there are none. With a forecast: the patches of the look-back.</summary>
     public IReadOnlyList<ConvolutionPlan> Convolutions { get; init; } = [];
 
-    /// <summary>Deviation of the noise on the standardized inputs, in training alone.</summary>
+    /// <summary>The recurrent layer in front; null: there is none.</summary>
+    public RecurrencePlan? FrontRecurrence { get; init; }
+
+    /// <summary>Deviation of the noise on the standardized inputs, or on what the recurrent layer in front gives, in training alone.</summary>
     public double InputNoise { get; init; }
 
     public double Dropout { get; init; }
@@ -105,6 +120,11 @@ internal sealed record ModelPlan
             Epochs = settings.Epochs ?? plan.Epochs,
             Patience = settings.Patience ?? plan.Patience,
         };
+        if (settings.Front is { } front && !IsRawSound(data, training))
+        {
+            throw CliException.Usage($"--front is {front.ToName()} and the inputs are no samples of sound; it requires a folder of WAV files and --mel 0 --frame 1 --hop 1");
+        }
+
         if (data.Goal == Goal.Forecast && settings.Augment == true)
         {
             throw CliException.Usage("--augment is yes and the goal is a forecast; it must be no");
@@ -122,6 +142,7 @@ internal sealed record ModelPlan
     public override string ToString()
     {
         string front = Convolutions.Count == 0 ? "" : Texts.Format($"windows of {string.Join(", ", Convolutions.Select(each => Texts.Format($"{each.Kernel} steps every {each.Stride}")))}, then ");
+        front += FrontRecurrence is { } first ? Texts.Format($"1 {Model.ToName()} layer of {first.Units} units at every step, means over {first.Window} steps, then ") : "";
         string regime = Regime is { } kind ? $" ({kind.ToName()})" : "";
         return front + Texts.Format($"{Layers} {(Bidirectional ? "bidirectional " : "")}{Model.ToName()} {(Layers == 1 ? "layer" : "layers")} of {Hidden} units{regime}, ") +
             Texts.Format($"dropout {Dropout}{(Augments ? ", varied sequences" : "")}, batches of {Batch}, learning rate {LearningRate}, {Epochs} epochs");
@@ -151,7 +172,7 @@ internal sealed record ModelPlan
             Seed = settings.Seed,
         };
         plan = ofSteps ? plan
-            : isSound && data.Mel == 0 && training.Features < ManyChannels ? RawSound(plan, hidden)
+            : IsRawSound(data, training) ? (settings.Front == Front.Recurrence ? RecurrentSound(plan, data, hidden) : RawSound(plan, hidden))
             : isSound && data.Mel > 0 ? plan with { InputNoise = 0.3, Speed = 0.1, Shift = 3 }
             : training.Features >= ManyChannels || MedianSteps(training) < ShortSequence ? plan with { InputNoise = 0.3, Dropout = 0.2 }
             : plan with { Convolutions = [Window(MedianSteps(training), hidden)] };
@@ -169,6 +190,24 @@ internal sealed record ModelPlan
         Loudness = 0.2,
         Epochs = Math.Max(1, plan.Epochs / 2),
     };
+
+    /// <summary>Samples of sound, one a step of a small recurrent layer; the mean of 8 ms of them becomes a step of the others.</summary>
+    private static ModelPlan RecurrentSound(ModelPlan plan, DataSettings data, int hidden)
+    {
+        double rate = (double)data.SampleRate! / (int)data.Hop!;
+        return plan with
+        {
+            FrontRecurrence = new RecurrencePlan(Math.Clamp(hidden, LeastFrontUnits, MostFrontUnits), rate, Math.Max(1, (int)Math.Round(FrontSeconds * rate))),
+            LearningRate = 6e-3,
+            InputNoise = 0.2,
+            Speed = 0.1,
+            Shift = 100,
+            Loudness = 0.2,
+            Epochs = Math.Max(1, plan.Epochs / 2),
+        };
+    }
+
+    private static bool IsRawSound(DataSettings data, Dataset training) => data.Format == DataFormat.Sound && data.Mel == 0 && training.Features < ManyChannels;
 
     private static long MedianSteps(Dataset training)
     {

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OrthoNative;
 
 /// <summary>Options of a <see cref="RoaRnn"/>.</summary>
@@ -91,6 +93,48 @@ public sealed record RoaRnnOptions : FilterChainOptions
         }
 
         return Computation() with { Filter = Filter.Blocks(blocks) };
+    }
+
+    /// <summary>
+    /// For samples of sound as they are, one a step: a bank of resonators. The filter turns each pair of units by the angle of a frequency of its own. The frequencies are evenly spaced on the
+    /// mel scale, and each is damped so that its band reaches to both neighbours: α = e^(-2π d / rate) for a distance d. β = 1 - α, W has g = 0.2, and b starts at 0.
+    /// </summary>
+    /// <param name="hiddenSize">Number of units N of the layer, at least 4. Of an odd number, the last unit only averages.</param>
+    /// <param name="sampleRate">Steps a second, above 0.</param>
+    /// <param name="lowest">The lowest frequency in Hz, above 0. Default 80.</param>
+    /// <param name="highest">The highest frequency in Hz, above <paramref name="lowest"/> and at most half of <paramref name="sampleRate"/>. Null (the default): 0.46 of the sample rate.</param>
+    /// <returns>Options with this filter and all other defaults.</returns>
+    /// <remarks>
+    /// A pair swings while its frequency is in the inputs. An <see cref="ActivationLayer"/> with relu and the mean of a <see cref="WindowPooling"/> behind it measure how far. The filter stays as it is; W learns to
+    /// shift what a pair answers to.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
+    public static RoaRnnOptions Resonators(long hiddenSize, double sampleRate, double lowest = 80, double? highest = null)
+    {
+        // The mel scale is 2595 log10(1 + f / 700 Hz), of which only the form counts here.
+        const double Corner = 700, HighestOfRate = 0.46;
+        Check.InRange(hiddenSize, 4, 2048);
+        Check.That(sampleRate > 0 && double.IsFinite(sampleRate), sampleRate, "finite and above 0", nameof(sampleRate));
+        Check.That(lowest > 0 && lowest < sampleRate / 2, lowest, string.Create(CultureInfo.InvariantCulture, $"above 0 and below {sampleRate / 2}, half of {nameof(sampleRate)}"), nameof(lowest));
+        double last = highest ?? HighestOfRate * sampleRate;
+        Check.That(last > lowest && last <= sampleRate / 2, last, string.Create(CultureInfo.InvariantCulture, $"above {nameof(lowest)}, {lowest}, and at most {sampleRate / 2}, half of {nameof(sampleRate)}"), nameof(highest));
+        long pairs = hiddenSize / 2;
+        double spacing = Math.Log((Corner + last) / (Corner + lowest)) / (pairs - 1);
+        var blocks = new FilterBlock[pairs + (hiddenSize % 2)];
+        for (int i = 0; i < pairs; i++)
+        {
+            double frequency = ((Corner + lowest) * Math.Exp(i * spacing)) - Corner;
+            double alpha = Math.Exp(-2 * Math.PI * (frequency + Corner) * spacing / sampleRate);
+            (double sine, double cosine) = Math.SinCos(2 * Math.PI * frequency / sampleRate);
+            blocks[i] = new FilterBlock(2) { Filter = Filter.FromMatrix(new[,] { { cosine, -sine }, { sine, cosine } }), Alpha = alpha, Beta = 1 - alpha };
+        }
+
+        if (hiddenSize % 2 == 1)
+        {
+            blocks[pairs] = new FilterBlock(1) { Filter = Filter.Identity, Alpha = blocks[0].Alpha, Beta = blocks[0].Beta };
+        }
+
+        return new() { Filter = Filter.Blocks(blocks), BiasScale = 0 };
     }
 
     /// <summary>The convex form, α = 1 - β: with tanh, states stay within max(‖x₀‖, √N).</summary>

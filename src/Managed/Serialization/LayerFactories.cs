@@ -32,6 +32,7 @@ public sealed class LayerFactories
         [nameof(RoaFnn)] = RoaFnn.Read,
         [nameof(RoaRnn)] = RoaRnn.Read,
         [nameof(Sequential)] = Sequential.Read,
+        [nameof(WindowPooling)] = WindowPooling.Read,
         [nameof(WindowScaling)] = WindowScaling.Read,
     };
 

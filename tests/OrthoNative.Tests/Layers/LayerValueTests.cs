@@ -117,6 +117,55 @@ internal sealed class LayerValueTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
+    public void Pooling_over_windows_takes_each_samples_own_steps_of_a_window([Values] PoolingKind kind, [Values] bool lengths, [Values(1, 4, 6, 100)] int window)
+    {
+        const int N = 4;
+        using Sequential model = BeforeIdentity(N, new WindowPooling(N, window, kind));
+        double[] x = Uniform(new Random(1), Steps * Samples * N);
+        for (int i = 0; lengths && i < x.Length; i++)
+        {
+            x[i] = i / (Samples * N) < s_lengths[i / N % Samples] ? x[i] : double.NaN;
+        }
+
+        using Tensor inputs = Tensor.From<double>(Device, x, Steps, Samples, N);
+        Tensor outputs = model.Forward(inputs, lengths ? s_lengths : []);
+        double[] y = Values(outputs);
+        int windows = (Steps + window - 1) / window;
+        Assert.That(outputs.Shape.ToArray(), Is.EqualTo((long[])[windows, Samples, N]));
+        for (int i = 0; i < y.Length; i++)
+        {
+            int t = i / (Samples * N), b = i / N % Samples, unit = i % N, length = lengths ? s_lengths[b] : Steps;
+            double[] values = [.. Enumerable.Range(t * window, window).Where(step => step < length).Select(step => x[(((step * Samples) + b) * N) + unit])];
+            double expected = values.Length == 0 ? 0 : kind switch { PoolingKind.Last => values[^1], PoolingKind.Mean => values.Average(), _ => values.Max() };
+            Assert.That(y[i], Is.EqualTo(expected).Within(s_tolerance), $"window {t}, sample {b}, unit {unit}");
+        }
+    }
+
+    [Test]
+    public void Layers_behind_windows_have_the_lengths_of_windows()
+    {
+        using Sequential model = BeforeIdentity(2, new WindowPooling(2, 4, PoolingKind.Mean), new Pooling(2, PoolingKind.Mean));
+        double[] x = Uniform(new Random(1), Steps * Samples * 2);
+        using Tensor inputs = Tensor.From<double>(Device, x, Steps, Samples, 2);
+        double[] y = Values(model.Forward(inputs, s_lengths));
+        double[] Steps0(int sample, int from, int to) => [.. Enumerable.Range(from, to - from).Select(step => x[((step * Samples) + sample) * 2])];
+
+        // Four steps are one window, six are two, of which the second one has two steps, and none are none.
+        Assert.That(y[0], Is.EqualTo(Steps0(0, 0, 4).Average()).Within(s_tolerance));
+        Assert.That(y[2], Is.EqualTo((Steps0(1, 0, 4).Average() + Steps0(1, 4, 6).Average()) / 2).Within(s_tolerance));
+        Assert.That(y[4], Is.Zero);
+    }
+
+    [Test]
+    public void Windows_of_a_pooling_are_checked()
+    {
+        Assert.That(() => new WindowPooling(0, 2, PoolingKind.Mean), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("size is 0; it must be from 1 to 1048576"));
+        Assert.That(() => new WindowPooling(2, 0, PoolingKind.Mean), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("window is 0; it must be from 1 to 1048576"));
+        Assert.That(() => new WindowPooling(2, 2, (PoolingKind)7), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("kind is 7"));
+        Assert.That(new WindowPooling(2, 64, PoolingKind.Mean).ToString(), Is.EqualTo("WindowPooling Mean, 64 steps"));
+    }
+
+    [Test]
     public void Pooling_takes_the_last_the_mean_and_the_largest_of_each_samples_own_steps([Values] PoolingKind kind, [Values] bool lengths)
     {
         const int N = 4;
@@ -219,5 +268,14 @@ internal sealed class LayerValueTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(second, Is.Not.EqualTo(outputs), "so do passes");
     }
 
-    private Sequential Of(Layer layer) => new(Device, new SequentialOptions { DType = DType.Float64, Seed = 2 }, layer);
+    private Sequential Of(params Layer[] layers) => new(Device, new SequentialOptions { DType = DType.Float64, Seed = 2 }, layers);
+
+    /// <summary>A model of layers without parameters, which it must have.</summary>
+    private Sequential BeforeIdentity(int size, params Layer[] layers)
+    {
+        Sequential model = Of([.. layers, new Dense(size, size)]);
+        model.Parameters[0].Value.CopyFrom<double>([.. Enumerable.Range(0, size * size).Select(i => i / size == i % size ? 1.0 : 0.0)]);
+        model.Parameters[1].Value.Fill(0);
+        return model;
+    }
 }

@@ -25,7 +25,7 @@ internal sealed class NestedGradientTests
     }
 
     [Test]
-    public void What_ends_a_sequence_has_gradients_too([Values] bool lengths, [Values(0, 1, 2, 3, 4, 5, 6, 7, 8)] int kind)
+    public void What_ends_a_sequence_has_gradients_too([Values] bool lengths, [Values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)] int kind)
     {
         const int N = LayerCatalog.Size;
         Layer[] ends =
@@ -35,6 +35,8 @@ internal sealed class NestedGradientTests
             new RoaRnn(N, 3, new RoaRnnOptions { Output = SequenceOutput.LastSteps(Steps) }),
             new Bidirectional(new RoaRnn(N, 3), new Lstm(N, 2)), new Conv1D(N, 3, 3, new Conv1DOptions { Stride = 2, Padding = 2 }),
             new Sequential(new Conv1D(N, N, 4, new Conv1DOptions { Stride = 3 }), new Elman(N, 3)),
+            new WindowPooling(N, 3, PoolingKind.Last), new WindowPooling(N, 3, PoolingKind.Mean), new WindowPooling(N, 3, PoolingKind.Max),
+            new Sequential(new WindowPooling(N, 2, PoolingKind.Mean), new Elman(N, 3)),
         ];
         using var model = new Sequential(
             Device.Default, new SequentialOptions { DType = DType.Float64, ComputeInputGradient = true }, new RoaBlock(N), ends[kind], new Dense(ends[kind].OutputSize, 2));

@@ -55,9 +55,53 @@ internal sealed class PresetTests
         }
     }
 
+    [TestCase(100)]
+    [TestCase(440)]
+    [TestCase(3000)]
+    public void A_tone_moves_the_resonator_of_its_frequency_most(double frequency)
+    {
+        const int Pairs = 16, Rate = 8000, Steps = 4000;
+        RoaRnnOptions options = RoaRnnOptions.Resonators(2 * Pairs, Rate, 100, 3500) with { WeightScale = 0, Output = SequenceOutput.All };
+        using var model = new Sequential(Device.Default, 1, new RoaRnn(1, 2 * Pairs, options) { Name = "bank" });
+        model.Parameters.Single(parameter => parameter.Name == "bank.input_weight").Value.Fill(1);
+        using Tensor inputs = ToTensor([.. Enumerable.Range(0, Steps).Select(t => 0.1 * Math.Sin(2 * Math.PI * frequency * t / Rate))], DType.Float32, Steps, 1, 1);
+
+        double[] states = Values(model.Forward(inputs));
+
+        double[] energies = [.. Enumerable.Range(0, Pairs).Select(pair => Enumerable.Range(Steps / 2, Steps / 2).Sum(t => Square(t, 2 * pair) + Square(t, (2 * pair) + 1)))];
+        double[] mel = [.. Enumerable.Range(0, Pairs).Select(pair => Math.Abs(Mel(100) + (pair * (Mel(3500) - Mel(100)) / (Pairs - 1)) - Mel(frequency)))];
+        Assert.That(Array.IndexOf(energies, energies.Max()), Is.EqualTo(Array.IndexOf(mel, mel.Min())), string.Join(", ", energies));
+
+        double Square(int step, int unit) => states[(step * 2 * Pairs) + unit] * states[(step * 2 * Pairs) + unit];
+        static double Mel(double hertz) => 2595 * Math.Log10(1 + (hertz / 700));
+    }
+
+    [TestCase(4)]
+    [TestCase(9)]
+    [TestCase(64)]
+    public void Resonators_are_convex_and_orthogonal(int units)
+    {
+        var layer = new RoaRnn(1, units, RoaRnnOptions.Resonators(units, 8000));
+        using var model = new Sequential(Device.Default, 1, layer);
+        double[,] filter = layer.GetFilter();
+
+        Assert.That(layer.Alpha.Zip(layer.Beta).Select(pair => pair.First + pair.Second), Is.All.EqualTo(1).Within(1e-15));
+        Assert.That(layer.Alpha, Is.All.InRange(0.001, 0.999));
+        Assert.That(filter[0, 0], Is.EqualTo(Math.Cos(2 * Math.PI * 80 / 8000)).Within(1e-12));
+        Assert.That(filter[1, 0], Is.EqualTo(Math.Sin(2 * Math.PI * 80 / 8000)).Within(1e-12));
+        Assert.That(filter[0, 2], Is.Zero);
+        Assert.That(filter[units - 1, units - 1], Is.EqualTo(units % 2 == 1 ? 1 : Math.Cos(2 * Math.PI * 0.46)).Within(1e-12));
+    }
+
     [Test]
     public void Numbers_out_of_range_are_refused()
     {
+        Assert.That(() => RoaRnnOptions.Resonators(3, 8000), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("hiddenSize is 3; it must be from 4 to 2048."));
+        Assert.That(() => RoaRnnOptions.Resonators(4, 0), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("sampleRate is 0; it must be finite and above 0."));
+        Assert.That(() => RoaRnnOptions.Resonators(4, 100), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("lowest is 80; it must be above 0 and below 50, half of sampleRate."));
+        Assert.That(() => RoaRnnOptions.Resonators(4, 8000, double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() => RoaRnnOptions.Resonators(4, 8000, 100, 4001), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("highest is 4001; it must be above lowest, 100, and at most 4000, half of sampleRate."));
+
         Assert.That(() => RoaRnnOptions.Memory(0), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("steps is 0; it must be at least 1."));
         Assert.That(() => RoaRnnOptions.Streaming(1), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartsWith("steps is 1; it must be finite and above 1."));
         Assert.That(() => RoaRnnOptions.Streaming(double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());

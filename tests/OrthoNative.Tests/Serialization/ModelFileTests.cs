@@ -119,6 +119,7 @@ internal sealed class ModelFileTests
         yield return Case(new Dropout(2, 0.3, sameForAllSteps: true));
         yield return Case(new GaussianNoise(2, 0.3));
         yield return Case(new ActivationLayer(2, Activation.Silu));
+        yield return Case(new WindowPooling(2, 3, PoolingKind.Max));
     }
 
     [TestCaseSource(nameof(LayersWithOptions))]
@@ -469,7 +470,7 @@ internal sealed class ModelFileTests
     /// <summary>Saves, loads, and compares all bits of another pass of training, one for inference, and the file that the loaded model makes.</summary>
     private void AssertSame(Sequential saved)
     {
-        bool time = saved.Layers.Any(layer => layer is RecurrentLayer or Container or Conv1D or Pooling);
+        bool time = saved.Layers.Any(layer => layer is RecurrentLayer or Container or Conv1D or Pooling or WindowPooling);
         using Tensor inputs = UniformTensor(new Random(5), 1, time || saved.InputSize == LayerCatalog.Size ? [5, 3, saved.InputSize] : [3, saved.InputSize]);
         using var given = new Tensor(Device.Default, saved.DType, inputs.Shape);
         SetValues(given, Values(inputs));

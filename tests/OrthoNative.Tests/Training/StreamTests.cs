@@ -269,6 +269,7 @@ internal sealed class StreamTests
         Refuse("layer 0 (Lstm) has the output LastSteps(2); it must have All.", new Lstm(2, 3, new LstmOptions { Output = SequenceOutput.LastSteps(2) }));
         Refuse("layer 1 (Pooling) makes one output of a whole sequence.", new RoaRnn(2, 3, all), new Pooling(3, PoolingKind.Mean));
         Refuse("layer 0 (Conv1D) reads several steps for an output.", new Conv1D(2, 3, 3, new Conv1DOptions { Padding = 1 }));
+        Refuse("layer 1 (WindowPooling) reads several steps for an output.", new RoaRnn(2, 3, all), new WindowPooling(3, 2, PoolingKind.Mean));
         Refuse("layer 0 (Identity) does not say that it computes each step by itself (IsStepwise).", new Identity(false));
         Refuse("layer 0.0 (Identity) does not say that it computes each step by itself (IsStepwise).", new Residual(new Identity(false)));
 

@@ -93,7 +93,7 @@ internal sealed class CarriedStates : IDisposable
                 Bidirectional => "reads sequences from their end, too",
                 RecurrentLayer recurrent => $"has the output {recurrent.Output}; it must have {nameof(SequenceOutput.All)}",
                 Pooling => "makes one output of a whole sequence",
-                Conv1D => "reads several steps for an output",
+                Conv1D or WindowPooling => "reads several steps for an output",
                 _ => $"does not say that it computes each step by itself ({nameof(Layer.IsStepwise)})",
             };
             throw new InvalidOperationException(

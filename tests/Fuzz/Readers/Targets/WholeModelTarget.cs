@@ -20,7 +20,7 @@ internal sealed class WholeModelTarget : Target
             Save(new(
                 Device.Default, 1, new GaussianNoise(2, 1), new Conv1D(2, 2, 2), new RoaRnn(2, 2, new RoaRnnOptions { Alpha = [0.5, 0.25], Output = all }) { Name = "rnn" },
                 new Bidirectional(new Elman(2, 1, new ElmanOptions { Output = all }), new Gru(2, 1, new GruOptions { Output = all })), new LayerNorm(2),
-                new Lstm(2, 2, new LstmOptions { Output = all }), new Pooling(2, PoolingKind.Max), new ActivationLayer(2, Activation.Gelu), new Dropout(2, 0.5))),
+                new Lstm(2, 2, new LstmOptions { Output = all }), new WindowPooling(2, 2, PoolingKind.Mean), new Pooling(2, PoolingKind.Max), new ActivationLayer(2, Activation.Gelu), new Dropout(2, 0.5))),
             Save(new(
                 Device.Default, new SequentialOptions { DType = DType.Float64 }, new RoaBlock(2, new RoaBlockOptions { Bidirectional = true, HiddenSize = 1 }) { Name = "block" },
                 new Residual(new GatedLinear(2, 3), new Dense(3, 2)), new Branches(new Dense(2, 1), new Sequential(new Dense(2, 1)))), storage: StorageType.BFloat16),

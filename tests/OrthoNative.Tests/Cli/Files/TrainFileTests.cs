@@ -41,6 +41,33 @@ internal sealed class TrainFileTests
         Assert.That(info.Output, Does.Contain("classes     circle, shake, swipe, tap").And.Contains("goal        the class of a sequence").And.Contains("channels    ax, ay, az"));
     }
 
+    [TestCase("roa", "model: 1 roa layer of 8 units at every step, means over 64 steps, then 1 roa layer of 8 units (multiscale)")]
+    [TestCase("lstm", "model: 1 lstm layer of 8 units at every step, means over 64 steps, then 1 lstm layer of 8 units")]
+    public void Samples_of_sound_are_read_one_by_one_by_a_recurrent_layer(string model, string plan)
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("sounds"));
+        for (int i = 0; i < 24; i++)
+        {
+            // Tones of 300 and 1,200 Hz, of other lengths and loudness.
+            double step = 2 * Math.PI * (i % 2 == 0 ? 300 : 1200) / 8000;
+            byte[] samples = [.. Enumerable.Range(0, 400 + (i * 10)).SelectMany(t => BitConverter.GetBytes((short)(1000 * (i + 5) * Math.Sin((t + i) * step))))];
+            File.WriteAllBytes(folder.File($"sounds/{(i % 2 == 0 ? "low" : "high")}_{i}.wav"), WavFileTests.Wav(1, 1, 8000, 16, samples));
+        }
+
+        CliResult trained = CliProcess.Run(
+            folder.Path, "train", "sounds", "--mel", "0", "--frame", "1", "--hop", "1", "--front", "recurrence", "--model", model, "--hidden", "8", "--layers", "1", "--epochs", "30", "--out", "run");
+
+        Assert.That(trained.ExitCode, Is.Zero, trained.Error);
+        Assert.That(trained.Output, Does.Contain(plan));
+        if (model == "roa")
+        {
+            CliResult evaluated = CliProcess.Run(folder.Path, "evaluate", "run", "sounds");
+            Assert.That(evaluated.ExitCode, Is.Zero, evaluated.Error);
+            Assert.That(evaluated.Output, Does.Contain("accuracy  100.00 %"));
+        }
+    }
+
     [Test]
     public void Rows_of_standard_input_are_answered_as_those_of_a_file()
     {
@@ -316,6 +343,7 @@ internal sealed class TrainFileTests
     [TestCase("{file} --test-ids nobody", "--test-ids is 'nobody', which no identifier is like; identifiers are as '0'")]
     [TestCase("{file} --label nothing", "nothing")]
     [TestCase("{file} --model lstm --regime memory", "--regime is memory and --model is lstm; --regime requires --model roa")]
+    [TestCase("{file} --front recurrence", "--front is recurrence and the inputs are no samples of sound; it requires a folder of WAV files and --mel 0 --frame 1 --hop 1")]
     [TestCase("{file} --resume", "--resume is given without --out")]
     [TestCase("{file} --bidirectional maybe", "--bidirectional is 'maybe'; it must be one of no, yes")]
     public void What_is_wrong_is_said_in_one_line(string arguments, string message)
