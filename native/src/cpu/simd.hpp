@@ -164,8 +164,9 @@ inline Simd<float>::vec tanh(Simd<float>::vec x) {
     const S::vec clamped = magnitude > 9.1f ? S::splat(9.1f) : magnitude;
     const float to_base_two = 2.88539008f; // 2 / ln 2
     const float shift = 12582912.0f;       // 1.5 * 2^23: adding it leaves the nearest integer in the low mantissa bits
-    const S::vec shifted = clamped * to_base_two + shift;
-    const S::vec fraction = clamped * to_base_two - (shifted - shift);
+    // A product that is used twice: compilers differ in whether each use is one rounding.
+    const S::vec shifted = S::multiply_add(clamped, S::splat(to_base_two), S::splat(shift));
+    const S::vec fraction = S::multiply_add(clamped, S::splat(to_base_two), shift - shifted);
     const S::vec power =
         ((((0.00132764713f * fraction + 0.00967554096f) * fraction + 0.0555071309f) * fraction + 0.240221202f) *
              fraction +
