@@ -30,17 +30,22 @@ function(ortho_configure target)
 endfunction()
 
 # The shared library stands on its own: it brings the C++ runtime along, exports the C interface and nothing else, and
-# has no undefined symbols.
+# has no undefined symbols. Its name begins with "lib" on Windows, too: file names have no case there, and OrthoNative.dll
+# is the assembly.
 function(ortho_configure_library target)
     ortho_configure(${target})
-    if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
-        return()
+    set_target_properties(${target} PROPERTIES PREFIX lib IMPORT_PREFIX lib)
+    if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+        set(exports ${CMAKE_CURRENT_BINARY_DIR}/${target}.map)
+        file(CONFIGURE OUTPUT ${exports} CONTENT "{ global: ortho_*; local: *; };\n")
+        set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${exports})
+        target_link_options(${target} PRIVATE -Wl,--version-script=${exports} -Wl,-z,relro,-z,now)
+        if(NOT ORTHO_SANITIZE)
+            target_link_options(${target} PRIVATE -Wl,--gc-sections -Wl,-z,defs)
+        endif()
     endif()
-    set(exports ${CMAKE_CURRENT_BINARY_DIR}/${target}.map)
-    file(CONFIGURE OUTPUT ${exports} CONTENT "{ global: ortho_*; local: *; };\n")
-    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${exports})
-    target_link_options(${target} PRIVATE -Wl,--version-script=${exports} -Wl,-z,relro,-z,now)
-    if(NOT ORTHO_SANITIZE)
-        target_link_options(${target} PRIVATE -static-libstdc++ -Wl,--gc-sections -Wl,-z,defs)
+    # Zig and macOS have a C++ runtime of LLVM, which Zig links statically.
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT ORTHO_SANITIZE)
+        target_link_options(${target} PRIVATE -static-libstdc++)
     endif()
 endfunction()
