@@ -101,24 +101,21 @@ template <class T> struct VectorPass {
         measure(buffers, range, largest);
     }
 
-    /** Sum of term(i, vector of doubles' worth) over a buffer: four running sums hide the latency of the additions. */
-    template <class Term> static double sum(int64_t count, Term&& term) {
+    static void add_square(Simd<double>::vec value, Simd<double>::vec& sum) {
+        sum = Simd<double>::multiply_add(value, value, sum);
+    }
+
+    /** Four running sums hide the latency of the additions. */
+    static double sum_of_squares(const T* values, int64_t count) {
         Simd<double>::vec sums[unroll] = {};
         int64_t i = 0;
         for (; i + unroll * D::width <= count; i += unroll * D::width)
 #pragma GCC unroll 4
             for (int u = 0; u < unroll; ++u)
-                sums[u] += term(i + u * D::width, int64_t{D::width});
+                add_square(D::load(values + i + u * D::width), sums[u]);
         for (; i < count; i += D::width)
-            sums[0] += term(i, count - i < D::width ? count - i : int64_t{D::width});
+            add_square(D::load_partial(values + i, count - i), sums[0]);
         return sum_of_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
-    }
-
-    static double sum_of_squares(const T* values, int64_t count) {
-        return sum(count, [values](int64_t i, int64_t n) {
-            const auto v = D::load_partial(values + i, n);
-            return v * v;
-        });
     }
 
     static void scale(T* __restrict values, int64_t count, T factor) {
@@ -153,20 +150,14 @@ template <class T> struct VectorPass {
         int64_t i = 0;
         for (; i + unroll * D::width <= count; i += unroll * D::width)
 #pragma GCC unroll 4
-            for (int u = 0; u < unroll; ++u) {
-                const auto error = D::load(predictions + i + u * D::width) - D::load(targets + i + u * D::width);
-                sums[u] += error * error;
-            }
-        for (int u = 0; i + D::width <= count; i += D::width, ++u) {
-            const auto error = D::load(predictions + i) - D::load(targets + i);
-            sums[u] += error * error;
-        }
+            for (int u = 0; u < unroll; ++u)
+                add_square(D::load(predictions + i + u * D::width) - D::load(targets + i + u * D::width), sums[u]);
+        for (int u = 0; i + D::width <= count; i += D::width, ++u)
+            add_square(D::load(predictions + i) - D::load(targets + i), sums[u]);
+        if (i < count)
+            add_square(D::load_partial(predictions + i, count - i) - D::load_partial(targets + i, count - i), sums[0]);
         for (int u = 0; u < unroll; ++u)
             Simd<double>::store(running.values + u * D::width, sums[u]);
-        for (int l = 0; i < count; ++i, ++l) {
-            const double error = static_cast<double>(predictions[i]) - static_cast<double>(targets[i]);
-            running.values[l] += error * error;
-        }
     }
 
     static void elementwise_loss(const ElementwiseProblem<T>& problem, int64_t row_begin, int64_t row_end,
