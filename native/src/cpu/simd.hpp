@@ -239,7 +239,7 @@ public:
         const vec shifted = S::multiply_add(x, S::splat(log2_e), S::splat(shift));
         const vec n = shifted - shift;
         exponent_ = (ivec)shifted;
-        r_ = S::multiply_add(-n, S::splat(ln2_low), S::multiply_add(-n, S::splat(ln2_high), x));
+        r_ = S::multiply_add(n, S::splat(-ln2_low), S::multiply_add(n, S::splat(-ln2_high), x));
     }
     /** Adds a small number to x. */
     void add(vec rest) { r_ += rest; }

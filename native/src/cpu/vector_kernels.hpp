@@ -34,6 +34,22 @@ template <class T> struct AsDouble {
     }
 };
 
+/** Simd::multiply_add of numbers, for loops that the compiler turns into vectors. */
+[[gnu::always_inline]] inline float multiply_add(float a, float b, float c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+[[gnu::always_inline]] inline double multiply_add(double a, double b, double c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 /** Sum of a vector's lanes from the first to the last. */
 inline double sum_of_lanes(Simd<double>::vec v) {
     double sum = v[0];
@@ -127,8 +143,8 @@ template <class T> struct VectorPass {
     static void average(T* __restrict averages, const T* __restrict values, int64_t count, double decay) {
         const double rest = 1 - decay;
         for (int64_t i = 0; i < count; ++i)
-            averages[i] =
-                static_cast<T>(decay * static_cast<double>(averages[i]) + rest * static_cast<double>(values[i]));
+            averages[i] = static_cast<T>(
+                multiply_add(decay, static_cast<double>(averages[i]), rest * static_cast<double>(values[i])));
     }
 
     static void add(const T* x, const T* y, T* z, int64_t count) {
@@ -200,9 +216,10 @@ template <class T> struct VectorPass {
         int64_t i = 0;
         for (; i + lanes <= count; i += lanes)
             for (int l = 0; l < lanes; ++l)
-                sums.values[l] += weight * loss.value(prediction(i + l), target(i + l), i + l);
+                sums.values[l] =
+                    multiply_add(weight, loss.value(prediction(i + l), target(i + l), i + l), sums.values[l]);
         for (int l = 0; i < count; ++i, ++l)
-            sums.values[l] += weight * loss.value(prediction(i), target(i), i);
+            sums.values[l] = multiply_add(weight, loss.value(prediction(i), target(i), i), sums.values[l]);
     }
 
     static void softmax_cross_entropy(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end,
@@ -259,7 +276,7 @@ template <class T> struct VectorPass {
                 const T factor = static_cast<T>(per_row / exponentials);
                 const T offset = static_cast<T>(per_row * smoothing);
                 for (int64_t j = 0; j < classes; ++j)
-                    gradients[j] = gradients[j] * factor - offset;
+                    gradients[j] = multiply_add(gradients[j], factor, -offset);
                 gradients[target] -= static_cast<T>(per_row * at_target);
             }
         }
@@ -305,7 +322,7 @@ template <class T> struct VectorPass {
         const double offset = per_row * smoothing;
         for (int64_t j = 0; j < classes; ++j) {
             const double of_class = class_weights == nullptr ? 1 : loss_weight(class_weights[j]);
-            gradients[j] = static_cast<T>(static_cast<double>(gradients[j]) * factor - offset * of_class);
+            gradients[j] = static_cast<T>(multiply_add(static_cast<double>(gradients[j]), factor, -offset * of_class));
         }
         gradients[target] -= static_cast<T>(per_row * at_target);
     }
