@@ -4,8 +4,10 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release or RelWithDebInfo" FORCE)
 endif()
 
-# -fno-math-errno lets sqrt be one instruction; a * b + c may be one rounding. Neither reorders sums nor assumes that
-# values are finite, which -ffast-math would.
+# -fno-math-errno lets sqrt be one instruction; it neither reorders sums nor assumes that values are finite, which
+# -ffast-math would. a * b + c is two roundings: each compiler makes one instruction of others, so that the bits of a
+# result would be those of a compiler, and random numbers and filters must be the same on every machine. Kernels say
+# where it is one rounding (Simd::multiply_add).
 function(ortho_configure target)
     set_target_properties(${target} PROPERTIES
         CXX_STANDARD 20
@@ -21,7 +23,7 @@ function(ortho_configure target)
     target_compile_options(${target} PRIVATE
         $<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wpedantic>
         $<$<AND:$<BOOL:${ORTHO_WERROR}>,$<COMPILE_LANGUAGE:C,CXX>>:-Werror>
-        $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno;-ffp-contract=fast>)
+        $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno;-ffp-contract=off>)
     if(ORTHO_SANITIZE)
         target_compile_options(${target} PRIVATE -fsanitize=${ORTHO_SANITIZE} -fno-omit-frame-pointer
             -fno-sanitize-recover=all)

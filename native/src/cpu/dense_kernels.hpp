@@ -119,7 +119,7 @@ template <class T> struct DenseProduct {
                     const vec value = S::splat(a[r * width + k]);
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors; ++v)
-                        sums[r][v] += value * column[v];
+                        sums[r][v] = S::multiply_add(value, column[v], sums[r][v]);
                 }
             }
         }
@@ -323,7 +323,7 @@ template <class T> struct DenseProduct {
                         const vec value = S::splat(a[r]);
 #pragma GCC unroll 4
                         for (int v = 0; v < vectors; ++v)
-                            total[r][v] += value * column[v];
+                            total[r][v] = S::multiply_add(value, column[v], total[r][v]);
                     }
                 }
             }
@@ -435,7 +435,7 @@ template <class T> struct DenseProduct {
                 const auto add = [&](int v, int64_t k, vec column) __attribute__((always_inline)) {
 #pragma GCC unroll 4
                     for (int r = 0; r < rows; ++r)
-                        sums[v][r] += S::splat(a[r * product.a.row_stride + k]) * column;
+                        sums[v][r] = S::multiply_add(S::splat(a[r * product.a.row_stride + k]), column, sums[v][r]);
                 };
                 int64_t k = first;
                 for (; k + piece <= last; k += piece)
@@ -524,7 +524,7 @@ template <class T> struct DenseProduct {
                 const vec right = load(b[c]);
 #pragma GCC unroll 4
                 for (int r = 0; r < dot_rows; ++r)
-                    sums[r * dot_columns + c] += left[r] * right;
+                    sums[r * dot_columns + c] = S::multiply_add(left[r], right, sums[r * dot_columns + c]);
             }
         };
         int64_t k = 0;

@@ -43,8 +43,8 @@ void dual_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* 
                 const typename S::vec x = S::splat(state[r * width + k]);
 #pragma GCC unroll 4
                 for (int c = 0; c < C; ++c) {
-                    filtered.value[r][c] += o[c] * x;
-                    driven.value[r][c] += w[c] * x;
+                    filtered.value[r][c] = S::multiply_add(o[c], x, filtered.value[r][c]);
+                    driven.value[r][c] = S::multiply_add(w[c], x, driven.value[r][c]);
                 }
             }
         }
@@ -91,16 +91,17 @@ constexpr ByTile<ForwardProduct<Num>, single_rows, sizeof...(c)> driven_tiles(st
 template <class T> struct LateProduct {
     typename Simd<T>::vec a;
     typename Simd<T>::vec b;
-
-    [[gnu::always_inline]] friend typename Simd<T>::vec operator+(const LateProduct& product,
-                                                                  typename Simd<T>::vec term) {
-        return Simd<T>::multiply_add(product.a, product.b, term);
-    }
 };
 
 /** What the cell takes where tanh was computed before, for several vectors at once. */
 struct TanhComputed {
     template <class V> [[gnu::always_inline]] static V tanh(V computed) { return computed; }
+    template <class V> [[gnu::always_inline]] static V multiply_add(V a, V b, V c) {
+        return SimdMath::multiply_add(a, b, c);
+    }
+    template <class V, class T> [[gnu::always_inline]] static V multiply_add(V a, V b, const LateProduct<T>& late) {
+        return SimdMath::multiply_add(late.a, late.b, a * b);
+    }
 };
 
 /** @param result  of a tile of C vectors; of a structured filter `filtered` has x[source], which alpha is not in yet */

@@ -52,7 +52,7 @@ void gate_products(const ForwardStep<Num, Cell>& step, const StateOf<Num>* state
 #pragma GCC unroll 4
                 for (int c = 0; c < C; ++c)
                     if (gate_of_sum(Cell::input_sums, sum_of(c)) >= 0)
-                        tile.value[r][c] += w[c] * u;
+                        tile.value[r][c] = S::multiply_add(w[c], u, tile.value[r][c]);
             }
         }
     };

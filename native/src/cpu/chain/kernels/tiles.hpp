@@ -106,7 +106,7 @@ template <class T, int R, int C> struct Accumulators {
             const typename S::vec x = S::splat(broadcast[r * stride]);
 #pragma GCC unroll 4
             for (int c = 0; c < C; ++c)
-                value[r][c] += w[c] * x;
+                value[r][c] = S::multiply_add(w[c], x, value[r][c]);
         }
     }
 
