@@ -28,19 +28,25 @@ public:
         DWORD before = 0;
         EXPECT_NE(VirtualProtect(end(), size_, PAGE_NOACCESS, &before), 0);
     }
-    ~Page() { VirtualFree(memory_, 0, MEM_RELEASE); }
+    ~Page() {
+        VirtualFree(memory_, 0, MEM_RELEASE);
+    }
 #else
     Page() : size_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
         memory_ = mmap(nullptr, 2 * size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         EXPECT_NE(memory_, MAP_FAILED);
         EXPECT_EQ(mprotect(end(), size_, PROT_NONE), 0);
     }
-    ~Page() { munmap(memory_, 2 * size_); }
+    ~Page() {
+        munmap(memory_, 2 * size_);
+    }
 #endif
     Page(const Page&) = delete;
     Page& operator=(const Page&) = delete;
 
-    char* end() const { return static_cast<char*>(memory_) + size_; }
+    char* end() const {
+        return static_cast<char*>(memory_) + size_;
+    }
 
 private:
     size_t size_;

@@ -84,6 +84,19 @@ template <class T> struct Simd {
 #endif
     }
 
+#if defined(__aarch64__)
+    /** One lane of a vector, which instructions multiply by as it is. */
+    template <int lane> struct Lane { vec of; };
+
+    /** The same for every lane of a with that of b. */
+    template <int lane> static vec multiply_add(vec a, Lane<lane> b, vec c) {
+        if constexpr (sizeof(T) == 4)
+            return (vec)vfmaq_laneq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b.of, lane);
+        else
+            return (vec)vfmaq_laneq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b.of, lane);
+    }
+#endif
+
     /** base[offset[l]] in lane l. */
     static vec gather(const T* base, const int32_t* offset) {
 #if defined(__AVX512F__)

@@ -127,7 +127,9 @@ void outer_products(const GradientSums<Num>& sums, const StateOf<Num>* delta, in
         for (int64_t step = 0; step < sums.steps; ++step, state -= sums.state_step) {
 #pragma GCC unroll 2
             for (int64_t row = 0; row < rows; ++row, delta += R)
-                tile.multiply_add(state + row * width, delta, 1);
+                with_rows_in_turn<StateOf<Num>, R>(
+                    delta, [&](const auto& values)
+                               __attribute__((always_inline)) { tile.multiply_add(state + row * width, values); });
         }
     };
     sum_leaves<R, C>(sums, target, out, sibling, column, add_rows);
@@ -213,7 +215,10 @@ void input_outer_products(const GradientSums<Num>& sums, int64_t first_input, in
                     for (int c = 0; c < C; ++c)
                         tile.value[0][c] += S::load(d + c * S::width);
                 } else {
-                    tile.multiply_add(d, sums.input + step * sums.input_step + row * sums.inputs + first_input, 1);
+                    const StateOf<Num>* input = sums.input + step * sums.input_step + row * sums.inputs + first_input;
+                    with_rows_in_turn<StateOf<Num>, R>(
+                        input, [&](const auto& values)
+                                   __attribute__((always_inline)) { tile.multiply_add(d, values); });
                 }
             }
         }
