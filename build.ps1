@@ -4,12 +4,13 @@
 Builds, tests and packs OrthoNative. Every target is a call of dotnet or CMake that works without this script, too.
 
 .DESCRIPTION
-  native    configures and builds the native library and its tests with CMake (native/build/release or debug)
+  native    configures and builds the native library and its tests with CMake (native/build/release or debug);
+            with -Rid or -All the library of other platforms (artifacts/native/RID)
   bindings  writes the C# bindings anew from native/include/orthonative/orthonative.h (needs the package CppSharp)
   build     builds everything, the native library included
-  test      runs the tests of the solution
+  test      runs the tests of the solution; with -Rid or -All the native tests of other platforms, each where it can run here
   bench     runs the comparison with TorchSharp
-  pack      writes the NuGet packages to artifacts/packages; with -Cuda also that of CUDA devices
+  pack      writes the NuGet packages to artifacts/packages, for this platform or, with -All, for all; with -Cuda also that of CUDA devices
   cuda      builds the library of CUDA devices with CMake and nvcc (native/build/cuda)
   clean     deletes what all of these leave
 
@@ -18,6 +19,12 @@ What to do; build if nothing is given.
 
 .PARAMETER Configuration
 Release, the default, or Debug.
+
+.PARAMETER Rid
+With native and test: a platform, one of those in cmake/toolchains. Its compiler is fetched by npm; docs/building.md has the rest.
+
+.PARAMETER All
+With native, test and pack: all platforms in cmake/toolchains.
 
 .PARAMETER Cuda
 With pack: builds and packs the library of CUDA devices, too.
@@ -30,6 +37,9 @@ Handed on to the command of the target, options with two dashes: ./build.ps1 tes
 
 .EXAMPLE
 ./build.ps1 pack -Cuda
+
+.EXAMPLE
+./build.ps1 test -Rid win-x64
 #>
 [CmdletBinding(PositionalBinding = $false)]
 param(
@@ -39,6 +49,10 @@ param(
 
     [ValidateSet('Release', 'Debug')]
     [string] $Configuration = 'Release',
+
+    [string] $Rid = '',
+
+    [switch] $All,
 
     [switch] $Cuda,
 
@@ -65,12 +79,45 @@ function Remove-Folder([string] $path) {
     }
 }
 
+function Get-Platform {
+    $names = foreach ($file in [System.IO.Directory]::GetFiles("$root/cmake/toolchains", '*-*.cmake')) {
+        [System.IO.Path]::GetFileNameWithoutExtension($file)
+    }
+    [System.Array]::Sort($names)
+    if ($All) {
+        return $names
+    }
+    if ($names -cnotcontains $Rid) {
+        throw "-Rid is '$Rid'; it must be one of $($names -join ', ')"
+    }
+    return $Rid
+}
+
+function Build-Platform([string] $platform, [string] $tests) {
+    Invoke-Program cmake @(
+        '-D', "SOURCE=$root/native", '-D', "BUILD=$root/artifacts/native/$platform", '-D', "CONFIGURATION=$Configuration",
+        '-D', "TOOLCHAIN=$root/cmake/toolchains/$platform.cmake", '-D', "TESTS=$tests", '-P', "$root/src/Native/BuildNative.cmake")
+}
+
 function Build-CudaLibrary([string[]] $parameters) {
     Invoke-Program cmake (@('-S', "$root/native", '--preset', 'cuda', "-DORTHO_CUDA_ARCHITECTURES=$CudaArchitectures") + $parameters)
     Invoke-Program cmake @('--build', "$root/native/build/cuda", '--parallel', '--target', 'orthonative_cuda')
 }
 
 switch ($Target) {
+    { ($Target -eq 'native') -and ($All -or $Rid) } {
+        foreach ($platform in Get-Platform) {
+            Build-Platform $platform 'OFF'
+        }
+        break
+    }
+    { ($Target -eq 'test') -and ($All -or $Rid) } {
+        foreach ($platform in Get-Platform) {
+            Build-Platform $platform 'ON'
+            Invoke-Program ctest (@('--test-dir', "$root/artifacts/native/$platform", '--output-on-failure') + $Arguments)
+        }
+        break
+    }
     'native' {
         $preset = $Configuration.ToLowerInvariant()
         Invoke-Program cmake (@('-S', "$root/native", '--preset', $preset) + $Arguments)
@@ -83,7 +130,14 @@ switch ($Target) {
     'test' { Invoke-Program dotnet (@('test', "$root/OrthoNative.sln", '-c', $Configuration) + $Arguments) }
     'bench' { Invoke-Program dotnet (@('run', '-c', $Configuration, '--project', "$root/tests/Benchmarks", '--', 'compare') + $Arguments) }
     'pack' {
-        Invoke-Program dotnet (@('pack', "$root/OrthoNative.sln", '-c', $Configuration) + $Arguments)
+        $everywhere = @()
+        if ($All) {
+            $everywhere = @('-p:AllPlatforms=true', '-p:NativeToolchain=true')
+            foreach ($platform in Get-Platform) {
+                Invoke-Program dotnet @('pack', "$root/src/Native", '-c', $Configuration, "-p:NativeRuntimeIdentifier=$platform", '-p:NativeToolchain=true')
+            }
+        }
+        Invoke-Program dotnet (@('pack', "$root/OrthoNative.sln", '-c', $Configuration) + $everywhere + $Arguments)
         if ($Cuda) {
             Build-CudaLibrary @()
             Invoke-Program dotnet (@('pack', "$root/src/Native.Cuda", '-c', $Configuration) + $Arguments)

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
+
+#if !defined(_WIN32)
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,3 +39,5 @@ template <class Body> void in_child(Body&& body) {
 }
 
 } // namespace ortho::test
+
+#endif

@@ -1,6 +1,8 @@
 // What the header promises about the child of a fork. Every child is a process of its own, whose expectations count.
 #include "fork.hpp"
 
+#if defined(ORTHO_CAN_FORK)
+
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -9,8 +11,6 @@
 #include <thread>
 
 #include "prepared_weights.hpp"
-
-#if defined(ORTHO_CAN_FORK)
 
 namespace ortho::test {
 namespace {

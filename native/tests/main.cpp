@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "environment.hpp"
 #include "orthonative/orthonative.h"
 
 // ORTHONATIVE_CPU selects the kernels under test; where the processor lacks them, the tests are skipped as a whole.
@@ -14,7 +15,8 @@ int main(int argc, char** argv) {
         return skipped;
     }
     // Problems of tests are so small that one thread would do most of them.
-    setenv("ORTHONATIVE_CPU_THREADS", "all", 0);
+    if (std::getenv("ORTHONATIVE_CPU_THREADS") == nullptr)
+        ortho::test::set_environment("ORTHONATIVE_CPU_THREADS", "all");
     ::testing::InitGoogleTest(&argc, argv);
     return RUN_ALL_TESTS();
 }

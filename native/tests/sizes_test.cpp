@@ -127,7 +127,7 @@ std::vector<Sized> calls(World& w) {
          }},
         {"ortho_device_create",
          {"options->struct_size"},
-         [&w](int64_t n) {
+         [](int64_t n) {
              ortho_device_options options = device_options(ORTHO_DEVICE_CPU, 1);
              options.struct_size = static_cast<uint32_t>(n);
              ortho_device* made = nullptr;
@@ -160,7 +160,7 @@ std::vector<Sized> calls(World& w) {
         {"ortho_copy", bytes, [=, &w](int64_t n) { return ortho_copy(device, w.b.data(), w.a.data(), n); }},
         {"ortho_fill", count, [=, &w](int64_t n) { return ortho_fill(device, 0, n, w.b.data(), 9); }},
         {"ortho_staging_create", bytes,
-         [=, &w](int64_t n) {
+         [=](int64_t n) {
              ortho_staging* made = nullptr;
              return ortho_staging_create(&made, device, n);
          }},

@@ -1,7 +1,13 @@
 // Structures of callers that were compiled with an older header: shorter ones are served, and nothing behind them is
 // touched. They end where memory ends that can be read.
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+#else
 #include <sys/mman.h>
 #include <unistd.h>
+#endif
 
 #include "chain_problem.hpp"
 #include "support.hpp"
@@ -9,26 +15,56 @@
 namespace ortho::test {
 namespace {
 
+/** Memory of one page, behind which lies another one that cannot be read or written. */
+class Page {
+public:
+#if defined(_WIN32)
+    Page() {
+        SYSTEM_INFO info{};
+        GetSystemInfo(&info);
+        size_ = info.dwPageSize;
+        memory_ = VirtualAlloc(nullptr, 2 * size_, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+        EXPECT_NE(memory_, nullptr);
+        DWORD before = 0;
+        EXPECT_NE(VirtualProtect(end(), size_, PAGE_NOACCESS, &before), 0);
+    }
+    ~Page() {
+        VirtualFree(memory_, 0, MEM_RELEASE);
+    }
+#else
+    Page() : size_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+        memory_ = mmap(nullptr, 2 * size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        EXPECT_NE(memory_, MAP_FAILED);
+        EXPECT_EQ(mprotect(end(), size_, PROT_NONE), 0);
+    }
+    ~Page() {
+        munmap(memory_, 2 * size_);
+    }
+#endif
+    Page(const Page&) = delete;
+    Page& operator=(const Page&) = delete;
+
+    char* end() const {
+        return static_cast<char*>(memory_) + size_;
+    }
+
+private:
+    size_t size_;
+    void* memory_;
+};
+
 /** The first bytes of a structure, and behind them memory that cannot be read or written. */
 template <class Structure> class Shortened {
 public:
-    Shortened(const Structure& whole, size_t bytes) : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
-        memory_ = mmap(nullptr, 2 * page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        EXPECT_NE(memory_, MAP_FAILED);
-        EXPECT_EQ(mprotect(static_cast<char*>(memory_) + page_, page_, PROT_NONE), 0);
-        first_ = static_cast<char*>(memory_) + page_ - bytes;
+    Shortened(const Structure& whole, size_t bytes) : first_(page_.end() - bytes) {
         std::memcpy(first_, &whole, bytes);
     }
-    ~Shortened() { munmap(memory_, 2 * page_); }
-    Shortened(const Shortened&) = delete;
-    Shortened& operator=(const Shortened&) = delete;
 
-    Structure* get() const { return static_cast<Structure*>(first_); }
+    Structure* get() const { return reinterpret_cast<Structure*>(first_); }
 
 private:
-    size_t page_;
-    void* memory_;
-    void* first_;
+    Page page_;
+    char* first_;
 };
 
 /** With a struct_size of its own, where not all of it is there. */

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "environment.hpp"
 #include "orthonative/orthonative.h"
 
 namespace ortho::test {
@@ -35,31 +36,6 @@ inline Device make_device(int threads) {
     EXPECT_EQ(ortho_device_create(&device, &options), ORTHO_OK) << ortho_last_error();
     return Device(device);
 }
-
-/** Sets an environment variable, and what it was again at the end. */
-class EnvironmentVariable {
-public:
-    EnvironmentVariable(const char* name, const char* value) : name_(name) {
-        const char* const before = std::getenv(name);
-        was_set_ = before != nullptr;
-        if (was_set_)
-            before_ = before;
-        setenv(name, value, 1);
-    }
-    ~EnvironmentVariable() {
-        if (was_set_)
-            setenv(name_, before_.c_str(), 1);
-        else
-            unsetenv(name_);
-    }
-    EnvironmentVariable(const EnvironmentVariable&) = delete;
-    EnvironmentVariable& operator=(const EnvironmentVariable&) = delete;
-
-private:
-    const char* name_;
-    bool was_set_;
-    std::string before_;
-};
 
 inline ::testing::AssertionResult succeeds(ortho_status status) {
     if (status == ORTHO_OK)

@@ -19,7 +19,7 @@ internal static unsafe partial class NativeLibraryLoader
 
     /// <summary>The library's file name on this operating system.</summary>
     public static string FileName =>
-        OperatingSystem.IsWindows() ? "orthonative.dll" :
+        OperatingSystem.IsWindows() ? "liborthonative.dll" :
         OperatingSystem.IsMacOS() ? "liborthonative.dylib" : "liborthonative.so";
 
     private static readonly object s_loading = new();
@@ -203,13 +203,13 @@ internal static unsafe partial class NativeLibraryLoader
         }
     }
 
-    /// <summary>The portable identifier, linux-x64; the runtime's own may name a distribution.</summary>
+    /// <summary>The portable identifier, linux-x64. The runtime's own may name a distribution: that of Alpine begins with alpine, and its C library is musl, too.</summary>
     private static string RuntimeIdentifier
     {
         get
         {
             string system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" :
-                RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal) ? "linux-musl" : "linux";
+                RuntimeInformation.RuntimeIdentifier is var own && (own.Contains("musl", StringComparison.Ordinal) || own.StartsWith("alpine", StringComparison.Ordinal)) ? "linux-musl" : "linux";
             return $"{system}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
         }
     }

@@ -11,7 +11,7 @@ namespace OrthoNative.Interop;
 
 internal static unsafe partial class NativeMethods
 {
-    internal const string Library = "orthonative";
+    internal const string Library = "liborthonative";
 
     /// <remarks>
     /// Runs before the first call into the library. The library itself is loaded by that call, so that a failure reaches

@@ -19,6 +19,16 @@ internal sealed class ConsumerTests
     }
 
     [Test]
+    public void A_program_trains_the_same_on_NET_8()
+    {
+        string folder = Make("net8run", framework: "net8.0");
+        Commands.DotNet(folder, "publish", "-c", "Release", "-r", Packages.RuntimeIdentifier, "--self-contained", "-o", "published", "-nodeReuse:false");
+
+        Assert.That(File.ReadAllText(Path.Combine(folder, "published", "net8run.runtimeconfig.json")), Does.Contain("\"8.0."));
+        Assert.That(Train(Commands.Run(folder, Path.Combine(folder, "published", "net8run"))), Is.EqualTo(s_losses.Value));
+    }
+
+    [Test]
     public void A_program_with_the_package_trains_ten_steps() => Assert.That(s_losses.Value[^1], Is.LessThan(s_losses.Value[0]));
 
     [Test]

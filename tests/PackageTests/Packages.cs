@@ -39,10 +39,41 @@ internal sealed class Packages
         }
     }
 
+    /// <summary>Other platforms whose libraries build.ps1 native -Rid has built; their packages are then packed, too.</summary>
+    public static IReadOnlyList<string> OtherPlatforms { get; } = FindPlatforms();
+
+    /// <summary>Ends the test as ignored, with the reason, where there is no library for a platform.</summary>
+    public static void RequirePlatform(string platform)
+    {
+        if (!OtherPlatforms.Contains(platform))
+        {
+            Assert.Ignore($"There is no library in artifacts/native/{platform}; build.ps1 native -Rid {platform} builds it.");
+        }
+    }
+
+    private static string[] FindPlatforms()
+    {
+        string folder = Path.Combine(Repository.Root, "artifacts", "native");
+        return Directory.Exists(folder)
+            ? [.. Directory.GetFiles(folder, "liborthonative.*", SearchOption.AllDirectories)
+                .Where(file => Path.GetFileName(Path.GetDirectoryName(file)) == "lib" && Path.GetExtension(file) is ".so" or ".dll" or ".dylib")
+                .Select(file => Path.GetFileName(Path.GetDirectoryName(Path.GetDirectoryName(file)!))!)
+                .Where(platform => platform.Contains('-', StringComparison.Ordinal) && platform != RuntimeIdentifier)]
+            : [];
+    }
+
     [OneTimeSetUp]
     public void Pack()
     {
-        Commands.DotNet(Repository.Root, "pack", "OrthoNative.sln", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", "-nodeReuse:false");
+        foreach (string platform in OtherPlatforms)
+        {
+            Commands.DotNet(
+                Repository.Root, "pack", "src/Native", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", $"-p:NativeRuntimeIdentifier={platform}", "-p:BuildNative=false",
+                "-nodeReuse:false");
+        }
+
+        string[] all = OtherPlatforms.Count > 0 ? ["-p:AllPlatforms=built"] : [];
+        Commands.DotNet(Repository.Root, ["pack", "OrthoNative.sln", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", "-nodeReuse:false", .. all]);
         if (File.Exists(CudaLibrary))
         {
             Commands.DotNet(Repository.Root, "pack", "src/Native.Cuda", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", "-nodeReuse:false");

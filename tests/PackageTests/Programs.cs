@@ -69,7 +69,10 @@ internal static class Programs
         }
     }
 
-    public static string Library(string folder) => Directory.GetFiles(folder, LibraryFile, SearchOption.AllDirectories).Single();
+    /// <summary>The native library that a program in a folder loads; there may be those of other platforms beside it.</summary>
+    public static string Library(string folder) =>
+        Directory.GetFiles(folder, LibraryFile, SearchOption.AllDirectories)
+            .Single(file => !file.Contains("runtimes", StringComparison.Ordinal) || file.Contains($"{Path.DirectorySeparatorChar}{Packages.RuntimeIdentifier}{Path.DirectorySeparatorChar}", StringComparison.Ordinal));
 
     /// <summary>The losses that the program printed, ten of them.</summary>
     public static double[] Train(Commands.Result result)

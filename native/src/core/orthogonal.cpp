@@ -6,8 +6,7 @@
 
 #include "core/random.hpp"
 
-// Compiled without contraction of a * b + c, and written so that vectorising reorders no sum: the filter of a seed is
-// the same bits on every machine.
+// Written so that vectorising reorders no sum: the filter of a seed is the same bits on every machine.
 
 namespace ortho {
 namespace {

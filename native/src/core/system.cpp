@@ -15,9 +15,13 @@
 #include <sys/sysctl.h>
 #include <unistd.h>
 #elif defined(__linux__)
+#include <linux/futex.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #else
 #include <unistd.h>
 #endif
@@ -135,5 +139,40 @@ const char* environment(const char* name) noexcept {
 #endif
     return value != nullptr && *value != '\0' ? value : nullptr;
 }
+
+#if defined(_WIN32)
+
+void sleep_while(std::atomic<uint32_t>& value, uint32_t old) noexcept {
+    WaitOnAddress(&value, &old, sizeof old, INFINITE);
+}
+
+void wake_all(std::atomic<uint32_t>& value) noexcept {
+    WakeByAddressAll(&value);
+}
+
+#elif defined(__linux__)
+
+// Threads of one process wait; the system compares the number and puts to sleep in one operation.
+static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t));
+
+void sleep_while(std::atomic<uint32_t>& value, uint32_t old) noexcept {
+    syscall(SYS_futex, &value, FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
+}
+
+void wake_all(std::atomic<uint32_t>& value) noexcept {
+    syscall(SYS_futex, &value, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+
+#else
+
+void sleep_while(std::atomic<uint32_t>& value, uint32_t old) noexcept {
+    value.wait(old);
+}
+
+void wake_all(std::atomic<uint32_t>& value) noexcept {
+    value.notify_all();
+}
+
+#endif
 
 } // namespace ortho

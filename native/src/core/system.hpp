@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace ortho {
@@ -21,5 +22,14 @@ int usable_cores() noexcept;
  * @return nullptr if the variable is not set, is empty or does not count
  */
 const char* environment(const char* name) noexcept;
+
+/**
+ * Sleeps until it is woken, unless the value is no longer `old`; may return early. Not std::atomic::wait: on Windows,
+ * the C++ runtimes of GCC 12 and Clang 19 lose who is to be woken or look for the time only now and then.
+ */
+void sleep_while(std::atomic<uint32_t>& value, uint32_t old) noexcept;
+
+/** Wakes all threads that sleep_while has put to sleep for this value, which was changed before. */
+void wake_all(std::atomic<uint32_t>& value) noexcept;
 
 } // namespace ortho

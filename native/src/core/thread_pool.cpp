@@ -21,7 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto awake = std::chrono::microseconds(50);
 
 inline void pause() noexcept {
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     asm volatile("yield");
@@ -61,7 +61,7 @@ int64_t WaitWord::wait_while(uint32_t old, bool may_spin) noexcept {
     }
     sleepers_.fetch_add(1);
     while (value_.load() == old)
-        value_.wait(old);
+        sleep_while(value_, old);
     sleepers_.fetch_sub(1);
     return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - now).count();
 }

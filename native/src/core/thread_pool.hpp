@@ -11,6 +11,7 @@
 
 #include "core/floating_point.hpp"
 #include "core/fork.hpp"
+#include "core/system.hpp"
 
 namespace ortho {
 
@@ -51,7 +52,7 @@ public:
 private:
     void wake() noexcept {
         if (sleepers_.load() != 0)
-            value_.notify_all();
+            wake_all(value_);
     }
 
     alignas(64) std::atomic<uint32_t> value_;

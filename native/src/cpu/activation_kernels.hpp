@@ -50,7 +50,7 @@ template <class T> struct ActivationPass {
 
     /** tanh works on several vectors at once. */
     static void tanh_forward(const T* x, T* y, int64_t count) {
-        constexpr int vectors = tanh_vectors<T>;
+        static constexpr int vectors = tanh_vectors<T>;
         for_each_block<vectors, 1>(
             {x}, y, count, [](const T* const(&from)[1], T* to) __attribute__((always_inline)) {
                 vec v[vectors];

@@ -5,6 +5,7 @@
 // one. A block of depth k of B's panel stays in the first cache, that of A's panels in the second.
 #pragma once
 
+#include "cpu/broadcast.hpp"
 #include "cpu/dense_types.hpp"
 #include "cpu/shuffle.hpp"
 #include "cpu/simd.hpp"
@@ -102,6 +103,15 @@ template <class T> struct DenseProduct {
                 S::store(packed, r < rows ? S::load_partial(source + r * a.row_stride + k, depth - k) : vec{});
     }
 
+    /** sums += column · value, for one row. */
+    template <int vectors, class Value>
+    [[gnu::always_inline]] static void multiply_add_row(vec (&sums)[vectors], const vec (&column)[vectors],
+                                                        Value value) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v)
+            sums[v] = S::multiply_add(column[v], value, sums[v]);
+    }
+
     /** One panel of A by `vectors` vectors of B's panel; written to the first rows and columns of c. */
     template <int vectors>
     static void multiply_panels(const T* a, const T* b, int64_t depth, T* c, int64_t c_stride, int64_t rows,
@@ -109,19 +119,17 @@ template <class T> struct DenseProduct {
         vec sums[panel_rows][vectors] = {};
         for (int64_t block = 0; block < depth; block += width, a += panel_rows * width) {
             const int64_t count = smaller(width, depth - block);
-            for (int64_t k = 0; k < count; ++k, b += panel_width) {
-                vec column[vectors];
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors; ++v)
-                    column[v] = S::load(b + v * width);
-#pragma GCC unroll 16
-                for (int r = 0; r < panel_rows; ++r) {
-                    const vec value = S::splat(a[r * width + k]);
+            for_each_of_rows<T, panel_rows, false>(
+                a, width, count, [&](const auto& values) __attribute__((always_inline)) {
+                    vec column[vectors];
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors; ++v)
-                        sums[r][v] += value * column[v];
-                }
-            }
+                        column[v] = S::load(b + v * width);
+#pragma GCC unroll 16
+                    for (int r = 0; r < panel_rows; ++r)
+                        multiply_add_row<vectors>(sums[r], column, values.of(r));
+                    b += panel_width;
+                });
         }
 #pragma GCC unroll 16
         for (int r = 0; r < panel_rows; ++r) {
@@ -318,13 +326,13 @@ template <class T> struct DenseProduct {
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors; ++v)
                         column[v] = S::load(row + v * width);
-#pragma GCC unroll 16
-                    for (int r = 0; r < panel_rows; ++r) {
-                        const vec value = S::splat(a[r]);
-#pragma GCC unroll 4
-                        for (int v = 0; v < vectors; ++v)
-                            total[r][v] += value * column[v];
-                    }
+                    with_rows_in_turn<T, panel_rows>(
+                        a, [&](const auto& values) __attribute__((always_inline)) {
+                            [&]<int... r>(std::integer_sequence<int, r...>) __attribute__((always_inline)) {
+                                (multiply_add_row<vectors>(total[r], column, values.template of<r>()), ...);
+                            }
+                            (std::make_integer_sequence<int, panel_rows>{});
+                        });
                 }
             }
             // The sum of the leaf's rows so far lies behind the slots that it will join.
@@ -435,7 +443,7 @@ template <class T> struct DenseProduct {
                 const auto add = [&](int v, int64_t k, vec column) __attribute__((always_inline)) {
 #pragma GCC unroll 4
                     for (int r = 0; r < rows; ++r)
-                        sums[v][r] += S::splat(a[r * product.a.row_stride + k]) * column;
+                        sums[v][r] = S::multiply_add(S::splat(a[r * product.a.row_stride + k]), column, sums[v][r]);
                 };
                 int64_t k = first;
                 for (; k + piece <= last; k += piece)
@@ -474,7 +482,11 @@ template <class T> struct DenseProduct {
     }
 
     /** Rows and columns whose dot products are summed at the same time, where there are few rows and many. */
-    static constexpr int few_dot_rows = vector_bytes == 64 ? 4 : 2;
+#if defined(__AVX512F__) || defined(__aarch64__)
+    static constexpr int few_dot_rows = 4; // 16 of 32 registers for sums
+#else
+    static constexpr int few_dot_rows = 2;
+#endif
     static constexpr int many_dot_rows = vector_bytes == 32 ? 3 : few_dot_rows;
     static constexpr int dot_columns = 4;
 
@@ -524,7 +536,7 @@ template <class T> struct DenseProduct {
                 const vec right = load(b[c]);
 #pragma GCC unroll 4
                 for (int r = 0; r < dot_rows; ++r)
-                    sums[r * dot_columns + c] += left[r] * right;
+                    sums[r * dot_columns + c] = S::multiply_add(left[r], right, sums[r * dot_columns + c]);
             }
         };
         int64_t k = 0;

@@ -1,4 +1,3 @@
-// Compiled without contraction of a * b + c, so that the noise is the same bits on every machine.
 #include "cpu/noise.hpp"
 
 #include "core/dtype.hpp"

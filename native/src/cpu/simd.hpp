@@ -60,8 +60,8 @@ template <class T> struct Simd {
     }
 
     /**
-     * a b + c, rounded once where there is an instruction for it. Compilers make one of a * b + c too, but where c is
-     * a product itself, which of both they round by itself differs from one copy of a function to another.
+     * a b + c, rounded once where there is an instruction for it. Compilers are told never to make one of a * b + c:
+     * each chooses others, and the bits of a result would be those of a compiler.
      */
     static vec multiply_add(vec a, vec b, vec c) {
 #if defined(__AVX512F__)
@@ -83,6 +83,19 @@ template <class T> struct Simd {
         return a * b + c;
 #endif
     }
+
+#if defined(__aarch64__)
+    /** One lane of a vector, which instructions multiply by as it is. */
+    template <int lane> struct Lane { vec of; };
+
+    /** The same for every lane of a with that of b. */
+    template <int lane> static vec multiply_add(vec a, Lane<lane> b, vec c) {
+        if constexpr (sizeof(T) == 4)
+            return (vec)vfmaq_laneq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b.of, lane);
+        else
+            return (vec)vfmaq_laneq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b.of, lane);
+    }
+#endif
 
     /** base[offset[l]] in lane l. */
     static vec gather(const T* base, const int32_t* offset) {
@@ -120,7 +133,8 @@ template <int n> [[gnu::always_inline]] inline void tanh(Simd<float>::vec (&x)[n
     }
 #pragma GCC unroll 16
     for (int i = 0; i < n; ++i)
-        interval[i] = (S::ivec)(distance[i] * TanhTable::scale + 1.0f) >> TanhTable::first_bit;
+        interval[i] =
+            (S::ivec)S::multiply_add(distance[i], S::splat(TanhTable::scale), S::splat(1)) >> TanhTable::first_bit;
 #pragma GCC unroll 16
     for (int i = 0; i < n; ++i) {
         distance[i] -= look_up(i, table.center);
@@ -129,7 +143,7 @@ template <int n> [[gnu::always_inline]] inline void tanh(Simd<float>::vec (&x)[n
     const auto multiply_add = [&](const std::array<float, 16>& coefficient) __attribute__((always_inline)) {
 #pragma GCC unroll 16
         for (int i = 0; i < n; ++i)
-            y[i] = y[i] * distance[i] + look_up(i, coefficient);
+            y[i] = S::multiply_add(y[i], distance[i], look_up(i, coefficient));
     };
     multiply_add(table.coefficient[4]);
     multiply_add(table.coefficient[3]);
@@ -157,24 +171,25 @@ inline Simd<float>::vec tanh(Simd<float>::vec x) {
     // 1 - 2 / (e^{2|x|} + 1), with e^{2|x|} = 2^n 2^f and 2^f the minimax polynomial of degree 5 on [-1/2, 1/2]
     // (7.5e-8); the difference from 1 is small there, so its relative error hardly counts.
     const S::vec y = x * x;
-    const S::vec cubic = ((0.0164375808f * y - 0.0526718125f) * y + 0.133207247f) * y + S::splat(-0.333329469f);
-    const S::vec small = x + (x * y) * cubic;
+    const auto polynomial = [](S::vec of, auto highest, auto... lower) __attribute__((always_inline)) {
+        S::vec value = S::splat(highest);
+        ((value = S::multiply_add(value, of, S::splat(lower))), ...);
+        return value;
+    };
+    const S::vec cubic = polynomial(y, 0.0164375808f, -0.0526718125f, 0.133207247f, -0.333329469f);
+    const S::vec small = S::multiply_add(x * y, cubic, x);
 
     // 9.1 and above: tanh rounds to 1. The comparison is written so that NaN stays.
     const S::vec clamped = magnitude > 9.1f ? S::splat(9.1f) : magnitude;
     const float to_base_two = 2.88539008f; // 2 / ln 2
     const float shift = 12582912.0f;       // 1.5 * 2^23: adding it leaves the nearest integer in the low mantissa bits
-    const S::vec shifted = clamped * to_base_two + shift;
-    const S::vec fraction = clamped * to_base_two - (shifted - shift);
+    const S::vec shifted = S::multiply_add(clamped, S::splat(to_base_two), S::splat(shift));
+    const S::vec fraction = S::multiply_add(clamped, S::splat(to_base_two), shift - shifted);
     const S::vec power =
-        ((((0.00132764713f * fraction + 0.00967554096f) * fraction + 0.0555071309f) * fraction + 0.240221202f) *
-             fraction +
-         0.693146944f) *
-            fraction +
-        1.00000012f;
+        polynomial(fraction, 0.00132764713f, 0.00967554096f, 0.0555071309f, 0.240221202f, 0.693146944f, 1.00000012f);
     // 2^(n-1): the integer's bits moved into the exponent; those of `shift` itself fall out at the top.
     const S::vec scale = (S::vec)(((S::ivec)shifted + 126) << 23);
-    const S::vec large = 1.0f - 1.0f / (power * scale + 0.5f);
+    const S::vec large = 1.0f - 1.0f / S::multiply_add(power, scale, S::splat(0.5f));
     const S::vec signed_large = (S::vec)((S::ivec)large | ((S::ivec)x & sign_bit));
     return magnitude < 0.55f ? small : signed_large;
 #endif
@@ -234,10 +249,10 @@ public:
         // ln 2 in two parts, the first with so few digits that its product with n is exact.
         constexpr T ln2_high = is_float ? T(0x1.62e4p-1) : T(0x1.62e42fee00000p-1);
         constexpr T ln2_low = is_float ? T(0x1.7f7d1cp-20) : T(0x1.a39ef35793c76p-33);
-        const vec shifted = x * log2_e + shift;
+        const vec shifted = S::multiply_add(x, S::splat(log2_e), S::splat(shift));
         const vec n = shifted - shift;
         exponent_ = (ivec)shifted;
-        r_ = (x - n * ln2_high) - n * ln2_low;
+        r_ = S::multiply_add(n, S::splat(-ln2_low), S::multiply_add(n, S::splat(-ln2_high), x));
     }
     /** Adds a small number to x. */
     void add(vec rest) { r_ += rest; }
@@ -249,7 +264,7 @@ public:
         vec series = S::splat(coefficients.values[terms]);
 #pragma GCC unroll 16
         for (int i = terms - 1; i >= 0; --i)
-            series = series * r_ + coefficients.values[i];
+            series = S::multiply_add(series, r_, S::splat(coefficients.values[i]));
         return series * (vec)((exponent_ + exponent_bias) << mantissa_bits);
     }
 

@@ -34,6 +34,22 @@ template <class T> struct AsDouble {
     }
 };
 
+/** Simd::multiply_add of numbers, for loops that the compiler turns into vectors. */
+[[gnu::always_inline]] inline float multiply_add(float a, float b, float c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+[[gnu::always_inline]] inline double multiply_add(double a, double b, double c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 /** Sum of a vector's lanes from the first to the last. */
 inline double sum_of_lanes(Simd<double>::vec v) {
     double sum = v[0];
@@ -101,24 +117,21 @@ template <class T> struct VectorPass {
         measure(buffers, range, largest);
     }
 
-    /** Sum of term(i, vector of doubles' worth) over a buffer: four running sums hide the latency of the additions. */
-    template <class Term> static double sum(int64_t count, Term&& term) {
+    static void add_square(Simd<double>::vec value, Simd<double>::vec& sum) {
+        sum = Simd<double>::multiply_add(value, value, sum);
+    }
+
+    /** Four running sums hide the latency of the additions. */
+    static double sum_of_squares(const T* values, int64_t count) {
         Simd<double>::vec sums[unroll] = {};
         int64_t i = 0;
         for (; i + unroll * D::width <= count; i += unroll * D::width)
 #pragma GCC unroll 4
             for (int u = 0; u < unroll; ++u)
-                sums[u] += term(i + u * D::width, int64_t{D::width});
+                add_square(D::load(values + i + u * D::width), sums[u]);
         for (; i < count; i += D::width)
-            sums[0] += term(i, count - i < D::width ? count - i : int64_t{D::width});
+            add_square(D::load_partial(values + i, count - i), sums[0]);
         return sum_of_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
-    }
-
-    static double sum_of_squares(const T* values, int64_t count) {
-        return sum(count, [values](int64_t i, int64_t n) {
-            const auto v = D::load_partial(values + i, n);
-            return v * v;
-        });
     }
 
     static void scale(T* __restrict values, int64_t count, T factor) {
@@ -130,8 +143,8 @@ template <class T> struct VectorPass {
     static void average(T* __restrict averages, const T* __restrict values, int64_t count, double decay) {
         const double rest = 1 - decay;
         for (int64_t i = 0; i < count; ++i)
-            averages[i] =
-                static_cast<T>(decay * static_cast<double>(averages[i]) + rest * static_cast<double>(values[i]));
+            averages[i] = static_cast<T>(
+                multiply_add(decay, static_cast<double>(averages[i]), rest * static_cast<double>(values[i])));
     }
 
     static void add(const T* x, const T* y, T* z, int64_t count) {
@@ -153,20 +166,14 @@ template <class T> struct VectorPass {
         int64_t i = 0;
         for (; i + unroll * D::width <= count; i += unroll * D::width)
 #pragma GCC unroll 4
-            for (int u = 0; u < unroll; ++u) {
-                const auto error = D::load(predictions + i + u * D::width) - D::load(targets + i + u * D::width);
-                sums[u] += error * error;
-            }
-        for (int u = 0; i + D::width <= count; i += D::width, ++u) {
-            const auto error = D::load(predictions + i) - D::load(targets + i);
-            sums[u] += error * error;
-        }
+            for (int u = 0; u < unroll; ++u)
+                add_square(D::load(predictions + i + u * D::width) - D::load(targets + i + u * D::width), sums[u]);
+        for (int u = 0; i + D::width <= count; i += D::width, ++u)
+            add_square(D::load(predictions + i) - D::load(targets + i), sums[u]);
+        if (i < count)
+            add_square(D::load_partial(predictions + i, count - i) - D::load_partial(targets + i, count - i), sums[0]);
         for (int u = 0; u < unroll; ++u)
             Simd<double>::store(running.values + u * D::width, sums[u]);
-        for (int l = 0; i < count; ++i, ++l) {
-            const double error = static_cast<double>(predictions[i]) - static_cast<double>(targets[i]);
-            running.values[l] += error * error;
-        }
     }
 
     static void elementwise_loss(const ElementwiseProblem<T>& problem, int64_t row_begin, int64_t row_end,
@@ -209,9 +216,10 @@ template <class T> struct VectorPass {
         int64_t i = 0;
         for (; i + lanes <= count; i += lanes)
             for (int l = 0; l < lanes; ++l)
-                sums.values[l] += weight * loss.value(prediction(i + l), target(i + l), i + l);
+                sums.values[l] =
+                    multiply_add(weight, loss.value(prediction(i + l), target(i + l), i + l), sums.values[l]);
         for (int l = 0; i < count; ++i, ++l)
-            sums.values[l] += weight * loss.value(prediction(i), target(i), i);
+            sums.values[l] = multiply_add(weight, loss.value(prediction(i), target(i), i), sums.values[l]);
     }
 
     static void softmax_cross_entropy(const SoftmaxProblem<T>& problem, int64_t row_begin, int64_t row_end,
@@ -268,7 +276,7 @@ template <class T> struct VectorPass {
                 const T factor = static_cast<T>(per_row / exponentials);
                 const T offset = static_cast<T>(per_row * smoothing);
                 for (int64_t j = 0; j < classes; ++j)
-                    gradients[j] = gradients[j] * factor - offset;
+                    gradients[j] = multiply_add(gradients[j], factor, -offset);
                 gradients[target] -= static_cast<T>(per_row * at_target);
             }
         }
@@ -314,7 +322,7 @@ template <class T> struct VectorPass {
         const double offset = per_row * smoothing;
         for (int64_t j = 0; j < classes; ++j) {
             const double of_class = class_weights == nullptr ? 1 : loss_weight(class_weights[j]);
-            gradients[j] = static_cast<T>(static_cast<double>(gradients[j]) * factor - offset * of_class);
+            gradients[j] = static_cast<T>(multiply_add(static_cast<double>(gradients[j]), factor, -offset * of_class));
         }
         gradients[target] -= static_cast<T>(per_row * at_target);
     }

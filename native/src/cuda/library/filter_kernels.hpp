@@ -91,7 +91,7 @@ template <class T> __global__ void filter_backward_kernel(FilterBackward<T> step
         step.previous_gradient[gradient_row + i] = gradient;
         if (step.previous_delta != nullptr) {
             const T delta = step.samples.before_has(row)
-                                ? step.cell.backward(step.previous_delta[at], gradient, step.beta[i])
+                                ? step.cell.template backward<CudaMath>(step.previous_delta[at], gradient, step.beta[i])
                                 : T(0);
             step.previous_delta[at] = delta;
             if (step.delta_copy != nullptr)

@@ -342,7 +342,7 @@ __global__ void __launch_bounds__(layer_threads<units>)
             p.gradient[(own.first + row) * p.gradient_stride + lane.unit] = gradient;
             return;
         }
-        const float delta = p.cell.backward(a, gradient, beta);
+        const float delta = p.cell.backward<CudaMath>(a, gradient, beta);
         float* const to = operands + (p.steps - step) % 2 * 2 * operand_elements + row * units + lane.unit;
         to[0] = gradient;
         to[operand_elements] = delta;

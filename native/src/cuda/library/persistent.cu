@@ -265,7 +265,7 @@ template <int width> struct GradientReader : GradientWait<width> {
 #pragma unroll
         for (int i = 0; i < width; ++i) {
             gradient.at[i] = element.gradients[i].value;
-            delta.at[i] = cell.backward(element.activations.at[i], gradient.at[i], betas.at[i]);
+            delta.at[i] = cell.backward<CudaMath>(element.activations.at[i], gradient.at[i], betas.at[i]);
         }
         *reinterpret_cast<Pack<width>*>(gradients + row * gradient_stride + column) = gradient;
         *reinterpret_cast<Pack<width>*>(deltas + row * delta_stride + column) = delta;
@@ -606,7 +606,7 @@ __global__ void __launch_bounds__(block_threads, 1)
             if (step + 1 < p.steps)
                 write_delta(step + 1, turn, row, unit);
             unwritten[turn] = delta[turn];
-            delta[turn] = p.cell.backward(activation[turn], gradient[turn], beta[turn]);
+            delta[turn] = p.cell.backward<CudaMath>(activation[turn], gradient[turn], beta[turn]);
             const int64_t arriving = step - 1 + p.arriving_offset;
             if (step >= 2)
                 prefetch(p.activations + (step - 2) * state_elements + part.at(row, unit));

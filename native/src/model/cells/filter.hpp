@@ -3,7 +3,7 @@
 // A cell is the arithmetic of one step, forward and backward, written once for the CPU's vectors and for CUDA's
 // threads. It says what it multiplies, carries and keeps; rows, steps and threads are the drivers' business. V is a
 // number, or a vector of numbers where the compiler has them. Math has the functions that each backend computes in its
-// own way: tanh(V).
+// own way: tanh(V) and multiply_add(V, V, V).
 #pragma once
 
 #include <cstdint>
@@ -36,18 +36,18 @@ struct FilterCell {
     };
 
     /**
-     * @param filtered  alpha O x_{k-1}: V, or a product that is rounded once together with the V that is added to it
+     * @param filtered  alpha O x_{k-1}: V, or what else Math adds beta phi(z_k) to
      * @param driven    z_k
      */
     template <class Math, class V, class Filtered>
     ORTHO_HOST_DEVICE Forward<V> forward(const Filtered& filtered, V driven, V beta) const {
         const V a = phi<Math, V>(driven);
-        return {filtered + beta * a, a};
+        return {Math::multiply_add(beta, a, filtered), a};
     }
 
     /** @return delta_k = beta phi'(z_k) g_k of a = phi(z_k) and the gradient g_k at x_k */
-    template <class V> ORTHO_HOST_DEVICE V backward(V kept, V gradient, V beta) const {
-        return beta * slope(kept) * gradient;
+    template <class Math, class V> ORTHO_HOST_DEVICE V backward(V kept, V gradient, V beta) const {
+        return beta * slope<Math>(kept) * gradient;
     }
 
 private:
@@ -57,9 +57,9 @@ private:
     }
 
     /** phi'(z) from a = phi(z). */
-    template <class V> ORTHO_HOST_DEVICE V slope(V a) const {
+    template <class Math, class V> ORTHO_HOST_DEVICE V slope(V a) const {
         const V one = V{} + 1;
-        return nonlinearity == Nonlinearity::tanh ? one - a * a : (a > 0 ? one : V{});
+        return nonlinearity == Nonlinearity::tanh ? Math::multiply_add(-a, a, one) : (a > 0 ? one : V{});
     }
 };
 

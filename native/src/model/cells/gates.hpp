@@ -14,7 +14,7 @@ namespace ortho {
 template <class Math, class V> ORTHO_HOST_DEVICE V logistic(V x) {
     const V one = V{} + 1;
     const V half = one / 2;
-    return half + half * Math::tanh(half * x);
+    return Math::multiply_add(half, Math::tanh(half * x), half);
 }
 
 /** A step forward: the vectors that are carried on, and those that are kept for backward. */

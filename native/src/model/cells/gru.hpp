@@ -30,8 +30,8 @@ struct GruCell {
     template <class Math, class V> ORTHO_HOST_DEVICE Forward<V> forward(const V* sum, const V* state) const {
         const V r = logistic<Math>(sum[0]);
         const V z = logistic<Math>(sum[1]);
-        const V n = Math::tanh(sum[3] + r * sum[2]);
-        return {{n + z * (state[0] - n)}, {r, z, n, sum[2]}};
+        const V n = Math::tanh(Math::multiply_add(r, sum[2], sum[3]));
+        return {{Math::multiply_add(z, state[0] - n, n)}, {r, z, n, sum[2]}};
     }
 
     /** @param state  before the step @param gradient  at the state after it */
@@ -39,7 +39,7 @@ struct GruCell {
     ORTHO_HOST_DEVICE Backward<V> backward(const V* kept, const V* state, const V* gradient) const {
         const V one = V{} + 1;
         const V r = kept[0], z = kept[1], n = kept[2];
-        const V delta_n = gradient[0] * (one - z) * (one - n * n);
+        const V delta_n = gradient[0] * (one - z) * Math::multiply_add(-n, n, one);
         return {{delta_n * kept[3] * r * (one - r), gradient[0] * (state[0] - n) * z * (one - z), delta_n * r, delta_n},
                 {gradient[0] * z}};
     }

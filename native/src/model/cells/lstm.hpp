@@ -41,14 +41,13 @@ struct LstmCell {
         const V one = V{} + 1;
         const V i = kept[0], f = kept[1], g = kept[2], o = kept[3];
         const V t = Math::tanh(next_c<Math>(i, f, g, state[1]));
-        const V at_c = gradient[1] + gradient[0] * o * (one - t * t);
-        return {{at_c * g * i * (one - i), at_c * state[1] * f * (one - f), at_c * i * (one - g * g),
+        const V at_c = Math::multiply_add(gradient[0] * o, Math::multiply_add(-t, t, one), gradient[1]);
+        return {{at_c * g * i * (one - i), at_c * state[1] * f * (one - f), at_c * i * Math::multiply_add(-g, g, one),
                  gradient[0] * t * o * (one - o)},
                 {V{}, at_c * f}};
     }
 
 private:
-    /** Which of the products is rounded with the sum is said, so that all copies of this have the same bits. */
     template <class Math, class V> ORTHO_HOST_DEVICE static V next_c(V i, V f, V g, V c) {
         return Math::multiply_add(f, c, i * g);
     }

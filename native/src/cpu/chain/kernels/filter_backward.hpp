@@ -65,7 +65,7 @@ void backward_epilogue(const BackwardStep<Num, FilterCell>& step, int64_t row, i
                 S::store(previous + r * width, g);
                 if (delta)
                     S::store(delta + r * width,
-                             cell.template backward<typename S::vec>(S::load(delta + r * width), g, beta));
+                             cell.template backward<SimdMath, typename S::vec>(S::load(delta + r * width), g, beta));
             }
         };
         if (!result) {
@@ -80,13 +80,15 @@ void backward_epilogue(const BackwardStep<Num, FilterCell>& step, int64_t row, i
             const typename S::vec scale = S::load(step.operands.structured.scale + u);
             if (looked_up) {
                 const SumOf<Num>* const permuted = result->driven + c * S::width;
-                epilogue_of_rows(
-                    [=](int64_t r) { return S::load(product + r * stride) + S::load(permuted + r * stride) * scale; });
+                epilogue_of_rows([=](int64_t r) {
+                    return S::multiply_add(S::load(permuted + r * stride), scale, S::load(product + r * stride));
+                });
             } else {
                 const StateOf<Num>* const later = step.gradient + row * width;
                 with_permutation(step.operands.structured, u, [&](const auto& permuted) {
-                    epilogue_of_rows(
-                        [&](int64_t r) { return S::load(product + r * stride) + permuted(later + r * width) * scale; });
+                    epilogue_of_rows([&](int64_t r) {
+                        return S::multiply_add(permuted(later + r * width), scale, S::load(product + r * stride));
+                    });
                 });
             }
         }

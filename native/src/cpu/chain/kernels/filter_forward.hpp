@@ -12,8 +12,11 @@ template <class Sum, int R, int C, class State, class Storage>
 [[gnu::always_inline]] inline void start_with_drive(Accumulators<Sum, R, C>& tile, const State* bias,
                                                     const State* input, int64_t inputs, const Storage* input_weights) {
     tile.start_rows_with(bias);
-    for (int64_t d = 0; d < inputs; ++d, input_weights += C * Simd<Sum>::width)
-        tile.multiply_add(input_weights, input + d, inputs);
+    for_each_of_rows<Sum, R, false>(
+        input, inputs, inputs, [&](const auto& values) __attribute__((always_inline)) {
+            tile.multiply_add(input_weights, values);
+            input_weights += C * Simd<Sum>::width;
+        });
 }
 
 /** Both products of [αO; W] with the same state, and the drive. */
@@ -30,24 +33,26 @@ void dual_product(const ForwardStep<Num, FilterCell>& step, const StateOf<Num>* 
                      step.operands.input_weights + unit * step.inputs);
     for (int64_t first = 0; first < units; first += width, state += step.layout.panel_stride()) {
         const int64_t count = units - first < width ? units - first : width;
-#pragma GCC unroll 2
-        for (int64_t k = 0; k < count; ++k, filter += C * S::width, weights += C * S::width) {
-            typename S::vec o[C], w[C];
-#pragma GCC unroll 4
-            for (int c = 0; c < C; ++c) {
-                o[c] = S::load(filter + c * S::width);
-                w[c] = S::load(weights + c * S::width);
-            }
-#pragma GCC unroll 16
-            for (int r = 0; r < R; ++r) {
-                const typename S::vec x = S::splat(state[r * width + k]);
+        for_each_of_rows<SumOf<Num>, R, true>(
+            state, width, count, [&](const auto& values) __attribute__((always_inline)) {
+                typename S::vec o[C], w[C];
 #pragma GCC unroll 4
                 for (int c = 0; c < C; ++c) {
-                    filtered.value[r][c] += o[c] * x;
-                    driven.value[r][c] += w[c] * x;
+                    o[c] = S::load(filter + c * S::width);
+                    w[c] = S::load(weights + c * S::width);
                 }
-            }
-        }
+#pragma GCC unroll 16
+                for (int r = 0; r < R; ++r) {
+                    const auto x = values.of(r);
+#pragma GCC unroll 4
+                    for (int c = 0; c < C; ++c) {
+                        filtered.value[r][c] = S::multiply_add(o[c], x, filtered.value[r][c]);
+                        driven.value[r][c] = S::multiply_add(w[c], x, driven.value[r][c]);
+                    }
+                }
+                filter += C * S::width;
+                weights += C * S::width;
+            });
     }
     filtered.store(result.filtered);
     driven.store(result.driven);
@@ -91,16 +96,17 @@ constexpr ByTile<ForwardProduct<Num>, single_rows, sizeof...(c)> driven_tiles(st
 template <class T> struct LateProduct {
     typename Simd<T>::vec a;
     typename Simd<T>::vec b;
-
-    [[gnu::always_inline]] friend typename Simd<T>::vec operator+(const LateProduct& product,
-                                                                  typename Simd<T>::vec term) {
-        return Simd<T>::multiply_add(product.a, product.b, term);
-    }
 };
 
 /** What the cell takes where tanh was computed before, for several vectors at once. */
 struct TanhComputed {
     template <class V> [[gnu::always_inline]] static V tanh(V computed) { return computed; }
+    template <class V> [[gnu::always_inline]] static V multiply_add(V a, V b, V c) {
+        return SimdMath::multiply_add(a, b, c);
+    }
+    template <class V, class T> [[gnu::always_inline]] static V multiply_add(V a, V b, const LateProduct<T>& late) {
+        return SimdMath::multiply_add(late.a, late.b, a * b);
+    }
 };
 
 /** @param result  of a tile of C vectors; of a structured filter `filtered` has x[source], which alpha is not in yet */

@@ -40,21 +40,24 @@ void gate_products(const ForwardStep<Num, Cell>& step, const StateOf<Num>* state
     // Adds V u to the sums of a tile, where a gate's product with V goes to them; sum_of(c) is that of column c.
     const auto add_inputs = [&]<int C>(Accumulators<SumOf<Num>, R, C> & tile, const auto& sum_of)
         __attribute__((always_inline)) {
-        for (int64_t d = 0; d < step.inputs; ++d) {
-            typename S::vec w[C];
-#pragma GCC unroll 4
-            for (int c = 0; c < C; ++c)
-                if (const int gate = gate_of_sum(Cell::input_sums, sum_of(c)); gate >= 0)
-                    w[c] = S::load(input_weights + (d * Cell::gates + gate) * S::width);
-#pragma GCC unroll 16
-            for (int r = 0; r < R; ++r) {
-                const typename S::vec u = S::splat(input[r * step.inputs + d]);
+        const StorageOf<Num>* row = input_weights;
+        for_each_of_rows<StateOf<Num>, R, false>(
+            input, step.inputs, step.inputs, [&](const auto& values) __attribute__((always_inline)) {
+                typename S::vec w[C];
 #pragma GCC unroll 4
                 for (int c = 0; c < C; ++c)
-                    if (gate_of_sum(Cell::input_sums, sum_of(c)) >= 0)
-                        tile.value[r][c] += w[c] * u;
-            }
-        }
+                    if (const int gate = gate_of_sum(Cell::input_sums, sum_of(c)); gate >= 0)
+                        w[c] = S::load(row + gate * S::width);
+#pragma GCC unroll 16
+                for (int r = 0; r < R; ++r) {
+                    const auto u = values.of(r);
+#pragma GCC unroll 4
+                    for (int c = 0; c < C; ++c)
+                        if (gate_of_sum(Cell::input_sums, sum_of(c)) >= 0)
+                            tile.value[r][c] = S::multiply_add(w[c], u, tile.value[r][c]);
+                }
+                row += Cell::gates * S::width;
+            });
     };
 #pragma GCC unroll 4
     for (int pass = 0; pass < GateTile<Cell>::passes; ++pass) {

@@ -13,17 +13,24 @@
 #include <cstring>
 #include <utility>
 
+#include "cpu/broadcast.hpp"
 #include "cpu/chain/types.hpp"
 #include "cpu/simd.hpp"
 
 namespace ortho::cpu::ORTHO_ISA_NAMESPACE {
 
 // Tile shapes. Accumulators, the weights of one k and a broadcast value must fit the registers: 32 on AVX-512 and
-// AArch64, 16 elsewhere.
-#if defined(__AVX512F__) || defined(__aarch64__)
+// AArch64, 16 elsewhere. On AArch64 a vector of each row's states stays in a register while its lanes are multiplied
+// by: of 6 rows that would be 34 registers. 5 rows take 29, and 20 accumulators keep four pipes busy, whose
+// multiply-adds take four cycles.
+#if defined(__AVX512F__)
 inline constexpr int dual_rows = 6, dual_vectors = 2;     // 24 accumulators: both products of [αO; W]
 inline constexpr int single_rows = 6, single_vectors = 4; // 24 accumulators
 inline constexpr int outer_rows = 6, outer_vectors = 4;   // 24 accumulators
+#elif defined(__aarch64__)
+inline constexpr int dual_rows = 5, dual_vectors = 2;     // 20 accumulators: both products of [αO; W]
+inline constexpr int single_rows = 5, single_vectors = 4; // 20 accumulators
+inline constexpr int outer_rows = 6, outer_vectors = 4;   // 24 accumulators: rows are lanes of few vectors
 #else
 inline constexpr int dual_rows = 6, dual_vectors = 1;     // 12 accumulators
 inline constexpr int single_rows = 6, single_vectors = 2; // 12 accumulators
@@ -94,20 +101,25 @@ template <class T, int R, int C> struct Accumulators {
                 value[r][c] = S::load(row + c * S::width);
     }
 
-    /** value[r] += broadcast[r · stride] · weights, for one k. */
-    template <class Weight, class State>
-    [[gnu::always_inline]] void multiply_add(const Weight* weights, const State* broadcast, int64_t stride) {
+    /** value[r] += values.of<r>() · weights, for one k. */
+    template <class Weight, class Values>
+    [[gnu::always_inline]] void multiply_add(const Weight* weights, const Values& values) {
         typename S::vec w[C];
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c)
             w[c] = S::load(weights + c * S::width);
-#pragma GCC unroll 16
-        for (int r = 0; r < R; ++r) {
-            const typename S::vec x = S::splat(broadcast[r * stride]);
-#pragma GCC unroll 4
-            for (int c = 0; c < C; ++c)
-                value[r][c] += w[c] * x;
+        [&]<int... r>(std::integer_sequence<int, r...>) __attribute__((always_inline)) {
+            (multiply_add_row(value[r], w, values.template of<r>()), ...);
         }
+        (std::make_integer_sequence<int, R>{});
+    }
+
+    template <class Value>
+    [[gnu::always_inline]] static void multiply_add_row(typename S::vec (&row)[C], const typename S::vec (&w)[C],
+                                                        Value x) {
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c)
+            row[c] = S::multiply_add(w[c], x, row[c]);
     }
 
     /** Adds a tile that was stored. */
@@ -139,9 +151,12 @@ template <int width, class T, int R, int C, class State, class Storage>
     state += begin / width * panel_stride;
     for (int64_t first = begin - begin % width; first < end; first += width, state += panel_stride) {
         const int64_t count = end - first < width ? end - first : width;
-#pragma GCC unroll 2
-        for (int64_t k = begin > first ? begin - first : 0; k < count; ++k, weights += C * Simd<T>::width)
-            tile.multiply_add(weights, state + k, width);
+        const int64_t before = begin > first ? begin - first : 0;
+        for_each_of_rows<T, R, true>(
+            state + before, width, count - before, [&](const auto& values) __attribute__((always_inline)) {
+                tile.multiply_add(weights, values);
+                weights += C * Simd<T>::width;
+            });
     }
 }
 

@@ -121,15 +121,18 @@ void outer_products(const GradientSums<Num>& sums, const StateOf<Num>* delta, in
         target.sibling ? target.sibling + unit * target.sibling_row_stride + panel * target.sibling_panel_stride + first
                        : nullptr;
     const int64_t column = panel * width + first;
-    sum_leaves<R, C>(sums, target, out, sibling, column, [&](auto& tile, int64_t row_begin, int64_t row_end) {
+    const auto add_rows = [&](auto& tile, int64_t row_begin, int64_t row_end) __attribute__((always_inline)) {
         const StateOf<Num>* state = last_state + row_begin * width;
         const int64_t rows = row_end - row_begin;
         for (int64_t step = 0; step < sums.steps; ++step, state -= sums.state_step) {
 #pragma GCC unroll 2
             for (int64_t row = 0; row < rows; ++row, delta += R)
-                tile.multiply_add(state + row * width, delta, 1);
+                with_rows_in_turn<StateOf<Num>, R>(
+                    delta, [&](const auto& values)
+                               __attribute__((always_inline)) { tile.multiply_add(state + row * width, values); });
         }
-    });
+    };
+    sum_leaves<R, C>(sums, target, out, sibling, column, add_rows);
 }
 
 template <class Num> using PackDelta = void (*)(const GradientSums<Num>&, int64_t, StateOf<Num>*);
@@ -203,21 +206,24 @@ void input_outer_products(const GradientSums<Num>& sums, int64_t first_input, in
     const SumOf<Num>* const sibling = target.sibling ? target.sibling + first_input * target.sibling_row_stride +
                                                            panel * target.sibling_panel_stride + column
                                                      : nullptr;
-    sum_leaves<R == 0 ? 1 : R, C>(
-        sums, target, out, sibling, unit, [&](auto& tile, int64_t row_begin, int64_t row_end) {
-            for (int64_t step = sums.steps - 1; step >= 0; --step) {
-                for (int64_t row = row_begin; row < row_end; ++row) {
-                    const StateOf<Num>* d = delta + step * sums.delta_step + row * layout.width;
-                    if constexpr (R == 0) {
+    const auto add_rows = [&](auto& tile, int64_t row_begin, int64_t row_end) __attribute__((always_inline)) {
+        for (int64_t step = sums.steps - 1; step >= 0; --step) {
+            for (int64_t row = row_begin; row < row_end; ++row) {
+                const StateOf<Num>* d = delta + step * sums.delta_step + row * layout.width;
+                if constexpr (R == 0) {
 #pragma GCC unroll 4
-                        for (int c = 0; c < C; ++c)
-                            tile.value[0][c] += S::load(d + c * S::width);
-                    } else {
-                        tile.multiply_add(d, sums.input + step * sums.input_step + row * sums.inputs + first_input, 1);
-                    }
+                    for (int c = 0; c < C; ++c)
+                        tile.value[0][c] += S::load(d + c * S::width);
+                } else {
+                    const StateOf<Num>* input = sums.input + step * sums.input_step + row * sums.inputs + first_input;
+                    with_rows_in_turn<StateOf<Num>, R>(
+                        input, [&](const auto& values)
+                                   __attribute__((always_inline)) { tile.multiply_add(d, values); });
                 }
             }
-        });
+        }
+    };
+    sum_leaves<R == 0 ? 1 : R, C>(sums, target, out, sibling, unit, add_rows);
 }
 
 template <class Num>
