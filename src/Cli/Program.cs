@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.Text;
 using OrthoNative;
 using OrthoNative.Cli;
 using OrthoNative.Cli.Commands;
@@ -19,6 +20,12 @@ root.Subcommands.Add(InfoCommand.Create());
 ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
 try
 {
+    if (OperatingSystem.IsWindows())
+    {
+        // The code page of a console has neither the characters of the progress bar nor those of many file names.
+        Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+    }
+
     StandardOutput.Install();
     if (result.Errors.Count > 0)
     {

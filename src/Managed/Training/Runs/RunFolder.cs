@@ -429,7 +429,8 @@ internal sealed class RunFolder : IDisposable
                 throw new IOException("a link was put in its place");
             }
 
-            using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Write);
+            // Whoever wrote a growing file keeps it open.
+            using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
             KeepRights(file, name, older);
             RandomAccess.FlushToDisk(file);
         }
