@@ -4,15 +4,11 @@
 # instruction set does not apply. Kernels are optimised alike in every configuration: without, the tests of a debug
 # build would take minutes.
 function(ortho_add_kernels target source)
-    set(sets baseline)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-        # How threads divide work is written once. ThreadSanitizer sees it with the narrowest and the widest vectors.
-        if(NOT ORTHO_SANITIZE MATCHES "thread")
-            list(APPEND sets avx2)
-            target_compile_definitions(${target} PRIVATE ORTHO_HAVE_AVX2)
-        endif()
-        list(APPEND sets avx512)
-        target_compile_definitions(${target} PRIVATE ORTHO_HAVE_AVX512)
+        set(sets baseline avx2 avx512)
+        target_compile_definitions(${target} PRIVATE ORTHO_HAVE_AVX2 ORTHO_HAVE_AVX512)
+    else()
+        set(sets baseline)
     endif()
     if(ORTHO_ZIG)
         set(march -mcpu=x86_64_)
