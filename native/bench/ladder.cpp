@@ -184,7 +184,7 @@ template <bool packed, bool vector_tanh> struct RegisterTile final : Rung {
         kernels::Accumulators<float, R, vectors> sums;
         sums.clear();
         for (int64_t k = 0; k < n; ++k, w += stride)
-            sums.multiply_add(w, x + k, n);
+            sums.multiply_add(w, kernels::Broadcasts<float>{x + k, n});
         sums.store(out);
     }
 
