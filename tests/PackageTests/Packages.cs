@@ -72,7 +72,7 @@ internal sealed class Packages
                 "-nodeReuse:false");
         }
 
-        string[] all = OtherPlatforms.Count > 0 ? ["-p:AllPlatforms=built"] : [];
+        string[] all = OtherPlatforms.Count > 0 ? [$"-p:NativePlatforms={string.Join("%3B", OtherPlatforms)}"] : [];
         Commands.DotNet(Repository.Root, ["pack", "OrthoNative.sln", "-c", "Release", "-o", Feed, $"-p:PackageVersion={Version}", "-nodeReuse:false", .. all]);
         if (File.Exists(CudaLibrary))
         {

@@ -68,9 +68,9 @@ internal sealed class Version01Tests
         Version01.Step(model, optimizer, Version01.StepsAfterLoading);
 
         Assert.That(Values(model.ParameterData), Is.Not.EqualTo(before));
-        // An update is at most 0.1 · (0.5 + 0.01 · 10) / (1 - 0.75) with SGD and less with Adam, and makes at most 24 roundings; the sum makes one.
+        // With one rounding for a product and a sum, version 0.1 left it to the compiler where optimizers have it. An update is at most 0.1 · (0.5 + 0.01 · 10) / (1 - 0.75) with SGD and less with Adam, and makes at most 24 roundings; the sum makes one.
         AssertRecorded($"{name}-results", new() { ["parameters"] = Version01.Copy(model.ParameterData) }, (_, expected) =>
-            2 * Version01.StepsAfterLoading * Math.Pow(2, -24) * ((24 * 0.24 * Math.Sqrt(expected.Length)) + Norm(before) + Norm(expected)));
+            2 * Version01.StepsAfterLoading * Math.Pow(2, -24) * ((24 * 0.24 * Math.Sqrt(expected.Length)) + Norm(before) + Norm(expected)), sameBits: Version01.InstructionSetName == "baseline");
     }
 
     [Test]
@@ -191,8 +191,8 @@ internal sealed class Version01Tests
         }
     }
 
-    /// <summary>The same bits as those recorded with this instruction set; with any, within the bound where there is one.</summary>
-    private static void AssertRecorded(string name, Dictionary<string, Tensor> actual, Func<string, double[], double?> bound)
+    /// <summary>The same bits as those recorded with this instruction set, unless another rounding is expected; with any, within the bound where there is one.</summary>
+    private static void AssertRecorded(string name, Dictionary<string, Tensor> actual, Func<string, double[], double?> bound, bool sameBits = true)
     {
         Dictionary<string, Tensor> recorded = SafeTensors.Load(Version01.File(name), Device.Default);
         using (Assert.EnterMultipleScope())
@@ -203,7 +203,7 @@ internal sealed class Version01Tests
                 {
                     Tensor expected = recorded[$"{key}.{set}"];
                     Assert.That(tensor.Shape.ToArray(), Is.EqualTo(expected.Shape.ToArray()), key);
-                    if (set == Version01.InstructionSetName && System.Runtime.Intrinsics.X86.X86Base.IsSupported)
+                    if (sameBits && set == Version01.InstructionSetName && System.Runtime.Intrinsics.X86.X86Base.IsSupported)
                     {
                         Assert.That(Bytes(tensor), Is.EqualTo(Bytes(expected)), $"{key}, {set}");
                     }
