@@ -36,7 +36,7 @@ internal sealed class ContentTests
     }
 
     [Test]
-    public void The_library_is_there_for_both_frameworks_and_depends_on_the_native_one_alone()
+    public void The_library_is_there_for_both_frameworks_and_depends_on_the_native_ones_alone()
     {
         using ZipArchive package = ZipFile.OpenRead(PathOf("OrthoNative"));
         foreach (string framework in (string[])["net8.0", "net10.0"])
@@ -50,7 +50,8 @@ internal sealed class ContentTests
         Assert.That(
             Dependencies(package, "OrthoNative"),
             Is.EquivalentTo([
-                ($"OrthoNative.Native.{Packages.RuntimeIdentifier}", $"[{Packages.Version}]"), ("System.Numerics.Tensors", PinnedVersion("System.Numerics.Tensors")),
+                .. Packages.OtherPlatforms.Append(Packages.RuntimeIdentifier).Select(platform => ($"OrthoNative.Native.{platform}", $"[{Packages.Version}]")),
+                ("System.Numerics.Tensors", PinnedVersion("System.Numerics.Tensors")),
             ]));
     }
 
