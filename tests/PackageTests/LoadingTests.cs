@@ -114,8 +114,16 @@ internal sealed class LoadingTests
     [TestCase("-r", "win-x64")]
     [TestCase("-r", "linux-musl-x64")]
     [TestCase("-r", "linux-arm64")]
-    public void Publishing_for_a_platform_without_a_native_package_warns(params string[] options) =>
+    [TestCase("-r", "win-x86")]
+    public void Publishing_for_a_platform_without_a_native_package_warns(params string[] options)
+    {
+        if (Packages.OtherPlatforms.Contains(options[1]))
+        {
+            Assert.Ignore($"The package of {options[1]} is there.");
+        }
+
         Assert.That(Publish("warned", options), Does.Contain(Warning).And.Contain($"the native library of OrthoNative for {options[1]}").And.Contain("OrthoNativeCheckPlatform"));
+    }
 
     [TestCase("-r", "linux-arm64", "-p:OrthoNativeCheckPlatform=false")]
     [TestCase("-r", "linux-arm64", "-p:OutputType=Library")]
