@@ -73,10 +73,10 @@ internal sealed class PlatformTests
 
     private static Commands.Result RunHere(string instructionSet)
     {
-        string folder = Path.Combine(s_project.Value, "here");
+        string folder = Path.Combine(Packages.Folder, "published", "here");
         if (!Directory.Exists(folder))
         {
-            Commands.DotNet(s_project.Value, "publish", "-c", "Release", "-o", "here", "-nodeReuse:false");
+            Commands.DotNet(s_project.Value, "publish", "-c", "Release", "-o", folder, "-nodeReuse:false");
         }
 
         return Run(Path.Combine(folder, "platform"), [], instructionSet);
@@ -114,10 +114,10 @@ internal sealed class PlatformTests
             Packages.RequirePlatform(platform);
         }
 
-        string folder = Path.Combine(s_project.Value, platform);
+        string folder = Path.Combine(Packages.Folder, "published", platform);
         if (!Directory.Exists(folder))
         {
-            string output = Commands.DotNet(s_project.Value, "publish", "-c", "Release", "-r", platform, "--self-contained", "-o", platform, "-nodeReuse:false");
+            string output = Commands.DotNet(s_project.Value, "publish", "-c", "Release", "-r", platform, "--self-contained", "-o", folder, "-nodeReuse:false");
             Assert.That(output, Does.Not.Contain("ORTHO004"));
         }
 
