@@ -1,6 +1,7 @@
-# Runs PROGRAM with one thread and with three, and compares what it prints.
+# Runs PROGRAM, by EMULATOR where it is for another platform, with one thread and with three, and compares what it
+# prints.
 foreach(threads 1 3)
-    execute_process(COMMAND ${PROGRAM} --threads ${threads} OUTPUT_VARIABLE bits_${threads} ERROR_VARIABLE errors
+    execute_process(COMMAND ${EMULATOR} ${PROGRAM} --threads ${threads} OUTPUT_VARIABLE bits_${threads} ERROR_VARIABLE errors
         RESULT_VARIABLE result)
     if(result EQUAL 77)
         message("${errors}")

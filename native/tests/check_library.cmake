@@ -1,11 +1,13 @@
 # Looks at the library of another platform, with llvm-readobj and llvm-nm, which read every format:
-#   exports   what the header declares (EXPECTED) and nothing else
+#   exports   what the header declares (EXPECTED) and nothing else; on Windows also the unwinder of the C++ runtime,
+#             whose objects ask for it. Nobody takes these by accident: there, a name is looked for in one library.
 #   imports   libraries of the system that are there on every machine (NEEDED, a regular expression of one name)
 #   GLIBC     the newest version of the C library whose symbols it may ask for, where it is for glibc
 if(FORMAT STREQUAL "COFF")
     execute_process(COMMAND ${READOBJ} --coff-exports ${LIBRARY} OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
     string(REGEX MATCHALL "\n +Name: [^\n]+" exported "${text}")
     list(TRANSFORM exported REPLACE "\n +Name: " "")
+    list(FILTER exported EXCLUDE REGEX "^(_Unwind_|unw_|_GCC_specific_handler$)")
 else()
     set(dynamic -D)
     if(FORMAT STREQUAL "MachO")

@@ -35,16 +35,12 @@ template <class T> struct AsDouble {
 };
 
 /** Simd::multiply_add of numbers, for loops that the compiler turns into vectors. */
-[[gnu::always_inline]] inline float multiply_add(float a, float b, float c) {
+template <class T> [[gnu::always_inline]] inline T multiply_add(T a, T b, T c) {
 #if defined(__FMA__) || defined(__aarch64__)
-    return __builtin_fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-[[gnu::always_inline]] inline double multiply_add(double a, double b, double c) {
-#if defined(__FMA__) || defined(__aarch64__)
-    return __builtin_fma(a, b, c);
+    if constexpr (sizeof(T) == sizeof(float))
+        return __builtin_fmaf(a, b, c);
+    else
+        return __builtin_fma(a, b, c);
 #else
     return a * b + c;
 #endif

@@ -129,7 +129,7 @@ public sealed unsafe class Conv1D : Layer
             }
         }
 
-        context.SetOutputLengths(OutputLengths(context.Lengths));
+        context.SetOutputLengths(GetOutputLengths(context.Lengths, ref _lengths));
         Tensor outputs = context.Outputs(outputSteps, batch, OutputSize);
         DenseProducts.Forward(context.Device, windows, Weight, Bias, outputs);
         return outputs;
@@ -161,19 +161,4 @@ public sealed unsafe class Conv1D : Layer
     /// <inheritdoc/>
     protected internal override long GetActivationBytes(long steps, long batch) =>
         base.GetActivationBytes(steps, batch) + (GetOutputSteps(steps) * batch * InputSize * Kernel * Owner.DType.Bytes() * (Owner.IsFirst(this) ? 1 : 2));
-
-    private ReadOnlyMemory<int> OutputLengths(ReadOnlySpan<int> lengths)
-    {
-        if (_lengths.Length < lengths.Length)
-        {
-            _lengths = new int[lengths.Length];
-        }
-
-        for (int i = 0; i < lengths.Length; i++)
-        {
-            _lengths[i] = (int)GetOutputSteps(lengths[i]);
-        }
-
-        return _lengths.AsMemory(0, lengths.Length);
-    }
 }

@@ -172,6 +172,24 @@ public abstract class Layer
     /// <param name="steps">Time steps T of the inputs; 1 where there is no dimension of time.</param>
     protected internal virtual long GetOutputSteps(long steps) => steps;
 
+    /// <summary>Lengths of the outputs of samples of these lengths.</summary>
+    /// <param name="lengths">Lengths of the inputs; empty: there are none.</param>
+    /// <param name="memory">Where they go; grows with the batch and belongs to the layer.</param>
+    internal ReadOnlyMemory<int> GetOutputLengths(ReadOnlySpan<int> lengths, ref int[] memory)
+    {
+        if (memory.Length < lengths.Length)
+        {
+            memory = new int[lengths.Length];
+        }
+
+        for (int i = 0; i < lengths.Length; i++)
+        {
+            memory[i] = (int)GetOutputSteps(lengths[i]);
+        }
+
+        return memory.AsMemory(0, lengths.Length);
+    }
+
     /// <summary>Bytes that the backward pass takes for sums of gradients.</summary>
     internal virtual long GradientSumBytes(long steps, long batch) => 0;
 

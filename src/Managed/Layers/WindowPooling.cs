@@ -86,7 +86,7 @@ public sealed unsafe class WindowPooling : Layer
             }
         }
 
-        context.SetOutputLengths(OutputLengths(context.Lengths));
+        context.SetOutputLengths(GetOutputLengths(context.Lengths, ref _lengths));
         return outputs;
     }
 
@@ -121,33 +121,17 @@ public sealed unsafe class WindowPooling : Layer
     /// <param name="first">First step of the window.</param>
     private ReadOnlySpan<int> LengthsFrom(ReadOnlySpan<int> lengths, long first)
     {
-        Span<int> own = Ensure(ref _windowLengths, lengths.Length);
+        if (_windowLengths.Length < lengths.Length)
+        {
+            _windowLengths = new int[lengths.Length];
+        }
+
+        Span<int> own = _windowLengths.AsSpan(0, lengths.Length);
         for (int i = 0; i < own.Length; i++)
         {
             own[i] = (int)Math.Clamp(lengths[i] - first, 0, Window);
         }
 
         return own;
-    }
-
-    private ReadOnlyMemory<int> OutputLengths(ReadOnlySpan<int> lengths)
-    {
-        Span<int> own = Ensure(ref _lengths, lengths.Length);
-        for (int i = 0; i < own.Length; i++)
-        {
-            own[i] = (int)GetOutputSteps(lengths[i]);
-        }
-
-        return _lengths.AsMemory(0, lengths.Length);
-    }
-
-    private static Span<int> Ensure(ref int[] array, int length)
-    {
-        if (array.Length < length)
-        {
-            array = new int[length];
-        }
-
-        return array.AsSpan(0, length);
     }
 }
